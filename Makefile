@@ -1,0 +1,29 @@
+# Two commands do everything: `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: test check lock clean
+
+$(READY): requirements.txt pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+test: $(READY) ## the whole test suite
+	python -m pytest -n 2
+
+check: $(READY) ## style, types and layers
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+lock: ## write requirements.txt anew
+	uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--no-header requirements.in --output-file requirements.txt
+
+clean: ## everything that was made here
+	rm -rf $(VENV) data

@@ -1,0 +1,1 @@
+"""The definitions of the reference project: NYC flights of 2013."""

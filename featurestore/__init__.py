@@ -1,0 +1,80 @@
+"""A feature store whose training and serving values are proven identical, bit for bit.
+
+Users write definitions with the names exported here; everything heavy is loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featurestore.definitions.contract import Frame
+    from featurestore.definitions.dataset import dataset
+    from featurestore.definitions.entity import Entity
+    from featurestore.definitions.feature_service import feature_service, training_set
+    from featurestore.definitions.feature_view import feature_view
+    from featurestore.definitions.on_demand import on_demand_feature_view
+    from featurestore.definitions.source import PackageFile, source
+    from featurestore.errors import (
+        ConfigError,
+        ContractError,
+        DefinitionError,
+        FeatureStoreError,
+        MissingDataError,
+        SkewError,
+        StoreError,
+        UnknownNameError,
+    )
+
+_HOMES = {
+    "ConfigError": "errors",
+    "ContractError": "errors",
+    "DefinitionError": "errors",
+    "Entity": "definitions.entity",
+    "FeatureStoreError": "errors",
+    "Frame": "definitions.contract",
+    "MissingDataError": "errors",
+    "PackageFile": "definitions.source",
+    "SkewError": "errors",
+    "StoreError": "errors",
+    "UnknownNameError": "errors",
+    "dataset": "definitions.dataset",
+    "feature_service": "definitions.feature_service",
+    "feature_view": "definitions.feature_view",
+    "on_demand_feature_view": "definitions.on_demand",
+    "source": "definitions.source",
+    "training_set": "definitions.feature_service",
+}
+
+__all__ = [
+    "ConfigError",
+    "ContractError",
+    "DefinitionError",
+    "Entity",
+    "FeatureStoreError",
+    "Frame",
+    "MissingDataError",
+    "PackageFile",
+    "SkewError",
+    "StoreError",
+    "UnknownNameError",
+    "dataset",
+    "feature_service",
+    "feature_view",
+    "on_demand_feature_view",
+    "source",
+    "training_set",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"featurestore.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'featurestore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

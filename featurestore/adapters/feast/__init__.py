@@ -1,0 +1,1 @@
+"""Feast, and nothing of Feast anywhere else."""

@@ -1,0 +1,1 @@
+"""What a user writes: contracts, sources, datasets, feature views, services, training sets."""

@@ -1,0 +1,168 @@
+"""A contract: what a Pandera schema says of a dataset, read once into plain values.
+
+Users write a ``pandera.polars.DataFrameModel`` in ``schemas/``; everything that featurestore derives (gate, Parquet
+types, Feast fields, documentation) is read from here, so that types, nullability, ranges, units and meanings are
+written in one place only. Pandera itself is imported by the schema's module, never by this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_args
+
+import polars as pl
+
+from featurestore.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pandera.polars import DataFrameModel
+
+Model = TypeVar("Model")
+
+if TYPE_CHECKING:
+
+    class _Contracted(pl.LazyFrame, Generic[Model]):
+        """For type checkers only: a lazy frame under a contract."""
+
+    Frame: TypeAlias = pl.LazyFrame | _Contracted[Model]
+else:
+
+    class Frame:
+        """``Frame[Flights]``: a ``polars.LazyFrame`` whose rows keep the contract ``Flights``."""
+
+        def __class_getitem__(cls, model: Any) -> Any:
+            return Annotated[pl.LazyFrame, model]
+
+
+OnInvalid = Literal["refuse", "quarantine", "warn"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract.
+
+    Attributes
+    ----------
+    checks
+        Pandera's checks, in the order written.
+    metadata
+        The ``metadata`` of the Pandera field: ``unit``, ``format`` (of a raw date), ``nan`` (``"null"``
+        turns NaN to null at the gate; otherwise NaN breaks the contract).
+    """
+
+    name: str
+    dtype: pl.DataType
+    nullable: bool
+    unique: bool
+    description: str | None
+    checks: tuple[Any, ...]
+    metadata: Mapping[str, Any]
+
+    @property
+    def unit(self) -> str | None:
+        """The unit of measure, as declared in the field's metadata."""
+        return cast("str | None", self.metadata.get("unit"))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What happens to rows that break a contract.
+
+    Attributes
+    ----------
+    on_invalid
+        ``"refuse"`` the whole dataset, ``"quarantine"`` the rows, or ``"warn"`` and let them pass.
+    tolerance
+        The largest share of rows, 0 to 1, that may be quarantined before the dataset is refused.
+    """
+
+    on_invalid: OnInvalid = "refuse"
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What is promised of a dataset. Read from a Pandera model by `contract_of`."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    unique: tuple[str, ...]
+    checks: tuple[Any, ...]
+    policy: Policy
+    model: type[DataFrameModel]
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Names and dtypes, in the order declared."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def __getitem__(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(column.name == name for column in self.columns)
+
+    def empty(self) -> pl.LazyFrame:
+        """Return a frame with the contract's columns and no rows."""
+        return pl.LazyFrame(schema=self.schema)
+
+
+@cache
+def contract_of(model: type[DataFrameModel]) -> Contract:
+    """Read a Pandera model into a `Contract`.
+
+    Raises
+    ------
+    DefinitionError
+        If the model uses what has no meaning here (a column named by a regular expression, ``coerce``, a policy
+        that is not known), naming the model and the column.
+    """
+    name = model.__name__
+    schema = model.to_schema()
+    columns = []
+    for column_name, column in schema.columns.items():
+        if column.regex or not column.required:
+            raise DefinitionError(
+                f"schema {name}, column {column_name!r}: columns named by a regular expression, and columns that "
+                "may be absent, cannot be promised",
+                hint="declare each column by its name; make it nullable if its values may be missing",
+            )
+        if column.dtype is None:
+            raise DefinitionError(f"schema {name}, column {column_name!r}: the dtype is missing")
+        dtype = column.dtype.type
+        columns.append(
+            Column(
+                name=column_name,
+                dtype=dtype() if isinstance(dtype, type) else dtype,
+                nullable=column.nullable,
+                unique=column.unique,
+                description=column.description,
+                checks=tuple(column.checks),
+                metadata=column.metadata or {},
+            )
+        )
+    unique = schema.unique
+    return Contract(
+        name=name,
+        description=" ".join((model.__doc__ or "").split()),
+        columns=tuple(columns),
+        unique=(unique,) if isinstance(unique, str) else tuple(unique or ()),
+        checks=tuple(schema.checks),
+        policy=_policy(name, getattr(model.__config__, "metadata", None) or {}),
+        model=model,
+    )
+
+
+def _policy(name: str, metadata: Mapping[str, Any]) -> Policy:
+    policy = Policy(metadata.get("on_invalid", "refuse"), float(metadata.get("tolerance", 0.0)))
+    if policy.on_invalid not in get_args(OnInvalid):
+        raise DefinitionError(
+            f"schema {name}: on_invalid is {policy.on_invalid!r}, not one of {', '.join(get_args(OnInvalid))}"
+        )
+    if not 0.0 <= policy.tolerance <= 1.0:
+        raise DefinitionError(f"schema {name}: tolerance is {policy.tolerance}, not a share between 0 and 1")
+    return policy

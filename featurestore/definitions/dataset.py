@@ -1,0 +1,52 @@
+"""A dataset: derived from contracted data by a typed Polars function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.signature import signature_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.signature import Transformation
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A function from contracted datasets to a contracted dataset."""
+
+    name: str
+    function: Transformation
+    inputs: tuple[Contract, ...]
+    contract: Contract
+    description: str
+    owner: str
+    defined_in: Path
+
+
+def dataset(*, owner: str) -> Callable[[Transformation], Dataset]:
+    """Declare a derived dataset; its name is the function's.
+
+    Raises
+    ------
+    DefinitionError
+        If an annotation or the docstring is missing.
+    """
+
+    def declare(function: Transformation) -> Dataset:
+        signature = signature_of(function)
+        return Dataset(
+            name=function.__name__,
+            function=function,
+            inputs=signature.inputs,
+            contract=signature.output,
+            description=signature.description,
+            owner=owner,
+            defined_in=signature.path,
+        )
+
+    return declare

@@ -1,0 +1,201 @@
+"""A feature service: the features of one model, by name. A training set: its rows and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.on_demand import OnDemandFeatureView
+from featurestore.definitions.signature import signature_of
+from featurestore.errors import DefinitionError
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.signature import Transformation
+
+
+@dataclass(frozen=True)
+class FeatureService:
+    """The features that one model reads, in training and in serving.
+
+    Attributes
+    ----------
+    selections
+        Stored features, view by view, in the order of the vector.
+    on_demand
+        Views computed at request time; their features come last.
+    """
+
+    name: str
+    selections: tuple[Selection, ...]
+    on_demand: tuple[OnDemandFeatureView, ...]
+    description: str
+    owner: str
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the vector, in order."""
+        stored = (name for selection in self.selections for name in selection.features)
+        return (*stored, *(name for view in self.on_demand for name in view.feature_names))
+
+    @property
+    def feature_schema(self) -> pl.Schema:
+        """Dtypes of the vector, in order."""
+        columns = {
+            name: selection.view.contract[name].dtype
+            for selection in self.selections
+            for name in selection.features
+        }
+        columns |= {column.name: column.dtype for view in self.on_demand for column in view.features}
+        return _schema(columns)
+
+    @property
+    def reads(self) -> tuple[Selection, ...]:
+        """What must be read from each view: the vector's features and the inputs of the on-demand views."""
+        wanted: dict[str, tuple[FeatureView, dict[str, None]]] = {}
+        for selection in (*self.selections, *(s for view in self.on_demand for s in view.sources)):
+            _view, names = wanted.setdefault(selection.view.name, (selection.view, {}))
+            names.update(dict.fromkeys(selection.features))
+        return tuple(Selection(view, tuple(names)) for view, names in wanted.values())
+
+    @property
+    def key_schema(self) -> pl.Schema:
+        """Dtypes of all entity keys that a caller gives."""
+        return _schema({k: d for selection in self.reads for k, d in selection.view.key_schema.items()})
+
+    @property
+    def request_schema(self) -> pl.Schema:
+        """Dtypes of the request values that a caller gives for the on-demand views."""
+        return _schema({k: d for view in self.on_demand for k, d in view.request.schema.items()})
+
+
+def _schema(columns: dict[str, pl.DataType]) -> pl.Schema:
+    return pl.Schema(columns)
+
+
+def feature_service(
+    name: str,
+    features: tuple[FeatureView | Selection | OnDemandFeatureView, ...],
+    *,
+    owner: str,
+    description: str = "",
+) -> FeatureService:
+    """Bind features to the name of a model.
+
+    Raises
+    ------
+    DefinitionError
+        If two features have one name, or a key or a request value has two dtypes.
+    """
+    selections = tuple(
+        f[f.feature_names] if isinstance(f, FeatureView) else f
+        for f in features
+        if not isinstance(f, OnDemandFeatureView)
+    )
+    on_demand = tuple(f for f in features if isinstance(f, OnDemandFeatureView))
+    service = FeatureService(name, selections, on_demand, description, owner)
+    _refuse_clashes(service)
+    return service
+
+
+def _refuse_clashes(service: FeatureService) -> None:
+    origin: dict[str, str] = {}
+    stored = ((s.view.name, name) for s in service.reads for name in s.features)
+    computed = ((view.name, name) for view in service.on_demand for name in view.feature_names)
+    for view, feature in (*stored, *computed):
+        if feature in origin:
+            raise DefinitionError(
+                f"feature service {service.name!r}: feature {feature!r} is in {origin[feature]!r} and in {view!r}",
+                hint="rename one of them, or select only one",
+            )
+        origin[feature] = view
+    given: dict[str, tuple[pl.DataType, str]] = {}
+    for view, schema in (
+        *((s.view.name, s.view.key_schema) for s in service.reads),
+        *((view.name, view.request.schema) for view in service.on_demand),
+    ):
+        for column, dtype in schema.items():
+            known, first = given.setdefault(column, (dtype, view))
+            if known != dtype:
+                raise DefinitionError(
+                    f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}"
+                )
+            if column in origin:
+                raise DefinitionError(
+                    f"feature service {service.name!r}: {column!r} is a feature of {origin[column]!r} and also "
+                    f"given by the caller for {view!r}"
+                )
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Entity rows with their moments and labels, to which a service's features are joined."""
+
+    name: str
+    function: Transformation
+    inputs: tuple[Contract, ...]
+    contract: Contract
+    service: FeatureService
+    label: str
+    description: str
+    owner: str
+    defined_in: Path
+
+
+def training_set(
+    *, service: FeatureService, label: str, owner: str
+) -> Callable[[Transformation], TrainingSet]:
+    """Declare the rows of a training set: entity keys, ``event_timestamp``, request values and the label.
+
+    The moment (``event_timestamp``) is when the model would have been asked; features are those known by then.
+
+    Raises
+    ------
+    DefinitionError
+        If the schema lacks the moment, the label, a key or a request value, or gives one another dtype.
+    """
+
+    def declare(function: Transformation) -> TrainingSet:
+        signature = signature_of(function)
+        name, contract = function.__name__, signature.output
+        given = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
+        for column, dtype in given.items():
+            if column not in contract:
+                raise DefinitionError(
+                    f"training set {name!r}: schema {contract.name} lacks {column!r}, which service "
+                    f"{service.name!r} needs"
+                )
+            if contract[column].dtype != dtype:
+                raise DefinitionError(
+                    f"training set {name!r}: {column!r} is {contract[column].dtype} in schema {contract.name}, "
+                    f"but {dtype} in service {service.name!r}"
+                )
+        if label not in contract:
+            raise DefinitionError(f"training set {name!r}: schema {contract.name} lacks the label {label!r}")
+        for feature in service.feature_names:
+            if feature in contract:
+                raise DefinitionError(
+                    f"training set {name!r}: {feature!r} is a feature of service {service.name!r} and a column of "
+                    f"schema {contract.name}"
+                )
+        return TrainingSet(
+            name=name,
+            function=function,
+            inputs=signature.inputs,
+            contract=contract,
+            service=service,
+            label=label,
+            description=signature.description,
+            owner=owner,
+            defined_in=signature.path,
+        )
+
+    return declare

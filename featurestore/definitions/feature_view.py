@@ -1,0 +1,212 @@
+"""A feature view: rows of ``(entity key, event_timestamp, [created_timestamp], feature values)``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.definitions.signature import signature_of
+from featurestore.errors import DefinitionError, UnknownNameError
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
+from featurestore.timing.known_at import Timing
+from featurestore.values.table import KEY_DTYPES, UTC_MICROSECONDS, feast_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from featurestore.definitions.contract import Column, Contract
+    from featurestore.definitions.entity import Entity
+    from featurestore.definitions.signature import Transformation
+
+ZERO = timedelta(0)
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """A contracted table of features of one entity, and when its rows become known.
+
+    Made by `feature_view`; ``view["a", "b"]`` selects some of its features.
+    """
+
+    name: str
+    function: Transformation
+    inputs: tuple[Contract, ...]
+    contract: Contract
+    entity: Entity
+    timing: Timing
+    description: str
+    owner: str
+    tags: Mapping[str, str] = field(hash=False)
+    defined_in: Path = field(compare=False)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The entity's key columns."""
+        return self.entity.keys
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that are neither keys nor times."""
+        apart = TIME_COLUMNS | set(self.keys)
+        return tuple(column for column in self.contract.columns if column.name not in apart)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the schema."""
+        return tuple(column.name for column in self.features)
+
+    @property
+    def feature_schema(self) -> pl.Schema:
+        """Dtypes of the features."""
+        return pl.Schema({column.name: column.dtype for column in self.features})
+
+    @property
+    def key_schema(self) -> pl.Schema:
+        """Dtypes of the keys, in the entity's order."""
+        return pl.Schema({key: self.contract[key].dtype for key in self.keys})
+
+    def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
+        return Selection.of(self, (names,) if isinstance(names, str) else names)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some features of a view."""
+
+    view: FeatureView
+    features: tuple[str, ...]
+
+    @classmethod
+    def of(cls, view: FeatureView, names: tuple[str, ...]) -> Selection:
+        """Select features by name, refusing names that the view does not have."""
+        for name in names:
+            if name not in view.feature_names:
+                raise UnknownNameError.of(f"feature of view {view.name!r}", name, view.feature_names)
+        return cls(view, names)
+
+
+def feature_view(
+    *,
+    entity: Entity,
+    owner: str,
+    ttl: timedelta | None = None,
+    delay: timedelta = ZERO,
+    every: timedelta | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Callable[[Transformation], FeatureView]:
+    """Declare a feature view; its name is the function's, its types are the schema's.
+
+    Parameters
+    ----------
+    entity
+        What the rows describe; the result's schema must hold its keys.
+    owner
+        Who answers for it.
+    ttl
+        The age, against the event timestamp, beyond which a value is expired. None: never.
+    delay
+        How long after its event a row becomes available.
+    every
+        The cadence of materialization: rows become known at whole multiples of it (counted from 1970-01-01 UTC).
+    tags
+        Free words for Feast's registry.
+
+    Raises
+    ------
+    DefinitionError
+        If a key or timestamp is missing, nullable or of a wrong dtype, a feature's dtype cannot make the round trip,
+        a column has no description, or a duration is out of range; names the view and the column.
+    """
+
+    def declare(function: Transformation) -> FeatureView:
+        signature = signature_of(function)
+        name = function.__name__
+        contract = signature.output
+        _check_durations(name, ttl, delay, every)
+        _check_keys(name, contract, entity)
+        _check_times(name, contract)
+        view = FeatureView(
+            name=name,
+            function=function,
+            inputs=signature.inputs,
+            contract=contract,
+            entity=entity,
+            timing=Timing(delay, every, ttl, created=CREATED_TIMESTAMP in contract),
+            description=signature.description,
+            owner=owner,
+            tags=dict(tags or {}),
+            defined_in=signature.path,
+        )
+        _check_features(view)
+        return view
+
+    return declare
+
+
+def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: timedelta | None) -> None:
+    if ttl is not None and ttl <= ZERO:
+        raise DefinitionError(
+            f"feature view {name!r}: ttl is {ttl}, but must be above zero", hint="leave ttl out for no expiry"
+        )
+    if delay < ZERO:
+        raise DefinitionError(f"feature view {name!r}: delay is {delay}; no row is known before its event")
+    if every is not None and every <= ZERO:
+        raise DefinitionError(f"feature view {name!r}: every is {every}, but must be above zero")
+
+
+def _check_keys(name: str, contract: Contract, entity: Entity) -> None:
+    for key in entity.keys:
+        if key not in contract:
+            raise DefinitionError(
+                f"feature view {name!r}: schema {contract.name} lacks {key!r}, a key of entity {entity.name!r}"
+            )
+        column = contract[key]
+        if column.nullable:
+            raise DefinitionError(f"feature view {name!r}: key {key!r} is nullable in schema {contract.name}")
+        if not isinstance(column.dtype, KEY_DTYPES):
+            raise DefinitionError(
+                f"feature view {name!r}: key {key!r} is {column.dtype}, which cannot be a key",
+                hint="use String, an integer, Boolean or Binary",
+            )
+
+
+def _check_times(name: str, contract: Contract) -> None:
+    if EVENT_TIMESTAMP not in contract:
+        raise DefinitionError(f"feature view {name!r}: schema {contract.name} lacks {EVENT_TIMESTAMP!r}")
+    if contract[EVENT_TIMESTAMP].nullable:
+        raise DefinitionError(
+            f"feature view {name!r}: {EVENT_TIMESTAMP!r} is nullable in schema {contract.name}"
+        )
+    for column in (EVENT_TIMESTAMP, CREATED_TIMESTAMP):
+        if column in contract and contract[column].dtype != UTC_MICROSECONDS:
+            raise DefinitionError(
+                f"feature view {name!r}: {column!r} is {contract[column].dtype}, but must be Datetime('us', 'UTC')",
+                hint='annotate it Annotated[pl.Datetime, "us", "UTC"]',
+            )
+
+
+def _check_features(view: FeatureView) -> None:
+    if not view.features:
+        raise DefinitionError(f"feature view {view.name!r}: schema {view.contract.name} has no features")
+    for column in view.contract.columns:
+        if column.name in TIME_COLUMNS - {EVENT_TIMESTAMP, CREATED_TIMESTAMP} or "__" in column.name:
+            raise DefinitionError(
+                f"feature view {view.name!r}, column {column.name!r}: the name is reserved",
+                hint="'known_at' is computed, and '__' joins view and feature in full feature names",
+            )
+        if not column.description:
+            raise DefinitionError(
+                f"feature view {view.name!r}, column {column.name!r}: its meaning is missing",
+                hint=f"write pa.Field(description=...) in schema {view.contract.name}",
+            )
+    for column in view.features:
+        try:
+            feast_type(column.dtype)
+        except ValueError as error:
+            raise DefinitionError(
+                f"feature view {view.name!r}, column {column.name!r}: {column.dtype} is not supported: {error}"
+            ) from None

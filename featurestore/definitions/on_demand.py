@@ -1,0 +1,110 @@
+"""On-demand features: Polars expressions over stored features and values of the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.signature import signature_of
+from featurestore.errors import DefinitionError
+from featurestore.values.table import feast_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import polars as pl
+
+    from featurestore.definitions.contract import Column, Contract
+    from featurestore.definitions.signature import Transformation
+
+
+@dataclass(frozen=True)
+class OnDemandFeatureView:
+    """Features computed at the moment of the request, by one function offline and online."""
+
+    name: str
+    function: Transformation
+    sources: tuple[Selection, ...]
+    request: Contract
+    contract: Contract
+    description: str
+    owner: str
+    defined_in: Path = field(compare=False)
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns it computes."""
+        return self.contract.columns
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the computed features."""
+        return tuple(column.name for column in self.features)
+
+    @property
+    def input_schema(self) -> pl.Schema:
+        """Columns that the function is given: the request's, then the sources' features."""
+        schema = self.request.schema
+        for selection in self.sources:
+            for name in selection.features:
+                schema[name] = selection.view.contract[name].dtype
+        return schema
+
+
+def on_demand_feature_view(
+    *, sources: tuple[Selection | FeatureView, ...] = (), owner: str
+) -> Callable[[Transformation], OnDemandFeatureView]:
+    """Declare features computed at request time.
+
+    The function takes one parameter annotated ``Frame[<request schema>]`` (the columns that the caller gives; the
+    selected features of `sources` stand beside them) and returns ``Frame[<schema of the features>]``: one row out
+    for each row in, in order, each from its own row only.
+
+    Raises
+    ------
+    DefinitionError
+        If an input name comes from two places, or a dtype cannot make the round trip.
+    """
+
+    def declare(function: Transformation) -> OnDemandFeatureView:
+        signature = signature_of(function)
+        name = function.__name__
+        if len(signature.inputs) != 1:
+            raise DefinitionError(f"on-demand view {name!r}: it takes one parameter, Frame[<request schema>]")
+        request = signature.inputs[0]
+        selections = tuple(s if isinstance(s, Selection) else s[s.feature_names] for s in sources)
+        seen = set(request.schema)
+        for selection in selections:
+            for feature in selection.features:
+                if feature in seen:
+                    raise DefinitionError(
+                        f"on-demand view {name!r}: input {feature!r} comes from two places, one of them view "
+                        f"{selection.view.name!r}",
+                        hint="select other features, or rename the request's column",
+                    )
+                seen.add(feature)
+        for column in (*request.columns, *signature.output.columns):
+            if not column.description:
+                raise DefinitionError(
+                    f"on-demand view {name!r}, column {column.name!r}: its meaning is missing"
+                )
+            try:
+                feast_type(column.dtype)
+            except ValueError as error:
+                raise DefinitionError(
+                    f"on-demand view {name!r}, column {column.name!r}: {column.dtype} is not supported: {error}"
+                ) from None
+        return OnDemandFeatureView(
+            name=name,
+            function=function,
+            sources=selections,
+            request=request,
+            contract=signature.output,
+            description=signature.description,
+            owner=owner,
+            defined_in=signature.path,
+        )
+
+    return declare

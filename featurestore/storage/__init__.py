@@ -1,0 +1,1 @@
+"""Where data lie, and how they are written."""

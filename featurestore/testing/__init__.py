@@ -1,0 +1,1 @@
+"""What users and we prove views and stores with."""

@@ -1,0 +1,73 @@
+"""The reference implementation: the online store as a plain loop, slow and obvious.
+
+It is what the semantics mean. Every engine and every store is compared with it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.timing.join import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from featurestore.timing.known_at import Timing
+
+Row = dict[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def known_at(row: Row, timing: Timing) -> datetime:
+    """Return the first moment at which serving could have read the row."""
+    event: datetime = row[EVENT_TIMESTAMP]
+    moment = max(event + timing.delay, row.get(CREATED_TIMESTAMP) or event)
+    if timing.every is None:
+        return moment
+    waiting = (moment - EPOCH) % timing.every
+    return moment + (timing.every - waiting if waiting else timedelta(0))
+
+
+def version(row: Row) -> tuple[datetime, datetime]:
+    """Return what decides between two rows of one key: the greater wins."""
+    return row[EVENT_TIMESTAMP], row.get(CREATED_TIMESTAMP) or row[EVENT_TIMESTAMP]
+
+
+def store_at(
+    moment: datetime, rows: Sequence[Row], keys: Sequence[str], timing: Timing
+) -> dict[tuple[Any, ...], Row]:
+    """Fold the rows known at `moment` into the state of the online store."""
+    state: dict[tuple[Any, ...], Row] = {}
+    for row in sorted(rows, key=lambda row: known_at(row, timing)):
+        key = tuple(row[name] for name in keys)
+        if known_at(row, timing) <= moment and (key not in state or version(row) > version(state[key])):
+            state[key] = row
+    return state
+
+
+def read(row: Row | None, feature: str, moment: datetime, timing: Timing) -> tuple[Any, Status]:
+    """Read one feature of the current row of a key at a moment: its value and its status."""
+    if row is None:
+        return None, Status.NOT_FOUND
+    if timing.ttl is not None and moment - row[EVENT_TIMESTAMP] > timing.ttl:
+        return None, Status.OUTSIDE_MAX_AGE
+    value = row[feature]
+    return value, Status.NULL_VALUE if value is None else Status.PRESENT
+
+
+def historical(
+    entity_rows: Sequence[Row],
+    rows: Sequence[Row],
+    keys: Sequence[str],
+    features: Sequence[str],
+    timing: Timing,
+) -> list[list[tuple[Any, Status]]]:
+    """Answer each entity row as the online store would have at its moment."""
+    answers = []
+    for asked in entity_rows:
+        moment = asked[EVENT_TIMESTAMP]
+        row = store_at(moment, rows, keys, timing).get(tuple(asked[key] for key in keys))
+        answers.append([read(row, feature, moment, timing) for feature in features])
+    return answers

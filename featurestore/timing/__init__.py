@@ -1,0 +1,1 @@
+"""When a row is known, which row wins, when a value is expired."""

@@ -1,0 +1,7 @@
+"""The names of the columns that carry time, the same in every dataset."""
+
+EVENT_TIMESTAMP = "event_timestamp"
+CREATED_TIMESTAMP = "created_timestamp"
+KNOWN_AT = "known_at"
+
+TIME_COLUMNS = frozenset({EVENT_TIMESTAMP, CREATED_TIMESTAMP, KNOWN_AT})

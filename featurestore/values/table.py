@@ -1,0 +1,94 @@
+"""The value table: which dtypes a feature may have, and what they are in Feast.
+
+One row per Polars dtype. What is not in the table cannot make the round trip Parquet -> Arrow -> store -> JSON
+exactly, and a definition that uses it is refused with the reason given here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import polars as pl
+
+# Polars dtype -> Feast's ValueType. Narrow integers widen without loss; Feast has no unsigned types.
+_SCALARS: Final[dict[type[pl.DataType], str]] = {
+    pl.Boolean: "BOOL",
+    pl.Int8: "INT32",
+    pl.Int16: "INT32",
+    pl.Int32: "INT32",
+    pl.Int64: "INT64",
+    pl.UInt8: "INT32",
+    pl.UInt16: "INT32",
+    pl.UInt32: "INT64",
+    pl.Float32: "FLOAT",
+    pl.Float64: "DOUBLE",
+    pl.String: "STRING",
+    pl.Binary: "BYTES",
+}
+
+_REFUSED: Final[dict[type[pl.DataType], str]] = {
+    pl.UInt64: "Feast has no unsigned 64-bit type; use Int64",
+    pl.Int128: "Feast and Arrow have no 128-bit integer; use Int64",
+    pl.UInt128: "Feast and Arrow have no 128-bit integer; use Int64",
+    pl.Float16: "Feast has no 16-bit float; use Float32",
+    pl.Categorical: "its codes differ from file to file; use String",
+    pl.Enum: "its codes live in the schema, not in the value; use String with an isin check",
+    pl.Duration: "Feast has no duration; use Int64 and name the unit",
+    pl.Time: "Feast has no time of day; use Int32 minutes and name the unit",
+    pl.Date: "Feast has no date; use a Datetime at midnight UTC, or Int32 days",
+    pl.Decimal: "Feast has no decimal; use Int64 in the smallest unit, or String",
+    pl.Struct: "give each field a column of its own",
+    pl.Object: "Python objects have no stored form",
+    pl.Null: "a column of nulls only has no type; declare the type it would have",
+}
+
+KEY_DTYPES: Final = (
+    pl.String,
+    pl.Int8,
+    pl.Int16,
+    pl.Int32,
+    pl.Int64,
+    pl.UInt8,
+    pl.UInt16,
+    pl.UInt32,
+    pl.Boolean,
+    pl.Binary,
+)
+UTC_MICROSECONDS: Final = pl.Datetime("us", "UTC")
+
+
+def feast_type(dtype: pl.DataType) -> str:
+    """Name Feast's value type for a Polars dtype.
+
+    Parameters
+    ----------
+    dtype
+        The declared dtype of a column.
+
+    Returns
+    -------
+    str
+        A member name of ``feast.value_type.ValueType``, such as ``"INT64"`` or ``"FLOAT_LIST"``.
+
+    Raises
+    ------
+    ValueError
+        If the dtype cannot make the round trip exactly; the message says why and what to use.
+    """
+    if isinstance(dtype, pl.List | pl.Array):
+        inner = feast_type(_instance(dtype.inner))
+        if inner.endswith("_LIST"):
+            raise ValueError("Feast has no lists of lists; flatten it")
+        return f"{inner}_LIST"
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone != "UTC" or dtype.time_unit != "us":
+            raise ValueError(f"{dtype} is ambiguous between engines; use Datetime('us', 'UTC')")
+        return "UNIX_TIMESTAMP"
+    kind = type(dtype)
+    if kind in _SCALARS:
+        return _SCALARS[kind]
+    raise ValueError(_REFUSED.get(kind, "it has no stored form"))
+
+
+def _instance(dtype: Any) -> pl.DataType:
+    return cast("pl.DataType", dtype() if isinstance(dtype, type) else dtype)

@@ -1,0 +1,1 @@
+"""The contracts of the reference project: NYC flights of 2013."""
