@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         StoreError,
         UnknownNameError,
     )
+    from featurestore.project import Project, open  # noqa: A004 - featurestore.open, as gzip.open
 
 _HOMES = {
     "ConfigError": "errors",
@@ -36,6 +37,7 @@ _HOMES = {
     "Frame": "definitions.contract",
     "MissingDataError": "errors",
     "PackageFile": "definitions.source",
+    "Project": "project",
     "SkewError": "errors",
     "StoreError": "errors",
     "UnknownNameError": "errors",
@@ -43,6 +45,7 @@ _HOMES = {
     "feature_service": "definitions.feature_service",
     "feature_view": "definitions.feature_view",
     "on_demand_feature_view": "definitions.on_demand",
+    "open": "project",
     "source": "definitions.source",
     "training_set": "definitions.feature_service",
 }
@@ -56,6 +59,7 @@ __all__ = [
     "Frame",
     "MissingDataError",
     "PackageFile",
+    "Project",
     "SkewError",
     "StoreError",
     "UnknownNameError",
@@ -63,6 +67,7 @@ __all__ = [
     "feature_service",
     "feature_view",
     "on_demand_feature_view",
+    "open",
     "source",
     "training_set",
 ]

@@ -40,7 +40,7 @@ else:
 OnInvalid = Literal["refuse", "quarantine", "warn"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column of a contract.
 
@@ -83,9 +83,17 @@ class Policy:
     tolerance: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contract:
-    """What is promised of a dataset. Read from a Pandera model by `contract_of`."""
+    """What is promised of a dataset. Read from a Pandera model by `contract_of`.
+
+    Attributes
+    ----------
+    unique
+        Columns whose values together occur once.
+    strict
+        True where further columns break the contract; otherwise they are left out.
+    """
 
     name: str
     description: str
@@ -93,6 +101,7 @@ class Contract:
     unique: tuple[str, ...]
     checks: tuple[Any, ...]
     policy: Policy
+    strict: bool
     model: type[DataFrameModel]
 
     @property
@@ -152,6 +161,7 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
         columns=tuple(columns),
         unique=(unique,) if isinstance(unique, str) else tuple(unique or ()),
         checks=tuple(schema.checks),
+        strict=schema.strict is True,
         policy=_policy(name, getattr(model.__config__, "metadata", None) or {}),
         model=model,
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.signature import Transformation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A function from contracted datasets to a contracted dataset."""
 

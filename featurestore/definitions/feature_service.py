@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.signature import Transformation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureService:
     """The features that one model reads, in training and in serving.
 
@@ -135,7 +135,7 @@ def _refuse_clashes(service: FeatureService) -> None:
                 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Entity rows with their moments and labels, to which a service's features are joined."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ZERO = timedelta(0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureView:
     """A contracted table of features of one entity, and when its rows become known.
 
@@ -40,8 +40,8 @@ class FeatureView:
     timing: Timing
     description: str
     owner: str
-    tags: Mapping[str, str] = field(hash=False)
-    defined_in: Path = field(compare=False)
+    tags: Mapping[str, str]
+    defined_in: Path
 
     @property
     def keys(self) -> tuple[str, ...]:

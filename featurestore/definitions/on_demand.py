@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView, Selection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.signature import Transformation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnDemandFeatureView:
     """Features computed at the moment of the request, by one function offline and online."""
 
@@ -31,7 +31,7 @@ class OnDemandFeatureView:
     contract: Contract
     description: str
     owner: str
-    defined_in: Path = field(compare=False)
+    defined_in: Path
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Transformation = Callable[..., pl.LazyFrame]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signature:
     """A transformation's edges in the dependency graph, and where it is written."""
 

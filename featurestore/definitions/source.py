@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class PackageFile:
     member: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Raw data as they arrive.
 
@@ -54,7 +54,7 @@ class Source:
     origin: PackageFile | None
     null_values: tuple[str, ...]
     owner: str
-    defined_in: Path = field(compare=False)
+    defined_in: Path
 
     @property
     def description(self) -> str:

@@ -1,0 +1,45 @@
+"""DuckDB: SQL over the datasets of a project, by their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from featurestore.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import polars as pl
+
+
+def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
+    """Run a query.
+
+    Parameters
+    ----------
+    sql
+        One statement; every dataset that is built can be named in it.
+    tables
+        The Parquet file of each dataset.
+
+    Raises
+    ------
+    ContractError
+        If the statement fails; the message is DuckDB's.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name, path in tables.items():
+            if path.exists():
+                quoted = str(path).replace("'", "''")
+                connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')")  # noqa: S608 - our own names
+        try:
+            result: pl.DataFrame = connection.execute(sql).pl()
+        except duckdb.Error as error:
+            raise ContractError(
+                f"the query fails: {error}", hint=f"it can name {', '.join(sorted(tables))}"
+            ) from error
+    return result

@@ -1,0 +1,61 @@
+"""The project behind a Feast configuration: its settings and definitions, loaded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from featurestore.config import Settings, load_settings
+from featurestore.definitions.catalog import Catalog, load_catalog
+from featurestore.errors import ContractError
+from featurestore.vectors.complete import compute
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_view import FeatureView
+
+
+@dataclass(frozen=True)
+class Context:
+    """A project, as Feast's stores need it."""
+
+    settings: Settings
+    catalog: Catalog
+
+    def view(self, name: str) -> FeatureView:
+        """Find the definition of a Feast feature view."""
+        return self.catalog.view(name)
+
+
+def context_of(feast_repo: Path | None) -> Context:
+    """Load the project whose definitions package is `feast_repo` (the folder of feature_store.yaml)."""
+    return _load((feast_repo or Path()).resolve())
+
+
+@cache
+def _load(feast_repo: Path) -> Context:
+    settings = load_settings(feast_repo.parent)
+    return Context(
+        settings, load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+    )
+
+
+def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dict[str, list[Any]]:
+    """Compute an on-demand view for Feast: Python lists by column in, Python lists by feature out."""
+    view = context_of(Path(feast_repo)).catalog.on_demand[name]
+    columns = []
+    for column, dtype in view.input_schema.items():
+        if column not in inputs:
+            raise ContractError(f"on-demand view {name!r}: the request lacks {column!r}")
+        values = pl.Series(column, list(inputs[column]), strict=False)
+        if isinstance(dtype, pl.Datetime) and values.dtype.is_integer():
+            values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
+        columns.append(values.cast(dtype))
+    return {
+        column: values
+        for column, values in compute(view, pl.DataFrame(columns)).to_dict(as_series=False).items()
+        if column in view.feature_names
+    }

@@ -1,0 +1,155 @@
+"""Compile a catalog to genuine Feast objects."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.types import from_value_type
+from feast.value_type import ValueType
+
+from featurestore.definitions.digest import view_digest
+from featurestore.storage.layout import Layout
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.table import feast_type
+
+if TYPE_CHECKING:
+    from featurestore.config import Settings
+    from featurestore.definitions import feature_service, feature_view, on_demand
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.contract import Column
+
+TAG = "featurestore"
+
+
+class DeclaredOnDemandFeatureView(OnDemandFeatureView):
+    """An on-demand view whose types are those of its schema: nothing is left to infer from samples."""
+
+    def infer_features(self) -> None:
+        """Keep the declared features; `featurestore check` has run the function on its declared inputs."""
+
+
+def expose(folder: str | Path) -> dict[str, Any]:
+    """Compile the project that holds `folder`, for the module that Feast scans.
+
+    Parameters
+    ----------
+    folder
+        The definitions package: the folder of ``feature_store.yaml``.
+
+    Returns
+    -------
+    dict
+        Feast objects by a unique name, for ``globals().update(...)``.
+    """
+    from featurestore.adapters.feast.context import context_of  # noqa: PLC0415 - context imports this package's parts
+
+    context = context_of(Path(folder))
+    return {f"{type(o).__name__}_{o.name}": o for o in compile_catalog(context.catalog, context.settings)}
+
+
+def compile_catalog(catalog: Catalog, settings: Settings) -> list[Any]:
+    """Compile all views and services, and the entities and sources they need."""
+    entities = _entities(catalog)
+    layout = Layout(settings.data)
+    views = {name: _view(view, entities, layout) for name, view in sorted(catalog.views.items())}
+    computed = {name: _on_demand(view, views, settings) for name, view in sorted(catalog.on_demand.items())}
+    services = [_service(service, views, computed) for _, service in sorted(catalog.services.items())]
+    return [*entities.values(), *views.values(), *computed.values(), *services]
+
+
+def _entities(catalog: Catalog) -> dict[str, Entity]:
+    # A Feast entity has one join key: a key column is one, and the entity's name is a tag.
+    found: dict[str, Entity] = {}
+    for view in catalog.views.values():
+        for key, dtype in view.key_schema.items():
+            found.setdefault(
+                key,
+                Entity(
+                    name=key,
+                    join_keys=[key],
+                    value_type=ValueType[feast_type(dtype)],
+                    description=view.contract[key].description or "",
+                ),
+            )
+    return dict(sorted(found.items()))
+
+
+def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: Layout) -> FeatureView:
+    timing = view.timing
+    source = FileSource(
+        name=f"{view.name}_source",
+        path=str(layout.features(view.name).resolve()),
+        timestamp_field=EVENT_TIMESTAMP,
+        created_timestamp_column=CREATED_TIMESTAMP if timing.created else "",
+        description=f"Rows of {view.name}",
+        owner=view.owner,
+    )
+    return FeatureView(
+        name=view.name,
+        entities=[entities[key] for key in view.keys],
+        ttl=timing.ttl or timedelta(0),
+        schema=[_field(view.contract[name]) for name in (*view.keys, *view.feature_names)],
+        source=source,
+        online=True,
+        description=view.description,
+        owner=view.owner,
+        tags={
+            **view.tags,
+            f"{TAG}.entity": view.entity.name,
+            f"{TAG}.delay": str(timing.delay),
+            f"{TAG}.every": str(timing.every),
+            f"{TAG}.definition": view_digest(view),
+        },
+    )
+
+
+def _on_demand(
+    view: on_demand.OnDemandFeatureView, views: dict[str, FeatureView], settings: Settings
+) -> OnDemandFeatureView:
+    # Feast rebuilds the function from its source text: the text names the view, and carries no code of it.
+    text = (
+        f"def {view.name}(inputs):\n"
+        "    from featurestore.adapters.feast.context import compute_on_demand\n"
+        f"    return compute_on_demand({str(settings.feast_repo)!r}, {view.name!r}, inputs)\n"
+    )
+    namespace: dict[str, Any] = {}
+    exec(text, namespace)  # noqa: S102 - our own text, as Feast will run it
+    request = RequestSource(
+        name=f"{view.name}_request", schema=[_field(column) for column in view.request.columns]
+    )
+    return DeclaredOnDemandFeatureView(
+        name=view.name,
+        sources=[*(views[s.view.name][list(s.features)] for s in view.sources), request],
+        schema=[_field(column) for column in view.features],
+        udf=namespace[view.name],
+        udf_string=text,
+        mode="python",
+        description=view.description,
+        owner=view.owner,
+    )
+
+
+def _service(
+    service: feature_service.FeatureService,
+    views: dict[str, FeatureView],
+    computed: dict[str, OnDemandFeatureView],
+) -> FeatureService:
+    return FeatureService(
+        name=service.name,
+        features=[
+            *(views[s.view.name][list(s.features)] for s in service.selections),
+            *(computed[view.name] for view in service.on_demand),
+        ],
+        description=service.description,
+        owner=service.owner,
+    )
+
+
+def _field(column: Column) -> Field:
+    tags = {"unit": column.unit} if column.unit else {}
+    dtype = from_value_type(ValueType[feast_type(column.dtype)])
+    return Field(name=column.name, dtype=dtype, description=column.description or "", tags=tags)

@@ -1,0 +1,194 @@
+"""Our LMDB store as Feast's online store: the same bytes, the same expiry, the same statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+from feast import utils
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus, GetOnlineFeaturesResponse
+from feast.repo_config import FeastConfigBaseModel
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import StrictStr
+
+from featurestore.adapters.feast.context import context_of
+from featurestore.adapters.feast.protos import from_values, moment, to_values
+from featurestore.adapters.lmdb import LmdbStore
+from featurestore.definitions.digest import view_digest
+from featurestore.ports import ViewState
+from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.layout import Layout
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.timing.epoch import microseconds
+from featurestore.timing.join import Status, read_at, status_column
+from featurestore.timing.known_at import known_at
+from featurestore.values.codec import decode_rows, encode_keys, encode_rows
+from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.vectors.state import check_state
+
+if TYPE_CHECKING:
+    from featurestore.adapters.feast.context import Context
+    from featurestore.definitions.feature_view import FeatureView
+
+
+class LmdbOnlineStoreConfig(FeastConfigBaseModel):
+    """Settings of the online store.
+
+    Attributes
+    ----------
+    path
+        The store's folder, relative to that of feature_store.yaml.
+    as_of
+        A fixed moment that stands for now, ISO 8601 with offset; left out: the clock.
+    """
+
+    type: Literal["featurestore.adapters.feast.online.LmdbOnlineStore"] = (
+        "featurestore.adapters.feast.online.LmdbOnlineStore"
+    )
+    path: StrictStr = "../data/online/store.lmdb"
+    as_of: StrictStr | None = None
+
+
+class LmdbOnlineStore(OnlineStore):
+    """Feast's online store over our LMDB store."""
+
+    def online_write_batch(
+        self,
+        config: Any,
+        table: Any,
+        data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Apply rows; the greater version wins, and the watermark rises to the last moment at which one became known."""
+        context = context_of(config.repo_path)
+        view = context.view(table.name)
+        frame = _rows_of(view, data)
+        known = frame.select(known_at(view.timing).alias(KNOWN_AT).max()).item()
+        store = LmdbStore(context.settings.online, create=True)
+        before = store.state(view.name)
+        same = before is not None and before.definition == view_digest(view)
+        state = ViewState(
+            definition=view_digest(view),
+            source=file_fingerprint(Layout(context.settings.data).features(view.name)),
+            watermark=max(microseconds(known) if known else 0, before.watermark if before and same else 0),
+        )
+        store.write(
+            view.name,
+            encode_rows(frame, view.keys, view.feature_schema),
+            state,
+            replace=not same,
+        )
+        if progress is not None:
+            progress(len(data))
+
+    def online_read(
+        self, config: Any, table: Any, entity_keys: list[Any], requested_features: list[str] | None = None
+    ) -> list[tuple[datetime | None, dict[str, Any] | None]]:
+        """Look up rows; what is expired comes as nulls with its event timestamp."""
+        features = requested_features or [field.name for field in table.features]
+        events, values, statuses = _read(context_of(config.repo_path), table.name, entity_keys, features)
+        return [
+            (event, {name: values[name][i] for name in features})
+            if event is not None and statuses[features[0]][i] != Status.NOT_FOUND
+            else (None, None)
+            for i, event in enumerate(events)
+        ]
+
+    def _read_features_per_fv(
+        self,
+        config: Any,
+        grouped_refs: list[Any],
+        join_key_values: dict[str, Any],
+        entity_name_to_join_key_map: dict[str, str],
+        online_features_response: Any,
+        full_feature_names: bool,
+        include_feature_view_version_metadata: bool,
+    ) -> None:
+        # Feast's own path knows two statuses; a read of ours says four.
+        context = context_of(config.repo_path)
+        for table, requested in grouped_refs:
+            unique, positions, height = utils._get_unique_entities(  # noqa: SLF001 - as Feast's own stores do
+                table, join_key_values, entity_name_to_join_key_map
+            )
+            keys = utils._get_entity_key_protos(unique)  # noqa: SLF001
+            events, values, statuses = _read(context, table.name, keys, requested)
+            source = [0] * height
+            for i, destinations in enumerate(positions):
+                for destination in destinations:
+                    source[destination] = i
+            stamps = [_timestamp(event) for event in events]
+            prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
+            for name in requested:
+                online_features_response.metadata.feature_names.val.append(f"{prefix}{name}")
+                online_features_response.results.append(
+                    GetOnlineFeaturesResponse.FeatureVector(
+                        values=[values[name][i] for i in source],
+                        statuses=[FieldStatus.Value(Status(statuses[name][i]).name) for i in source],
+                        event_timestamps=[stamps[i] for i in source],
+                    )
+                )
+
+    def update(
+        self,
+        config: Any,
+        tables_to_delete: Sequence[Any],
+        tables_to_keep: Sequence[Any],
+        entities_to_delete: Sequence[Any],
+        entities_to_keep: Sequence[Any],
+        partial: bool,
+    ) -> None:
+        """Keep all data: a view that Feast no longer finds is not read, and `materialize` writes views anew."""
+
+    def teardown(self, config: Any, tables: Sequence[Any], entities: Sequence[Any]) -> None:
+        """Remove the views' rows."""
+        path = context_of(config.repo_path).settings.online
+        if path.exists():
+            LmdbStore(path).drop([table.name for table in tables])
+
+
+def _read(
+    context: Context, name: str, entity_keys: Sequence[Any], features: Sequence[str]
+) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
+    view = context.view(name)
+    now = context.settings.now()
+    keys = pl.DataFrame(_key_columns(view, entity_keys))
+    [(state, rows)] = LmdbStore(context.settings.online).read([(name, encode_keys(keys, view.keys))])
+    check_state(view, state, now)
+    decoded = decode_rows(rows, view.feature_schema)
+    read = read_at(
+        decoded.lazy(), features=features, timing=view.timing, moment=pl.lit(now, dtype=UTC_MICROSECONDS)
+    ).collect()
+    values = {feature: to_values(read[feature]) for feature in features}
+    return decoded[EVENT_TIMESTAMP].to_list(), values, {f: read[status_column(f)].to_list() for f in features}
+
+
+def _key_columns(view: FeatureView, entity_keys: Sequence[Any]) -> list[pl.Series]:
+    rows = [dict(zip(key.join_keys, key.entity_values, strict=True)) for key in entity_keys]
+    return [from_values(name, [row[name] for row in rows], dtype) for name, dtype in view.key_schema.items()]
+
+
+def _rows_of(
+    view: FeatureView, data: Sequence[tuple[Any, dict[str, Any], datetime, datetime | None]]
+) -> pl.DataFrame:
+    columns = _key_columns(view, [key for key, *_ in data])
+    columns += [
+        from_values(name, [values[name] for _, values, *_ in data], dtype)
+        for name, dtype in view.feature_schema.items()
+    ]
+    columns.append(
+        pl.Series(EVENT_TIMESTAMP, [moment(event) for *_, event, _ in data], dtype=UTC_MICROSECONDS)
+    )
+    if view.timing.created:
+        created = [moment(made) if made else None for *_, made in data]
+        columns.append(pl.Series(CREATED_TIMESTAMP, created, dtype=UTC_MICROSECONDS))
+    return pl.DataFrame(columns)
+
+
+def _timestamp(event: datetime | None) -> Timestamp:
+    stamp = Timestamp()
+    if event is not None:
+        stamp.FromDatetime(event)
+    return stamp

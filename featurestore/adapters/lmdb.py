@@ -1,0 +1,138 @@
+"""LMDB: the embedded online store. Memory-mapped reads, one writer, safe against a crash at any moment."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+import lmdb
+import msgspec
+
+from featurestore.errors import MissingDataError, StoreError
+from featurestore.ports import ViewState
+from featurestore.values.codec import version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+MAP_BYTES = 1 << 40  # address space, not disk
+MAX_VIEWS = 1024
+STATES = b"__states__"
+RETRY_HINT = "check the disk and who else holds the store, then try again"
+
+
+class LmdbStore:
+    """An online store in one LMDB environment, one database for each view.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+    create
+        Make it if it is not there; otherwise reading needs it to be there.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        if not create and not (path / "data.mdb").exists():
+            raise MissingDataError(
+                f"{path}: the online store is not there yet", hint="run: featurestore materialize"
+            )
+        with _translated(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._env = _environment(path.resolve(), os.getpid())
+        self._path = path
+        self._views: dict[str, lmdb._Database] = {}
+
+    def state(self, view: str) -> ViewState | None:
+        """Say what is held of a view."""
+        return self.read([(view, ())])[0][0]
+
+    def write(
+        self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
+    ) -> int:
+        """Apply rows and the view's state in one transaction; the greater version wins."""
+        applied = 0
+        with _translated(self._path):
+            database = self._env.open_db(view.encode(), create=True)
+            states = self._env.open_db(STATES, create=True)
+            with self._env.begin(write=True) as transaction:
+                if replace:
+                    transaction.drop(database, delete=False)
+                for key, row in rows:
+                    current = transaction.get(key, db=database)
+                    if current is None or version_of(row) > version_of(current):
+                        transaction.put(key, row, db=database)
+                        applied += 1
+                transaction.put(view.encode(), msgspec.json.encode(state), db=states)
+        return applied
+
+    def read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
+        """Look up keys of several views in one snapshot."""
+        found: list[tuple[ViewState | None, list[bytes | None]]] = []
+        with _translated(self._path):
+            databases = [self._database(view) for view, _ in views]
+            states = self._database(STATES.decode())
+            with self._env.begin() as transaction:
+                for (view, keys), database in zip(views, databases, strict=True):
+                    state = transaction.get(view.encode(), db=states) if states is not None else None
+                    if database is None or state is None:
+                        found.append((None, [None] * len(keys)))
+                        continue
+                    rows = [transaction.get(key, db=database) for key in keys]
+                    found.append((msgspec.json.decode(state, type=ViewState), rows))
+        return found
+
+    def drop(self, views: Sequence[str]) -> None:
+        """Remove all rows of views, and what is known of them."""
+        with _translated(self._path):
+            databases = [(view, self._database(view)) for view in views]
+            states = self._database(STATES.decode())
+            with self._env.begin(write=True) as transaction:
+                for view, database in databases:
+                    if database is not None and states is not None:
+                        transaction.drop(database, delete=False)
+                        transaction.delete(view.encode(), db=states)
+
+    def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
+        """List all keys and rows of a view, in the order of the keys."""
+        with _translated(self._path):
+            database = self._database(view)
+            if database is None:
+                return
+            with self._env.begin(db=database) as transaction:
+                yield from transaction.cursor()
+
+    def _database(self, view: str) -> lmdb._Database | None:
+        if view not in self._views:
+            try:
+                self._views[view] = self._env.open_db(view.encode(), create=False)
+            except lmdb.NotFoundError:
+                return None
+        return self._views[view]
+
+
+@cache
+def _environment(path: Path, _process: int) -> lmdb.Environment:
+    # LMDB wants one environment for each file and process, and none carried over a fork.
+    return lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except lmdb.BadValsizeError as error:
+        raise StoreError(
+            f"{path}: an entity key is longer than LMDB's 511 bytes", hint="use a shorter key"
+        ) from error
+    except (lmdb.MapFullError, lmdb.DiskError) as error:
+        raise StoreError(
+            f"{path}: {error}", hint="free disk space, then run the command again", retry=True
+        ) from error
+    except lmdb.Error as error:
+        raise StoreError(f"{path}: {error}", hint=RETRY_HINT, retry=True) from error

@@ -1,0 +1,344 @@
+"""Commands. Heavy parts are imported inside them, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from featurestore.cli.output import Output, table
+from featurestore.errors import ContractError, DefinitionError, FeatureStoreError, SkewError
+
+if TYPE_CHECKING:
+    from featurestore.operations.report import Summary
+    from featurestore.project import Project
+    from featurestore.quality.verdict import Verdict
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Features that training and serving read alike, bit for bit.\n\n"
+    "Usual order: **ingest**, **validate**, **build**, **apply**, **training-set**, **materialize**, **get**, "
+    "**audit**, **report**; `dvc repro` runs what is out of date.\n\n"
+    "Exit codes: 0 done, 2 wrong usage, 3 a definition is wrong, 4 data break their contract, 5 training and serving "
+    "disagree, 6 data are missing, 7 settings are wrong, 8 a store or file system failed.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Folder = Annotated[
+    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
+]
+Names = Annotated[list[str] | None, typer.Argument(help="Names; all, if none are given.", show_default=False)]
+HERE = Path()
+
+
+def _open(folder: Path) -> Project:
+    from featurestore.project import open as open_project  # noqa: PLC0415
+
+    return open_project(folder)
+
+
+@app.command()
+def check(project: Folder = HERE, *, json: Json = False) -> None:
+    """Type-check all definitions without data.
+
+    Example: `featurestore check`
+    """
+    count = _open(project).check()
+    Output(json).result({"definitions": count}, f"{count} definitions fit together")
+
+
+@app.command()
+def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+    """Fetch raw files of sources that say where they come from.
+
+    Example: `featurestore ingest raw_flights`
+    """
+    opened, out = _open(project), Output(json)
+    wanted = names or [s.name for s in opened.catalog.sources.values() if s.origin is not None]
+    with out.progress(len(wanted), "fetching") as step:
+        paths = {name: str(_stepped(step, name, opened.ingest)) for name in wanted}
+    out.result(paths, "\n".join(f"{name}: {path}" for name, path in paths.items()))
+
+
+@app.command()
+def validate(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+    """Let raw data through the gate, on their values; bad rows go to quarantine with the rules they broke.
+
+    Without names, every source. A built dataset named here is checked again where it lies.
+
+    Example: `featurestore validate raw_flights`
+    """
+    opened, out = _open(project), Output(json)
+    wanted = names or list(opened.catalog.sources)
+    with out.progress(len(wanted), "validating") as step:
+        verdicts = [_stepped(step, name, opened.validate) for name in wanted]
+    out.result(verdicts, _verdict_text(verdicts))
+
+
+@app.command()
+def build(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+    """Build datasets and feature views, each behind the gate.
+
+    Without names, all of them, inputs first.
+
+    Example: `featurestore build carrier_punctuality`
+    """
+    opened, out = _open(project), Output(json)
+    wanted = names or [derived.name for derived in opened.catalog.build_order()]
+    with out.progress(len(wanted), "building") as step:
+        verdicts = [_stepped(step, name, opened.build) for name in wanted]
+    out.result(verdicts, _verdict_text(verdicts))
+
+
+@app.command()
+def apply(
+    project: Folder = HERE,
+    *,
+    allow_removal: Annotated[
+        bool, typer.Option("--allow-removal", help="Also remove what is no longer defined.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Register the definitions with Feast.
+
+    Example: `featurestore apply`
+    """
+    changes = _open(project).apply(allow_removal=allow_removal)
+    lines = [
+        f"{word} {name}"
+        for word, names in (
+            ("added", changes.added),
+            ("changed", changes.changed),
+            ("removed", changes.removed),
+        )
+        for name in names
+    ]
+    Output(json).result(changes, "\n".join(lines) or "nothing changed")
+
+
+@app.command("training-set")
+def training_set(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+    """Build training sets: each row has the features known at its moment.
+
+    Example: `featurestore training-set departures`
+    """
+    opened, out = _open(project), Output(json)
+    wanted = names or list(opened.catalog.training_sets)
+    with out.progress(len(wanted), "joining") as step:
+        manifests = [_stepped(step, name, opened.training_set) for name in wanted]
+    text = [
+        f"{m.name}: {m.rows:,} rows x {len(m.columns)} columns\n  {m.digest}\n  {opened.layout.training(m.name)}"
+        for m in manifests
+    ]
+    out.result(manifests, "\n".join(text))
+
+
+@app.command()
+def materialize(
+    names: Names = None,
+    project: Folder = HERE,
+    *,
+    until: Annotated[
+        str | None, typer.Option(help="Moment to bring the store to, such as 2013-12-31T12:00:00Z.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Write every view anew.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring the online store to a moment: every row known by then, and no other.
+
+    Example: `featurestore materialize --until 2013-12-31T12:00:00Z`
+    """
+    opened, out = _open(project), Output(json)
+    with out.progress(len(names or opened.catalog.views), "materializing") as step:
+        record = opened.materialize(names or (), until=until, full=full, progress=step)
+    rows = [("view", "rows read", "keys written", "mode")]
+    rows += [
+        (v.view, f"{v.rows_read:,}", f"{v.rows_applied:,}", "full" if v.full else "incremental")
+        for v in record.views
+    ]
+    out.result(record, f"until {record.until.isoformat()}\n{table(rows)}")
+
+
+@app.command()
+def get(
+    service: Annotated[str, typer.Argument(help="A feature service.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(help="Keys and request values, as name=value.", show_default=False)
+    ] = None,
+    project: Folder = HERE,
+    *,
+    as_of: Annotated[str | None, typer.Option(help="Read as of a moment; now, if none is given.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Ask for the last row of the training set.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look up one vector in the online store.
+
+    Example: `featurestore get departure_delay --example`
+    """
+    opened = _open(project)
+    rows = opened.example(service) if example else _row(opened, service, values or [])
+    vector = opened.online(rows, service, as_of=as_of, statuses=True)
+    Output(json).result(_vector(opened, service, vector), _vector_text(opened, service, vector))
+
+
+@app.command()
+def audit(project: Folder = HERE, *, json: Json = False) -> None:
+    """Prove parity: every cell of the online store against the historical join at the same moment.
+
+    Exits with 5 if one cell differs.
+
+    Example: `featurestore audit`
+    """
+    record = _open(project).audit()
+    rows = [("compared", "rows", "cells", "mismatches")]
+    rows += [
+        (c.name, f"{c.rows:,}", f"{c.cells:,}", f"{c.mismatches:,}")
+        for c in (*record.views, *record.services)
+    ]
+    verdict = f"{record.cells:,} cells compared, {record.mismatches:,} mismatches"
+    Output(json).result(record, f"{table(rows)}\n{verdict}")
+    record.require_parity()
+
+
+@app.command()
+def report(project: Folder = HERE, *, json: Json = False) -> None:
+    """Write the HTML report of the last run.
+
+    Example: `featurestore report`
+    """
+    path = _open(project).report()
+    Output(json).result({"report": str(path)}, str(path))
+
+
+@app.command()
+def summary(project: Folder = HERE, *, json: Json = False) -> None:
+    """Say what the last run made: rows, quarantine, features, training set, a vector, parity, report.
+
+    Example: `featurestore summary`
+    """
+    opened = _open(project)
+    found = opened.summary()
+    Output(json).result(found, _summary_text(opened, found))
+
+
+@app.command()
+def pipeline(
+    project: Folder = HERE,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write it to dvc.yaml.")] = False,
+) -> None:
+    """Derive dvc.yaml from the definitions.
+
+    Example: `featurestore pipeline --write`
+    """
+    opened = _open(project)
+    text = opened.pipeline()
+    if write:
+        from featurestore.storage.files import write_text  # noqa: PLC0415
+
+        write_text(text, opened.settings.root / "dvc.yaml")
+    else:
+        sys.stdout.write(text)
+
+
+def _stepped(step: Any, name: str, verb: Any) -> Any:
+    step(name)
+    return verb(name)
+
+
+def _verdict_text(verdicts: list[Verdict]) -> str:
+    rows = [("dataset", "verdict", "rows in", "passed", "quarantined")]
+    rows += [
+        (v.dataset, v.decision, f"{v.rows_in:,}", f"{v.rows_passed:,}", f"{v.rows_quarantined:,}")
+        for v in verdicts
+    ]
+    reasons = [f"{v.dataset}:\n{v.explain()}" for v in verdicts if v.rules]
+    return "\n".join([table(rows), *reasons])
+
+
+def _row(project: Project, service: str, values: list[str]) -> Any:
+    import polars as pl  # noqa: PLC0415
+
+    found = project.catalog.service(service)
+    wanted = {**found.key_schema, **found.request_schema}
+    given = dict(value.partition("=")[::2] for value in values)
+    if unknown := [name for name in given if name not in wanted]:
+        raise ContractError(
+            f"service {service!r} needs no {unknown[0]!r}", hint=f"it needs {', '.join(wanted)}"
+        )
+    frame = pl.DataFrame(
+        [{name: given.get(name) or None for name in given}], schema=dict.fromkeys(given, pl.String)
+    )
+    casts = []
+    for name, dtype in ((name, wanted[name]) for name in given):
+        parsed = pl.col(name)
+        if isinstance(dtype, pl.Datetime):
+            parsed = parsed.str.to_datetime(
+                "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
+            )
+        casts.append(parsed.cast(dtype, strict=False).alias(name))
+    result = frame.with_columns(casts)
+    for name, text in given.items():
+        if text and result[name].null_count():
+            raise ContractError(f"{name}={text!r} is not {wanted[name]}, as service {service!r} needs it")
+    return result
+
+
+def _vector(project: Project, service: str, vector: Any) -> dict[str, Any]:
+    from featurestore.timing.join import Status, status_column  # noqa: PLC0415
+
+    row = vector.row(0, named=True)
+    found = project.catalog.service(service)
+    return {
+        "service": service,
+        "entity": {name: row[name] for name in (*found.key_schema, *found.request_schema)},
+        "features": {
+            name: {"value": row[name], "status": Status(row[status_column(name)]).name}
+            for name in found.feature_names
+        },
+    }
+
+
+def _vector_text(project: Project, service: str, vector: Any) -> str:
+    content = _vector(project, service, vector)
+    entity = ", ".join(f"{name}={value}" for name, value in content["entity"].items())
+    rows = [(name, str(cell["value"]), cell["status"]) for name, cell in content["features"].items()]
+    return f"{service} for {entity}\n{table(rows)}"
+
+
+def _summary_text(project: Project, found: Summary) -> str:
+    verdicts = [*found.sources, *found.datasets, *found.views]
+    lines = [_verdict_text(verdicts), ""]
+    lines.append(
+        f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(found.views)} views"
+    )
+    for t in found.training_sets:
+        labels = ", ".join(f"{value} {count:,}" for value, count in t.labels.items())
+        lines.append(
+            f"training set {t.name}: {t.rows:,} rows x {len(t.columns)} columns, {t.label}: {labels}"
+        )
+        lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
+    for t in found.training_sets:
+        vector = project.online(project.example(t.service), t.service, statuses=True)
+        lines += ["", _vector_text(project, t.service, vector)]
+    lines += ["", f"parity: {found.audit.cells:,} cells compared, {found.audit.mismatches:,} mismatches"]
+    lines.append(f"report: {project.layout.report}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose become one message and their exit code."""
+    try:
+        app()
+    except FeatureStoreError as error:
+        kind = {ContractError: "data", DefinitionError: "definition", SkewError: "skew"}.get(
+            type(error), "error"
+        )
+        sys.stderr.write(f"featurestore: {kind}: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,121 @@
+"""The settings of a project: ``[tool.featurestore]`` of pyproject.toml, and Feast's feature_store.yaml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from featurestore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KNOWN = {"schemas", "definitions", "data"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a project.
+
+    Attributes
+    ----------
+    root
+        The project's folder.
+    schemas, definitions
+        Names of the packages that hold schemas and definitions.
+    data
+        The folder of all data.
+    online
+        Where the embedded online store lies.
+    as_of
+        A fixed moment that stands for "now" when nobody names one (for data of the past); None: the clock.
+    """
+
+    root: Path
+    schemas: str
+    definitions: str
+    data: Path
+    online: Path
+    as_of: datetime | None
+
+    @property
+    def feast_repo(self) -> Path:
+        """Folder of feature_store.yaml."""
+        return self.root / self.definitions
+
+    def now(self) -> datetime:
+        """Return the moment that stands for now, in UTC."""
+        return self.as_of or datetime.now(UTC)
+
+
+def load_settings(root: Path) -> Settings:
+    """Read the settings of the project in `root`.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing, cannot be read or holds a setting that does not exist.
+    """
+    root = root.resolve()
+    path = root / "pyproject.toml"
+    if not path.is_file():
+        raise ConfigError(f"{path}: not found", hint="run in the project's folder, or name it with --project")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("featurestore")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if table is None:
+        raise ConfigError(
+            f"{path}: has no table [tool.featurestore]", hint='add it; definitions = "feature_repo" is enough'
+        )
+    if unknown := sorted(set(table) - KNOWN):
+        raise ConfigError(
+            f"{path}: [tool.featurestore] has unknown {', '.join(unknown)}", hint=f"known: {sorted(KNOWN)}"
+        )
+    definitions = table.get("definitions", "feature_repo")
+    online = _online_section(root / definitions / "feature_store.yaml")
+    return Settings(
+        root=root,
+        schemas=table.get("schemas", "schemas"),
+        definitions=definitions,
+        data=root / table.get("data", "data"),
+        online=(root / definitions / online.get("path", "../data/online/store.lmdb")).resolve(),
+        as_of=parse_moment(online["as_of"]) if online.get("as_of") is not None else None,
+    )
+
+
+def _online_section(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: not found", hint="Feast's settings belong there; see the README")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    section = settings.get("online_store") if isinstance(settings, dict) else None
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: online_store is missing", hint="give its type and path")
+    return section
+
+
+def parse_moment(value: str | datetime) -> datetime:
+    """Read a moment in time; it must carry its offset from UTC.
+
+    Raises
+    ------
+    ConfigError
+        If the text is no ISO 8601 moment or says no offset.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ConfigError(
+                f"{value!r} is not a moment", hint="write it like 2013-12-31T12:00:00Z"
+            ) from None
+    if value.tzinfo is None:
+        raise ConfigError(f"{value} does not say its time zone", hint=f"write {value.isoformat()}Z for UTC")
+    return value.astimezone(UTC)

@@ -1,0 +1,91 @@
+"""Build datasets and feature views: run the function, let the result through the gate, keep it as Parquet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.source import Source
+from featurestore.errors import DefinitionError
+from featurestore.operations.validate import settle
+from featurestore.quality.gate import Inspection, inspect
+from featurestore.quality.rules import unique_rule
+from featurestore.storage.files import scan_parquet
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.definitions.catalog import Catalog, Derived, Node
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.quality.verdict import Verdict
+    from featurestore.storage.layout import Layout
+
+
+def path_of(node: Node, layout: Layout) -> Path:
+    """Say where a dataset's rows lie."""
+    return layout.features(node.name) if isinstance(node, FeatureView) else layout.dataset(node.name)
+
+
+def made_by(node: Node) -> str:
+    """Name the command that makes a dataset."""
+    return f"featurestore {'validate' if isinstance(node, Source) else 'build'} {node.name}"
+
+
+def scan(node: Node, layout: Layout) -> pl.LazyFrame:
+    """Scan a dataset's rows.
+
+    Raises
+    ------
+    MissingDataError
+        If it is not built yet.
+    """
+    return scan_parquet(path_of(node, layout), made_by=made_by(node))
+
+
+def build(derived: Derived, catalog: Catalog, layout: Layout) -> Verdict:
+    """Build one dataset or feature view from datasets already in place.
+
+    The rows of a feature view are kept sorted by key, event and created timestamp, exact duplicates once; those of
+    a dataset in the order that its function gives.
+
+    Raises
+    ------
+    MissingDataError
+        If an input is not built yet.
+    ContractError
+        If the result is refused; the last good rows stay as they were.
+    DefinitionError
+        If the function fails.
+    """
+    rows = transform(derived, catalog, layout)
+    if not isinstance(derived, FeatureView):
+        return settle(
+            inspect(rows, derived.contract, dataset=derived.name),
+            layout,
+            derived.name,
+            path_of(derived, layout),
+        )
+    return settle(inspect_view(derived, rows), layout, derived.name, path_of(derived, layout))
+
+
+def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
+    """Check the rows of a feature view; two rows of one key and version must not differ."""
+    version = [*view.keys, EVENT_TIMESTAMP]
+    if view.timing.created:
+        version.append(CREATED_TIMESTAMP)
+    ordered = rows.unique(maintain_order=False).sort(version, nulls_last=False)
+    return inspect(ordered, view.contract, dataset=view.name, further=(unique_rule(tuple(version)),))
+
+
+def transform(derived: Derived | TrainingSet, catalog: Catalog, layout: Layout) -> pl.LazyFrame:
+    """Run a definition's function over its inputs."""
+    inputs = [scan(node, layout) for node in catalog.inputs(derived)]
+    try:
+        return derived.function(*inputs).collect().lazy()
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(
+            f"{derived.name!r} fails on its data: {error}", hint=f"see {derived.defined_in}"
+        ) from error

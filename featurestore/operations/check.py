@@ -1,0 +1,53 @@
+"""Check the definitions without data: run every function on empty frames of its input schemas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.definitions.catalog import KINDS
+from featurestore.errors import ContractError, DefinitionError
+from featurestore.quality.conform import conform
+from featurestore.quality.rules import rules_of
+from featurestore.vectors.complete import compute
+
+if TYPE_CHECKING:
+    from featurestore.definitions.catalog import Catalog, Definition
+    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.signature import Transformation
+
+
+def check(catalog: Catalog) -> int:
+    """Type-check the whole graph; returns how many definitions were checked.
+
+    Raises
+    ------
+    DefinitionError
+        If a function fails on empty frames, gives other columns or dtypes than its schema, or a check of a schema
+        cannot be compiled.
+    """
+    count = 0
+    for source in catalog.sources.values():
+        rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
+        count += 1
+    for derived in (*catalog.build_order(), *catalog.training_sets.values()):
+        _check_function(derived, derived.function, derived.inputs, derived.contract)
+        count += 1
+    for view in catalog.on_demand.values():
+        compute(view, pl.DataFrame(schema=view.input_schema))
+        count += 1
+    return count + len(catalog.services)
+
+
+def _check_function(
+    definition: Definition, function: Transformation, inputs: tuple[Contract, ...], output: Contract
+) -> None:
+    where = f"{KINDS[type(definition)]} {definition.name!r}"
+    try:
+        schema = function(*(contract.empty() for contract in inputs)).collect_schema()
+        rules_of(output, conform(schema, output, dataset=where))
+    except ContractError as error:
+        raise DefinitionError(str(error.message), hint=error.hint) from error
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(f"{where}: fails on empty frames of its inputs: {error}") from error

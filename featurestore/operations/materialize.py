@@ -1,0 +1,88 @@
+"""Materialize: bring the online store to a moment, by knowledge time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import polars as pl
+
+from featurestore.definitions.digest import view_digest
+from featurestore.operations.build import path_of, scan
+from featurestore.ports import ViewState
+from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.timing.epoch import microseconds, moment_of
+from featurestore.timing.fold import known_rows, newest_rows
+from featurestore.values.codec import encode_rows
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_view import FeatureView
+    from featurestore.ports import OnlineStore
+    from featurestore.storage.layout import Layout
+
+
+class Materialized(msgspec.Struct, frozen=True, kw_only=True):
+    """What a materialization did for one view.
+
+    Attributes
+    ----------
+    until
+        Every row known by this moment is applied.
+    full
+        True where the view was written anew: its definition or rows changed, or the moment lies before the last.
+    rows_read
+        Rows that became known since the last time (all, if full).
+    rows_applied
+        Rows written: the newest of each key, where newer than the stored one.
+    """
+
+    view: str
+    until: datetime
+    full: bool
+    rows_read: int
+    rows_applied: int
+
+
+class MaterializeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last materialization did."""
+
+    until: datetime
+    views: tuple[Materialized, ...]
+
+
+def materialize(
+    view: FeatureView, until: datetime, layout: Layout, store: OnlineStore, *, full: bool = False
+) -> Materialized:
+    """Apply to the online store every row of a view that is known at `until`, and no other.
+
+    Only rows that became known since the last run are read, unless the definition or the rows changed, or `until`
+    goes back, or `full` asks for it: then the view is written anew, in one transaction, and readers see the state before or after.
+
+    Raises
+    ------
+    MissingDataError
+        If the view is not built yet.
+    StoreError
+        If the store fails; it then holds what it held before.
+    """
+    rows = scan(view, layout)
+    watermark = microseconds(until)
+    state = ViewState(
+        definition=view_digest(view), source=file_fingerprint(path_of(view, layout)), watermark=watermark
+    )
+    before = store.state(view.name)
+    full = (
+        full
+        or before is None
+        or (before.definition, before.source) != (state.definition, state.source)
+        or before.watermark > watermark
+    )
+    after = None if full or before is None else moment_of(before.watermark)
+    fresh = known_rows(rows, view.timing, until=until, after=after)
+    newest = newest_rows(fresh, view.keys, view.timing)
+    read, winners = pl.collect_all([fresh.select(pl.len()), newest])
+    applied = store.write(
+        view.name, encode_rows(winners, view.keys, view.feature_schema), state, replace=full
+    )
+    return Materialized(view=view.name, until=until, full=full, rows_read=read.item(), rows_applied=applied)

@@ -1,0 +1,106 @@
+"""The pipeline: dvc.yaml, derived from the definitions."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from featurestore.operations.build import path_of
+
+if TYPE_CHECKING:
+    from featurestore.config import Settings
+    from featurestore.definitions.catalog import Catalog, Derived
+    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.source import Source
+    from featurestore.storage.layout import Layout
+
+HEADER = "# Made from the definitions by `featurestore pipeline`; a test keeps it in step with them. Do not edit.\n"
+Stage = dict[str, Any]
+
+
+def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
+    """Write dvc.yaml as text: one stage for each dataset, view and training set, then the verbs over all of them.
+
+    Outputs are persistent: DVC does not delete the last good data before a stage has made better ones.
+    """
+    root = settings.root
+
+    def relative(path: Path) -> str:
+        return path.resolve().relative_to(root).as_posix()
+
+    def code(definition: Source | Derived | TrainingSet) -> list[str]:
+        contracts: tuple[Contract, ...] = (definition.contract, *getattr(definition, "inputs", ()))
+        schemas = {Path(inspect.getfile(contract.model)).resolve() for contract in contracts}
+        return sorted(relative(path) for path in {definition.defined_in, *schemas})
+
+    def kept(*paths: Path) -> list[dict[str, Any]]:
+        return [{relative(path): {"persist": True}} for path in paths]
+
+    stages: dict[str, Stage] = {}
+    for source in catalog.sources.values():
+        if source.origin is not None:
+            stages[f"ingest-{source.name}"] = {
+                "cmd": f"featurestore ingest {source.name}",
+                "outs": kept(root / source.path),
+            }
+        stages[f"validate-{source.name}"] = {
+            "cmd": f"featurestore validate {source.name}",
+            "deps": [*code(source), relative(root / source.path)],
+            "outs": kept(
+                layout.dataset(source.name), layout.quarantine(source.name), layout.verdict(source.name)
+            ),
+        }
+    for derived in catalog.build_order():
+        inputs = [relative(path_of(node, layout)) for node in catalog.inputs(derived)]
+        stages[f"build-{derived.name}"] = {
+            "cmd": f"featurestore build {derived.name}",
+            "deps": [*code(derived), *inputs],
+            "outs": kept(
+                path_of(derived, layout), layout.quarantine(derived.name), layout.verdict(derived.name)
+            ),
+        }
+    views = [relative(path_of(view, layout)) for view in catalog.views.values()]
+    definitions = [relative(settings.feast_repo), settings.schemas]
+    stages["apply"] = {
+        "cmd": "featurestore apply",
+        "deps": [*definitions, *views],
+        "outs": kept(layout.registry),
+    }
+    sets = []
+    for training in catalog.training_sets.values():
+        sets += [layout.training(training.name), layout.training_manifest(training.name)]
+        read = [relative(path_of(s.view, layout)) for s in training.service.reads]
+        stages[f"training-set-{training.name}"] = {
+            "cmd": f"featurestore training-set {training.name}",
+            "deps": [
+                *definitions,
+                *(relative(path_of(node, layout)) for node in catalog.inputs(training)),
+                *read,
+            ],
+            "outs": kept(layout.training(training.name), layout.training_manifest(training.name)),
+        }
+    stages["materialize"] = {
+        "cmd": "featurestore materialize --full",
+        "deps": [*definitions, *views],
+        "outs": kept(layout.materialized),
+    }
+    stages["audit"] = {
+        "cmd": "featurestore audit",
+        "deps": [relative(layout.materialized), *views, *map(relative, sets)],
+        "outs": kept(layout.audit),
+    }
+    stages["report"] = {
+        "cmd": "featurestore report",
+        "deps": [
+            relative(layout.audit),
+            relative(layout.materialized),
+            *(relative(layout.verdict(name)) for name in catalog.nodes),
+            *map(relative, sets),
+        ],
+        "outs": kept(layout.report),
+    }
+    return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)

@@ -1,0 +1,91 @@
+"""The seams: what the operations need of the outside, each a small Protocol with interchangeable parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.feature_view import Selection
+    from featurestore.definitions.source import Source
+
+
+class RawReader(Protocol):
+    """Brings raw data in."""
+
+    def fetch(self, source: Source, target: Path) -> None:
+        """Put the raw file of `source` at `target`."""
+
+    def scan(self, source: Source, path: Path) -> pl.LazyFrame:
+        """Read the raw file: text of CSV stays text, the gate parses it."""
+
+
+@dataclass(frozen=True)
+class ViewRows:
+    """The features wanted of a view, and the rows that hold them."""
+
+    selection: Selection
+    rows: pl.LazyFrame
+
+
+class ComputeEngine(Protocol):
+    """Runs point-in-time joins."""
+
+    def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
+        """Join features and their statuses to entity rows: the rows given, in their order, and the new columns."""
+
+
+class ViewState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an online store holds of a view.
+
+    Attributes
+    ----------
+    definition
+        Digest of the view's keys, features and timing.
+    source
+        Digest of the rows it was materialized from.
+    watermark
+        Microseconds since 1970 (UTC): every row known by then is applied, none known later.
+    """
+
+    definition: str
+    source: str
+    watermark: int
+
+
+class OnlineStore(Protocol):
+    """Holds the current row of each key, by view."""
+
+    def state(self, view: str) -> ViewState | None:
+        """Say what is held of a view; None: nothing."""
+
+    def write(
+        self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
+    ) -> int:
+        """Apply rows in one transaction; a row replaces the stored one only if its version is greater.
+
+        With `replace`, whatever was there before goes in the same transaction. Returns how many rows were applied.
+        """
+
+    def read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
+        """Look up keys of several views in one consistent snapshot."""
+
+    def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
+        """List all keys and rows of a view."""
+
+
+class Registry(Protocol):
+    """Keeps Feast's registry in step with the definitions."""
+
+    def apply(self, catalog: Catalog) -> None:
+        """Register exactly what the catalog defines."""

@@ -1,0 +1,228 @@
+"""A project: the composition root, where definitions, settings and parts come together."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from featurestore.adapters.files import FileReader
+from featurestore.adapters.polars import PolarsEngine
+from featurestore.config import load_settings, parse_moment
+from featurestore.definitions.catalog import load_catalog
+from featurestore.definitions.source import Source
+from featurestore.errors import ContractError, DefinitionError
+from featurestore.operations import build as building
+from featurestore.operations import check as checking
+from featurestore.operations import validate as validating
+from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.lookup import online
+from featurestore.operations.materialize import MaterializeRecord, materialize
+from featurestore.operations.pipeline import pipeline
+from featurestore.operations.register import Changes, apply
+from featurestore.operations.report import Summary, render, summarize
+from featurestore.operations.retrieve import TrainingManifest, build_training_set, historical
+from featurestore.quality.gate import admit, inspect
+from featurestore.storage.files import scan_parquet, write_record, write_text
+from featurestore.storage.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from featurestore.adapters.lmdb import LmdbStore
+    from featurestore.config import Settings
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.quality.verdict import Verdict
+
+Rows = pl.DataFrame | pl.LazyFrame
+
+
+class Project:
+    """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
+
+    Parameters
+    ----------
+    settings
+        Where things are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.layout = Layout(settings.data)
+        self._reader = FileReader()
+        self._engine = PolarsEngine()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """All definitions."""
+        settings = self.settings
+        return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+
+    def check(self) -> int:
+        """Type-check all definitions without data; returns how many."""
+        return checking.check(self.catalog)
+
+    def ingest(self, name: str) -> Path:
+        """Fetch the raw file of a source."""
+        return validating.ingest(self._source(name), self.settings.root, self._reader)
+
+    def validate(self, name: str) -> Verdict:
+        """Let a source's raw file through the gate, or check a built dataset again where it lies."""
+        node = self.catalog.node(name)
+        if isinstance(node, Source):
+            return validating.validate(node, self.settings.root, self.layout, self._reader)
+        inspection = inspect(building.scan(node, self.layout), node.contract, dataset=name)
+        admit(inspection)
+        return inspection.verdict
+
+    def build(self, name: str) -> Verdict:
+        """Build a dataset or feature view from its inputs."""
+        node = self.catalog.node(name)
+        if isinstance(node, Source):
+            raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
+        return building.build(node, self.catalog, self.layout)
+
+    def dataset(self, name: str) -> pl.LazyFrame:
+        """Scan the rows of a source, dataset or feature view."""
+        return building.scan(self.catalog.node(name), self.layout)
+
+    def apply(self, *, allow_removal: bool = False) -> Changes:
+        """Register the definitions with Feast."""
+        from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
+
+        registry = FeastRegistry(self.settings)
+        return apply(self.catalog, self.layout, registry, allow_removal=allow_removal)
+
+    def historical(
+        self, entity_rows: Rows, service: str | FeatureService, *, statuses: bool = False
+    ) -> pl.DataFrame:
+        """Join a service's features to entity rows, each at its ``event_timestamp``.
+
+        See `featurestore.operations.retrieve.historical`.
+        """
+        return historical(
+            entity_rows.lazy().collect(), self._service(service), self.layout, self._engine, statuses=statuses
+        )
+
+    def online(
+        self,
+        entity_rows: Rows | Sequence[Mapping[str, Any]],
+        service: str | FeatureService,
+        *,
+        as_of: datetime | str | None = None,
+        statuses: bool = False,
+    ) -> pl.DataFrame:
+        """Look up a service's vector for entity rows, now or `as_of` a moment.
+
+        See `featurestore.operations.lookup.online`.
+        """
+        return online(
+            _frame(entity_rows, self._service(service)),
+            self._service(service),
+            self.store(),
+            moment=self._moment(as_of),
+            statuses=statuses,
+        )
+
+    def training_set(self, name: str) -> TrainingManifest:
+        """Build a training set."""
+        return build_training_set(self.catalog.training_set(name), self.catalog, self.layout, self._engine)
+
+    def materialize(
+        self,
+        views: Iterable[str] = (),
+        *,
+        until: datetime | str | None = None,
+        full: bool = False,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> MaterializeRecord:
+        """Bring views (all, if none are named) to a moment (now, if none is named) in the online store."""
+        moment = self._moment(until)
+        store = self.store(create=True)
+        done = []
+        for view in [self.catalog.view(name) for name in views] or self.catalog.views.values():
+            progress(view.name)
+            done.append(materialize(view, moment, self.layout, store, full=full))
+        record = MaterializeRecord(until=moment, views=tuple(done))
+        write_record(record, self.layout.materialized)
+        return record
+
+    def audit(self) -> AuditRecord:
+        """Compare the online store with the historical join, cell by cell."""
+        services = [
+            (training.service, pl.read_parquet(self.layout.training(training.name)))
+            for training in self.catalog.training_sets.values()
+            if self.layout.training(training.name).exists()
+        ]
+        record = audit(self.catalog.views.values(), services, self.layout, self._engine, self.store())
+        write_record(record, self.layout.audit)
+        return record
+
+    def summary(self) -> Summary:
+        """Gather what the records say of the last run."""
+        return summarize(self.catalog, self.layout)
+
+    def report(self) -> Path:
+        """Write the HTML report; returns its path."""
+        write_text(render(self.summary(), self.catalog), self.layout.report)
+        return self.layout.report
+
+    def pipeline(self) -> str:
+        """Derive dvc.yaml from the definitions."""
+        return pipeline(self.catalog, self.settings, self.layout)
+
+    def store(self, *, create: bool = False) -> LmdbStore:
+        """Open the online store."""
+        from featurestore.adapters.lmdb import LmdbStore  # noqa: PLC0415 - only who reads online needs LMDB
+
+        return LmdbStore(self.settings.online, create=create)
+
+    def example(self, service: str) -> pl.DataFrame:
+        """Take the last entity row of a service's training set, as an example to look up."""
+        found = self._service(service)
+        for training in self.catalog.training_sets.values():
+            if training.service is found:
+                rows = scan_parquet(
+                    self.layout.training(training.name), made_by=f"featurestore training-set {training.name}"
+                )
+                keys = [*found.key_schema, *found.request_schema]
+                return rows.select(keys).drop_nulls().tail(1).collect()
+        raise DefinitionError(f"service {service!r} has no training set to take an example from")
+
+    def _source(self, name: str) -> Source:
+        node = self.catalog.node(name)
+        if not isinstance(node, Source):
+            raise DefinitionError(f"{name!r} is not a source", hint=f"run: featurestore build {name}")
+        return node
+
+    def _service(self, service: str | FeatureService) -> FeatureService:
+        return self.catalog.service(service) if isinstance(service, str) else service
+
+    def _moment(self, moment: datetime | str | None) -> datetime:
+        return self.settings.now() if moment is None else parse_moment(moment)
+
+
+def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
+    """Open the project in a folder.
+
+    Raises
+    ------
+    ConfigError
+        If its settings cannot be read.
+    """
+    return Project(load_settings(Path(path)))
+
+
+def _frame(rows: Rows | Sequence[Mapping[str, Any]], service: FeatureService) -> pl.DataFrame:
+    if isinstance(rows, pl.DataFrame | pl.LazyFrame):
+        return rows.lazy().collect()
+    # Python's own types are taken for what they are; request.py decides whether they fit.
+    names = {name: None for row in rows for name in row}
+    try:
+        return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise ContractError(f"rows for service {service.name!r}: {str(error).splitlines()[0]}") from error

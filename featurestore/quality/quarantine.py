@@ -1,0 +1,27 @@
+"""Rows that broke a contract: kept, with the rules they broke, never silently away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.storage.files import write_parquet, write_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.quality.gate import Inspection
+    from featurestore.storage.layout import Layout
+
+
+def keep(inspection: Inspection, layout: Layout, name: str, path: Path) -> None:
+    """Write the rows that passed to `path`, the others to quarantine, and the verdict."""
+    write_parquet(inspection.passed, path)
+    write_parquet(inspection.quarantined, layout.quarantine(name))
+    write_record(inspection.verdict, layout.verdict(name))
+
+
+def refuse(inspection: Inspection, layout: Layout, name: str) -> None:
+    """Write the broken rows and the verdict of a refused dataset beside the data, which stay as they are."""
+    folder = layout.refused(name)
+    write_parquet(inspection.quarantined, folder / "rows.parquet")
+    write_record(inspection.verdict, folder / "verdict.json")

@@ -1,0 +1,57 @@
+"""The verdict of the gate: how many rows came, passed and were kept back, and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Decision = Literal["passed", "quarantined", "refused"]
+
+
+class RuleCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a rule was broken.
+
+    Attributes
+    ----------
+    examples
+        Up to three of the values that broke it, as text.
+    """
+
+    rule: str
+    columns: tuple[str, ...]
+    warning: bool
+    broken: int
+    examples: tuple[str, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate found. ``rows_in == rows_passed + rows_quarantined``, always.
+
+    Attributes
+    ----------
+    rules
+        The rules that were broken at least once, worst first; a row may break several.
+    nulls
+        Missing values by column, of the rows that passed; columns without any are left out.
+    """
+
+    dataset: str
+    contract: str
+    decision: Decision
+    rows_in: int
+    rows_passed: int
+    rows_quarantined: int
+    rules: tuple[RuleCount, ...] = ()
+    nulls: dict[str, int] = {}
+
+    def explain(self, most: int = 5) -> str:
+        """Say in a few lines which rules were broken, how often, and by what."""
+        lines = [
+            f"  {count.broken:,} x {count.rule}{' (warning)' if count.warning else ''}"
+            + (f", such as {', '.join(count.examples)}" if count.examples else "")
+            for count in self.rules[:most]
+        ]
+        if len(self.rules) > most:
+            lines.append(f"  … and {len(self.rules) - most} more rules")
+        return "\n".join(lines)

@@ -1,0 +1,96 @@
+"""Files are written aside and renamed, so that a failed step leaves the last good data in place."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import MissingDataError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+# Part of what makes equal frames equal files, together with the locked Polars version.
+COMPRESSION_LEVEL = 3
+ROW_GROUP_ROWS = 128 * 1024
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Give a path to write to; on success it takes the place of `path`, on failure it vanishes.
+
+    Raises
+    ------
+    StoreError
+        If the file system refuses.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        if isinstance(error, StoreError | MissingDataError):
+            raise
+        raise StoreError(f"{path}: cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame; equal frames give equal bytes."""
+    with aside(path) as partial:
+        frame.rechunk().write_parquet(
+            partial, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS
+        )
+
+
+def scan_parquet(path: Path, *, made_by: str) -> pl.LazyFrame:
+    """Scan a Parquet file.
+
+    Raises
+    ------
+    MissingDataError
+        If it is not there; names the command that makes it.
+    """
+    if not path.exists():
+        raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
+    return pl.scan_parquet(path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write text as UTF-8."""
+    with aside(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_record(record: msgspec.Struct, path: Path) -> None:
+    """Write a record as JSON, indented, keys in the order of the fields."""
+    write_text(msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n", path)
+
+
+def read_record(path: Path, kind: type[T], *, made_by: str) -> T:
+    """Read a record.
+
+    Raises
+    ------
+    MissingDataError
+        If it is not there.
+    StoreError
+        If it cannot be read as `kind`.
+    """
+    if not path.exists():
+        raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: cannot be read: {error}", hint=f"run again: {made_by}") from error

@@ -1,0 +1,64 @@
+"""Where everything lies below the data folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a project's data."""
+
+    data: Path
+
+    def dataset(self, name: str) -> Path:
+        """Rows of a source or dataset that passed the gate."""
+        return self.data / "datasets" / f"{name}.parquet"
+
+    def features(self, view: str) -> Path:
+        """Rows of a feature view; the view's name is the folder's."""
+        return self.data / "features" / view / "part-0.parquet"
+
+    def quarantine(self, name: str) -> Path:
+        """Rows that broke the contract of a dataset that was accepted without them."""
+        return self.data / "quarantine" / f"{name}.parquet"
+
+    def verdict(self, name: str) -> Path:
+        """Verdict of the gate on the data in place."""
+        return self.data / "verdicts" / f"{name}.json"
+
+    def refused(self, name: str) -> Path:
+        """Folder for what the gate refused; the last good data stay where they are."""
+        return self.data / "refused" / name
+
+    def training(self, name: str) -> Path:
+        """Rows of a training set."""
+        return self.data / "training" / f"{name}.parquet"
+
+    def training_manifest(self, name: str) -> Path:
+        """Record of what a training set was made from."""
+        return self.data / "training" / f"{name}.json"
+
+    @property
+    def registry(self) -> Path:
+        """Our own record of what is applied to Feast's registry."""
+        return self.data / "registry" / "applied.json"
+
+    @property
+    def materialized(self) -> Path:
+        """Record of the last materialization."""
+        return self.data / "records" / "materialize.json"
+
+    @property
+    def audit(self) -> Path:
+        """Record of the last parity audit."""
+        return self.data / "records" / "audit.json"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.data / "report.html"

@@ -1,0 +1,137 @@
+"""The codec: feature rows and entity keys as bytes, the same in every online store.
+
+A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of the schema. The
+header is the row's version, ``(event_timestamp, created_timestamp)``, as two big-endian unsigned integers offset by
+2**63: comparing headers as bytes compares versions. Timestamps are microseconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import StoreError
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+HEADER: Final = struct.Struct(">QQ")
+_OFFSET: Final = 1 << 63
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_ENCODE: Final = _ENCODER.encode
+_DECODER: Final = msgspec.msgpack.Decoder(list)
+
+
+def version_of(row: bytes) -> bytes:
+    """Return the part of a stored row that decides which of two rows wins: the greater."""
+    return row[: HEADER.size]
+
+
+def physical(dtype: pl.DataType) -> pl.DataType:
+    """Return the dtype in which a value is stored: times as integers, fixed-width vectors as lists."""
+    if isinstance(dtype, pl.Datetime):
+        return pl.Int64()
+    if isinstance(dtype, pl.List | pl.Array):
+        inner: Any = dtype.inner
+        return pl.List(physical(inner() if isinstance(inner, type) else inner))
+    return dtype
+
+
+def _stored(schema: pl.Schema) -> list[pl.Expr]:
+    return [
+        (pl.col(name).arr.to_list() if isinstance(dtype, pl.Array) else pl.col(name)).cast(physical(dtype))
+        for name, dtype in schema.items()
+    ]
+
+
+def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
+    """Encode the entity key of each row.
+
+    Parameters
+    ----------
+    frame
+        Holds the key columns in the view's dtypes.
+    keys
+        Their names, in the entity's order.
+    """
+    return [_ENCODE(key) for key in frame.select(keys).iter_rows()]
+
+
+def decode_keys(stored: Iterable[bytes], schema: pl.Schema) -> pl.DataFrame:
+    """Decode entity keys into columns of `schema`."""
+    return pl.DataFrame([_decode(key) for key in stored], schema=schema, orient="row")
+
+
+def encode_rows(
+    frame: pl.DataFrame, keys: Sequence[str], features: pl.Schema
+) -> Iterator[tuple[bytes, bytes]]:
+    """Encode rows of a view as pairs of key and stored row.
+
+    Parameters
+    ----------
+    frame
+        Keys, ``event_timestamp``, features; ``created_timestamp`` where the view has one (null: the event's).
+    """
+    created = (
+        pl.coalesce(CREATED_TIMESTAMP, EVENT_TIMESTAMP)
+        if CREATED_TIMESTAMP in frame.columns
+        else EVENT_TIMESTAMP
+    )
+    versions = frame.select(
+        event=pl.col(EVENT_TIMESTAMP).dt.epoch("us"),
+        created=(pl.col(created) if isinstance(created, str) else created).dt.epoch("us"),
+    )
+    values = frame.select(_stored(features))
+    for key, (event, made), row in zip(
+        encode_keys(frame, keys), versions.iter_rows(), values.iter_rows(), strict=True
+    ):
+        yield key, HEADER.pack(event + _OFFSET, made + _OFFSET) + _ENCODE(row)
+
+
+def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFrame:
+    """Decode stored rows.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``event_timestamp`` (null where there is no row) and the features in their dtypes, one row for each given.
+
+    Raises
+    ------
+    StoreError
+        If a row's bytes are not those of this schema.
+    """
+    absent: list[Any] = [None] * (len(features) + 1)
+    decoded = [
+        absent
+        if row is None
+        else [HEADER.unpack_from(row)[0] - _OFFSET, *_decode(memoryview(row)[HEADER.size :])]
+        for row in rows
+    ]
+    stored = {EVENT_TIMESTAMP: pl.Int64(), **{name: physical(dtype) for name, dtype in features.items()}}
+    try:
+        frame = pl.DataFrame(decoded, schema=stored, orient="row")
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"stored rows are not of the schema {dict(features)}: {error}", hint="materialize anew"
+        ) from error
+    return frame.select(
+        pl.col(EVENT_TIMESTAMP).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC_MICROSECONDS),
+        *(_declared(name, dtype) for name, dtype in features.items()),
+    )
+
+
+def _declared(name: str, dtype: pl.DataType) -> pl.Expr:
+    return pl.col(name).cast(dtype)
+
+
+def _decode(data: bytes | memoryview) -> list[Any]:
+    try:
+        return _DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"stored bytes cannot be decoded: {error}", hint="materialize anew") from error

@@ -1,0 +1,79 @@
+"""From joined or looked-up features to the vector of a service: the same steps offline and online."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.errors import DefinitionError
+from featurestore.timing.join import Status, status_column
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.on_demand import OnDemandFeatureView
+
+
+def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) -> pl.DataFrame:
+    """Compute the on-demand features and put the vector in order.
+
+    Parameters
+    ----------
+    rows
+        The rows of the request.
+    read
+        For each of them, the features that `service` reads, and their statuses.
+    service
+        Says what the vector is.
+
+    Returns
+    -------
+    pl.DataFrame
+        The vector, then the status of each of its features.
+    """
+    inputs = pl.concat([rows.select(pl.exclude(read.columns)), read], how="horizontal")
+    computed = [compute(view, inputs.select(view.input_schema.names())) for view in service.on_demand]
+    vector = pl.concat([read, *computed], how="horizontal")
+    names = service.feature_names
+    return vector.select(*names, *map(status_column, names))
+
+
+def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
+    """Run an on-demand view over rows of its inputs.
+
+    Floats that are not finite become null; floats are rounded once to the declared width.
+
+    Raises
+    ------
+    DefinitionError
+        If the function fails, or does not give one row for each row in its declared columns and dtypes.
+    """
+    try:
+        result = view.function(inputs.lazy()).collect()
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(f"on-demand view {view.name!r} fails: {error}") from error
+    if result.height != inputs.height:
+        raise DefinitionError(
+            f"on-demand view {view.name!r} gives {result.height:,} rows for {inputs.height:,}",
+            hint="compute each row from its own values: no filter, no aggregate",
+        )
+    columns = []
+    for column in view.features:
+        if column.name not in result.columns:
+            raise DefinitionError(f"on-demand view {view.name!r} does not compute {column.name!r}")
+        found, value = result.schema[column.name], pl.col(column.name)
+        if found != column.dtype:
+            if not (found.is_float() and column.dtype.is_float()) and not isinstance(found, pl.Null):
+                raise DefinitionError(
+                    f"on-demand view {view.name!r}: {column.name!r} is {found}, but {column.dtype} in its schema"
+                )
+            value = value.cast(column.dtype)
+        if column.dtype.is_float():
+            value = pl.when(value.is_finite()).then(value)
+        columns.append(value.alias(column.name))
+    computed = result.select(columns)
+    present, null = (pl.lit(status.value, dtype=pl.UInt8) for status in (Status.PRESENT, Status.NULL_VALUE))
+    return computed.with_columns(
+        pl.when(pl.col(name).is_null()).then(null).otherwise(present).alias(status_column(name))
+        for name in view.feature_names
+    )

@@ -1,0 +1,82 @@
+"""The rows of a request: entity keys, moments and request values, in exactly the declared dtypes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.errors import ContractError
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_service import FeatureService
+
+_WIDENS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+_FLOATS = (pl.Float32, pl.Float64, *_WIDENS)
+
+
+def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_moment: bool) -> pl.DataFrame:
+    """Check the rows of a request and give their columns the declared dtypes.
+
+    Parameters
+    ----------
+    frame
+        One row for each vector wanted. Integers of another width are taken where every value fits; nothing else is
+        converted. Further columns pass untouched.
+    service
+        Says which keys and request values are needed.
+    with_moment
+        True where each row says its own moment in ``event_timestamp``, with a time zone.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing or of a wrong type, or a moment is missing or names no time zone.
+    """
+    wanted: dict[str, pl.DataType] = {**service.key_schema, **service.request_schema}
+    where = f"rows for service {service.name!r}"
+    if with_moment:
+        wanted[EVENT_TIMESTAMP] = UTC_MICROSECONDS
+    if missing := [name for name in wanted if name not in frame.columns]:
+        raise ContractError(
+            f"{where}: lack {', '.join(map(repr, missing))}",
+            hint=f"needed are {', '.join(map(repr, wanted))}",
+        )
+    if clash := [name for name in service.feature_names if name in frame.columns]:
+        raise ContractError(
+            f"{where}: hold {clash[0]!r} already, which is a feature", hint="drop or rename it"
+        )
+    columns = [_column(where, frame, name, dtype) for name, dtype in wanted.items()]
+    result = frame.with_columns(columns)
+    if with_moment and (count := result.get_column(EVENT_TIMESTAMP).null_count()):
+        first = result.get_column(EVENT_TIMESTAMP).is_null().arg_max()
+        raise ContractError(
+            f"{where}: {EVENT_TIMESTAMP!r} is missing in {count:,} rows, first in row {first}"
+        )
+    return result
+
+
+def _column(where: str, frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
+    values = frame.get_column(name)
+    found = values.dtype
+    if found == dtype:
+        return values
+    if isinstance(found, pl.Null):
+        return values.cast(dtype)
+    if isinstance(found, pl.Datetime) and isinstance(dtype, pl.Datetime):
+        if found.time_zone is None:
+            raise ContractError(
+                f"{where}: {name!r} has no time zone",
+                hint=f'say which: pl.col({name!r}).dt.replace_time_zone("UTC") for UTC',
+            )
+        return values.dt.convert_time_zone("UTC").cast(dtype)
+    if any(isinstance(found, group) and isinstance(dtype, group) for group in (_WIDENS, _FLOATS)):
+        cast = values.cast(dtype, strict=False)
+        if (cast.cast(found).eq_missing(values) | values.is_null()).all():
+            return cast
+        raise ContractError(f"{where}: {name!r} holds values that do not fit {dtype}")
+    raise ContractError(
+        f"{where}: {name!r} is {found}, expected {dtype}", hint=f"give values of type {dtype}"
+    )
