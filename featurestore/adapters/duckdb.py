@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    import polars as pl
 
 
 def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
@@ -37,9 +36,9 @@ def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
                 quoted = str(path).replace("'", "''")
                 connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')")  # noqa: S608 - our own names
         try:
-            result: pl.DataFrame = connection.execute(sql).pl()
+            table = connection.execute(sql).to_arrow_table()
         except duckdb.Error as error:
             raise ContractError(
                 f"the query fails: {error}", hint=f"it can name {', '.join(sorted(tables))}"
             ) from error
-    return result
+    return pl.DataFrame(table)

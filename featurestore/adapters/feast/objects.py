@@ -124,7 +124,8 @@ def _on_demand(
     return DeclaredOnDemandFeatureView(
         name=view.name,
         sources=[*(views[s.view.name][list(s.features)] for s in view.sources), request],
-        schema=[_field(column) for column in view.features],
+        # Feast's registry forgets descriptions of computed fields, and then finds a service's to differ.
+        schema=[Field(name=column.name, dtype=_dtype(column)) for column in view.features],
         udf=namespace[view.name],
         udf_string=text,
         mode="python",
@@ -151,5 +152,8 @@ def _service(
 
 def _field(column: Column) -> Field:
     tags = {"unit": column.unit} if column.unit else {}
-    dtype = from_value_type(ValueType[feast_type(column.dtype)])
-    return Field(name=column.name, dtype=dtype, description=column.description or "", tags=tags)
+    return Field(name=column.name, dtype=_dtype(column), description=column.description or "", tags=tags)
+
+
+def _dtype(column: Column) -> Any:
+    return from_value_type(ValueType[feast_type(column.dtype)])

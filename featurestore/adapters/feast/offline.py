@@ -25,7 +25,7 @@ from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.layout import Layout
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.timing.join import STATUS_SUFFIX
+from featurestore.timing.known_at import known_at
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
 
@@ -137,12 +137,14 @@ class PolarsOfflineStore(OfflineStore):
         )
         service = feature_service("request", _features(context, feature_refs), owner="request")
 
+        asked = {reference.partition(":")[2] for reference in feature_refs}
+
         def run() -> pl.DataFrame:
             given = entity_rows_of(rows, service, with_moment=True)
             views = [ViewRows(s, _scan(s.view, layout)) for s in service.reads]
             joined = PolarsEngine().historical(given, views)
             vector = complete(given, joined.select(joined.columns[given.width :]), service)
-            vector = vector.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
+            vector = vector.select(name for name in service.feature_names if name in asked)
             if full_feature_names:
                 views_of = {n: s.view.name for s in service.selections for n in s.features}
                 views_of |= {n: view.name for view in service.on_demand for n in view.feature_names}
@@ -184,14 +186,15 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Take all rows of a span of event time."""
-        _, rows = _source(config, data_source)
+        """Take all rows that became known in a span of time: Feast materializes from them."""
+        view, rows = _source(config, data_source)
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
+        known = known_at(view.timing)
         if start_date is not None:
-            rows = rows.filter(pl.col(timestamp_field) >= moment(start_date))
+            rows = rows.filter(known > moment(start_date))
         if end_date is not None:
-            rows = rows.filter(pl.col(timestamp_field) <= moment(end_date))
+            rows = rows.filter(known <= moment(end_date))
         return PolarsRetrievalJob(rows.select(columns).collect)
 
     @staticmethod
