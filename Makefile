@@ -4,13 +4,17 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: test check lock clean
+.PHONY: demo test check lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+demo: $(READY) ## the main job on real flights, as a DVC pipeline, and what came of it
+	dvc repro
+	featurestore summary
 
 test: $(READY) ## the whole test suite
 	python -m pytest -n 2

@@ -61,5 +61,4 @@ def flights(
             plane_known=pl.col("plane_known").fill_null(value=False),
             weather_known=pl.col("weather_known").fill_null(value=False),
         )
-        .sort("scheduled_departure", "carrier", "flight", "origin")
     )

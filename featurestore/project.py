@@ -27,6 +27,7 @@ from featurestore.operations.retrieve import TrainingManifest, build_training_se
 from featurestore.quality.gate import admit, inspect
 from featurestore.storage.files import scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
+from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -182,7 +183,7 @@ class Project:
         return LmdbStore(self.settings.online, create=create)
 
     def example(self, service: str) -> pl.DataFrame:
-        """Take the last entity row of a service's training set, as an example to look up."""
+        """Take from a service's training set the last complete row asked by now, as an example to look up."""
         found = self._service(service)
         for training in self.catalog.training_sets.values():
             if training.service is found:
@@ -190,7 +191,8 @@ class Project:
                     self.layout.training(training.name), made_by=f"featurestore training-set {training.name}"
                 )
                 keys = [*found.key_schema, *found.request_schema]
-                return rows.select(keys).drop_nulls().tail(1).collect()
+                asked = rows.filter(pl.col(EVENT_TIMESTAMP) <= self.settings.now())
+                return asked.select(keys).drop_nulls().tail(1).collect()
         raise DefinitionError(f"service {service!r} has no training set to take an example from")
 
     def _source(self, name: str) -> Source:

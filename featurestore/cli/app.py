@@ -252,13 +252,13 @@ def _stepped(step: Any, name: str, verb: Any) -> Any:
     return verb(name)
 
 
-def _verdict_text(verdicts: list[Verdict]) -> str:
+def _verdict_text(verdicts: list[Verdict], most: int = 5) -> str:
     rows = [("dataset", "verdict", "rows in", "passed", "quarantined")]
     rows += [
         (v.dataset, v.decision, f"{v.rows_in:,}", f"{v.rows_passed:,}", f"{v.rows_quarantined:,}")
         for v in verdicts
     ]
-    reasons = [f"{v.dataset}:\n{v.explain()}" for v in verdicts if v.rules]
+    reasons = [f"{v.dataset}:\n{v.explain(most)}" for v in verdicts if v.rules]
     return "\n".join([table(rows), *reasons])
 
 
@@ -314,7 +314,7 @@ def _vector_text(project: Project, service: str, vector: Any) -> str:
 
 def _summary_text(project: Project, found: Summary) -> str:
     verdicts = [*found.sources, *found.datasets, *found.views]
-    lines = [_verdict_text(verdicts), ""]
+    lines = [_verdict_text(verdicts, most=20), ""]
     lines.append(
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(found.views)} views"
     )

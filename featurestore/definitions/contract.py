@@ -115,6 +115,11 @@ class Contract:
     def __contains__(self, name: object) -> bool:
         return any(column.name == name for column in self.columns)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Columns that tell any two rows apart: those declared unique together, or one declared unique; else none."""
+        return self.unique or next(((column.name,) for column in self.columns if column.unique), ())
+
     def empty(self) -> pl.LazyFrame:
         """Return a frame with the contract's columns and no rows."""
         return pl.LazyFrame(schema=self.schema)

@@ -49,7 +49,8 @@ def build(derived: Derived, catalog: Catalog, layout: Layout) -> Verdict:
     """Build one dataset or feature view from datasets already in place.
 
     The rows of a feature view are kept sorted by key, event and created timestamp, exact duplicates once; those of
-    a dataset in the order that its function gives.
+    a dataset by what its schema declares unique (else in the order that its function gives), so that equal inputs
+    give equal files.
 
     Raises
     ------
@@ -61,14 +62,12 @@ def build(derived: Derived, catalog: Catalog, layout: Layout) -> Verdict:
         If the function fails.
     """
     rows = transform(derived, catalog, layout)
-    if not isinstance(derived, FeatureView):
-        return settle(
-            inspect(rows, derived.contract, dataset=derived.name),
-            layout,
-            derived.name,
-            path_of(derived, layout),
-        )
-    return settle(inspect_view(derived, rows), layout, derived.name, path_of(derived, layout))
+    if isinstance(derived, FeatureView):
+        inspection = inspect_view(derived, rows)
+    else:
+        key = derived.contract.key
+        inspection = inspect(rows.sort(key) if key else rows, derived.contract, dataset=derived.name)
+    return settle(inspection, layout, derived.name, path_of(derived, layout))
 
 
 def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ import yaml
 from featurestore.operations.build import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog, Derived
-    from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.on_demand import OnDemandFeatureView
     from featurestore.definitions.source import Source
     from featurestore.storage.layout import Layout
 
@@ -32,10 +35,9 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
     def relative(path: Path) -> str:
         return path.resolve().relative_to(root).as_posix()
 
-    def code(definition: Source | Derived | TrainingSet) -> list[str]:
-        contracts: tuple[Contract, ...] = (definition.contract, *getattr(definition, "inputs", ()))
-        schemas = {Path(inspect.getfile(contract.model)).resolve() for contract in contracts}
-        return sorted(relative(path) for path in {definition.defined_in, *schemas})
+    def code(definition: Source | Derived | OnDemandFeatureView | TrainingSet) -> list[str]:
+        start = [definition.defined_in, Path(inspect.getfile(definition.contract.model)).resolve()]
+        return sorted(relative(path) for path in _with_imports(start, settings))
 
     def kept(*paths: Path) -> list[dict[str, Any]]:
         return [{relative(path): {"persist": True}} for path in paths]
@@ -64,7 +66,14 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
             ),
         }
     views = [relative(path_of(view, layout)) for view in catalog.views.values()]
-    definitions = [relative(settings.feast_repo), settings.schemas]
+    definitions = sorted(
+        {
+            path
+            for table in (catalog.nodes, catalog.on_demand, catalog.training_sets)
+            for definition in table.values()
+            for path in code(definition)
+        }
+    )
     stages["apply"] = {
         "cmd": "featurestore apply",
         "deps": [*definitions, *views],
@@ -77,7 +86,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
         stages[f"training-set-{training.name}"] = {
             "cmd": f"featurestore training-set {training.name}",
             "deps": [
-                *definitions,
+                *code(training),
                 *(relative(path_of(node, layout)) for node in catalog.inputs(training)),
                 *read,
             ],
@@ -104,3 +113,26 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
         "outs": kept(layout.report),
     }
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
+
+
+def _with_imports(start: Iterable[Path], settings: Settings) -> set[Path]:
+    """Find the project's own modules that some modules import, directly or through others."""
+    packages = {settings.schemas, settings.definitions}
+    found: set[Path] = set()
+    waiting = list(start)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                file = settings.root.joinpath(*name.split(".")).with_suffix(".py")
+                if name.partition(".")[0] in packages and file.is_file():
+                    waiting.append(file.resolve())
+    return found
