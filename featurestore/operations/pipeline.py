@@ -42,6 +42,10 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
     def kept(*paths: Path) -> list[dict[str, Any]]:
         return [{relative(path): {"persist": True}} for path in paths]
 
+    def beside(path: Path) -> list[dict[str, Any]]:
+        # A record of what lies outside DVC, such as the online store: never taken from DVC's cache instead of running.
+        return [{relative(path): {"persist": True, "cache": False}}]
+
     stages: dict[str, Stage] = {}
     for source in catalog.sources.values():
         if source.origin is not None:
@@ -77,7 +81,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
     stages["apply"] = {
         "cmd": "featurestore apply",
         "deps": [*definitions, *views],
-        "outs": kept(layout.registry),
+        "outs": beside(layout.registry),
     }
     sets = []
     for training in catalog.training_sets.values():
@@ -94,8 +98,8 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
         }
     stages["materialize"] = {
         "cmd": "featurestore materialize --full",
-        "deps": [*definitions, *views],
-        "outs": kept(layout.materialized),
+        "deps": [*definitions, relative(settings.feast_repo / "feature_store.yaml"), *views],
+        "outs": beside(layout.materialized),
     }
     stages["audit"] = {
         "cmd": "featurestore audit",

@@ -50,8 +50,8 @@ class Layout:
 
     @property
     def materialized(self) -> Path:
-        """Record of the last materialization."""
-        return self.data / "records" / "materialize.json"
+        """Record of the last materialization, beside the embedded online store."""
+        return self.data / "online" / "materialized.json"
 
     @property
     def audit(self) -> Path:
