@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -42,7 +41,7 @@ class LmdbStore:
             )
         with _translated(path):
             path.mkdir(parents=True, exist_ok=True)
-            self._env = _environment(path.resolve(), os.getpid())
+            self._env = _environment(path)
         self._path = path
         self._views: dict[str, lmdb._Database] = {}
 
@@ -116,10 +115,18 @@ class LmdbStore:
         return self._views[view]
 
 
-@cache
-def _environment(path: Path, _process: int) -> lmdb.Environment:
-    # LMDB wants one environment for each file and process, and none carried over a fork.
-    return lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024)
+# LMDB wants one environment for each folder (however it is named) and process, and none carried over a fork.
+_ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
+
+
+def _environment(path: Path) -> lmdb.Environment:
+    folder = path.stat()
+    identity = (folder.st_dev, folder.st_ino, os.getpid())
+    if identity not in _ENVIRONMENTS or not (path / "data.mdb").exists():
+        _ENVIRONMENTS[identity] = lmdb.open(
+            str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024
+        )
+    return _ENVIRONMENTS[identity]
 
 
 @contextmanager

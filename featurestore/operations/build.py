@@ -75,8 +75,17 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
     version = [*view.keys, EVENT_TIMESTAMP]
     if view.timing.created:
         version.append(CREATED_TIMESTAMP)
-    ordered = rows.unique(maintain_order=False).sort(version, nulls_last=False)
-    return inspect(ordered, view.contract, dataset=view.name, further=(unique_rule(tuple(version)),))
+    ordered = rows.sort(version, nulls_last=False)
+    # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
+    names = ordered.collect_schema().names()
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
+    first = pl.int_range(pl.len()) == 0
+    return inspect(
+        ordered.filter(differs | first),
+        view.contract,
+        dataset=view.name,
+        further=(unique_rule(tuple(version)),),
+    )
 
 
 def transform(derived: Derived | TrainingSet, catalog: Catalog, layout: Layout) -> pl.LazyFrame:

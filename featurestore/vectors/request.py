@@ -23,8 +23,8 @@ def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_moment:
     Parameters
     ----------
     frame
-        One row for each vector wanted. Integers of another width are taken where every value fits; nothing else is
-        converted. Further columns pass untouched.
+        One row for each vector wanted. Numbers of another width are taken where every value fits exactly; nothing
+        else is converted. Further columns pass untouched.
     service
         Says which keys and request values are needed.
     with_moment

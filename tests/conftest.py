@@ -1,0 +1,158 @@
+"""A small project of a shop, as a new user would write it: one source, one dataset, one view, one service."""
+
+from pathlib import Path
+
+import pytest
+
+import featurestore
+
+FILES = {
+    "pyproject.toml": '[tool.featurestore]\ndefinitions = "feature_repo"\n',
+    "feature_repo/feature_store.yaml": """
+project: shop
+provider: local
+registry:
+  registry_type: file
+  path: ../data/registry/registry.db
+offline_store:
+  type: featurestore.adapters.feast.offline.PolarsOfflineStore
+online_store:
+  type: featurestore.adapters.feast.online.LmdbOnlineStore
+  path: ../data/online/store.lmdb
+  as_of: "2024-01-10T00:00:00Z"
+entity_key_serialization_version: 3
+""",
+    "schemas/__init__.py": "",
+    "schemas/shop.py": '''
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+
+
+class RawOrders(pa.DataFrameModel):
+    """Orders as they arrive."""
+
+    order: pl.Int64 = pa.Field(unique=True, description="number")
+    customer: pl.Int64 = pa.Field(ge=1, description="who ordered")
+    ordered_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when")
+    loaded_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when we learned of it")
+    amount: pl.Float64 = pa.Field(nullable=True, ge=0, description="worth", metadata={"unit": "EUR"})
+    coupon: pl.String = pa.Field(nullable=True, description="coupon")
+
+    class Config:
+        strict = True
+        metadata = {"on_invalid": "quarantine", "tolerance": 0.5}
+
+
+class LastOrder(pa.DataFrameModel):
+    """A customer's last order."""
+
+    customer: pl.Int64 = pa.Field(description="who ordered")
+    event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when")
+    created_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when known")
+    amount: pl.Float32 = pa.Field(nullable=True, description="worth", metadata={"unit": "EUR"})
+    coupon: pl.String = pa.Field(nullable=True, description="coupon")
+    ordered_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when")
+
+
+class Basket(pa.DataFrameModel):
+    """What is asked about."""
+
+    basket: pl.Float64 = pa.Field(description="worth of the basket")
+
+
+class Compared(pa.DataFrameModel):
+    """The basket against the last order."""
+
+    ratio: pl.Float32 = pa.Field(nullable=True, description="basket over last order")
+
+
+class Visits(Basket):
+    """Visits and whether they ended in an order."""
+
+    customer: pl.Int64 = pa.Field(nullable=True, description="who came")
+    event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when")
+    bought: pl.Boolean = pa.Field(description="label")
+''',
+    "feature_repo/__init__.py": "",
+    "feature_repo/shop.py": '''
+from datetime import timedelta
+
+import polars as pl
+
+from featurestore import (
+    Entity, Frame, feature_service, feature_view, on_demand_feature_view, source, training_set,
+)
+from schemas.shop import Basket, Compared, LastOrder, RawOrders, Visits
+
+orders = source("orders", RawOrders, "data/raw/orders.csv", owner="shop")
+customer = Entity("customer", ("customer",))
+
+
+@feature_view(entity=customer, owner="shop", ttl=timedelta(days=5), delay=timedelta(minutes=1))
+def last_order(orders: Frame[RawOrders]) -> Frame[LastOrder]:
+    """A customer's last order."""
+    return orders.select(
+        "customer", "amount", "coupon", "ordered_at",
+        event_timestamp="ordered_at", created_timestamp="loaded_at",
+    )
+
+
+@on_demand_feature_view(sources=(last_order["amount"],), owner="shop")
+def compared(rows: Frame[Basket]) -> Frame[Compared]:
+    """The basket against the last order."""
+    return rows.select(ratio=pl.col("basket") / pl.col("amount"))
+
+
+buying = feature_service("buying", (last_order, compared), owner="shop")
+
+
+@training_set(service=buying, label="bought", owner="shop")
+def visits(orders: Frame[RawOrders]) -> Frame[Visits]:
+    """An hour before each order."""
+    return orders.select(
+        "customer",
+        basket="amount",
+        event_timestamp=pl.col("ordered_at") - timedelta(hours=1),
+        bought=pl.lit(True),
+    ).drop_nulls("basket")
+''',
+    "feature_repo/feast_objects.py": """
+from pathlib import Path
+
+from featurestore.adapters.feast.objects import expose
+
+globals().update(expose(Path(__file__).parent))
+""",
+    "feature_repo/.feastignore": "shop.py\n",
+}
+
+ORDERS = """order,customer,ordered_at,loaded_at,amount,coupon
+1,1,2024-01-01T00:00:00Z,,10.5,
+2,1,2024-01-03T00:00:00Z,2024-01-06T00:00:00Z,20.1,SPRING
+3,1,2024-01-05T00:00:00Z,,,
+4,2,2024-01-09T12:00:00Z,2024-01-09T13:00:00Z,-0.0,
+5,3,2024-01-08T00:00:00Z,,7,
+6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,8,
+7,0,2024-01-08T00:00:00Z,,7,
+"""
+
+
+@pytest.fixture
+def shop_files(tmp_path: Path) -> Path:
+    """The shop's files, nothing run yet."""
+    for name, text in {**FILES, "data/raw/orders.csv": ORDERS}.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def shop(shop_files: Path) -> featurestore.Project:
+    """The shop, validated and built."""
+    project = featurestore.open(shop_files)
+    project.validate("orders")
+    project.build("last_order")
+    return project

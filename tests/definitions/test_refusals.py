@@ -1,0 +1,117 @@
+"""A definition that cannot work is refused when it is written, naming the view and the column."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+import pytest
+
+from featurestore import DefinitionError, Entity, Frame, feature_service, feature_view, source
+from featurestore.definitions.catalog import Catalog
+
+UTC = Annotated[pl.Datetime, "us", "UTC"]
+shop = Entity("shop", ("shop",))
+
+
+class Sales(pa.DataFrameModel):
+    """Sales."""
+
+    shop: pl.String = pa.Field(description="shop")
+    event_timestamp: UTC = pa.Field(description="when")
+    total: pl.Int64 = pa.Field(description="total")
+
+
+def declare(schema=Sales, name="sales", **options):
+    def function(sales: Frame[Sales]) -> Frame[schema]:
+        """Sales."""
+        return sales
+
+    function.__name__ = name
+    return feature_view(**{"entity": shop, "owner": "me", **options})(function)
+
+
+def changed(**fields):
+    """Derive a schema from Sales with other fields."""
+    annotations = {name: dtype for name, (dtype, _) in fields.items()}
+    values = {name: pa.Field(**options) for name, (_, options) in fields.items()}
+    return type("Changed", (Sales,), {"__annotations__": annotations, "__doc__": "Changed.", **values})
+
+
+TEXT = {"description": "text"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (changed(total=(pl.UInt64, TEXT)), "view 'sales', column 'total': UInt64 is not supported"),
+        (changed(total=(pl.Date, TEXT)), "view 'sales', column 'total': Date is not supported"),
+        (changed(total=(pl.Int64, {})), "view 'sales', column 'total': its meaning is missing"),
+        (changed(shop=(pl.String, TEXT | {"nullable": True})), "view 'sales': key 'shop' is nullable"),
+        (changed(shop=(pl.Float64, TEXT)), "view 'sales': key 'shop' is Float64, which cannot be a key"),
+        (
+            changed(event_timestamp=(Annotated[pl.Datetime, "us", "Europe/Paris"], TEXT)),
+            "view 'sales': 'event_timestamp' is .* but must be Datetime\\('us', 'UTC'\\)",
+        ),
+        (changed(known_at=(pl.Int64, TEXT)), "view 'sales', column 'known_at': the name is reserved"),
+    ],
+)
+def test_a_column_that_cannot_work_is_named(schema, message):
+    """The message names the view, the column and the reason."""
+    with pytest.raises(DefinitionError, match=message):
+        declare(schema)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ttl": timedelta(seconds=-1)}, "view 'sales': ttl is -1 day, 23:59:59, but must be above zero"),
+        ({"ttl": timedelta(0)}, "ttl is 0:00:00, but must be above zero"),
+        ({"delay": timedelta(seconds=-1)}, "no row is known before its event"),
+        ({"every": timedelta(0)}, "every is 0:00:00"),
+        (
+            {"entity": Entity("city", ("city",))},
+            "view 'sales': schema Sales lacks 'city', a key of entity 'city'",
+        ),
+    ],
+)
+def test_an_option_out_of_range_is_named(options, message):
+    """Durations and keys are checked where they are declared."""
+    with pytest.raises(DefinitionError, match=message):
+        declare(**options)
+
+
+def test_a_function_without_contract_is_refused():
+    """Every parameter and the result are annotated."""
+    with pytest.raises(DefinitionError, match="parameter 'rows' is not annotated"):
+
+        @feature_view(entity=shop, owner="me")
+        def sales(rows: pl.LazyFrame) -> Frame[Sales]:
+            """Sales."""
+            return rows
+
+
+def test_two_definitions_of_one_name_are_refused():
+    """A name belongs to one definition."""
+    raw = source("sales", changed(), "data/raw/sales.csv", owner="me")
+    with pytest.raises(DefinitionError, match="feature view 'sales': the name is already that of a source"):
+        Catalog.of([raw, declare()])
+
+
+def test_a_schema_belongs_to_one_dataset():
+    """Otherwise an annotation would not say which dataset it means."""
+    raw = source("raw", Sales, "data/raw/sales.csv", owner="me")
+    with pytest.raises(DefinitionError, match="'raw' and 'sales' both produce schema Sales"):
+        Catalog.of([raw, declare()])
+
+
+def test_two_features_of_one_name_clash_in_a_service():
+    """A vector has one value for each name."""
+    with pytest.raises(DefinitionError, match="feature 'total' is in 'sales' and in 'sales_again'"):
+        feature_service("model", (declare(), declare(changed(), name="sales_again")), owner="me")
+
+
+def test_an_unknown_feature_suggests_the_nearest():
+    """A slip of the pen is pointed out."""
+    with pytest.raises(DefinitionError, match="did you mean 'total'"):
+        declare()["totla"]

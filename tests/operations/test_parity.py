@@ -1,0 +1,80 @@
+"""Training and serving read the same values: laws over generated histories, with the real store."""
+
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featurestore.adapters.lmdb import LmdbStore
+from featurestore.ports import ViewState
+from featurestore.testing import oracle
+from featurestore.testing.strategies import FEATURE_SCHEMA, FEATURES, KEYS, START, History, histories, moments
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import microseconds
+from featurestore.timing.fold import known_rows, newest_rows
+from featurestore.timing.join import read_at, status_column
+from featurestore.values.codec import decode_rows, encode_keys, encode_rows
+from featurestore.values.table import UTC_MICROSECONDS
+
+SCHEMA = pl.Schema(FEATURE_SCHEMA)
+
+
+def advance(store, history: History, until, after=None):
+    """Apply to the store what became known, as `materialize` does."""
+    fresh = known_rows(history.row_frame.lazy(), history.timing, until=until, after=after)
+    newest = newest_rows(fresh, KEYS, history.timing).collect()
+    state = ViewState(definition="d", source="s", watermark=microseconds(until))
+    store.write("view", encode_rows(newest, KEYS, SCHEMA), state, replace=after is None)
+
+
+def served(store, history: History, moment):
+    """Read every entity row's key at a moment."""
+    keys = history.entity_frame
+    [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
+    instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
+    read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, moment=instant)
+    columns = [column for name in FEATURES for column in (name, status_column(name))]
+    return [list(zip(row[::2], row[1::2], strict=True)) for row in read.collect().select(columns).rows()]
+
+
+def expected(history: History, moment):
+    """Say what the fold holds at a moment."""
+    asked = [{**row, EVENT_TIMESTAMP: moment} for row in history.entity_rows]
+    return oracle.historical(asked, history.rows, KEYS, FEATURES, history.timing)
+
+
+@given(histories(), st.lists(moments(), min_size=1, max_size=4).map(sorted))
+@settings(max_examples=60, deadline=None)
+def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
+    """After each incremental step the store says what the brute-force fold says, values and statuses."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        store, after = LmdbStore(folder / "store", create=True), None
+        for until in steps:
+            advance(store, history, until, after)
+            assert served(store, history, until) == expected(history, until)
+            after = until
+    finally:
+        shutil.rmtree(folder)
+
+
+@given(histories(), st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_arrival_changes_nothing(history, random):
+    """The newer version wins, whatever comes first."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        store = LmdbStore(folder / "store", create=True)
+        end = START + timedelta(days=1)
+        pairs = list(encode_rows(history.row_frame, KEYS, SCHEMA))
+        random.shuffle(pairs)
+        state = ViewState(definition="d", source="s", watermark=microseconds(end))
+        for pair in pairs:
+            store.write("view", [pair], state, replace=False)
+        assert served(store, history, end) == expected(history, end)
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,53 @@
+"""Files are whole or as they were; equal frames give equal bytes and digests."""
+
+import polars as pl
+import pytest
+
+from featurestore.storage.files import aside, write_parquet
+from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+
+
+def test_a_failed_write_leaves_the_last_good_file(tmp_path):
+    """What was there stays, and nothing half-written is left."""
+    path = tmp_path / "data.txt"
+    path.write_text("good")
+
+    def fail():
+        with aside(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [p.name for p in tmp_path.iterdir()] == ["data.txt"]
+    assert path.read_text() == "good"
+
+
+def test_equal_frames_give_equal_bytes(tmp_path):
+    """However a frame is chunked, its file is the same."""
+    whole = pl.DataFrame({"a": range(300_000), "b": [None, "x", "y"] * 100_000})
+    parts = pl.concat([whole[:1000], whole[1000:]], rechunk=False)
+    write_parquet(whole, tmp_path / "whole")
+    write_parquet(parts, tmp_path / "parts")
+    assert file_fingerprint(tmp_path / "whole") == file_fingerprint(tmp_path / "parts")
+
+
+BASE = pl.DataFrame({"a": [1, 2], "b": ["x", None], "l": [[1, None], []]})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        BASE.reverse(),
+        BASE.rename({"a": "c"}),
+        BASE.with_columns(pl.col("a").cast(pl.Int32)),
+        BASE.with_columns(b=pl.Series(["x", ""])),
+        BASE.with_columns(b=pl.Series([None, "x"])),
+        BASE.with_columns(l=pl.Series([[1], [None]])),
+        BASE.head(1),
+    ],
+)
+def test_any_change_changes_the_digest(other):
+    """Values, their order, missing values, names and dtypes all count."""
+    assert fingerprint(other) != fingerprint(BASE)
+    assert fingerprint(BASE.clone()) == fingerprint(BASE)
