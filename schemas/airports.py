@@ -17,8 +17,6 @@ ZONES = [
     "Asia/Chongqing",
     "Pacific/Honolulu",
 ]
-LATITUDE = {"min_value": -90, "max_value": 90}
-LONGITUDE = {"min_value": -180, "max_value": 180}
 
 
 class RawAirports(pa.DataFrameModel):
@@ -26,13 +24,12 @@ class RawAirports(pa.DataFrameModel):
 
     faa: pl.String = pa.Field(unique=True, str_matches="^[A-Z0-9]{3}$", description="airport code")
     name: pl.String = pa.Field(description="name")
-    lat: pl.Float64 = pa.Field(in_range=LATITUDE, description="latitude", metadata={"unit": "deg"})
-    lon: pl.Float64 = pa.Field(in_range=LONGITUDE, description="longitude", metadata={"unit": "deg"})
-    alt: pl.Int64 = pa.Field(
-        in_range={"min_value": -300, "max_value": 15000}, description="altitude", metadata={"unit": "ft"}
-    )
+    lat: pl.Float64 = pa.Field(ge=-90, le=90, description="latitude", metadata={"unit": "deg"})
+    lon: pl.Float64 = pa.Field(ge=-180, le=180, description="longitude", metadata={"unit": "deg"})
+    alt: pl.Int64 = pa.Field(ge=-300, le=15000, description="altitude", metadata={"unit": "ft"})
     tz: pl.Int64 = pa.Field(
-        in_range={"min_value": -12, "max_value": 14},
+        ge=-12,
+        le=14,
         description="offset from UTC in winter",
         metadata={"unit": "h"},
     )
@@ -52,8 +49,8 @@ class Airports(pa.DataFrameModel):
     """Airports with their place and time zone, those that the source leaves out included."""
 
     airport: pl.String = pa.Field(unique=True, description="airport code")
-    latitude: pl.Float64 = pa.Field(in_range=LATITUDE, description="latitude", metadata={"unit": "deg"})
-    longitude: pl.Float64 = pa.Field(in_range=LONGITUDE, description="longitude", metadata={"unit": "deg"})
+    latitude: pl.Float64 = pa.Field(ge=-90, le=90, description="latitude", metadata={"unit": "deg"})
+    longitude: pl.Float64 = pa.Field(ge=-180, le=180, description="longitude", metadata={"unit": "deg"})
     time_zone: pl.String = pa.Field(isin=ZONES, description="time zone, IANA name")
     supplemented: pl.Boolean = pa.Field(description="the source leaves it out; declared here")
 

@@ -5,7 +5,6 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-SHARE = {"min_value": 0, "max_value": 1}
 MINUTES = {"unit": "min"}
 
 
@@ -16,9 +15,7 @@ class CarrierPunctuality(pa.DataFrameModel):
     event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="a departure")
     carrier_departures_7d: pl.Int32 = pa.Field(ge=1, description="departures")
     carrier_mean_delay_7d: pl.Float32 = pa.Field(description="mean departure delay", metadata=MINUTES)
-    carrier_late_share_7d: pl.Float32 = pa.Field(
-        in_range=SHARE, description="share more than 15 minutes late"
-    )
+    carrier_late_share_7d: pl.Float32 = pa.Field(ge=0, le=1, description="share more than 15 minutes late")
 
 
 class RoutePunctuality(pa.DataFrameModel):
@@ -29,7 +26,7 @@ class RoutePunctuality(pa.DataFrameModel):
     event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="an arrival")
     route_arrivals_14d: pl.Int32 = pa.Field(ge=1, description="arrivals")
     route_mean_arrival_delay_14d: pl.Float32 = pa.Field(description="mean arrival delay", metadata=MINUTES)
-    route_late_share_14d: pl.Float32 = pa.Field(in_range=SHARE, description="share more than 15 minutes late")
+    route_late_share_14d: pl.Float32 = pa.Field(ge=0, le=1, description="share more than 15 minutes late")
     route_mean_air_time_14d: pl.Float32 = pa.Field(gt=0, description="mean time in the air", metadata=MINUTES)
 
 
@@ -96,7 +93,8 @@ class DepartureRequest(pa.DataFrameModel):
 
     scheduled_departure: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when it should leave")
     route_bearing: pl.Float64 = pa.Field(
-        in_range={"min_value": 0, "max_value": 360},
+        ge=0,
+        le=360,
         description="initial bearing of the great circle to the destination",
         metadata={"unit": "deg"},
     )

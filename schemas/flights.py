@@ -9,7 +9,6 @@ from pandera.polars import PolarsData
 TAIL_NUMBER = "^[A-Z0-9]{5,6}$"
 AIRPORT = "^[A-Z0-9]{3}$"
 CARRIER = "^[A-Z0-9]{2}$"
-CLOCK = {"min_value": 1, "max_value": 2400}
 ORIGINS = ["EWR", "JFK", "LGA"]
 
 
@@ -17,25 +16,25 @@ class RawFlights(pa.DataFrameModel):
     """Departures as the source writes them: one row for each scheduled flight, times local, as HHMM."""
 
     year: pl.Int64 = pa.Field(eq=2013, description="year of the scheduled departure")
-    month: pl.Int64 = pa.Field(
-        in_range={"min_value": 1, "max_value": 12}, description="month of the departure"
-    )
-    day: pl.Int64 = pa.Field(in_range={"min_value": 1, "max_value": 31}, description="day of the departure")
-    dep_time: pl.Int64 = pa.Field(nullable=True, in_range=CLOCK, description="actual departure, local HHMM")
-    sched_dep_time: pl.Int64 = pa.Field(in_range=CLOCK, description="scheduled departure, local HHMM")
+    month: pl.Int64 = pa.Field(ge=1, le=12, description="month of the departure")
+    day: pl.Int64 = pa.Field(ge=1, le=31, description="day of the departure")
+    dep_time: pl.Int64 = pa.Field(nullable=True, ge=1, le=2400, description="actual departure, local HHMM")
+    sched_dep_time: pl.Int64 = pa.Field(ge=1, le=2400, description="scheduled departure, local HHMM")
     dep_delay: pl.Int64 = pa.Field(
         nullable=True,
-        in_range={"min_value": -120, "max_value": 2880},
+        ge=-120,
+        le=2880,
         description="departure delay",
         metadata={"unit": "min"},
     )
     arr_time: pl.Int64 = pa.Field(
-        nullable=True, in_range=CLOCK, description="actual arrival, local HHMM there"
+        nullable=True, ge=1, le=2400, description="actual arrival, local HHMM there"
     )
-    sched_arr_time: pl.Int64 = pa.Field(in_range=CLOCK, description="scheduled arrival, local HHMM there")
+    sched_arr_time: pl.Int64 = pa.Field(ge=1, le=2400, description="scheduled arrival, local HHMM there")
     arr_delay: pl.Int64 = pa.Field(
         nullable=True,
-        in_range={"min_value": -180, "max_value": 2880},
+        ge=-180,
+        le=2880,
         description="arrival delay",
         metadata={"unit": "min"},
     )
@@ -46,17 +45,14 @@ class RawFlights(pa.DataFrameModel):
     dest: pl.String = pa.Field(str_matches=AIRPORT, description="airport of arrival")
     air_time: pl.Int64 = pa.Field(
         nullable=True,
-        in_range={"min_value": 10, "max_value": 1200},
+        ge=10,
+        le=1200,
         description="time in the air",
         metadata={"unit": "min"},
     )
     distance: pl.Int64 = pa.Field(gt=0, le=6000, description="distance flown", metadata={"unit": "mi"})
-    hour: pl.Int64 = pa.Field(
-        in_range={"min_value": 0, "max_value": 23}, description="hour of sched_dep_time"
-    )
-    minute: pl.Int64 = pa.Field(
-        in_range={"min_value": 0, "max_value": 59}, description="minute of sched_dep_time"
-    )
+    hour: pl.Int64 = pa.Field(ge=0, le=23, description="hour of sched_dep_time")
+    minute: pl.Int64 = pa.Field(ge=0, le=59, description="minute of sched_dep_time")
     time_hour: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
         description="hour of the scheduled departure, UTC"
     )

@@ -8,14 +8,12 @@ class RawPlanes(pa.DataFrameModel):
     """Planes as the source lists them."""
 
     tailnum: pl.String = pa.Field(unique=True, str_matches="^[A-Z0-9]{5,6}$", description="tail number")
-    year: pl.Int64 = pa.Field(
-        nullable=True, in_range={"min_value": 1940, "max_value": 2013}, description="year of manufacture"
-    )
+    year: pl.Int64 = pa.Field(nullable=True, ge=1940, le=2013, description="year of manufacture")
     type: pl.String = pa.Field(description="type of aircraft")
     manufacturer: pl.String = pa.Field(description="manufacturer")
     model: pl.String = pa.Field(description="model")
-    engines: pl.Int64 = pa.Field(in_range={"min_value": 1, "max_value": 8}, description="number of engines")
-    seats: pl.Int64 = pa.Field(in_range={"min_value": 1, "max_value": 900}, description="number of seats")
+    engines: pl.Int64 = pa.Field(ge=1, le=8, description="number of engines")
+    seats: pl.Int64 = pa.Field(ge=1, le=900, description="number of seats")
     speed: pl.Int64 = pa.Field(nullable=True, gt=0, description="cruising speed", metadata={"unit": "mph"})
     engine: pl.String = pa.Field(description="type of engine")
 

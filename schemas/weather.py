@@ -14,57 +14,60 @@ class RawWeather(pa.DataFrameModel):
 
     origin: pl.String = pa.Field(isin=ORIGINS, description="airport")
     year: pl.Int64 = pa.Field(eq=2013, description="year, local")
-    month: pl.Int64 = pa.Field(in_range={"min_value": 1, "max_value": 12}, description="month, local")
-    day: pl.Int64 = pa.Field(in_range={"min_value": 1, "max_value": 31}, description="day, local")
-    hour: pl.Int64 = pa.Field(in_range={"min_value": 0, "max_value": 23}, description="hour, local")
+    month: pl.Int64 = pa.Field(ge=1, le=12, description="month, local")
+    day: pl.Int64 = pa.Field(ge=1, le=31, description="day, local")
+    hour: pl.Int64 = pa.Field(ge=0, le=23, description="hour, local")
     temp: pl.Float64 = pa.Field(
         nullable=True,
-        in_range={"min_value": -40, "max_value": 130},
+        ge=-40,
+        le=130,
         description="temperature",
         metadata={"unit": "degF"},
     )
     dewp: pl.Float64 = pa.Field(
         nullable=True,
-        in_range={"min_value": -60, "max_value": 100},
+        ge=-60,
+        le=100,
         description="dew point",
         metadata={"unit": "degF"},
     )
     humid: pl.Float64 = pa.Field(
         nullable=True,
-        in_range={"min_value": 0, "max_value": 100},
+        ge=0,
+        le=100,
         description="relative humidity",
         metadata={"unit": "%"},
     )
     wind_dir: pl.Int64 = pa.Field(
         nullable=True,
-        in_range={"min_value": 0, "max_value": 360},
+        ge=0,
+        le=360,
         description="where the wind comes from; missing: variable",
         metadata={"unit": "deg"},
     )
     wind_speed: pl.Float64 = pa.Field(
         nullable=True,
-        in_range={"min_value": 0, "max_value": 200},
+        ge=0,
+        le=200,
         description="wind speed; the strongest ever measured on the ground was 253 mph",
         metadata={"unit": "mph"},
     )
     wind_gust: pl.Float64 = pa.Field(
         nullable=True,
-        in_range={"min_value": 0, "max_value": 250},
+        ge=0,
+        le=250,
         description="gust speed; missing: none",
         metadata={"unit": "mph"},
     )
-    precip: pl.Float64 = pa.Field(
-        in_range={"min_value": 0, "max_value": 12}, description="precipitation", metadata={"unit": "in"}
-    )
+    precip: pl.Float64 = pa.Field(ge=0, le=12, description="precipitation", metadata={"unit": "in"})
     pressure: pl.Float64 = pa.Field(
         nullable=True,
-        in_range={"min_value": 870, "max_value": 1090},
+        ge=870,
+        le=1090,
         description="pressure at sea level",
         metadata={"unit": "hPa"},
     )
-    visib: pl.Float64 = pa.Field(
-        in_range={"min_value": 0, "max_value": 100}, description="visibility", metadata={"unit": "mi"}
-    )
+    visib: pl.Float64 = pa.Field(ge=0, le=100, description="visibility", metadata={"unit": "mi"})
     time_hour: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="hour of the observation, UTC")
 
     @pa.dataframe_check(raise_warning=True)

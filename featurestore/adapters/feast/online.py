@@ -182,7 +182,8 @@ def _rows_of(
         pl.Series(EVENT_TIMESTAMP, [moment(event) for *_, event, _ in data], dtype=UTC_MICROSECONDS)
     )
     if view.timing.created:
-        created = [moment(made) if made else None for *_, made in data]
+        # Feast hands pandas' NaT, which is truthy and unequal to itself, for a null.
+        created = [moment(made) if made and made == made else None for *_, made in data]  # noqa: PLR0124
         columns.append(pl.Series(CREATED_TIMESTAMP, created, dtype=UTC_MICROSECONDS))
     return pl.DataFrame(columns)
 

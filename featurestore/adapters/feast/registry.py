@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from feast import FeatureStore
@@ -32,4 +33,7 @@ class FeastRegistry:
             *(entity for entity in store.list_entities() if not entity.name.startswith("__")),
         ]
         gone = [o for o in present if (type(o).__name__, o.name) not in wanted]
-        store.apply(objects, objects_to_delete=gone, partial=False)
+        with warnings.catch_warnings():
+            # Every apply says so of on-demand views; ours run as one expression over any number of rows.
+            warnings.filterwarnings("ignore", message="On demand feature view is an experimental")
+            store.apply(objects, objects_to_delete=gone, partial=False)

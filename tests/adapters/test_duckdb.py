@@ -1,0 +1,36 @@
+"""DuckDB's ASOF JOIN as a second opinion, where the semantics coincide: no expiry, no created timestamps."""
+
+from dataclasses import replace
+
+import duckdb
+import polars as pl
+from hypothesis import assume, given, settings
+
+from featurestore.testing.strategies import FEATURES, KEYS, histories
+from featurestore.timing.columns import KNOWN_AT
+from featurestore.timing.join import point_in_time_join
+from featurestore.timing.known_at import known_at
+
+
+@given(histories())
+@settings(max_examples=60, deadline=None)
+def test_duckdb_agrees(history):
+    """With rows known in the order of their events, a plain as-of join on known_at is the answer."""
+    timing = replace(history.timing, ttl=None)
+    assume(timing.in_order and timing.every is None)
+    rows = history.row_frame.with_columns(known_at(timing).alias(KNOWN_AT)).to_arrow()
+    asked = history.entity_frame.with_row_index("i").to_arrow()
+    assert len(rows) >= 0
+    assert len(asked) >= 0
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("rows", rows)
+        connection.register("asked", asked)
+        expected = connection.execute(
+            "SELECT r.x, r.s FROM asked a ASOF LEFT JOIN rows r "
+            "ON a.k = r.k AND a.n = r.n AND a.event_timestamp >= r.known_at ORDER BY a.i"
+        ).fetchall()
+    joined = point_in_time_join(
+        history.entity_frame.lazy(), history.row_frame.lazy(), keys=KEYS, features=FEATURES, timing=timing
+    ).collect()
+    assert joined.select(pl.col(FEATURES)).rows() == expected

@@ -1,0 +1,150 @@
+"""The same values through Feast's own API: offline, online, materialized by us or by Feast."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from featurestore.errors import ConfigError, DefinitionError, MissingDataError
+
+pytestmark = [
+    # Feast 0.67 and what it imports warn about themselves.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+NOW = datetime(2024, 1, 10, tzinfo=UTC)
+ROWS = [{"customer": customer, "basket": 10.0} for customer in (1, 2, 3, 9)]
+
+
+@pytest.fixture
+def store(shop):
+    """Feast's store over the applied shop."""
+    from feast import FeatureStore  # noqa: PLC0415 - after the filters above, and only where it is used
+
+    shop.apply()
+    return FeatureStore(repo_path=str(shop.settings.feast_repo))
+
+
+def entity_rows():
+    moments = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
+    return pl.DataFrame(
+        {"customer": [1, 1, 3, 9], "event_timestamp": moments, "basket": [10.0] * 4},
+        schema_overrides={"event_timestamp": pl.Datetime("us", "UTC")},
+    )
+
+
+def test_historical_features_are_ours(shop, store):
+    """Feast's retrieval gives our join, column for column, in the order given."""
+    rows = entity_rows()
+    service = store.get_feature_service("buying")
+    joined = store.get_historical_features(entity_df=rows.to_pandas(), features=service)
+    assert pl.DataFrame(joined.to_arrow()).equals(shop.historical(rows, "buying"))
+
+
+def test_full_feature_names(store):
+    """Features are named by their view where asked."""
+    job = store.get_historical_features(
+        entity_df=entity_rows().to_pandas(),
+        features=["last_order:amount", "compared:ratio"],
+        full_feature_names=True,
+    )
+    assert job.to_df().columns.tolist()[-2:] == ["last_order__amount", "compared__ratio"]
+
+
+def test_entity_rows_by_sql(store):
+    """A query sees every dataset by its name."""
+    job = store.get_historical_features(
+        entity_df='SELECT customer, ordered_at + INTERVAL 1 DAY AS event_timestamp FROM orders WHERE "order" = 4',
+        features=["last_order:ordered_at"],
+    )
+    assert job.to_df()["ordered_at"].tolist() == [datetime(2024, 1, 9, 12, tzinfo=UTC)]
+
+
+def test_online_features_are_ours(shop, store):
+    """Feast's lookup gives our values and our four statuses."""
+    shop.materialize()
+    response = store.get_online_features(features=store.get_feature_service("buying"), entity_rows=ROWS)
+    ours = shop.online(ROWS, "buying", statuses=True)
+    theirs = response.to_dict()
+    names = response.proto.metadata.feature_names.val
+    statuses = {name: list(r.statuses) for name, r in zip(names, response.proto.results, strict=True)}
+    for name in ("amount", "coupon", "ratio"):
+        assert theirs[name] == ours[name].to_list()
+    assert statuses["amount"] == ours["amount__status"].to_list() == [2, 1, 1, 3]
+    assert statuses["coupon"] == ours["coupon__status"].to_list()
+
+
+def test_what_feast_materializes_passes_the_audit(shop, store):
+    """Late rows arrive by the moment they were known, through Feast too."""
+    store.materialize(datetime(2023, 1, 1, tzinfo=UTC), NOW)
+    assert shop.audit().mismatches == 0
+    assert shop.audit().cells == 9
+
+
+def test_apply_twice_changes_nothing(shop, store):
+    """A second apply finds nothing to do."""
+    changes = shop.apply()
+    assert (changes.added, changes.changed, changes.removed) == ((), (), ())
+
+
+def test_nothing_is_removed_unasked(shop, store):
+    """What is no longer defined is named before it is removed from the registry."""
+    path = shop.settings.root / "feature_repo/shop.py"
+    text = path.read_text()
+    path.write_text(
+        text.replace('buying = feature_service("buying"', 'buying = feature_service("purchasing"')
+    )
+    env_root = shop.settings.root
+    run = subprocess.run(
+        [sys.executable, "-m", "featurestore.cli", "apply", "--project", str(env_root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == DefinitionError.exit_code
+    assert "would be removed from the registry: service buying" in run.stderr
+    assert [service.name for service in store.list_feature_services()] == ["buying"]
+
+
+def test_the_feast_command_itself(shop):
+    """`feast apply` and `feast feature-views` work in the project as they are."""
+    feast = [str(Path(sys.executable).with_name("feast")), "-c", "feature_repo"]
+    for command in (["apply"], ["feature-views", "list"], ["feature-views", "describe", "last_order"]):
+        run = subprocess.run(
+            [*feast, *command], cwd=shop.settings.root, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+    assert "A customer's last order." in run.stdout
+    assert "owner: shop" in run.stdout
+
+
+def test_a_timestamp_with_a_fraction_is_not_cut_in_silence(shop, store):
+    """Feast's wire has whole seconds: a fraction is an error there, and exact in ours."""
+    path = shop.settings.root / "data/raw/orders.csv"
+    path.write_text(path.read_text().replace("2024-01-09T12:00:00Z", "2024-01-09T12:00:00.5Z"))
+    shop.validate("orders")
+    shop.build("last_order")
+    shop.materialize()
+    assert shop.online(ROWS[1:2], "buying")["ordered_at"].item().microsecond == 500_000
+    with pytest.raises(Exception, match="whole seconds"):
+        store.get_online_features(features=["last_order:ordered_at"], entity_rows=[{"customer": 2}])
+
+
+def test_retrieval_without_entity_rows_is_refused(store):
+    """The message says what to pass."""
+    with pytest.raises(ConfigError, match="historical features need entity rows"):
+        store.get_historical_features(
+            features=["last_order:amount"], start_date=datetime(2024, 1, 1, tzinfo=UTC), end_date=NOW
+        )
+
+
+def test_a_lookup_before_materialization_names_the_command(store):
+    """Nothing is served that was not written."""
+    with pytest.raises(MissingDataError, match="run: featurestore materialize"):
+        store.get_online_features(features=["last_order:amount"], entity_rows=[{"customer": 1}])

@@ -1,0 +1,106 @@
+"""The command line: help that teaches, output that composes, exit codes that scripts can trust."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from featurestore.cli.app import app
+
+COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "featurestore.cli", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_whole_job_from_the_command_line(shop_files):
+    """Each command prints one JSON document; together they do the job."""
+    steps = [
+        ["check"],
+        ["validate"],
+        ["build"],
+        ["apply"],
+        ["training-set"],
+        ["materialize"],
+        ["get", "buying", "customer=3", "basket=10"],
+        ["audit"],
+        ["report"],
+        ["summary"],
+    ]
+    printed = {}
+    for step in steps:
+        done = run(*step, "--json", cwd=shop_files)
+        assert done.returncode == 0, done.stderr
+        printed[step[0]] = json.loads(done.stdout)
+    assert printed["validate"][0]["rows_quarantined"] == 1
+    assert printed["get"]["features"]["ratio"] == {"value": 1.25, "status": "PRESENT"}
+    assert printed["audit"]["mismatches"] == 0
+    assert "no mismatch" in (shop_files / "data/report.html").read_text()
+    assert "http" not in (shop_files / "data/report.html").read_text()
+    text = run("summary", cwd=shop_files).stdout
+    assert re.search(r"parity: \d+ cells compared, 0 mismatches", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["get"], 2, "Missing argument"),
+        (["build", "last_ordr"], 3, "did you mean 'last_order'"),
+        (["get", "buying", "customer=x", "basket=1"], 4, "customer='x' is not Int64"),
+        (["get", "buying", "custmer=1"], 4, "needs no 'custmer'"),
+        (["build", "last_order"], 6, "run: featurestore validate orders"),
+        (["materialize", "--until", "soon"], 7, "'soon' is not a moment"),
+        (["materialize", "--until", "2024-01-01"], 7, "does not say its time zone"),
+        (["check", "--project", "/nowhere"], 7, "pyproject.toml: not found"),
+    ],
+)
+def test_exit_codes_tell_errors_apart(shop_files, arguments, code, message):
+    """A message of a line or two on standard error, nothing on standard output, no traceback."""
+    done = run(*arguments, cwd=shop_files)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_skew_has_its_exit_code(shop_files):
+    """An audit that finds a difference exits with 5, after printing its record."""
+    for step in ("validate", "build", "materialize"):
+        assert run(step, cwd=shop_files).returncode == 0
+    path = shop_files / "data/raw/orders.csv"
+    path.write_text(path.read_text().replace(",8,", ",9,"))
+    assert run("validate", cwd=shop_files).returncode == 0
+    assert run("build", cwd=shop_files).returncode == 0
+    done = run("audit", "--json", cwd=shop_files)
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["mismatches"] == 1
+    assert "last_order {'customer': 3} amount: offline 9.0 (PRESENT), online 8.0 (PRESENT)" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_by_an_example(command):
+    """`--help` of each command holds an example of itself."""
+    assert f"featurestore {command}" in " ".join(run(command, "--help").stdout.split())
+
+
+def test_help_imports_nothing_heavy():
+    """`--help` answers without Polars, Pandera, Feast, DVC or DuckDB."""
+    code = (
+        "import sys\n"
+        "from featurestore.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'polars', 'pandera', 'feast', 'dvc', 'duckdb', 'pandas', 'pyarrow', 'lmdb'} & set(sys.modules)\n"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
