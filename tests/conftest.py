@@ -5,24 +5,9 @@ from pathlib import Path
 import pytest
 
 import featurestore
+from featurestore.operations.init import init
 
 FILES = {
-    "pyproject.toml": '[tool.featurestore]\ndefinitions = "feature_repo"\n',
-    "feature_repo/feature_store.yaml": """
-project: shop
-provider: local
-registry:
-  registry_type: file
-  path: ../data/registry/registry.db
-offline_store:
-  type: featurestore.adapters.feast.offline.PolarsOfflineStore
-online_store:
-  type: featurestore.adapters.feast.online.LmdbOnlineStore
-  path: ../data/online/store.lmdb
-  as_of: "2024-01-10T00:00:00Z"
-entity_key_serialization_version: 3
-""",
-    "schemas/__init__.py": "",
     "schemas/shop.py": '''
 from typing import Annotated
 
@@ -75,7 +60,6 @@ class Visits(Basket):
     event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when")
     bought: pl.Boolean = pa.Field(description="label")
 ''',
-    "feature_repo/__init__.py": "",
     "feature_repo/shop.py": '''
 from datetime import timedelta
 
@@ -118,14 +102,6 @@ def visits(orders: Frame[RawOrders]) -> Frame[Visits]:
         bought=pl.lit(True),
     ).drop_nulls("basket")
 ''',
-    "feature_repo/feast_objects.py": """
-from pathlib import Path
-
-from featurestore.adapters.feast.objects import expose
-
-globals().update(expose(Path(__file__).parent))
-""",
-    "feature_repo/.feastignore": "shop.py\n",
 }
 
 ORDERS = """order,customer,ordered_at,loaded_at,amount,coupon
@@ -142,6 +118,11 @@ ORDERS = """order,customer,ordered_at,loaded_at,amount,coupon
 @pytest.fixture
 def shop_files(tmp_path: Path) -> Path:
     """The shop's files, nothing run yet."""
+    init(tmp_path)
+    settings = tmp_path / "feature_repo/feature_store.yaml"
+    settings.write_text(
+        settings.read_text().replace("store.lmdb\n", 'store.lmdb\n  as_of: "2024-01-10T00:00:00Z"\n')
+    )
     for name, text in {**FILES, "data/raw/orders.csv": ORDERS}.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from featurestore.cli.arguments import row_of
 from featurestore.cli.output import Output, table
-from featurestore.errors import ContractError, DefinitionError, FeatureStoreError, SkewError
+from featurestore.cli.text import summary_text, vector_record, vector_text, verdict_text
+from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
-    from featurestore.operations.report import Summary
     from featurestore.project import Project
-    from featurestore.quality.verdict import Verdict
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +39,22 @@ def _open(folder: Path) -> Project:
     from featurestore.project import open as open_project  # noqa: PLC0415
 
     return open_project(folder)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the project.", show_default=False)] = HERE,
+    *,
+    json: Json = False,
+) -> None:
+    """Write the files of an empty project.
+
+    Example: `featurestore init shop`
+    """
+    from featurestore.operations.init import init as write_project  # noqa: PLC0415
+
+    written = [path.as_posix() for path in write_project(folder)]
+    Output(json).result(written, "\n".join(written))
 
 
 @app.command()
@@ -76,7 +92,7 @@ def validate(names: Names = None, project: Folder = HERE, *, json: Json = False)
     wanted = names or list(opened.catalog.sources)
     with out.progress(len(wanted), "validating") as step:
         verdicts = [_stepped(step, name, opened.validate) for name in wanted]
-    out.result(verdicts, _verdict_text(verdicts))
+    out.result(verdicts, verdict_text(verdicts))
 
 
 @app.command()
@@ -91,7 +107,7 @@ def build(names: Names = None, project: Folder = HERE, *, json: Json = False) ->
     wanted = names or [derived.name for derived in opened.catalog.build_order()]
     with out.progress(len(wanted), "building") as step:
         verdicts = [_stepped(step, name, opened.build) for name in wanted]
-    out.result(verdicts, _verdict_text(verdicts))
+    out.result(verdicts, verdict_text(verdicts))
 
 
 @app.command()
@@ -182,9 +198,9 @@ def get(
     Example: `featurestore get departure_delay --example`
     """
     opened = _open(project)
-    rows = opened.example(service) if example else _row(opened, service, values or [])
+    rows = opened.example(service) if example else row_of(values or [], opened.catalog.service(service))
     vector = opened.online(rows, service, as_of=as_of, statuses=True)
-    Output(json).result(_vector(opened, service, vector), _vector_text(opened, service, vector))
+    Output(json).result(vector_record(opened, service, vector), vector_text(opened, service, vector))
 
 
 @app.command()
@@ -224,7 +240,7 @@ def summary(project: Folder = HERE, *, json: Json = False) -> None:
     """
     opened = _open(project)
     found = opened.summary()
-    Output(json).result(found, _summary_text(opened, found))
+    Output(json).result(found, summary_text(opened, found))
 
 
 @app.command()
@@ -252,93 +268,10 @@ def _stepped(step: Any, name: str, verb: Any) -> Any:
     return verb(name)
 
 
-def _verdict_text(verdicts: list[Verdict], most: int = 5) -> str:
-    rows = [("dataset", "verdict", "rows in", "passed", "quarantined")]
-    rows += [
-        (v.dataset, v.decision, f"{v.rows_in:,}", f"{v.rows_passed:,}", f"{v.rows_quarantined:,}")
-        for v in verdicts
-    ]
-    reasons = [f"{v.dataset}:\n{v.explain(most)}" for v in verdicts if v.rules]
-    return "\n".join([table(rows), *reasons])
-
-
-def _row(project: Project, service: str, values: list[str]) -> Any:
-    import polars as pl  # noqa: PLC0415
-
-    found = project.catalog.service(service)
-    wanted = {**found.key_schema, **found.request_schema}
-    given = dict(value.partition("=")[::2] for value in values)
-    if unknown := [name for name in given if name not in wanted]:
-        raise ContractError(
-            f"service {service!r} needs no {unknown[0]!r}", hint=f"it needs {', '.join(wanted)}"
-        )
-    frame = pl.DataFrame(
-        [{name: given.get(name) or None for name in given}], schema=dict.fromkeys(given, pl.String)
-    )
-    casts = []
-    for name, dtype in ((name, wanted[name]) for name in given):
-        parsed = pl.col(name)
-        if isinstance(dtype, pl.Datetime):
-            parsed = parsed.str.to_datetime(
-                "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
-            )
-        casts.append(parsed.cast(dtype, strict=False).alias(name))
-    result = frame.with_columns(casts)
-    for name, text in given.items():
-        if text and result[name].null_count():
-            raise ContractError(f"{name}={text!r} is not {wanted[name]}, as service {service!r} needs it")
-    return result
-
-
-def _vector(project: Project, service: str, vector: Any) -> dict[str, Any]:
-    from featurestore.timing.join import Status, status_column  # noqa: PLC0415
-
-    row = vector.row(0, named=True)
-    found = project.catalog.service(service)
-    return {
-        "service": service,
-        "entity": {name: row[name] for name in (*found.key_schema, *found.request_schema)},
-        "features": {
-            name: {"value": row[name], "status": Status(row[status_column(name)]).name}
-            for name in found.feature_names
-        },
-    }
-
-
-def _vector_text(project: Project, service: str, vector: Any) -> str:
-    content = _vector(project, service, vector)
-    entity = ", ".join(f"{name}={value}" for name, value in content["entity"].items())
-    rows = [(name, str(cell["value"]), cell["status"]) for name, cell in content["features"].items()]
-    return f"{service} for {entity}\n{table(rows)}"
-
-
-def _summary_text(project: Project, found: Summary) -> str:
-    verdicts = [*found.sources, *found.datasets, *found.views]
-    lines = [_verdict_text(verdicts, most=20), ""]
-    lines.append(
-        f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(found.views)} views"
-    )
-    for t in found.training_sets:
-        labels = ", ".join(f"{value} {count:,}" for value, count in t.labels.items())
-        lines.append(
-            f"training set {t.name}: {t.rows:,} rows x {len(t.columns)} columns, {t.label}: {labels}"
-        )
-        lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
-    for t in found.training_sets:
-        vector = project.online(project.example(t.service), t.service, statuses=True)
-        lines += ["", _vector_text(project, t.service, vector)]
-    lines += ["", f"parity: {found.audit.cells:,} cells compared, {found.audit.mismatches:,} mismatches"]
-    lines.append(f"report: {project.layout.report}")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Run the command line; errors raised on purpose become one message and their exit code."""
     try:
         app()
     except FeatureStoreError as error:
-        kind = {ContractError: "data", DefinitionError: "definition", SkewError: "skew"}.get(
-            type(error), "error"
-        )
-        sys.stderr.write(f"featurestore: {kind}: {error}\n")
+        sys.stderr.write(f"featurestore: {error}\n")
         sys.exit(error.exit_code)

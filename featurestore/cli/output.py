@@ -51,13 +51,10 @@ class Output:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Set rows in columns: the first left, numbers right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if cell.replace(",", "").isdigit() else cell.ljust(width)
-            for cell, width in zip(row, widths, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    """Set rows in columns, the first row being the head; a column of numbers stands right, any other left."""
+    columns = []
+    for head, *cells in zip(*rows, strict=True):
+        width = max(map(len, (head, *cells)))
+        align = str.rjust if all(cell.replace(",", "").isdigit() for cell in cells) else str.ljust
+        columns.append([align(cell, width) for cell in (head, *cells)])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
