@@ -30,10 +30,10 @@ class RawReader(Protocol):
 
 @dataclass(frozen=True)
 class ViewRows:
-    """The features wanted of a view, and the rows that hold them."""
+    """The features wanted of a view, and the Parquet files that hold its rows in the order of key and version."""
 
     selection: Selection
-    rows: pl.LazyFrame
+    files: tuple[Path, ...]
 
 
 class ComputeEngine(Protocol):

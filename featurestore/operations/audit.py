@@ -12,7 +12,7 @@ from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.build import scan
 from featurestore.operations.lookup import online
 from featurestore.operations.retrieve import historical
-from featurestore.ports import ViewRows
+from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import moment_of
 from featurestore.timing.join import Status, read_at, status_column
@@ -149,7 +149,7 @@ def _audit_view(
     )
     everyone = pl.concat([keys, scan(view, layout).select(view.keys).collect()]).unique().sort(view.keys)
     asked = everyone.with_columns(instant.alias(EVENT_TIMESTAMP))
-    expected = engine.historical(asked, [ViewRows(view[view.feature_names], scan(view, layout))])
+    expected = engine.historical(asked, [rows_of(view[view.feature_names], layout)])
     absent = pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8)
     served = everyone.join(stored, on=list(view.keys), how="left", maintain_order="left").with_columns(
         pl.col(status_column(name)).fill_null(absent) for name in view.feature_names

@@ -8,11 +8,11 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.digest import service_digest
-from featurestore.operations.build import path_of, scan, transform
-from featurestore.ports import ViewRows
+from featurestore.operations.build import path_of, transform
 from featurestore.quality.gate import admit, inspect
 from featurestore.storage.files import write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+from featurestore.storage.views import rows_of
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
@@ -83,7 +83,7 @@ def historical(
         If a feature view is not built yet.
     """
     rows = entity_rows_of(entity_rows, service, with_moment=True)
-    views = [ViewRows(selection, scan(selection.view, layout)) for selection in service.reads]
+    views = [rows_of(selection, layout) for selection in service.reads]
     joined = engine.historical(rows, views) if views else rows
     vector = complete(rows, joined.select(joined.columns[rows.width :]), service)
     result = pl.concat([rows, vector], how="horizontal")

@@ -62,9 +62,20 @@ def scan_parquet(path: Path, *, made_by: str) -> pl.LazyFrame:
     MissingDataError
         If it is not there; names the command that makes it.
     """
+    return pl.scan_parquet(required(path, made_by=made_by))
+
+
+def required(path: Path, *, made_by: str) -> Path:
+    """Return a path that must be there.
+
+    Raises
+    ------
+    MissingDataError
+        If it is not; names the command that makes it.
+    """
     if not path.exists():
         raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
-    return pl.scan_parquet(path)
+    return path
 
 
 def write_text(text: str, path: Path) -> None:

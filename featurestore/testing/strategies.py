@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 from hypothesis import strategies as st
 
+from featurestore.definitions.contract import Column, Contract, Policy
+from featurestore.definitions.entity import Entity
+from featurestore.definitions.feature_view import FeatureView
 from featurestore.testing.oracle import Row, version
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.timing.join import version_columns
 from featurestore.timing.known_at import Timing
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -36,6 +41,35 @@ class History:
         if self.timing.created:
             times[CREATED_TIMESTAMP] = UTC_MICROSECONDS
         return pl.DataFrame(self.rows, schema={**KEY_SCHEMA, **times, **FEATURE_SCHEMA})
+
+    @property
+    def view(self) -> FeatureView:
+        """The feature view whose rows these are."""
+        dtypes = {EVENT_TIMESTAMP: UTC_MICROSECONDS, CREATED_TIMESTAMP: UTC_MICROSECONDS}
+        named = {
+            **KEY_SCHEMA,
+            **{name: dtypes[name] for name in version_columns(self.timing)},
+            **FEATURE_SCHEMA,
+        }
+        columns = tuple(
+            Column(name, dtype, name not in KEYS, unique=False, description=name, checks=(), metadata={})
+            for name, dtype in named.items()
+        )
+        contract = Contract(
+            "History", "Rows.", columns, (), (), Policy(), strict=True, model=cast("Any", History)
+        )
+        return FeatureView(
+            name="history",
+            function=pl.LazyFrame,
+            inputs=(),
+            contract=contract,
+            entity=Entity("key", KEYS),
+            timing=self.timing,
+            description="Rows.",
+            owner="testing",
+            tags={},
+            defined_in=Path(__file__),
+        )
 
     @property
     def entity_frame(self) -> pl.DataFrame:

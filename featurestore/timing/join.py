@@ -1,8 +1,13 @@
 """The point-in-time join: the replay of the online store's writes, in Polars.
 
 The online store at moment T is the fold of all rows with ``known_at <= T``, in which a row replaces the current one
-of its key only if its ``(event_timestamp, created_timestamp)`` is greater. The value at a moment is therefore found by
-a backward as-of join on ``known_at`` over the rows that changed the store (`effective_rows`).
+of its key only if its version ``(event_timestamp, created_timestamp)`` is greater. So at a moment the row that
+answers is, of those known by then, the one of the greatest version. Two things follow:
+
+- With the rows of a key in the order of their versions, a row answers from the moment at which it or a later one is
+  known until the moment at which a later one is: from the least ``known_at`` at or after its place (`answering_rows`).
+  One backward as-of join on that moment is the replay, with no sort where rows lie in order already.
+- Rows can be taken apart in any way: of the answers of the parts, the greatest version is the answer (`greatest`).
 """
 
 from __future__ import annotations
@@ -18,9 +23,8 @@ from featurestore.timing.known_at import Timing, created_or_event, is_expired, k
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_RANK: Final = "__rank"
-_ROW: Final = "__row"
-_MOMENT: Final = "__moment"
+ROW: Final = "__row"
+MOMENT: Final = "__moment"
 STATUS_SUFFIX: Final = "__status"
 
 
@@ -38,13 +42,26 @@ def status_column(feature: str) -> str:
     return f"{feature}{STATUS_SUFFIX}"
 
 
-def effective_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Keep the rows that changed the online store, one per key and ``known_at``.
+def version_columns(timing: Timing) -> list[str]:
+    """Name the columns that decide between two rows of one key."""
+    return [EVENT_TIMESTAMP, CREATED_TIMESTAMP] if timing.created else [EVENT_TIMESTAMP]
+
+
+def in_version_order(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
+    """Sort rows by key and version, as the build keeps them."""
+    version = [pl.col(EVENT_TIMESTAMP)]
+    if timing.created:
+        version.append(created_or_event(timing))
+    return rows.sort([*map(pl.col, keys), *version])
+
+
+def answering_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
+    """Keep the rows that are the answer at some moment, and say from when on.
 
     Parameters
     ----------
     rows
-        Rows of a feature view, in any order: keys, event timestamp, created timestamp if the timing says so, features.
+        Rows of one feature view `in_version_order`: keys, event timestamp, created timestamp if the timing says so.
     keys
         The entity's key columns.
     timing
@@ -53,29 +70,47 @@ def effective_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> p
     Returns
     -------
     pl.LazyFrame
-        The same columns and ``known_at``, sorted by keys and ``known_at``.
+        The same columns and ``known_at``: the moment from which the row is the answer, rising within a key.
     """
-    # Sorted by key and winner, a row's position is its rank; sorted again by known_at within the key, a row changed
-    # the store exactly if its rank is the running maximum. Ranks grow from key to key, so that one running maximum
-    # over the whole column serves all keys.
-    order = [*keys, EVENT_TIMESTAMP]
-    ranked = rows.with_columns(known_at(timing).alias(KNOWN_AT))
-    if timing.in_order:
-        kept = ranked.sort(order)
-    else:
-        kept = (
-            ranked.with_columns(created_or_event(timing).alias(_RANK))
-            .sort([*order, _RANK])
-            .with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(_RANK))
-            .sort([*keys, KNOWN_AT, _RANK])
-            .filter(pl.col(_RANK) == pl.col(_RANK).cum_max())
-            .drop(_RANK)
-        )
-    group = [*keys, KNOWN_AT]
-    return kept.filter(
-        pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(-1)) for c in group)
-        | (pl.int_range(pl.len()) == pl.len() - 1)
+    known = rows.with_columns(known_at(timing).alias(KNOWN_AT))
+    if timing.in_order and timing.every is None:
+        return known
+    if not timing.in_order:
+        known = known.with_columns(pl.col(KNOWN_AT).cum_min(reverse=True).over(keys))
+    # Of rows that begin to answer at one moment, the last does.
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in (*keys, KNOWN_AT))
+    return known.filter(~same.fill_null(value=False))
+
+
+def answers(asked: pl.LazyFrame, rows: pl.LazyFrame, *, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
+    """Find for each row asked the row that answers it.
+
+    Parameters
+    ----------
+    asked
+        Keys and the moment in ``__moment``, moments rising within each key; other columns pass.
+    rows
+        As for `answering_rows`; other columns pass.
+
+    Returns
+    -------
+    pl.LazyFrame
+        One row for each asked, in their order; what comes from `rows` is null where none was known.
+    """
+    return asked.join_asof(
+        answering_rows(rows, keys, timing),
+        left_on=MOMENT,
+        right_on=KNOWN_AT,
+        by=list(keys),
+        strategy="backward",
+        check_sortedness=False,  # both are sorted within each key, which Polars cannot check
     )
+
+
+def greatest(found: pl.LazyFrame, timing: Timing) -> pl.LazyFrame:
+    """Of several answers to one asked row (``__row``), from parts of a view's rows, keep that of the greatest version."""
+    version = [EVENT_TIMESTAMP, *([created_or_event(timing)] if timing.created else [])]
+    return found.sort([ROW, *version]).unique(ROW, keep="last", maintain_order=True)
 
 
 def point_in_time_join(
@@ -93,7 +128,7 @@ def point_in_time_join(
     entity_rows
         The entity's keys and ``event_timestamp`` (the moment, UTC microseconds, never null); other columns pass.
     rows
-        Rows of one feature view, as for `effective_rows`.
+        Rows of one feature view in any order: keys, event timestamp, created timestamp if the timing says so, features.
     keys, features, timing
         The view's keys, the features wanted, and its timing.
 
@@ -103,21 +138,10 @@ def point_in_time_join(
         The features and, for each, its status (`Status`, UInt8) in ``<feature>__status``: one row for each entity
         row, in the order given.
     """
-    asked = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(_MOMENT)).with_row_index(_ROW)
-    known = effective_rows(rows.select(*keys, *_times(timing), *features), keys, timing)
-    joined = (
-        asked.sort(_MOMENT)
-        .join_asof(
-            known.sort(KNOWN_AT, maintain_order=True),
-            left_on=_MOMENT,
-            right_on=KNOWN_AT,
-            by=list(keys),
-            strategy="backward",
-            check_sortedness=False,  # both were sorted just above
-        )
-        .sort(_ROW)
-    )
-    return joined.select(_read(features, timing, pl.col(_MOMENT)))
+    asked = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(MOMENT)).with_row_index(ROW)
+    ordered = in_version_order(rows.select(*keys, *version_columns(timing), *features), keys, timing)
+    found = answers(asked.sort(MOMENT), ordered, keys=keys, timing=timing).sort(ROW)
+    return read_at(found, features=features, timing=timing, moment=pl.col(MOMENT))
 
 
 def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, moment: pl.Expr) -> pl.LazyFrame:
@@ -125,10 +149,6 @@ def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, mome
 
     The same function decides offline and online; a row that was not found has a null ``event_timestamp``.
     """
-    return rows.select(_read(features, timing, moment))
-
-
-def _read(features: Sequence[str], timing: Timing, moment: pl.Expr) -> list[pl.Expr]:
     found = pl.col(EVENT_TIMESTAMP).is_not_null()
     expired = found & is_expired(timing, moment, pl.col(EVENT_TIMESTAMP))
     values = [pl.when(~expired).then(pl.col(name)).alias(name) for name in features]
@@ -143,8 +163,4 @@ def _read(features: Sequence[str], timing: Timing, moment: pl.Expr) -> list[pl.E
         .alias(status_column(name))
         for name in features
     ]
-    return [*values, *statuses]
-
-
-def _times(timing: Timing) -> list[str]:
-    return [EVENT_TIMESTAMP, CREATED_TIMESTAMP] if timing.created else [EVENT_TIMESTAMP]
+    return rows.select(*values, *statuses)

@@ -20,9 +20,9 @@ from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_service import feature_service
 from featurestore.definitions.feature_view import FeatureView, Selection
 from featurestore.errors import ConfigError, ContractError
-from featurestore.ports import ViewRows
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.layout import Layout
+from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.known_at import known_at
@@ -141,7 +141,7 @@ class PolarsOfflineStore(OfflineStore):
 
         def run() -> pl.DataFrame:
             given = entity_rows_of(rows, service, with_moment=True)
-            views = [ViewRows(s, _scan(s.view, layout)) for s in service.reads]
+            views = [rows_of(s, layout) for s in service.reads]
             joined = PolarsEngine().historical(given, views)
             vector = complete(given, joined.select(joined.columns[given.width :]), service)
             vector = vector.select(name for name in service.feature_names if name in asked)
