@@ -39,12 +39,14 @@ class PolarsEngine:
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join features and their statuses to entity rows, in their order."""
-        return pl.concat([entity_rows, *(self._join(entity_rows, view) for view in views)], how="horizontal")
+        moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
+        asked = {keys: asked_rows(entity_rows, keys) for keys in {view.selection.view.keys for view in views}}
+        joined = [self._join(asked[view.selection.view.keys], moments, view) for view in views]
+        return pl.concat([entity_rows, *joined], how="horizontal")
 
-    def _join(self, entity_rows: pl.DataFrame, view: ViewRows) -> pl.DataFrame:
+    def _join(self, asked: pl.DataFrame, moments: pl.DataFrame, view: ViewRows) -> pl.DataFrame:
         selection = view.selection
         keys, timing = selection.view.keys, selection.view.timing
-        asked = asked_rows(entity_rows, keys)
         parts = [
             found
             for path in view.files
@@ -56,7 +58,6 @@ class PolarsEngine:
             )
             if (found := answers_of(asked, path, span, selection)).height
         ]
-        moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
         return read_at(
             _in_place(parts, selection, moments).lazy(),
             features=selection.features,
@@ -98,9 +99,11 @@ def _in_place(parts: list[pl.DataFrame], selection: Selection, moments: pl.DataF
     if not parts:
         schema = {name: view.contract[name].dtype for name in (EVENT_TIMESTAMP, *selection.features)}
         return moments.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items())
-    found = pl.concat(parts)
+    found = pl.concat(parts, rechunk=True)
     best = found.select(ROW, *version_columns(view.timing)).with_row_index(_PLACE)
     if len(parts) > 1:
-        best = greatest(best.lazy(), view.timing).collect()
+        # Few rows are answered by two spans: those whose key lies across the border.
+        several = best[ROW].is_duplicated()
+        best = pl.concat([best.filter(~several), greatest(best.filter(several).lazy(), view.timing).collect()])
     places = pl.repeat(None, moments.height, dtype=pl.UInt32, eager=True).scatter(best[ROW], best[_PLACE])
     return moments.hstack(found.select(EVENT_TIMESTAMP, *selection.features)[places])

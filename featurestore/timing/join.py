@@ -151,7 +151,10 @@ def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, mome
     """
     found = pl.col(EVENT_TIMESTAMP).is_not_null()
     expired = found & is_expired(timing, moment, pl.col(EVENT_TIMESTAMP))
-    values = [pl.when(~expired).then(pl.col(name)).alias(name) for name in features]
+    values = [
+        pl.col(name) if timing.ttl is None else pl.when(~expired).then(pl.col(name)).alias(name)
+        for name in features
+    ]
     statuses = [
         pl.when(~found)
         .then(pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8))
