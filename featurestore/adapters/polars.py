@@ -104,6 +104,8 @@ def _in_place(parts: list[pl.DataFrame], selection: Selection, moments: pl.DataF
     if len(parts) > 1:
         # Few rows are answered by two spans: those whose key lies across the border.
         several = best[ROW].is_duplicated()
-        best = pl.concat([best.filter(~several), greatest(best.filter(several).lazy(), view.timing).collect()])
+        best = pl.concat(
+            [best.filter(~several), greatest(best.filter(several).lazy(), view.timing).collect()]
+        )
     places = pl.repeat(None, moments.height, dtype=pl.UInt32, eager=True).scatter(best[ROW], best[_PLACE])
     return moments.hstack(found.select(EVENT_TIMESTAMP, *selection.features)[places])

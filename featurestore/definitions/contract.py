@@ -136,7 +136,10 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
         that is not known), naming the model and the column.
     """
     name = model.__name__
-    schema = model.to_schema()
+    try:
+        schema = model.to_schema()
+    except Exception as error:  # Pandera raises what its parts raise
+        raise DefinitionError(f"schema {name}: Pandera cannot read it: {error}") from error
     columns = []
     for column_name, column in schema.columns.items():
         if column.regex or not column.required:

@@ -221,4 +221,9 @@ def _bits(values: pl.Series) -> pl.Series:
         return values.reinterpret(dtype=pl.UInt32)
     if isinstance(values.dtype, pl.Float64):
         return values.reinterpret(dtype=pl.UInt64)
+    if isinstance(values.dtype, pl.Array):
+        return _bits(values.arr.to_list())
+    if isinstance(values.dtype, pl.List) and values.dtype.inner.is_float():
+        bits = pl.UInt32 if values.dtype.inner == pl.Float32 else pl.UInt64
+        return values.list.eval(pl.element().reinterpret(dtype=bits))
     return values

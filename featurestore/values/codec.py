@@ -33,9 +33,13 @@ def version_of(row: bytes) -> bytes:
 
 
 def physical(dtype: pl.DataType) -> pl.DataType:
-    """Return the dtype in which a value is stored: times as integers, fixed-width vectors as lists."""
+    """Return the dtype in which a value is stored: times as integers, decimals as text, fixed-width vectors as lists."""
     if isinstance(dtype, pl.Datetime):
         return pl.Int64()
+    if isinstance(dtype, pl.Date):
+        return pl.Int32()
+    if isinstance(dtype, pl.Decimal):
+        return pl.String()
     if isinstance(dtype, pl.List | pl.Array):
         inner: Any = dtype.inner
         return pl.List(physical(inner() if isinstance(inner, type) else inner))

@@ -24,10 +24,14 @@ _SCALARS: Final[dict[type[pl.DataType], str]] = {
     pl.Float64: "DOUBLE",
     pl.String: "STRING",
     pl.Binary: "BYTES",
+    # Exact decimals, written as text; Feast has no unsigned 64-bit type, and INT64 would lose half of it.
+    pl.Decimal: "DECIMAL",
+    pl.UInt64: "DECIMAL",
+    # Midnight, UTC.
+    pl.Date: "UNIX_TIMESTAMP",
 }
 
 _REFUSED: Final[dict[type[pl.DataType], str]] = {
-    pl.UInt64: "Feast has no unsigned 64-bit type; use Int64",
     pl.Int128: "Feast and Arrow have no 128-bit integer; use Int64",
     pl.UInt128: "Feast and Arrow have no 128-bit integer; use Int64",
     pl.Float16: "Feast has no 16-bit float; use Float32",
@@ -35,8 +39,6 @@ _REFUSED: Final[dict[type[pl.DataType], str]] = {
     pl.Enum: "its codes live in the schema, not in the value; use String with an isin check",
     pl.Duration: "Feast has no duration; use Int64 and name the unit",
     pl.Time: "Feast has no time of day; use Int32 minutes and name the unit",
-    pl.Date: "Feast has no date; use a Datetime at midnight UTC, or Int32 days",
-    pl.Decimal: "Feast has no decimal; use Int64 in the smallest unit, or String",
     pl.Struct: "give each field a column of its own",
     pl.Object: "Python objects have no stored form",
     pl.Null: "a column of nulls only has no type; declare the type it would have",
@@ -81,8 +83,8 @@ def feast_type(dtype: pl.DataType) -> str:
             raise ValueError("Feast has no lists of lists; flatten it")
         return f"{inner}_LIST"
     if isinstance(dtype, pl.Datetime):
-        if dtype.time_zone != "UTC" or dtype.time_unit != "us":
-            raise ValueError(f"{dtype} is ambiguous between engines; use Datetime('us', 'UTC')")
+        if dtype.time_zone is None:
+            raise ValueError(f"{dtype} names no time zone, so no moment; use Datetime('us', 'UTC')")
         return "UNIX_TIMESTAMP"
     kind = type(dtype)
     if kind in _SCALARS:

@@ -71,7 +71,10 @@ def _column(where: str, frame: pl.DataFrame, name: str, dtype: pl.DataType) -> p
                 f"{where}: {name!r} has no time zone",
                 hint=f'say which: pl.col({name!r}).dt.replace_time_zone("UTC") for UTC',
             )
-        return values.dt.convert_time_zone("UTC").cast(dtype)
+        cast = values.dt.convert_time_zone(str(dtype.time_zone)).dt.cast_time_unit(dtype.time_unit)
+        if (cast.dt.cast_time_unit(found.time_unit).to_physical().eq_missing(values.to_physical())).all():
+            return cast
+        raise ContractError(f"{where}: {name!r} holds moments that do not fit {dtype}")
     if any(isinstance(found, group) and isinstance(dtype, group) for group in (_WIDENS, _FLOATS)):
         cast = values.cast(dtype, strict=False)
         if (cast.cast(found).eq_missing(values) | values.is_null()).all():

@@ -51,7 +51,7 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
         if column not in inputs:
             raise ContractError(f"on-demand view {name!r}: the request lacks {column!r}")
         values = pl.Series(column, list(inputs[column]), strict=False)
-        if isinstance(dtype, pl.Datetime) and values.dtype.is_integer():
+        if dtype.is_temporal() and values.dtype.is_integer():
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
         columns.append(values.cast(dtype))
     return {

@@ -16,7 +16,6 @@ from featurestore.values.table import feast_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECOND = 1_000_000
 _FIELDS = {
     "BOOL": "bool_val",
     "INT32": "int32_val",
@@ -26,7 +25,10 @@ _FIELDS = {
     "STRING": "string_val",
     "BYTES": "bytes_val",
     "UNIX_TIMESTAMP": "unix_timestamp_val",
+    "DECIMAL": "decimal_val",
 }
+_TICKS = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_DAY = 86_400
 
 
 def to_values(column: pl.Series) -> list[Value]:
@@ -35,19 +37,25 @@ def to_values(column: pl.Series) -> list[Value]:
     Raises
     ------
     StoreError
-        If a timestamp has a fraction of a second: Feast's wire has whole seconds.
+        If a timestamp has a fraction of a second (Feast's wire has whole seconds), or a list a missing element.
     """
     kind = feast_type(column.dtype)
     scalar = kind.removesuffix("_LIST")
-    plain = column.cast(physical(column.dtype)).to_list()
+    text = scalar == "DECIMAL"
+    plain = column.cast(_text(column.dtype) if text else physical(column.dtype)).to_list()
     field = f"{scalar.lower()}_list_val" if kind.endswith("_LIST") else _FIELDS[scalar]
     if scalar == "UNIX_TIMESTAMP":
-        plain = [_seconds(column.name, value) for value in plain]
+        plain = [_seconds(column.name, value, _scalar(column.dtype)) for value in plain]
     values = []
     for item in plain:
         value = Value()
         if item is not None:
             if isinstance(item, list):
+                if None in item:
+                    raise StoreError(
+                        f"feature {column.name!r}: Feast's lists cannot carry a missing element",
+                        hint="read it through featurestore, or fill it in the view",
+                    )
                 getattr(value, field).val.extend(item)
             else:
                 setattr(value, field, item)
@@ -58,8 +66,9 @@ def to_values(column: pl.Series) -> list[Value]:
 def from_values(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     """Turn wire values into a column of `dtype`."""
     plain = [_plain(value) for value in values]
-    if isinstance(dtype, pl.Datetime):
-        return (pl.Series(name, plain, dtype=pl.Int64) * SECOND).cast(dtype)
+    if feast_type(dtype).startswith("UNIX_TIMESTAMP"):
+        plain = [_ticks(value, _scalar(dtype)) for value in plain]
+        return pl.Series(name, plain, dtype=physical(dtype)).cast(dtype)
     return pl.Series(name, plain, strict=False).cast(dtype) if plain else pl.Series(name, [], dtype=dtype)
 
 
@@ -81,12 +90,30 @@ def _plain(value: Any) -> Any:
     return list(content.val) if field.endswith("_list_val") else content
 
 
-def _seconds(name: str, value: Any) -> Any:
+def _scalar(dtype: pl.DataType) -> pl.DataType:
+    return pl.Series(dtype=dtype.inner).dtype if isinstance(dtype, pl.List | pl.Array) else dtype
+
+
+def _text(dtype: pl.DataType) -> pl.DataType:
+    return pl.List(pl.String) if isinstance(dtype, pl.List | pl.Array) else pl.String()
+
+
+def _ticks(value: Any, dtype: pl.DataType) -> Any:
     if value is None:
         return None
     if isinstance(value, list):
-        return [_seconds(name, item) for item in value]
-    seconds, fraction = divmod(value, SECOND)
+        return [_ticks(item, dtype) for item in value]
+    return value * _TICKS[dtype.time_unit] if isinstance(dtype, pl.Datetime) else value // _DAY
+
+
+def _seconds(name: str, value: Any, dtype: pl.DataType) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [_seconds(name, item, dtype) for item in value]
+    if not isinstance(dtype, pl.Datetime):
+        return value * _DAY
+    seconds, fraction = divmod(value, _TICKS[dtype.time_unit])
     if fraction:
         raise StoreError(
             f"feature {name!r}: Feast's wire has whole seconds and cannot carry a fraction of one",
