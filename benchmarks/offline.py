@@ -206,7 +206,7 @@ def duckdb_join(folder: Path) -> Join:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("asked", numbered)
             sql = f"SELECT a.customer, a.event_timestamp, {columns} FROM asked a {joins} ORDER BY a.row"  # noqa: S608
-            return pl.DataFrame(connection.execute(sql).to_arrow_table())
+            return pl.DataFrame(connection.sql(sql).to_arrow_table())
 
     return join
 

@@ -40,7 +40,10 @@ class ComputeEngine(Protocol):
     """Runs point-in-time joins."""
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
-        """Join features and their statuses to entity rows: the rows given, in their order, and the new columns."""
+        """Join views to entity rows: the rows given, in their order, then what each view answers.
+
+        Of a view: its features, their statuses, and ``<view>__event_timestamp``, null where no row was known.
+        """
 
 
 class ViewState(msgspec.Struct, frozen=True, kw_only=True):

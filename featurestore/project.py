@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.adapters.entity_rows import frame_of
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.config import load_settings, parse_moment
 from featurestore.definitions.catalog import load_catalog
+from featurestore.definitions.feature_service import FeatureService
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations import build as building
@@ -23,11 +25,13 @@ from featurestore.operations.materialize import MaterializeRecord, materialize
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.register import Changes, apply
 from featurestore.operations.report import Summary, render, summarize
-from featurestore.operations.retrieve import TrainingManifest, build_training_set, historical
+from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.gate import admit, inspect
 from featurestore.storage.files import scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
+from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.vectors.historical import changes, historical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
     from featurestore.adapters.lmdb import LmdbStore
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
-    from featurestore.definitions.feature_service import FeatureService
     from featurestore.quality.verdict import Verdict
 
 Rows = pl.DataFrame | pl.LazyFrame
@@ -99,31 +102,61 @@ class Project:
         return apply(self.catalog, self.layout, registry, allow_removal=allow_removal)
 
     def historical(
-        self, entity_rows: Rows, service: str | FeatureService, *, statuses: bool = False
+        self,
+        entity_rows: Any = None,
+        features: str | Sequence[str] | FeatureService = (),
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        statuses: bool = False,
+        times: bool = False,
+        full_names: bool = False,
     ) -> pl.DataFrame:
-        """Join a service's features to entity rows, each at its ``event_timestamp``.
+        """Join features to entity rows, each at its ``event_timestamp``, as they were known then.
 
-        See `featurestore.operations.retrieve.historical`.
+        Parameters
+        ----------
+        entity_rows
+            A frame of Polars, pandas or Arrow; the path of a Parquet file; or SQL over the project's datasets. None:
+            every key at every moment after `start` and up to `end` at which one of the features became known anew.
+        features
+            A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
+        start, end
+            Only without entity rows; `end` is now, if none is given.
+        statuses, times, full_names
+            See `featurestore.vectors.historical.historical`.
         """
+        service = self._service(features)
+        views = [rows_of(selection, self.layout) for selection in service.reads]
+        if entity_rows is None:
+            first = None if start is None else parse_moment(start)
+            rows = changes(service, views, start=first, end=self._moment(end))
+        elif start is not None or end is not None:
+            raise ContractError(
+                "entity rows say their own moments", hint="leave out start and end, or the rows"
+            )
+        else:
+            rows = frame_of(entity_rows, self._tables())
         return historical(
-            entity_rows.lazy().collect(), self._service(service), self.layout, self._engine, statuses=statuses
+            rows, service, views, self._engine, statuses=statuses, times=times, full_names=full_names
         )
 
     def online(
         self,
         entity_rows: Rows | Sequence[Mapping[str, Any]],
-        service: str | FeatureService,
+        features: str | Sequence[str] | FeatureService,
         *,
         as_of: datetime | str | None = None,
         statuses: bool = False,
     ) -> pl.DataFrame:
-        """Look up a service's vector for entity rows, now or `as_of` a moment.
+        """Look up features (as for `historical`) for entity rows, now or `as_of` a moment.
 
         See `featurestore.operations.lookup.online`.
         """
+        service = self._service(features)
         return online(
-            _frame(entity_rows, self._service(service)),
-            self._service(service),
+            _frame(entity_rows, service),
+            service,
             self.store(),
             moment=self._moment(as_of),
             statuses=statuses,
@@ -201,8 +234,15 @@ class Project:
             raise DefinitionError(f"{name!r} is not a source", hint=f"run: featurestore build {name}")
         return node
 
-    def _service(self, service: str | FeatureService) -> FeatureService:
-        return self.catalog.service(service) if isinstance(service, str) else service
+    def _service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
+        if isinstance(features, FeatureService):
+            return features
+        if isinstance(features, str) and ":" not in features:
+            return self.catalog.service(features)
+        return self.catalog.request([features] if isinstance(features, str) else features)
+
+    def _tables(self) -> dict[str, Path]:
+        return {name: building.path_of(node, self.layout) for name, node in self.catalog.nodes.items()}
 
     def _moment(self, moment: datetime | str | None) -> datetime:
         return self.settings.now() if moment is None else parse_moment(moment)

@@ -36,7 +36,10 @@ def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
                 quoted = str(path).replace("'", "''")
                 connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')")  # noqa: S608 - our own names
         try:
-            table = connection.execute(sql).to_arrow_table()
+            relation = connection.sql(sql)
+            if relation is None:
+                raise ContractError("the query gives no rows", hint="write a SELECT")
+            table = relation.to_arrow_table()
         except duckdb.Error as error:
             raise ContractError(
                 f"the query fails: {error}", hint=f"it can name {', '.join(sorted(tables))}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from featurestore.storage.row_groups import Span, spans
-from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import MOMENT, ROW, answers, greatest, read_at, version_columns
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class PolarsEngine:
     span_bytes: int = 512 * MIB
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
-        """Join features and their statuses to entity rows, in their order."""
+        """Join to entity rows, in their order, what each view answers."""
         moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
         asked = {keys: asked_rows(entity_rows, keys) for keys in {view.selection.view.keys for view in views}}
         joined = [self._join(asked[view.selection.view.keys], moments, view) for view in views]
@@ -58,12 +58,11 @@ class PolarsEngine:
             )
             if (found := answers_of(asked, path, span, selection)).height
         ]
-        return read_at(
-            _in_place(parts, selection, moments).lazy(),
-            features=selection.features,
-            timing=timing,
-            moment=pl.col(MOMENT),
+        found = _in_place(parts, selection, moments)
+        read = read_at(
+            found.lazy(), features=selection.features, timing=timing, moment=pl.col(MOMENT)
         ).collect()
+        return read.with_columns(found[EVENT_TIMESTAMP].alias(f"{selection.view.name}{EVENT_SUFFIX}"))
 
 
 def asked_rows(entity_rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.feature_service import FeatureService, TrainingSet
+from featurestore.definitions.feature_service import FeatureService, TrainingSet, feature_service
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import ConfigError, DefinitionError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import ModuleType
 
     from featurestore.definitions.contract import Contract
@@ -98,6 +98,24 @@ class Catalog:
     def service(self, name: str) -> FeatureService:
         """Find a feature service by name."""
         return _find("feature service", name, self.services)
+
+    def request(self, references: Sequence[str]) -> FeatureService:
+        """Bind features asked for one by one, as ``view:feature``, or all of a view by its name.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such view or feature.
+        """
+        views: dict[str, FeatureView | OnDemandFeatureView] = {**self.views, **self.on_demand}
+        asked: dict[str, list[str]] = {}
+        for reference in references:
+            view, _, feature = reference.partition(":")
+            view = view.partition("@")[0]  # Feast names versions so
+            known = _find("feature view", view, views).feature_names
+            asked.setdefault(view, []).extend([feature] if feature else known)
+        features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in asked.items())
+        return feature_service("request", features, owner="request")
 
     def training_set(self, name: str) -> TrainingSet:
         """Find a training set by name."""

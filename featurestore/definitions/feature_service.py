@@ -57,6 +57,11 @@ class FeatureService:
         columns |= {column.name: column.dtype for view in self.on_demand for column in view.features}
         return _schema(columns)
 
+    def view_of(self, feature: str) -> str:
+        """Name the view that a feature of the vector comes from."""
+        views = {name: s.view.name for s in self.selections for name in s.features}
+        return (views | {name: view.name for view in self.on_demand for name in view.feature_names})[feature]
+
     @property
     def reads(self) -> tuple[Selection, ...]:
         """What must be read from each view: the vector's features and the inputs of the on-demand views."""

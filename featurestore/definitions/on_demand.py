@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView, Selection
 from featurestore.definitions.signature import signature_of
-from featurestore.errors import DefinitionError
+from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.values.table import feast_type
 
 if TYPE_CHECKING:
@@ -42,6 +42,17 @@ class OnDemandFeatureView:
     def feature_names(self) -> tuple[str, ...]:
         """Names of the computed features."""
         return tuple(column.name for column in self.features)
+
+    def __getitem__(self, names: str | tuple[str, ...]) -> OnDemandFeatureView:
+        """Select some of its features."""
+        wanted = (names,) if isinstance(names, str) else names
+        for name in wanted:
+            if name not in self.feature_names:
+                raise UnknownNameError.of(
+                    f"feature of on-demand view {self.name!r}", name, self.feature_names
+                )
+        columns = tuple(self.contract[name] for name in wanted)
+        return replace(self, contract=replace(self.contract, columns=columns))
 
     @property
     def input_schema(self) -> pl.Schema:

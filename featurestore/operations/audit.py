@@ -11,13 +11,13 @@ import polars as pl
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.build import scan
 from featurestore.operations.lookup import online
-from featurestore.operations.retrieve import historical
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import moment_of
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.values.codec import decode_keys, decode_rows
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _audit_service(
     offline = historical(
         asked.with_columns(pl.lit(moment, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
         service,
-        layout,
+        [rows_of(selection, layout) for selection in service.reads],
         engine,
         statuses=True,
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.retrieve import TrainingManifest
+from featurestore.operations.train import TrainingManifest
 from featurestore.quality.verdict import Verdict
 from featurestore.storage.files import read_record
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from featurestore.ports import ViewRows
 from featurestore.testing import oracle
 from featurestore.testing.strategies import FEATURES, KEYS
+from featurestore.timing.columns import EVENT_SUFFIX
 from featurestore.timing.join import Status, in_version_order, status_column
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def require_fold(
     asked = history.entity_frame
     joined = engine.historical(asked, [ViewRows(history.view[FEATURES], tuple(files))])
     given: dict[str, Any] = dict(history.view.feature_schema)
-    if joined.columns != [*asked.columns, *FEATURES, *map(status_column, FEATURES)]:
+    event = f"{history.view.name}{EVENT_SUFFIX}"
+    if joined.columns != [*asked.columns, *FEATURES, *map(status_column, FEATURES), event]:
         raise AssertionError(f"the columns are {joined.columns}")
     if not joined.select(asked.columns).equals(asked) or dict(joined.select(FEATURES).schema) != given:
         raise AssertionError("entity rows or dtypes were changed")

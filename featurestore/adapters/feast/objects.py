@@ -143,7 +143,7 @@ def _service(
         name=service.name,
         features=[
             *(views[s.view.name][list(s.features)] for s in service.selections),
-            *(computed[view.name] for view in service.on_demand),
+            *(computed[view.name][list(view.feature_names)] for view in service.on_demand),
         ],
         description=service.description,
         owner=service.owner,

@@ -13,12 +13,11 @@ from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
 from feast.repo_config import FeastConfigBaseModel
 
-from featurestore.adapters.duckdb import query
+from featurestore.adapters.entity_rows import frame_of
 from featurestore.adapters.feast.context import Context, context_of
 from featurestore.adapters.feast.protos import moment
 from featurestore.adapters.polars import PolarsEngine
-from featurestore.definitions.feature_service import feature_service
-from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.layout import Layout
@@ -26,14 +25,12 @@ from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.known_at import known_at
-from featurestore.vectors.complete import complete
-from featurestore.vectors.request import entity_rows_of
+from featurestore.vectors.historical import changes, historical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from featurestore.definitions.on_demand import OnDemandFeatureView
 
 # Integers with missing values stay integers in pandas.
 _NULLABLE = {
@@ -125,35 +122,24 @@ class PolarsOfflineStore(OfflineStore):
         """Join features to entity rows: a pandas frame, or a DuckDB query over the project's datasets."""
         context = context_of(config.repo_path)
         layout = Layout(context.settings.data)
-        if entity_df is None:
-            raise ConfigError(
-                f"historical features need entity rows ({', '.join(map(repr, kwargs)) or 'none were given'})",
-                hint="pass entity_df: a frame, or SQL over the project's datasets",
-            )
-        rows = (
-            query(entity_df, _tables(context, layout))
-            if isinstance(entity_df, str)
-            else pl.from_pandas(entity_df)
-        )
-        service = feature_service("request", _features(context, feature_refs), owner="request")
-
-        asked = {reference.partition(":")[2] for reference in feature_refs}
+        service = context.catalog.request(feature_refs)
+        views = [rows_of(selection, layout) for selection in service.reads]
 
         def run() -> pl.DataFrame:
-            given = entity_rows_of(rows, service, with_moment=True)
-            views = [rows_of(s, layout) for s in service.reads]
-            joined = PolarsEngine().historical(given, views)
-            vector = complete(given, joined.select(joined.columns[given.width :]), service)
-            vector = vector.select(name for name in service.feature_names if name in asked)
-            if full_feature_names:
-                views_of = {n: s.view.name for s in service.selections for n in s.features}
-                views_of |= {n: view.name for view in service.on_demand for n in view.feature_names}
-                vector = vector.rename({name: f"{views_of[name]}__{name}" for name in vector.columns})
-            return pl.concat([given, vector], how="horizontal")
+            if entity_df is None:
+                start, end = kwargs.get("start_date"), kwargs.get("end_date") or context.settings.now()
+                rows = changes(service, views, start=moment(start) if start else None, end=moment(end))
+            else:
+                rows = frame_of(entity_df, _tables(context, layout))
+            return historical(rows, service, views, PolarsEngine(), full_names=full_feature_names)
 
-        keys = [name for name in rows.columns if name != EVENT_TIMESTAMP]
+        keys = (
+            list(service.key_schema) if entity_df is None or isinstance(entity_df, str) else list(entity_df)
+        )
         return PolarsRetrievalJob(
-            run, full_feature_names=full_feature_names, metadata=RetrievalMetadata(feature_refs, keys)
+            run,
+            full_feature_names=full_feature_names,
+            metadata=RetrievalMetadata(feature_refs, [key for key in keys if key != EVENT_TIMESTAMP]),
         )
 
     @staticmethod
@@ -211,20 +197,6 @@ class PolarsOfflineStore(OfflineStore):
             f"feature view {feature_view.name!r} is built from its definition, not written to",
             hint=f"run: featurestore build {feature_view.name}",
         )
-
-
-def _features(
-    context: Context, references: list[str]
-) -> tuple[FeatureView | Selection | OnDemandFeatureView, ...]:
-    asked: dict[str, list[str]] = {}
-    for reference in references:
-        view, _, feature = reference.partition(":")
-        asked.setdefault(view.partition("@")[0], []).append(feature)
-    catalog = context.catalog
-    return tuple(
-        catalog.on_demand[name] if name in catalog.on_demand else catalog.view(name)[tuple(features)]
-        for name, features in asked.items()
-    )
 
 
 def _scan(view: FeatureView, layout: Layout) -> pl.LazyFrame:

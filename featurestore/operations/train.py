@@ -1,4 +1,4 @@
-"""Offline retrieval: these entities, at these moments, these features."""
+"""Training sets: rows and labels, and the features that serving would have given at their moments."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from featurestore.storage.files import write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 from featurestore.storage.views import rows_of
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
-from featurestore.vectors.complete import complete
-from featurestore.vectors.request import entity_rows_of
+from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
-    from featurestore.definitions.feature_service import FeatureService, TrainingSet
+    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.ports import ComputeEngine
     from featurestore.storage.layout import Layout
 
@@ -53,43 +52,6 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, dict[str, int]]
 
 
-def historical(
-    entity_rows: pl.DataFrame,
-    service: FeatureService,
-    layout: Layout,
-    engine: ComputeEngine,
-    *,
-    statuses: bool = False,
-) -> pl.DataFrame:
-    """Join a service's features to entity rows, each at its own moment.
-
-    Parameters
-    ----------
-    entity_rows
-        Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand views.
-    statuses
-        True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row for each entity row, in the order given: its columns, then the features in the service's order.
-
-    Raises
-    ------
-    ContractError
-        If the entity rows cannot be used.
-    MissingDataError
-        If a feature view is not built yet.
-    """
-    rows = entity_rows_of(entity_rows, service, with_moment=True)
-    views = [rows_of(selection, layout) for selection in service.reads]
-    joined = engine.historical(rows, views) if views else rows
-    vector = complete(rows, joined.select(joined.columns[rows.width :]), service)
-    result = pl.concat([rows, vector], how="horizontal")
-    return result if statuses else result.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
-
-
 def build_training_set(
     training: TrainingSet, catalog: Catalog, layout: Layout, engine: ComputeEngine
 ) -> TrainingManifest:
@@ -103,7 +65,8 @@ def build_training_set(
         If a dataset is not built yet.
     """
     rows = admit(inspect(transform(training, catalog, layout), training.contract, dataset=training.name))
-    joined = historical(rows, training.service, layout, engine, statuses=True)
+    views = [rows_of(selection, layout) for selection in training.service.reads]
+    joined = historical(rows, training.service, views, engine, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
     manifest = TrainingManifest(
         name=training.name,

@@ -1,0 +1,49 @@
+"""Entity rows in whatever form a user has them: a frame of any library, a Parquet file, or SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from featurestore.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
+    """Read entity rows.
+
+    Parameters
+    ----------
+    source
+        A Polars frame; any object that gives an Arrow stream (pandas, pyarrow, DuckDB); the path of a Parquet file; or
+        a SQL statement for DuckDB.
+    tables
+        Datasets that SQL can name, and their Parquet files.
+
+    Raises
+    ------
+    ContractError
+        If it is none of these, or cannot be read.
+    """
+    if isinstance(source, pl.DataFrame | pl.LazyFrame):
+        return source.lazy().collect()
+    if hasattr(source, "__arrow_c_stream__"):
+        # pandas gives an index that was not reset as one more column.
+        return pl.DataFrame(source).select(pl.exclude("^__index_level_.*$"))
+    if isinstance(source, str) and not source.endswith(".parquet"):
+        from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
+
+        return query(source, tables)
+    if isinstance(source, str | Path):
+        try:
+            return pl.read_parquet(source)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise ContractError(f"entity rows {source}: cannot be read as Parquet: {error}") from error
+    raise ContractError(
+        f"entity rows cannot be a {type(source).__name__}",
+        hint="give a frame, the path of a Parquet file, or SQL over the project's datasets",
+    )

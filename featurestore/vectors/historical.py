@@ -1,0 +1,122 @@
+"""Vectors of the past: a service's features as they were known at each row's own moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.errors import ContractError
+from featurestore.timing.columns import AGE_SUFFIX, EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.timing.fold import known_rows
+from featurestore.timing.join import status_column, version_columns
+from featurestore.vectors.complete import complete
+from featurestore.vectors.request import entity_rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.ports import ComputeEngine, ViewRows
+
+
+def historical(
+    entity_rows: pl.DataFrame,
+    service: FeatureService,
+    views: Sequence[ViewRows],
+    engine: ComputeEngine,
+    *,
+    statuses: bool = False,
+    times: bool = False,
+    full_names: bool = False,
+) -> pl.DataFrame:
+    """Join a service's features to entity rows, each at its own moment.
+
+    Parameters
+    ----------
+    entity_rows
+        Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand views.
+    views
+        The rows of each of ``service.reads``.
+    statuses
+        True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
+    times
+        True: add for each stored feature ``<feature>__event_timestamp`` (of the row it comes from) and
+        ``<feature>__age`` (the moment asked less that, Duration in microseconds); null where no row was known.
+    full_names
+        True: name features ``<view>__<feature>``.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row for each entity row, in the order given: its columns, then the features in the service's order.
+
+    Raises
+    ------
+    ContractError
+        If the entity rows cannot be used.
+    """
+    rows = entity_rows_of(entity_rows, service, with_moment=True)
+    joined = engine.historical(rows, views) if views else rows
+    read = joined.select(joined.columns[rows.width :])
+    vector = complete(rows, read, service)
+    names = service.feature_names
+    columns = [vector.select(names)]
+    if statuses:
+        columns.append(vector.select(map(status_column, names)))
+    if times:
+        view_of = {n: s.view.name for s in service.selections for n in s.features}
+        columns += [
+            joined.select(
+                pl.col(f"{view}{EVENT_SUFFIX}").alias(f"{name}{EVENT_SUFFIX}"),
+                (pl.col(EVENT_TIMESTAMP) - pl.col(f"{view}{EVENT_SUFFIX}")).alias(f"{name}{AGE_SUFFIX}"),
+            )
+            for name, view in view_of.items()
+        ]
+    result = pl.concat(columns, how="horizontal")
+    if full_names:
+        result = result.rename(
+            {column: f"{service.view_of(column.partition('__')[0])}__{column}" for column in result.columns}
+        )
+    return pl.concat([rows, result], how="horizontal")
+
+
+def changes(
+    service: FeatureService, views: Sequence[ViewRows], *, start: datetime | None, end: datetime
+) -> pl.DataFrame:
+    """List every key of a service with the moments at which one of its features became known anew.
+
+    Parameters
+    ----------
+    start, end
+        Moments after `start` (None: from the beginning) and up to `end`.
+
+    Returns
+    -------
+    pl.DataFrame
+        Keys and ``event_timestamp``, distinct, sorted: entity rows for `historical`.
+
+    Raises
+    ------
+    ContractError
+        If the views have different keys, or on-demand features need request values: these only the caller knows.
+    """
+    hint = "give entity rows: keys, event_timestamp and request values"
+    if service.request_schema:
+        raise ContractError(
+            f"service {service.name!r} needs request values: {', '.join(service.request_schema)}", hint=hint
+        )
+    keys = {view.selection.view.keys for view in views}
+    if len(keys) != 1:
+        raise ContractError(
+            f"the views of service {service.name!r} have different keys: {sorted(keys)}", hint=hint
+        )
+    [names] = keys
+    known = []
+    for view in views:
+        timing = view.selection.view.timing
+        rows = pl.scan_parquet(list(view.files)).select(*names, *version_columns(timing))
+        known.append(known_rows(rows, timing, until=end, after=start).select(*names, KNOWN_AT))
+    moments = pl.concat(known).rename({KNOWN_AT: EVENT_TIMESTAMP})
+    return moments.unique().sort(*names, EVENT_TIMESTAMP).collect()

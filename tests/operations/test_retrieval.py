@@ -1,0 +1,109 @@
+"""Historical retrieval in every form that a user may ask for it."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+from featurestore.errors import ContractError, UnknownNameError
+
+MOMENTS = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
+ROWS = pl.DataFrame({"customer": [1, 1, 3, 9], "event_timestamp": MOMENTS}).with_columns(
+    pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
+)
+AMOUNT = ["last_order:amount"]
+
+
+def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
+    """Polars, pandas, Arrow, a Parquet file, SQL."""
+    ROWS.write_parquet(tmp_path / "asked.parquet")
+    expected = shop.historical(ROWS, AMOUNT)
+    sql = """
+        SELECT customer, day::TIMESTAMPTZ AS event_timestamp
+        FROM (VALUES (1::BIGINT, '2024-01-01'), (1, '2024-01-04'), (3, '2024-01-07'), (9, '2024-01-09')) AS t(customer, day)
+    """
+    pandas = ROWS.to_pandas()
+    for rows in (
+        ROWS.lazy(),
+        pandas,
+        pandas.set_index("customer", drop=False).rename_axis(None),
+        ROWS.to_arrow(),
+        tmp_path / "asked.parquet",
+        str(tmp_path / "asked.parquet"),
+        sql,
+    ):
+        assert_frame_equal(shop.historical(rows, AMOUNT), expected)
+    assert isinstance(ROWS.to_arrow(), pa.Table)
+
+
+def test_sql_sees_the_datasets_of_the_project(shop):
+    """Every dataset by its name."""
+    sql = "SELECT customer, ordered_at + INTERVAL 1 HOUR AS event_timestamp FROM orders WHERE customer = 3 ORDER BY 2"
+    assert shop.historical(sql, AMOUNT)["amount"].to_list() == [7.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("SELECT * FROM ordrs", "the query fails: .*ordrs"),
+        ("absent.parquet", "absent.parquet: cannot be read"),
+        (3, "entity rows cannot be a int"),
+    ],
+)
+def test_entity_rows_that_cannot_be_read(shop, rows, message):
+    """One message says which and why."""
+    with pytest.raises(ContractError, match=message):
+        shop.historical(rows, AMOUNT)
+
+
+def test_features_one_by_one(shop):
+    """In the order asked for, all of a view by its name, on-demand ones too, once each."""
+    joined = shop.historical(
+        ROWS.with_columns(basket=5.0), ["last_order:coupon", "compared:ratio", "last_order:amount"]
+    )
+    assert joined.columns == ["customer", "event_timestamp", "basket", "coupon", "amount", "ratio"]
+    assert shop.historical(ROWS, "last_order:coupon").columns[2:] == ["coupon"]
+    assert shop.historical(ROWS, ["last_order", "last_order:amount"]).columns[2:] == [
+        "amount",
+        "coupon",
+        "ordered_at",
+    ]
+    with pytest.raises(UnknownNameError, match="did you mean 'amount'"):
+        shop.historical(ROWS, ["last_order:amuont"])
+    with pytest.raises(UnknownNameError, match="did you mean 'ratio'"):
+        shop.historical(ROWS, ["compared:ration"])
+    with pytest.raises(UnknownNameError, match="did you mean 'last_order'"):
+        shop.historical(ROWS, ["last_ordr:amount"])
+
+
+def test_statuses_times_and_full_names(shop):
+    """The row that a value comes from happened then, and is that old at the moment asked."""
+    joined = shop.historical(ROWS, AMOUNT, statuses=True, times=True, full_names=True)
+    assert joined.columns[2:] == [
+        "last_order__amount",
+        "last_order__amount__status",
+        "last_order__amount__event_timestamp",
+        "last_order__amount__age",
+    ]
+    # Order 1 is known a minute after its moment, order 5 expires after 5 days, customer 9 never ordered.
+    assert joined["last_order__amount__status"].to_list() == [3, 1, 3, 3]
+    assert joined["last_order__amount__event_timestamp"].to_list() == [None, MOMENTS[0], None, None]
+    assert joined["last_order__amount__age"].to_list() == [None, timedelta(days=3), None, None]
+
+
+def test_retrieval_without_entity_rows(shop):
+    """Each moment at which a value became known, and the value from then on."""
+    joined = shop.historical(features=AMOUNT, start="2024-01-05T00:00:00Z", end="2024-01-08T12:00:00Z")
+    day = {
+        5: datetime(2024, 1, 5, 0, 1, tzinfo=UTC),
+        6: datetime(2024, 1, 6, tzinfo=UTC),
+        8: datetime(2024, 1, 8, 0, 1, tzinfo=UTC),
+    }
+    assert joined.rows() == [(1, day[5], None), (1, day[6], None), (3, day[8], 7.0)]
+    assert shop.historical(features=AMOUNT).height == 6
+    with pytest.raises(ContractError, match="needs request values: basket"):
+        shop.historical(features="buying")
+    with pytest.raises(ContractError, match="say their own moments"):
+        shop.historical(ROWS, AMOUNT, start="2024-01-05T00:00:00Z")
