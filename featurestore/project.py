@@ -31,6 +31,7 @@ from featurestore.storage.files import scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.vectors.explain import explain
 from featurestore.vectors.historical import changes, historical
 
 if TYPE_CHECKING:
@@ -140,6 +141,17 @@ class Project:
         return historical(
             rows, service, views, self._engine, statuses=statuses, times=times, full_names=full_names
         )
+
+    def explain(
+        self, entity_row: Any, features: str | Sequence[str] | FeatureService
+    ) -> dict[str, pl.DataFrame]:
+        """Show which stored row gives one entity row its features, and why the others do not.
+
+        See `featurestore.vectors.explain.explain`.
+        """
+        service = self._service(features)
+        views = [rows_of(selection, self.layout) for selection in service.reads]
+        return explain(frame_of(entity_row, self._tables()), service, views)
 
     def online(
         self,

@@ -54,6 +54,38 @@ def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
     return f"{service} for {entity}\n{table(rows)}"
 
 
+def explained_record(found: dict[str, pl.DataFrame], most: int) -> dict[str, Any]:
+    """Bring an explanation into the form that is printed as JSON."""
+    return {
+        view: {"counts": dict(rows["verdict"].value_counts().rows()), "rows": _nearest(rows, most).to_dicts()}
+        for view, rows in found.items()
+    }
+
+
+def explained_text(found: dict[str, pl.DataFrame], most: int) -> str:
+    """Show what each stored row was at the moment asked; of many with one verdict, those nearest to the answer."""
+    import polars.selectors as cs  # noqa: PLC0415
+
+    blocks = []
+    for view, rows in found.items():
+        counts = rows.group_by("verdict", maintain_order=True).len().rows()
+        told = ", ".join(f"{count:,} {verdict}" for verdict, count in counts) or "no row of this key"
+        shown = _nearest(rows, most).with_columns(cs.float().cast(str))
+        lines = [tuple(shown.columns), *(tuple(map(str, row)) for row in shown.iter_rows())]
+        blocks.append(f"{view}: {told}" + (f"\n{table(lines)}" if shown.height else ""))
+    return "\n\n".join(blocks)
+
+
+def _nearest(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415
+
+    place = pl.int_range(pl.len()).over("verdict")
+    from_answer = (
+        pl.when(pl.col("verdict") == "older").then(pl.len().over("verdict") - 1 - place).otherwise(place)
+    )
+    return rows.filter(from_answer < most)
+
+
 def summary_text(project: Project, found: Summary) -> str:
     """Say what a person wants to know of the last run."""
     verdicts = [*found.sources, *found.datasets, *found.views]

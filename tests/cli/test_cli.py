@@ -32,6 +32,7 @@ def test_the_whole_job_from_the_command_line(shop_files):
         ["training-set"],
         ["materialize"],
         ["get", "buying", "customer=3", "basket=10"],
+        ["explain", "buying", "customer=3", "basket=10", "--at", "2024-01-09T12:00:00Z"],
         ["audit"],
         ["report"],
         ["summary"],
@@ -43,6 +44,7 @@ def test_the_whole_job_from_the_command_line(shop_files):
         printed[step[0]] = json.loads(done.stdout)
     assert printed["validate"][0]["rows_quarantined"] == 1
     assert printed["get"]["features"]["ratio"] == {"value": 1.25, "status": "PRESENT"}
+    assert printed["explain"]["last_order"]["counts"] == {"older": 1, "answer": 1}
     assert printed["audit"]["mismatches"] == 0
     assert "no mismatch" in (shop_files / "data/report.html").read_text()
     assert "http" not in (shop_files / "data/report.html").read_text()

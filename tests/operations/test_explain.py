@@ -1,0 +1,62 @@
+"""An explanation names the row that answers, and says of every other why it does not."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from featurestore.definitions.feature_service import feature_service
+from featurestore.errors import ContractError
+from featurestore.ports import ViewRows
+from featurestore.testing import oracle
+from featurestore.testing.strategies import FEATURES, KEYS, histories
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.vectors.explain import explain
+
+
+def test_each_row_is_told_what_it_was(shop):
+    """On January 5th: order 1 is old, order 3 answers, order 2 happened before it and is not known yet."""
+    asked = pl.DataFrame({"customer": [1], "event_timestamp": [datetime(2024, 1, 5, 1, tzinfo=UTC)]})
+    rows = shop.explain(asked, ["last_order:amount"])["last_order"]
+    assert rows.select("verdict", "amount").rows() == [
+        ("older", 10.5),
+        ("not yet known", pytest.approx(20.1)),
+        ("answer", None),
+    ]
+    later = asked.with_columns(event_timestamp=datetime(2024, 2, 1, tzinfo=UTC))
+    assert shop.explain(later, ["last_order:amount"])["last_order"]["verdict"].to_list() == [
+        "older",
+        "older",
+        "expired",
+    ]
+    before = asked.with_columns(event_timestamp=datetime(2023, 1, 1, tzinfo=UTC))
+    assert shop.explain(before, ["last_order:amount"])["last_order"]["verdict"].unique().to_list() == [
+        "later"
+    ]
+    with pytest.raises(ContractError, match="takes one entity row, not 2"):
+        shop.explain(pl.concat([asked, later]), ["last_order:amount"])
+
+
+@given(histories())
+@settings(max_examples=50, deadline=None)
+def test_the_answer_is_that_of_the_fold(history):
+    """For any history and moment, the row called the answer holds what the fold says, and no other row is called so."""
+    service = feature_service("service", (history.view,), owner="test")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.parquet"
+        history.row_frame.write_parquet(file)
+        views = [ViewRows(history.view[FEATURES], (file,))]
+        for asked in history.entity_frame.iter_slices(1):
+            row = asked.row(0, named=True)
+            held = oracle.store_at(row[EVENT_TIMESTAMP], history.rows, KEYS, history.timing)
+            expected = held.get(tuple(row[key] for key in KEYS))
+            rows = explain(asked, service, views)["history"]
+            found = rows.filter(pl.col("verdict").is_in(["answer", "expired"])).select(
+                EVENT_TIMESTAMP, *FEATURES
+            )
+            assert found.rows() == (
+                [tuple(expected[c] for c in (EVENT_TIMESTAMP, *FEATURES))] if expected else []
+            )
