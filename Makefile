@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check bench-offline lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -25,9 +25,18 @@ check: $(READY) ## style, types and layers
 	mypy
 	lint-imports
 
-lock: ## write requirements.txt anew
-	uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-		--no-header requirements.in --output-file requirements.txt
+bench-offline: benchmarks/.ready ## the point-in-time join beside its peers
+	python benchmarks/offline.py --plot docs/offline.svg
+
+benchmarks/.ready: $(READY) benchmarks/requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	touch $@
+
+LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	--no-emit-find-links --no-header
+lock: ## write the requirements anew
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
 
 clean: ## everything that was made here
 	rm -rf $(VENV) data

@@ -86,13 +86,15 @@ def make_data(folder: Path, rows: int, *, late: bool = False) -> None:
     ).write_parquet(folder / "asked.parquet")
 
 
-def featurestore_join(folder: Path, *, late: bool = False) -> Join:
+def featurestore_join(folder: Path, *, late: bool = False, engine: str = "polars") -> Join:
     """Ask our project: same files, full semantics."""
     import featurestore  # noqa: PLC0415 - each subject imports its own
     from featurestore.operations.init import init  # noqa: PLC0415
 
     root = Path(tempfile.mkdtemp())
     init(root)
+    settings = root / "pyproject.toml"
+    settings.write_text(f'{settings.read_text()}engine = "{engine}"\n')
     moments = "    event_timestamp: Moment = pa.Field(description='event')\n"
     moments += "    created_timestamp: Moment = pa.Field(description='loaded')\n" if late else ""
     schemas = [
@@ -214,6 +216,7 @@ def duckdb_join(folder: Path) -> Join:
 SUBJECTS: dict[str, Callable[[Path], Join]] = {
     "featurestore": featurestore_join,
     "featurestore-late": lambda folder: featurestore_join(folder, late=True),
+    "featurestore-ray": lambda folder: featurestore_join(folder, engine="ray"),
     "polars-by-hand": polars_join,
     "duckdb-by-hand": duckdb_join,
     "feast-duckdb": lambda folder: feast_join(folder, "duckdb"),

@@ -14,7 +14,8 @@ from featurestore.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOWN = {"schemas", "definitions", "data"}
+KNOWN = {"schemas", "definitions", "data", "engine", "ray_address", "memory"}
+ENGINES = ("polars", "ray")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Settings:
         The folder of all data.
     online
         Where the embedded online store lies.
+    engine
+        Where joins run: ``"polars"`` (this process) or ``"ray"`` (a cluster).
+    ray_address
+        Of the cluster; None: one is started on this machine.
+    memory
+        MiB that a join may take for what it reads; its result comes on top.
     as_of
         A fixed moment that stands for "now" when nobody names one (for data of the past); None: the clock.
     """
@@ -41,6 +48,9 @@ class Settings:
     data: Path
     online: Path
     as_of: datetime | None
+    engine: str = "polars"
+    ray_address: str | None = None
+    memory: int = 2048
 
     @property
     def feast_repo(self) -> Path:
@@ -77,6 +87,11 @@ def load_settings(root: Path) -> Settings:
             f"{path}: [tool.featurestore] has unknown {', '.join(unknown)}", hint=f"known: {sorted(KNOWN)}"
         )
     definitions = table.get("definitions", "feature_repo")
+    engine, memory = table.get("engine", "polars"), table.get("memory", 2048)
+    if engine not in ENGINES:
+        raise ConfigError(f"{path}: engine is {engine!r}, not one of {', '.join(ENGINES)}")
+    if not isinstance(memory, int) or memory < 1:
+        raise ConfigError(f"{path}: memory is {memory!r}, but must be a number of MiB")
     online = _online_section(root / definitions / "feature_store.yaml")
     return Settings(
         root=root,
@@ -85,6 +100,9 @@ def load_settings(root: Path) -> Settings:
         data=root / table.get("data", "data"),
         online=(root / definitions / online.get("path", "../data/online/store.lmdb")).resolve(),
         as_of=parse_moment(online["as_of"]) if online.get("as_of") is not None else None,
+        engine=engine,
+        ray_address=table.get("ray_address"),
+        memory=memory,
     )
 
 

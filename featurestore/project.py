@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.adapters.entity_rows import frame_of
 from featurestore.adapters.files import FileReader
-from featurestore.adapters.polars import PolarsEngine
+from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.config import load_settings, parse_moment
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.feature_service import FeatureService
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from featurestore.adapters.lmdb import LmdbStore
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
+    from featurestore.ports import ComputeEngine
     from featurestore.quality.verdict import Verdict
 
 Rows = pl.DataFrame | pl.LazyFrame
@@ -59,7 +60,16 @@ class Project:
         self.settings = settings
         self.layout = Layout(settings.data)
         self._reader = FileReader()
-        self._engine = PolarsEngine()
+
+    @cached_property
+    def _engine(self) -> ComputeEngine:
+        # A span is decoded, joined and gathered: about four times its bytes at the most.
+        span_bytes = self.settings.memory * MIB // 4
+        if self.settings.engine == "ray":
+            from featurestore.adapters.ray import RayEngine  # noqa: PLC0415 - only who asks for Ray needs it
+
+            return RayEngine(self.settings.ray_address, span_bytes)
+        return PolarsEngine(span_bytes)
 
     @cached_property
     def catalog(self) -> Catalog:

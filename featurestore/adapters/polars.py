@@ -1,9 +1,14 @@
-"""Polars as the compute engine: the point-in-time join of each view, in one process and in bounded memory."""
+"""Polars as the compute engine: the point-in-time join of each view, span by span, in bounded memory.
+
+A view's file lies in the order of key and version, so a span of it needs no sort, and most keys have all their rows in
+one. What a span finds is the view's answer unless another span knows a greater version (`timing.join.greatest`); so
+spans can be read in any order, one after another here, or on many machines (`adapters.ray`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
@@ -12,22 +17,33 @@ from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import MOMENT, ROW, answers, greatest, read_at, version_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from featurestore.definitions.feature_view import Selection
     from featurestore.ports import ViewRows
+    from featurestore.timing.known_at import Timing
 
 MIB: Final = 1 << 20
 _PLACE: Final = "__place"
 
 
 @dataclass(frozen=True)
-class PolarsEngine:
-    """Joins views to entity rows, span by span of each view's file.
+class SpanJoin:
+    """One piece of work: what one span of a view's file answers. Plain values, so that it can travel."""
 
-    A file lies in the order of key and version, so a span needs no sort, and most keys have all their rows in one. What a
-    span finds is the view's answer unless another span knows a greater version (`timing.join.greatest`).
+    path: Path
+    span: Span
+    keys: tuple[str, ...]
+    timing: Timing
+    features: tuple[str, ...]
+
+
+Run: TypeAlias = "Callable[[pl.DataFrame, Sequence[SpanJoin]], Iterable[pl.DataFrame]]"
+
+
+@dataclass(frozen=True)
+class PolarsEngine:
+    """Joins in this process.
 
     Attributes
     ----------
@@ -39,65 +55,92 @@ class PolarsEngine:
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join to entity rows, in their order, what each view answers."""
-        moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
-        asked = {keys: asked_rows(entity_rows, keys) for keys in {view.selection.view.keys for view in views}}
-        joined = [self._join(asked[view.selection.view.keys], moments, view) for view in views]
-        return pl.concat([entity_rows, *joined], how="horizontal")
+        return join_spans(entity_rows, views, self.span_bytes, _in_turn)
 
-    def _join(self, asked: pl.DataFrame, moments: pl.DataFrame, view: ViewRows) -> pl.DataFrame:
+
+def _in_turn(asked: pl.DataFrame, work: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
+    return (answer(asked, piece) for piece in work)
+
+
+def join_spans(
+    entity_rows: pl.DataFrame, views: Sequence[ViewRows], span_bytes: int, run: Run
+) -> pl.DataFrame:
+    """Cut the files of views into spans, have each answered by `run`, and put the answers in place.
+
+    Parameters
+    ----------
+    entity_rows, views
+        As for `featurestore.ports.ComputeEngine.historical`.
+    span_bytes
+        How much of a file makes a span.
+    run
+        Is given entity rows by key and moment and the pieces of work of a view, and gives what `answer` says of each;
+        it is called for all views before the first answer is awaited.
+    """
+    moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
+    asked = {keys: _asked(entity_rows, keys) for keys in {view.selection.view.keys for view in views}}
+    running = []
+    for view in views:
+        rows = asked[view.selection.view.keys]
+        running.append((view, run(rows, _work(rows, view, span_bytes))))
+    joined = []
+    for view, parts in running:
+        found = _in_place([part for part in parts if part.height], view, moments)
         selection = view.selection
-        keys, timing = selection.view.keys, selection.view.timing
-        parts = [
-            found
-            for path in view.files
-            for span in spans(
-                path,
-                columns=(*keys, *version_columns(timing), *selection.features),
-                keys=asked[keys[0]],
-                limit=self.span_bytes,
-            )
-            if (found := answers_of(asked, path, span, selection)).height
-        ]
-        found = _in_place(parts, selection, moments)
         read = read_at(
-            found.lazy(), features=selection.features, timing=timing, moment=pl.col(MOMENT)
+            found.lazy(),
+            features=selection.features,
+            timing=selection.view.timing,
+            moment=pl.col(MOMENT),
         ).collect()
-        return read.with_columns(found[EVENT_TIMESTAMP].alias(f"{selection.view.name}{EVENT_SUFFIX}"))
+        event = found[EVENT_TIMESTAMP].alias(f"{selection.view.name}{EVENT_SUFFIX}")
+        joined.append(read.with_columns(event))
+    return pl.concat([entity_rows, *joined], how="horizontal")
 
 
-def asked_rows(entity_rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Give the entity rows numbers and sort them by key and moment."""
-    asked = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(MOMENT)).with_row_index(ROW)
-    return asked.drop_nulls(list(keys)).sort(*keys, MOMENT)
-
-
-def answers_of(asked: pl.DataFrame, path: Path, span: Span, selection: Selection) -> pl.DataFrame:
-    """Find what one span of a view's file answers: row number, version, features."""
-    keys, timing = selection.view.keys, selection.view.timing
-    version = version_columns(timing)
-    rows = pl.scan_parquet(path).slice(span.start, span.rows)
-    versions = rows.select(*keys, *version).with_row_index(_PLACE).collect()
-    first, last = (pl.lit(versions[keys[0]][end]) for end in (0, -1))
-    near = asked.lazy().filter(pl.col(keys[0]).is_between(first, last))
+def answer(asked: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
+    """Find what one span answers: row number, version, features."""
+    first_key, version = work.keys[0], version_columns(work.timing)
+    rows = pl.scan_parquet(work.path).slice(work.span.start, work.span.rows)
+    versions = rows.select(*work.keys, *version).with_row_index(_PLACE).collect()
+    first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
+    near = asked.lazy().filter(pl.col(first_key).is_between(first, last))
     found = (
-        answers(near, versions.lazy(), keys=keys, timing=timing)
+        answers(near, versions.lazy(), keys=work.keys, timing=work.timing)
         .filter(pl.col(_PLACE).is_not_null())
         .select(ROW, _PLACE, *version)
         .collect()
     )
     del versions
-    if not found.height or not selection.features:
+    if not found.height or not work.features:
         return found.drop(_PLACE)
-    features = rows.select(selection.features).collect()
+    features = rows.select(work.features).collect()
     return found.drop(_PLACE).hstack(features[found[_PLACE]])
 
 
-def _in_place(parts: list[pl.DataFrame], selection: Selection, moments: pl.DataFrame) -> pl.DataFrame:
+def _asked(entity_rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Give the entity rows numbers and sort them by key and moment."""
+    asked = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(MOMENT)).with_row_index(ROW)
+    return asked.drop_nulls(list(keys)).sort(*keys, MOMENT)
+
+
+def _work(asked: pl.DataFrame, view: ViewRows, span_bytes: int) -> list[SpanJoin]:
+    keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
+    columns = (*keys, *version_columns(timing), *features)
+    return [
+        SpanJoin(path, span, keys, timing, features)
+        for path in view.files
+        for span in spans(path, columns=columns, keys=asked[keys[0]], limit=span_bytes)
+    ]
+
+
+def _in_place(parts: list[pl.DataFrame], rows: ViewRows, moments: pl.DataFrame) -> pl.DataFrame:
     """Put what was found in the order of the entity rows; where nothing was, nulls."""
-    view = selection.view
+    view, names = rows.selection.view, (EVENT_TIMESTAMP, *rows.selection.features)
     if not parts:
-        schema = {name: view.contract[name].dtype for name in (EVENT_TIMESTAMP, *selection.features)}
-        return moments.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items())
+        return moments.with_columns(
+            pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names
+        )
     found = pl.concat(parts, rechunk=True)
     best = found.select(ROW, *version_columns(view.timing)).with_row_index(_PLACE)
     if len(parts) > 1:
@@ -107,4 +150,4 @@ def _in_place(parts: list[pl.DataFrame], selection: Selection, moments: pl.DataF
             [best.filter(~several), greatest(best.filter(several).lazy(), view.timing).collect()]
         )
     places = pl.repeat(None, moments.height, dtype=pl.UInt32, eager=True).scatter(best[ROW], best[_PLACE])
-    return moments.hstack(found.select(EVENT_TIMESTAMP, *selection.features)[places])
+    return moments.hstack(found.select(names)[places])
