@@ -137,9 +137,23 @@ def _translated(path: Path) -> Iterator[None]:
         raise StoreError(
             f"{path}: an entity key is longer than LMDB's 511 bytes", hint="use a shorter key"
         ) from error
+    except (
+        lmdb.InvalidError,
+        lmdb.CorruptedError,
+        lmdb.VersionMismatchError,
+        lmdb.PageNotFoundError,
+    ) as error:
+        raise StoreError(
+            f"{path}: the online store is damaged: {_plain(error, path)}",
+            hint="remove the folder, then run: featurestore materialize",
+        ) from error
     except (lmdb.MapFullError, lmdb.DiskError) as error:
         raise StoreError(
             f"{path}: {error}", hint="free disk space, then run the command again", retry=True
         ) from error
     except lmdb.Error as error:
-        raise StoreError(f"{path}: {error}", hint=RETRY_HINT, retry=True) from error
+        raise StoreError(f"{path}: {_plain(error, path)}", hint=RETRY_HINT, retry=True) from error
+
+
+def _plain(error: lmdb.Error, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ")

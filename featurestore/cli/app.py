@@ -157,7 +157,7 @@ def training_set(names: Names = None, project: Folder = HERE, *, json: Json = Fa
         f"{m.name}: {m.rows:,} rows x {len(m.columns)} columns\n  {m.digest}\n  {opened.layout.training(m.name)}"
         for m in manifests
     ]
-    out.result(manifests, "\n".join(text))
+    out.result(manifests, "\n".join(text) or "no training set is defined")
 
 
 @app.command()

@@ -25,6 +25,8 @@ def row_of(values: Sequence[str], service: FeatureService) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415
 
     wanted = {**service.key_schema, **service.request_schema}
+    if bare := [value for value in values if "=" not in value]:
+        raise ContractError(f"{bare[0]!r} says no value", hint=f"write {bare[0]}=...")
     given = dict(value.partition("=")[::2] for value in values)
     if unknown := [name for name in given if name not in wanted]:
         raise ContractError(

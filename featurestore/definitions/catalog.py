@@ -10,13 +10,14 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from featurestore.definitions.call import place, reason
 from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import FeatureService, TrainingSet, feature_service
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.source import Source
-from featurestore.errors import ConfigError, DefinitionError, UnknownNameError
+from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -215,11 +216,22 @@ def load_catalog(root: Path, packages: tuple[str, ...], definitions: str) -> Cat
 
 
 def _modules(package: str) -> Iterable[ModuleType]:
-    top = importlib.import_module(package)
+    top = _imported(package)
     yield top
     for found in sorted(pkgutil.walk_packages(top.__path__, f"{package}."), key=lambda m: m.name):
         if found.name.rpartition(".")[2] != FEAST_MODULE:
-            yield importlib.import_module(found.name)
+            yield _imported(found.name)
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except FeatureStoreError:
+        raise
+    except Exception as error:
+        raise DefinitionError(
+            f"module {module} cannot be imported: {reason(error)}", hint=f"see {place(error)}"
+        ) from error
 
 
 def _make_importable(root: Path, packages: tuple[str, ...]) -> None:

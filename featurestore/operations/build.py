@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.call import call, reason
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
@@ -92,8 +93,8 @@ def transform(derived: Derived | TrainingSet, catalog: Catalog, layout: Layout) 
     """Run a definition's function over its inputs."""
     inputs = [scan(node, layout) for node in catalog.inputs(derived)]
     try:
-        return derived.function(*inputs).collect().lazy()
+        return call(derived.name, derived.function, *inputs).collect().lazy()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(
-            f"{derived.name!r} fails on its data: {error}", hint=f"see {derived.defined_in}"
+            f"{derived.name!r} fails on its data: {reason(error)}", hint=f"see {derived.defined_in}"
         ) from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.conform import conform
@@ -45,9 +46,9 @@ def _check_function(
 ) -> None:
     where = f"{KINDS[type(definition)]} {definition.name!r}"
     try:
-        schema = function(*(contract.empty() for contract in inputs)).collect_schema()
+        schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
         rules_of(output, conform(schema, output, dataset=where))
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"{where}: fails on empty frames of its inputs: {error}") from error
+        raise DefinitionError(f"{where}: fails on empty frames of its inputs: {reason(error)}") from error

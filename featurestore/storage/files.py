@@ -55,26 +55,26 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 def scan_parquet(path: Path, *, made_by: str) -> pl.LazyFrame:
-    """Scan a Parquet file.
+    """Scan a Parquet file; raises as `required` does."""
+    return pl.scan_parquet(required(path, made_by=made_by))
+
+
+def required(path: Path, *, made_by: str) -> Path:
+    """Return the path of a Parquet file that must be there, whole.
 
     Raises
     ------
     MissingDataError
         If it is not there; names the command that makes it.
-    """
-    return pl.scan_parquet(required(path, made_by=made_by))
-
-
-def required(path: Path, *, made_by: str) -> Path:
-    """Return a path that must be there.
-
-    Raises
-    ------
-    MissingDataError
-        If it is not; names the command that makes it.
+    StoreError
+        If it is no Parquet file, or not all of one.
     """
     if not path.exists():
         raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
+    try:
+        pl.read_parquet_schema(path)
+    except pl.exceptions.PolarsError as error:
+        raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=f"run: {made_by}") from error
     return path
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.call import call, reason
 from featurestore.errors import DefinitionError
 from featurestore.timing.join import Status, status_column
 
@@ -49,9 +50,9 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
         If the function fails, or does not give one row for each row in its declared columns and dtypes.
     """
     try:
-        result = view.function(inputs.lazy()).collect()
+        result = call(view.name, view.function, inputs.lazy()).collect()
     except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"on-demand view {view.name!r} fails: {error}") from error
+        raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
     if result.height != inputs.height:
         raise DefinitionError(
             f"on-demand view {view.name!r} gives {result.height:,} rows for {inputs.height:,}",

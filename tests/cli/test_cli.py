@@ -59,6 +59,7 @@ def test_the_whole_job_from_the_command_line(shop_files):
         (["build", "last_ordr"], 3, "did you mean 'last_order'"),
         (["get", "buying", "customer=x", "basket=1"], 4, "customer='x' is not Int64"),
         (["get", "buying", "custmer=1"], 4, "needs no 'custmer'"),
+        (["get", "buying", "customer"], 4, "'customer' says no value"),
         (["build", "last_order"], 6, "run: featurestore validate orders"),
         (["materialize", "--until", "soon"], 7, "'soon' is not a moment"),
         (["materialize", "--until", "2024-01-01"], 7, "does not say its time zone"),

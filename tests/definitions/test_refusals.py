@@ -7,6 +7,7 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
+import featurestore
 from featurestore import DefinitionError, Entity, Frame, feature_service, feature_view, source
 from featurestore.definitions.catalog import Catalog
 
@@ -115,3 +116,26 @@ def test_an_unknown_feature_suggests_the_nearest():
     """A slip of the pen is pointed out."""
     with pytest.raises(DefinitionError, match="did you mean 'total'"):
         declare()["totla"]
+
+
+@pytest.mark.parametrize(
+    ("found", "replaced", "message"),
+    [
+        (
+            "import polars as pl",
+            "import polrs as pl",
+            r"module feature_repo.shop cannot be imported: ModuleNotFoundError(.|\n)*shop.py, line 4",
+        ),
+        ("import polars as pl", "def (", r"cannot be imported: SyntaxError(.|\n)*shop.py, line 4"),
+        ('owner="shop", ttl=', 'owner="shop", tll=', "cannot be imported: TypeError.*'tll'"),
+        ("return orders.select(", "return int(", r"'last_order' fails: TypeError(.|\n)*shop.py, line 1\d"),
+        ("return rows.select(ratio=", "return dict(ratio=", "'compared' gives a dict, not a frame"),
+        ('/ pl.col("amount")', '/ pl.col("amuont")', 'fails: ColumnNotFoundError: .*"amuont".*$'),
+    ],
+)
+def test_what_a_users_code_raises_is_said_with_its_place(shop_files, found, replaced, message):
+    """One message with the file and the line, not a traceback through ours."""
+    path = shop_files / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace(found, replaced))
+    with pytest.raises(DefinitionError, match=message):
+        featurestore.open(shop_files).check()

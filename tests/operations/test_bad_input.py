@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, UnknownNameError
+from featurestore.errors import (
+    ContractError,
+    FeatureStoreError,
+    MissingDataError,
+    StoreError,
+    UnknownNameError,
+)
 from featurestore.storage.fingerprint import file_fingerprint
 
 HEADER = "order,customer,ordered_at,loaded_at,amount,coupon"
@@ -138,3 +144,27 @@ def test_two_values_for_one_version_are_a_broken_contract(shop):
     with pytest.raises(ContractError, match=r"unique\(customer, event_timestamp, created_timestamp\)"):
         shop.build("last_order")
     assert file_fingerprint(shop.layout.features("last_order")) == good
+
+
+def test_a_damaged_file_names_the_command_that_makes_it(shop):
+    """A truncated Parquet file is a failed store, whatever reads it."""
+    path = shop.layout.dataset("orders")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(
+        StoreError,
+        match=r"orders.parquet: cannot be read as Parquet(.|\n)*run: featurestore validate orders",
+    ):
+        shop.build("last_order")
+    features = shop.layout.features("last_order")
+    features.write_bytes(features.read_bytes()[:100])
+    for read in (shop.materialize, lambda: shop.historical(features=["last_order"])):
+        with pytest.raises(StoreError, match=r"part-0.parquet: cannot be read as Parquet"):
+            read()
+
+
+def test_a_damaged_online_store_says_what_to_do(shop):
+    """Not LMDB's words alone."""
+    shop.settings.online.mkdir(parents=True)
+    (shop.settings.online / "data.mdb").write_bytes(b"nothing")
+    with pytest.raises(StoreError, match=r"the online store is damaged: MDB_INVALID(.|\n)*remove the folder"):
+        shop.online([{"customer": 1, "basket": 1.0}], "buying")
