@@ -23,6 +23,7 @@ from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.lookup import online
 from featurestore.operations.materialize import MaterializeRecord, materialize
 from featurestore.operations.pipeline import pipeline
+from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from featurestore.adapters.lmdb import LmdbStore
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
+    from featurestore.operations.materialize import Materialized
     from featurestore.ports import ComputeEngine
     from featurestore.quality.verdict import Verdict
 
@@ -206,6 +208,16 @@ class Project:
         record = MaterializeRecord(until=moment, views=tuple(done))
         write_record(record, self.layout.materialized)
         return record
+
+    def push(self, view: str, rows: Rows) -> Materialized:
+        """Write rows of a view to the online store and to the offline log at once.
+
+        See `featurestore.operations.push.push`.
+        """
+        found = self.catalog.view(view)
+        return push(
+            found, rows.lazy().collect(), self.layout, self.store(create=True), now=self.settings.now()
+        )
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""

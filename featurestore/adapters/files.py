@@ -8,6 +8,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -54,32 +55,52 @@ class FileReader:
             ) from error
 
     def scan(self, source: Source, path: Path) -> pl.LazyFrame:
-        """Scan a raw file; columns of CSV are text.
+        """Scan a raw file, or all files that a pattern names, in the order of their names; columns of CSV are text.
+
+        Folders named ``column=value`` below the fixed part of a pattern become text columns.
 
         Raises
         ------
         MissingDataError
-            If the file is not there.
+            If there is no file.
         ContractError
-            If it is empty, ends in the middle of a row, or cannot be read at all.
+            If one is empty, ends in the middle of a row, has other columns than the first, or cannot be read at all.
         """
-        if not path.exists():
+        base, pattern = source.location(path)
+        files = sorted(base.glob(pattern)) if pattern else [path]
+        if not files or not files[0].exists():
             command = f"featurestore ingest {source.name}" if source.origin else "dvc pull, or put it there"
             raise MissingDataError(f"{source.name}: raw file {path} is not there", hint=f"run: {command}")
-        if path.stat().st_size == 0:
-            raise ContractError(f"{source.name}: {path} is empty", hint="bring the file in again")
-        try:
-            if path.suffix == ".parquet":
-                frame = pl.scan_parquet(path)
-            else:
-                _refuse_truncated(source, path)
-                frame = pl.scan_csv(path, infer_schema=False, null_values=list(source.null_values))
-            return frame.collect().lazy()  # a damaged file shows itself here, with its name
-        except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ContractError(
-                f"{source.name}: {path} cannot be read: {reason}", hint="bring the file in again"
-            ) from error
+        frames = [
+            _read(source, file).with_columns(**_partition(file.relative_to(base) if pattern else Path()))
+            for file in files
+        ]
+        for file, frame in zip(files, frames, strict=True):
+            if frame.columns != frames[0].columns:
+                raise ContractError(
+                    f"{source.name}: {file} has columns {frame.columns}, but {files[0]} has {frames[0].columns}"
+                )
+        return pl.concat(frame.lazy() for frame in frames)
+
+
+def _partition(path: Path) -> dict[str, pl.Expr]:
+    pairs = (part.partition("=") for part in path.parts[:-1] if "=" in part)
+    return {name: pl.lit(unquote(value)) for name, _, value in pairs}
+
+
+def _read(source: Source, path: Path) -> pl.DataFrame:
+    if path.stat().st_size == 0:
+        raise ContractError(f"{source.name}: {path} is empty", hint="bring the file in again")
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path, hive_partitioning=False)
+        _refuse_truncated(source, path)
+        return pl.read_csv(path, infer_schema=False, null_values=list(source.null_values))
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ContractError(
+            f"{source.name}: {path} cannot be read: {reason}", hint="bring the file in again"
+        ) from error
 
 
 def _locate(origin: PackageFile) -> Path:

@@ -41,7 +41,8 @@ class Source:
     name
         The dataset's name.
     path
-        The raw file, relative to the project: CSV or Parquet, versioned by DVC.
+        The raw file, relative to the project, CSV or Parquet, versioned by DVC; or a pattern such as
+        ``data/raw/orders/**/*.parquet`` for many, hive partitions included.
     origin
         Where ``featurestore ingest`` gets the file from; None where a person or another system puts it there.
     null_values
@@ -55,6 +56,12 @@ class Source:
     null_values: tuple[str, ...]
     owner: str
     defined_in: Path
+
+    def location(self, path: Path) -> tuple[Path, str | None]:
+        """Part the path of the raw data into the part that is fixed and the pattern below it, if it is one."""
+        parts = path.parts
+        free = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
+        return (path, None) if free is None else (Path(*parts[:free]), str(Path(*parts[free:])))
 
     @property
     def description(self) -> str:

@@ -11,10 +11,10 @@ from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
 from featurestore.operations.validate import settle
-from featurestore.quality.gate import Inspection, inspect
-from featurestore.quality.rules import unique_rule
+from featurestore.quality.gate import inspect
+from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet
-from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.storage.views import scan_view
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,8 @@ def scan(node: Node, layout: Layout) -> pl.LazyFrame:
     MissingDataError
         If it is not built yet.
     """
+    if isinstance(node, FeatureView):
+        return scan_view(node, layout)
     return scan_parquet(path_of(node, layout), made_by=made_by(node))
 
 
@@ -69,24 +71,6 @@ def build(derived: Derived, catalog: Catalog, layout: Layout) -> Verdict:
         key = derived.contract.key
         inspection = inspect(rows.sort(key) if key else rows, derived.contract, dataset=derived.name)
     return settle(inspection, layout, derived.name, path_of(derived, layout))
-
-
-def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
-    """Check the rows of a feature view; two rows of one key and version must not differ."""
-    version = [*view.keys, EVENT_TIMESTAMP]
-    if view.timing.created:
-        version.append(CREATED_TIMESTAMP)
-    ordered = rows.sort(version, nulls_last=False)
-    # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
-    names = ordered.collect_schema().names()
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
-    first = pl.int_range(pl.len()) == 0
-    return inspect(
-        ordered.filter(differs | first),
-        view.contract,
-        dataset=view.name,
-        further=(unique_rule(tuple(version)),),
-    )
 
 
 def transform(derived: Derived | TrainingSet, catalog: Catalog, layout: Layout) -> pl.LazyFrame:

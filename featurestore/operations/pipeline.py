@@ -55,7 +55,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
             }
         stages[f"validate-{source.name}"] = {
             "cmd": f"featurestore validate {source.name}",
-            "deps": [*code(source), relative(root / source.path)],
+            "deps": [*code(source), relative(source.location(root / source.path)[0])],
             "outs": kept(
                 layout.dataset(source.name), layout.quarantine(source.name), layout.verdict(source.name)
             ),

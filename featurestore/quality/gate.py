@@ -123,8 +123,13 @@ def is_valid(frame: pl.LazyFrame, contract: Contract, *, dataset: str) -> bool:
     return verdict.decision == "passed" and not any(not count.warning for count in verdict.rules)
 
 
-def admit(inspection: Inspection) -> pl.DataFrame:
+def admit(inspection: Inspection, *, whole: bool = False) -> pl.DataFrame:
     """Return the rows that passed.
+
+    Parameters
+    ----------
+    whole
+        True: refuse the dataset for any bad row, whatever its contract tolerates.
 
     Raises
     ------
@@ -132,7 +137,7 @@ def admit(inspection: Inspection) -> pl.DataFrame:
         If the dataset is refused; carries the verdict.
     """
     verdict = inspection.verdict
-    if verdict.decision == "refused":
+    if verdict.decision == "refused" or (whole and verdict.rows_quarantined):
         raise ContractError(
             f"{verdict.dataset}: refused: {verdict.rows_quarantined:,} of {verdict.rows_in:,} rows break schema "
             f"{verdict.contract}\n{verdict.explain()}",

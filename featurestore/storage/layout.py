@@ -23,6 +23,10 @@ class Layout:
         """Rows of a feature view; the view's name is the folder's."""
         return self.data / "features" / view / "part-0.parquet"
 
+    def pushed(self, view: str) -> Path:
+        """Folder of the rows pushed to a feature view."""
+        return self.data / "pushed" / view
+
     def quarantine(self, name: str) -> Path:
         """Rows that broke the contract of a dataset that was accepted without them."""
         return self.data / "quarantine" / f"{name}.parquet"

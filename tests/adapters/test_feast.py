@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from featurestore.errors import DefinitionError, MissingDataError
+from featurestore.errors import ConfigError, DefinitionError, MissingDataError
 
 pytestmark = [
     # Feast 0.67 and what it imports warn about themselves.
@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:(Saving|Retrieving) dataset:RuntimeWarning"),
 ]
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
@@ -149,3 +150,53 @@ def test_a_lookup_before_materialization_names_the_command(store):
     """Nothing is served that was not written."""
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
         store.get_online_features(features=["last_order:amount"], entity_rows=[{"customer": 1}])
+
+
+def test_feast_pushes_to_both_stores(shop, store):
+    """What Feast writes offline and online, our reads and the audit see alike."""
+    import pandas as pd  # noqa: PLC0415 - pandas is Feast's own
+
+    shop.materialize(until="2024-01-09T23:00:00Z")
+    event, made = datetime(2024, 1, 9, 22, tzinfo=UTC), datetime(2024, 1, 9, 23, 30, tzinfo=UTC)
+    row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [made]}
+    frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
+    store.write_to_offline_store("last_order", frame)
+    store.write_to_online_store("last_order", frame)
+    assert shop.online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
+    asked = pl.DataFrame({"customer": [1, 1], "event_timestamp": [made - timedelta(minutes=1), made]})
+    assert shop.historical(asked, ["last_order:coupon"])["coupon"].to_list() == [None, "NEW"]
+    assert shop.audit().mismatches == 0
+    with pytest.raises(Exception, match=r"customer.not_null|customer"):
+        store.write_to_offline_store("last_order", frame.assign(customer=pd.array([None], dtype="Int64")))
+
+
+def test_saved_datasets(shop, store, tmp_path):
+    """A retrieval can be kept and read again."""
+    from feast.infra.offline_stores.file_source import SavedDatasetFileStorage  # noqa: PLC0415
+
+    rows = entity_rows()
+    job = store.get_historical_features(entity_df=rows.to_pandas(), features=["last_order:amount"])
+    path = tmp_path / "saved.parquet"
+    saved = store.create_saved_dataset(
+        from_=job, name="saved", storage=SavedDatasetFileStorage(path=str(path))
+    )
+    assert saved.name == "saved"
+    assert pl.read_parquet(path).equals(shop.historical(rows, ["last_order:amount"]))
+    assert store.get_saved_dataset("saved").to_df().shape[0] == 4
+    with pytest.raises(ConfigError, match="is there already"):
+        job.persist(SavedDatasetFileStorage(path=str(path)))
+
+
+def test_served_features_are_logged(store, tmp_path):
+    """Each flush adds a file to the folder that the destination names."""
+    from feast.feature_logging import LoggingConfig  # noqa: PLC0415
+    from feast.infra.offline_stores.file_source import FileLoggingDestination  # noqa: PLC0415
+
+    service = store.get_feature_service("buying")
+    service.logging_config = LoggingConfig(destination=FileLoggingDestination(path=str(tmp_path / "log")))
+    for amount in (1.0, 2.0):
+        logged = pl.DataFrame({"customer": [1], "amount": [amount]}).to_arrow()
+        store._get_provider().write_feature_service_logs(
+            feature_service=service, logs=logged, config=store.config, registry=store.registry
+        )
+    assert sorted(pl.read_parquet(tmp_path / "log/*.parquet")["amount"]) == [1.0, 2.0]

@@ -19,9 +19,12 @@ from featurestore.adapters.feast.protos import moment
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
+from featurestore.quality.gate import admit
+from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet, write_parquet
+from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
-from featurestore.storage.views import rows_of
+from featurestore.storage.views import log_rows, rows_of, scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.known_at import known_at
@@ -125,21 +128,25 @@ class PolarsOfflineStore(OfflineStore):
         service = context.catalog.request(feature_refs)
         views = [rows_of(selection, layout) for selection in service.reads]
 
+        if entity_df is None:
+            start, end = kwargs.get("start_date"), kwargs.get("end_date") or context.settings.now()
+            rows = changes(service, views, start=moment(start) if start else None, end=moment(end))
+        else:
+            rows = frame_of(entity_df, _tables(context, layout))
+        moments = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
+
         def run() -> pl.DataFrame:
-            if entity_df is None:
-                start, end = kwargs.get("start_date"), kwargs.get("end_date") or context.settings.now()
-                rows = changes(service, views, start=moment(start) if start else None, end=moment(end))
-            else:
-                rows = frame_of(entity_df, _tables(context, layout))
             return historical(rows, service, views, PolarsEngine(), full_names=full_feature_names)
 
-        keys = (
-            list(service.key_schema) if entity_df is None or isinstance(entity_df, str) else list(entity_df)
-        )
         return PolarsRetrievalJob(
             run,
             full_feature_names=full_feature_names,
-            metadata=RetrievalMetadata(feature_refs, [key for key in keys if key != EVENT_TIMESTAMP]),
+            metadata=RetrievalMetadata(
+                features=feature_refs,
+                keys=[name for name in rows.columns if name != EVENT_TIMESTAMP],
+                min_event_timestamp=moments.min(),
+                max_event_timestamp=moments.max(),
+            ),
         )
 
     @staticmethod
@@ -154,7 +161,10 @@ class PolarsOfflineStore(OfflineStore):
         end_date: datetime,
     ) -> RetrievalJob:
         """Take of each key the newest row that became known between two moments."""
-        view, rows = _source(config, data_source)
+        view = _view_of(config, data_source)
+        if view is None:
+            raise ContractError(f"source {data_source.name!r} is not that of a feature view of this project")
+        rows = scan_view(view, _layout(config))
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         known = known_rows(rows, view.timing, until=moment(end_date), after=moment(start_date))
@@ -172,13 +182,17 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Take all rows that became known in a span of time: Feast materializes from them."""
-        view, rows = _source(config, data_source)
+        """Take all rows that became known in a span of time (of a saved dataset: that were asked for in it)."""
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
-        known = known_at(view.timing)
+        view = _view_of(config, data_source)
+        if view is None:
+            known, rows = pl.col(timestamp_field), _saved(data_source)
+        else:
+            known, rows = known_at(view.timing), scan_view(view, _layout(config))
         if start_date is not None:
-            rows = rows.filter(known > moment(start_date))
+            first = moment(start_date)
+            rows = rows.filter(known >= first if view is None else known > first)
         if end_date is not None:
             rows = rows.filter(known <= moment(end_date))
         return PolarsRetrievalJob(rows.select(columns).collect)
@@ -187,29 +201,47 @@ class PolarsOfflineStore(OfflineStore):
     def write_logged_features(
         config: Any, data: Any, source: LoggingSource, logging_config: LoggingConfig, registry: Any
     ) -> None:
-        """Refuse: served features are not logged through Feast."""
-        raise ConfigError("served features are not logged through Feast's offline store")
+        """Append served features to the folder that the logging destination names."""
+        folder = Path(logging_config.destination.path)
+        logged = pl.read_parquet(data) if isinstance(data, Path) else pl.DataFrame(data)
+        name = fingerprint(logged).removeprefix("sha256:")
+        write_parquet(logged, folder / f"{name}.parquet")
 
     @staticmethod
     def offline_write_batch(config: Any, feature_view: Any, table: Any, progress: Any) -> None:
-        """Refuse: rows of a feature view come from its function."""
-        raise ConfigError(
-            f"feature view {feature_view.name!r} is built from its definition, not written to",
-            hint=f"run: featurestore build {feature_view.name}",
-        )
+        """Append rows to a feature view, through its gate; they are known when their created timestamp says.
+
+        Raises
+        ------
+        ContractError
+            If a row breaks the view's contract; nothing is written then.
+        """
+        context = context_of(config.repo_path)
+        view = context.view(feature_view.name)
+        if not view.timing.created:
+            raise ConfigError(
+                f"feature view {view.name!r} is built from its definition, and its rows carry no created timestamp",
+                hint=f"declare it in schema {view.contract.name}, or run: featurestore build {view.name}",
+            )
+        rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), whole=True)
+        log_rows(view, rows, Layout(context.settings.data))
+        if progress is not None:
+            progress(table.num_rows)
 
 
-def _scan(view: FeatureView, layout: Layout) -> pl.LazyFrame:
-    return scan_parquet(layout.features(view.name), made_by=f"featurestore build {view.name}")
+def _layout(config: Any) -> Layout:
+    return Layout(context_of(config.repo_path).settings.data)
 
 
-def _source(config: Any, data_source: Any) -> tuple[FeatureView, pl.LazyFrame]:
-    context = context_of(config.repo_path)
-    layout = Layout(context.settings.data)
-    for view in context.catalog.views.values():
-        if Path(data_source.path) == layout.features(view.name).resolve():
-            return view, _scan(view, layout)
-    raise ContractError(f"source {data_source.name!r} is not that of a feature view of this project")
+def _view_of(config: Any, data_source: Any) -> FeatureView | None:
+    layout = _layout(config)
+    views = context_of(config.repo_path).catalog.views.values()
+    path = Path(data_source.path)
+    return next((view for view in views if path == layout.features(view.name).resolve()), None)
+
+
+def _saved(data_source: Any) -> pl.LazyFrame:
+    return scan_parquet(Path(data_source.path), made_by="store.create_saved_dataset")
 
 
 def _tables(context: Context, layout: Layout) -> dict[str, Path]:

@@ -1,0 +1,59 @@
+"""Push: rows of a feature view that come between two builds, for training and serving at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.errors import DefinitionError
+from featurestore.operations.materialize import Materialized, materialize
+from featurestore.quality.gate import admit
+from featurestore.quality.view_rows import inspect_view
+from featurestore.storage.views import log_rows
+from featurestore.timing.columns import CREATED_TIMESTAMP
+from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from featurestore.definitions.feature_view import FeatureView
+    from featurestore.ports import OnlineStore
+    from featurestore.storage.layout import Layout
+
+
+def push(
+    view: FeatureView, rows: pl.DataFrame, layout: Layout, store: OnlineStore, *, now: datetime
+) -> Materialized:
+    """Let rows through the view's gate, log them offline, and bring the online store to now.
+
+    A pushed row is known from now on, and never before: training on the past does not see it.
+
+    Parameters
+    ----------
+    rows
+        Rows of the view. ``created_timestamp`` may be left out or null: it becomes `now`.
+
+    Raises
+    ------
+    ContractError
+        If a row breaks the view's contract; nothing is written then.
+    DefinitionError
+        If the view's schema has no ``created_timestamp``: training would believe the row known since its event.
+    MissingDataError
+        If the view is not built yet.
+    """
+    if not view.timing.created:
+        raise DefinitionError(
+            f"feature view {view.name!r} cannot be pushed to: its schema has no {CREATED_TIMESTAMP!r}, so training "
+            "would believe a pushed row known since its event",
+            hint=f"declare {CREATED_TIMESTAMP!r} in schema {view.contract.name}",
+        )
+    made = pl.lit(now, dtype=UTC_MICROSECONDS)
+    if CREATED_TIMESTAMP in rows.columns:
+        made = pl.coalesce(CREATED_TIMESTAMP, made)
+    stamped = rows.lazy().with_columns(
+        pl.max_horizontal(made, pl.lit(now, dtype=UTC_MICROSECONDS)).alias(CREATED_TIMESTAMP)
+    )
+    log_rows(view, admit(inspect_view(view, stamped), whole=True), layout)
+    return materialize(view, now, layout, store)

@@ -1,0 +1,32 @@
+"""The gate of a feature view's rows: their contract, and one set of values for each key and version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.quality.gate import Inspection, inspect
+from featurestore.quality.rules import unique_rule
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_view import FeatureView
+
+
+def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
+    """Check the rows of a feature view; two rows of one key and version must not differ."""
+    version = [*view.keys, EVENT_TIMESTAMP]
+    if view.timing.created:
+        version.append(CREATED_TIMESTAMP)
+    ordered = rows.sort(version, nulls_last=False)
+    # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
+    names = ordered.collect_schema().names()
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
+    first = pl.int_range(pl.len()) == 0
+    return inspect(
+        ordered.filter(differs | first),
+        view.contract,
+        dataset=view.name,
+        further=(unique_rule(tuple(version)),),
+    )
