@@ -15,11 +15,13 @@ import polars as pl
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import MOMENT, ROW, answers, greatest, read_at, version_columns
+from featurestore.vectors.alias import as_asked, view_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from featurestore.definitions.feature_view import Selection
     from featurestore.ports import ViewRows
     from featurestore.timing.known_at import Timing
 
@@ -78,10 +80,13 @@ def join_spans(
         it is called for all views before the first answer is awaited.
     """
     moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
-    asked = {keys: _asked(entity_rows, keys) for keys in {view.selection.view.keys for view in views}}
+    asked: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
     running = []
     for view in views:
-        rows = asked[view.selection.view.keys]
+        keys = (view.selection.keys, view.selection.view.keys)
+        if keys not in asked:
+            asked[keys] = _asked(entity_rows, view.selection)
+        rows = asked[keys]
         running.append((view, run(rows, _work(rows, view, span_bytes))))
     joined = []
     for view, parts in running:
@@ -93,8 +98,8 @@ def join_spans(
             timing=selection.view.timing,
             moment=pl.col(MOMENT),
         ).collect()
-        event = found[EVENT_TIMESTAMP].alias(f"{selection.view.name}{EVENT_SUFFIX}")
-        joined.append(read.with_columns(event))
+        event = found[EVENT_TIMESTAMP].alias(f"{selection.label}{EVENT_SUFFIX}")
+        joined.append(as_asked(read, selection).with_columns(event))
     return pl.concat([entity_rows, *joined], how="horizontal")
 
 
@@ -118,9 +123,11 @@ def answer(asked: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
     return found.drop(_PLACE).hstack(features[found[_PLACE]])
 
 
-def _asked(entity_rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+def _asked(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     """Give the entity rows numbers and sort them by key and moment."""
-    asked = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(MOMENT)).with_row_index(ROW)
+    keys = selection.view.keys
+    asked = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(MOMENT))
+    asked = asked.with_row_index(ROW)
     return asked.drop_nulls(list(keys)).sort(*keys, MOMENT)
 
 

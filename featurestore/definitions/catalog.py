@@ -20,10 +20,11 @@ from featurestore.definitions.source import Source
 from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType
 
     from featurestore.definitions.contract import Contract
+    from featurestore.definitions.feature_view import Selection
 
 Derived: TypeAlias = Dataset | FeatureView
 Node: TypeAlias = Source | Dataset | FeatureView
@@ -31,6 +32,7 @@ Definition: TypeAlias = (
     Entity | Source | Dataset | FeatureView | OnDemandFeatureView | FeatureService | TrainingSet
 )
 D = TypeVar("D", bound=Definition)
+Found = TypeVar("Found")
 
 KINDS: dict[type, str] = {
     Entity: "entity",
@@ -100,21 +102,32 @@ class Catalog:
         """Find a feature service by name."""
         return _find("feature service", name, self.services)
 
-    def request(self, references: Sequence[str]) -> FeatureService:
+    def request(
+        self, references: Sequence[str], aliases: Mapping[str, tuple[str, Mapping[str, str]]] | None = None
+    ) -> FeatureService:
         """Bind features asked for one by one, as ``view:feature``, or all of a view by its name.
+
+        Parameters
+        ----------
+        references
+            Names of features, in order.
+        aliases
+            Further names of views: for each the view, and the columns given for its keys.
 
         Raises
         ------
         UnknownNameError
             If there is no such view or feature.
         """
-        views: dict[str, FeatureView | OnDemandFeatureView] = {**self.views, **self.on_demand}
+        views: dict[str, FeatureView | Selection | OnDemandFeatureView] = {**self.views, **self.on_demand}
+        for alias, (name, keys) in (aliases or {}).items():
+            views[alias] = self.view(name).aliased(alias, keys)
         asked: dict[str, list[str]] = {}
         for reference in references:
-            view, _, feature = reference.partition(":")
-            view = view.partition("@")[0]  # Feast names versions so
-            known = _find("feature view", view, views).feature_names
-            asked.setdefault(view, []).extend([feature] if feature else known)
+            name, _, feature = reference.partition(":")
+            name = name.partition("@")[0]  # Feast names versions so
+            known = _find("feature view", name, views).feature_names
+            asked.setdefault(name, []).extend([feature] if feature else known)
         features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in asked.items())
         return feature_service("request", features, owner="request")
 
@@ -176,7 +189,7 @@ def _refuse_clashes(definitions: Iterable[Definition]) -> None:
             )
 
 
-def _find(kind: str, name: str, table: dict[str, D]) -> D:
+def _find(kind: str, name: str, table: dict[str, Found]) -> Found:
     if name not in table:
         raise UnknownNameError.of(kind, name, table)
     return table[name]

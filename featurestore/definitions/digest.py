@@ -9,7 +9,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.definitions.feature_view import FeatureView
+    from featurestore.definitions.feature_view import FeatureView, Selection
 
 
 def view_digest(view: FeatureView) -> str:
@@ -31,10 +31,14 @@ def service_digest(service: FeatureService) -> str:
         [
             service.name,
             [[name, str(dtype)] for name, dtype in service.feature_schema.items()],
-            [[s.view.name, view_digest(s.view), list(s.features)] for s in service.reads],
+            [[s.label, view_digest(s.view), list(s.features), *_renamed(s)] for s in service.reads],
             [[v.name, v.defined_in.read_text(encoding="utf-8")] for v in service.on_demand],
         ]
     )
+
+
+def _renamed(selection: Selection) -> list[list[str]]:
+    return [list(selection.keys)] if selection.keys != selection.view.keys else []
 
 
 def _digest(content: object) -> str:

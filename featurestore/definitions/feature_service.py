@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -43,43 +43,53 @@ class FeatureService:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the vector, in order."""
-        stored = (name for selection in self.selections for name in selection.features)
+        stored = (name for selection in self.selections for name in selection.names)
         return (*stored, *(name for view in self.on_demand for name in view.feature_names))
 
     @property
     def feature_schema(self) -> pl.Schema:
         """Dtypes of the vector, in order."""
         columns = {
-            name: selection.view.contract[name].dtype
+            name: selection.view.contract[feature].dtype
             for selection in self.selections
-            for name in selection.features
+            for name, feature in zip(selection.names, selection.features, strict=True)
         }
         columns |= {column.name: column.dtype for view in self.on_demand for column in view.features}
         return _schema(columns)
 
-    def view_of(self, feature: str) -> str:
-        """Name the view that a feature of the vector comes from."""
-        views = {name: s.view.name for s in self.selections for name in s.features}
-        return (views | {name: view.name for view in self.on_demand for name in view.feature_names})[feature]
+    @property
+    def full_names(self) -> dict[str, str]:
+        """For each name of the vector, ``<view or alias>__<feature>``."""
+        stored = {
+            name: f"{s.label}__{feature}"
+            for s in self.selections
+            for name, feature in zip(s.names, s.features, strict=True)
+        }
+        return stored | {n: f"{view.name}__{n}" for view in self.on_demand for n in view.feature_names}
 
     @property
     def reads(self) -> tuple[Selection, ...]:
         """What must be read from each view: the vector's features and the inputs of the on-demand views."""
-        wanted: dict[str, tuple[FeatureView, dict[str, None]]] = {}
+        wanted: dict[str, Selection] = {}
         for selection in (*self.selections, *(s for view in self.on_demand for s in view.sources)):
-            _view, names = wanted.setdefault(selection.view.name, (selection.view, {}))
-            names.update(dict.fromkeys(selection.features))
-        return tuple(Selection(view, tuple(names)) for view, names in wanted.values())
+            known = wanted.setdefault(selection.label, selection)
+            features = dict.fromkeys((*known.features, *selection.features))
+            wanted[selection.label] = replace(known, features=tuple(features))
+        return tuple(wanted.values())
 
     @property
     def key_schema(self) -> pl.Schema:
         """Dtypes of all entity keys that a caller gives."""
-        return _schema({k: d for selection in self.reads for k, d in selection.view.key_schema.items()})
+        return _schema({k: d for selection in self.reads for k, d in _keys(selection).items()})
 
     @property
     def request_schema(self) -> pl.Schema:
         """Dtypes of the request values that a caller gives for the on-demand views."""
         return _schema({k: d for view in self.on_demand for k, d in view.request.schema.items()})
+
+
+def _keys(selection: Selection) -> dict[str, pl.DataType]:
+    return dict(zip(selection.keys, selection.view.key_schema.values(), strict=True))
 
 
 def _schema(columns: dict[str, pl.DataType]) -> pl.Schema:
@@ -113,7 +123,16 @@ def feature_service(
 
 def _refuse_clashes(service: FeatureService) -> None:
     origin: dict[str, str] = {}
-    stored = ((s.view.name, name) for s in service.reads for name in s.features)
+    labels: dict[str, Selection] = {}
+    for selection in service.selections:
+        other = labels.setdefault(selection.label, selection)
+        if (other.view, other.keys) != (selection.view, selection.keys):
+            raise DefinitionError(
+                f"feature service {service.name!r}: {selection.label!r} is two reads: of {other.view.name!r} by "
+                f"{other.keys} and of {selection.view.name!r} by {selection.keys}",
+                hint="give each read an alias of its own",
+            )
+    stored = ((s.label, name) for s in service.reads for name in s.names)
     computed = ((view.name, name) for view in service.on_demand for name in view.feature_names)
     for view, feature in (*stored, *computed):
         if feature in origin:
@@ -124,7 +143,7 @@ def _refuse_clashes(service: FeatureService) -> None:
         origin[feature] = view
     given: dict[str, tuple[pl.DataType, str]] = {}
     for view, schema in (
-        *((s.view.name, s.view.key_schema) for s in service.reads),
+        *((s.label, _keys(s)) for s in service.reads),
         *((view.name, view.request.schema) for view in service.on_demand),
     ):
         for column, dtype in schema.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -72,13 +72,27 @@ class FeatureView:
     def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
         return Selection.of(self, (names,) if isinstance(names, str) else names)
 
+    def aliased(self, alias: str, keys: Mapping[str, str] | None = None) -> Selection:
+        """Read all features under another name, and by other columns; see `Selection.aliased`."""
+        return self[self.feature_names].aliased(alias, keys)
+
 
 @dataclass(frozen=True)
 class Selection:
-    """Some features of a view."""
+    """Some features of a view, as a request reads them.
+
+    Attributes
+    ----------
+    alias
+        Prefix of the features' names, where one request reads a view more than once; None: their own names.
+    keys
+        The columns that a caller gives for the view's keys, in their order.
+    """
 
     view: FeatureView
     features: tuple[str, ...]
+    keys: tuple[str, ...]
+    alias: str | None = None
 
     @classmethod
     def of(cls, view: FeatureView, names: tuple[str, ...]) -> Selection:
@@ -86,7 +100,47 @@ class Selection:
         for name in names:
             if name not in view.feature_names:
                 raise UnknownNameError.of(f"feature of view {view.name!r}", name, view.feature_names)
-        return cls(view, names)
+        return cls(view, names, view.keys)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The selected features, by the view's names."""
+        return self.features
+
+    def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
+        chosen = Selection.of(self.view, (names,) if isinstance(names, str) else names)
+        return replace(self, features=chosen.features)
+
+    @property
+    def label(self) -> str:
+        """The alias, or the view's name."""
+        return self.alias or self.view.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features in the request: ``<alias>_<feature>`` under an alias."""
+        return tuple(f"{self.alias}_{name}" for name in self.features) if self.alias else self.features
+
+    def aliased(self, alias: str, keys: Mapping[str, str] | None = None) -> Selection:
+        """Read the view under another name, and by other columns.
+
+        Parameters
+        ----------
+        alias
+            Prefix of the features' names.
+        keys
+            For a key of the view, the column that the caller gives for it.
+
+        Raises
+        ------
+        UnknownNameError
+            If the view has no such key.
+        """
+        given = dict(keys or {})
+        for key in given:
+            if key not in self.view.keys:
+                raise UnknownNameError.of(f"key of view {self.view.name!r}", key, self.view.keys)
+        return replace(self, alias=alias, keys=tuple(given.get(key, key) for key in self.view.keys))
 
 
 def feature_view(

@@ -59,8 +59,8 @@ class OnDemandFeatureView:
         """Columns that the function is given: the request's, then the sources' features."""
         schema = self.request.schema
         for selection in self.sources:
-            for name in selection.features:
-                schema[name] = selection.view.contract[name].dtype
+            for name, feature in zip(selection.names, selection.features, strict=True):
+                schema[name] = selection.view.contract[feature].dtype
         return schema
 
 
@@ -88,7 +88,7 @@ def on_demand_feature_view(
         selections = tuple(s if isinstance(s, Selection) else s[s.feature_names] for s in sources)
         seen = set(request.schema)
         for selection in selections:
-            for feature in selection.features:
+            for feature in selection.names:
                 if feature in seen:
                     raise DefinitionError(
                         f"on-demand view {name!r}: input {feature!r} comes from two places, one of them view "

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.timing.join import STATUS_SUFFIX, read_at
 from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.vectors.alias import as_asked
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
@@ -56,7 +57,7 @@ def online(
     """
     rows = entity_rows_of(entity_rows, service, with_moment=False)
     reads = service.reads
-    found = store.read([(s.view.name, encode_keys(rows, s.view.keys)) for s in reads])
+    found = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
     parts = [
         _read(selection, state, stored, moment)
         for selection, (state, stored) in zip(reads, found, strict=True)
@@ -72,9 +73,10 @@ def _read(
     view = selection.view
     check_state(view, state, moment)
     decoded = decode_rows(stored, view.feature_schema)
-    return read_at(
+    read = read_at(
         decoded.lazy(),
         features=selection.features,
         timing=view.timing,
         moment=pl.lit(moment, dtype=UTC_MICROSECONDS),
-    ).collect()
+    )
+    return as_asked(read.collect(), selection)

@@ -50,13 +50,14 @@ def explain(
     if entity_row.height != 1:
         raise ContractError(f"explain takes one entity row, not {entity_row.height:,}")
     [row] = entity_rows_of(entity_row, service, with_moment=True).to_dicts()
-    return {view.selection.view.name: _explain(row, view) for view in views}
+    return {view.selection.label: _explain(row, view) for view in views}
 
 
 def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
     keys, timing = view.selection.view.keys, view.selection.view.timing
     moment = pl.lit(row[EVENT_TIMESTAMP], dtype=UTC_MICROSECONDS)
-    ours = pl.all_horizontal(pl.col(key) == pl.lit(row[key]) for key in keys)
+    given = zip(keys, view.selection.keys, strict=True)
+    ours = pl.all_horizontal(pl.col(key) == pl.lit(row[column]) for key, column in given)
     rows = pl.scan_parquet(list(view.files)).filter(ours).with_columns(known_at(timing).alias(KNOWN_AT))
     known = pl.col(KNOWN_AT) <= moment
     place = pl.int_range(pl.len())

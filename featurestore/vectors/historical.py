@@ -66,7 +66,7 @@ def historical(
     if statuses:
         columns.append(vector.select(map(status_column, names)))
     if times:
-        view_of = {n: s.view.name for s in service.selections for n in s.features}
+        view_of = {name: s.label for s in service.selections for name in s.names}
         columns += [
             joined.select(
                 pl.col(f"{view}{EVENT_SUFFIX}").alias(f"{name}{EVENT_SUFFIX}"),
@@ -76,8 +76,13 @@ def historical(
         ]
     result = pl.concat(columns, how="horizontal")
     if full_names:
+        full = service.full_names
         result = result.rename(
-            {column: f"{service.view_of(column.partition('__')[0])}__{column}" for column in result.columns}
+            {
+                column: "__".join([full[head], *tail])
+                for column in result.columns
+                for head, *tail in [column.split("__", 1)]
+            }
         )
     return pl.concat([rows, result], how="horizontal")
 
@@ -107,7 +112,7 @@ def changes(
         raise ContractError(
             f"service {service.name!r} needs request values: {', '.join(service.request_schema)}", hint=hint
         )
-    keys = {view.selection.view.keys for view in views}
+    keys = {view.selection.keys for view in views}
     if len(keys) != 1:
         raise ContractError(
             f"the views of service {service.name!r} have different keys: {sorted(keys)}", hint=hint
@@ -116,7 +121,10 @@ def changes(
     known = []
     for view in views:
         timing = view.selection.view.timing
-        rows = pl.scan_parquet(list(view.files)).select(*names, *version_columns(timing))
+        rows = pl.scan_parquet(list(view.files)).select(
+            *(pl.col(key).alias(name) for key, name in zip(view.selection.view.keys, names, strict=True)),
+            *version_columns(timing),
+        )
         known.append(known_rows(rows, timing, until=end, after=start).select(*names, KNOWN_AT))
     moments = pl.concat(known).rename({KNOWN_AT: EVENT_TIMESTAMP})
     return moments.unique().sort(*names, EVENT_TIMESTAMP).collect()

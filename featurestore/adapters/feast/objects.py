@@ -123,7 +123,7 @@ def _on_demand(
     )
     return DeclaredOnDemandFeatureView(
         name=view.name,
-        sources=[*(views[s.view.name][list(s.features)] for s in view.sources), request],
+        sources=[*(_projected(views, s, named=s.alias is not None) for s in view.sources), request],
         # Feast's registry forgets descriptions of computed fields, and then finds a service's to differ.
         schema=[Field(name=column.name, dtype=_dtype(column)) for column in view.features],
         udf=namespace[view.name],
@@ -139,15 +139,27 @@ def _service(
     views: dict[str, FeatureView],
     computed: dict[str, OnDemandFeatureView],
 ) -> FeatureService:
+    # Feast compares projections by name, and cannot compare one that has an alias with one that has none.
+    aliased = any(selection.alias for selection in service.selections)
     return FeatureService(
         name=service.name,
         features=[
-            *(views[s.view.name][list(s.features)] for s in service.selections),
+            *(_projected(views, s, named=aliased) for s in service.selections),
             *(computed[view.name][list(view.feature_names)] for view in service.on_demand),
         ],
         description=service.description,
         owner=service.owner,
     )
+
+
+def _projected(
+    views: dict[str, FeatureView], selection: feature_view.Selection, *, named: bool
+) -> FeatureView:
+    view = views[selection.view.name][list(selection.features)]
+    if not named:
+        return view
+    renamed = zip(selection.view.keys, selection.keys, strict=True)
+    return view.with_name(selection.label).with_join_key_map({k: g for k, g in renamed if k != g})
 
 
 def _field(column: Column) -> Field:

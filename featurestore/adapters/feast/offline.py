@@ -125,7 +125,9 @@ class PolarsOfflineStore(OfflineStore):
         """Join features to entity rows: a pandas frame, or a DuckDB query over the project's datasets."""
         context = context_of(config.repo_path)
         layout = Layout(context.settings.data)
-        service = context.catalog.request(feature_refs)
+        projections = [view.projection for view in feature_views]
+        aliases = {p.name_alias: (p.name, p.join_key_map) for p in projections if p.name_alias}
+        service = context.catalog.request(feature_refs, aliases)
         views = [rows_of(selection, layout) for selection in service.reads]
 
         if entity_df is None:
@@ -136,7 +138,9 @@ class PolarsOfflineStore(OfflineStore):
         moments = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
 
         def run() -> pl.DataFrame:
-            return historical(rows, service, views, PolarsEngine(), full_names=full_feature_names)
+            joined = historical(rows, service, views, PolarsEngine(), full_names=full_feature_names)
+            bare = {name: full.partition("__")[2] for name, full in service.full_names.items()}
+            return joined if full_feature_names else joined.rename(bare)
 
         return PolarsRetrievalJob(
             run,

@@ -1,0 +1,75 @@
+"""One view read twice in one request: by who buys, and by who referred the buyer."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+import featurestore
+from featurestore.errors import DefinitionError, UnknownNameError
+
+NOW = datetime(2024, 1, 10, tzinfo=UTC)
+ROWS = pl.DataFrame({"customer": [3, 1, 9], "referred_by": [1, None, 3]})
+COLUMNS = ["amount", "referrer_amount", "referrer_coupon"]
+FOUND = [(8.0, None, None), (None, None, None), (None, 8.0, None)]
+
+
+@pytest.fixture
+def project(shop_files):
+    """The shop with a service that reads customers under two names."""
+    path = shop_files / "feature_repo/shop.py"
+    path.write_text(
+        path.read_text()
+        + """
+referrer = last_order["amount", "coupon"].aliased("referrer", keys={"customer": "referred_by"})
+referred = feature_service("referred", (last_order["amount"], referrer), owner="shop")
+"""
+    )
+    opened = featurestore.open(shop_files)
+    opened.validate("orders")
+    opened.build("last_order")
+    opened.materialize()
+    return opened
+
+
+def test_each_name_is_read_by_its_own_column(project):
+    """Offline and online alike."""
+    joined = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred")
+    assert joined.select(COLUMNS).rows() == FOUND
+    served = project.online(ROWS, "referred", statuses=True)
+    assert served.select(COLUMNS).rows() == FOUND
+    assert served["referrer_amount__status"].to_list() == [2, 3, 1]
+    full = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred", full_names=True, times=True)
+    assert full.columns[3:6] == ["last_order__amount", "referrer__amount", "referrer__coupon"]
+    assert "referrer__amount__age" in full.columns
+    explained = project.explain(ROWS.head(1).with_columns(event_timestamp=NOW), "referred")
+    assert explained["last_order"].height == 2
+    assert explained["referrer"]["verdict"].to_list() == ["older", "older", "answer"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_feast_reads_it_under_both_names(project):
+    """As Feast's own projections: a name and a map of join keys."""
+    from feast import FeatureStore  # noqa: PLC0415 - after the filters above
+
+    project.apply()
+    store = FeatureStore(repo_path=str(project.settings.feast_repo))
+    service = store.get_feature_service("referred")
+    asked = ROWS.with_columns(event_timestamp=NOW)
+    job = store.get_historical_features(asked.to_pandas(), service, full_feature_names=True)
+    full = ["last_order__amount", "referrer__amount", "referrer__coupon"]
+    assert pl.DataFrame(job.to_arrow()).select(full).rows() == FOUND
+    online = store.get_online_features(
+        service, ROWS.fill_null(0).to_dicts(), full_feature_names=True
+    ).to_dict()
+    assert list(zip(*(online[name] for name in full), strict=True)) == FOUND
+
+
+def test_two_reads_of_one_name_are_refused(project):
+    """Which key would it be?"""
+    view = project.catalog.view("last_order")
+    other = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
+    with pytest.raises(DefinitionError, match="'last_order' is two reads"):
+        featurestore.feature_service("twice", (view["amount"], other), owner="test")
+    with pytest.raises(UnknownNameError, match="did you mean 'customer'"):
+        view.aliased("x", keys={"custmer": "referred_by"})
