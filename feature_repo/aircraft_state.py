@@ -10,7 +10,7 @@ from schemas.features import AircraftState
 from schemas.flights import Flights
 
 
-@feature_view(entity=aircraft, ttl=timedelta(days=3), owner="ops-data")
+@feature_view(entity=aircraft, by_key=True, ttl=timedelta(days=3), owner="ops-data")
 def aircraft_state(flights: Frame[Flights]) -> Frame[AircraftState]:
     """An aircraft's last leg out of New York. It happened when it left, and is known once it has arrived."""
     previous_arrival = pl.when(pl.col("tailnum") == pl.col("tailnum").shift()).then(

@@ -10,7 +10,9 @@ from schemas.features import AirportCongestion
 from schemas.flights import Flights
 
 
-@feature_view(entity=airport, ttl=timedelta(hours=6), every=timedelta(minutes=15), owner="ops-data")
+@feature_view(
+    entity=airport, by_key=True, ttl=timedelta(hours=6), every=timedelta(minutes=15), owner="ops-data"
+)
 def airport_congestion(flights: Frame[Flights]) -> Frame[AirportCongestion]:
     """Departures and their mean delay in the last hour, published every quarter of an hour."""
     return (

@@ -10,7 +10,9 @@ from schemas.features import AirportWeather
 from schemas.weather import RawWeather
 
 
-@feature_view(entity=airport, ttl=timedelta(hours=3), delay=timedelta(minutes=20), owner="ops-data")
+@feature_view(
+    entity=airport, by_key=True, ttl=timedelta(hours=3), delay=timedelta(minutes=20), owner="ops-data"
+)
 def airport_weather(raw_weather: Frame[RawWeather]) -> Frame[AirportWeather]:
     """The weather at an airport, published 20 minutes after the hour, with means and sums of three hours."""
     # A running sum of floats carries the rounding of rows that have left its window: sum whole thousandths.

@@ -12,7 +12,9 @@ from schemas.flights import Flights
 LATE_MINUTES = 15
 
 
-@feature_view(entity=carrier, ttl=timedelta(days=14), delay=timedelta(minutes=15), owner="ops-data")
+@feature_view(
+    entity=carrier, by_key=True, ttl=timedelta(days=14), delay=timedelta(minutes=15), owner="ops-data"
+)
 def carrier_punctuality(flights: Frame[Flights]) -> Frame[CarrierPunctuality]:
     """How punctual a carrier's departures were over the last seven days, as reported 15 minutes after each."""
     delay = pl.col("departure_delay")

@@ -12,7 +12,9 @@ from schemas.flights import Flights
 LATE_MINUTES = 15
 
 
-@feature_view(entity=route, ttl=timedelta(days=30), delay=timedelta(minutes=15), owner="ops-data")
+@feature_view(
+    entity=route, by_key=True, ttl=timedelta(days=30), delay=timedelta(minutes=15), owner="ops-data"
+)
 def route_punctuality(flights: Frame[Flights]) -> Frame[RoutePunctuality]:
     """How punctual a route's arrivals were over the last fourteen days; an arrival's delay is known once it is over."""
     delay = pl.col("arrival_delay")

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.catalog import Catalog, Derived
+    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.feature_view import Selection
     from featurestore.definitions.source import Source
 
@@ -37,7 +38,10 @@ class ViewRows:
 
 
 class ComputeEngine(Protocol):
-    """Runs point-in-time joins."""
+    """Runs transformations and point-in-time joins."""
+
+    def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+        """Run a definition's function over its inputs; of rows that it leaves unordered, in any order."""
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join views to entity rows: the rows given, in their order, then what each view answers.

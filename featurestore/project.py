@@ -70,7 +70,7 @@ class Project:
         if self.settings.engine == "ray":
             from featurestore.adapters.ray import RayEngine  # noqa: PLC0415 - only who asks for Ray needs it
 
-            return RayEngine(self.settings.ray_address, span_bytes)
+            return RayEngine(self.settings.ray_address, span_bytes, root=self.settings.root)
         return PolarsEngine(span_bytes)
 
     @cached_property
@@ -101,7 +101,7 @@ class Project:
         node = self.catalog.node(name)
         if isinstance(node, Source):
             raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
-        return building.build(node, self.catalog, self.layout)
+        return building.build(node, self.catalog, self.layout, self._engine)
 
     def dataset(self, name: str) -> pl.LazyFrame:
         """Scan the rows of a source, dataset or feature view."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
+from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import MOMENT, ROW, answers, greatest, read_at, version_columns
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from featurestore.definitions.catalog import Derived
+    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import ViewRows
     from featurestore.timing.known_at import Timing
@@ -55,6 +58,10 @@ class PolarsEngine:
 
     span_bytes: int = 512 * MIB
 
+    def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+        """Run a definition's function over its inputs."""
+        return run(derived.name, derived.function, *inputs)
+
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join to entity rows, in their order, what each view answers."""
         return join_spans(entity_rows, views, self.span_bytes, _in_turn)
@@ -65,9 +72,9 @@ def _in_turn(asked: pl.DataFrame, work: Sequence[SpanJoin]) -> Iterable[pl.DataF
 
 
 def join_spans(
-    entity_rows: pl.DataFrame, views: Sequence[ViewRows], span_bytes: int, run: Run
+    entity_rows: pl.DataFrame, views: Sequence[ViewRows], span_bytes: int, each: Run
 ) -> pl.DataFrame:
-    """Cut the files of views into spans, have each answered by `run`, and put the answers in place.
+    """Cut the files of views into spans, have them answered by `each`, and put the answers in place.
 
     Parameters
     ----------
@@ -75,7 +82,7 @@ def join_spans(
         As for `featurestore.ports.ComputeEngine.historical`.
     span_bytes
         How much of a file makes a span.
-    run
+    each
         Is given entity rows by key and moment and the pieces of work of a view, and gives what `answer` says of each;
         it is called for all views before the first answer is awaited.
     """
@@ -87,7 +94,7 @@ def join_spans(
         if keys not in asked:
             asked[keys] = _asked(entity_rows, view.selection)
         rows = asked[keys]
-        running.append((view, run(rows, _work(rows, view, span_bytes))))
+        running.append((view, each(rows, _work(rows, view, span_bytes))))
     joined = []
     for view, parts in running:
         found = _in_place([part for part in parts if part.height], view, moments)

@@ -37,6 +37,23 @@ def call(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.LazyF
     return result
 
 
+def run(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.DataFrame:
+    """Run the function of a definition on data.
+
+    Raises
+    ------
+    DefinitionError
+        If it fails; names the definition, the file and the line where Python knows it.
+    """
+    frame = call(name, function, *inputs)
+    try:
+        return frame.collect()
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(
+            f"{name!r} fails on its data: {reason(error)}", hint=f"see {function.__code__.co_filename}"
+        ) from error
+
+
 def reason(error: BaseException) -> str:
     """Say an error in one line: Polars adds its whole plan."""
     lines = str(error).strip().splitlines()

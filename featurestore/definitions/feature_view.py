@@ -42,6 +42,7 @@ class FeatureView:
     owner: str
     tags: Mapping[str, str]
     defined_in: Path
+    by_key: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -151,6 +152,7 @@ def feature_view(
     delay: timedelta = ZERO,
     every: timedelta | None = None,
     tags: Mapping[str, str] | None = None,
+    by_key: bool = False,
 ) -> Callable[[Transformation], FeatureView]:
     """Declare a feature view; its name is the function's, its types are the schema's.
 
@@ -168,6 +170,8 @@ def feature_view(
         The cadence of materialization: rows become known at whole multiples of it (counted from 1970-01-01 UTC).
     tags
         Free words for Feast's registry.
+    by_key
+        True: the rows of a key follow from the input rows of that key alone, so that a cluster can part the work by key.
 
     Raises
     ------
@@ -194,7 +198,9 @@ def feature_view(
             owner=owner,
             tags=dict(tags or {}),
             defined_in=signature.path,
+            by_key=by_key,
         )
+        _check_by_key(view)
         _check_features(view)
         return view
 
@@ -240,6 +246,15 @@ def _check_times(name: str, contract: Contract) -> None:
             raise DefinitionError(
                 f"feature view {name!r}: {column!r} is {contract[column].dtype}, but must be Datetime('us', 'UTC')",
                 hint='annotate it Annotated[pl.Datetime, "us", "UTC"]',
+            )
+
+
+def _check_by_key(view: FeatureView) -> None:
+    for contract in view.inputs if view.by_key else ():
+        if missing := [key for key in view.keys if key not in contract]:
+            raise DefinitionError(
+                f"feature view {view.name!r}: by_key, but schema {contract.name} lacks {', '.join(map(repr, missing))}",
+                hint="leave by_key out",
             )
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from featurestore.definitions.call import call, reason
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
-from featurestore.errors import DefinitionError
 from featurestore.operations.validate import settle
 from featurestore.quality.gate import inspect
 from featurestore.quality.view_rows import inspect_view
@@ -19,8 +15,10 @@ from featurestore.storage.views import scan_view
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import polars as pl
+
     from featurestore.definitions.catalog import Catalog, Derived, Node
-    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.ports import ComputeEngine
     from featurestore.quality.verdict import Verdict
     from featurestore.storage.layout import Layout
 
@@ -48,7 +46,7 @@ def scan(node: Node, layout: Layout) -> pl.LazyFrame:
     return scan_parquet(path_of(node, layout), made_by=made_by(node))
 
 
-def build(derived: Derived, catalog: Catalog, layout: Layout) -> Verdict:
+def build(derived: Derived, catalog: Catalog, layout: Layout, engine: ComputeEngine) -> Verdict:
     """Build one dataset or feature view from datasets already in place.
 
     The rows of a feature view are kept sorted by key, event and created timestamp, exact duplicates once; those of
@@ -64,21 +62,10 @@ def build(derived: Derived, catalog: Catalog, layout: Layout) -> Verdict:
     DefinitionError
         If the function fails.
     """
-    rows = transform(derived, catalog, layout)
+    rows = engine.transform(derived, [scan(node, layout) for node in catalog.inputs(derived)]).lazy()
     if isinstance(derived, FeatureView):
         inspection = inspect_view(derived, rows)
     else:
         key = derived.contract.key
         inspection = inspect(rows.sort(key) if key else rows, derived.contract, dataset=derived.name)
     return settle(inspection, layout, derived.name, path_of(derived, layout))
-
-
-def transform(derived: Derived | TrainingSet, catalog: Catalog, layout: Layout) -> pl.LazyFrame:
-    """Run a definition's function over its inputs."""
-    inputs = [scan(node, layout) for node in catalog.inputs(derived)]
-    try:
-        return call(derived.name, derived.function, *inputs).collect().lazy()
-    except pl.exceptions.PolarsError as error:
-        raise DefinitionError(
-            f"{derived.name!r} fails on its data: {reason(error)}", hint=f"see {derived.defined_in}"
-        ) from error

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.digest import service_digest
-from featurestore.operations.build import path_of, transform
+from featurestore.operations.build import path_of, scan
 from featurestore.quality.gate import admit, inspect
 from featurestore.storage.files import write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
@@ -64,7 +64,9 @@ def build_training_set(
     MissingDataError
         If a dataset is not built yet.
     """
-    rows = admit(inspect(transform(training, catalog, layout), training.contract, dataset=training.name))
+    inputs = [scan(node, layout) for node in catalog.inputs(training)]
+    asked = engine.transform(training, inputs).lazy()
+    rows = admit(inspect(asked, training.contract, dataset=training.name))
     views = [rows_of(selection, layout) for selection in training.service.reads]
     joined = historical(rows, training.service, views, engine, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))

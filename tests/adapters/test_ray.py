@@ -96,3 +96,20 @@ def test_a_project_moves_to_ray_by_one_setting(shop):
     rows = pl.DataFrame({"customer": [1, 3, 9], "event_timestamp": [datetime(2024, 1, 9, tzinfo=UTC)] * 3})
     assert moved.historical(rows, ["last_order"]).equals(shop.historical(rows, ["last_order"]))
     assert moved.settings.engine == "ray"
+
+
+def test_a_view_declared_by_key_is_built_in_parts(shop_files):
+    """The file is the local one, byte for byte."""
+    definitions = shop_files / "feature_repo/shop.py"
+    definitions.write_text(
+        definitions.read_text().replace("entity=customer, owner", "entity=customer, by_key=True, owner")
+    )
+    local = featurestore.open(shop_files)
+    local.validate("orders")
+    local.build("last_order")
+    built = local.layout.features("last_order").read_bytes()
+    with (shop_files / "pyproject.toml").open("a") as settings:
+        settings.write('engine = "ray"\n')
+    local.layout.features("last_order").unlink()
+    featurestore.open(shop_files).build("last_order")
+    assert local.layout.features("last_order").read_bytes() == built
