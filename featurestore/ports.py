@@ -79,7 +79,8 @@ class OnlineStore(Protocol):
     ) -> int:
         """Apply rows in one transaction; a row replaces the stored one only if its version is greater.
 
-        With `replace`, whatever was there before goes in the same transaction. Returns how many rows were applied.
+        With `replace`, whatever was there before goes in the same step, except the marks of deleted keys
+        (`featurestore.values.codec.tombstone`). Readers see the view before or after. Returns how many rows were applied.
         """
 
     def read(
@@ -88,7 +89,10 @@ class OnlineStore(Protocol):
         """Look up keys of several views in one consistent snapshot."""
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """List all keys and rows of a view."""
+        """List all keys and rows of a view, marks of deleted keys included."""
+
+    def drop(self, views: Sequence[str]) -> None:
+        """Remove all of views, and what is known of them."""
 
 
 class Registry(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -11,7 +12,7 @@ import msgspec
 
 from featurestore.errors import MissingDataError, StoreError
 from featurestore.ports import ViewState
-from featurestore.values.codec import version_of
+from featurestore.values.codec import is_tombstone, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,12 +55,15 @@ class LmdbStore:
     ) -> int:
         """Apply rows and the view's state in one transaction; the greater version wins."""
         applied = 0
-        with _translated(self._path):
+        with _translated(self._path), _WRITING:
             database = self._env.open_db(view.encode(), create=True)
             states = self._env.open_db(STATES, create=True)
             with self._env.begin(write=True) as transaction:
                 if replace:
+                    deleted = [pair for pair in transaction.cursor(db=database) if is_tombstone(pair[1])]
                     transaction.drop(database, delete=False)
+                    for key, mark in deleted:
+                        transaction.put(key, mark, db=database)
                 for key, row in rows:
                     current = transaction.get(key, db=database)
                     if current is None or version_of(row) > version_of(current):
@@ -88,7 +92,7 @@ class LmdbStore:
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove all rows of views, and what is known of them."""
-        with _translated(self._path):
+        with _translated(self._path), _WRITING:
             databases = [(view, self._database(view)) for view in views]
             states = self._database(STATES.decode())
             with self._env.begin(write=True) as transaction:
@@ -109,24 +113,31 @@ class LmdbStore:
     def _database(self, view: str) -> lmdb._Database | None:
         if view not in self._views:
             try:
-                self._views[view] = self._env.open_db(view.encode(), create=False)
+                # In a reading transaction: one of its own would wait for whoever writes.
+                with _OPENING, self._env.begin() as reading:
+                    self._views[view] = self._env.open_db(view.encode(), txn=reading, create=False)
             except lmdb.NotFoundError:
                 return None
         return self._views[view]
 
 
 # LMDB wants one environment for each folder (however it is named) and process, and none carried over a fork.
+_OPENING = Lock()
+# Threads of one process wait here: a database opened while another thread writes would wait for it with the
+# interpreter's lock held. Other processes wait for LMDB's own lock.
+_WRITING = Lock()
 _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
 
 
 def _environment(path: Path) -> lmdb.Environment:
     folder = path.stat()
     identity = (folder.st_dev, folder.st_ino, os.getpid())
-    if identity not in _ENVIRONMENTS or not (path / "data.mdb").exists():
-        _ENVIRONMENTS[identity] = lmdb.open(
-            str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024
-        )
-    return _ENVIRONMENTS[identity]
+    with _OPENING:
+        if identity not in _ENVIRONMENTS or not (path / "data.mdb").exists():
+            _ENVIRONMENTS[identity] = lmdb.open(
+                str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024
+            )
+        return _ENVIRONMENTS[identity]
 
 
 @contextmanager

@@ -32,6 +32,16 @@ def version_of(row: bytes) -> bytes:
     return row[: HEADER.size]
 
 
+def tombstone(moment: int) -> bytes:
+    """Return what stands for a key deleted at a moment (microseconds): rows of older events do not bring it back."""
+    return HEADER.pack(moment + _OFFSET, moment + _OFFSET)
+
+
+def is_tombstone(row: bytes) -> bool:
+    """Say whether a stored row stands for a deleted key: a version with no values."""
+    return len(row) == HEADER.size
+
+
 def physical(dtype: pl.DataType) -> pl.DataType:
     """Return the dtype in which a value is stored: times as integers, decimals as text, fixed-width vectors as lists."""
     if isinstance(dtype, pl.Datetime):
@@ -98,7 +108,7 @@ def encode_rows(
 
 
 def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFrame:
-    """Decode stored rows.
+    """Decode stored rows; a deleted key has none.
 
     Returns
     -------
@@ -113,7 +123,7 @@ def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFra
     absent: list[Any] = [None] * (len(features) + 1)
     decoded = [
         absent
-        if row is None
+        if row is None or is_tombstone(row)
         else [HEADER.unpack_from(row)[0] - _OFFSET, *_decode(memoryview(row)[HEADER.size :])]
         for row in rows
     ]

@@ -1,0 +1,144 @@
+"""PostgreSQL: an online store for many machines, in two tables of the database that teams already run."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from featurestore.errors import ConfigError, StoreError
+from featurestore.ports import ViewState
+from featurestore.values.codec import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+try:
+    import psycopg
+    from psycopg import sql
+except ImportError as error:
+    raise ConfigError(
+        "the online store is PostgreSQL, and its client is not installed",
+        hint="pip install 'featurestore[postgres]'",
+    ) from error
+
+TABLES = """
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE IF NOT EXISTS {schema}.states (view text PRIMARY KEY, state bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS {schema}.rows (
+    view text NOT NULL, key bytea NOT NULL, row bytea NOT NULL, PRIMARY KEY (view, key)
+);
+"""
+ARRIVED = "CREATE TEMPORARY TABLE arrived (key bytea NOT NULL, row bytea NOT NULL) ON COMMIT DROP"
+# bytea compares byte by byte, as versions do. In the order of keys, so that two writers do not wait for each other.
+MERGE = f"""
+INSERT INTO {{schema}}.rows AS held (view, key, row)
+SELECT DISTINCT ON (key) %s, key, row FROM arrived ORDER BY key, substring(row FROM 1 FOR {HEADER.size}) DESC
+ON CONFLICT (view, key) DO UPDATE SET row = EXCLUDED.row
+WHERE substring(EXCLUDED.row FROM 1 FOR {HEADER.size}) > substring(held.row FROM 1 FOR {HEADER.size})
+"""  # noqa: S608 - our own number
+EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND octet_length(row) <> {HEADER.size}"  # noqa: S608
+KEEP = """
+INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
+"""
+
+
+class PostgresStore:
+    """An online store in one schema of a PostgreSQL database.
+
+    Parameters
+    ----------
+    url
+        Such as ``postgresql://user@localhost:5432/features``.
+    project
+        Name of the schema.
+    """
+
+    def __init__(self, url: str, project: str) -> None:
+        self._schema = sql.Identifier(f"featurestore_{project}")
+        self._url = url
+        with _translated(url):
+            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=3)
+            with self._connection.transaction():
+                # Two that start at once would both create the tables.
+                self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [hash_of(project)])
+                self._run(TABLES)
+
+    def state(self, view: str) -> ViewState | None:
+        """Say what is held of a view."""
+        return self.read([(view, ())])[0][0]
+
+    def write(
+        self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
+    ) -> int:
+        """Apply rows and the view's state in one transaction; the greater version wins."""
+        with _translated(self._url), self._connection.transaction():
+            self._connection.execute(ARRIVED)
+            with self._connection.cursor().copy("COPY arrived (key, row) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(["bytea", "bytea"])
+                for pair in rows:
+                    copy.write_row(pair)
+            if replace:
+                self._run(EMPTY, view)
+            applied = self._run(MERGE, view).rowcount
+            self._run(KEEP, view, msgspec.json.encode(state))
+        return int(applied)
+
+    def read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
+        """Look up keys of several views in one snapshot."""
+        found: list[tuple[ViewState | None, list[bytes | None]]] = []
+        with _translated(self._url), self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for view, keys in views:
+                held = self._run("SELECT state FROM {schema}.states WHERE view = %s", view).fetchone()
+                if held is None:
+                    found.append((None, [None] * len(keys)))
+                    continue
+                rows: dict[bytes, bytes] = {}
+                if keys:
+                    answer = self._run(
+                        "SELECT key, row FROM {schema}.rows WHERE view = %s AND key = ANY(%s)",
+                        view,
+                        list(keys),
+                    )
+                    rows = dict(answer.fetchall())
+                found.append((msgspec.json.decode(held[0], type=ViewState), [rows.get(key) for key in keys]))
+        return found
+
+    def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
+        """List all keys and rows of a view, in the order of the keys."""
+        with _translated(self._url):
+            answer = self._run("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
+            yield from answer
+
+    def drop(self, views: Sequence[str]) -> None:
+        """Remove all of views, and what is known of them."""
+        with _translated(self._url), self._connection.transaction():
+            for table in ("rows", "states"):
+                self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
+
+    def _run(self, statement: str, *values: Any) -> Any:
+        query = sql.SQL(statement).format(schema=self._schema)
+        return self._connection.execute(query, values or None, binary=bool(values))
+
+
+def hash_of(project: str) -> int:
+    """Return a number for a project, the same in every process."""
+    return int.from_bytes(project.encode()[:7].ljust(7), "big")
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise StoreError(
+            f"PostgreSQL at {url.rpartition('@')[2]} does not answer: {str(error).strip()}",
+            hint="start it, or try again",
+            retry=True,
+        ) from error
+    except psycopg.Error as error:
+        raise StoreError(f"PostgreSQL at {url.rpartition('@')[2]}: {str(error).strip()}") from error

@@ -1,0 +1,166 @@
+"""Redis (or Valkey): an online store for many machines.
+
+A view is one hash, ``<project>:<view>:<generation>``; ``<project>:<view>`` holds its state and generation. To write a
+view anew is to fill the next generation and then to turn to it, in one step. Rows are compared inside Redis, so that the
+greater version wins also between concurrent writers.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from featurestore.errors import ConfigError, StoreError
+from featurestore.ports import ViewState
+from featurestore.values.codec import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+try:
+    import redis
+except ImportError as error:
+    raise ConfigError(
+        "the online store is Redis, and its client is not installed", hint="pip install 'featurestore[redis]'"
+    ) from error
+
+ROWS_A_CALL = 1_000
+# Lua compares strings by the locale; versions are compared byte by byte. A generation that is being filled vanishes an
+# hour after its writer did.
+APPLY = f"""
+local function newer(row, current)
+  if not current then return true end
+  for i = 1, {HEADER.size} do
+    local a, b = string.byte(row, i), string.byte(current, i)
+    if a ~= b then return a > b end
+  end
+  return false
+end
+local target = ARGV[1]
+if target == '' then target = redis.call('HGET', KEYS[1], 'generation') or '0' end
+local rows, applied = KEYS[1] .. ':' .. target, 0
+for i = 2, #ARGV, 2 do
+  if newer(ARGV[i + 1], redis.call('HGET', rows, ARGV[i])) then
+    redis.call('HSET', rows, ARGV[i], ARGV[i + 1])
+    applied = applied + 1
+  end
+end
+if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 3600) end
+return applied
+"""
+READ = """
+local found = redis.call('HMGET', KEYS[1], 'state', 'generation')
+if not found[1] then return {false} end
+local rows = {found[1]}
+if #ARGV > 0 then
+  local name = KEYS[1] .. ':' .. (found[2] or '0')
+  for i = 1, #ARGV do rows[i + 1] = redis.call('HGET', name, ARGV[i]) end
+end
+return rows
+"""
+TURN = """
+local before = redis.call('HGET', KEYS[1], 'generation') or '0'
+redis.call('HSET', KEYS[1], 'state', ARGV[1], 'generation', ARGV[2])
+redis.call('PERSIST', KEYS[1] .. ':' .. ARGV[2])
+if before ~= ARGV[2] then redis.call('UNLINK', KEYS[1] .. ':' .. before) end
+"""
+
+
+class RedisStore:
+    """An online store in one Redis database.
+
+    Parameters
+    ----------
+    url
+        Such as ``redis://localhost:6379/0``.
+    project
+        Prefix of all keys.
+    """
+
+    def __init__(self, url: str, project: str) -> None:
+        with _translated(url):
+            self._redis: Any = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=3)
+            self._apply = self._redis.register_script(APPLY)
+            self._read = self._redis.register_script(READ)
+            self._turn = self._redis.register_script(TURN)
+        self._url, self._project = url, project
+
+    def state(self, view: str) -> ViewState | None:
+        """Say what is held of a view."""
+        return self.read([(view, ())])[0][0]
+
+    def write(
+        self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
+    ) -> int:
+        """Apply rows, a thousand in one step, then the view's state; the greater version wins."""
+        name, applied, waiting = self._name(view), 0, iter(rows)
+        with _translated(self._url):
+            generation = ""
+            if replace:
+                generation = str(self._redis.hincrby(name, "last", 1))
+                self._redis.unlink(f"{name}:{generation}")
+                deleted = (pair for pair in self.scan(view) if len(pair[1]) == HEADER.size)
+                self._put(name, generation, deleted)
+            while part := list(islice(waiting, ROWS_A_CALL)):
+                applied += self._put(name, generation, part)
+            current = generation or (self._redis.hget(name, "generation") or b"0").decode()
+            self._turn(keys=[name], args=[msgspec.json.encode(state), current])
+        return applied
+
+    def read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
+        """Look up keys of several views in one snapshot."""
+        with _translated(self._url):
+            together = self._redis.pipeline(transaction=True)
+            for view, keys in views:
+                self._read(keys=[self._name(view)], args=list(keys), client=together)
+            answers = together.execute()
+        found: list[tuple[ViewState | None, list[bytes | None]]] = []
+        for (_, keys), (state, *stored) in zip(views, answers, strict=True):
+            if state is None:
+                found.append((None, [None] * len(keys)))
+            else:
+                found.append((msgspec.json.decode(state, type=ViewState), stored))
+        return found
+
+    def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
+        """List all keys and rows of a view, in the order of the keys."""
+        name = self._name(view)
+        with _translated(self._url):
+            generation = (self._redis.hget(name, "generation") or b"0").decode()
+            rows = dict(self._redis.hscan_iter(f"{name}:{generation}", count=ROWS_A_CALL))
+        yield from sorted(rows.items())
+
+    def drop(self, views: Sequence[str]) -> None:
+        """Remove all of views, and what is known of them."""
+        with _translated(self._url):
+            for name in map(self._name, views):
+                generation = (self._redis.hget(name, "generation") or b"0").decode()
+                self._redis.unlink(name, f"{name}:{generation}")
+
+    def _put(self, name: str, generation: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
+        return int(self._apply(keys=[name], args=[generation, *(part for pair in rows for part in pair)]))
+
+    def _name(self, view: str) -> str:
+        return f"{self._project}:{view}"
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise StoreError(
+            f"Redis at {_shown(url)} does not answer: {error}", hint="start it, or try again", retry=True
+        ) from error
+    except (redis.RedisError, ValueError) as error:
+        raise StoreError(f"Redis at {_shown(url)}: {error}", hint="look at the server's log") from error
+
+
+def _shown(url: str) -> str:
+    # Without the password.
+    return url.rpartition("@")[2]

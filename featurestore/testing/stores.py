@@ -1,0 +1,105 @@
+"""What every online store must do: hold the fold, whatever the order of arrival, and never a mixture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.ports import ViewState
+from featurestore.values.codec import HEADER, is_tombstone, tombstone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.ports import OnlineStore
+
+
+def row(version: int, value: bytes) -> bytes:
+    """Return a stored row of a version."""
+    return HEADER.pack(version, version) + value
+
+
+def state(watermark: int) -> ViewState:
+    """Return a view's state at a watermark."""
+    return ViewState(definition="definition", source="source", watermark=watermark)
+
+
+def require_store(open_store: Callable[[], OnlineStore]) -> None:
+    """Prove an online store; `open_store` opens the same one, empty at first, each time as another process would.
+
+    Raises
+    ------
+    AssertionError
+        Naming the law that does not hold.
+    """
+    for law in (
+        _empty,
+        _greater_version_wins,
+        _replace,
+        _deleted_stays_deleted,
+        _views_apart,
+        _many_rows,
+        _drop,
+    ):
+        store, other = open_store(), open_store()
+        store.drop(["one", "two"])
+        if not law(store, other):
+            raise AssertionError(f"{type(store).__name__}: {(law.__doc__ or '').strip()}")
+
+
+def _empty(store: OnlineStore, other: OnlineStore) -> bool:
+    """Find nothing of a view never written."""
+    return (
+        store.state("one") is None
+        and store.read([("one", [b"a"])]) == [(None, [None])]
+        and list(other.scan("one")) == []
+    )
+
+
+def _greater_version_wins(store: OnlineStore, other: OnlineStore) -> bool:
+    """Let the greater version win, whatever the order of arrival; an equal one changes nothing."""
+    first = store.write("one", [(b"a", row(2, b"x")), (b"a", row(1, b"y"))], state(1), replace=False)
+    second = other.write("one", [(b"a", row(1, b"z")), (b"b", row(0, b""))], state(2), replace=False)
+    third = store.write("one", [(b"a", row(2, b"w")), (b"b", row(2**64 - 1, b"v"))], state(3), replace=False)
+    found = other.read([("one", [b"b", b"c", b"a", b"a"])])
+    expected = [row(2**64 - 1, b"v"), None, row(2, b"x"), row(2, b"x")]
+    return (first, second, third) == (1, 1, 1) and found == [(state(3), expected)]
+
+
+def _replace(store: OnlineStore, other: OnlineStore) -> bool:
+    """Hold nothing of before in a view written anew, and take older versions then."""
+    store.write("one", [(b"a", row(9, b"x")), (b"b", row(9, b"x"))], state(1), replace=False)
+    applied = other.write("one", [(b"a", row(1, b"y"))], state(2), replace=True)
+    return applied == 1 and store.read([("one", [b"a", b"b"])]) == [(state(2), [row(1, b"y"), None])]
+
+
+def _deleted_stays_deleted(store: OnlineStore, other: OnlineStore) -> bool:
+    """Bring a deleted key back with a newer event only, also when the view is written anew."""
+    mark = tombstone(0)
+    store.write("one", [(b"a", row(5, b"x")), (b"b", mark)], state(1), replace=False)
+    older, newer = mark[:7] + b"\x00" + mark[8:] + b"x", tombstone(1) + b"x"
+    other.write("one", [(b"b", older)], state(2), replace=True)
+    kept = dict(store.scan("one"))
+    other.write("one", [(b"b", newer)], state(3), replace=False)
+    return is_tombstone(kept[b"b"]) and kept == {b"b": mark} and dict(store.scan("one")) == {b"b": newer}
+
+
+def _views_apart(store: OnlineStore, other: OnlineStore) -> bool:
+    """Keep views apart, and see all of them in one read."""
+    store.write("one", [(b"\x00\xff", row(1, b"\x00"))], state(1), replace=False)
+    other.write("two", [(b"\x00\xff", row(2, b"\xff"))], state(2), replace=False)
+    found = store.read([("two", [b"\x00\xff"]), ("none", [b"a"]), ("one", [b"\x00\xff"])])
+    return found == [(state(2), [row(2, b"\xff")]), (None, [None]), (state(1), [row(1, b"\x00")])]
+
+
+def _many_rows(store: OnlineStore, other: OnlineStore) -> bool:
+    """Take more rows than any batch, and list them in the order of their keys."""
+    pairs = [(number.to_bytes(4, "big"), row(number, b"x" * 100)) for number in range(5_000)]
+    applied = store.write("one", reversed(pairs), state(1), replace=True)
+    return applied == len(pairs) and list(other.scan("one")) == pairs
+
+
+def _drop(store: OnlineStore, other: OnlineStore) -> bool:
+    """Leave a dropped view as one never written."""
+    store.write("one", [(b"a", row(1, b"x"))], state(1), replace=True)
+    other.drop(["one", "none"])
+    return store.state("one") is None and list(store.scan("one")) == []

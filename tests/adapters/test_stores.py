@@ -1,0 +1,81 @@
+"""LMDB, Redis and PostgreSQL, the servers real, behave the same to the last bit."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from featurestore.adapters.lmdb import LmdbStore
+from featurestore.errors import StoreError
+from featurestore.testing.stores import require_store, row, state
+from tests.servers import free_port, postgres_server, redis_server
+
+
+def lmdb_factory(tmp_path):
+    return lambda: LmdbStore(tmp_path / "store.lmdb", create=True)
+
+
+def redis_factory(url):
+    from featurestore.adapters.redis import RedisStore  # noqa: PLC0415 - an extra
+
+    return lambda: RedisStore(url, "test")
+
+
+def postgres_factory(url):
+    from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    return lambda: PostgresStore(url, "test")
+
+
+@pytest.fixture(scope="module")
+def redis_url():
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_url():
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["lmdb", "redis", "postgres"])
+def factory(request, tmp_path):
+    """Open the same store again and again."""
+    if request.param == "lmdb":
+        return lmdb_factory(tmp_path)
+    url = request.getfixturevalue(f"{request.param}_url")
+    return (redis_factory if request.param == "redis" else postgres_factory)(url)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # connections end with the process
+def test_every_store_keeps_the_laws(factory):
+    """One suite for all, shipped with the package."""
+    require_store(factory)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_concurrent_writers_leave_the_greatest_version(factory):
+    """Eight writers, each with every key, in different orders."""
+    factory().drop(["view"])
+    keys = [number.to_bytes(2, "big") for number in range(300)]
+
+    def write(writer: int) -> None:
+        pairs = [(key, row(writer, bytes([writer]))) for key in keys]
+        factory().write("view", pairs if writer % 2 else reversed(pairs), state(writer), replace=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert dict(factory().scan("view")) == {key: row(7, b"\x07") for key in keys}
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_a_server_that_does_not_answer_is_worth_another_try(name):
+    """The error says so, and does not show the password."""
+    url = {"redis": "redis://:secret@127.0.0.1:{}/0", "postgres": "postgresql://me:secret@127.0.0.1:{}/x"}[
+        name
+    ]
+    factory = {"redis": redis_factory, "postgres": postgres_factory}[name](url.format(free_port()))
+    with pytest.raises(StoreError, match="does not answer") as caught:
+        factory().state("view")
+    assert caught.value.retry
+    assert "secret" not in str(caught.value)
