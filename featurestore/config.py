@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 KNOWN = {"schemas", "definitions", "data", "engine", "ray_address", "memory"}
 ENGINES = ("polars", "ray")
+ONLINE_STORES = {
+    f"featurestore.adapters.feast.online.{kind.title()}OnlineStore": kind
+    for kind in ("lmdb", "redis", "postgres")
+}
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,14 @@ class Settings:
         Names of the packages that hold schemas and definitions.
     data
         The folder of all data.
+    name
+        Feast's name of the project.
+    online_kind
+        ``"lmdb"``, ``"redis"`` or ``"postgres"``: the class of the online store that feature_store.yaml names.
     online
         Where the embedded online store lies.
+    online_url
+        Of a server; None: the store is embedded.
     engine
         Where joins run: ``"polars"`` (this process) or ``"ray"`` (a cluster).
     ray_address
@@ -48,6 +59,9 @@ class Settings:
     data: Path
     online: Path
     as_of: datetime | None
+    name: str = "features"
+    online_kind: str = "lmdb"
+    online_url: str | None = None
     engine: str = "polars"
     ray_address: str | None = None
     memory: int = 2048
@@ -92,7 +106,8 @@ def load_settings(root: Path) -> Settings:
         raise ConfigError(f"{path}: engine is {engine!r}, not one of {', '.join(ENGINES)}")
     if not isinstance(memory, int) or memory < 1:
         raise ConfigError(f"{path}: memory is {memory!r}, but must be a number of MiB")
-    online = _online_section(root / definitions / "feature_store.yaml")
+    feast = _feast_settings(root / definitions / "feature_store.yaml")
+    online = feast["online_store"]
     return Settings(
         root=root,
         schemas=table.get("schemas", "schemas"),
@@ -100,23 +115,35 @@ def load_settings(root: Path) -> Settings:
         data=root / table.get("data", "data"),
         online=(root / definitions / online.get("path", "../data/online/store.lmdb")).resolve(),
         as_of=parse_moment(online["as_of"]) if online.get("as_of") is not None else None,
+        name=str(feast.get("project", "features")),
+        online_kind=_online_kind(root / definitions / "feature_store.yaml", str(online.get("type"))),
+        online_url=online.get("url"),
         engine=engine,
         ray_address=table.get("ray_address"),
         memory=memory,
     )
 
 
-def _online_section(path: Path) -> dict[str, Any]:
+def _feast_settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path}: not found", hint="Feast's settings belong there; see the README")
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # As Feast does: ${VARIABLE} is taken from the environment.
+        settings = yaml.safe_load(os.path.expandvars(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
     section = settings.get("online_store") if isinstance(settings, dict) else None
     if not isinstance(section, dict):
         raise ConfigError(f"{path}: online_store is missing", hint="give its type and path")
-    return section
+    return cast("dict[str, Any]", settings)
+
+
+def _online_kind(path: Path, type_name: str) -> str:
+    if type_name not in ONLINE_STORES:
+        raise ConfigError(
+            f"{path}: online_store is of type {type_name!r}", hint=f"one of ours: {', '.join(ONLINE_STORES)}"
+        )
+    return ONLINE_STORES[type_name]
 
 
 def parse_moment(value: str | datetime) -> datetime:

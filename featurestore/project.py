@@ -11,6 +11,7 @@ import polars as pl
 from featurestore.adapters.entity_rows import frame_of
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
+from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings, parse_moment
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.feature_service import FeatureService
@@ -39,11 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from featurestore.adapters.lmdb import LmdbStore
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.operations.materialize import Materialized
-    from featurestore.ports import ComputeEngine
+    from featurestore.ports import ComputeEngine, OnlineStore
     from featurestore.quality.verdict import Verdict
 
 Rows = pl.DataFrame | pl.LazyFrame
@@ -243,11 +243,9 @@ class Project:
         """Derive dvc.yaml from the definitions."""
         return pipeline(self.catalog, self.settings, self.layout)
 
-    def store(self, *, create: bool = False) -> LmdbStore:
+    def store(self, *, create: bool = False) -> OnlineStore:
         """Open the online store."""
-        from featurestore.adapters.lmdb import LmdbStore  # noqa: PLC0415 - only who reads online needs LMDB
-
-        return LmdbStore(self.settings.online, create=create)
+        return open_store(self.settings, create=create)
 
     def example(self, service: str) -> pl.DataFrame:
         """Take from a service's training set the last complete row asked by now, as an example to look up."""

@@ -58,12 +58,18 @@ class PostgresStore:
     def __init__(self, url: str, project: str) -> None:
         self._schema = sql.Identifier(f"featurestore_{project}")
         self._url = url
-        with _translated(url):
-            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=3)
-            with self._connection.transaction():
-                # Two that start at once would both create the tables.
-                self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [hash_of(project)])
-                self._run(TABLES)
+        self._open: psycopg.Connection[Any] | None = None
+        with _translated(url), self._connection.transaction():
+            # Two that start at once would both create the tables.
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [hash_of(project)])
+            self._run(TABLES)
+
+    @property
+    def _connection(self) -> psycopg.Connection[Any]:
+        """The open connection; a new one where the server has closed the last."""
+        if self._open is None or self._open.closed:
+            self._open = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
+        return self._open
 
     def state(self, view: str) -> ViewState | None:
         """Say what is held of a view."""

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import featurestore
+from featurestore.adapters.feast.context import context_of
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.errors import StoreError
 from featurestore.testing.stores import require_store, row, state
@@ -79,3 +81,47 @@ def test_a_server_that_does_not_answer_is_worth_another_try(name):
         factory().state("view")
     assert caught.value.retry
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypatch):
+    """The same definitions and values, through our API and Feast's; the audit agrees."""
+    from feast import FeatureStore  # noqa: PLC0415 - after the filters above
+
+    shop.materialize()
+    rows = [{"customer": customer, "basket": 10.0} for customer in (1, 2, 3, 9)]
+    embedded = shop.online(rows, "buying", statuses=True)
+    monkeypatch.setenv("STORE_URL", request.getfixturevalue(f"{name}_url"))
+    settings = shop.settings.feast_repo / "feature_store.yaml"
+    text = settings.read_text().replace("LmdbOnlineStore", f"{name.title()}OnlineStore")
+    settings.write_text(text.replace("path: ../data/online/store.lmdb", "url: ${STORE_URL}"))
+    moved = featurestore.open(shop.settings.root)
+    moved.materialize()
+    assert moved.online(rows, "buying", statuses=True).equals(embedded)
+    assert moved.audit().mismatches == 0
+    moved.apply()
+    context_of.__globals__["_load"].cache_clear()
+    store = FeatureStore(repo_path=str(moved.settings.feast_repo))
+    answer = store.get_online_features(store.get_feature_service("buying"), rows).to_dict()
+    assert answer["ratio"] == embedded["ratio"].to_list()
+    assert answer["amount"] == embedded["amount"].to_list()
+    store.teardown()
+    assert moved.store().state("last_order") is None
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_lost_connection_is_made_anew(postgres_url):
+    """One error that is worth another try, and then the answer."""
+    import psycopg  # noqa: PLC0415 - an extra
+
+    store = postgres_factory(postgres_url)()
+    store.write("view", [(b"a", row(1, b"x"))], state(1), replace=True)
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'features'"
+        )
+    with pytest.raises(StoreError, match="does not answer") as caught:
+        store.state("view")
+    assert caught.value.retry
+    assert store.state("view") == state(1)

@@ -16,7 +16,7 @@ from pydantic import StrictStr
 
 from featurestore.adapters.feast.context import context_of
 from featurestore.adapters.feast.protos import from_values, moment, to_values
-from featurestore.adapters.lmdb import LmdbStore
+from featurestore.adapters.stores import open_store
 from featurestore.definitions.digest import view_digest
 from featurestore.ports import ViewState
 from featurestore.storage.fingerprint import file_fingerprint
@@ -52,8 +52,39 @@ class LmdbOnlineStoreConfig(FeastConfigBaseModel):
     as_of: StrictStr | None = None
 
 
+class _ServerConfig(FeastConfigBaseModel):
+    """Settings of an online store on a server.
+
+    Attributes
+    ----------
+    url
+        Of the server; ``${VARIABLE}`` is taken from the environment.
+    as_of
+        A fixed moment that stands for now, ISO 8601 with offset; left out: the clock.
+    """
+
+    url: StrictStr
+    as_of: StrictStr | None = None
+
+
+class RedisOnlineStoreConfig(_ServerConfig):
+    """Settings of the online store in Redis."""
+
+    type: Literal["featurestore.adapters.feast.online.RedisOnlineStore"] = (
+        "featurestore.adapters.feast.online.RedisOnlineStore"
+    )
+
+
+class PostgresOnlineStoreConfig(_ServerConfig):
+    """Settings of the online store in PostgreSQL."""
+
+    type: Literal["featurestore.adapters.feast.online.PostgresOnlineStore"] = (
+        "featurestore.adapters.feast.online.PostgresOnlineStore"
+    )
+
+
 class LmdbOnlineStore(OnlineStore):
-    """Feast's online store over our LMDB store."""
+    """Feast's online store over the store that feature_store.yaml names: here LMDB."""
 
     def online_write_batch(
         self,
@@ -67,7 +98,7 @@ class LmdbOnlineStore(OnlineStore):
         view = context.view(table.name)
         frame = _rows_of(view, data)
         known = frame.select(known_at(view.timing).alias(KNOWN_AT).max()).item()
-        store = LmdbStore(context.settings.online, create=True)
+        store = open_store(context.settings, create=True)
         before = store.state(view.name)
         same = before is not None and before.definition == view_digest(view)
         state = ViewState(
@@ -144,9 +175,17 @@ class LmdbOnlineStore(OnlineStore):
 
     def teardown(self, config: Any, tables: Sequence[Any], entities: Sequence[Any]) -> None:
         """Remove the views' rows."""
-        path = context_of(config.repo_path).settings.online
-        if path.exists():
-            LmdbStore(path).drop([table.name for table in tables])
+        settings = context_of(config.repo_path).settings
+        if settings.online_url is not None or settings.online.exists():
+            open_store(settings).drop([table.name for table in tables])
+
+
+class RedisOnlineStore(LmdbOnlineStore):
+    """The same over Redis."""
+
+
+class PostgresOnlineStore(LmdbOnlineStore):
+    """The same over PostgreSQL."""
 
 
 def _read(
@@ -155,7 +194,7 @@ def _read(
     view = context.view(name)
     now = context.settings.now()
     keys = pl.DataFrame(_key_columns(view, entity_keys))
-    [(state, rows)] = LmdbStore(context.settings.online).read([(name, encode_keys(keys, view.keys))])
+    [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
     check_state(view, state, now)
     decoded = decode_rows(rows, view.feature_schema)
     read = read_at(

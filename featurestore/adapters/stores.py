@@ -1,0 +1,53 @@
+"""The online store that feature_store.yaml names."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from featurestore.errors import ConfigError
+
+if TYPE_CHECKING:
+    from featurestore.config import Settings
+    from featurestore.ports import OnlineStore
+
+
+def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
+    """Open the online store of a project; a backend is imported when it is named.
+
+    Parameters
+    ----------
+    create
+        Make an embedded store if it is not there; a server has its own ways.
+
+    Raises
+    ------
+    MissingDataError
+        If an embedded store is not there yet.
+    StoreError
+        If a server does not answer.
+    ConfigError
+        If a server has no url, or its client is not installed.
+    """
+    if settings.online_kind == "lmdb":
+        from featurestore.adapters.lmdb import LmdbStore  # noqa: PLC0415
+
+        return LmdbStore(settings.online, create=create)
+    if settings.online_url is None:
+        raise ConfigError(
+            f"{settings.feast_repo / 'feature_store.yaml'}: online_store has no url",
+            hint="write one, such as redis://localhost:6379/0 or postgresql://user@localhost/features",
+        )
+    return _connected(settings.online_kind, settings.online_url, settings.name, os.getpid())
+
+
+@cache
+def _connected(kind: str, url: str, project: str, process: int) -> OnlineStore:  # noqa: ARG001 - no connection survives a fork
+    if kind == "redis":
+        from featurestore.adapters.redis import RedisStore  # noqa: PLC0415
+
+        return RedisStore(url, project)
+    from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415
+
+    return PostgresStore(url, project)
