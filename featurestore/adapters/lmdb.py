@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -113,9 +113,9 @@ class LmdbStore:
     def _database(self, view: str) -> lmdb._Database | None:
         if view not in self._views:
             try:
-                # In a reading transaction: one of its own would wait for whoever writes.
-                with _OPENING, self._env.begin() as reading:
-                    self._views[view] = self._env.open_db(view.encode(), txn=reading, create=False)
+                # The first look at a view waits for whoever writes; handles made in reading transactions do not last.
+                with _WRITING:
+                    self._views[view] = self._env.open_db(view.encode(), create=False)
             except lmdb.NotFoundError:
                 return None
         return self._views[view]
@@ -125,7 +125,7 @@ class LmdbStore:
 _OPENING = Lock()
 # Threads of one process wait here: a database opened while another thread writes would wait for it with the
 # interpreter's lock held. Other processes wait for LMDB's own lock.
-_WRITING = Lock()
+_WRITING = RLock()
 _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
 
 
