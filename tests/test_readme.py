@@ -87,7 +87,7 @@ def flights(tmp_path_factory):
     )
     shutil.copytree(ROOT, copy, ignore=left_out)
     venv = Path(sys.executable).parents[1]
-    return copy, Shell(copy).execute(["make", "demo", f"VENV={venv}"])
+    return copy, Shell(copy).execute(["make", "--no-print-directory", "demo", f"VENV={venv}"])
 
 
 @pytest.mark.pipeline
