@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ class PostgresStore:
         """The open connection; a new one where the server has closed the last."""
         if self._open is None or self._open.closed:
             self._open = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
+            weakref.finalize(self, self._open.close)
         return self._open
 
     def state(self, view: str) -> ViewState | None:

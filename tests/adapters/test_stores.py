@@ -49,13 +49,11 @@ def factory(request, tmp_path):
     return (redis_factory if request.param == "redis" else postgres_factory)(url)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # connections end with the process
 def test_every_store_keeps_the_laws(factory):
     """One suite for all, shipped with the package."""
     require_store(factory)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_concurrent_writers_leave_the_greatest_version(factory):
     """Eight writers, each with every key, in different orders."""
     factory().drop(["view"])
@@ -110,7 +108,6 @@ def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypat
     assert moved.store().state("last_order") is None
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_lost_connection_is_made_anew(postgres_url):
     """One error that is worth another try, and then the answer."""
     import psycopg  # noqa: PLC0415 - an extra
