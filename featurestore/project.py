@@ -21,6 +21,7 @@ from featurestore.operations import build as building
 from featurestore.operations import check as checking
 from featurestore.operations import validate as validating
 from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.delete import delete
 from featurestore.operations.lookup import online
 from featurestore.operations.materialize import MaterializeRecord, materialize
 from featurestore.operations.pipeline import pipeline
@@ -218,6 +219,13 @@ class Project:
         return push(
             found, rows.lazy().collect(), self.layout, self.store(create=True), now=self.settings.now()
         )
+
+    def delete(self, view: str, keys: Rows) -> int:
+        """Delete entities from a view of the online store.
+
+        See `featurestore.operations.delete.delete`.
+        """
+        return delete(self.catalog.view(view), keys.lazy().collect(), self.store(), now=self.settings.now())
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""

@@ -15,7 +15,7 @@ from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import moment_of
 from featurestore.timing.join import Status, read_at, status_column
-from featurestore.values.codec import decode_keys, decode_rows
+from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
@@ -136,7 +136,9 @@ def _audit_view(
 ) -> tuple[Compared, list[Difference]]:
     moment = watermark(view, store)
     check_state(view, store.state(view.name), moment)
-    pairs = list(store.scan(view.name))
+    held = list(store.scan(view.name))
+    pairs = [pair for pair in held if not is_tombstone(pair[1])]
+    deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
     instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
     stored = keys.hstack(
@@ -148,6 +150,8 @@ def _audit_view(
         ).collect()
     )
     everyone = pl.concat([keys, scan(view, layout).select(view.keys).collect()]).unique().sort(view.keys)
+    # What was deleted online is not served; that nothing is, the store's own suite shows.
+    everyone = everyone.join(deleted, on=list(view.keys), how="anti", maintain_order="left")
     asked = everyone.with_columns(instant.alias(EVENT_TIMESTAMP))
     expected = engine.historical(asked, [rows_of(view[view.feature_names], layout)])
     absent = pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8)

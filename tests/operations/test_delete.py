@@ -1,0 +1,53 @@
+"""A deleted entity is gone from serving, and an older row does not bring it back."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from featurestore.errors import ContractError, MissingDataError
+
+KEY = pl.DataFrame({"customer": [3]})
+
+
+def amounts(shop):
+    served = shop.online([{"customer": 3}, {"customer": 1}], ["last_order:amount"], statuses=True)
+    return served.select("amount", "amount__status").rows()
+
+
+def test_it_stays_deleted(shop):
+    """Also when the view is materialized anew; other keys stay."""
+    shop.materialize()
+    assert amounts(shop) == [(8.0, 1), (None, 2)]
+    assert shop.delete("last_order", KEY) == 1
+    assert shop.delete("last_order", KEY) == 0
+    for again in (False, True):
+        shop.materialize(full=again)
+        assert amounts(shop) == [(None, 3), (None, 2)]
+    assert shop.audit().mismatches == 0
+
+
+def test_a_later_event_brings_it_back(shop):
+    """It is a new fact, not an old one."""
+    shop.materialize(until="2024-01-09T00:00:00Z")
+    shop.delete("last_order", KEY)
+    event = datetime(2024, 1, 10, 1, tzinfo=UTC)
+    later = {
+        **KEY.to_dict(as_series=False),
+        "event_timestamp": [event],
+        "amount": [5.0],
+        "coupon": [None],
+        "ordered_at": [event],
+    }
+    object.__setattr__(shop.settings, "as_of", datetime(2024, 1, 11, tzinfo=UTC))
+    shop.push("last_order", pl.DataFrame(later))
+    assert amounts(shop)[0] == (5.0, 1)
+
+
+def test_what_cannot_be_deleted(shop):
+    """A view that is not there, a key of another type."""
+    with pytest.raises(MissingDataError, match="run: featurestore materialize"):
+        shop.delete("last_order", KEY)
+    shop.materialize()
+    with pytest.raises(ContractError, match="'customer' is String, expected Int64"):
+        shop.delete("last_order", pl.DataFrame({"customer": ["3"]}))
