@@ -23,6 +23,10 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from feast import FeatureStore
+
+    from featurestore import Project
+
 VIEWS = ("alpha", "beta", "gamma")
 FLOATS = 8
 MOMENT = pl.Datetime("us", "UTC")
@@ -86,8 +90,8 @@ def make_data(folder: Path, rows: int, *, late: bool = False) -> None:
     ).write_parquet(folder / "asked.parquet")
 
 
-def featurestore_join(folder: Path, *, late: bool = False, engine: str = "polars") -> Join:
-    """Ask our project: same files, full semantics."""
+def featurestore_project(folder: Path, *, late: bool = False, engine: str = "polars") -> Project:
+    """Make a project over the files."""
     import featurestore  # noqa: PLC0415 - each subject imports its own
     from featurestore.operations.init import init  # noqa: PLC0415
 
@@ -134,11 +138,17 @@ def featurestore_join(folder: Path, *, late: bool = False, engine: str = "polars
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(folder.resolve() / f"{view}.parquet")
     project.catalog  # noqa: B018 - definitions are loaded before the clock starts
+    return project
+
+
+def featurestore_join(folder: Path, *, late: bool = False, engine: str = "polars") -> Join:
+    """Ask our project: same files, full semantics."""
+    project = featurestore_project(folder, late=late, engine=engine)
     return lambda asked: project.historical(asked, "joined")
 
 
-def feast_join(folder: Path, store_type: str) -> Join:
-    """Ask Feast as it comes, with one of its own offline stores."""
+def feast_store(folder: Path, store_type: str) -> FeatureStore:
+    """Make a repository of Feast as it comes over the files."""
     from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: PLC0415
     from feast.types import Float64, Int64, String  # noqa: PLC0415
     from feast.value_type import ValueType  # noqa: PLC0415
@@ -167,6 +177,12 @@ def feast_join(folder: Path, store_type: str) -> Join:
         for view in VIEWS
     ]
     store.apply([customer, *views])
+    return store
+
+
+def feast_join(folder: Path, store_type: str) -> Join:
+    """Ask Feast as it comes, with one of its own offline stores."""
+    store = feast_store(folder, store_type)
     references = [f"{view}:{name}" for view in VIEWS for name in features(view)]
 
     def join(asked: pl.DataFrame) -> pl.DataFrame:

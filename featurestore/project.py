@@ -36,6 +36,7 @@ from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.vectors.explain import explain
 from featurestore.vectors.historical import changes, historical
+from featurestore.vectors.reader import VectorReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -186,6 +187,13 @@ class Project:
             moment=self._moment(as_of),
             statuses=statuses,
         )
+
+    def reader(self, features: str | Sequence[str] | FeatureService) -> VectorReader:
+        """Make ready to look up vectors in microseconds: rows as dictionaries in, Python values and statuses out.
+
+        See `featurestore.vectors.reader.VectorReader`.
+        """
+        return VectorReader(self._service(features), self.store())
 
     def training_set(self, name: str) -> TrainingManifest:
         """Build a training set."""

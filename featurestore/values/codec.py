@@ -63,6 +63,22 @@ def _stored(schema: pl.Schema) -> list[pl.Expr]:
     ]
 
 
+def encode_key(key: tuple[Any, ...]) -> bytes:
+    """Encode one entity key: Python values in the entity's order."""
+    return _ENCODE(key)
+
+
+def event_of(row: bytes) -> int:
+    """Return the event timestamp of a stored row, in microseconds."""
+    event: int = HEADER.unpack_from(row)[0]
+    return event - _OFFSET
+
+
+def decode_values(row: bytes) -> list[Any]:
+    """Decode the feature values of a stored row, as they are stored."""
+    return _decode(memoryview(row)[HEADER.size :])
+
+
 def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
     """Encode the entity key of each row.
 
@@ -73,7 +89,7 @@ def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
     keys
         Their names, in the entity's order.
     """
-    return [_ENCODE(key) for key in frame.select(keys).iter_rows()]
+    return [encode_key(key) for key in frame.select(keys).iter_rows()]
 
 
 def decode_keys(stored: Iterable[bytes], schema: pl.Schema) -> pl.DataFrame:
@@ -122,10 +138,7 @@ def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFra
     """
     absent: list[Any] = [None] * (len(features) + 1)
     decoded = [
-        absent
-        if row is None or is_tombstone(row)
-        else [HEADER.unpack_from(row)[0] - _OFFSET, *_decode(memoryview(row)[HEADER.size :])]
-        for row in rows
+        absent if row is None or is_tombstone(row) else [event_of(row), *decode_values(row)] for row in rows
     ]
     stored = {EVENT_TIMESTAMP: pl.Int64(), **{name: physical(dtype) for name, dtype in features.items()}}
     try:

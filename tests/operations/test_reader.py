@@ -1,0 +1,86 @@
+"""Vectors looked up as Python values are those of the frame, and those of the fold."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from featurestore.adapters.lmdb import LmdbStore
+from featurestore.definitions.digest import view_digest
+from featurestore.definitions.feature_service import feature_service
+from featurestore.errors import ContractError, MissingDataError, SkewError
+from featurestore.ports import ViewState
+from featurestore.testing import oracle
+from featurestore.testing.strategies import FEATURES, KEYS, histories
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import microseconds
+from featurestore.timing.fold import known_rows, newest_rows
+from featurestore.timing.join import status_column
+from featurestore.values.codec import encode_rows
+from featurestore.vectors.reader import VectorReader
+
+NOW = datetime(2024, 1, 10, tzinfo=UTC)
+ROWS = [{"customer": customer, "basket": 10.0} for customer in (3, 1, 2, 9)]
+
+
+@given(histories())
+@settings(max_examples=60, deadline=None)
+def test_a_vector_is_what_the_fold_holds(history):
+    """At any moment, for any key: values and statuses."""
+    service = feature_service("service", (history.view,), owner="test")
+    with tempfile.TemporaryDirectory() as folder:
+        store = LmdbStore(Path(folder) / "store", create=True)
+        for asked in history.entity_rows:
+            moment = asked[EVENT_TIMESTAMP]
+            fresh = known_rows(history.row_frame.lazy(), history.timing, until=moment)
+            newest = newest_rows(fresh, KEYS, history.timing).collect()
+            state = ViewState(
+                definition=view_digest(history.view), source="s", watermark=microseconds(moment)
+            )
+            store.write(
+                "history", encode_rows(newest, KEYS, history.view.feature_schema), state, replace=True
+            )
+            found = VectorReader(service, store).read([asked], moment=moment)
+            expected = oracle.historical([asked], history.rows, KEYS, FEATURES, history.timing)
+            assert [list(zip(found.values[0], found.statuses[0], strict=True))] == expected
+
+
+def test_the_same_as_the_frame(shop):
+    """On-demand features included, in the service's order."""
+    shop.materialize()
+    found = shop.reader("buying").read(ROWS, moment=NOW)
+    frame = shop.online(ROWS, "buying", statuses=True)
+    assert found.features == ("amount", "coupon", "ordered_at", "ratio")
+    assert found.values == [list(row) for row in frame.select(found.features).rows()]
+    assert found.statuses == [list(row) for row in frame.select(map(status_column, found.features)).rows()]
+    some = shop.reader(["last_order:coupon", "last_order:amount"]).read(ROWS, moment=NOW)
+    assert some.values == [list(row) for row in frame.select("coupon", "amount").rows()]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({}, "a row lacks the key 'customer'"),
+        ({"customer": "1"}, "key 'customer' is '1', expected Int64"),
+        ({"customer": True}, "key 'customer' is True, expected Int64"),
+        ({"customer": 2**63}, "key 'customer' is 9223372036854775808, expected Int64"),
+        ({"customer": 1.0}, "key 'customer' is 1.0, expected Int64"),
+    ],
+)
+def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
+    """Nothing is converted."""
+    shop.materialize()
+    with pytest.raises(ContractError, match=message):
+        shop.reader(["last_order"]).read([row], moment=NOW)
+
+
+def test_a_store_that_cannot_answer_is_refused(shop):
+    """Not materialized, or ahead of the moment."""
+    shop.store(create=True)
+    with pytest.raises(MissingDataError, match="run: featurestore materialize"):
+        shop.reader(["last_order"]).read(ROWS, moment=NOW)
+    shop.materialize()
+    with pytest.raises(SkewError, match="holds what was not known then"):
+        shop.reader(["last_order"]).read(ROWS, moment=datetime(2024, 1, 9, tzinfo=UTC))
