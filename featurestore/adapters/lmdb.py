@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,8 @@ from featurestore.values.codec import is_tombstone, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
-MAP_BYTES = 1 << 40  # address space, not disk
+MAP_BYTES = 1 << 38  # address space, not disk: a store may grow to 256 GiB
 MAX_VIEWS = 1024
 STATES = b"__states__"
 RETRY_HINT = "check the disk and who else holds the store, then try again"
@@ -121,7 +121,7 @@ class LmdbStore:
         return self._views[view]
 
 
-# LMDB wants one environment for each folder (however it is named) and process, and none carried over a fork.
+# LMDB wants one environment for each store (however it is named) and process, and none carried over a fork.
 _OPENING = Lock()
 # Threads of one process wait here: a database opened while another thread writes would wait for it with the
 # interpreter's lock held. Other processes wait for LMDB's own lock.
@@ -130,14 +130,33 @@ _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
 
 
 def _environment(path: Path) -> lmdb.Environment:
-    folder = path.stat()
-    identity = (folder.st_dev, folder.st_ino, os.getpid())
     with _OPENING:
-        if identity not in _ENVIRONMENTS or not (path / "data.mdb").exists():
-            _ENVIRONMENTS[identity] = lmdb.open(
-                str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024
-            )
+        identity = _identity(path)
+        if identity is None or identity not in _ENVIRONMENTS:
+            _close_what_is_gone()
+            environment = lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024)
+            identity = _identity(path)
+            if identity is None:
+                raise lmdb.Error("the store vanished as it was opened")
+            _ENVIRONMENTS[identity] = environment
         return _ENVIRONMENTS[identity]
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    # Of the file, which an open environment keeps: a folder's number may be given again.
+    try:
+        file = (path / "data.mdb").stat()
+    except FileNotFoundError:
+        return None
+    return file.st_dev, file.st_ino, os.getpid()
+
+
+def _close_what_is_gone() -> None:
+    # Their address space is wanted: a process has room for some hundreds.
+    for identity, environment in list(_ENVIRONMENTS.items()):
+        if identity[2] == os.getpid() and _identity(Path(environment.path())) != identity:
+            environment.close()
+            del _ENVIRONMENTS[identity]
 
 
 @contextmanager

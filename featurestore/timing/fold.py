@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CREATED = "__created"
+_PLACE = "__place"
+_LAST = pl.int_range(pl.len()) == pl.len() - 1
 
 
 def known_rows(
@@ -28,9 +30,12 @@ def known_rows(
 
 def newest_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
     """Keep of each key the row with the greatest ``(event_timestamp, created_timestamp)``, sorted by key."""
-    return (
-        rows.with_columns(created_or_event(timing).alias(_CREATED))
+    # Which rows win is decided on keys and versions alone; features are read for the winners.
+    winners = (
+        rows.select(*keys, EVENT_TIMESTAMP, created_or_event(timing).alias(_CREATED))
+        .with_row_index(_PLACE)
         .sort([*keys, EVENT_TIMESTAMP, _CREATED])
-        .unique(keys, keep="last", maintain_order=True)
-        .drop(_CREATED)
+        .filter(pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys) | _LAST)
+        .select(_PLACE)
     )
+    return rows.with_row_index(_PLACE).join(winners, on=_PLACE, how="semi").drop(_PLACE).sort(keys)

@@ -1,5 +1,6 @@
 """LMDB, Redis and PostgreSQL, the servers real, behave the same to the last bit."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -122,3 +123,11 @@ def test_a_lost_connection_is_made_anew(postgres_url):
         store.state("view")
     assert caught.value.retry
     assert store.state("view") == state(1)
+
+
+def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):
+    """A process may open any number of stores, one after another."""
+    for number in range(600):
+        folder = tmp_path / str(number)
+        LmdbStore(folder, create=True).write("view", [(b"a", row(1, b"x"))], state(1), replace=False)
+        shutil.rmtree(folder)
