@@ -110,8 +110,9 @@ def test_times_in_utc(flights_of, row, scheduled, departed, arrived):
 
 def test_what_the_data_lack_is_marked_and_kept(flights_of):
     """No flight is lost for a missing tail number, plane or hour of weather."""
-    rows = [{"tailnum": None}, {"tailnum": "N999XX"}, {"tailnum": "N14228"}]
-    made = flights_of(*rows, planes=("N14228",), weather=[("EWR", utc("01-01 14:00"))])
+    tails = [None, "N999XX", "N14228"]
+    rows = [{"flight": number, "tailnum": tail} for number, tail in enumerate(tails, 1)]
+    made = flights_of(*rows, planes=("N14228",), weather=[("EWR", utc("01-01 14:00"))]).sort("flight")
     assert made["tailnum"].to_list() == [None, "N999XX", "N14228"]
     assert made["plane_known"].to_list() == [False, False, True]
     assert made["weather_known"].to_list() == [True, True, True]
