@@ -8,15 +8,17 @@ moment in nanoseconds is cut to Python's microseconds: whoever needs the rest as
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
 
+from featurestore.definitions.call import reason
 from featurestore.definitions.digest import view_digest
-from featurestore.errors import StoreError
+from featurestore.errors import ContractError, StoreError
 from featurestore.timing.epoch import microseconds
-from featurestore.timing.join import Status, status_column
+from featurestore.timing.join import Status
 from featurestore.timing.known_at import MICROSECOND
 from featurestore.values.codec import decode_values, encode_key, event_of, is_tombstone
 from featurestore.values.plain import from_stored, key_check
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
+    from featurestore.definitions.on_demand import OnDemandFeatureView
     from featurestore.ports import OnlineStore, ViewState
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
@@ -37,11 +40,25 @@ PRESENT, NULL, NOT_FOUND, EXPIRED = (
 
 
 class Vectors(msgspec.Struct, frozen=True):
-    """What a lookup found: for each row the values and statuses (`Status`) of the features, in the service's order."""
+    """What a lookup found, by row.
+
+    Attributes
+    ----------
+    features
+        Names of the vector, in the service's order.
+    values, statuses
+        For each row one value and one `Status` for each feature.
+    views
+        Names (or aliases) of the views that were read.
+    events
+        For each row the event timestamp of what each view answered, in microseconds since 1970 (UTC); None: no row.
+    """
 
     features: tuple[str, ...]
     values: list[list[Any]]
     statuses: list[list[int]]
+    views: tuple[str, ...]
+    events: list[list[int | None]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class _Read:
 
     selection: Selection
     definition: str
+    key_of: Callable[[Sequence[Any]], tuple[Any, ...]]
     places: tuple[int, ...]
     ttl: int | None
     convert: tuple[tuple[int, Callable[[Any], Any]], ...]
@@ -68,13 +86,16 @@ class VectorReader:
 
     def __init__(self, service: FeatureService, store: OnlineStore) -> None:
         self._service, self._store = service, store
-        self._reads = [_ready(selection) for selection in service.reads]
+        self.columns = (*service.key_schema, *service.request_schema)
+        self._reads = [_ready(selection, self.columns) for selection in service.reads]
         self._keys = {name: key_check(name, dtype) for name, dtype in service.key_schema.items()}
         stored = [name for read in self._reads for name in read.selection.names]
         # The vector's order: first what is stored, then what is computed; None where the reads are in that order.
         wanted = [name for selection in service.selections for name in selection.names]
         self._order = None if wanted == stored else [stored.index(name) for name in wanted]
-        self._stored = stored
+        self._features = service.feature_names
+        self._views = tuple(selection.label for selection in service.reads)
+        self._computed = [_Computed.of(view, self.columns, stored) for view in service.on_demand]
 
     def read(self, rows: Sequence[Mapping[str, Any]], *, moment: datetime) -> Vectors:
         """Look up rows given as keys and request values.
@@ -82,74 +103,95 @@ class VectorReader:
         Raises
         ------
         ContractError
-            If a key is missing or of another type.
+            If a key is missing or of another type, or a request value is of another type.
         MissingDataError
             If a view is not materialized.
         SkewError
             If the store was written by another definition, or is ahead of `moment`.
         """
-        given = {name: [check(row.get(name, ...)) for row in rows] for name, check in self._keys.items()}
-        keys = [
-            [encode_key(key) for key in zip(*(given[name] for name in read.selection.keys), strict=True)]
-            for read in self._reads
+        requested = self.columns[len(self._keys) :]
+        checked = [
+            (
+                *(check(row.get(name, ...)) for name, check in self._keys.items()),
+                *map(row.get, requested),
+            )
+            for row in rows
         ]
-        values, statuses = self.stored(keys, len(rows), moment=moment)
-        if self._service.on_demand:
-            self._compute(rows, values, statuses)
-        elif self._order is not None:
+        return self.read_checked(checked, moment=moment)
+
+    def read_checked(self, rows: Sequence[Sequence[Any]], *, moment: datetime) -> Vectors:
+        """Look up rows whose values are known to be of their dtypes, each in the order of `columns`."""
+        keys = [[encode_key(read.key_of(row)) for row in rows] for read in self._reads]
+        values, statuses, events = self.stored(keys, len(rows), moment=moment)
+        computed = [view.compute(rows, values) for view in self._computed]
+        if self._order is not None:
             values = [[row[i] for i in self._order] for row in values]
             statuses = [[row[i] for i in self._order] for row in statuses]
-        return Vectors(self._service.feature_names, values, statuses)
+        for found in computed:
+            for into, said, some in zip(values, statuses, found, strict=True):
+                into.extend(some)
+                said.extend([NULL if value is None else PRESENT for value in some])
+        return Vectors(self._features, values, statuses, self._views, events)
 
     def stored(
         self, keys: Sequence[Sequence[bytes]], height: int, *, moment: datetime
-    ) -> tuple[list[list[Any]], list[list[int]]]:
-        """Look up encoded keys, for each of ``service.reads`` one for each row: values and statuses by row, in that order."""
+    ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]]]:
+        """Look up encoded keys, for each of ``service.reads`` one for each row.
+
+        Returns values, statuses and event timestamps by row, in the order of the reads.
+        """
         now = microseconds(moment)
         found = self._store.read([(r.selection.view.name, k) for r, k in zip(self._reads, keys, strict=True)])
         values: list[list[Any]] = [[] for _ in range(height)]
         statuses: list[list[int]] = [[] for _ in range(height)]
+        events: list[list[int | None]] = [[] for _ in range(height)]
         for read, (state, rows) in zip(self._reads, found, strict=True):
             _require(read, state, now, moment)
-            for row, into, said in zip(rows, values, statuses, strict=True):
-                some, status = _answer(read, row, now)
-                into.extend(some)
-                said.extend(status)
-        return values, statuses
-
-    def _compute(
-        self, rows: Sequence[Mapping[str, Any]], values: list[list[Any]], statuses: list[list[int]]
-    ) -> None:
-        service = self._service
-        schema = {**dict(service.key_schema), **dict(service.request_schema)}
-        dtypes = {
-            name: read.selection.view.contract[feature].dtype
-            for read in self._reads
-            for name, feature in zip(read.selection.names, read.selection.features, strict=True)
-        }
-        columns = {name: [row.get(name) for row in rows] for name in schema}
-        columns |= {name: [row[i] for row in values] for i, name in enumerate(self._stored)}
-        inputs = pl.DataFrame(columns, schema={**schema, **dtypes})
-        order = self._order if self._order is not None else list(range(len(self._stored)))
-        made = [
-            (
-                frame.select(view.feature_names).rows(),
-                frame.select(map(status_column, view.feature_names)).rows(),
-            )
-            for view in service.on_demand
-            for frame in [compute(view, inputs.select(view.input_schema.names()))]
-        ]
-        for i in range(len(rows)):
-            values[i] = [values[i][place] for place in order] + [v for found, _ in made for v in found[i]]
-            statuses[i] = [statuses[i][place] for place in order] + [s for _, said in made for s in said[i]]
+            for i, row in enumerate(rows):
+                some, said, event = _answer(read, row, now)
+                values[i].extend(some)
+                statuses[i].extend(said)
+                events[i].append(event)
+        return values, statuses, events
 
 
-def _answer(read: _Read, row: bytes | None, now: int) -> tuple[list[Any], list[int]]:
+@dataclass(frozen=True)
+class _Computed:
+    """One on-demand view of a service: where its inputs lie in a row of the request, then in what is stored."""
+
+    view: OnDemandFeatureView
+    schema: pl.Schema
+    given: dict[str, int]
+    stored: dict[str, int]
+
+    @classmethod
+    def of(cls, view: OnDemandFeatureView, columns: Sequence[str], stored: Sequence[str]) -> _Computed:
+        schema = view.input_schema
+        requested = {name: columns.index(name) for name in view.request.schema}
+        read = {name: stored.index(name) for name in schema if name not in requested}
+        return cls(view, schema, requested, read)
+
+    def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
+        columns = {name: [row[i] for row in rows] for name, i in self.given.items()}
+        columns |= {name: [row[i] for row in values] for name, i in self.stored.items()}
+        try:
+            inputs = pl.DataFrame(columns, schema=self.schema)
+        except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+            wanted = ", ".join(f"{name} as {self.schema[name]}" for name in self.given)
+            raise ContractError(
+                f"a request value for on-demand view {self.view.name!r} is of another type: {reason(error)}",
+                hint=f"give {wanted}",
+            ) from error
+        return compute(self.view, inputs).rows()
+
+
+def _answer(read: _Read, row: bytes | None, now: int) -> tuple[list[Any], list[int], int | None]:
     width = len(read.places)
     if row is None or is_tombstone(row):
-        return [None] * width, [NOT_FOUND] * width
-    if read.ttl is not None and now - event_of(row) > read.ttl:
-        return [None] * width, [EXPIRED] * width
+        return [None] * width, [NOT_FOUND] * width, None
+    event = event_of(row)
+    if read.ttl is not None and now - event > read.ttl:
+        return [None] * width, [EXPIRED] * width, event
     held = decode_values(row)
     try:
         some = [held[place] for place in read.places]
@@ -160,17 +202,20 @@ def _answer(read: _Read, row: bytes | None, now: int) -> tuple[list[Any], list[i
     for place, convert in read.convert:
         if some[place] is not None:
             some[place] = convert(some[place])
-    return some, [NULL if value is None else PRESENT for value in some]
+    return some, [NULL if value is None else PRESENT for value in some], event
 
 
-def _ready(selection: Selection) -> _Read:
+def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     view = selection.view
     names = list(view.feature_names)
     conversions = [from_stored(view.contract[name].dtype) for name in selection.features]
     ttl = view.timing.ttl
+    places = [columns.index(key) for key in selection.keys]
+    single = places[0]
     return _Read(
         selection=selection,
         definition=view_digest(view),
+        key_of=itemgetter(*places) if len(places) > 1 else lambda row: (row[single],),
         places=tuple(names.index(name) for name in selection.features),
         ttl=None if ttl is None else ttl // MICROSECOND,
         convert=tuple((i, convert) for i, convert in enumerate(conversions) if convert is not None),

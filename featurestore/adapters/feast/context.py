@@ -54,8 +54,4 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
         if dtype.is_temporal() and values.dtype.is_integer():
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
         columns.append(values.cast(dtype))
-    return {
-        column: values
-        for column, values in compute(view, pl.DataFrame(columns)).to_dict(as_series=False).items()
-        if column in view.feature_names
-    }
+    return compute(view, pl.DataFrame(columns)).to_dict(as_series=False)
