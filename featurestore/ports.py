@@ -68,7 +68,16 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     watermark: int
 
 
-class OnlineStore(Protocol):
+class RowReader(Protocol):
+    """Looks up current rows."""
+
+    def read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
+        """Look up keys of several views in one consistent snapshot."""
+
+
+class OnlineStore(RowReader, Protocol):
     """Holds the current row of each key, by view."""
 
     def state(self, view: str) -> ViewState | None:
@@ -82,11 +91,6 @@ class OnlineStore(Protocol):
         With `replace`, whatever was there before goes in the same step, except the marks of deleted keys
         (`featurestore.values.codec.tombstone`). Readers see the view before or after. Returns how many rows were applied.
         """
-
-    def read(
-        self, views: Sequence[tuple[str, Sequence[bytes]]]
-    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        """Look up keys of several views in one consistent snapshot."""
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """List all keys and rows of a view, marks of deleted keys included."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from featurestore.operations.materialize import MaterializeRecord, materialize
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
+from featurestore.operations.release import Release, former, make_release, prune, switch
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.gate import admit, inspect
@@ -234,6 +235,20 @@ class Project:
         See `featurestore.operations.delete.delete`.
         """
         return delete(self.catalog.view(view), keys.lazy().collect(), self.store(), now=self.settings.now())
+
+    def release(self, *, keep: int = 5) -> Release:
+        """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
+        make = partial(open_store, create=True)
+        made = make_release(self.settings, self.catalog, self.store(), make)
+        switch(self.layout, made.name)
+        prune(self.layout, keep, make)
+        return made
+
+    def rollback(self, to: str | None = None) -> str:
+        """Serve the former release (or the one named) from now on; returns its name."""
+        name = former(self.layout) if to is None else to
+        switch(self.layout, name)
+        return name
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from featurestore.cli import serving
 from featurestore.cli.arguments import row_of
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import (
@@ -295,6 +296,13 @@ def pipeline(
         write_text(text, opened.settings.root / "dvc.yaml")
     else:
         sys.stdout.write(text)
+
+
+app.command()(serving.serve)
+app.command()(serving.release)
+app.command()(serving.rollback)
+app.command()(serving.releases)
+app.add_typer(serving.key, name="key")
 
 
 def _stepped(step: Any, name: str, verb: Any) -> Any:

@@ -58,6 +58,20 @@ class Layout:
         return self.data / "online" / "materialized.json"
 
     @property
+    def releases(self) -> Path:
+        """Folder of the releases, each a project of its own."""
+        return self.data / "releases"
+
+    @property
+    def keys(self) -> Path:
+        """API keys, as digests."""
+        return self.data / "serving" / "keys.json"
+
+    def served(self, service: str) -> Path:
+        """Folder of the vectors that were served, as logged."""
+        return self.data / "served" / service
+
+    @property
     def audit(self) -> Path:
         """Record of the last parity audit."""
         return self.data / "records" / "audit.json"

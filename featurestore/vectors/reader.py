@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
     from featurestore.definitions.on_demand import OnDemandFeatureView
-    from featurestore.ports import OnlineStore, ViewState
+    from featurestore.ports import RowReader, ViewState
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
@@ -51,7 +51,7 @@ class Vectors(msgspec.Struct, frozen=True):
     views
         Names (or aliases) of the views that were read.
     events
-        For each row the event timestamp of what each view answered, in microseconds since 1970 (UTC); None: no row.
+        For each view the event timestamp of what it answered each row, in microseconds since 1970 (UTC); None: no row.
     """
 
     features: tuple[str, ...]
@@ -84,7 +84,7 @@ class VectorReader:
         Where it is read.
     """
 
-    def __init__(self, service: FeatureService, store: OnlineStore) -> None:
+    def __init__(self, service: FeatureService, store: RowReader) -> None:
         self._service, self._store = service, store
         self.columns = (*service.key_schema, *service.request_schema)
         self._reads = [_ready(selection, self.columns) for selection in service.reads]
@@ -138,20 +138,22 @@ class VectorReader:
     ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]]]:
         """Look up encoded keys, for each of ``service.reads`` one for each row.
 
-        Returns values, statuses and event timestamps by row, in the order of the reads.
+        Returns values and statuses by row, in the order of the reads, and event timestamps by read.
         """
         now = microseconds(moment)
         found = self._store.read([(r.selection.view.name, k) for r, k in zip(self._reads, keys, strict=True)])
         values: list[list[Any]] = [[] for _ in range(height)]
         statuses: list[list[int]] = [[] for _ in range(height)]
-        events: list[list[int | None]] = [[] for _ in range(height)]
+        events: list[list[int | None]] = []
         for read, (state, rows) in zip(self._reads, found, strict=True):
             _require(read, state, now, moment)
-            for i, row in enumerate(rows):
-                some, said, event = _answer(read, row, now)
-                values[i].extend(some)
-                statuses[i].extend(said)
-                events[i].append(event)
+            seen = []
+            for row, into, said in zip(rows, values, statuses, strict=True):
+                some, status, event = _answer(read, row, now)
+                into.extend(some)
+                said.extend(status)
+                seen.append(event)
+            events.append(seen)
         return values, statuses, events
 
 

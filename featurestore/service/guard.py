@@ -1,0 +1,187 @@
+"""What every request passes: admission, its key, its size, its time; and what is written down of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import traceback
+from itertools import count
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+from starlette.types import KeyScope
+
+from featurestore.service.journal import Entry, log_line
+from featurestore.service.options import KeyScope
+from featurestore.service.problems import (
+    RefusedError,
+    body_of,
+    feast_body,
+    headers_of,
+    kind_of,
+    status_of,
+)
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Send
+
+    from featurestore.service.keys import ApiKey
+    from featurestore.service.state import ServerState
+
+CLOSED = 499  # as nginx: the caller went away
+LONGEST_ID = 128
+OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
+WRITES = frozenset({"/push", "/write-to-online-store"})
+FEAST = frozenset({"/get-online-features", *WRITES})
+
+
+class Guard:
+    """ASGI middleware around all routes.
+
+    Parameters
+    ----------
+    state
+        Options, keys and journal of the server.
+    """
+
+    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+        self._app, self._state = app, state
+        self._active = 0
+        # Requests of this process are told apart by a number, processes by chance.
+        self._prefix, self._numbers = secrets.token_hex(6), count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        state, headers = self._state, dict(scope["headers"])
+        entry = Entry(request_id=self._id(headers), at=time.time(), method=scope["method"])
+        scope["entry"] = entry
+        answering = _Answering(send, entry)
+        admitted = False
+        try:
+            self._admit()
+            admitted = True
+            scope["caller"] = self._authorized(scope["path"], headers, entry)
+            limited = _Limited(receive, state.options.max_bytes, headers)
+            async with asyncio.timeout(state.options.timeout):
+                await self._app(scope, limited, answering)
+        except (ClientDisconnect, asyncio.CancelledError):
+            entry.status = CLOSED
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
+            await self._refuse(answering, _named(error), scope["path"], entry)
+        finally:
+            self._active -= admitted
+            entry.seconds = time.perf_counter() - start
+            state.journal.put(entry)
+
+    def _admit(self) -> None:
+        if self._active >= self._state.options.concurrency:
+            raise RefusedError(503, "Busy", "too many requests at once", hint="try again in a second")
+        self._active += 1
+
+    async def _refuse(self, answering: _Answering, error: Exception, path: str, entry: Entry) -> None:
+        status = status_of(error)
+        entry.error = kind_of(error)
+        if status == 500:  # noqa: PLR2004
+            log_line(
+                {
+                    "event": "failed",
+                    "request_id": entry.request_id,
+                    "error": "".join(traceback.format_exception(error))[-8_000:],
+                }
+            )
+        if answering.started:
+            # Too late to say so: the connection is cut, which the caller notices.
+            raise error
+        body = feast_body(error) if path in FEAST else body_of(error, entry.request_id)
+        await answering(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers_of(error), (b"content-length", str(len(body)).encode())],
+            }
+        )
+        await answering({"type": "http.response.body", "body": body})
+
+    def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
+        keys = self._state.keys
+        if not keys or path in OPEN:
+            return None
+        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+        key = keys.of(secret.strip()) if scheme.lower() == b"bearer" else None
+        if key is None:
+            raise RefusedError(
+                401,
+                "Unauthorized",
+                "no valid API key",
+                hint="send it as: Authorization: Bearer fs_...; featurestore key add makes one",
+            )
+        entry.caller = key.name
+        needed = KeyScope.WRITE if path in WRITES else KeyScope.READ
+        if path != "/metrics" and needed not in key.scopes:
+            raise RefusedError(403, "Forbidden", f"API key {key.name!r} may not {needed}")
+        return key
+
+    def _id(self, headers: dict[bytes, bytes]) -> str:
+        given = headers.get(b"x-request-id")
+        if given and len(given) <= LONGEST_ID and given.isascii() and given.decode().isprintable():
+            return given.decode()
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+
+class _Answering:
+    """Sends the answer, marked with the request's id and the release."""
+
+    __slots__ = ("_entry", "_send", "started")
+
+    def __init__(self, send: Send, entry: Entry) -> None:
+        self._send, self._entry, self.started = send, entry, False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            entry = self._entry
+            entry.status = message["status"]
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", entry.request_id.encode()),
+                (b"x-release", entry.release.encode()),
+            ]
+        await self._send(message)
+
+
+class _Limited:
+    """Receives a body of so many bytes at the most."""
+
+    __slots__ = ("_left", "_most", "_receive")
+
+    def __init__(self, receive: Receive, most: int, headers: dict[bytes, bytes]) -> None:
+        self._receive, self._most, self._left = receive, most, most
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > most:
+            raise self._refusal()
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise self._refusal()
+        return message
+
+    def _refusal(self) -> RefusedError:
+        return RefusedError(
+            413, "TooLarge", f"the body is larger than {self._most:,} bytes", hint="ask in batches"
+        )
+
+
+def _named(error: Exception) -> Exception:
+    if isinstance(error, TimeoutError):
+        return RefusedError(
+            503, "TimedOut", "the request took too long", hint="send its body at once, or ask for fewer rows"
+        )
+    return error
