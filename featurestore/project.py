@@ -28,11 +28,13 @@ from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
 from featurestore.operations.release import Release, former, make_release, prune, switch
+from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.gate import admit, inspect
 from featurestore.storage.files import scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
+from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.vectors.explain import explain
@@ -214,7 +216,8 @@ class Project:
         done = []
         for view in [self.catalog.view(name) for name in views] or self.catalog.views.values():
             progress(view.name)
-            done.append(materialize(view, moment, self.layout, store, full=full))
+            with locked(self.layout.lock(view.name)):
+                done.append(materialize(view, moment, self.layout, store, full=full))
         record = MaterializeRecord(until=moment, views=tuple(done))
         write_record(record, self.layout.materialized)
         return record
@@ -260,6 +263,10 @@ class Project:
         record = audit(self.catalog.views.values(), services, self.layout, self._engine, self.store())
         write_record(record, self.layout.audit)
         return record
+
+    def replay(self, service: str) -> AuditRecord:
+        """Compare what a server logged that it served with the historical join at the same moments, cell by cell."""
+        return replay(self._service(service), self.layout, self._engine)
 
     def summary(self) -> Summary:
         """Gather what the records say of the last run."""

@@ -115,25 +115,41 @@ ORDERS = """order,customer,ordered_at,loaded_at,amount,coupon
 """
 
 
-@pytest.fixture
-def shop_files(tmp_path: Path) -> Path:
-    """The shop's files, nothing run yet."""
-    init(tmp_path)
-    settings = tmp_path / "feature_repo/feature_store.yaml"
+def write_files(folder: Path) -> Path:
+    """Write the shop's files."""
+    init(folder)
+    settings = folder / "feature_repo/feature_store.yaml"
     settings.write_text(
         settings.read_text().replace("store.lmdb\n", 'store.lmdb\n  as_of: "2024-01-10T00:00:00Z"\n')
     )
     for name, text in {**FILES, "data/raw/orders.csv": ORDERS}.items():
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return tmp_path
+    return folder
+
+
+def build_shop(folder: Path) -> featurestore.Project:
+    """Validate and build the shop."""
+    project = featurestore.open(folder)
+    project.validate("orders")
+    project.build("last_order")
+    return project
+
+
+@pytest.fixture
+def shop_files(tmp_path: Path) -> Path:
+    """The shop's files, nothing run yet."""
+    return write_files(tmp_path)
 
 
 @pytest.fixture
 def shop(shop_files: Path) -> featurestore.Project:
     """The shop, validated and built."""
-    project = featurestore.open(shop_files)
-    project.validate("orders")
-    project.build("last_order")
-    return project
+    return build_shop(shop_files)
+
+
+@pytest.fixture(scope="module")
+def shared_shop(tmp_path_factory) -> featurestore.Project:
+    """One shop for all tests of a module."""
+    return build_shop(write_files(tmp_path_factory.mktemp("shop")))

@@ -258,6 +258,26 @@ def audit(project: Folder = HERE, *, json: Json = False) -> None:
 
 
 @app.command()
+def replay(
+    service: Annotated[str, typer.Argument(help="A feature service.")],
+    project: Folder = HERE,
+    *,
+    json: Json = False,
+) -> None:
+    """Prove what was served: every logged vector against the historical join at the moment it was served.
+
+    Reads what `featurestore serve --log-features` wrote. Exits with 5 if one cell differs: the store was behind.
+
+    Example: `featurestore replay departure_delay`
+    """
+    record = _open(project).replay(service)
+    rows = sum(compared.rows for compared in record.services)
+    verdict = f"{rows:,} vectors, {record.cells:,} cells replayed, {record.mismatches:,} mismatches"
+    Output(json).result(record, verdict)
+    record.require_parity()
+
+
+@app.command()
 def report(project: Folder = HERE, *, json: Json = False) -> None:
     """Write the HTML report of the last run.
 

@@ -158,7 +158,7 @@ def _audit_view(
     served = everyone.join(stored, on=list(view.keys), how="left", maintain_order="left").with_columns(
         pl.col(status_column(name)).fill_null(absent) for name in view.feature_names
     )
-    return _compare(view.name, view.keys, view.feature_names, offline=expected, served=served, moment=moment)
+    return compare(view.name, view.keys, view.feature_names, offline=expected, served=served, moment=moment)
 
 
 def _audit_service(
@@ -176,7 +176,7 @@ def _audit_service(
     served = pl.concat(
         online(batch, service, store, moment=moment, statuses=True) for batch in asked.iter_slices(BATCH_ROWS)
     )
-    return _compare(
+    return compare(
         service.name,
         tuple(service.key_schema),
         service.feature_names,
@@ -186,7 +186,7 @@ def _audit_service(
     )
 
 
-def _compare(
+def compare(
     name: str,
     keys: Sequence[str],
     features: Sequence[str],
@@ -195,6 +195,7 @@ def _compare(
     served: pl.DataFrame,
     moment: datetime,
 ) -> tuple[Compared, list[Difference]]:
+    """Compare vectors and their statuses, offline and as served, row by row; some differences are shown."""
     mismatches = 0
     differences: list[Difference] = []
     for feature in features:

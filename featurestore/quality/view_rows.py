@@ -19,10 +19,13 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
     version = [*view.keys, EVENT_TIMESTAMP]
     if view.timing.created:
         version.append(CREATED_TIMESTAMP)
+    given = rows.collect_schema()
+    if any(name not in given for name in version):
+        # Nothing to order by: the contract says what is missing.
+        return inspect(rows, view.contract, dataset=view.name)
     ordered = rows.sort(version, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
-    names = ordered.collect_schema().names()
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in given)
     first = pl.int_range(pl.len()) == 0
     return inspect(
         ordered.filter(differs | first),

@@ -139,13 +139,13 @@ async def metrics(request: Request) -> Response:
 async def description(request: Request) -> Response:
     """Give the OpenAPI document."""
     state, serving, _ = _begun(request, "/openapi.json")
-    return Response(msgspec.json.encode(openapi(serving, keyed=bool(state.keys))), media_type=JSON)
+    return Response(msgspec.json.encode(openapi(serving, keyed=state.keys.asked_for)), media_type=JSON)
 
 
 async def documentation(request: Request) -> Response:
     """Show the OpenAPI document to people, with what is needed to try it."""
     state, serving, _ = _begun(request, "/docs")
-    return HTMLResponse(docs(openapi(serving, keyed=bool(state.keys))))
+    return HTMLResponse(docs(openapi(serving, keyed=state.keys.asked_for)))
 
 
 async def home(request: Request) -> Response:

@@ -10,7 +10,6 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
-from starlette.types import KeyScope
 
 from featurestore.service.journal import Entry, log_line
 from featurestore.service.options import KeyScope
@@ -24,7 +23,7 @@ from featurestore.service.problems import (
 )
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from featurestore.service.keys import ApiKey
     from featurestore.service.state import ServerState
@@ -110,7 +109,7 @@ class Guard:
 
     def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
         keys = self._state.keys
-        if not keys or path in OPEN:
+        if not keys.asked_for or path in OPEN:
             return None
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
         key = keys.of(secret.strip()) if scheme.lower() == b"bearer" else None

@@ -38,13 +38,17 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys:
-    """The keys of a project, by digest."""
+    """The keys of a project, by digest.
 
-    def __init__(self, keys: tuple[ApiKey, ...]) -> None:
-        self._keys = {key.digest: key for key in keys}
+    Attributes
+    ----------
+    asked_for
+        True once a project has ever had a key: when the last is removed nobody may ask, and not everybody.
+    """
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
+    def __init__(self, path: Path, *, asked_for: bool = False) -> None:
+        self.asked_for = asked_for or path.exists()
+        self._keys = {key.digest: key for key in read_keys(path)}
 
     def of(self, secret: bytes) -> ApiKey | None:
         """Find whose key it is."""

@@ -15,6 +15,7 @@ import polars as pl
 from featurestore.errors import FeatureStoreError
 from featurestore.service.endpoint import Answer
 from featurestore.service.feast import OnlineRequest, OnlineResponse, PushRequest, WriteRequest
+from featurestore.service.guard import OPEN
 from featurestore.service.problems import ProblemBody
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _get(path: str, summary: str) -> dict[str, Any]:
     return {
         "operationId": path.strip("/").replace("/", "_"),
         "summary": summary,
+        **({"security": []} if path in OPEN else {}),
         "responses": {"200": {"description": "Done."}}
         | ({"503": {"description": "Not ready."}} if path == "/ready" else _problems()),
     }

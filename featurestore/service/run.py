@@ -15,7 +15,7 @@ from featurestore.config import load_settings
 from featurestore.errors import ConfigError
 from featurestore.service.app import create_app
 from featurestore.service.journal import log_line
-from featurestore.service.keys import read_keys
+from featurestore.service.keys import Keys
 from featurestore.service.metrics import SHARED
 from featurestore.storage.layout import Layout
 
@@ -114,8 +114,8 @@ def _refuse_open(options: Options, *, keyless: bool) -> None:
     for path in (options.tls_certificate, options.tls_key):
         if path is not None and not Path(path).is_file():
             raise ConfigError(f"{path}: not found", hint="name a PEM file")
-    keys = read_keys(Layout(load_settings(Path(options.root)).data).keys)
-    if not keys and not keyless and not _is_loopback(options.host):
+    keys = Keys(Layout(load_settings(Path(options.root)).data).keys)
+    if not keys.asked_for and not keyless and not _is_loopback(options.host):
         raise ConfigError(
             f"{options.host}: other machines could read and write everything: there are no API keys",
             hint="run: featurestore key add NAME, or serve with --keyless behind a proxy of your own",

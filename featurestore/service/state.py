@@ -11,7 +11,7 @@ from featurestore.config import load_settings
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.release import current
 from featurestore.service.journal import Journal, RequestLog, Teller, log_line
-from featurestore.service.keys import Keys, read_keys
+from featurestore.service.keys import Keys
 from featurestore.service.lookups import Lookups
 from featurestore.service.metrics import Metrics
 from featurestore.service.problems import RefusedError
@@ -42,7 +42,7 @@ class ServerState:
         self._layout = Layout(load_settings(Path(options.root)).data)
         self._tried = self.serving.release
         self._keys_seen = self._keys_stamp()
-        self.keys = Keys(read_keys(self._layout.keys))
+        self.keys = Keys(self._layout.keys)
         self.lookups = Lookups(options.threads, options.concurrency)
         self.metrics = Metrics()
         tellers: list[Teller] = [self.metrics]
@@ -82,7 +82,7 @@ class ServerState:
         """Take up the release and the keys that stand now; what does not belong together is refused, and said."""
         stamp = self._keys_stamp()
         if stamp != self._keys_seen:
-            self.keys = Keys(read_keys(self._layout.keys))
+            self.keys = Keys(self._layout.keys, asked_for=self.keys.asked_for)
             self._keys_seen = stamp
         name = current(self._layout) or WORKING
         if name == self._tried:

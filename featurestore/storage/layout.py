@@ -57,6 +57,10 @@ class Layout:
         """Record of the last materialization, beside the embedded online store."""
         return self.data / "online" / "materialized.json"
 
+    def lock(self, view: str) -> Path:
+        """File by which writers of a view wait for each other."""
+        return self.data / "online" / "locks" / f"{view}.lock"
+
     @property
     def releases(self) -> Path:
         """Folder of the releases, each a project of its own."""

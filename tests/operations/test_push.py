@@ -46,6 +46,7 @@ def test_a_row_pushed_twice_is_one(shop):
         ({"customer": [None]}, "customer.not_null"),
         ({"amount": ["dear"]}, r"amount.dtype\(Float32\)"),
         ({"cupon": ["X"], "coupon": None}, "lacks 'coupon'"),
+        ({"customer": None}, "lacks 'customer'"),
     ],
 )
 def test_a_bad_row_writes_nothing(shop, change, message):

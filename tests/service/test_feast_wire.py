@@ -1,0 +1,179 @@
+"""Feast's wire format: compared with Feast's own server over the same store, and used by Feast's own client."""
+
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+import requests
+import uvicorn
+import yaml
+from servers import free_port
+from serving import running
+
+pytestmark = [
+    # Feast 0.67 and what it imports warn about themselves.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
+CUSTOMERS = {"customer": [1, 2, 3, 9]}
+BASKETS = {**CUSTOMERS, "basket": [10.0, 0.5, 16.0, 1.0]}
+FIELDS = ["last_order:ordered_at", "last_order:coupon", "last_order:amount"]
+
+
+@contextmanager
+def feast_server(repository):
+    """Run Feast's own feature server over our online store."""
+    from feast import FeatureStore  # noqa: PLC0415 - after the filters above, and only where it is used
+    from feast.feature_server import get_app  # noqa: PLC0415
+
+    port = free_port()
+    app = get_app(FeatureStore(repo_path=str(repository)))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        thread.join(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def columns_of(answer):
+    """Name the columns of an answer: Feast gives the features of a view in any order.
+
+    It calls a computed null PRESENT, where we say NULL_VALUE.
+    """
+    assert set(answer) == {"results", "metadata"}
+    columns = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
+    if "ratio" in columns:
+        assert columns["ratio"].pop("statuses")
+    return columns
+
+
+@pytest.fixture
+def applied(shop):
+    shop.apply()
+    shop.materialize()
+    return shop
+
+
+def test_the_answers_of_feasts_own_server(applied):
+    """Values, statuses, event timestamps and names: the same JSON."""
+    asked = [
+        {"features": FIELDS, "entities": CUSTOMERS},
+        {"features": ["last_order:amount"], "entities": CUSTOMERS, "full_feature_names": True},
+        {"feature_service": "buying", "entities": BASKETS},
+        {"features": ["compared:ratio", "last_order:amount"], "entities": BASKETS},
+        {"features": FIELDS, "entities": {"customer": [3]}, "allow": "what it does not know"},
+    ]
+    with feast_server(applied.settings.feast_repo) as theirs, running(applied.settings.root) as ours:
+        for body in asked:
+            expected = requests.post(f"{theirs}/get-online-features", json=body, timeout=60)
+            found = ours.post("/get-online-features", body)
+            assert (found.status_code, expected.status_code) == (200, 200)
+            assert columns_of(found.json()) == columns_of(expected.json())
+
+
+def test_feasts_remote_online_store_as_the_client(applied, tmp_path):
+    """An application that uses Feast's SDK changes the online store's URL, and gets our values."""
+    from feast import FeatureStore  # noqa: PLC0415
+
+    settings = yaml.safe_load((applied.settings.feast_repo / "feature_store.yaml").read_text())
+    settings["registry"]["path"] = str((applied.settings.feast_repo / settings["registry"]["path"]).resolve())
+    with running(applied.settings.root) as server:
+        settings["online_store"] = {"type": "remote", "path": server.url}
+        (tmp_path / "client").mkdir()
+        (tmp_path / "client/feature_store.yaml").write_text(yaml.safe_dump(settings))
+        store = FeatureStore(repo_path=str(tmp_path / "client"))
+        rows = [dict(zip(BASKETS, values, strict=True)) for values in zip(*BASKETS.values(), strict=True)]
+        found = store.get_online_features(features=store.get_feature_service("buying"), entity_rows=rows)
+        ours = applied.online(rows, "buying")
+        for name in ("amount", "coupon", "ratio"):
+            assert found.to_dict()[name] == ours[name].to_list()
+
+        # What it writes, training learns too.
+        frame = pl.DataFrame(
+            {"customer": [9], "amount": [3.5], "coupon": ["NEW"]}, schema_overrides={"amount": pl.Float32}
+        ).with_columns(
+            pl.lit(NOW - timedelta(hours=1)).alias("event_timestamp"),
+            pl.lit(NOW).alias("created_timestamp"),
+            ordered_at=pl.lit(NOW),
+        )
+        store.write_to_online_store("last_order", df=frame.to_pandas())
+        assert applied.online([{"customer": 9}], ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
+        asked = pl.DataFrame({"customer": [9], "event_timestamp": [NOW]})
+        assert applied.historical(asked, ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
+
+
+def test_errors_reach_feasts_client_as_feasts_own(applied, tmp_path):
+    """The body is the text that Feast's client turns into an exception."""
+    from feast.errors import FeastError, FeatureServiceNotFoundException  # noqa: PLC0415
+
+    with running(applied.settings.root) as server:
+        answer = server.post("/get-online-features", {"feature_service": "none", "entities": CUSTOMERS})
+        assert answer.status_code == 404
+        assert isinstance(FeastError.from_error_detail(answer.json()), FeatureServiceNotFoundException)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"features": FIELDS, "entities": {}}, "lack 'customer'"),
+        ({"features": FIELDS, "entities": {"customer": [1], "origin": ["JFK"]}}, "'origin' is not needed"),
+        ({"features": ["compared:ratio"], "entities": {"customer": [1], "basket": [1, 2]}}, "lengths"),
+        ({"features": FIELDS, "entities": {"customer": ["1"]}}, "expected Int64"),
+        ({"features": [], "entities": {"customer": [1]}}, "nothing is asked for"),
+        ({"features": FIELDS}, "missing required field `entities`"),
+    ],
+)
+def test_a_wrong_request(client, body, message):
+    """Says what is wrong."""
+    answer = client.post("/get-online-features", body)
+    assert answer.status_code == 422
+    assert message in answer.text
+
+
+def test_push(client, shop):
+    """A pushed row is served at once, and known to training from then on."""
+    now = shop.settings.now()
+    columns = {
+        "customer": [7],
+        "event_timestamp": ["2024-01-09T23:00:00"],
+        "amount": [4.5],
+        "coupon": [None],
+        "ordered_at": [1704841200],
+    }
+    pushed = client.post("/push", {"push_source_name": "last_order", "df": columns, "to": "online"})
+    assert (pushed.status_code, pushed.text) == (200, "")
+    assert client.vectors({"customer": 7, "basket": 9.0}).json()["values"] == [
+        [4.5, None, "2024-01-09T23:00:00Z", 2.0]
+    ]
+    rows = pl.DataFrame({"customer": [7], "event_timestamp": [now]})
+    assert shop.historical(rows, ["last_order:amount"])["amount"].to_list() == [4.5]
+
+
+def test_a_push_that_breaks_the_contract_changes_nothing(client, shop):
+    """Nor one to training alone, to a view that is not there, or of columns that are not the view's."""
+    row = {"customer": [7], "event_timestamp": ["2024-01-09"], "amount": [1.0], "coupon": [None]}
+    whole = {**row, "event_timestamp": ["2024-01-09T00:00:00Z"], "ordered_at": [1704841200]}
+    answers = [
+        client.post("/push", {"push_source_name": view, "df": df, "to": to})
+        for view, df, to in (
+            ("last_order", row, "online"),
+            ("last_order", {**whole, "customer": [None]}, "online"),
+            ("last_order", {**whole, "colour": ["red"]}, "online"),
+            ("last_order", {**whole, "amount": []}, "online"),
+            ("last_order", whole, "offline"),
+            ("first_order", whole, "online"),
+        )
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 422, 404]
+    assert client.vectors({"customer": 7, "basket": 9.0}).json()["statuses"] == [[3, 3, 3, 2]]
+    assert list(shop.layout.pushed("last_order").glob("*")) == []

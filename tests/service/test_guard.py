@@ -1,0 +1,169 @@
+"""What is refused before it is looked at: by key, size, pace and time."""
+
+import json
+import socket
+import threading
+
+import pytest
+import requests
+from serving import ROW, running
+
+from featurestore.errors import ConfigError, UnknownNameError
+from featurestore.service.keys import add_key, read_keys, remove_key
+from featurestore.service.options import KeyScope, Options
+from featurestore.service.run import serve
+
+PUSHED = {"push_source_name": "last_order", "df": {}}
+
+
+@pytest.fixture
+def stored(shop):
+    shop.materialize()
+    return shop
+
+
+def test_a_key_is_asked_for_once_there_is_one(stored):
+    """By scope and service; liveness, readiness and the documentation stay open."""
+    path = stored.layout.keys
+    reader = add_key(path, "reader", scopes=(KeyScope.READ,), services=("buying",))
+    writer = add_key(path, "writer", scopes=(KeyScope.WRITE,))
+    other = add_key(path, "other", scopes=(KeyScope.READ,), services=("selling",))
+    with running(stored.settings.root) as client:
+        assert client.vectors(ROW).status_code == 401
+        assert client.vectors(ROW).headers["www-authenticate"] == "Bearer"
+        assert client.get("/health").status_code == client.get("/openapi.json").status_code == 200
+        assert client.get("/openapi.json").json()["security"] == [{"key": []}]
+        asked = {"features": ["last_order:amount"], "entities": {"customer": [3]}}
+        found = {}
+        for client.key in (reader, writer, other, reader + "x", "fs_"):
+            found[client.key] = (
+                client.vectors(ROW).status_code,
+                client.post("/get-online-features", asked).status_code,
+                client.post("/push", PUSHED).status_code,
+            )
+        assert found == {
+            reader: (200, 403, 403),
+            writer: (403, 403, 422),
+            other: (403, 403, 403),
+            reader + "x": (401, 401, 401),
+            "fs_": (401, 401, 401),
+        }
+
+
+def test_only_digests_are_kept(stored):
+    """The file holds no secret, belongs to its owner alone, and knows each name once."""
+    path = stored.layout.keys
+    secret = add_key(path, "reader", scopes=(KeyScope.READ,))
+    assert secret not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigError, match="named 'reader' already"):
+        add_key(path, "reader", scopes=(KeyScope.READ,))
+    with pytest.raises(UnknownNameError, match="no API key named 'redaer'"):
+        remove_key(path, "redaer")
+    remove_key(path, "reader")
+    assert read_keys(path) == ()
+
+
+def test_a_running_server_follows_the_keys(stored):
+    """A key made or removed counts within a second or so."""
+    with running(stored.settings.root) as client:
+        assert client.vectors(ROW).status_code == 200
+        secret = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
+        while client.vectors(ROW).status_code != 401:
+            pass
+        client.key = secret
+        assert client.vectors(ROW).status_code == 200
+
+
+def test_the_last_key_removed_does_not_open_the_door(stored):
+    """Who once asked for keys keeps asking."""
+    add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
+    with running(stored.settings.root) as client:
+        remove_key(stored.layout.keys, "reader")
+        add_key(stored.layout.keys, "other", scopes=(KeyScope.READ,))
+        remove_key(stored.layout.keys, "other")
+        for _ in range(20):
+            assert client.vectors(ROW).status_code == 401
+    stored.layout.keys.write_text("[]")
+    with running(stored.settings.root) as client:
+        assert client.vectors(ROW).status_code == 401
+
+
+def test_other_machines_are_not_answered_without_keys(stored):
+    """Nor half of TLS taken for the whole."""
+    root = str(stored.settings.root)
+    with pytest.raises(ConfigError, match="other machines could read and write everything"):
+        serve(Options(root=root, host="0.0.0.0"))  # noqa: S104 - what is refused
+    with pytest.raises(ConfigError, match="a certificate and its key"):
+        serve(Options(root=root, tls_key="key.pem"))
+    with pytest.raises(ConfigError, match=r"none\.pem: not found"):
+        serve(Options(root=root, tls_key="none.pem", tls_certificate="none.pem"))
+
+
+def test_size_and_rows_are_limited(stored):
+    """Declared or streamed."""
+    with running(stored.settings.root, max_bytes=1_000, max_rows=3) as client:
+        large = json.dumps({"rows": [ROW] * 100}).encode()
+        declared = requests.post(client.url + "/v1/vectors/buying", data=large, timeout=30)
+        chunks = (large[i : i + 100] for i in range(0, len(large), 100))
+        streamed = requests.post(client.url + "/v1/vectors/buying", data=chunks, timeout=30)
+        assert (declared.status_code, streamed.status_code) == (413, 413)
+        assert client.vectors(*[ROW] * 4).status_code == 422
+        asked = {"features": ["last_order:amount"], "entities": {"customer": [3] * 4}}
+        assert client.post("/get-online-features", asked).status_code == 422
+        assert client.vectors(*[ROW] * 3).status_code == 200
+
+
+def test_a_slow_caller_is_sent_away_and_holds_up_nobody(stored):
+    """A body that does not come costs a place until its time is over; beyond the places there is 503."""
+    head = b"POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    with running(stored.settings.root, timeout=1.0, concurrency=2) as client:
+        slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(2)]
+        for connection in slow:
+            connection.sendall(head)
+        while (busy := client.vectors(ROW)).status_code == 200:
+            pass
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+        answers = [connection.recv(10_000) for connection in slow]
+        for connection in slow:
+            connection.close()
+        assert all(answer.startswith(b"HTTP/1.1 503") for answer in answers)
+        assert client.vectors(ROW).status_code == 200
+
+
+def test_a_body_that_does_not_come_ends_in_time(stored):
+    """The answer says what took too long."""
+    with running(stored.settings.root, timeout=0.5) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+            connection.sendall(b"POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            answer = b""
+            while b"took too long" not in answer:
+                answer += connection.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 503")
+
+
+def test_a_caller_that_goes_away_midway_leaves_nothing_behind(stored):
+    """Connections cut in a head, in a body, before the answer is read."""
+    request = b'POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 41\r\n\r\n{"rows":[{"customer":3,"basket":16.0}]}  '
+    with running(stored.settings.root, concurrency=4) as client:
+        for cut in range(1, len(request), 7):
+            with socket.create_connection(("127.0.0.1", client.port)) as connection:
+                connection.sendall(request[:cut])
+        for _ in range(20):
+            assert client.vectors(ROW).status_code == 200
+
+
+def test_what_is_at_work_is_answered_before_the_end(stored):
+    """A server told to stop lets the last answer out."""
+    with running(stored.settings.root) as client:
+        answers = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(client.vectors(*[ROW] * 500))) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        while not answers:
+            threads[0].join(0.001)
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} == {200}

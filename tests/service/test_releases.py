@@ -1,0 +1,201 @@
+"""Releases: definitions and data move together, forward and back, under load, without a request dropped."""
+
+import json
+import sys
+import threading
+
+import polars as pl
+import pytest
+from serving import ROW, running
+
+import featurestore
+from featurestore.errors import MissingDataError, SkewError, UnknownNameError
+from featurestore.operations.release import current, releases
+
+
+@pytest.fixture
+def stored(shop):
+    shop.materialize()
+    return shop
+
+
+def edit(shop, name, before, after):
+    path = shop.settings.root / name
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def forget():
+    """Read definitions anew, as another process would."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("schemas", "feature_repo")]:
+        del sys.modules[name]
+
+
+def doubled(shop):
+    """The same shop, its ratio doubled and its amounts of tomorrow."""
+    edit(
+        shop,
+        "feature_repo/shop.py",
+        'pl.col("basket") / pl.col("amount")',
+        '2 * pl.col("basket") / pl.col("amount")',
+    )
+    edit(
+        shop,
+        "data/raw/orders.csv",
+        "6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,8,",
+        "6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,4,",
+    )
+    forget()
+    project = featurestore.open(shop.settings.root)
+    project.validate("orders")
+    project.build("last_order")
+    project.materialize()
+    return project
+
+
+def test_a_release_is_a_project_of_its_own(stored):
+    """Every command takes it; what comes later does not change it."""
+    made = stored.release()
+    assert (made.name, current(stored.layout)) == ("0001", "0001")
+    frozen = featurestore.open(stored.layout.releases / "0001")
+    assert frozen.online([ROW], "buying").equals(stored.online([ROW], "buying"))
+    assert frozen.audit().mismatches == 0
+    before = frozen.online([ROW], "buying")
+    doubled(stored)
+    assert featurestore.open(stored.layout.releases / "0001").online([ROW], "buying").equals(before)
+
+
+def test_forward_and_back_under_load_without_a_request_dropped(stored):
+    """Each answer is of one release as a whole: 8.0 with 2.0, or 4.0 with 8.0, and never a mixture."""
+    stored.release()
+    answers, stopping = [], threading.Event()
+    with running(stored.settings.root) as client:
+
+        def ask():
+            while not stopping.is_set():
+                answer = client.vectors(ROW)
+                answers.append((answer.status_code, answer.json()["release"], *answer.json()["values"][0]))
+
+        def wait_for(release):
+            while answers[-1][1] != release:
+                threads[0].join(0.01)
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        while not answers:
+            threads[0].join(0.01)
+        newer = doubled(stored)
+        newer.release()
+        wait_for("0002")
+        newer.rollback()
+        wait_for("0001")
+        newer.rollback("0002")
+        wait_for("0002")
+        stopping.set()
+        for thread in threads:
+            thread.join()
+    assert {(status, release, amount, ratio) for status, release, amount, _, _, ratio in answers} == {
+        (200, "0001", 8.0, 2.0),
+        (200, "0002", 4.0, 8.0),
+    }
+
+
+def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_stays(stored, capfd):
+    """Its definitions were changed by hand: said in the log and by /ready, and nothing is dropped."""
+    stored.release()
+    with running(stored.settings.root) as client:
+        stored.release()
+        root = stored.layout.releases / "0002/feature_repo/shop.py"
+        stored.rollback("0001")
+        root.write_text(root.read_text() + "\n")
+        stored.rollback("0002")
+        while "refused" not in (ready := client.get("/ready").json()):
+            pass
+        assert ready["status"] == "ready"
+        assert ready["release"] in ("0001", "0002")
+        assert client.vectors(ROW).status_code == 200
+    with (
+        pytest.raises(SkewError, match="definitions were changed since the release was made"),
+        running(stored.settings.root),
+    ):
+        pass
+    events = [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()]
+    assert "release_refused" in events
+
+
+def test_a_server_refuses_to_start_on_what_does_not_belong_together(stored):
+    """And names the view, or the training set."""
+    edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
+    forget()
+    with (
+        pytest.raises(SkewError, match=r"view last_order.*written by another definition"),
+        running(stored.settings.root),
+    ):
+        pass
+
+
+def test_a_training_set_of_another_definition_is_not_served(stored):
+    """The model would be asked with other features than those it learnt from."""
+    stored.training_set("visits")
+    with running(stored.settings.root) as client:
+        assert client.vectors(ROW).status_code == 200
+    doubled(stored)
+    with (
+        pytest.raises(SkewError, match=r"training set visits.*featurestore training-set visits"),
+        running(stored.settings.root),
+    ):
+        pass
+
+
+def test_a_view_that_is_not_materialized_is_named(shop):
+    """Before any request comes."""
+    with pytest.raises(MissingDataError, match="featurestore materialize"), running(shop.settings.root):
+        pass
+
+
+def test_what_is_pushed_to_a_release_reaches_the_next(stored):
+    """Its log is the project's."""
+    stored.release()
+    row = {"customer": [7], "amount": [4.5], "coupon": [None], "ordered_at": [1704841200]}
+    with running(stored.settings.root) as client:
+        row["event_timestamp"] = ["2024-01-09T23:00:00"]
+        assert client.post("/push", {"push_source_name": "last_order", "df": row}).status_code == 200
+        assert client.vectors({"customer": 7, "basket": 9.0}).json()["values"][0][0] == 4.5
+    stored.materialize(full=True)
+    stored.release()
+    with running(stored.settings.root) as client:
+        answer = client.vectors({"customer": 7, "basket": 9.0}).json()
+        assert (answer["release"], answer["values"][0][0]) == ("0002", 4.5)
+
+
+def test_old_releases_go_the_served_and_the_former_stay(stored):
+    """Numbers are never given twice while a later one stands; there is no way back beyond the first."""
+    for _ in range(4):
+        stored.release(keep=2)
+    assert [release.name for release in releases(stored.layout)] == ["0003", "0004"]
+    assert stored.rollback() == "0003"
+    with pytest.raises(MissingDataError, match="there is no former release"):
+        stored.rollback()
+    with pytest.raises(UnknownNameError, match="no release named '0001'"):
+        stored.rollback("0001")
+
+
+def test_an_interrupted_release_is_none(stored):
+    """A folder without its record is not listed, not served, and is written over."""
+    (stored.layout.releases / "0001/data").mkdir(parents=True)
+    (stored.layout.releases / "0001/data/half").write_text("")
+    assert releases(stored.layout) == []
+    stored.release()
+    assert [release.name for release in releases(stored.layout)] == ["0001"]
+    assert not (stored.layout.releases / "0001/data/half").exists()
+
+
+def test_deleted_entities_stay_deleted_in_a_release(stored):
+    """Their marks are copied."""
+    stored.delete("last_order", pl.DataFrame({"customer": [3]}))
+    stored.release()
+    frozen = featurestore.open(stored.layout.releases / "0001")
+    frozen.materialize(full=True)
+    assert frozen.online([ROW], ["last_order:amount"])["amount"].to_list() == [None]
