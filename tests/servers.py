@@ -5,6 +5,7 @@ A machine without one skips its tests with the reason; where FEATURESTORE_REQUIR
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -35,50 +36,100 @@ def program(name: str, *folders: str) -> str:
     return found
 
 
+class RedisServer:
+    """Redis, which can go away and come back with its data."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        options = {"port": self.port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "yes"}
+        self._command = [
+            program("redis-server"),
+            *(word for k, v in options.items() for word in (f"--{k}", str(v))),
+        ]
+
+    def start(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        for line in self._process.stdout:
+            if "Ready to accept connections" in line:
+                break
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def pause(self):
+        """Hang: connections stay open, and nothing is answered."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
+
+class PostgresServer:
+    """PostgreSQL, which can go away and come back with its data.
+
+    It refuses to run as root, so root runs it as the user that Debian makes for it.
+    """
+
+    def __init__(self, folder):
+        initdb, self._control = (program(name, "usr/lib/postgresql/*/bin") for name in ("initdb", "pg_ctl"))
+        self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self.port, self._folder = free_port(), Path(folder)
+        self.url = f"postgresql://features@127.0.0.1:{self.port}/postgres"
+        self._data = str(self._folder / "data")
+        if self._user:
+            shutil.chown(folder, "postgres")
+        self._run(initdb, "-D", self._data, "-U", "features", "--auth=trust", "--no-sync")
+
+    def start(self):
+        options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -c fsync=off"
+        log = str(self._folder / "log")
+        self._run(self._control, "-D", self._data, "-o", options, "-l", log, "--wait", "start")
+
+    def stop(self):
+        self._run(self._control, "-D", self._data, "--mode=immediate", "--wait", "stop")
+
+    def pause(self):
+        """Hang: connections stay open, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number):
+        parent = Path(self._data, "postmaster.pid").read_text().splitlines()[0]
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for process in (parent, *children):
+            os.kill(int(process), number)
+
+    def _run(self, *command):
+        subprocess.run([*self._user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+@contextmanager
+def run_server(kind):
+    """Run a server in a folder of its own."""
+    folder = tempfile.mkdtemp()
+    server = kind(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
 @contextmanager
 def redis_server():
     """Run Redis; gives its URL."""
-    port, folder = free_port(), tempfile.mkdtemp()
-    command = [
-        program("redis-server"),
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--dir",
-        folder,
-        "--save",
-        "",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        for line in server.stdout:
-            if "Ready to accept connections" in line:
-                break
-        try:
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            server.terminate()
-    shutil.rmtree(folder)
+    with run_server(RedisServer) as server:
+        yield server.url
 
 
 @contextmanager
 def postgres_server():
-    """Run PostgreSQL; gives its URL. It refuses to run as root, so root runs it as the user that Debian makes for it."""
-    initdb, control = (program(name, "usr/lib/postgresql/*/bin") for name in ("initdb", "pg_ctl"))
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    port, folder = free_port(), Path(tempfile.mkdtemp())
-    data = folder / "data"
-    if user:
-        shutil.chown(folder, "postgres")
-
-    def run(*command):
-        subprocess.run([*user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-    run(initdb, "-D", str(data), "-U", "features", "--auth=trust", "--no-sync")
-    options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
-    run(control, "-D", str(data), "-o", options, "-l", str(folder / "log"), "--wait", "start")
-    try:
-        yield f"postgresql://features@127.0.0.1:{port}/postgres"
-    finally:
-        run(control, "-D", str(data), "--mode=immediate", "--wait", "stop")
-        shutil.rmtree(folder)
+    """Run PostgreSQL; gives its URL."""
+    with run_server(PostgresServer) as server:
+        yield server.url

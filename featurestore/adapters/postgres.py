@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,10 @@ class PostgresStore:
     def __init__(self, url: str, project: str) -> None:
         self._schema = sql.Identifier(f"featurestore_{project}")
         self._url = url
-        self._open: psycopg.Connection[Any] | None = None
+        # A connection has one transaction at a time: each thread has its own.
+        self._own = threading.local()
+        self._opened: list[psycopg.Connection[Any]] = []
+        weakref.finalize(self, _close, self._opened)
         with _translated(url), self._connection.transaction():
             # Two that start at once would both create the tables.
             self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [hash_of(project)])
@@ -67,11 +71,12 @@ class PostgresStore:
 
     @property
     def _connection(self) -> psycopg.Connection[Any]:
-        """The open connection; a new one where the server has closed the last."""
-        if self._open is None or self._open.closed:
-            self._open = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
-            weakref.finalize(self, self._open.close)
-        return self._open
+        """The connection of the thread; a new one where the server has closed the last."""
+        held: psycopg.Connection[Any] | None = getattr(self._own, "connection", None)
+        if held is None or held.closed:
+            held = self._own.connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
+            self._opened[:] = [held, *(connection for connection in self._opened if not connection.closed)]
+        return held
 
     def state(self, view: str) -> ViewState | None:
         """Say what is held of a view."""
@@ -97,6 +102,18 @@ class PostgresStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
+        used = getattr(self._own, "connection", None)
+        try:
+            return self._read(views)
+        except StoreError as error:
+            # The server may have been away since this connection was used: then a new one is tried, once.
+            if not error.retry or used is None or not used.closed:
+                raise
+            return self._read(views)
+
+    def _read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         found: list[tuple[ViewState | None, list[bytes | None]]] = []
         with _translated(self._url), self._connection.transaction():
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -136,6 +153,11 @@ class PostgresStore:
 def hash_of(project: str) -> int:
     """Return a number for a project, the same in every process."""
     return int.from_bytes(project.encode()[:7].ljust(7), "big")
+
+
+def _close(connections: list[psycopg.Connection[Any]]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 @contextmanager

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 try:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 except ImportError as error:
     raise ConfigError(
         "the online store is Redis, and its client is not installed", hint="pip install 'featurestore[redis]'"
@@ -82,7 +84,13 @@ class RedisStore:
 
     def __init__(self, url: str, project: str) -> None:
         with _translated(url):
-            self._redis: Any = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=3)
+            self._redis: Any = redis.Redis.from_url(
+                # A connection that the server has closed meanwhile is opened anew, once and at once.
+                url,
+                socket_timeout=10,
+                socket_connect_timeout=3,
+                retry=Retry(NoBackoff(), 1),
+            )
             self._apply = self._redis.register_script(APPLY)
             self._read = self._redis.register_script(READ)
             self._turn = self._redis.register_script(TURN)

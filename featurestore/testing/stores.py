@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from featurestore.ports import ViewState
@@ -39,6 +40,7 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
         _views_apart,
         _many_rows,
         _drop,
+        _threads,
     ):
         store, other = open_store(), open_store()
         store.drop(["one", "two"])
@@ -103,3 +105,23 @@ def _drop(store: OnlineStore, other: OnlineStore) -> bool:
     store.write("one", [(b"a", row(1, b"x"))], state(1), replace=True)
     other.drop(["one", "none"])
     return store.state("one") is None and list(store.scan("one")) == []
+
+
+def _threads(store: OnlineStore, other: OnlineStore) -> bool:
+    """Show each of many threads, through one store, a batch as a whole while others write."""
+    keys = [b"a", b"b", b"c"]
+    store.write("one", [(key, row(0, b"0")) for key in keys], state(0), replace=False)
+
+    def write(version: int) -> bool:
+        pairs = [(key, row(version, b"%d" % version)) for key in keys]
+        (store if version % 2 else other).write("one", pairs, state(version), replace=False)
+        return True
+
+    def read(_: int) -> bool:
+        rows = store.read([("one", keys)])[0][1]
+        return len(set(rows)) == 1 and rows[0] is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(read if i % 4 else write, i) for i in range(1, 200)]
+        whole = all(future.result() for future in done)
+    return whole and store.read([("one", keys)])[0][1] == [row(196, b"196")] * 3

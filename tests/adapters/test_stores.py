@@ -110,19 +110,26 @@ def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypat
 
 
 def test_a_lost_connection_is_made_anew(postgres_url):
-    """One error that is worth another try, and then the answer."""
+    """A read notices nothing; of a write one error is said, worth another try: it may have been applied."""
     import psycopg  # noqa: PLC0415 - an extra
 
     store = postgres_factory(postgres_url)()
     store.write("view", [(b"a", row(1, b"x"))], state(1), replace=True)
-    with psycopg.connect(postgres_url, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'features'"
-        )
-    with pytest.raises(StoreError, match="does not answer") as caught:
-        store.state("view")
-    assert caught.value.retry
+
+    def cut():
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND usename = 'features'"
+            )
+
+    cut()
     assert store.state("view") == state(1)
+    cut()
+    with pytest.raises(StoreError, match="does not answer") as caught:
+        store.write("view", [(b"a", row(2, b"x"))], state(2), replace=False)
+    assert caught.value.retry
+    assert store.write("view", [(b"a", row(2, b"x"))], state(2), replace=False) == 1
 
 
 def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):
