@@ -51,7 +51,7 @@ def running(root, **options):
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    client = Client(f"http://127.0.0.1:{port}", port, app.state.server)
+    client = Client(f"http://127.0.0.1:{port}", port, app.state)
     while not server.started and thread.is_alive():
         thread.join(0.01)
     try:

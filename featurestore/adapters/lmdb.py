@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 MAP_BYTES = 1 << 38  # address space, not disk: a store may grow to 256 GiB
 MAX_VIEWS = 1024
-STATES = b"__states__"
+STATES_NAME = "__states__"
+SPACE_HINT = "free disk space, then run the command again"
+DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
 RETRY_HINT = "check the disk and who else holds the store, then try again"
 
 
@@ -57,7 +60,7 @@ class LmdbStore:
         applied = 0
         with _translated(self._path), _WRITING:
             database = self._env.open_db(view.encode(), create=True)
-            states = self._env.open_db(STATES, create=True)
+            states = self._env.open_db(STATES_NAME.encode(), create=True)
             with self._env.begin(write=True) as transaction:
                 if replace:
                     deleted = [pair for pair in transaction.cursor(db=database) if is_tombstone(pair[1])]
@@ -77,24 +80,26 @@ class LmdbStore:
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
         found: list[tuple[ViewState | None, list[bytes | None]]] = []
-        with _translated(self._path):
-            databases = [self._database(view) for view, _ in views]
-            states = self._database(STATES.decode())
+        try:
+            databases = [self._views.get(view) or self._database(view) for view, _ in views]
+            states = self._views.get(STATES_NAME) or self._database(STATES_NAME)
             with self._env.begin() as transaction:
+                get = transaction.get
                 for (view, keys), database in zip(views, databases, strict=True):
-                    state = transaction.get(view.encode(), db=states) if states is not None else None
+                    state = get(view.encode(), db=states) if states is not None else None
                     if database is None or state is None:
                         found.append((None, [None] * len(keys)))
-                        continue
-                    rows = [transaction.get(key, db=database) for key in keys]
-                    found.append((msgspec.json.decode(state, type=ViewState), rows))
+                    else:
+                        found.append((_state_of(state), [get(key, db=database) for key in keys]))
+        except lmdb.Error as error:
+            raise _translation(error, self._path) from error
         return found
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove all rows of views, and what is known of them."""
         with _translated(self._path), _WRITING:
             databases = [(view, self._database(view)) for view in views]
-            states = self._database(STATES.decode())
+            states = self._database(STATES_NAME)
             with self._env.begin(write=True) as transaction:
                 for view, database in databases:
                     if database is not None and states is not None:
@@ -163,27 +168,23 @@ def _close_what_is_gone() -> None:
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
-    except lmdb.BadValsizeError as error:
-        raise StoreError(
-            f"{path}: an entity key is longer than LMDB's 511 bytes", hint="use a shorter key"
-        ) from error
-    except (
-        lmdb.InvalidError,
-        lmdb.CorruptedError,
-        lmdb.VersionMismatchError,
-        lmdb.PageNotFoundError,
-    ) as error:
-        raise StoreError(
-            f"{path}: the online store is damaged: {_plain(error, path)}",
-            hint="remove the folder, then run: featurestore materialize",
-        ) from error
-    except (lmdb.MapFullError, lmdb.DiskError) as error:
-        raise StoreError(
-            f"{path}: {error}", hint="free disk space, then run the command again", retry=True
-        ) from error
     except lmdb.Error as error:
-        raise StoreError(f"{path}: {_plain(error, path)}", hint=RETRY_HINT, retry=True) from error
+        raise _translation(error, path) from error
 
 
-def _plain(error: lmdb.Error, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
+def _translation(error: lmdb.Error, path: Path) -> StoreError:
+    plain = str(error).removeprefix(f"{path}: ")
+    if isinstance(error, lmdb.BadValsizeError):
+        return StoreError(f"{path}: an entity key is longer than LMDB's 511 bytes", hint="use a shorter key")
+    if isinstance(error, DAMAGES):
+        return StoreError(
+            f"{path}: the online store is damaged: {plain}",
+            hint="remove the folder, then run: featurestore materialize",
+        )
+    hint = SPACE_HINT if isinstance(error, lmdb.MapFullError | lmdb.DiskError) else RETRY_HINT
+    return StoreError(f"{path}: {plain}", hint=hint, retry=True)
+
+
+@lru_cache(maxsize=MAX_VIEWS)
+def _state_of(stored: bytes) -> ViewState:
+    return msgspec.json.decode(stored, type=ViewState)

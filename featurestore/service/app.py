@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from featurestore.errors import ContractError, FeatureStoreError, SkewError
 from featurestore.service import feast
@@ -25,82 +27,93 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
-    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from featurestore.service.endpoint import Endpoint
     from featurestore.service.journal import Entry
     from featurestore.service.serving import Serving
     from featurestore.vectors.reader import Vectors
 
-JSON = "application/json"
+JSON = (b"content-type", b"application/json")
 _online_request = msgspec.json.Decoder(feast.OnlineRequest)
 _push_request = msgspec.json.Decoder(feast.PushRequest)
 _write_request = msgspec.json.Decoder(feast.WriteRequest)
 
 
-async def vectors(request: Request) -> Response:
+@dataclass(frozen=True)
+class Call:
+    """One request at work: what it asks, and the release that answers it whatever comes meanwhile."""
+
+    state: ServerState
+    serving: Serving
+    entry: Entry
+    scope: Scope
+    body: bytes
+
+
+# A handler gives JSON as bytes, or a response of another kind.
+Handler: TypeAlias = Callable[[Call], Awaitable[bytes | Response]]
+
+
+async def vectors(call: Call) -> bytes:
     """Answer ``POST /v1/vectors/{service}``."""
-    state, serving, entry = _begun(request, "/v1/vectors/{service}")
-    endpoint = serving.endpoint(request.path_params["service"])
-    state.permit(request.scope["caller"], endpoint.name)
-    rows, as_of = endpoint.decode(await request.body())
+    serving = call.serving
+    endpoint = serving.endpoint(call.scope["path_params"]["service"])
+    call.state.permit(call.scope["caller"], endpoint.name)
+    rows, as_of = endpoint.decode(call.body)
     moment = serving.now() if as_of is None else as_of.astimezone(UTC)
     try:
-        found, stale = await _looked_up(state, serving, entry, endpoint=endpoint, rows=rows, moment=moment)
+        found, stale = await _looked_up(call, endpoint, rows, moment)
     except SkewError as error:
         if as_of is None:
             raise
         raise RefusedError(409, "SkewError", error.message, hint=error.hint) from error
-    return Response(endpoint.answer(found, moment, release=serving.release, stale=stale), media_type=JSON)
+    return endpoint.answer(found, moment, release=serving.release, stale=stale)
 
 
-async def get_online_features(request: Request) -> Response:
+async def get_online_features(call: Call) -> bytes:
     """Answer ``POST /get-online-features``, as Feast's feature server does."""
-    state, serving, entry = _begun(request, "/get-online-features")
-    asked = _online_request.decode(await request.body())
-    state.permit(request.scope["caller"], asked.feature_service)
+    state, serving = call.state, call.serving
+    asked = _online_request.decode(call.body)
+    state.permit(call.scope["caller"], asked.feature_service)
     if asked.feature_service is not None:
         endpoint = serving.endpoint(asked.feature_service)
     elif asked.features:
         endpoint = serving.requested(tuple(asked.features))
     else:
         raise ContractError("nothing is asked for", hint="give features or feature_service")
-    rows = feast.rows_of(asked, endpoint, most=state.options.max_rows)
-    found, _ = await _looked_up(state, serving, entry, endpoint=endpoint, rows=rows, moment=serving.now())
-    answer = feast.answer(found, rows, endpoint, full_names=asked.full_feature_names)
-    return Response(msgspec.json.encode(answer), media_type=JSON)
+    rows = endpoint.wire.rows(asked.entities, most=state.options.max_rows)
+    found, _ = await _looked_up(call, endpoint, rows, serving.now())
+    return msgspec.json.encode(endpoint.wire.answer(found, rows, full_names=asked.full_feature_names))
 
 
-async def push(request: Request) -> Response:
+async def push(call: Call) -> Response:
     """Answer ``POST /push``: rows for training and serving at once."""
-    state, serving, _ = _begun(request, "/push")
-    asked = _push_request.decode(await request.body())
+    asked = _push_request.decode(call.body)
     if asked.to not in feast.PUSHED:
         raise ContractError(
             f"to is {asked.to!r}: training would learn what serving never knew",
             hint=f"push to {' or '.join(feast.PUSHED)}; here both mean both",
         )
-    await _pushed(state, serving, asked.push_source_name, asked.df)
+    await _pushed(call, asked.push_source_name, asked.df)
     return Response()
 
 
-async def write_to_online_store(request: Request) -> Response:
+async def write_to_online_store(call: Call) -> bytes:
     """Answer ``POST /write-to-online-store``: a push by another name."""
-    state, serving, _ = _begun(request, "/write-to-online-store")
-    asked = _write_request.decode(await request.body())
-    await _pushed(state, serving, asked.feature_view_name, asked.df)
-    return Response(b"null", media_type=JSON)
+    asked = _write_request.decode(call.body)
+    await _pushed(call, asked.feature_view_name, asked.df)
+    return b"null"
 
 
-async def health(request: Request) -> Response:
+async def health(_: Call) -> bytes:
     """Say that the process lives."""
-    _begun(request, "/health")
-    return Response(b'{"status":"alive"}', media_type=JSON)
+    return b'{"status":"alive"}'
 
 
-async def ready(request: Request) -> Response:
+async def ready(call: Call) -> Response:
     """Say whether the store answers for every view that is served."""
-    state, serving, _ = _begun(request, "/ready")
+    state, serving = call.state, call.serving
     try:
         faults = await state.lookups.run(serving.ready)
     except FeatureStoreError as error:
@@ -109,12 +122,13 @@ async def ready(request: Request) -> Response:
     body |= {"faults": faults} if faults else {}
     body |= {"refused": state.refused} if state.refused else {}
     headers = {"retry-after": "1"} if faults else {}
-    return Response(msgspec.json.encode(body), 503 if faults else 200, headers=headers, media_type=JSON)
+    return Response(
+        msgspec.json.encode(body), 503 if faults else 200, headers=headers, media_type="application/json"
+    )
 
 
-async def services(request: Request) -> Response:
+async def services(call: Call) -> bytes:
     """List what is served."""
-    _, serving, _ = _begun(request, "/v1/services")
     listing = [
         {
             "name": name,
@@ -124,52 +138,79 @@ async def services(request: Request) -> Response:
             "request": {key: str(dtype) for key, dtype in endpoint.service.request_schema.items()},
             "features": {key: str(dtype) for key, dtype in endpoint.service.feature_schema.items()},
         }
-        for name, endpoint in serving.endpoints.items()
+        for name, endpoint in call.serving.endpoints.items()
     ]
-    return Response(msgspec.json.encode({"release": serving.release, "services": listing}), media_type=JSON)
+    return msgspec.json.encode({"release": call.serving.release, "services": listing})
 
 
-async def metrics(request: Request) -> Response:
+async def metrics(call: Call) -> Response:
     """Give Prometheus its metrics."""
-    state, _, _ = _begun(request, "/metrics")
-    text = await asyncio.to_thread(state.metrics.text, state.journal)
+    text = await asyncio.to_thread(call.state.metrics.text, call.state.journal)
     return Response(text, media_type="text/plain; version=0.0.4")
 
 
-async def description(request: Request) -> Response:
+async def description(call: Call) -> bytes:
     """Give the OpenAPI document."""
-    state, serving, _ = _begun(request, "/openapi.json")
-    return Response(msgspec.json.encode(openapi(serving, keyed=state.keys.asked_for)), media_type=JSON)
+    return msgspec.json.encode(openapi(call.serving, keyed=call.state.keys.asked_for))
 
 
-async def documentation(request: Request) -> Response:
+async def documentation(call: Call) -> Response:
     """Show the OpenAPI document to people, with what is needed to try it."""
-    state, serving, _ = _begun(request, "/docs")
-    return HTMLResponse(docs(openapi(serving, keyed=state.keys.asked_for)))
+    return HTMLResponse(docs(openapi(call.serving, keyed=call.state.keys.asked_for)))
 
 
-async def home(request: Request) -> Response:
+async def home(_: Call) -> Response:
     """Lead people to the documentation."""
-    _begun(request, "/")
     return RedirectResponse("/docs")
 
 
-ROUTES = (
-    Route("/v1/vectors/{service}", vectors, methods=["POST"]),
-    Route("/get-online-features", get_online_features, methods=["POST"]),
-    Route("/push", push, methods=["POST"]),
-    Route("/write-to-online-store", write_to_online_store, methods=["POST"]),
-    Route("/v1/services", services),
-    Route("/health", health),
-    Route("/ready", ready),
-    Route("/metrics", metrics),
-    Route("/openapi.json", description),
-    Route("/docs", documentation),
-    Route("/", home),
+async def nowhere(_: Call) -> bytes:
+    """Answer for a path that is none."""
+    raise RefusedError(404, "NotFound", "there is no such path", hint="GET /docs lists them")
+
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/v1/vectors/{service}", vectors),
+    ("POST", "/get-online-features", get_online_features),
+    ("POST", "/push", push),
+    ("POST", "/write-to-online-store", write_to_online_store),
+    ("GET", "/v1/services", services),
+    ("GET", "/health", health),
+    ("GET", "/ready", ready),
+    ("GET", "/metrics", metrics),
+    ("GET", "/openapi.json", description),
+    ("GET", "/docs", documentation),
+    ("GET", "/", home),
 )
 
 
-def create_app(options: Options) -> Starlette:
+class Answering:
+    """A handler as an ASGI application: reads the body, sends the answer."""
+
+    def __init__(self, route: str, handler: Handler, state: ServerState) -> None:
+        self._route, self._handler, self._state = route, handler, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        serving, entry = self._state.serving, scope["entry"]
+        entry.route, entry.release = self._route, serving.release
+        message = await receive()
+        body = message.get("body", b"")
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        answer = await self._handler(Call(self._state, serving, entry, scope, body))
+        if isinstance(answer, Response):
+            await answer(scope, receive, send)
+            return
+        length = (b"content-length", str(len(answer)).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
+        await send({"type": "http.response.body", "body": answer})
+
+
+def create_app(options: Options) -> Guard:
     """Make the server's application.
 
     Raises
@@ -180,50 +221,42 @@ def create_app(options: Options) -> Starlette:
     state = ServerState(options)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Any) -> AsyncIterator[None]:
         state.journal.start()
+        # What is loaded stays: looking through it for garbage would hold up requests by tens of milliseconds.
+        gc.collect()
+        gc.freeze()
         following = asyncio.create_task(state.follow())
         yield
         following.cancel()
         await asyncio.to_thread(state.close)
 
-    app = Starlette(routes=ROUTES, lifespan=lifespan, middleware=[Middleware(Guard, state=state)])
-    app.state.server = state
-    return app
+    routes = [
+        Route(path, Answering(path, handler, state), methods=[method]) for method, path, handler in ROUTES
+    ]
+    return Guard(Router(routes, lifespan=lifespan, default=Answering("other", nowhere, state)), state)
 
 
-def create_worker() -> Starlette:
+def create_worker() -> Guard:
     """Make the application of a worker process."""
     return create_app(Options.from_environment())
 
 
-def _begun(request: Request, route: str) -> tuple[ServerState, Serving, Entry]:
-    state: ServerState = request.app.state.server
-    serving, entry = state.serving, request.scope["entry"]
-    # One release answers the whole request, whatever comes meanwhile.
-    entry.route, entry.release = route, serving.release
-    return state, serving, entry
-
-
 async def _looked_up(
-    state: ServerState,
-    serving: Serving,
-    entry: Entry,
-    *,
-    endpoint: Endpoint,
-    rows: Sequence[Sequence[Any]],
-    moment: datetime,
+    call: Call, endpoint: Endpoint, rows: Sequence[Sequence[Any]], moment: datetime
 ) -> tuple[Vectors, bool]:
-    found, stale = await state.lookups.read(endpoint, rows, moment, local=serving.local)
+    found, stale = await call.state.lookups.read(endpoint, rows, moment, local=call.serving.local)
+    entry = call.entry
     entry.endpoint, entry.asked, entry.moment = endpoint, rows, moment
     entry.found, entry.stale = found, stale
     return found, stale
 
 
-async def _pushed(state: ServerState, serving: Serving, view: str, columns: dict[str, list[Any]]) -> None:
-    rows = feast.pushed_rows(serving.project.catalog.view(view), columns)
+async def _pushed(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
+    state, project = call.state, call.serving.project
+    rows = feast.pushed_rows(project.catalog.view(view), columns)
     if rows.height > state.options.max_rows:
         raise ContractError(
             f"{rows.height:,} rows, more than {state.options.max_rows:,}", hint="push in batches"
         )
-    await state.lookups.run(lambda: serving.project.push(view, rows))
+    await state.lookups.run(lambda: project.push(view, rows))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from featurestore.definitions.digest import service_digest
+from featurestore.service.feast import Wire
 from featurestore.service.requests import request_type
 from featurestore.timing.epoch import microseconds
 from featurestore.vectors.reader import VectorReader, Vectors
@@ -77,6 +79,11 @@ class Endpoint:
         self.last_known = None if remembered is None else VectorReader(service, remembered)
         self.request = request_type(service, most=most)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.request)
+
+    @cached_property
+    def wire(self) -> Wire:
+        """Feast's form of requests and answers."""
+        return Wire(self.service, self.reader.columns)
 
     def decode(self, body: bytes) -> tuple[list[tuple[Any, ...]], datetime | None]:
         """Read a request: rows in the order of the reader's columns, and the moment asked for.

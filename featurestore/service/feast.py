@@ -6,6 +6,7 @@ columns; statuses are names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -20,10 +21,10 @@ from featurestore.timing.join import Status
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import FeatureView
-    from featurestore.service.endpoint import Endpoint
     from featurestore.vectors.reader import Vectors
 
 NAMES: Final = {status.value: status.name for status in Status}
@@ -77,7 +78,7 @@ class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
 class FeatureColumn(msgspec.Struct, frozen=True):
     """One feature of all rows; a missing event is 1970-01-01T00:00:00Z."""
 
-    values: list[Any]
+    values: Sequence[Any]
     statuses: list[str]
     event_timestamps: list[str]
 
@@ -95,83 +96,126 @@ class OnlineResponse(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
-def rows_of(asked: OnlineRequest, endpoint: Endpoint, *, most: int) -> list[tuple[Any, ...]]:
-    """Turn the columns of a request into rows, in the order of the endpoint's columns.
+class Wire:
+    """Feast's columns to rows of a service and back, all that does not depend on the request made ready once."""
 
-    Raises
-    ------
-    ContractError
-        If a column is missing, unknown, of another length or holds a value of another type.
+    def __init__(self, service: FeatureService, columns: Sequence[str]) -> None:
+        schema = {**service.key_schema, **service.request_schema}
+        self._where = f"entities for {service.name!r}"
+        self._columns = {name: Column(self._where, name, schema[name]) for name in columns}
+        self._keys = len(service.key_schema)
+        origin = {name: selection.label for selection in service.selections for name in selection.names}
+        views = [selection.label for selection in service.reads]
+        self._features = [
+            (views.index(origin[name]) if name in origin else None, _plain(name, dtype))
+            for name, dtype in service.feature_schema.items()
+        ]
+        keys, names, full = list(service.key_schema), service.feature_names, service.full_names
+        self._names = Metadata([*keys, *names])
+        self._full_names = Metadata([*keys, *(full[name] for name in names)])
+
+    def rows(self, columns: dict[str, list[Any]], *, most: int) -> list[tuple[Any, ...]]:
+        """Turn the columns of a request into rows, in the order of the reader's columns.
+
+        Raises
+        ------
+        ContractError
+            If a column is missing, unknown, of another length or holds a value of another type.
+        """
+        wanted = self._columns
+        if columns.keys() != wanted.keys():
+            missing = [name for name in wanted if name not in columns]
+            unknown = [name for name in columns if name not in wanted]
+            fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
+            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
+        height = _height(self._where, columns)
+        if height > most:
+            raise ContractError(f"{self._where}: {height:,} rows, more than {most:,}", hint="ask in batches")
+        return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
+
+    def answer(self, found: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
+        """Set what was found in Feast's columns.
+
+        Raises
+        ------
+        ContractError
+            If a value cannot travel so: a moment with a fraction of a second.
+        """
+        height = len(rows)
+        # What many columns share is encoded once: the events of a view, and statuses.
+        nothing = _encoded([NO_EVENT] * height)
+        stamps = [
+            _encoded([NO_EVENT if event is None else moment_of(event) for event in events])
+            for events in found.events
+        ]
+        said: dict[tuple[int, ...], Any] = {}
+        present = (Status.PRESENT.value,) * height
+        said[present] = _encoded([NAMES[status] for status in present])
+        results = [
+            FeatureColumn(column, said[present], nothing)
+            for column in _turned(rows, len(self._columns))[: self._keys]
+        ]
+        width = len(self._features)
+        for (view, plain), values, statuses in zip(
+            self._features, _turned(found.values, width), _turned(found.statuses, width), strict=True
+        ):
+            if statuses not in said:
+                said[statuses] = _encoded([NAMES[status] for status in statuses])
+            results.append(
+                FeatureColumn(
+                    values if plain is None else [None if v is None else plain(v) for v in values],
+                    said[statuses],
+                    nothing if view is None else stamps[view],
+                )
+            )
+        return OnlineResponse(results, self._full_names if full_names else self._names)
+
+
+def _encoded(values: list[Any]) -> Any:
+    return msgspec.Raw(msgspec.json.encode(values))
+
+
+def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+class Column:
+    """Reads one column of a request in its dtype; moments as Feast reads them.
+
+    These are seconds since 1970, or text, which is UTC if it does not say.
     """
-    columns = asked.entities
-    wanted = endpoint.reader.columns
-    where = f"entities for {endpoint.name!r}"
-    if missing := [name for name in wanted if name not in columns]:
-        raise ContractError(
-            f"{where}: lack {', '.join(map(repr, missing))}", hint=f"needed are {', '.join(wanted)}"
-        )
-    if unknown := [name for name in columns if name not in wanted]:
-        raise ContractError(f"{where}: {unknown[0]!r} is not needed", hint=f"needed are {', '.join(wanted)}")
+
+    def __init__(self, where: str, name: str, dtype: pl.DataType) -> None:
+        self._where, self._name, self._dtype = where, name, dtype
+        self._moment = isinstance(dtype, pl.Datetime)
+        self._kind: Any = list[(datetime | int if self._moment else json_type(dtype)) | None]  # type: ignore[misc]
+
+    def read(self, values: list[Any]) -> list[Any]:
+        """Read the values of a request.
+
+        Raises
+        ------
+        ContractError
+            If one is of another type.
+        """
+        try:
+            found: list[Any] = msgspec.convert(values, self._kind, builtin_types=())
+        except msgspec.ValidationError as error:
+            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
+        return [_moment(value) for value in found] if self._moment else found
+
+
+def _height(where: str, columns: dict[str, list[Any]]) -> int:
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise ContractError(f"{where}: the columns have different lengths: {sorted(lengths)}")
-    if max(lengths, default=0) > most:
-        raise ContractError(f"{where}: {max(lengths):,} rows, more than {most:,}", hint="ask in batches")
-    schema = {**endpoint.service.key_schema, **endpoint.service.request_schema}
-    return list(zip(*(_column(where, name, columns[name], schema[name]) for name in wanted), strict=True))
-
-
-def _column(where: str, name: str, values: list[Any], dtype: pl.DataType) -> list[Any]:
-    moment = isinstance(dtype, pl.Datetime)
-    kind = datetime | int | None if moment else json_type(dtype) | None
-    try:
-        found = msgspec.convert(values, list[kind], builtin_types=())  # type: ignore[valid-type]
-    except msgspec.ValidationError as error:
-        raise ContractError(f"{where}: {name!r}, expected {dtype}: {error}") from error
-    return [_moment(value) for value in found] if moment else found
+    return max(lengths, default=0)
 
 
 def _moment(value: datetime | int | None) -> datetime | None:
-    # As Feast reads them: seconds since 1970, or text, which is UTC if it does not say.
     if isinstance(value, int):
         return moment_of(value * 1_000_000)
     return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-def answer(
-    found: Vectors, rows: Sequence[Sequence[Any]], endpoint: Endpoint, *, full_names: bool
-) -> OnlineResponse:
-    """Set what was found in Feast's columns.
-
-    Raises
-    ------
-    ContractError
-        If a value cannot travel so: a moment with a fraction of a second.
-    """
-    service, height = endpoint.service, len(rows)
-    keys = list(service.key_schema)
-    nothing = [NO_EVENT] * height
-    results = [
-        FeatureColumn([row[i] for row in rows], [NAMES[Status.PRESENT]] * height, nothing)
-        for i in range(len(keys))
-    ]
-    events = {
-        view: [_stamp(e) for e in column] for view, column in zip(found.views, found.events, strict=True)
-    }
-    origin = {name: s.label for s in service.selections for name in s.names}
-    for i, (name, dtype) in enumerate(service.feature_schema.items()):
-        plain = _plain(name, dtype)
-        values = [row[i] for row in found.values]
-        results.append(
-            FeatureColumn(
-                values if plain is None else [None if value is None else plain(value) for value in values],
-                [NAMES[row[i]] for row in found.statuses],
-                events[origin[name]] if name in origin else nothing,
-            )
-        )
-    names = service.full_names
-    features = [names[name] if full_names else name for name in found.features]
-    return OnlineResponse(results, Metadata([*keys, *features]))
 
 
 def pushed_rows(view: FeatureView, columns: dict[str, list[Any]]) -> pl.DataFrame:
@@ -193,17 +237,12 @@ def pushed_rows(view: FeatureView, columns: dict[str, list[Any]]) -> pl.DataFram
     }
     if unknown := [name for name in given if name not in schema]:
         raise ContractError(f"{where}: there is no column {unknown[0]!r}", hint=f"known: {', '.join(schema)}")
-    if len(lengths := {len(values) for values in given.values()}) > 1:
-        raise ContractError(f"{where}: the columns have different lengths: {sorted(lengths)}")
-    read = {name: _column(where, name, values, schema[name]) for name, values in given.items()}
+    _height(where, given)
+    read = {name: Column(where, name, schema[name]).read(values) for name, values in given.items()}
     try:
         return pl.DataFrame(read, schema={name: schema[name] for name in given})
     except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"{where}: {str(error).splitlines()[0]}") from error
-
-
-def _stamp(event: int | None) -> str:
-    return NO_EVENT if event is None else moment_of(event).isoformat().replace("+00:00", "Z")
 
 
 def _plain(name: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:

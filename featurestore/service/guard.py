@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
+from featurestore.service.deadlines import Deadlines
 from featurestore.service.journal import Entry, log_line
 from featurestore.service.options import KeyScope
 from featurestore.service.problems import (
@@ -45,8 +46,9 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
-        self._app, self._state = app, state
+        self._app, self.state = app, state
         self._active = 0
+        self._deadlines = Deadlines(state.options.timeout)
         # Requests of this process are told apart by a number, processes by chance.
         self._prefix, self._numbers = secrets.token_hex(6), count(1)
 
@@ -56,7 +58,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        state, headers = self._state, dict(scope["headers"])
+        state, headers = self.state, dict(scope["headers"])
         entry = Entry(request_id=self._id(headers), at=time.time(), method=scope["method"])
         scope["entry"] = entry
         answering = _Answering(send, entry)
@@ -66,20 +68,33 @@ class Guard:
             admitted = True
             scope["caller"] = self._authorized(scope["path"], headers, entry)
             limited = _Limited(receive, state.options.max_bytes, headers)
-            async with asyncio.timeout(state.options.timeout):
+            task = self._deadlines.begin()
+            try:
                 await self._app(scope, limited, answering)
-        except (ClientDisconnect, asyncio.CancelledError):
+            finally:
+                self._deadlines.end(task)
+        except ClientDisconnect:
             entry.status = CLOSED
-            raise
+        except asyncio.CancelledError:
+            if not self._deadlines.passed():
+                entry.status = CLOSED
+                raise
+            late = RefusedError(
+                503,
+                "TimedOut",
+                "the request took too long",
+                hint="send its body at once, or ask for fewer rows",
+            )
+            await self._refuse(answering, late, scope["path"], entry)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
-            await self._refuse(answering, _named(error), scope["path"], entry)
+            await self._refuse(answering, error, scope["path"], entry)
         finally:
             self._active -= admitted
             entry.seconds = time.perf_counter() - start
             state.journal.put(entry)
 
     def _admit(self) -> None:
-        if self._active >= self._state.options.concurrency:
+        if self._active >= self.state.options.concurrency:
             raise RefusedError(503, "Busy", "too many requests at once", hint="try again in a second")
         self._active += 1
 
@@ -108,7 +123,7 @@ class Guard:
         await answering({"type": "http.response.body", "body": body})
 
     def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
-        keys = self._state.keys
+        keys = self.state.keys
         if not keys.asked_for or path in OPEN:
             return None
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
@@ -176,11 +191,3 @@ class _Limited:
         return RefusedError(
             413, "TooLarge", f"the body is larger than {self._most:,} bytes", hint="ask in batches"
         )
-
-
-def _named(error: Exception) -> Exception:
-    if isinstance(error, TimeoutError):
-        return RefusedError(
-            503, "TimedOut", "the request took too long", hint="send its body at once, or ask for fewer rows"
-        )
-    return error

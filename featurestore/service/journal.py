@@ -6,6 +6,7 @@ A request pays for one small record. Where records come faster than they can be 
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -18,7 +19,8 @@ from featurestore.service.endpoint import Endpoint
 from featurestore.vectors.reader import Vectors
 
 MOST = 20_000
-PAUSE = 0.2
+PAUSE = 0.1
+BATCH = 1_000
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -91,11 +93,14 @@ class Journal:
 
     def _run(self) -> None:
         while not self._ending.wait(PAUSE):
-            self._tell()
-        self._tell()
+            # A little at a time: whoever tells keeps those who answer from working.
+            for _ in range(0, len(self._entries), BATCH):
+                self._tell(BATCH)
+                time.sleep(0.001)
+        self._tell(self._most)
 
-    def _tell(self) -> None:
-        batch = [self._entries.popleft() for _ in range(len(self._entries))]
+    def _tell(self, most: int) -> None:
+        batch = [self._entries.popleft() for _ in range(min(most, len(self._entries)))]
         for teller in self._tellers:
             try:
                 teller(batch)
@@ -103,39 +108,60 @@ class Journal:
                 log_line({"event": "journal_failed", "error": f"{type(error).__name__}: {error}"})
 
 
+class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the log."""
+
+    event: str
+    at: float
+    request_id: str
+    method: str
+    route: str
+    status: int
+    ms: float
+    release: str
+    caller: str | None = None
+    error: str | None = None
+    service: str | None = None
+    rows: int = 0
+    stale: bool = False
+    keys: list[dict[str, Any]] | None = None
+
+
 class RequestLog:
     """Writes one line of JSON for each request to standard error; values of keys only if told to."""
 
     def __init__(self, *, keys: bool) -> None:
-        self._keys = keys
+        self._keys, self._encoder = keys, msgspec.json.Encoder()
 
     def __call__(self, batch: list[Entry]) -> None:
         """Write the lines of a batch."""
-        lines = []
-        for entry in batch:
-            line: dict[str, Any] = {
-                "event": "request",
-                "at": round(entry.at, 6),
-                "request_id": entry.request_id,
-                "method": entry.method,
-                "route": entry.route,
-                "status": entry.status,
-                "ms": round(entry.seconds * 1000, 3),
-                "caller": entry.caller,
-                "release": entry.release,
-            }
-            if entry.error is not None:
-                line["error"] = entry.error
-            if entry.endpoint is not None:
-                line |= {"service": entry.endpoint.name, "rows": len(entry.asked), "stale": entry.stale}
-                if self._keys:
-                    width = len(entry.endpoint.service.key_schema)
-                    names = entry.endpoint.reader.columns[:width]
-                    line["keys"] = [dict(zip(names, row, strict=False)) for row in entry.asked]
-            lines.append(msgspec.json.encode(line))
-        if lines:
-            sys.stderr.buffer.write(b"\n".join(lines) + b"\n")
-            sys.stderr.buffer.flush()
+        sys.stderr.buffer.write(self._encoder.encode_lines([self._line(entry) for entry in batch]))
+        sys.stderr.buffer.flush()
+
+    def _line(self, entry: Entry) -> RequestLine:
+        return RequestLine(
+            event="request",
+            at=entry.at,
+            request_id=entry.request_id,
+            method=entry.method,
+            route=entry.route,
+            status=entry.status,
+            ms=round(entry.seconds * 1000, 3),
+            release=entry.release,
+            caller=entry.caller,
+            error=entry.error,
+            service=None if entry.endpoint is None else entry.endpoint.name,
+            rows=len(entry.asked),
+            stale=entry.stale,
+            keys=_keys_of(entry) if self._keys else None,
+        )
+
+
+def _keys_of(entry: Entry) -> list[dict[str, Any]] | None:
+    if entry.endpoint is None:
+        return None
+    names = list(entry.endpoint.service.key_schema)
+    return [dict(zip(names, row, strict=False)) for row in entry.asked]
 
 
 def log_line(line: dict[str, Any]) -> None:

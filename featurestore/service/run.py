@@ -32,21 +32,29 @@ class PatientProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, which waits for a request's head for a while and not for ever."""
 
     _late: asyncio.TimerHandle | None = None
+    _in_head = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
         super().connection_made(transport)
         self._late = self.loop.call_later(HEAD_SECONDS, transport.close)
 
-    def on_message_begin(self) -> None:
-        """Begin to wait for the rest of a head, unless the wait for the first is on."""
-        super().on_message_begin()
-        if self._late is None:
+    def data_received(self, data: bytes) -> None:
+        """Begin to wait for the rest of a head, if it has not come whole."""
+        super().data_received(data)
+        if self._in_head and self._late is None:
             self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """Note that a head has begun."""
+        super().on_message_begin()
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
         """Wait no more: the body has its own limit."""
-        self._wait_no_more()
+        self._in_head = False
+        if self._late is not None:
+            self._wait_no_more()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,8 +101,8 @@ def serve(options: Options, *, keyless: bool = False) -> None:
     log_line(
         {
             "event": "serving",
-            "release": app.state.server.serving.release,
-            "services": list(app.state.server.serving.endpoints),
+            "release": app.state.serving.release,
+            "services": list(app.state.serving.endpoints),
             "url": f"{'http' if options.tls_key is None else 'https'}://{options.host}:{options.port}/docs",
         }
     )

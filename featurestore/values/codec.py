@@ -74,6 +74,14 @@ def event_of(row: bytes) -> int:
     return event - _OFFSET
 
 
+def open_row(row: bytes) -> tuple[int, list[Any]]:
+    """Return the event timestamp of a stored row that is no tombstone, and its feature values as they are stored."""
+    try:
+        return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[HEADER.size :])
+    except msgspec.DecodeError as error:
+        raise StoreError(f"stored bytes cannot be decoded: {error}", hint="materialize anew") from error
+
+
 def decode_values(row: bytes) -> list[Any]:
     """Decode the feature values of a stored row, as they are stored."""
     return _decode(memoryview(row)[HEADER.size :])

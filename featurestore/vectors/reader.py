@@ -20,7 +20,7 @@ from featurestore.errors import ContractError, StoreError
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import Status
 from featurestore.timing.known_at import MICROSECOND
-from featurestore.values.codec import decode_values, encode_key, event_of, is_tombstone
+from featurestore.values.codec import encode_key, is_tombstone, open_row
 from featurestore.values.plain import from_stored, key_check
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
@@ -68,7 +68,9 @@ class _Read:
     selection: Selection
     definition: str
     key_of: Callable[[Sequence[Any]], tuple[Any, ...]]
-    places: tuple[int, ...]
+    places: tuple[int, ...] | None  # None: all features, in order
+    stored_width: int
+    all_present: list[int]
     ttl: int | None
     convert: tuple[tuple[int, Callable[[Any], Any]], ...]
 
@@ -147,13 +149,7 @@ class VectorReader:
         events: list[list[int | None]] = []
         for read, (state, rows) in zip(self._reads, found, strict=True):
             _require(read, state, now, moment)
-            seen = []
-            for row, into, said in zip(rows, values, statuses, strict=True):
-                some, status, event = _answer(read, row, now)
-                into.extend(some)
-                said.extend(status)
-                seen.append(event)
-            events.append(seen)
+            events.append(_answer(read, rows, now, into=values, said=statuses))
         return values, statuses, events
 
 
@@ -187,24 +183,38 @@ class _Computed:
         return compute(self.view, inputs).rows()
 
 
-def _answer(read: _Read, row: bytes | None, now: int) -> tuple[list[Any], list[int], int | None]:
-    width = len(read.places)
-    if row is None or is_tombstone(row):
-        return [None] * width, [NOT_FOUND] * width, None
-    event = event_of(row)
-    if read.ttl is not None and now - event > read.ttl:
-        return [None] * width, [EXPIRED] * width, event
-    held = decode_values(row)
-    try:
-        some = [held[place] for place in read.places]
-    except IndexError:
-        raise StoreError(
-            f"a stored row of view {read.selection.view.name!r} is not of its schema", hint="materialize anew"
-        ) from None
-    for place, convert in read.convert:
-        if some[place] is not None:
-            some[place] = convert(some[place])
-    return some, [NULL if value is None else PRESENT for value in some], event
+def _answer(
+    read: _Read, rows: Sequence[bytes | None], now: int, *, into: list[list[Any]], said: list[list[int]]
+) -> list[int | None]:
+    """Add what a view answers to the values and statuses of each row; returns the event timestamps."""
+    width, places, present = read.stored_width, read.places, read.all_present
+    oldest = None if read.ttl is None else now - read.ttl
+    events: list[int | None] = []
+    for row, values, statuses in zip(rows, into, said, strict=True):
+        if row is None or is_tombstone(row):
+            values.extend([None] * len(present))
+            statuses.extend([NOT_FOUND] * len(present))
+            events.append(None)
+            continue
+        event, some = open_row(row)
+        events.append(event)
+        if oldest is not None and event < oldest:
+            values.extend([None] * len(present))
+            statuses.extend([EXPIRED] * len(present))
+            continue
+        if len(some) != width:
+            raise StoreError(
+                f"a stored row of view {read.selection.view.name!r} is not of its schema",
+                hint="materialize anew",
+            )
+        if places is not None:
+            some = [some[place] for place in places]
+        for place, convert in read.convert:
+            if some[place] is not None:
+                some[place] = convert(some[place])
+        values.extend(some)
+        statuses.extend([NULL if value is None else PRESENT for value in some] if None in some else present)
+    return events
 
 
 def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
@@ -218,7 +228,11 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
         selection=selection,
         definition=view_digest(view),
         key_of=itemgetter(*places) if len(places) > 1 else lambda row: (row[single],),
-        places=tuple(names.index(name) for name in selection.features),
+        places=None
+        if selection.features == view.feature_names
+        else tuple(map(names.index, selection.features)),
+        stored_width=len(names),
+        all_present=[PRESENT] * len(selection.features),
         ttl=None if ttl is None else ttl // MICROSECOND,
         convert=tuple((i, convert) for i, convert in enumerate(conversions) if convert is not None),
     )

@@ -140,6 +140,13 @@ def test_a_wrong_request(client, body, message):
     assert message in answer.text
 
 
+def test_no_rows_are_an_answer(client):
+    """With all the names."""
+    answer = client.post("/get-online-features", {"features": FIELDS, "entities": {"customer": []}}).json()
+    assert answer["metadata"]["feature_names"] == ["customer", "ordered_at", "coupon", "amount"]
+    assert all(column["values"] == column["statuses"] == [] for column in answer["results"])
+
+
 def test_push(client, shop):
     """A pushed row is served at once, and known to training from then on."""
     now = shop.settings.now()

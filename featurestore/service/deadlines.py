@@ -1,0 +1,60 @@
+"""Requests end in time: one look at all of them now and then, where a timer for each would cost each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+LOOKS = 10  # in the time that a request may take
+
+
+class Deadlines:
+    """Cancels tasks that take longer than they may.
+
+    Parameters
+    ----------
+    seconds
+        What a task may take; it is cancelled at the first look after that.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._begun: dict[asyncio.Task[Any], float] = {}
+        self._late: set[asyncio.Task[Any]] = set()
+        self._looking = False
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Begin the time of the running task."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("there is no task whose time could begin")
+        loop = task.get_loop()
+        self._begun[task] = loop.time()
+        if not self._looking:
+            self._looking = True
+            loop.call_later(self._seconds / LOOKS, self._look, loop)
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """End the time of a task."""
+        self._begun.pop(task, None)
+
+    def passed(self) -> bool:
+        """Say whether the running task was cancelled because its time was over; it may then go on."""
+        task = asyncio.current_task()
+        if task not in self._late:
+            return False
+        self._late.discard(task)
+        task.uncancel()
+        return True
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        late = loop.time() - self._seconds
+        for task, begun in list(self._begun.items()):
+            if begun < late:
+                del self._begun[task]
+                self._late.add(task)
+                task.cancel()
+        self._looking = bool(self._begun)
+        if self._looking:
+            loop.call_later(self._seconds / LOOKS, self._look, loop)
