@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from featurestore.operations import validate as validating
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.delete import delete
 from featurestore.operations.lookup import online
-from featurestore.operations.materialize import MaterializeRecord, materialize
+from featurestore.operations.materialize import MaterializeRecord, MaterializeRun, Progress, materialize
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
@@ -32,18 +33,18 @@ from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.gate import admit, inspect
-from featurestore.storage.files import scan_parquet, write_record, write_text
+from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import moment_of
 from featurestore.vectors.explain import explain
 from featurestore.vectors.historical import changes, historical
 from featurestore.vectors.reader import VectorReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
@@ -208,17 +209,21 @@ class Project:
         *,
         until: datetime | str | None = None,
         full: bool = False,
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Progress = lambda *_: None,
     ) -> MaterializeRecord:
         """Bring views (all, if none are named) to a moment (now, if none is named) in the online store."""
         moment = self._moment(until)
         store = self.store(create=True)
-        done = []
+        done, since = [], {}
         for view in [self.catalog.view(name) for name in views] or self.catalog.views.values():
-            progress(view.name)
             with locked(self.layout.lock(view.name)):
-                done.append(materialize(view, moment, self.layout, store, full=full))
+                before = store.state(view.name)
+                since[view.name] = None if before is None else moment_of(before.watermark)
+                made = materialize(view, moment, self.layout, store, full=full, progress=progress)
+                done.append(made)
         record = MaterializeRecord(until=moment, views=tuple(done))
+        run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
+        append_line(run, self.layout.materializations)
         write_record(record, self.layout.materialized)
         return record
 

@@ -177,11 +177,17 @@ def materialize(
     Example: `featurestore materialize --until 2013-12-31T12:00:00Z`
     """
     opened, out = _open(project), Output(json)
-    with out.progress(len(names or opened.catalog.views), "materializing") as step:
+    with out.rows("writing") as step:
         record = opened.materialize(names or (), until=until, full=full, progress=step)
-    rows = [("view", "rows read", "keys written", "mode")]
+    rows = [("view", "rows read", "keys written", "older", "mode")]
     rows += [
-        (v.view, f"{v.rows_read:,}", f"{v.rows_applied:,}", "full" if v.full else "incremental")
+        (
+            v.view,
+            f"{v.rows_read:,}",
+            f"{v.rows_applied:,}",
+            f"{v.rows_older:,}",
+            "full" if v.full else "incremental",
+        )
         for v in record.views
     ]
     out.result(record, f"until {record.until.isoformat()}\n{table(rows)}")

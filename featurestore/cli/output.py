@@ -49,6 +49,25 @@ class Output:
 
             yield step
 
+    @contextmanager
+    def rows(self, doing: str) -> Iterator[Callable[[str, int, int], None]]:
+        """Show progress over rows, a bar for each name; call it with the name, the rows done, and of how many."""
+        if not sys.stderr.isatty():
+            yield lambda *_: None
+            return
+        from rich.console import Console  # noqa: PLC0415 - only for people
+        from rich.progress import Progress, TaskID  # noqa: PLC0415
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def step(name: str, done: int, total: int) -> None:
+                if name not in tasks:
+                    tasks[name] = bar.add_task(f"{doing} {name}")
+                bar.update(tasks[name], completed=done, total=total)
+
+            yield step
+
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Set rows in columns, the first row being the head; a column of numbers stands right, any other left."""

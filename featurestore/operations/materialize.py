@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import polars as pl
@@ -11,15 +11,23 @@ import polars as pl
 from featurestore.definitions.digest import view_digest
 from featurestore.operations.build import path_of, scan
 from featurestore.ports import ViewState
+from featurestore.storage.files import read_lines
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.timing.epoch import microseconds, moment_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import encode_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
+
+
+ROWS_A_STEP = 1_000
+Pair: TypeAlias = tuple[bytes, bytes]
+Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 
 class Materialized(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +43,8 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
         Rows that became known since the last time (all, if full).
     rows_applied
         Rows written: the newest of each key, where newer than the stored one.
+    rows_older
+        Rows passed over: a newer row of their key was read as well, or stored already.
     """
 
     view: str
@@ -42,6 +52,23 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     full: bool
     rows_read: int
     rows_applied: int
+    rows_older: int
+
+
+class MaterializeRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the history of materializations.
+
+    Attributes
+    ----------
+    at
+        When it ended, by the clock.
+    since
+        Where each view stood before; None: nowhere.
+    """
+
+    at: datetime
+    since: dict[str, datetime | None]
+    views: tuple[Materialized, ...]
 
 
 class MaterializeRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +79,24 @@ class MaterializeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def materialize(
-    view: FeatureView, until: datetime, layout: Layout, store: OnlineStore, *, full: bool = False
+    view: FeatureView,
+    until: datetime,
+    layout: Layout,
+    store: OnlineStore,
+    *,
+    full: bool = False,
+    progress: Progress = lambda *_: None,
 ) -> Materialized:
     """Apply to the online store every row of a view that is known at `until`, and no other.
 
     Only rows that became known since the last run are read, unless the definition or the rows changed, or `until`
     goes back, or `full` asks for it: then the view is written anew, in one transaction, and readers see the state before or after.
+    A run that is killed at any moment leaves a store that answers, and the next run makes good.
+
+    Parameters
+    ----------
+    progress
+        Called now and then with the view's name, how many rows are written, and of how many.
 
     Raises
     ------
@@ -82,7 +121,29 @@ def materialize(
     fresh = known_rows(rows, view.timing, until=until, after=after)
     newest = newest_rows(fresh, view.keys, view.timing)
     read, winners = pl.collect_all([fresh.select(pl.len()), newest])
-    applied = store.write(
-        view.name, encode_rows(winners, view.keys, view.feature_schema), state, replace=full
+    pairs = encode_rows(winners, view.keys, view.feature_schema)
+    counted = _counted(pairs, lambda done: progress(view.name, done, winners.height))
+    applied, total = store.write(view.name, counted, state, replace=full), read.item()
+    return Materialized(
+        view=view.name,
+        until=until,
+        full=full,
+        rows_read=total,
+        rows_applied=applied,
+        rows_older=total - applied,
     )
-    return Materialized(view=view.name, until=until, full=full, rows_read=read.item(), rows_applied=applied)
+
+
+def history(layout: Layout) -> list[MaterializeRun]:
+    """List all runs so far, the oldest first."""
+    return read_lines(layout.materializations, MaterializeRun)
+
+
+def _counted(rows: Iterable[Pair], tell: Callable[[int], None]) -> Iterator[Pair]:
+    tell(0)
+    done = 0
+    for done, row in enumerate(rows, 1):
+        yield row
+        if done % ROWS_A_STEP == 0:
+            tell(done)
+    tell(done)

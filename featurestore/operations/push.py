@@ -70,4 +70,6 @@ def push(
         newest = newest_rows(known_rows(admitted.lazy(), view.timing, until=known), view.keys, view.timing)
         pairs = encode_rows(newest.collect(), view.keys, view.feature_schema)
         late = store.write(view.name, pairs, check_state(view, store.state(view.name), known), replace=False)
-    return msgspec.structs.replace(done, rows_applied=done.rows_applied + late)
+    return msgspec.structs.replace(
+        done, rows_read=done.rows_read + late, rows_applied=done.rows_applied + late
+    )

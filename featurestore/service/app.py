@@ -223,9 +223,6 @@ def create_app(options: Options) -> Guard:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         state.journal.start()
-        # What is loaded stays: looking through it for garbage would hold up requests by tens of milliseconds.
-        gc.collect()
-        gc.freeze()
         following = asyncio.create_task(state.follow())
         yield
         following.cancel()
@@ -239,7 +236,15 @@ def create_app(options: Options) -> Guard:
 
 def create_worker() -> Guard:
     """Make the application of a worker process."""
-    return create_app(Options.from_environment())
+    app = create_app(Options.from_environment())
+    settle()
+    return app
+
+
+def settle() -> None:
+    """Set aside what is loaded: looking through it for garbage would hold up requests by tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _looked_up(

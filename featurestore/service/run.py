@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from featurestore.config import load_settings
 from featurestore.errors import ConfigError
-from featurestore.service.app import create_app
+from featurestore.service.app import create_app, settle
 from featurestore.service.journal import log_line
 from featurestore.service.keys import Keys
 from featurestore.service.metrics import SHARED
@@ -107,6 +107,7 @@ def serve(options: Options, *, keyless: bool = False) -> None:
         }
     )
     if options.workers == 1:
+        settle()
         uvicorn.run(app, **settings)
         return
     options.to_environment()

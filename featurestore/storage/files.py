@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -87,6 +87,35 @@ def write_text(text: str, path: Path) -> None:
 def write_record(record: msgspec.Struct, path: Path) -> None:
     """Write a record as JSON, indented, keys in the order of the fields."""
     write_text(msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n", path)
+
+
+def append_line(record: msgspec.Struct, path: Path) -> None:
+    """Append a record to a file of JSON lines, on disk before it returns; what an interrupted append left is ended first.
+
+    Raises
+    ------
+    StoreError
+        If the file system refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            whole = file.tell() == 0 or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
+            file.write((b"" if whole else b"\n") + msgspec.json.encode(record) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error}") from error
+
+
+def read_lines(path: Path, kind: type[T]) -> list[T]:
+    """Read a file of JSON lines; a line that an interrupted append left is passed over."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    found = []
+    for line in lines:
+        with suppress(msgspec.DecodeError):
+            found.append(msgspec.json.decode(line, type=kind))
+    return found
 
 
 def read_record(path: Path, kind: type[T], *, made_by: str) -> T:

@@ -76,6 +76,11 @@ class Layout:
         return self.data / "served" / service
 
     @property
+    def materializations(self) -> Path:
+        """History of all materializations, one line each."""
+        return self.data / "records" / "materializations.jsonl"
+
+    @property
     def audit(self) -> Path:
         """Record of the last parity audit."""
         return self.data / "records" / "audit.json"

@@ -1,5 +1,6 @@
 """The same values through Feast's own API: offline, online, materialized by us or by Feast."""
 
+import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,29 @@ def test_entity_rows_by_sql(store):
         features=["last_order:ordered_at"],
     )
     assert job.to_df()["ordered_at"].tolist() == [datetime(2024, 1, 9, 12, tzinfo=UTC)]
+
+
+def test_the_asynchronous_lookup_and_write_are_the_same(shop, store):
+    """For applications, and Feast's own server, that await."""
+    shop.materialize()
+    service = store.get_feature_service("buying")
+    frame = pl.DataFrame(
+        {"customer": [7], "amount": [4.5], "coupon": ["X"]}, schema_overrides={"amount": pl.Float32}
+    ).with_columns(
+        event_timestamp=NOW - timedelta(hours=1), created_timestamp=NOW, ordered_at=NOW - timedelta(hours=1)
+    )
+
+    async def both():
+        before = await store.get_online_features_async(features=service, entity_rows=ROWS)
+        await store.write_to_online_store_async("last_order", df=frame.to_pandas())
+        return before, await store.get_online_features_async(
+            features=service, entity_rows=[{"customer": 7, "basket": 9.0}]
+        )
+
+    found, pushed = asyncio.run(both())
+    expected = store.get_online_features(features=service, entity_rows=ROWS)
+    assert found.proto == expected.proto
+    assert pushed.to_dict()["amount"] == [4.5]
 
 
 def test_online_features_are_ours(shop, store):
