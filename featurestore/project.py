@@ -28,7 +28,7 @@ from featurestore.operations.materialize import MaterializeRecord, MaterializeRu
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
-from featurestore.operations.release import Release, former, make_release, prune, switch
+from featurestore.operations.release import Release, current, former, make_release, prune, switch
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
@@ -247,9 +247,10 @@ class Project:
     def release(self, *, keep: int = 5) -> Release:
         """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
         make = partial(open_store, create=True)
-        made = make_release(self.settings, self.catalog, self.store(), make)
+        made, before = make_release(self.settings, self.catalog, self.store(), make), current(self.layout)
         switch(self.layout, made.name)
-        prune(self.layout, keep, make)
+        # A server may read the one before for a moment yet.
+        prune(self.layout, keep, make, spare=before)
         return made
 
     def rollback(self, to: str | None = None) -> str:

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from servers import free_port
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,6 +28,8 @@ class Shell:
     """Runs the blocks of a section in order; `cd` is remembered."""
 
     cwd: Path
+    server: subprocess.Popen | None = None
+    port: int = field(default_factory=free_port)
 
     def run(self, section: str) -> None:
         """Write the files, run the commands, compare what they print."""
@@ -46,9 +50,32 @@ class Shell:
         for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
             if command.startswith("cd "):
                 self.cwd /= command.removeprefix("cd ")
+            elif command.startswith("featurestore serve"):
+                assert self.serve(command) == expected.replace("6566", str(self.port))
             elif command not in RUN_ALREADY:
-                printed = self.execute(["bash", "-c", command])
+                if command.startswith("featurestore replay"):
+                    self.stop()
+                printed = self.execute(["bash", "-c", command.replace("6566", str(self.port))])
                 assert shows(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
+
+    def serve(self, command: str) -> str:
+        """Start the server, on a port that is free; gives its first line."""
+        words = [sys.executable, "-m", "featurestore.cli", *command.split()[1:], "--port", str(self.port)]
+        self.server = subprocess.Popen(
+            words, cwd=self.cwd, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}
+        )
+        line = self.server.stderr.readline()
+        self.execute(
+            ["curl", "--silent", "--retry", "20", "--retry-connrefused", f"localhost:{self.port}/health"]
+        )
+        return line
+
+    def stop(self) -> None:
+        """Stop the server, if it runs, as Ctrl-C does."""
+        if self.server is not None:
+            self.server.send_signal(signal.SIGINT)
+            self.server.communicate()
+            self.server = None
 
     def execute(self, command: list[str]) -> str:
         """Run a command in the environment of these tests."""
@@ -68,6 +95,7 @@ class Shell:
 def shows(expected: str, printed: str) -> bool:
     """Say whether a text is what was printed, but for the lines elided."""
     at = 0
+    printed += "" if printed.endswith("\n") or not printed else "\n"
     first, *later = expected.split(f"{ELIDED}\n")
     if not printed.startswith(first):
         return False
@@ -129,7 +157,11 @@ def test_a_second_run_does_nothing_and_says_so(flights):
 def test_examples_on_flights(flights, section):
     """What the README shows of the reference project is what one sees."""
     copy, _ = flights
-    Shell(copy).run(section)
+    shell = Shell(copy)
+    try:
+        shell.run(section)
+    finally:
+        shell.stop()
 
 
 def test_own_data(tmp_path):

@@ -138,7 +138,7 @@ def _environment(path: Path) -> lmdb.Environment:
     with _OPENING:
         identity = _identity(path)
         if identity is None or identity not in _ENVIRONMENTS:
-            _close_what_is_gone()
+            _forget_what_is_gone()
             environment = lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024)
             identity = _identity(path)
             if identity is None:
@@ -156,11 +156,10 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return file.st_dev, file.st_ino, os.getpid()
 
 
-def _close_what_is_gone() -> None:
-    # Their address space is wanted: a process has room for some hundreds.
+def _forget_what_is_gone() -> None:
+    # Their address space is wanted: a process has room for some hundreds. Who still reads one keeps it open.
     for identity, environment in list(_ENVIRONMENTS.items()):
         if identity[2] == os.getpid() and _identity(Path(environment.path())) != identity:
-            environment.close()
             del _ENVIRONMENTS[identity]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,6 +41,10 @@ ON CONFLICT (view, key) DO UPDATE SET row = EXCLUDED.row
 WHERE substring(EXCLUDED.row FROM 1 FOR {HEADER.size}) > substring(held.row FROM 1 FOR {HEADER.size})
 """  # noqa: S608 - our own number
 EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND octet_length(row) <> {HEADER.size}"  # noqa: S608
+HELD = """
+SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
+UNION ALL SELECT {place}, key, row FROM {schema}.rows WHERE view = %s AND key = ANY(%s)
+"""
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
 """
@@ -86,6 +90,7 @@ class PostgresStore:
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
         """Apply rows and the view's state in one transaction; the greater version wins."""
+        self._look_alive()
         with _translated(self._url), self._connection.transaction():
             self._connection.execute(ARRIVED)
             with self._connection.cursor().copy("COPY arrived (key, row) FROM STDIN (FORMAT BINARY)") as copy:
@@ -101,49 +106,56 @@ class PostgresStore:
     def read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        """Look up keys of several views in one snapshot."""
+        """Look up keys of several views in one statement, and so in one snapshot."""
+        if not views:
+            return []
+        values = [value for view, keys in views for value in (view, view, list(keys))]
+        statement = " UNION ALL ".join(
+            HELD.format(place=place, schema="{schema}") for place in range(len(views))
+        )
         used = getattr(self._own, "connection", None)
         try:
-            return self._read(views)
+            return self._answered(views, statement, values)
         except StoreError as error:
             # The server may have been away since this connection was used: then a new one is tried, once.
             if not error.retry or used is None or not used.closed:
                 raise
-            return self._read(views)
+            return self._answered(views, statement, values)
 
-    def _read(
-        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    def _answered(
+        self, views: Sequence[tuple[str, Sequence[bytes]]], statement: str, values: list[Any]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        found: list[tuple[ViewState | None, list[bytes | None]]] = []
-        with _translated(self._url), self._connection.transaction():
-            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            for view, keys in views:
-                held = self._run("SELECT state FROM {schema}.states WHERE view = %s", view).fetchone()
-                if held is None:
-                    found.append((None, [None] * len(keys)))
-                    continue
-                rows: dict[bytes, bytes] = {}
-                if keys:
-                    answer = self._run(
-                        "SELECT key, row FROM {schema}.rows WHERE view = %s AND key = ANY(%s)",
-                        view,
-                        list(keys),
-                    )
-                    rows = dict(answer.fetchall())
-                found.append((msgspec.json.decode(held[0], type=ViewState), [rows.get(key) for key in keys]))
-        return found
+        with _translated(self._url):
+            answer = self._run(statement, *values).fetchall()
+        held: list[dict[bytes | None, bytes]] = [{} for _ in views]
+        for place, key, content in answer:
+            held[place][key] = content
+        # The state of a view has no key.
+        return [
+            (None, [None] * len(keys))
+            if None not in rows
+            else (msgspec.json.decode(rows[None], type=ViewState), [rows.get(key) for key in keys])
+            for (_, keys), rows in zip(views, held, strict=True)
+        ]
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """List all keys and rows of a view, in the order of the keys."""
+        self._look_alive()
         with _translated(self._url):
             answer = self._run("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
             yield from answer
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove all of views, and what is known of them."""
+        self._look_alive()
         with _translated(self._url), self._connection.transaction():
             for table in ("rows", "states"):
                 self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
+
+    def _look_alive(self) -> None:
+        # Rows given one by one cannot be given again: a connection that the server has closed is found out before.
+        with contextlib.suppress(psycopg.OperationalError):
+            self._connection.execute("SELECT 1")
 
     def _run(self, statement: str, *values: Any) -> Any:
         query = sql.SQL(statement).format(schema=self._schema)
@@ -160,7 +172,7 @@ def _close(connections: list[psycopg.Connection[Any]]) -> None:
         connection.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _translated(url: str) -> Iterator[None]:
     try:
         yield

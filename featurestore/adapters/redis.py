@@ -53,15 +53,22 @@ end
 if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 3600) end
 return applied
 """
+# For each view: how many keys, then the keys; back come the state and the rows. A script runs alone: one snapshot.
 READ = """
-local found = redis.call('HMGET', KEYS[1], 'state', 'generation')
-if not found[1] then return {false} end
-local rows = {found[1]}
-if #ARGV > 0 then
-  local name = KEYS[1] .. ':' .. (found[2] or '0')
-  for i = 1, #ARGV do rows[i + 1] = redis.call('HGET', name, ARGV[i]) end
+local found, at = {}, 1
+for v = 1, #KEYS do
+  local held, wanted = redis.call('HMGET', KEYS[v], 'state', 'generation'), tonumber(ARGV[at])
+  local rows = {held[1]}
+  if held[1] then
+    local name = KEYS[v] .. ':' .. (held[2] or '0')
+    for i = at + 1, at + wanted, 1000 do
+      local part = redis.call('HMGET', name, unpack(ARGV, i, math.min(i + 999, at + wanted)))
+      for j = 1, #part do rows[#rows + 1] = part[j] end
+    end
+  end
+  found[v], at = rows, at + wanted + 1
 end
-return rows
+return found
 """
 TURN = """
 local before = redis.call('HGET', KEYS[1], 'generation') or '0'
@@ -122,11 +129,9 @@ class RedisStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
+        asked: list[Any] = [part for _, keys in views for part in (len(keys), *keys)]
         with _translated(self._url):
-            together = self._redis.pipeline(transaction=True)
-            for view, keys in views:
-                self._read(keys=[self._name(view)], args=list(keys), client=together)
-            answers = together.execute()
+            answers = self._read(keys=[self._name(view) for view, _ in views], args=asked)
         found: list[tuple[ViewState | None, list[bytes | None]]] = []
         for (_, keys), (state, *stored) in zip(views, answers, strict=True):
             if state is None:

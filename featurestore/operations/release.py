@@ -150,12 +150,17 @@ def former(layout: Layout) -> str:
     return before[-1]
 
 
-def prune(layout: Layout, keep: int, open_store: Callable[[Settings], OnlineStore]) -> tuple[str, ...]:
-    """Remove the oldest releases but `keep`, and never the one that is served or the one before it; returns their names."""
+def prune(
+    layout: Layout, keep: int, open_store: Callable[[Settings], OnlineStore], *, spare: str | None = None
+) -> tuple[str, ...]:
+    """Remove the oldest releases but `keep`; never the one that is served, the one before it, or the one to `spare`.
+
+    Returns their names.
+    """
     now = current(layout)
     every = releases(layout)
     served = next((i for i, release in enumerate(every) if release.name == now), 0)
-    kept = {release.name for release in (*every[-keep:], *every[max(served - 1, 0) : served + 1])}
+    kept = {release.name for release in (*every[-keep:], *every[max(served - 1, 0) : served + 1])} | {spare}
     gone = [release for release in every if release.name not in kept]
     for release in gone:
         root = layout.releases / release.name

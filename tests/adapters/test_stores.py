@@ -110,7 +110,7 @@ def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypat
 
 
 def test_a_lost_connection_is_made_anew(postgres_url):
-    """A read notices nothing; of a write one error is said, worth another try: it may have been applied."""
+    """Neither a read nor a write notices."""
     import psycopg  # noqa: PLC0415 - an extra
 
     store = postgres_factory(postgres_url)()
@@ -126,9 +126,6 @@ def test_a_lost_connection_is_made_anew(postgres_url):
     cut()
     assert store.state("view") == state(1)
     cut()
-    with pytest.raises(StoreError, match="does not answer") as caught:
-        store.write("view", [(b"a", row(2, b"x"))], state(2), replace=False)
-    assert caught.value.retry
     assert store.write("view", [(b"a", row(2, b"x"))], state(2), replace=False) == 1
 
 
