@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check bench-offline bench-online lock clean
+.PHONY: demo test check bench-offline bench-online reliability lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -28,8 +28,12 @@ check: $(READY) ## style, types and layers
 bench-offline: benchmarks/.ready ## the point-in-time join beside its peers
 	python benchmarks/offline.py --plot docs/offline.svg
 
-bench-online: benchmarks/.ready ## materialization and lookup beside Feast's
+bench-online: benchmarks/.ready ## materialization and lookup, in process and over HTTP, beside Feast's
 	python benchmarks/online.py
+	python benchmarks/serving.py
+
+reliability: $(READY) ## minutes of load with faults injected; every answer is checked
+	python benchmarks/reliability.py
 
 benchmarks/.ready: $(READY) benchmarks/requirements.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt

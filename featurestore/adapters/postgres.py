@@ -43,7 +43,7 @@ WHERE substring(EXCLUDED.row FROM 1 FOR {HEADER.size}) > substring(held.row FROM
 EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND octet_length(row) <> {HEADER.size}"  # noqa: S608
 HELD = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
-UNION ALL SELECT {place}, key, row FROM {schema}.rows WHERE view = %s AND key = ANY(%s)
+UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
 """
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
@@ -109,7 +109,7 @@ class PostgresStore:
         """Look up keys of several views in one statement, and so in one snapshot."""
         if not views:
             return []
-        values = [value for view, keys in views for value in (view, view, list(keys))]
+        values = [value for view, keys in views for value in (view, list(keys), view)]
         statement = " UNION ALL ".join(
             HELD.format(place=place, schema="{schema}") for place in range(len(views))
         )

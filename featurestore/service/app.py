@@ -252,8 +252,10 @@ async def _looked_up(
 ) -> tuple[Vectors, bool]:
     found, stale = await call.state.lookups.read(endpoint, rows, moment, local=call.serving.local)
     entry = call.entry
-    entry.endpoint, entry.asked, entry.moment = endpoint, rows, moment
-    entry.found, entry.stale = found, stale
+    entry.endpoint, entry.moment, entry.stale = endpoint, moment, stale
+    entry.rows, entry.events = len(rows), found.events
+    if call.state.keeps(entry):
+        entry.asked, entry.found = rows, found
     return found, stale
 
 

@@ -19,7 +19,7 @@ from featurestore.service.endpoint import Endpoint
 from featurestore.vectors.reader import Vectors
 
 MOST = 20_000
-PAUSE = 0.1
+PAUSE = 0.02
 BATCH = 1_000
 
 
@@ -36,8 +36,11 @@ class Entry(msgspec.Struct, kw_only=True):
         Name of the API key.
     error
         Kind of the error answered with.
-    endpoint, asked, moment, found
-        Of a lookup: the service, its rows, the moment read and what was found.
+    endpoint, moment, rows, events
+        Of a lookup: the service, the moment read, how many rows, and when the events were (`Vectors.events`).
+    asked, found
+        The rows themselves and what was found, only where someone is to be told: to keep them all would cost more
+        than to answer.
     """
 
     request_id: str
@@ -51,8 +54,10 @@ class Entry(msgspec.Struct, kw_only=True):
     release: str = ""
     stale: bool = False
     endpoint: Endpoint | None = None
-    asked: Sequence[Sequence[Any]] = ()
     moment: datetime | None = None
+    rows: int = 0
+    events: Sequence[Sequence[int | None]] = ()
+    asked: Sequence[Sequence[Any]] = ()
     found: Vectors | None = None
 
 
@@ -151,7 +156,7 @@ class RequestLog:
             caller=entry.caller,
             error=entry.error,
             service=None if entry.endpoint is None else entry.endpoint.name,
-            rows=len(entry.asked),
+            rows=entry.rows,
             stale=entry.stale,
             keys=_keys_of(entry) if self._keys else None,
         )

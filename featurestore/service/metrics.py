@@ -109,16 +109,16 @@ class Metrics:
     ) -> None:
         times = [entry.seconds for entry in entries]
         seconds[self._service_seconds, endpoint.name] += times
-        self._rows.labels(endpoint.name).inc(sum(len(entry.asked) for entry in entries))
+        self._rows.labels(endpoint.name).inc(sum(entry.rows for entry in entries))
         self._stale.labels(endpoint.name).inc(sum(entry.stale for entry in entries))
         for place, selection in enumerate(endpoint.service.reads):
             view, ttl = selection.label, selection.view.timing.ttl
             misses = expired = 0
             ages = seconds[self._age, view]
             for entry in entries:
-                if entry.found is None or entry.moment is None:
+                if entry.moment is None:
                     continue
-                now, events = microseconds(entry.moment), entry.found.events[place]
+                now, events = microseconds(entry.moment), entry.events[place]
                 there = [event for event in events if event is not None]
                 misses += len(events) - len(there)
                 if there:

@@ -42,15 +42,20 @@ class ServedLog:
     def __call__(self, batch: list[Entry]) -> None:
         """Take a batch of requests; write what has waited long enough."""
         for entry in batch:
-            endpoint = entry.endpoint
-            if endpoint and endpoint.named and entry.asked and crc32(entry.request_id.encode()) < self._limit:
-                self._waiting[endpoint].append(frame_of(entry, endpoint))
+            if entry.endpoint is not None and entry.found is not None and self.wants(entry):
+                self._waiting[entry.endpoint].append(frame_of(entry, entry.endpoint))
         late = time.monotonic() - self._since > SECONDS_A_FILE
         for endpoint in list(self._waiting):
             if late or sum(frame.height for frame in self._waiting[endpoint]) >= ROWS_A_FILE:
                 self._write(endpoint)
         if late:
             self._since = time.monotonic()
+
+    def wants(self, entry: Entry) -> bool:
+        """Say whether the answer to a request goes to the log; features asked for one by one do not."""
+        if not self._limit or entry.endpoint is None or not entry.endpoint.named:
+            return False
+        return crc32(entry.request_id.encode()) < self._limit
 
     def close(self) -> None:
         """Write what is left."""

@@ -20,6 +20,7 @@ from featurestore.service.serving import WORKING, Serving
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
+    from featurestore.service.journal import Entry
     from featurestore.service.keys import ApiKey
     from featurestore.service.options import Options
 
@@ -68,6 +69,10 @@ class ServerState:
                 f"API key {caller.name!r} may not read {service or 'features one by one'}",
                 hint=f"it may read {', '.join(caller.services)}",
             )
+
+    def keeps(self, entry: Entry) -> bool:
+        """Say whether someone will be told of the rows of a request, and not only of their number."""
+        return self.options.log_keys or self.served.wants(entry)
 
     async def follow(self) -> None:
         """Take up new releases and keys as they come, until cancelled."""
