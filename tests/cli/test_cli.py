@@ -9,7 +9,11 @@ import pytest
 
 from featurestore.cli.app import app
 
-COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+COMMANDS = sorted(
+    " ".join(word for word in (group, command.name or command.callback.__name__) if word)
+    for group, commands in ((None, app), *((g.name, g.typer_instance) for g in app.registered_groups))
+    for command in commands.registered_commands
+)
 
 
 def run(*arguments, cwd=None):
@@ -75,6 +79,34 @@ def test_exit_codes_tell_errors_apart(shop_files, arguments, code, message):
     assert done.stdout == ""
 
 
+def test_releases_and_keys_from_the_command_line(shop_files):
+    """Each prints one JSON document, and for people a line or a table; a key is shown once."""
+
+    def printed(*words):
+        done = run(*words, cwd=shop_files)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for step in ("validate", "build", "materialize"):
+        printed(step)
+    assert printed("releases") == "there is no release: the project itself is served\n"
+    assert printed("release") == "release 0001: 1 services, 1 views, served now\n"
+    assert json.loads(printed("release", "--json"))["name"] == "0002"
+    assert printed("rollback") == "release 0001 is served now\n"
+    assert json.loads(printed("rollback", "0002", "--json")) == {"release": "0002"}
+    assert json.loads(printed("releases", "--json"))["served"] == "0002"
+    assert "0002" in printed("releases")
+    assert printed("key", "list") == "there are no API keys\n"
+    secret = printed("key", "add", "checkout", "--service", "buying").strip()
+    assert secret.startswith("fs_")
+    assert secret not in printed("key", "list", "--json")
+    assert printed("key", "list") == "key       scopes  services\ncheckout  read    buying\n"
+    assert printed("key", "remove", "checkout") == "removed checkout\n"
+    done = run("replay", "buying", cwd=shop_files)
+    assert done.returncode == 6
+    assert "featurestore serve --log-features 1" in done.stderr
+
+
 def test_skew_has_its_exit_code(shop_files):
     """An audit that finds a difference exits with 5, after printing its record."""
     for step in ("validate", "build", "materialize"):
@@ -92,7 +124,7 @@ def test_skew_has_its_exit_code(shop_files):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_teaches_by_an_example(command):
     """`--help` of each command holds an example of itself."""
-    assert f"featurestore {command}" in " ".join(run(command, "--help").stdout.split())
+    assert f"featurestore {command}" in " ".join(run(*command.split(), "--help").stdout.split())
 
 
 def test_help_imports_nothing_heavy():
