@@ -61,6 +61,7 @@ class LmdbStore:
         with _translated(self._path), _WRITING:
             database = self._env.open_db(view.encode(), create=True)
             states = self._env.open_db(STATES_NAME.encode(), create=True)
+            self._env.reader_check()  # what a reader was reading when it was killed would be kept for ever
             with self._env.begin(write=True) as transaction:
                 if replace:
                     deleted = [pair for pair in transaction.cursor(db=database) if is_tombstone(pair[1])]

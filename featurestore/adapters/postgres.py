@@ -33,7 +33,10 @@ CREATE TABLE IF NOT EXISTS {schema}.rows (
 );
 """
 ARRIVED = "CREATE TEMPORARY TABLE arrived (key bytea NOT NULL, row bytea NOT NULL) ON COMMIT DROP"
-# bytea compares byte by byte, as versions do. In the order of keys, so that two writers do not wait for each other.
+# Writers of a view take turns, from here to their commit: of two that write it anew one would not see, and so not
+# remove, the rows of the other.
+TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# bytea compares byte by byte, as versions do.
 MERGE = f"""
 INSERT INTO {{schema}}.rows AS held (view, key, row)
 SELECT DISTINCT ON (key) %s, key, row FROM arrived ORDER BY key, substring(row FROM 1 FOR {HEADER.size}) DESC
@@ -97,6 +100,7 @@ class PostgresStore:
                 copy.set_types(["bytea", "bytea"])
                 for pair in rows:
                     copy.write_row(pair)
+            self._connection.execute(TAKE_TURN, [f"{self._schema.as_string()} {view}"])
             if replace:
                 self._run(EMPTY, view)
             applied = self._run(MERGE, view).rowcount

@@ -1,8 +1,9 @@
 """Redis (or Valkey): an online store for many machines.
 
 A view is one hash, ``<project>:<view>:<generation>``; ``<project>:<view>`` holds its state and generation. To write a
-view anew is to fill the next generation and then to turn to it, in one step. Rows are compared inside Redis, so that the
-greater version wins also between concurrent writers.
+view anew is to fill the next generation and then to turn to it, in one step. Who begins to do so takes the place
+of whoever was at it, alive or dead: Redis holds two generations at the most. Rows are compared inside Redis, so that
+the greater version wins also between concurrent writers.
 """
 
 from __future__ import annotations
@@ -30,8 +31,13 @@ except ImportError as error:
     ) from error
 
 ROWS_A_CALL = 1_000
-# Lua compares strings by the locale; versions are compared byte by byte. A generation that is being filled vanishes an
-# hour after its writer did.
+BEGIN = """
+local last, current = unpack(redis.call('HMGET', KEYS[1], 'last', 'generation'))
+if last and last ~= current then redis.call('UNLINK', KEYS[1] .. ':' .. last) end
+return redis.call('HINCRBY', KEYS[1], 'last', 1)
+"""
+# Lua compares strings by the locale; versions are compared byte by byte. A generation that is being filled vanishes a
+# day after its writer did, if nobody begins the next.
 APPLY = f"""
 local function newer(row, current)
   if not current then return true end
@@ -42,6 +48,7 @@ local function newer(row, current)
   return false
 end
 local target = ARGV[1]
+if target ~= '' and target ~= redis.call('HGET', KEYS[1], 'last') then return -1 end
 if target == '' then target = redis.call('HGET', KEYS[1], 'generation') or '0' end
 local rows, applied = KEYS[1] .. ':' .. target, 0
 for i = 2, #ARGV, 2 do
@@ -50,7 +57,7 @@ for i = 2, #ARGV, 2 do
     applied = applied + 1
   end
 end
-if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 3600) end
+if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 86400) end
 return applied
 """
 # For each view: how many keys, then the keys; back come the state and the rows. A script runs alone: one snapshot.
@@ -71,10 +78,16 @@ end
 return found
 """
 TURN = """
+if ARGV[2] == '' then
+  redis.call('HSET', KEYS[1], 'state', ARGV[1])
+  return 0
+end
+if ARGV[2] ~= redis.call('HGET', KEYS[1], 'last') then return -1 end
 local before = redis.call('HGET', KEYS[1], 'generation') or '0'
 redis.call('HSET', KEYS[1], 'state', ARGV[1], 'generation', ARGV[2])
 redis.call('PERSIST', KEYS[1] .. ':' .. ARGV[2])
-if before ~= ARGV[2] then redis.call('UNLINK', KEYS[1] .. ':' .. before) end
+redis.call('UNLINK', KEYS[1] .. ':' .. before)
+return 0
 """
 
 
@@ -98,6 +111,7 @@ class RedisStore:
                 socket_connect_timeout=3,
                 retry=Retry(NoBackoff(), 1),
             )
+            self._begin = self._redis.register_script(BEGIN)
             self._apply = self._redis.register_script(APPLY)
             self._read = self._redis.register_script(READ)
             self._turn = self._redis.register_script(TURN)
@@ -110,19 +124,21 @@ class RedisStore:
     def write(
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
-        """Apply rows, a thousand in one step, then the view's state; the greater version wins."""
+        """Apply rows, a thousand in one step, then the view's state; the greater version wins.
+
+        Only a view written anew changes in one step. Of an update that was cut short some rows are there already, each
+        whole; the state does not know them yet, and the next run writes the rest.
+        """
         name, applied, waiting = self._name(view), 0, iter(rows)
         with _translated(self._url):
             generation = ""
             if replace:
-                generation = str(self._redis.hincrby(name, "last", 1))
-                self._redis.unlink(f"{name}:{generation}")
+                generation = str(self._begin(keys=[name]))
                 deleted = (pair for pair in self.scan(view) if len(pair[1]) == HEADER.size)
                 self._put(name, generation, deleted)
             while part := list(islice(waiting, ROWS_A_CALL)):
                 applied += self._put(name, generation, part)
-            current = generation or (self._redis.hget(name, "generation") or b"0").decode()
-            self._turn(keys=[name], args=[msgspec.json.encode(state), current])
+            self._in_place(self._turn(keys=[name], args=[msgspec.json.encode(state), generation]), name)
         return applied
 
     def read(
@@ -152,11 +168,22 @@ class RedisStore:
         """Remove all of views, and what is known of them."""
         with _translated(self._url):
             for name in map(self._name, views):
-                generation = (self._redis.hget(name, "generation") or b"0").decode()
-                self._redis.unlink(name, f"{name}:{generation}")
+                current, last = self._redis.hmget(name, "generation", "last")
+                rows = {f"{name}:{(generation or b'0').decode()}" for generation in (current, last)}
+                self._redis.unlink(name, *rows)
 
     def _put(self, name: str, generation: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
-        return int(self._apply(keys=[name], args=[generation, *(part for pair in rows for part in pair)]))
+        parts = (part for pair in rows for part in pair)
+        return self._in_place(self._apply(keys=[name], args=[generation, *parts]), name)
+
+    def _in_place(self, answer: int, name: str) -> int:
+        if answer < 0:
+            raise StoreError(
+                f"Redis at {_shown(self._url)}: another process began to write {name} anew",
+                hint="run the command again",
+                retry=True,
+            )
+        return answer
 
     def _name(self, view: str) -> str:
         return f"{self._project}:{view}"

@@ -1,7 +1,10 @@
 """LMDB, Redis and PostgreSQL, the servers real, behave the same to the last bit."""
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +14,16 @@ from featurestore.adapters.lmdb import LmdbStore
 from featurestore.errors import StoreError
 from featurestore.testing.stores import require_store, row, state
 from tests.servers import free_port, postgres_server, redis_server
+
+READ = """
+import sys
+from pathlib import Path
+from featurestore.adapters.lmdb import LmdbStore
+
+for pair in LmdbStore(Path(sys.argv[1])).scan("view"):
+    print("reading", flush=True)
+    sys.stdin.readline()
+"""
 
 
 def lmdb_factory(tmp_path):
@@ -67,6 +80,62 @@ def test_concurrent_writers_leave_the_greatest_version(factory):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     assert dict(factory().scan("view")) == {key: row(7, b"\x07") for key in keys}
+
+
+def test_concurrent_rewrites_leave_the_rows_of_one(factory):
+    """Four writers write the view anew with keys of their own; one that is overtaken says so."""
+    factory().drop(["view"])
+    written = {
+        writer: {bytes([writer, number]): row(writer, b"x") for number in range(250)} for writer in range(4)
+    }
+
+    def write(writer: int) -> None:
+        with suppress(StoreError):
+            factory().write("view", written[writer].items(), state(writer), replace=True)
+
+    for _ in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, written))
+        assert dict(factory().scan("view")) == written[factory().state("view").watermark]
+
+
+def test_a_rewrite_that_is_overtaken_is_worth_another_try(redis_url):
+    """Of two that write a view anew in Redis at once the later one wins, whole."""
+    store = redis_factory(redis_url)()
+
+    def overtaken():
+        yield b"a", row(1, b"x")
+        redis_factory(redis_url)().write("view", [(b"b", row(2, b"y"))], state(2), replace=True)
+        yield b"c", row(1, b"x")
+
+    with pytest.raises(StoreError, match="another process began to write test:view anew") as caught:
+        store.write("view", overtaken(), state(1), replace=True)
+    assert caught.value.retry
+    assert store.state("view") == state(2)
+    assert dict(store.scan("view")) == {b"b": row(2, b"y")}
+
+
+def test_what_dead_writers_left_in_redis_goes_with_the_next_rewrite(redis_url):
+    """However many died, Redis holds one half-written view at the most, and none after the next one is whole."""
+    import redis  # noqa: PLC0415 - an extra
+
+    client, store = redis.Redis.from_url(redis_url), redis_factory(redis_url)()
+    store.drop(["view"])
+
+    def dying():
+        yield from ((number.to_bytes(2, "big"), row(number, b"x")) for number in range(2_500))
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            store.write("view", dying(), state(1), replace=True)
+        assert len(client.keys("test:view:*")) == 1
+    store.write("view", [(b"a", row(1, b"x"))], state(1), replace=True)
+    assert len(client.keys("test:view:*")) == 1
+    with pytest.raises(KeyboardInterrupt):
+        store.write("view", dying(), state(1), replace=True)
+    store.drop(["view"])
+    assert client.keys("test:view*") == []
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres"])
@@ -127,6 +196,23 @@ def test_a_lost_connection_is_made_anew(postgres_url):
     assert store.state("view") == state(1)
     cut()
     assert store.write("view", [(b"a", row(2, b"x"))], state(2), replace=False) == 1
+
+
+def test_a_killed_reader_does_not_make_the_store_grow(tmp_path):
+    """What it was reading when it died is no longer kept for it."""
+    path = tmp_path / "store.lmdb"
+    pairs = [(number.to_bytes(4, "big"), row(1, b"x" * 200)) for number in range(5_000)]
+    store = LmdbStore(path, create=True)
+    store.write("view", pairs, state(1), replace=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", READ, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        reader.stdout.readline()
+        reader.kill()
+    size = (path / "data.mdb").stat().st_size
+    for _ in range(12):
+        store.write("view", pairs, state(1), replace=True)
+    assert (path / "data.mdb").stat().st_size < 4 * size
 
 
 def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):
