@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,6 +17,9 @@ from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
+
+
+_LOADING = RLock()
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class Context:
 
 def context_of(feast_repo: Path | None) -> Context:
     """Load the project whose definitions package is `feast_repo` (the folder of feature_store.yaml)."""
-    return _load((feast_repo or Path()).resolve())
+    # Requests come in threads, and loading arranges sys.path: the first one loads, the others wait.
+    with _LOADING:
+        return _load((feast_repo or Path()).resolve())
 
 
 @cache

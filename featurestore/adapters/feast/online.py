@@ -11,6 +11,7 @@ import polars as pl
 from feast import utils
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.supported_async_methods import SupportedAsyncMethods
+from feast.online_response import OnlineResponse
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus, GetOnlineFeaturesResponse
 from feast.repo_config import FeastConfigBaseModel
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -185,8 +186,9 @@ class LmdbOnlineStore(OnlineStore):
         """Look up rows, as `online_read`, beside the event loop."""
         return await asyncio.to_thread(self.online_read, config, table, entity_keys, requested_features)
 
-    async def _read_features_per_fv_async(self, *args: Any, **named: Any) -> None:
-        await asyncio.to_thread(self._read_features_per_fv, *args, **named)
+    async def get_online_features_async(self, *args: Any, **named: Any) -> OnlineResponse:
+        """Answer a request, as `get_online_features`, beside the event loop: on-demand features are computed there too."""
+        return await asyncio.to_thread(self.get_online_features, *args, **named)
 
     def update(
         self,
