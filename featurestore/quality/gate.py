@@ -98,6 +98,8 @@ def inspect(
     if given.is_empty() and not may_be_empty:
         counts = (RuleCount(rule="not_empty", columns=(), warning=False, broken=1),)
     refused_whole = any(count.rule in scalars and not count.warning for count in counts)
+    if bad.any() and (again := _broken_without(passed, rules)):
+        counts, refused_whole = (*again, *counts), True
     return Inspection(
         passed=passed,
         quarantined=_quarantine(given, flags, bad, rules, blaming),
@@ -180,6 +182,27 @@ def _count(given: pl.DataFrame, flags: pl.DataFrame, rules: tuple[Rule, ...]) ->
     return tuple(sorted(counts, key=lambda count: (count.warning, -count.broken)))
 
 
+def _broken_without(passed: pl.DataFrame, rules: tuple[Rule, ...]) -> tuple[RuleCount, ...]:
+    """Check the rows that pass once more: a rule over groups may have held only thanks to the others."""
+    open_rules = [rule for rule in rules if not (rule.lasting or rule.warning)]
+    if not open_rules or passed.is_empty():
+        return ()
+    flags = passed.lazy().select(
+        rule.broken.fill_null(value=False).sum().alias(f"{_FLAG}{i}") for i, rule in enumerate(open_rules)
+    )
+    totals = flags.collect().row(0)
+    return tuple(
+        RuleCount(
+            rule=f"{rule.name}, once the other rows are gone",
+            columns=rule.columns,
+            warning=False,
+            broken=1 if rule.scalar else total,
+        )
+        for rule, total in zip(open_rules, totals, strict=True)
+        if total
+    )
+
+
 def _show(row: tuple[object, ...]) -> str:
     return repr(row[0]) if len(row) == 1 else repr(row)
 
@@ -197,5 +220,7 @@ def _quarantine(
         pl.when(pl.col(flag)).then(pl.lit(rules[int(flag.removeprefix(_FLAG))].name, dtype=pl.String))
         for flag in blaming
     ]
-    reasons = flags.select(pl.concat_list(names).list.drop_nulls().alias(BROKEN_RULES)).to_series()
-    return given.with_row_index(ROW_NUMBER, offset=1).with_columns(reasons).filter(bad)
+    reasons = (
+        flags.filter(bad).select(pl.concat_list(names).list.drop_nulls().alias(BROKEN_RULES)).to_series()
+    )
+    return given.with_row_index(ROW_NUMBER, offset=1).filter(bad).with_columns(reasons)

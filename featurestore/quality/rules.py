@@ -39,6 +39,8 @@ class Rule:
         True where the rule speaks of the dataset as a whole; then no row can be blamed.
     early
         True where the expression reads the columns before they conform.
+    lasting
+        True where rows that keep it keep it whatever other rows are taken away.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Rule:
     warning: bool = False
     scalar: bool = False
     early: bool = False
+    lasting: bool = False
 
 
 def rules_of(contract: Contract, plan: Mapping[str, Conformed]) -> tuple[Rule, ...]:
@@ -68,23 +71,24 @@ def rules_of(contract: Contract, plan: Mapping[str, Conformed]) -> tuple[Rule, .
 
 def unique_rule(columns: tuple[str, ...]) -> Rule:
     """Make the rule that `columns` together occur once; every row of a repeated group is broken."""
-    return Rule(f"unique({', '.join(columns)})", columns, pl.struct(columns).is_duplicated())
+    return Rule(f"unique({', '.join(columns)})", columns, pl.struct(columns).is_duplicated(), lasting=True)
 
 
 def _column_rules(contract: Contract, column: Column, conformed: Conformed) -> list[Rule]:
     name, value = column.name, pl.col(column.name)
     rules = []
     if conformed.lost is not None:
-        rules.append(Rule(f"{name}.dtype({column.dtype})", (name,), conformed.lost, early=True))
+        rules.append(Rule(f"{name}.dtype({column.dtype})", (name,), conformed.lost, early=True, lasting=True))
     if not column.nullable:
         missing = value.is_null()
         if conformed.lost is not None:
             missing = missing & ~pl.col(lost_column(name))
-        rules.append(Rule(f"{name}.not_null", (name,), missing))
+        rules.append(Rule(f"{name}.not_null", (name,), missing, lasting=True))
     if column.dtype.is_float():
-        rules.append(Rule(f"{name}.finite", (name,), ~value.is_finite()))
+        rules.append(Rule(f"{name}.finite", (name,), ~value.is_finite(), lasting=True))
     if column.unique:
-        rules.append(Rule(f"{name}.unique", (name,), value.is_not_null() & value.is_duplicated()))
+        twice = value.is_not_null() & value.is_duplicated()
+        rules.append(Rule(f"{name}.unique", (name,), twice, lasting=True))
     return [*rules, *(_check_rule(contract, check, name) for check in column.checks)]
 
 

@@ -163,6 +163,35 @@ def test_a_rule_over_the_dataset_blames_no_row():
     assert rules(inspection) == {"few_rows": 1}
 
 
+def test_the_good_half_is_checked_again():
+    """A rule over groups that held only thanks to a row in quarantine refuses the dataset."""
+
+    class Scores(pa.DataFrameModel):
+        """Scores of players."""
+
+        player: pl.String = pa.Field()
+        score: pl.Int64 = pa.Field(le=100)
+
+        @pa.dataframe_check
+        def each_player_reached_ten(cls, data):
+            """Somebody who never reached ten is not listed."""
+            return data.lazyframe.select(pl.col("score").max().over("player") >= 10)
+
+        class Config:
+            metadata = {"on_invalid": "quarantine", "tolerance": 0.5}
+
+    rows = pl.DataFrame({"player": ["a", "a", "b", "b"], "score": [50, 60, 5, 900]})
+    verdict = inspect(rows.lazy(), contract_of(Scores), dataset="scores").verdict
+    assert verdict.decision == "refused"
+    assert [(count.rule, count.broken) for count in verdict.rules] == [
+        ("each_player_reached_ten, once the other rows are gone", 1),
+        ("score.less_than_or_equal_to(100)", 1),
+    ]
+    assert verdict.rows_in == verdict.rows_passed + verdict.rows_quarantined
+    kept = inspect(rows.head(3).lazy(), contract_of(Scores), dataset="scores").verdict
+    assert [count.rule for count in kept.rules] == ["each_player_reached_ten"]
+
+
 def test_a_check_that_cannot_be_traced_is_refused():
     """A check that does more than select an expression is a wrong definition, never a pass."""
 
