@@ -1,6 +1,7 @@
 """A real server on a free port of loopback, in a thread of the test's process."""
 
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -38,6 +39,13 @@ class Client:
     @property
     def headers(self):
         return {} if self.key is None else {"authorization": f"Bearer {self.key}"}
+
+
+def eventually(holds, seconds=30):
+    """Wait until something holds that is told beside the requests; fail if it never does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
 
 
 @contextmanager

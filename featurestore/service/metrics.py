@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections import Counter as Counting
 from collections import defaultdict
@@ -26,9 +25,17 @@ AGES = (60, 300, 900, 3600, 6 * 3600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_40
 
 
 class Metrics:
-    """What is counted."""
+    """What is counted.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    together
+        True where several workers count together, in the folder that `SHARED` names. The variable alone does not tell:
+        Feast sets it too, for itself, wherever it is imported.
+    """
+
+    def __init__(self, *, together: bool) -> None:
+        self._together = together
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "featurestore_requests", "Requests answered.", ["route", "status"], registry=registry
@@ -98,7 +105,7 @@ class Metrics:
     def text(self, journal: Journal) -> bytes:
         """Write all metrics in Prometheus's text format."""
         self._dropped.set(journal.dropped)
-        if SHARED not in os.environ:
+        if not self._together:
             return generate_latest(self._registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]

@@ -45,7 +45,7 @@ class ServerState:
         self._keys_seen = self._keys_stamp()
         self.keys = Keys(self._layout.keys)
         self.lookups = Lookups(options.threads, options.concurrency)
-        self.metrics = Metrics()
+        self.metrics = Metrics(together=options.workers > 1)
         tellers: list[Teller] = [self.metrics]
         if options.log_requests:
             tellers.append(RequestLog(keys=options.log_keys))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from serving import ROW, running
+from serving import ROW, eventually, running
 
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.service.journal import Entry, Journal
@@ -26,8 +26,9 @@ def test_metrics_by_service_and_view(client):
     client.vectors(ROW, {"customer": 9, "basket": 1.0})
     client.vectors(ROW, as_of="2024-01-14T00:00:00Z")
     client.vectors(ROW, service="none")
-    while ("featurestore_requests_total", "/v1/vectors/{service}", "404") not in (found := samples(client)):
-        pass
+    told = ("featurestore_requests_total", "/v1/vectors/{service}", "404")
+    eventually(lambda: told in samples(client))
+    found = samples(client)
     assert found["featurestore_requests_total", "/v1/vectors/{service}", "200"] == 2
     assert found["featurestore_rows_total", "buying"] == 3
     assert found["featurestore_misses_total", "last_order"] == 1
@@ -36,6 +37,13 @@ def test_metrics_by_service_and_view(client):
     assert found["featurestore_view_seconds_count", "last_order"] == 2
     assert found["featurestore_feature_age_seconds_sum", "last_order"] == 2 * 86_400 + 6 * 86_400
     assert found["featurestore_journal_dropped",] == 0
+
+
+def test_metrics_are_ours_whatever_feast_sets_for_itself(client, monkeypatch, tmp_path):
+    """Feast, once imported, names a folder of its own metrics: a server of one worker does not look there."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    client.vectors(ROW)
+    eventually(lambda: ("featurestore_requests_total", "/v1/vectors/{service}", "200") in samples(client))
 
 
 @pytest.mark.parametrize("keys", [False, True])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 from servers import free_port
-from serving import ROW
+from serving import ROW, eventually
 
 PATH = "/v1/vectors/buying"
 
@@ -78,8 +78,7 @@ def test_workers_count_together(stored):
         for _ in range(40):
             assert requests.post(url + PATH, json={"rows": [ROW]}, timeout=10).status_code == 200
         wanted = 'featurestore_requests_total{route="/v1/vectors/{service}",status="200"} 40.0'
-        while wanted not in requests.get(f"{url}/metrics", timeout=10).text:
-            pass
+        eventually(lambda: wanted in requests.get(f"{url}/metrics", timeout=10).text)
 
 
 def test_tls(stored, tmp_path):
