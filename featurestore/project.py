@@ -32,7 +32,7 @@ from featurestore.operations.release import Release, current, former, make_relea
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
-from featurestore.quality.gate import admit, inspect
+from featurestore.quality.gate import inspect, require
 from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -99,7 +99,7 @@ class Project:
         if isinstance(node, Source):
             return validating.validate(node, self.settings.root, self.layout, self._reader)
         inspection = inspect(building.scan(node, self.layout), node.contract, dataset=name)
-        admit(inspection)
+        require(inspection.verdict)
         return inspection.verdict
 
     def build(self, name: str) -> Verdict:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.quality.gate import Inspection, admit, inspect
+from featurestore.quality.gate import Inspection, inspect, require
 from featurestore.quality.quarantine import keep, refuse
+from featurestore.storage.files import readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +35,17 @@ def validate(source: Source, root: Path, layout: Layout, reader: RawReader) -> V
         If the file cannot be read or is refused; the last good data stay as they were, and what was refused lies in
         ``data/refused``.
     """
-    inspection = inspect(reader.scan(source, root / source.path), source.contract, dataset=source.name)
-    return settle(inspection, layout, source.name, layout.dataset(source.name))
+    path = root / source.path
+    rows = reader.scan(source, path)
+    with readable(source.name, path):
+        inspection = inspect(rows, source.contract, dataset=source.name)
+        return settle(inspection, layout, source.name, layout.dataset(source.name))
 
 
 def settle(inspection: Inspection, layout: Layout, name: str, path: Path) -> Verdict:
     """Keep what passed at `path` and what did not in quarantine, or refuse all of it."""
     if inspection.verdict.decision == "refused":
         refuse(inspection, layout, name)
-        admit(inspection)
+        require(inspection.verdict)
     keep(inspection, layout, name, path)
     return inspection.verdict

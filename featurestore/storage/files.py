@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import polars as pl
 
-from featurestore.errors import MissingDataError, StoreError
+from featurestore.errors import ContractError, MissingDataError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,13 @@ def aside(path: Path) -> Iterator[Path]:
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame; equal frames give equal bytes."""
+    sink_parquet(frame.lazy(), path)
+
+
+def sink_parquet(frame: pl.LazyFrame, path: Path) -> None:
+    """Write what a query gives as it comes; the same rows in the same order give the same bytes."""
     with aside(path) as partial:
-        frame.rechunk().write_parquet(
+        frame.sink_parquet(
             partial, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS
         )
 
@@ -76,6 +81,24 @@ def required(path: Path, *, made_by: str) -> Path:
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=f"run: {made_by}") from error
     return path
+
+
+@contextmanager
+def readable(name: str, path: Path) -> Iterator[None]:
+    """Say of what cannot be read as data whose it is.
+
+    Raises
+    ------
+    ContractError
+        If Polars cannot read it.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ContractError(
+            f"{name}: {path} cannot be read: {reason}", hint="bring the file in again"
+        ) from error
 
 
 def write_text(text: str, path: Path) -> None:
