@@ -32,8 +32,10 @@ from featurestore.operations.release import Release, current, former, make_relea
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
+from featurestore.quality.expectations import Surroundings
 from featurestore.quality.gate import inspect, require
-from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
+from featurestore.quality.history import Run
+from featurestore.storage.files import append_line, read_lines, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
@@ -67,7 +69,7 @@ class Project:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.layout = Layout(settings.data)
-        self._reader = FileReader()
+        self._reader = FileReader(settings.memory * MIB // 8)
 
     @cached_property
     def _engine(self) -> ComputeEngine:
@@ -97,8 +99,12 @@ class Project:
         """Let a source's raw file through the gate, or check a built dataset again where it lies."""
         node = self.catalog.node(name)
         if isinstance(node, Source):
-            return validating.validate(node, self.settings.root, self.layout, self._reader)
-        inspection = inspect(building.scan(node, self.layout), node.contract, dataset=name)
+            return validating.validate(
+                node, self.settings.root, self.layout, self._reader, self._around(name)
+            )
+        inspection = inspect(
+            building.scan(node, self.layout), node.contract, dataset=name, surroundings=self._around(name)
+        )
         require(inspection.verdict)
         return inspection.verdict
 
@@ -107,7 +113,7 @@ class Project:
         node = self.catalog.node(name)
         if isinstance(node, Source):
             raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
-        return building.build(node, self.catalog, self.layout, self._engine)
+        return building.build(node, self.catalog, self.layout, self._engine, self._around(name))
 
     def dataset(self, name: str) -> pl.LazyFrame:
         """Scan the rows of a source, dataset or feature view."""
@@ -303,6 +309,11 @@ class Project:
                 asked = rows.filter(pl.col(EVENT_TIMESTAMP) <= self.settings.now())
                 return asked.select(keys).drop_nulls().tail(1).collect()
         raise DefinitionError(f"service {service!r} has no training set to take an example from")
+
+    def _around(self, name: str) -> Surroundings:
+        runs = read_lines(self.layout.history(name), Run)
+        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+        return Surroundings(self.settings.now(), self.dataset, volumes[-10:])
 
     def _source(self, name: str) -> Source:
         node = self.catalog.node(name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from featurestore.quality.rules import ROW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Scan = "Callable[[], pl.LazyFrame]"
+Scan: TypeAlias = Callable[[], pl.LazyFrame]
 
 
 def orphans(frame: pl.LazyFrame, *, known: Scan, columns: Sequence[str]) -> pl.Series:
@@ -24,7 +25,7 @@ def orphans(frame: pl.LazyFrame, *, known: Scan, columns: Sequence[str]) -> pl.S
 def too_many_orphans(frame: pl.LazyFrame, *, known: Scan, columns: Sequence[str], most: float) -> bool:
     """Say whether more than a share of the rows refer to nothing."""
     rows = frame.select(pl.len()).collect(engine="streaming").item()
-    return orphans(frame, known=known, columns=columns).len() > most * rows
+    return bool(orphans(frame, known=known, columns=columns).len() > most * rows)
 
 
 def sums_differ(

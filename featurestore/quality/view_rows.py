@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import Inspection, inspect
 from featurestore.quality.rules import unique_rule
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
 
 
-def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
+def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundings = NOWHERE) -> Inspection:
     """Check the rows of a feature view; two rows of one key and version must not differ."""
     version = [*view.keys, EVENT_TIMESTAMP]
     if view.timing.created:
@@ -22,14 +23,15 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
     given = rows.collect_schema()
     if any(name not in given for name in version):
         # Nothing to order by: the contract says what is missing.
-        return inspect(rows, view.contract, dataset=view.name)
+        return inspect(rows, view.contract, dataset=view.name, surroundings=surroundings)
     ordered = rows.sort(version, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in given)
     first = pl.int_range(pl.len()) == 0
     return inspect(
-        ordered.filter(differs | first),
+        ordered.filter(differs | first).collect(),
         view.contract,
         dataset=view.name,
+        surroundings=surroundings,
         further=(unique_rule(tuple(version)),),
     )

@@ -107,9 +107,10 @@ def write_text(text: str, path: Path) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_record(record: msgspec.Struct, path: Path) -> None:
-    """Write a record as JSON, indented, keys in the order of the fields."""
-    write_text(msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n", path)
+def write_record(record: msgspec.Struct, path: Path, *, indent: int = 2) -> None:
+    """Write a record as JSON, indented (0: on one line), keys in the order of the fields."""
+    text = msgspec.json.format(msgspec.json.encode(record), indent=indent or -1)
+    write_text(f"{text.decode()}\n", path)
 
 
 def append_line(record: msgspec.Struct, path: Path) -> None:
