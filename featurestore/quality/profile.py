@@ -229,6 +229,8 @@ def _lengths(lengths: pl.Series) -> dict[str, Any]:
 def _values(there: pl.Series, *, personal: bool) -> Values:
     if isinstance(there.dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object | pl.Null):
         return Values()
+    if there.dtype.is_float():
+        there = there + 0.0
     hashes = there.hash()
     distinct, below = hashes.unique(), None
     if distinct.len() > MOST_VALUES:
@@ -261,7 +263,7 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
     bound = hashes.bottom_k(min(MOST_SAMPLED * 4, hashes.len())).max()
     kept = hashes <= bound if bound is not None else hashes.is_null()
     rows = (
-        part.select(pl.col(numbers).to_physical().cast(pl.Float64).fill_nan(None))
+        part.select(_finite(pl.col(name).to_physical().cast(pl.Float64)).alias(name) for name in numbers)
         .with_columns(hashes.alias("__hash__"))
         .filter(kept)
         .unique("__hash__", keep="first", maintain_order=True)
@@ -270,6 +272,11 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
     )
     columns = {name: tuple(rows[name].to_list()) for name in numbers}
     return Sample(tuple(rows["__hash__"].to_list()), columns)
+
+
+def _finite(number: pl.Expr) -> pl.Expr:
+    # -0.0 and 0.0 are one value, and have one hash.
+    return pl.when(number.is_finite()).then(number + 0.0)
 
 
 def _segments(part: pl.DataFrame, segments: tuple[str, ...]) -> dict[str, int]:
