@@ -54,7 +54,7 @@ class ExactSum(msgspec.Struct, frozen=True):
 
 def bits(values: pl.Expr) -> pl.Expr:
     """Return the bits of 64-bit floats; -0.0 has those of 0.0."""
-    return (values + 0.0).reinterpret(dtype=pl.UInt64)
+    return pl.when(values == 0).then(0.0).otherwise(values).reinterpret(dtype=pl.UInt64)
 
 
 def binned(values: pl.Series, upper: int) -> pl.DataFrame:

@@ -276,7 +276,7 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
 
 def _finite(number: pl.Expr) -> pl.Expr:
     # -0.0 and 0.0 are one value, and have one hash.
-    return pl.when(number.is_finite()).then(number + 0.0)
+    return pl.when(number == 0).then(0.0).when(number.is_finite()).then(number)
 
 
 def _segments(part: pl.DataFrame, segments: tuple[str, ...]) -> dict[str, int]:
