@@ -10,3 +10,9 @@ def client(shop):
     shop.materialize()
     with running(shop.settings.root) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch):
+    """Feast's server, once imported, says to prometheus_client that there are several."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
