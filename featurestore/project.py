@@ -33,6 +33,7 @@ from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.gate import admit, inspect
+from featurestore.quality.request_gate import RequestGate
 from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -157,7 +158,14 @@ class Project:
         else:
             rows = frame_of(entity_rows, self._tables())
         return historical(
-            rows, service, views, self._engine, statuses=statuses, times=times, full_names=full_names
+            rows,
+            service,
+            views,
+            self._engine,
+            check=RequestGate(service).check_frame,
+            statuses=statuses,
+            times=times,
+            full_names=full_names,
         )
 
     def explain(
@@ -197,7 +205,8 @@ class Project:
 
         See `featurestore.vectors.reader.VectorReader`.
         """
-        return VectorReader(self._service(features), self.store())
+        service = self._service(features)
+        return VectorReader(service, self.store(), check=RequestGate(service).check_rows)
 
     def training_set(self, name: str) -> TrainingManifest:
         """Build a training set."""

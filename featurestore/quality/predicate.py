@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from featurestore.quality.patterns import LONGEST, ascii_only, flat_pattern
+from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,15 +95,11 @@ class _Test:
     @classmethod
     def of(cls, check: Any, dtype: pl.DataType, value: str, constants: dict[str, Any]) -> str | None:
         """Write a check; None where only Polars can tell."""
-        from pandera.api.function_dispatch import Dispatcher  # noqa: PLC0415 - the user's schema imported Pandera
-
-        function, given = check._check_fn, check._check_kwargs  # noqa: SLF001 - Pandera has no public name for them
-        if not isinstance(function, Dispatcher) or function.__name__ not in _WRITERS:
-            return None
-        return _WRITERS[function.__name__](cls(given, dtype, value, constants))
+        name, given = built_in(check)
+        return _WRITERS[name](cls(given, dtype, value, constants)) if name in _WRITERS else None
 
     def compared(self, sign: str, argument: str) -> str | None:
-        bound = _comparable(self.given[argument], self.dtype)
+        bound = comparable(self.given[argument], self.dtype)
         if bound is None or (self.dtype == pl.Boolean and sign not in ("==", "!=")):
             return None
         return f"{self.value} {sign} {self._constant(bound)}"
@@ -113,7 +110,7 @@ class _Test:
         return f"{low} and {high}" if low and high else None
 
     def among(self, word: str, argument: str) -> str | None:
-        members = [_comparable(member, self.dtype) for member in self.given[argument]]
+        members = [comparable(member, self.dtype) for member in self.given[argument]]
         # Polars compares members as they are, and does not round them to 32 bits.
         if None in members or self.dtype == pl.Float32:
             return None
@@ -163,11 +160,18 @@ _WRITERS: Final[dict[str, Callable[[_Test], str | None]]] = {
 }
 
 
-def _comparable(bound: Any, dtype: pl.DataType) -> Any:
+def built_in(check: Any) -> tuple[str | None, Mapping[str, Any]]:
+    """Name a check of Pandera's own, and its arguments; a user's check has no such name."""
+    from pandera.api.function_dispatch import Dispatcher  # noqa: PLC0415 - the user's schema has imported Pandera
+
+    function = check._check_fn  # noqa: SLF001 - Pandera has no public name for it
+    return function.__name__ if isinstance(function, Dispatcher) else None, check._check_kwargs  # noqa: SLF001
+
+
+def comparable(bound: Any, dtype: pl.DataType) -> Any:
     """Return what Python compares a value of a dtype with, to decide as Polars does; None where that is not sure."""
     if dtype.is_integer():
-        limits: Any = dtype
-        low, high = pl.select(low=limits.min(), high=limits.max()).row(0)
+        low, high = integer_limits(dtype)
         return bound if type(bound) is int and low <= bound <= high else None
     if dtype.is_float():
         if type(bound) not in (int, float) or not isfinite(bound):
