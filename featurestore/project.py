@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.adapters.entity_rows import frame_of
+from featurestore.adapters.entity_rows import frame_of, rows_given
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
@@ -35,6 +35,7 @@ from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.expectations import Surroundings
 from featurestore.quality.gate import inspect, require
 from featurestore.quality.history import Run
+from featurestore.quality.request_gate import RequestGate
 from featurestore.storage.files import append_line, read_lines, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -163,7 +164,14 @@ class Project:
         else:
             rows = frame_of(entity_rows, self._tables())
         return historical(
-            rows, service, views, self._engine, statuses=statuses, times=times, full_names=full_names
+            rows,
+            service,
+            views,
+            self._engine,
+            check=RequestGate(service).check_frame,
+            statuses=statuses,
+            times=times,
+            full_names=full_names,
         )
 
     def explain(
@@ -191,7 +199,7 @@ class Project:
         """
         service = self._service(features)
         return online(
-            _frame(entity_rows, service),
+            rows_given(entity_rows, service.name),
             service,
             self.store(),
             moment=self._moment(as_of),
@@ -203,7 +211,8 @@ class Project:
 
         See `featurestore.vectors.reader.VectorReader`.
         """
-        return VectorReader(self._service(features), self.store())
+        service = self._service(features)
+        return VectorReader(service, self.store(), check=RequestGate(service).check_rows)
 
     def training_set(self, name: str) -> TrainingManifest:
         """Build a training set."""
@@ -344,14 +353,3 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, 
         If its settings cannot be read.
     """
     return Project(load_settings(Path(path)))
-
-
-def _frame(rows: Rows | Sequence[Mapping[str, Any]], service: FeatureService) -> pl.DataFrame:
-    if isinstance(rows, pl.DataFrame | pl.LazyFrame):
-        return rows.lazy().collect()
-    # Python's own types are taken for what they are; request.py decides whether they fit.
-    names = {name: None for row in rows for name in row}
-    try:
-        return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"rows for service {service.name!r}: {str(error).splitlines()[0]}") from error

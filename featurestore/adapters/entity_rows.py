@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
@@ -47,3 +47,20 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
         f"entity rows cannot be a {type(source).__name__}",
         hint="give a frame, the path of a Parquet file, or SQL over the project's datasets",
     )
+
+
+def rows_given(rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]], service: str) -> pl.DataFrame:
+    """Take rows of a request as a frame; Python's own types are taken for what they are.
+
+    Raises
+    ------
+    ContractError
+        If the values of a column are of several types.
+    """
+    if isinstance(rows, pl.DataFrame | pl.LazyFrame):
+        return rows.lazy().collect()
+    names = {name: None for row in rows for name in row}
+    try:
+        return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise ContractError(f"rows for service {service!r}: {str(error).splitlines()[0]}") from error
