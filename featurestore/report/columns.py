@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from featurestore.report import svg
 from featurestore.report.bars import Bar, day_bars, days_without_rows, number_bars
-from featurestore.report.words import count, number, share, short
+from featurestore.report.words import NOTHING, count, number, share, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 10
 MOST_GONE = 3
+FURTHER = ("5 % below", "95 % below", "deviation", "zero")
 Tell: TypeAlias = "Callable[[ColumnProfile], str]"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, then and now."""
+    """One figure, then and now; one of those that are told only to who asks for more, or not."""
 
     name: str
     then: str | None
     now: str
+    more: bool = False
 
     @property
     def moved(self) -> bool:
@@ -44,7 +46,6 @@ class Frequency:
     value: str
     then: float | None
     now: float
-    rows: int
     bar: Markup
 
 
@@ -82,6 +83,11 @@ class Story:
     values: tuple[Frequency, ...] = ()
     note: str | None = None
 
+    @property
+    def more(self) -> list[Figure]:
+        """The further figures."""
+        return [figure for figure in self.figures if figure.more]
+
 
 def story(
     name: str, column: Column | None, then: ColumnProfile | None, now: ColumnProfile, *, plotted: bool
@@ -100,7 +106,9 @@ def story(
     if then is not None and then.dtype != now.dtype:
         then = None
     personal = column is not None and column.personal
-    plot, values, note = None, (), "personal: no value is shown" if personal else None
+    plot: Plot | None = None
+    values: tuple[Frequency, ...] = ()
+    note = "personal: no value is shown" if personal else None
     if plotted and not personal:
         plot, values, note = _seen(name, then, now)
     return Story(
@@ -110,7 +118,7 @@ def story(
         description=short(column.description, 240) if column and column.description else None,
         personal=personal,
         figures=tuple(
-            Figure(word, None if then is None else tell(then), tell(now))
+            Figure(word, None if then is None else tell(then), tell(now), more=word in FURTHER)
             for word, tell in _figures(now.kind, personal=personal, odd=bool(now.odd))
         ),
         plot=plot,
@@ -161,7 +169,9 @@ def _seen(
         days, without = days_without_rows(now)
         unit = "days" if all(len(day) > len("2013-07") for day in now.days) else "months"
         note = (
-            f"{count(days)} {unit}, {count(without)} of them without a row" if without else f"{count(days)} {unit}"
+            f"{count(days)} {unit}, {count(without)} of them without a row"
+            if without
+            else f"{count(days)} {unit}"
         )
         return _plot(bars, f"rows of {name} by day: {note}", shares=False), (), note if bars else None
     if now.kind == "list" and not now.bins:
@@ -191,17 +201,21 @@ def _frequencies(then: ColumnProfile | None, now: ColumnProfile) -> tuple[Freque
     if then is not None and now.values.complete:
         gone = [(value, 0) for value, _ in then.values.top(MOST_VALUES) if value not in there]
         listed = [*listed, *gone[:MOST_GONE]]
-    told = []
+    shares: list[tuple[str, float | None, float]] = []
     for value, rows in listed:
-        part = rows / now.present if now.present else 0.0
         past = None
         if then is not None and then.present and (value in before or then.values.complete):
             past = before.get(value, 0) / then.present  # type: ignore[call-overload]
         text = short(value) if value != "" else "(empty)"
+        shares.append((text, past, rows / now.present if now.present else 0.0))
+    most = max((max(part, past or 0.0) for _, past, part in shares), default=0.0) or 1.0
+    told = []
+    for text, past, part in shares:
         title = f"{text}: {share(part)}" + ("" if past is None else f", before {share(past)}")
-        told.append(Frequency(text, past, part, rows, svg.bar(part, past, title=title)))
+        drawn = svg.bar(part / most, None if past is None else past / most, title=title)
+        told.append(Frequency(text, past, part, drawn))
     return tuple(told)
 
 
 def _moment(text: object) -> str:
-    return "–" if text is None else str(text)[:16].replace("T", " ")
+    return NOTHING if text is None else str(text)[:16].replace("T", " ")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from featurestore.definitions.catalog import Catalog
-    from featurestore.definitions.contract import Contract
     from featurestore.report.records import Records
 
 MOST_PLOTTED = 30
@@ -66,23 +65,27 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
     personal = {column.name for column in contract.columns if column.personal}
     suspects = {name for count in verdict.rules for name in count.columns}
     told = _stories(records, suspects)
-    return _environment().get_template("dataset.html.j2").render(
-        records=records,
-        node=records.node,
-        kind=kind_of(records),
-        verdict=verdict,
-        state=state_of(records),
-        sentence=sentence(records),
-        rules=verdict.rules[:MOST_RULES],
-        more_rules=max(len(verdict.rules) - MOST_RULES, 0),
-        examples=records.examples(),
-        notes=notes,
-        plotted=[s for s in told if s.plot or s.values or s.note],
-        plain=[s for s in told if not (s.plot or s.values or s.note)],
-        untold=max(len(records.now.columns) - MOST_COLUMNS, 0) if records.now else 0,
-        correlations=_correlations(records),
-        trends=trends(records.runs, personal=personal),
-        runs=records.runs[-RUNS_IN_TABLE:],
+    return (
+        _environment()
+        .get_template("dataset.html.j2")
+        .render(
+            records=records,
+            node=records.node,
+            kind=kind_of(records),
+            verdict=verdict,
+            state=state_of(records),
+            sentence=sentence(records),
+            rules=verdict.rules[:MOST_RULES],
+            more_rules=max(len(verdict.rules) - MOST_RULES, 0),
+            examples=records.examples(),
+            notes=notes,
+            plotted=[s for s in told if s.plot or s.values or s.note],
+            plain=[s for s in told if not (s.plot or s.values or s.note)],
+            untold=max(len(records.now.columns) - MOST_COLUMNS, 0) if records.now else 0,
+            correlations=_correlations(records),
+            trends=trends(records.runs, personal=personal),
+            runs=records.runs[-RUNS_IN_TABLE:],
+        )
     )
 
 
@@ -92,19 +95,23 @@ def index_page(index: Index) -> str:
     features = {name: view.features for name, view in catalog.views.items()}
     features |= {name: view.features for name, view in catalog.on_demand.items()}
     states = [state_of(records) for records in index.records.values()]
-    return _environment().get_template("index.html.j2").render(
-        index=index,
-        groups={
-            "Raw data at the gate": [index.records[name] for name in catalog.sources],
-            "Derived datasets": [index.records[name] for name in catalog.datasets],
-            "Feature views": [index.records[name] for name in catalog.views],
-        },
-        counts={state: states.count(state) for state in ("refused", "quarantined", "passed", "waiting")},
-        state_of=state_of,
-        rows_trend=lambda records: trend(records.runs, "rows") if records.runs else None,
-        features=features,
-        statuses=STATUSES,
-        stacked=svg.stacked,
+    return (
+        _environment()
+        .get_template("index.html.j2")
+        .render(
+            index=index,
+            groups={
+                "Raw data at the gate": [index.records[name] for name in catalog.sources],
+                "Derived datasets": [index.records[name] for name in catalog.datasets],
+                "Feature views": [index.records[name] for name in catalog.views],
+            },
+            counts={state: states.count(state) for state in ("refused", "quarantined", "passed", "waiting")},
+            state_of=state_of,
+            rows_trend=lambda records: trend(records.runs, "rows") if records.runs else None,
+            features=features,
+            statuses=STATUSES,
+            stacked=svg.stacked,
+        )
     )
 
 
@@ -127,13 +134,13 @@ def sentence(records: Records) -> str:
         kept = f"All {words.count(verdict.rows_in)} rows passed contract {contract}"
         warned = len(verdict.rules)
         return f"{kept}, with {warned} {'warning' if warned == 1 else 'warnings'}." if warned else f"{kept}."
-    bad = (
-        f"{words.count(verdict.rows_quarantined)} of {words.count(verdict.rows_in)} rows"
-        f" ({words.share(verdict.rows_quarantined / (verdict.rows_in or 1))})"
-    )
+    rows = verdict.rows_quarantined
+    bad = f"{words.count(rows)} of {words.count(verdict.rows_in)} rows ({words.share(rows / (verdict.rows_in or 1))})"
+    one = rows == 1
     if verdict.decision == "quarantined":
-        return f"{bad} broke contract {contract} and were kept back; the others passed."
-    what = f"{bad} break" if verdict.rows_quarantined else "As a whole it breaks"
+        kept = "was" if one else "were"
+        return f"{bad} broke contract {contract} and {kept} kept back; the others passed."
+    what = f"{bad} {'breaks' if one else 'break'}" if rows else "As a whole it breaks"
     if records.accepted is None:
         stand = "No data are in place."
     elif records.good_at is None:
@@ -147,17 +154,14 @@ def _stories(records: Records, suspects: Collection[str]) -> list[Story]:
     """Tell of the columns in their order; of many, those that broke a rule are plotted, then the first."""
     if records.now is None:
         return []
-    contract, before = records.node.contract, records.before.columns if records.before else {}
+    declared = {column.name: column for column in records.node.contract.columns}
+    before = records.before.columns if records.before else {}
     columns = dict(list(records.now.columns.items())[:MOST_COLUMNS])
     plotted = {*sorted(columns, key=lambda name: name not in suspects)[:MOST_PLOTTED]}
     return [
-        story(name, _column(contract, name), before.get(name), profile, plotted=name in plotted)
+        story(name, declared.get(name), before.get(name), profile, plotted=name in plotted)
         for name, profile in columns.items()
     ]
-
-
-def _column(contract: Contract, name: str) -> Any:
-    return contract[name] if name in contract else None
 
 
 def _correlations(records: Records) -> list[tuple[str, str, float | None, float]]:
@@ -194,5 +198,6 @@ def _environment() -> Environment:
         "moment": words.moment,
         "measured": words.measured,
         "short": words.short,
+        "breakable": words.breakable,
     }
     return environment

@@ -67,9 +67,7 @@ class Records:
         """
         verdict = self.refused or self.accepted
         if verdict is None:
-            raise MissingDataError(
-                f"{self.name}: the gate has not seen it yet", hint=f"run: {self.made_by}"
-            )
+            raise MissingDataError(f"{self.name}: the gate has not seen it yet", hint=f"run: {self.made_by}")
         return verdict
 
     @property
@@ -105,7 +103,9 @@ def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
         If a record cannot be read.
     """
     name, refusal = node.name, layout.refused(node.name) / "verdict.json"
-    refused = read_record(refusal, Verdict, made_by=made_by) if _newer(refusal, layout.verdict(name)) else None
+    refused = (
+        read_record(refusal, Verdict, made_by=made_by) if _newer(refusal, layout.verdict(name)) else None
+    )
     profiles = (layout.profile(name), layout.profile_before(name))
     now, before = (read_record(p, Profile, made_by=made_by) if p.exists() else None for p in profiles)
     accepted = layout.verdict(name)

@@ -54,8 +54,8 @@ def histogram(bars: Sequence[Bar], *, title: str, gaps: bool = False) -> Markup:
 
 
 def bar(now: float, then: float | None, *, title: str) -> Markup:
-    """Draw a share as a bar lying down, and what it was as a line across."""
-    drawn = f'<rect class="track" width="100" height="10"/><rect class="now" width="{_n(100 * now)}" height="10"/>'
+    """Draw a part as a bar lying down, and what it was as a line across."""
+    drawn = f'<rect class="now" width="{_n(100 * now)}" height="10"/>'
     if then is not None:
         drawn += f'<path class="then" d="M{_n(100 * then)} 0v10"/>'
     return _svg("bar", "0 0 100 10", title, drawn, stretched=True)

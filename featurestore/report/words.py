@@ -1,11 +1,15 @@
-"""How numbers, shares and moments read."""
+"""How numbers, shares, moments and names read."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from markupsafe import Markup, escape
+
 LONGEST = 40
+NOTHING = "\u2013"
 _GROUPED = 10_000
 _PLAIN = 1_000_000_000_000
 
@@ -18,7 +22,7 @@ def count(number: float) -> str:
 def number(value: Any) -> str:
     """Write a number with as many digits as tell something; None as a dash."""
     if value is None:
-        return "–"
+        return NOTHING
     if isinstance(value, str):
         return value
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < _PLAIN):
@@ -54,3 +58,8 @@ def short(value: Any, most: int = LONGEST) -> str:
     """Write a value as text of a bounded length."""
     text = "null" if value is None else str(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def breakable(name: str) -> Markup:
+    """Let a long name be parted over lines where its parts end."""
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_.(,])(?=\w)", name))

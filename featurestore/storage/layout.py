@@ -107,7 +107,7 @@ class Layout:
         return self.data / "report.html"
 
     def page(self, name: str) -> Path:
-        """The HTML page of a dataset."""
+        """HTML page of a dataset."""
         return self.data / "reports" / f"{name}.html"
 
     @property

@@ -27,7 +27,7 @@ def test_a_bar_and_what_it_was():
     """A line across says how long it was."""
     assert bar(0.25, 0.5, title="UA") == (
         '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"><title>UA</title>'
-        '<rect class="track" width="100" height="10"/><rect class="now" width="25" height="10"/>'
+        '<rect class="now" width="25" height="10"/>'
         '<path class="then" d="M50 0v10"/></svg>'
     )
 
