@@ -175,7 +175,7 @@ def _translated(path: Path) -> Iterator[None]:
 def _translation(error: lmdb.Error, path: Path) -> StoreError:
     plain = str(error).removeprefix(f"{path}: ")
     if isinstance(error, lmdb.BadValsizeError):
-        return StoreError(f"{path}: an entity key is longer than LMDB's 511 bytes", hint="use a shorter key")
+        return StoreError(f"{path}: a key is longer than LMDB's 511 bytes", hint="use a shorter one")
     if isinstance(error, DAMAGES):
         return StoreError(
             f"{path}: the online store is damaged: {plain}",

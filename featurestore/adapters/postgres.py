@@ -48,6 +48,7 @@ HELD = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
 UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
 """
+LIMITS = "54"  # class of errors: what is asked is too much for PostgreSQL, now and ever
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
 """
@@ -181,10 +182,17 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if (getattr(error, "sqlstate", None) or "").startswith(LIMITS):
+            raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
         raise StoreError(
-            f"PostgreSQL at {url.rpartition('@')[2]} does not answer: {str(error).strip()}",
+            f"PostgreSQL at {_shown(url)} does not answer: {str(error).strip()}",
             hint="start it, or try again",
             retry=True,
         ) from error
     except psycopg.Error as error:
-        raise StoreError(f"PostgreSQL at {url.rpartition('@')[2]}: {str(error).strip()}") from error
+        raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
+
+
+def _shown(url: str) -> str:
+    # Without the password.
+    return url.rpartition("@")[2]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_service import feature_service
 from featurestore.timing.epoch import microseconds
-from featurestore.values.codec import encode_keys, tombstone
+from featurestore.values.codec import encode_keys, storable, tombstone
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
 
@@ -36,4 +36,5 @@ def delete(view: FeatureView, keys: pl.DataFrame, store: OnlineStore, *, now: da
     rows = entity_rows_of(keys, wanted, with_moment=False)
     state = check_state(view, store.state(view.name), now)
     mark = tombstone(microseconds(now))
-    return store.write(view.name, ((key, mark) for key in encode_keys(rows, view.keys)), state, replace=False)
+    marked = [(storable(key), mark) for key in encode_keys(rows, view.keys)]
+    return store.write(view.name, marked, state, replace=False)

@@ -1,5 +1,6 @@
 """LMDB, Redis and PostgreSQL, the servers real, behave the same to the last bit."""
 
+import secrets
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,14 @@ def test_a_server_that_does_not_answer_is_worth_another_try(name):
         factory().state("view")
     assert caught.value.retry
     assert "secret" not in str(caught.value)
+
+
+def test_what_postgres_can_never_hold_is_not_worth_another_try(postgres_url):
+    """A key beyond what its index takes."""
+    key = secrets.token_bytes(6_000)  # of random bytes, which PostgreSQL cannot compress
+    with pytest.raises(StoreError, match="exceeds") as caught:
+        postgres_factory(postgres_url)().write("view", [(key, row(1, b"x"))], state(1), replace=False)
+    assert not caught.value.retry
 
 
 @pytest.mark.filterwarnings("ignore")
