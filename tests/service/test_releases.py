@@ -10,7 +10,7 @@ from serving import ROW, running
 
 import featurestore
 from featurestore.errors import MissingDataError, SkewError, UnknownNameError
-from featurestore.operations.release import current, releases
+from featurestore.operations.release import current, releases, switch
 
 
 @pytest.fixture
@@ -66,6 +66,15 @@ def test_a_release_is_a_project_of_its_own(stored):
     assert featurestore.open(stored.layout.releases / "0001").online([ROW], "buying").equals(before)
 
 
+def test_a_release_and_its_project_have_definitions_of_their_own(stored):
+    """Opened one after the other in one process."""
+    stored.release()
+    edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
+    roots = (stored.layout.releases / "0001", stored.settings.root)
+    found = [featurestore.open(root).catalog.view("last_order").timing.ttl.days for root in (*roots, *roots)]
+    assert found == [5, 6, 5, 6]
+
+
 def test_forward_and_back_under_load_without_a_request_dropped(stored):
     """Each answer is of one release as a whole: 8.0 with 2.0, or 4.0 with 8.0, and never a mixture."""
     stored.release()
@@ -110,7 +119,7 @@ def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_s
         root = stored.layout.releases / "0002/feature_repo/shop.py"
         stored.rollback("0001")
         root.write_text(root.read_text() + "\n")
-        stored.rollback("0002")
+        switch(stored.layout, "0002")
         while "refused" not in (ready := client.get("/ready").json()):
             pass
         assert ready["status"] == "ready"
