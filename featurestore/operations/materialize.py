@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import polars as pl
 
 from featurestore.definitions.digest import view_digest
-from featurestore.operations.build import path_of, scan
 from featurestore.ports import ViewState
 from featurestore.storage.files import read_lines
 from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.views import deleted_keys, files_of
 from featurestore.timing.epoch import microseconds, moment_of
 from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_rows
+from featurestore.values.codec import encode_deleted, encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,11 +41,11 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     full
         True where the view was written anew: its definition or rows changed, or the moment lies before the last.
     rows_read
-        Rows that became known since the last time (all, if full).
+        Built rows that became known since the last time (all, if full); and all that was pushed and deleted.
     rows_applied
         Rows written: the newest of each key, where newer than the stored one.
     rows_older
-        Rows passed over: a newer row of their key was read as well, or stored already.
+        Rows passed over: as new a row of their key was read as well, or stored already.
     """
 
     view: str
@@ -89,8 +90,9 @@ def materialize(
 ) -> Materialized:
     """Apply to the online store every row of a view that is known at `until`, and no other.
 
-    Only rows that became known since the last run are read, unless the definition or the rows changed, or `until`
+    Only built rows that became known since the last run are read, unless the definition or the rows changed, or `until`
     goes back, or `full` asks for it: then the view is written anew, in one transaction, and readers see the state before or after.
+    What was pushed and deleted is replayed each time: writers to other releases, with other clocks, share that log.
     A run that is killed at any moment leaves a store that answers, and the next run makes good.
 
     Parameters
@@ -105,11 +107,9 @@ def materialize(
     StoreError
         If the store fails; it then holds what it held before.
     """
-    rows = scan(view, layout)
+    built, *pushed = files_of(view, layout)
     watermark = microseconds(until)
-    state = ViewState(
-        definition=view_digest(view), source=file_fingerprint(path_of(view, layout)), watermark=watermark
-    )
+    state = ViewState(definition=view_digest(view), source=file_fingerprint(built), watermark=watermark)
     before = store.state(view.name)
     full = (
         full
@@ -118,12 +118,15 @@ def materialize(
         or before.watermark > watermark
     )
     after = None if full or before is None else moment_of(before.watermark)
-    fresh = known_rows(rows, view.timing, until=until, after=after)
+    fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
+    if pushed:
+        fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
     newest = newest_rows(fresh, view.keys, view.timing)
     read, winners = pl.collect_all([fresh.select(pl.len()), newest])
-    pairs = encode_rows(winners, view.keys, view.feature_schema)
-    counted = _counted(pairs, lambda done: progress(view.name, done, winners.height))
-    applied, total = store.write(view.name, counted, state, replace=full), read.item()
+    deleted = encode_deleted(deleted_keys(view, layout), view.keys)
+    pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
+    counted = _counted(pairs, lambda done: progress(view.name, done, winners.height + len(deleted)))
+    applied, total = store.write(view.name, counted, state, replace=full), read.item() + len(deleted)
     return Materialized(
         view=view.name,
         until=until,
@@ -132,6 +135,15 @@ def materialize(
         rows_applied=applied,
         rows_older=total - applied,
     )
+
+
+def standing(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
+    """Return the moment to bring a view to: now, or where it stands already.
+
+    Clocks of writers differ, and what the store was read at must not change afterwards.
+    """
+    before = store.state(view.name)
+    return now if before is None else max(now, moment_of(before.watermark))
 
 
 def history(layout: Layout) -> list[MaterializeRun]:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.operations.materialize import Materialized, materialize
+from featurestore.operations.materialize import Materialized, materialize, standing
 from featurestore.quality.gate import admit
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.lock import locked
 from featurestore.storage.views import log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
-from featurestore.timing.epoch import moment_of
-from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_rows
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,20 +51,11 @@ def push(
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {view.contract.name}",
         )
     with locked(layout.lock(view.name)):
-        before = store.state(view.name)
-        # Clocks of writers differ: what the store was read at must not change afterwards.
-        known = max(now, moment_of(before.watermark)) if before is not None else now
+        known = standing(view, now, store)
         made = pl.lit(known, dtype=UTC_MICROSECONDS)
         if CREATED_TIMESTAMP in rows.columns:
             made = pl.max_horizontal(CREATED_TIMESTAMP, made)
         stamped = inspect_view(view, rows.lazy().with_columns(made.alias(CREATED_TIMESTAMP)))
         admitted = admit(stamped, whole=True)
         log_rows(view, admitted, layout)
-        done = materialize(view, known, layout, store)
-        # A row known at the very moment of the last run was not among those known since.
-        newest = newest_rows(known_rows(admitted.lazy(), view.timing, until=known), view.keys, view.timing)
-        pairs = encode_rows(newest.collect(), view.keys, view.feature_schema)
-        late = store.write(view.name, pairs, check_state(view, store.state(view.name), known), replace=False)
-    return msgspec.structs.replace(
-        done, rows_read=done.rows_read + late, rows_applied=done.rows_applied + late
-    )
+        return materialize(view, known, layout, store)

@@ -19,9 +19,11 @@ from featurestore.config import load_settings
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError, MissingDataError, SkewError, UnknownNameError
+from featurestore.operations.materialize import materialize, standing
 from featurestore.ports import ViewState
 from featurestore.storage.files import read_record, write_record, write_text
 from featurestore.storage.layout import Layout
+from featurestore.storage.lock import locked
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def make_release(
         made_at=datetime.now(UTC),
         definitions=definitions_digest(root, frozen),
         services=services,
-        views=states,
+        views=_catch_up(frozen, catalog, copy),
     )
     write_record(release, root / RECORD)
     return release
@@ -126,13 +128,27 @@ def switch(layout: Layout, name: str) -> None:
     UnknownNameError
         If there is no such release.
     """
-    known = [release.name for release in releases(layout)]
-    if name not in known:
-        raise UnknownNameError.of("release", name, known)
+    _known(layout, name)
     aside = layout.releases / f".current.{os.getpid()}"
     aside.unlink(missing_ok=True)
     aside.symlink_to(name)
     aside.replace(layout.releases / "current")
+
+
+def catch_up(layout: Layout, name: str, open_store: Callable[[Settings], OnlineStore]) -> None:
+    """Bring to a release's online store what was pushed and deleted since it was served.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such release.
+    SkewError
+        If its definitions were changed since it was made.
+    """
+    root = layout.releases / _known(layout, name)
+    verify(_read(root), root)
+    settings = load_settings(root)
+    _catch_up(settings, _catalog(settings), open_store(settings))
 
 
 def former(layout: Layout) -> str:
@@ -234,9 +250,29 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
     write_text(yaml.safe_dump(feast, sort_keys=False), path)
 
 
+def _known(layout: Layout, name: str) -> str:
+    known = [release.name for release in releases(layout)]
+    if name not in known:
+        raise UnknownNameError.of("release", name, known)
+    return name
+
+
+def _catalog(settings: Settings) -> Catalog:
+    return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+
+
+def _catch_up(settings: Settings, catalog: Catalog, store: OnlineStore) -> dict[str, ViewState]:
+    layout, states = Layout(settings.data), {}
+    for view in catalog.views.values():
+        with locked(layout.lock(view.name)):
+            until = standing(view, settings.now(), store)
+            materialize(view, until, layout, store)
+            states[view.name] = check_state(view, store.state(view.name), until)
+    return states
+
+
 def _require_whole(frozen: Settings, services: dict[str, str]) -> None:
-    catalog = load_catalog(frozen.root, (frozen.schemas, frozen.definitions), frozen.definitions)
-    found = {service.name: service_digest(service) for service in catalog.services.values()}
+    found = {service.name: service_digest(service) for service in _catalog(frozen).services.values()}
     if found != services:
         changed = [name for name in services if found.get(name) != services[name]]
         raise ConfigError(

@@ -71,11 +71,22 @@ def required(path: Path, *, made_by: str) -> Path:
     """
     if not path.exists():
         raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
-    try:
-        pl.read_parquet_schema(path)
-    except pl.exceptions.PolarsError as error:
-        raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=f"run: {made_by}") from error
+    parquet_schema(path, hint=f"run: {made_by}")
     return path
+
+
+def parquet_schema(path: Path, *, hint: str) -> pl.Schema:
+    """Read the schema of a Parquet file that is there.
+
+    Raises
+    ------
+    StoreError
+        If it is no Parquet file, or not all of one; with the hint.
+    """
+    try:
+        return pl.Schema(pl.read_parquet_schema(path))
+    except pl.exceptions.PolarsError as error:
+        raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=hint) from error
 
 
 def write_text(text: str, path: Path) -> None:

@@ -173,6 +173,21 @@ def encode_rows(
         yield storable(key), HEADER.pack(event + _OFFSET, made + _OFFSET) + _ENCODE(row)
 
 
+def encode_deleted(frame: pl.DataFrame, keys: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """Encode deleted keys as pairs of key and tombstone; `frame` holds them and the moments, as ``event_timestamp``.
+
+    Raises
+    ------
+    ContractError
+        If a key is not `storable`.
+    """
+    moments = frame.get_column(EVENT_TIMESTAMP).dt.epoch("us")
+    return [
+        (storable(key), tombstone(moment))
+        for key, moment in zip(encode_keys(frame, keys), moments, strict=True)
+    ]
+
+
 def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFrame:
     """Decode stored rows; a deleted key has none.
 
