@@ -152,6 +152,41 @@ def test_a_server_that_does_not_answer_is_worth_another_try(name):
     assert "secret" not in str(caught.value)
 
 
+def test_projects_of_long_names_are_held_apart(postgres_url):
+    """PostgreSQL cuts a name at 63 bytes; a release's name is its project's and some more."""
+    from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    project = "département_" * 6
+    ours, release = (PostgresStore(postgres_url, name) for name in (project, f"{project}_0001"))
+    for store, value in ((ours, b"x"), (release, b"y")):
+        store.write("view", [(b"a", row(1, value))], state(1), replace=True)
+    release.drop(["view"])
+    assert list(ours.scan("view")) == [(b"a", row(1, b"x"))]
+    assert list(PostgresStore(postgres_url, project).scan("view")) == [(b"a", row(1, b"x"))]
+
+
+def test_who_may_only_read_reads(postgres_url):
+    """Nothing is made before something is written, and then by whoever writes."""
+    import psycopg  # noqa: PLC0415 - an extra
+
+    from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute("CREATE ROLE reader LOGIN")
+        reader = PostgresStore(postgres_url.replace("features@", "reader@"), "shared")
+        assert (reader.state("view"), list(reader.scan("view"))) == (None, [])
+        assert reader.read([("view", [b"a"])]) == [(None, [None])]
+        reader.drop(["view"])
+        pairs = [(b"a", row(1, b"x"))]
+        PostgresStore(postgres_url, "shared").write("view", pairs, state(1), replace=False)
+        owner.execute("GRANT USAGE ON SCHEMA featurestore_shared TO reader")
+        owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA featurestore_shared TO reader")
+    assert reader.read([("view", [b"a"])]) == [(state(1), [row(1, b"x")])]
+    assert list(reader.scan("view")) == pairs
+    with pytest.raises(StoreError, match="permission denied"):
+        reader.write("view", pairs, state(2), replace=False)
+
+
 def test_what_postgres_can_never_hold_is_not_worth_another_try(postgres_url):
     """A key beyond what its index takes."""
     key = secrets.token_bytes(6_000)  # of random bytes, which PostgreSQL cannot compress
