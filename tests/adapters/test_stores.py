@@ -4,8 +4,10 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,34 @@ from featurestore.adapters.lmdb import LmdbStore
 for pair in LmdbStore(Path(sys.argv[1])).scan("view"):
     print("reading", flush=True)
     sys.stdin.readline()
+"""
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from featurestore.adapters.lmdb import LmdbStore
+from featurestore.errors import StoreError
+from featurestore.testing.stores import row, state
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+store = LmdbStore(Path(sys.argv[1]))
+try:
+    pairs = store.scan("view")
+    first = next(pairs)
+    print("reading", flush=True)
+    if sys.argv[2:]:
+        sys.stdin.readline()
+    list(pairs)
+except StoreError as error:
+    assert error.retry
+    print("was written while it was read" if "while it was read" in str(error) else error)
+print(len(list(store.scan("view"))), store.read([("view", [b"a"])])[0][0].watermark)
+try:
+    LmdbStore(Path(sys.argv[1]), create=True).write("view", [], state(9), replace=False)
+except StoreError as error:
+    print("may not be written" if "may not be written" in str(error) and not error.retry else error)
 """
 
 
@@ -257,6 +287,45 @@ def test_a_killed_reader_does_not_make_the_store_grow(tmp_path):
     for _ in range(12):
         store.write("view", pairs, state(1), replace=True)
     assert (path / "data.mdb").stat().st_size < 4 * size
+
+
+@pytest.fixture
+def shown():
+    """A store of five thousand rows that others may read, and not write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "store.lmdb"
+        store = LmdbStore(path, create=True)
+        pairs = [(number.to_bytes(4, "big"), row(1, b"x" * 200)) for number in range(5_000)]
+        store.write("view", pairs, state(1), replace=True)
+        for file in path.iterdir():
+            file.chmod(0o444)
+        path.chmod(0o555)
+        yield path, store, pairs
+        path.chmod(0o755)
+
+
+def unprivileged(path, *words):
+    command = [sys.executable, "-c", UNPRIVILEGED, str(path), *words]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_who_may_only_read_an_embedded_store_reads(shown):
+    """And is told what is missing to write."""
+    with unprivileged(shown[0]) as reader:
+        told, _ = reader.communicate()
+    assert told.splitlines() == ["reading", "5000 1", "may not be written"]
+
+
+def test_who_cannot_say_that_he_reads_is_told_when_it_was_written_over(shown):
+    """Pages are given again after two further writes: what was read then is no answer."""
+    path, store, pairs = shown
+    with unprivileged(path, "wait") as reader:
+        assert reader.stdout.readline() == "reading\n"
+        for version in (2, 3, 4):
+            store.write("view", pairs, state(version), replace=True)
+        told, _ = reader.communicate("\n")
+    assert told.splitlines() == ["was written while it was read", "5000 4", "may not be written"]
 
 
 def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):
