@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-import polars as pl
 
-from featurestore.definitions.digest import view_digest
-from featurestore.ports import ViewState
 from featurestore.storage.files import read_lines
-from featurestore.storage.fingerprint import file_fingerprint
-from featurestore.storage.views import deleted_keys, files_of
-from featurestore.timing.epoch import microseconds, moment_of
-from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_deleted, encode_rows
+from featurestore.storage.online import bring_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
 
 
-ROWS_A_STEP = 1_000
-Pair: TypeAlias = tuple[bytes, bytes]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 
@@ -90,9 +80,7 @@ def materialize(
 ) -> Materialized:
     """Apply to the online store every row of a view that is known at `until`, and no other.
 
-    Only built rows that became known since the last run are read, unless the definition or the rows changed, or `until`
-    goes back, or `full` asks for it: then the view is written anew, in one transaction, and readers see the state before or after.
-    What was pushed and deleted is replayed each time: writers to other releases, with other clocks, share that log.
+    See `featurestore.storage.online.bring_to`: the view is written in one transaction, and readers see the state before or after.
     A run that is killed at any moment leaves a store that answers, and the next run makes good.
 
     Parameters
@@ -107,55 +95,19 @@ def materialize(
     StoreError
         If the store fails; it then holds what it held before.
     """
-    built, *pushed = files_of(view, layout)
-    watermark = microseconds(until)
-    state = ViewState(definition=view_digest(view), source=file_fingerprint(built), watermark=watermark)
-    before = store.state(view.name)
-    full = (
-        full
-        or before is None
-        or (before.definition, before.source) != (state.definition, state.source)
-        or before.watermark > watermark
+    done = bring_to(
+        until, view, layout, store, full=full, tell=lambda done, of: progress(view.name, done, of)
     )
-    after = None if full or before is None else moment_of(before.watermark)
-    fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
-    if pushed:
-        fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
-    newest = newest_rows(fresh, view.keys, view.timing)
-    read, winners = pl.collect_all([fresh.select(pl.len()), newest])
-    deleted = encode_deleted(deleted_keys(view, layout), view.keys)
-    pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
-    counted = _counted(pairs, lambda done: progress(view.name, done, winners.height + len(deleted)))
-    applied, total = store.write(view.name, counted, state, replace=full), read.item() + len(deleted)
     return Materialized(
         view=view.name,
         until=until,
-        full=full,
-        rows_read=total,
-        rows_applied=applied,
-        rows_older=total - applied,
+        full=done.full,
+        rows_read=done.read,
+        rows_applied=done.applied,
+        rows_older=done.read - done.applied,
     )
-
-
-def standing(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
-    """Return the moment to bring a view to: now, or where it stands already.
-
-    Clocks of writers differ, and what the store was read at must not change afterwards.
-    """
-    before = store.state(view.name)
-    return now if before is None else max(now, moment_of(before.watermark))
 
 
 def history(layout: Layout) -> list[MaterializeRun]:
     """List all runs so far, the oldest first."""
     return read_lines(layout.materializations, MaterializeRun)
-
-
-def _counted(rows: Iterable[Pair], tell: Callable[[int], None]) -> Iterator[Pair]:
-    tell(0)
-    done = 0
-    for done, row in enumerate(rows, 1):
-        yield row
-        if done % ROWS_A_STEP == 0:
-            tell(done)
-    tell(done)

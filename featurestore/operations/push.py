@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.operations.materialize import Materialized, materialize, standing
+from featurestore.operations.materialize import Materialized, materialize
 from featurestore.quality.gate import admit
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.lock import locked
+from featurestore.storage.online import standing
 from featurestore.storage.views import log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS

@@ -19,11 +19,11 @@ from featurestore.config import load_settings
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError, MissingDataError, SkewError, UnknownNameError
-from featurestore.operations.materialize import materialize, standing
 from featurestore.ports import ViewState
 from featurestore.storage.files import read_record, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
+from featurestore.storage.online import bring_to, standing
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -265,9 +265,7 @@ def _catch_up(settings: Settings, catalog: Catalog, store: OnlineStore) -> dict[
     layout, states = Layout(settings.data), {}
     for view in catalog.views.values():
         with locked(layout.lock(view.name)):
-            until = standing(view, settings.now(), store)
-            materialize(view, until, layout, store)
-            states[view.name] = check_state(view, store.state(view.name), until)
+            states[view.name] = bring_to(standing(view, settings.now(), store), view, layout, store).state
     return states
 
 
