@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,9 @@ import yaml
 from featurestore.config import load_settings
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.digest import service_digest
-from featurestore.errors import ConfigError, MissingDataError, SkewError, UnknownNameError
+from featurestore.errors import ConfigError, FeatureStoreError, MissingDataError, SkewError, UnknownNameError
 from featurestore.ports import ViewState
-from featurestore.storage.files import read_record, write_record, write_text
+from featurestore.storage.files import read_record, write_record, write_text, writing
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.online import bring_to, standing
@@ -81,20 +82,24 @@ def make_release(
         If a view is not materialized, or by another definition; nothing is made then.
     ConfigError
         If the definitions need modules from outside their packages.
+    StoreError
+        If a file system or store fails.
     """
     states = {
         name: check_state(view, store.state(name), settings.now()) for name, view in catalog.views.items()
     }
     layout = Layout(settings.data)
-    name = f"{max((int(release.name) for release in releases(layout)), default=0) + 1:04d}"
+    name = f"{max(map(int, _names(layout)), default=0) + 1:04d}"
     root = layout.releases / name
     # What a release that failed has left.
     shutil.rmtree(root, ignore_errors=True)
-    _copy_definitions(settings, name, root)
+    with writing(root):
+        _copy_definitions(settings, name, root)
     frozen = load_settings(root)
     services = {service.name: service_digest(service) for service in catalog.services.values()}
     _require_whole(frozen, services)
-    _link_data(layout, Layout(frozen.data), catalog)
+    with writing(root):
+        _link_data(layout, Layout(frozen.data), catalog)
     copy = open_store(frozen)
     for view, state in states.items():
         copy.write(view, store.scan(view), state, replace=True)
@@ -111,7 +116,7 @@ def make_release(
 
 def releases(layout: Layout) -> list[Release]:
     """List the releases, the oldest first; one whose making was interrupted is none."""
-    return [_read(path.parent) for path in sorted(layout.releases.glob(f"[0-9]*/{RECORD}"))]
+    return [_read(layout.releases / name) for name in _names(layout)]
 
 
 def current(layout: Layout) -> str | None:
@@ -160,7 +165,7 @@ def former(layout: Layout) -> str:
         If there is none.
     """
     now = current(layout)
-    before = [release.name for release in releases(layout) if now is not None and release.name < now]
+    before = [name for name in _names(layout) if now is not None and int(name) < int(now)]
     if not before:
         raise MissingDataError(f"{layout.releases}: there is no former release", hint=f"run: {MADE_BY}")
     return before[-1]
@@ -171,21 +176,21 @@ def prune(
 ) -> tuple[str, ...]:
     """Remove the oldest releases but `keep`; never the one that is served, the one before it, or the one to `spare`.
 
-    Returns their names.
+    Returns their names. One that cannot be removed is left where it is, with a warning: the next is tried again.
     """
-    now = current(layout)
-    every = releases(layout)
-    served = next((i for i, release in enumerate(every) if release.name == now), 0)
-    kept = {release.name for release in (*every[-keep:], *every[max(served - 1, 0) : served + 1])} | {spare}
-    gone = [release for release in every if release.name not in kept]
-    for release in gone:
-        root = layout.releases / release.name
-        settings = load_settings(root)
-        if settings.online_url is not None:
-            open_store(settings).drop(list(release.views))
-        (root / RECORD).unlink()
-        shutil.rmtree(root)
-    return tuple(release.name for release in gone)
+    now, every = current(layout), _names(layout)
+    served = every.index(now) if now in every else 0
+    kept = {*every[-keep:], *every[max(served - 1, 0) : served + 1], spare}
+    gone = []
+    for name in every:
+        if name not in kept:
+            try:
+                _remove(layout.releases / name, open_store)
+            except (FeatureStoreError, OSError) as error:
+                warnings.warn(f"release {name} was not removed: {error}", stacklevel=2)
+            else:
+                gone.append(name)
+    return tuple(gone)
 
 
 def served_root(root: Path) -> tuple[Path, Release | None]:
@@ -250,8 +255,21 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
     write_text(yaml.safe_dump(feast, sort_keys=False), path)
 
 
+def _names(layout: Layout) -> list[str]:
+    found = (path.parent.name for path in layout.releases.glob(f"*/{RECORD}"))
+    return sorted((name for name in found if name.isdigit()), key=int)
+
+
+def _remove(root: Path, open_store: Callable[[Settings], OnlineStore]) -> None:
+    release, settings = _read(root), load_settings(root)
+    if settings.online_url is not None:
+        open_store(settings).drop(list(release.views))
+    (root / RECORD).unlink()
+    shutil.rmtree(root)
+
+
 def _known(layout: Layout, name: str) -> str:
-    known = [release.name for release in releases(layout)]
+    known = _names(layout)
     if name not in known:
         raise UnknownNameError.of("release", name, known)
     return name
