@@ -107,6 +107,23 @@ def test_releases_and_keys_from_the_command_line(shop_files):
     assert "featurestore serve --log-features 1" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["pyproject.toml", "feature_repo/feature_store.yaml"])
+@pytest.mark.parametrize("damage", ["binary", "unreadable"])
+def test_settings_that_cannot_be_read_have_their_exit_code(shop_files, name, damage):
+    """Whatever is wrong with the file."""
+    path = shop_files / name
+    if damage == "binary":
+        path.write_bytes(b"\xff\xfe\x00")
+    else:
+        # What no permission of root's opens either: a file that only Linux's own programs may read to its end.
+        path.unlink()
+        path.symlink_to("/proc/self/mem")
+    done = run("check", cwd=shop_files)
+    assert done.returncode == 7, done.stderr
+    assert f"{path.name}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_skew_has_its_exit_code(shop_files):
     """An audit that finds a difference exits with 5, after printing its record."""
     for step in ("validate", "build", "materialize"):
