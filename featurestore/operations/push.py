@@ -8,6 +8,7 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.operations.materialize import Materialized, materialize
+from featurestore.quality.conform import conform
 from featurestore.quality.gate import admit
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.lock import locked
@@ -53,10 +54,18 @@ def push(
         )
     with locked(layout.lock(view.name)):
         known = standing(view, now, store)
-        made = pl.lit(known, dtype=UTC_MICROSECONDS)
-        if CREATED_TIMESTAMP in rows.columns:
-            made = pl.max_horizontal(CREATED_TIMESTAMP, made)
-        stamped = inspect_view(view, rows.lazy().with_columns(made.alias(CREATED_TIMESTAMP)))
-        admitted = admit(stamped, whole=True)
+        stamped = rows.with_columns(_made(view, rows, known).alias(CREATED_TIMESTAMP))
+        admitted = admit(inspect_view(view, stamped.lazy()), whole=True)
         log_rows(view, admitted, layout)
         return materialize(view, known, layout, store)
+
+
+def _made(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
+    now = pl.lit(known, dtype=UTC_MICROSECONDS)
+    if CREATED_TIMESTAMP not in rows.columns:
+        return now
+    created = conform(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
+    if created.lost is not None and rows.select(created.lost.any()).item():
+        # What is no moment must not become one.
+        admit(inspect_view(view, rows.lazy()), whole=True)
+    return pl.max_horizontal(created.value, now)

@@ -53,6 +53,16 @@ def test_training_and_serving_see_it_from_now_on(shop):
     assert shop.audit().mismatches == 0
 
 
+def test_moments_may_be_text(shop):
+    """As in a file of CSV; when a row was made is never before it was pushed."""
+    shop.materialize(until="2024-01-09T23:00:00Z")
+    text = {"event_timestamp": ["2024-01-09T22:00:00Z"], "ordered_at": ["2024-01-09T22:00:00Z"]}
+    for made in ("2024-01-09T22:30:00Z", None):
+        rows = pl.DataFrame({**ROW, **text, "created_timestamp": [made]}, strict=False)
+        shop.push("last_order", rows.cast({"created_timestamp": pl.String}))
+    assert shop.dataset("last_order").filter(coupon="NEW").collect()["created_timestamp"].to_list() == [NOW]
+
+
 def test_a_row_pushed_twice_is_one(shop):
     """The log is named by content."""
     shop.materialize(until="2024-01-09T23:00:00Z")
@@ -67,6 +77,7 @@ def test_a_row_pushed_twice_is_one(shop):
     [
         ({"customer": [None]}, "customer.not_null"),
         ({"amount": ["dear"]}, r"amount.dtype\(Float32\)"),
+        ({"created_timestamp": ["soon"]}, r"1 of 1 .*\n  1 x created_timestamp.dtype\(.*\), such as 'soon'"),
         ({"cupon": ["X"], "coupon": None}, "lacks 'coupon'"),
         ({"customer": None}, "lacks 'customer'"),
     ],
