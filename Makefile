@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check bench-offline bench-online reliability lock clean
+.PHONY: demo test check bench-offline bench-online bench-gate reliability lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ bench-offline: benchmarks/.ready ## the point-in-time join beside its peers
 bench-online: benchmarks/.ready ## materialization and lookup, in process and over HTTP, beside Feast's
 	python benchmarks/online.py
 	python benchmarks/serving.py
+
+bench-gate: benchmarks/.ready ## the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
+	python benchmarks/gate.py
 
 reliability: $(READY) ## minutes of load with faults injected; every answer is checked
 	python benchmarks/reliability.py

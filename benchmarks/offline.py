@@ -223,7 +223,7 @@ def duckdb_join(folder: Path) -> Join:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("asked", numbered)
-            sql = f"SELECT a.customer, a.event_timestamp, {columns} FROM asked a {joins} ORDER BY a.row"  # noqa: S608
+            sql = f"SELECT a.customer, a.event_timestamp, {columns} FROM asked a {joins} ORDER BY a.row"
             return pl.DataFrame(connection.sql(sql).to_arrow_table())
 
     return join

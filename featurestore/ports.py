@@ -25,8 +25,8 @@ class RawReader(Protocol):
     def fetch(self, source: Source, target: Path) -> None:
         """Put the raw file of `source` at `target`."""
 
-    def scan(self, source: Source, path: Path) -> pl.LazyFrame:
-        """Read the raw file: text of CSV stays text, the gate parses it."""
+    def scan(self, source: Source, path: Path) -> pl.DataFrame | pl.LazyFrame:
+        """Read raw rows, or scan them: text of CSV stays text, the gate parses it; says where each row comes from."""
 
 
 @dataclass(frozen=True)

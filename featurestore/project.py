@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.adapters.entity_rows import frame_of
+from featurestore.adapters.entity_rows import asked_frame, frame_of
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
@@ -32,8 +32,10 @@ from featurestore.operations.release import Release, catch_up, current, former, 
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
-from featurestore.quality.gate import admit, inspect
-from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
+from featurestore.quality.expectations import Surroundings
+from featurestore.quality.gate import inspect, require
+from featurestore.quality.history import Run
+from featurestore.storage.files import append_line, read_lines, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
@@ -67,7 +69,7 @@ class Project:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.layout = Layout(settings.data)
-        self._reader = FileReader()
+        self._reader = FileReader(settings.memory * MIB // 8)
 
     @cached_property
     def _engine(self) -> ComputeEngine:
@@ -97,9 +99,13 @@ class Project:
         """Let a source's raw file through the gate, or check a built dataset again where it lies."""
         node = self.catalog.node(name)
         if isinstance(node, Source):
-            return validating.validate(node, self.settings.root, self.layout, self._reader)
-        inspection = inspect(building.scan(node, self.layout), node.contract, dataset=name)
-        admit(inspection)
+            return validating.validate(
+                node, self.settings.root, self.layout, self._reader, self._around(name)
+            )
+        inspection = inspect(
+            building.scan(node, self.layout), node.contract, dataset=name, surroundings=self._around(name)
+        )
+        require(inspection.verdict)
         return inspection.verdict
 
     def build(self, name: str) -> Verdict:
@@ -107,7 +113,7 @@ class Project:
         node = self.catalog.node(name)
         if isinstance(node, Source):
             raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
-        return building.build(node, self.catalog, self.layout, self._engine)
+        return building.build(node, self.catalog, self.layout, self._engine, self._around(name))
 
     def dataset(self, name: str) -> pl.LazyFrame:
         """Scan the rows of a source, dataset or feature view."""
@@ -185,7 +191,7 @@ class Project:
         """
         service = self._service(features)
         return online(
-            _frame(entity_rows, service),
+            asked_frame(entity_rows, service),
             service,
             self.store(),
             moment=self._moment(as_of),
@@ -313,6 +319,11 @@ class Project:
                 return asked.select(keys).drop_nulls().tail(1).collect()
         raise DefinitionError(f"service {service!r} has no training set to take an example from")
 
+    def _around(self, name: str) -> Surroundings:
+        runs = read_lines(self.layout.history(name), Run)
+        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+        return Surroundings(self.settings.now(), self.dataset, volumes[-10:])
+
     def _source(self, name: str) -> Source:
         node = self.catalog.node(name)
         if not isinstance(node, Source):
@@ -342,14 +353,3 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, 
         If its settings cannot be read.
     """
     return Project(load_settings(Path(path)))
-
-
-def _frame(rows: Rows | Sequence[Mapping[str, Any]], service: FeatureService) -> pl.DataFrame:
-    if isinstance(rows, pl.DataFrame | pl.LazyFrame):
-        return rows.lazy().collect()
-    # Python's own types are taken for what they are; request.py decides whether they fit.
-    names = {name: None for row in rows for name in row}
-    try:
-        return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"rows for service {service.name!r}: {str(error).splitlines()[0]}") from error

@@ -1,5 +1,6 @@
 """Flights out of New York in 2013: as the source writes them, and with their times in UTC."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import pandera.polars as pa
@@ -62,12 +63,60 @@ class RawFlights(pa.DataFrameModel):
         """A departure time and a delay are known together."""
         return data.lazyframe.select(pl.col("dep_time").is_null() == pl.col("dep_delay").is_null())
 
+    @pa.dataframe_check
+    def delay_is_between_the_times(cls, data: PolarsData) -> pl.LazyFrame:
+        """The delay is what the clock shows between schedule and departure."""
+        minutes = [pl.col(name) // 100 * 60 + pl.col(name) % 100 for name in ("dep_time", "sched_dep_time")]
+        return data.lazyframe.select((minutes[0] - minutes[1] - pl.col("dep_delay")) % (24 * 60) == 0)
+
+    @pa.dataframe_check
+    def schedule_in_its_parts(cls, data: PolarsData) -> pl.LazyFrame:
+        """Hour and minute are those of the scheduled departure."""
+        return data.lazyframe.select(pl.col("hour") * 100 + pl.col("minute") == pl.col("sched_dep_time"))
+
+    @pa.dataframe_check
+    def hour_in_new_york(cls, data: PolarsData) -> pl.LazyFrame:
+        """The UTC hour is the local one, in New York, of the same day."""
+        local = pl.col("time_hour").dt.convert_time_zone("America/New_York").dt
+        return data.lazyframe.select(
+            (local.hour() == pl.col("hour"))
+            & (local.day() == pl.col("day"))
+            & (local.month() == pl.col("month"))
+        )
+
+    @pa.dataframe_check
+    def speed_of_a_plane(cls, data: PolarsData) -> pl.LazyFrame:
+        """Distance and time in the air make 50 to 750 miles an hour."""
+        return data.lazyframe.select((pl.col("distance") * 60 / pl.col("air_time")).is_between(50, 750))
+
+    @pa.dataframe_check
+    def leaves_its_origin(cls, data: PolarsData) -> pl.LazyFrame:
+        """It goes elsewhere."""
+        return data.lazyframe.select(pl.col("origin") != pl.col("dest"))
+
     class Config:
-        """A flight is known by carrier, number, origin and schedule."""
+        """A flight is known by carrier, number, origin and schedule; a year has so many of them."""
 
         strict = True
         unique = ["carrier", "flight", "origin", "year", "month", "day", "sched_dep_time"]
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.01}
+        metadata = {
+            "on_invalid": "quarantine",
+            "tolerance": 0.01,
+            "expect": {
+                "rows": (320_000, 350_000),
+                "null_share": {"dep_time": 0.05, "arr_time": 0.05, "air_time": 0.05, "tailnum": 0.02},
+                "distinct": {"carrier": (14, 18), "dest": (95, 115), "tailnum": (3_800, 4_300)},
+                "covers": {"month": list(range(1, 13))},
+                "share": {"origin": dict.fromkeys(ORIGINS, (0.28, 0.40))},
+                "mean": {
+                    "dep_delay": (8, 18),
+                    "arr_delay": (2, 12),
+                    "distance": (950, 1_150),
+                    "air_time": (135, 165),
+                },
+                "gap": {"time_hour": timedelta(hours=12)},
+            },
+        }
 
 
 class Flights(pa.DataFrameModel):

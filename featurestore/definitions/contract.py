@@ -7,7 +7,7 @@ written in one place only. Pandera itself is imported by the schema's module, ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_args
 
@@ -38,6 +38,7 @@ else:
 
 
 OnInvalid = Literal["refuse", "quarantine", "warn"]
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +50,11 @@ class Column:
     checks
         Pandera's checks, in the order written.
     metadata
-        The ``metadata`` of the Pandera field: ``unit``, ``format`` (of a raw date), ``nan`` (``"null"``
-        turns NaN to null at the gate; otherwise NaN breaks the contract).
+        The ``metadata`` of the Pandera field: ``unit``; ``format`` (of a raw date); ``nan`` (``"null"`` turns NaN to
+        null at the gate; otherwise NaN breaks the contract); ``severity`` (``"warning"``: values that break the column's
+        rules are counted and pass); ``environments`` (such as ``["training"]``: elsewhere the column is not expected);
+        ``personal`` (True: no value of it is shown or kept in profiles and reports); ``drift`` (bounds, see
+        `featurestore.quality.drift`).
     """
 
     name: str
@@ -65,6 +69,21 @@ class Column:
     def unit(self) -> str | None:
         """The unit of measure, as declared in the field's metadata."""
         return cast("str | None", self.metadata.get("unit"))
+
+    @property
+    def severity(self) -> Severity:
+        """What breaking the column's rules means."""
+        return cast("Severity", self.metadata.get("severity", "error"))
+
+    @property
+    def personal(self) -> bool:
+        """Whether its values say something of a person, and must not be shown."""
+        return bool(self.metadata.get("personal", False))
+
+    def expected_in(self, environment: str | None) -> bool:
+        """Say whether the column is there in an environment (None: in all of them together)."""
+        environments = self.metadata.get("environments")
+        return environment is None or environments is None or environment in environments
 
 
 @dataclass(frozen=True)
@@ -89,19 +108,24 @@ class Contract:
 
     Attributes
     ----------
-    unique
-        Columns whose values together occur once.
+    uniques
+        Sets of columns whose values together occur once.
     strict
         True where further columns break the contract; otherwise they are left out.
+    metadata
+        The ``metadata`` of the schema's ``Config``: ``on_invalid`` and ``tolerance`` (`Policy`); ``expect`` and
+        ``expect_or_warn``, what is promised of the dataset as a whole (`featurestore.quality.expectations`); ``licence``,
+        ``personal_data``, ``permitted_use``; ``segments``, the columns by which rows are counted.
     """
 
     name: str
     description: str
     columns: tuple[Column, ...]
-    unique: tuple[str, ...]
+    uniques: tuple[tuple[str, ...], ...]
     checks: tuple[Any, ...]
     policy: Policy
     strict: bool
+    metadata: Mapping[str, Any]
     model: type[DataFrameModel]
 
     @property
@@ -118,7 +142,16 @@ class Contract:
     @property
     def key(self) -> tuple[str, ...]:
         """Columns that tell any two rows apart: those declared unique together, or one declared unique; else none."""
-        return self.unique or next(((column.name,) for column in self.columns if column.unique), ())
+        alone = ((column.name,) for column in self.columns if column.unique)
+        return next(iter(self.uniques), None) or next(alone, ())
+
+    def within(self, environment: str | None) -> Contract:
+        """Return what is promised in one environment: columns that are not expected there are left out."""
+        columns = tuple(column for column in self.columns if column.expected_in(environment))
+        if len(columns) == len(self.columns):
+            return self
+        names = {column.name for column in columns}
+        return replace(self, columns=columns, uniques=tuple(u for u in self.uniques if names.issuperset(u)))
 
     def empty(self) -> pl.LazyFrame:
         """Return a frame with the contract's columns and no rows."""
@@ -162,17 +195,44 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
                 metadata=column.metadata or {},
             )
         )
-    unique = schema.unique
+    metadata = getattr(model.__config__, "metadata", None) or {}
+    _refuse_what_has_no_meaning(name, schema)
     return Contract(
         name=name,
         description=" ".join((model.__doc__ or "").split()),
         columns=tuple(columns),
-        unique=(unique,) if isinstance(unique, str) else tuple(unique or ()),
+        uniques=_uniques(schema.unique),
         checks=tuple(schema.checks),
         strict=schema.strict is True,
-        policy=_policy(name, getattr(model.__config__, "metadata", None) or {}),
+        policy=_policy(name, metadata),
+        metadata=metadata,
         model=model,
     )
+
+
+def _uniques(declared: Any) -> tuple[tuple[str, ...], ...]:
+    if not declared:
+        return ()
+    sets = (
+        [declared] if isinstance(declared, str) or all(isinstance(one, str) for one in declared) else declared
+    )
+    return tuple((one,) if isinstance(one, str) else tuple(one) for one in sets)
+
+
+def _refuse_what_has_no_meaning(name: str, schema: Any) -> None:
+    """Refuse what Pandera would do to data: here data are checked, and parsed only where nothing is lost."""
+    columns = schema.columns.values()
+    used = {
+        "drop_invalid_rows": (schema.drop_invalid_rows, 'say metadata = {"on_invalid": "quarantine", ...}'),
+        "add_missing_columns": (schema.add_missing_columns, "declare what every frame has"),
+        "a parser": (schema.parsers or any(c.parsers for c in columns), "transform in a dataset's function"),
+        "a default": (any(c.default is not None for c in columns), "fill in a dataset's function"),
+    }
+    for what, (found, instead) in used.items():
+        if found:
+            raise DefinitionError(
+                f"schema {name}: {what} would change data at the gate", hint=f"leave it out; {instead}"
+            )
 
 
 def _policy(name: str, metadata: Mapping[str, Any]) -> Policy:

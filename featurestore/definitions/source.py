@@ -13,6 +13,11 @@ from featurestore.errors import DefinitionError
 if TYPE_CHECKING:
     from pandera.polars import DataFrameModel
 
+RESERVED = (
+    "source_file",
+    "source_row",
+    "broken_rules",
+)  # where a quarantined row comes from, and why it is there
 FORMATS = (".csv", ".parquet")
 
 
@@ -83,14 +88,17 @@ def source(
     Raises
     ------
     DefinitionError
-        If the file's format is not known.
+        If the file's format is not known, or a column has a name that the quarantine needs.
     """
     if Path(path).suffix not in FORMATS:
         raise DefinitionError(f"source {name!r}: {path!r} is not one of {', '.join(FORMATS)}")
+    contract = contract_of(schema)
+    if taken := [column for column in RESERVED if column in contract]:
+        raise DefinitionError(f"source {name!r}: column {taken[0]!r} is the gate's own", hint="rename it")
     frame: Any = inspect.currentframe()
     return Source(
         name=name,
-        contract=contract_of(schema),
+        contract=contract,
         path=path,
         origin=origin,
         null_values=null_values,

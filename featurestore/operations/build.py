@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.operations.validate import settle
+from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import inspect
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet
@@ -46,7 +47,13 @@ def scan(node: Node, layout: Layout) -> pl.LazyFrame:
     return scan_parquet(path_of(node, layout), made_by=made_by(node))
 
 
-def build(derived: Derived, catalog: Catalog, layout: Layout, engine: ComputeEngine) -> Verdict:
+def build(
+    derived: Derived,
+    catalog: Catalog,
+    layout: Layout,
+    engine: ComputeEngine,
+    surroundings: Surroundings = NOWHERE,
+) -> Verdict:
     """Build one dataset or feature view from datasets already in place.
 
     The rows of a feature view are kept sorted by key, event and created timestamp, exact duplicates once; those of
@@ -62,10 +69,12 @@ def build(derived: Derived, catalog: Catalog, layout: Layout, engine: ComputeEng
     DefinitionError
         If the function fails.
     """
-    rows = engine.transform(derived, [scan(node, layout) for node in catalog.inputs(derived)]).lazy()
+    rows = engine.transform(derived, [scan(node, layout) for node in catalog.inputs(derived)])
     if isinstance(derived, FeatureView):
-        inspection = inspect_view(derived, rows)
+        inspection = inspect_view(derived, rows.lazy(), surroundings)
     else:
         key = derived.contract.key
-        inspection = inspect(rows.sort(key) if key else rows, derived.contract, dataset=derived.name)
-    return settle(inspection, layout, derived.name, path_of(derived, layout))
+        inspection = inspect(
+            rows.sort(key) if key else rows, derived.contract, dataset=derived.name, surroundings=surroundings
+        )
+    return settle(inspection, derived.contract, layout, derived.name, path_of(derived, layout))

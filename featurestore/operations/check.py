@@ -10,6 +10,7 @@ from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.conform import conform
+from featurestore.quality.expectations import expectations_of
 from featurestore.quality.rules import rules_of
 from featurestore.vectors.complete import compute
 
@@ -31,6 +32,7 @@ def check(catalog: Catalog) -> int:
     count = 0
     for source in catalog.sources.values():
         rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
+        expectations_of(source.contract)
         count += 1
     for derived in (*catalog.build_order(), *catalog.training_sets.values()):
         _check_function(derived, derived.function, derived.inputs, derived.contract)
@@ -48,6 +50,7 @@ def _check_function(
     try:
         schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
         rules_of(output, conform(schema, output, dataset=where))
+        expectations_of(output)
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from featurestore.operations.build import path_of
+from featurestore.quality.expectations import referenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog, Derived
+    from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.on_demand import OnDemandFeatureView
     from featurestore.definitions.source import Source
@@ -25,7 +27,7 @@ HEADER = "# Made from the definitions by `featurestore pipeline`; a test keeps i
 Stage = dict[str, Any]
 
 
-def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
+def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # noqa: C901 - one stage after another
     """Write dvc.yaml as text: one stage for each dataset, view and training set, then the verbs over all of them.
 
     Outputs are persistent: DVC does not delete the last good data before a stage has made better ones.
@@ -46,6 +48,13 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
         # A record of what lies outside DVC, such as the online store: never taken from DVC's cache instead of running.
         return [{relative(path): {"persist": True, "cache": False}}]
 
+    def told(name: str) -> list[Path]:
+        return [layout.quarantine(name), layout.verdict(name), layout.profile(name)]
+
+    def beside_it(contract: Contract) -> list[str]:
+        # Datasets that it promises to agree with.
+        return [relative(path_of(catalog.node(name), layout)) for name in referenced(contract)]
+
     stages: dict[str, Stage] = {}
     for source in catalog.sources.values():
         if source.origin is not None:
@@ -55,19 +64,19 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
             }
         stages[f"validate-{source.name}"] = {
             "cmd": f"featurestore validate {source.name}",
-            "deps": [*code(source), relative(source.location(root / source.path)[0])],
-            "outs": kept(
-                layout.dataset(source.name), layout.quarantine(source.name), layout.verdict(source.name)
-            ),
+            "deps": [
+                *code(source),
+                relative(source.location(root / source.path)[0]),
+                *beside_it(source.contract),
+            ],
+            "outs": kept(layout.dataset(source.name), *told(source.name)),
         }
     for derived in catalog.build_order():
         inputs = [relative(path_of(node, layout)) for node in catalog.inputs(derived)]
         stages[f"build-{derived.name}"] = {
             "cmd": f"featurestore build {derived.name}",
-            "deps": [*code(derived), *inputs],
-            "outs": kept(
-                path_of(derived, layout), layout.quarantine(derived.name), layout.verdict(derived.name)
-            ),
+            "deps": [*code(derived), *dict.fromkeys((*inputs, *beside_it(derived.contract)))],
+            "outs": kept(path_of(derived, layout), *told(derived.name)),
         }
     views = [relative(path_of(view, layout)) for view in catalog.views.values()]
     definitions = sorted(
@@ -85,7 +94,12 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
     }
     sets = []
     for training in catalog.training_sets.values():
-        sets += [layout.training(training.name), layout.training_manifest(training.name)]
+        made = [
+            layout.training(training.name),
+            layout.training_manifest(training.name),
+            layout.training_profile(training.name),
+        ]
+        sets += made
         read = [relative(path_of(s.view, layout)) for s in training.service.reads]
         stages[f"training-set-{training.name}"] = {
             "cmd": f"featurestore training-set {training.name}",
@@ -94,7 +108,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:
                 *(relative(path_of(node, layout)) for node in catalog.inputs(training)),
                 *read,
             ],
-            "outs": kept(layout.training(training.name), layout.training_manifest(training.name)),
+            "outs": kept(*made),
         }
     stages["materialize"] = {
         "cmd": "featurestore materialize --full",

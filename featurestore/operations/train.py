@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.definitions.digest import service_digest
 from featurestore.operations.build import path_of, scan
+from featurestore.operations.validate import profiled
 from featurestore.quality.gate import admit, inspect
 from featurestore.storage.files import write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
@@ -65,7 +66,7 @@ def build_training_set(
         If a dataset is not built yet.
     """
     inputs = [scan(node, layout) for node in catalog.inputs(training)]
-    asked = engine.transform(training, inputs).lazy()
+    asked = engine.transform(training, inputs)
     rows = admit(inspect(asked, training.contract, dataset=training.name))
     views = [rows_of(selection, layout) for selection in training.service.reads]
     joined = historical(rows, training.service, views, engine, statuses=True)
@@ -90,6 +91,12 @@ def build_training_set(
     )
     write_parquet(result, layout.training(training.name))
     write_record(manifest, layout.training_manifest(training.name))
+    profiled(
+        layout.training(training.name),
+        training.contract,
+        layout.training_profile(training.name),
+        dataset=training.name,
+    )
     return manifest
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from featurestore.quality.gate import Inspection, admit, inspect
+import polars as pl
+
+from featurestore.quality.expectations import NOWHERE, Surroundings
+from featurestore.quality.gate import Inspection, inspect, require
+from featurestore.quality.history import run_of
+from featurestore.quality.profile import Profile, profile
 from featurestore.quality.quarantine import keep, refuse
+from featurestore.storage.files import append_line, readable, write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from featurestore.definitions.contract import Contract
     from featurestore.definitions.source import Source
     from featurestore.ports import RawReader
     from featurestore.quality.verdict import Verdict
@@ -23,7 +31,9 @@ def ingest(source: Source, root: Path, reader: RawReader) -> Path:
     return target
 
 
-def validate(source: Source, root: Path, layout: Layout, reader: RawReader) -> Verdict:
+def validate(
+    source: Source, root: Path, layout: Layout, reader: RawReader, surroundings: Surroundings = NOWHERE
+) -> Verdict:
     """Check a source's raw file on its values and keep the good rows as Parquet.
 
     Raises
@@ -34,14 +44,28 @@ def validate(source: Source, root: Path, layout: Layout, reader: RawReader) -> V
         If the file cannot be read or is refused; the last good data stay as they were, and what was refused lies in
         ``data/refused``.
     """
-    inspection = inspect(reader.scan(source, root / source.path), source.contract, dataset=source.name)
-    return settle(inspection, layout, source.name, layout.dataset(source.name))
+    path = root / source.path
+    rows = reader.scan(source, path)
+    with readable(source.name, path):
+        inspection = inspect(rows, source.contract, dataset=source.name, surroundings=surroundings)
+        return settle(inspection, source.contract, layout, source.name, layout.dataset(source.name))
 
 
-def settle(inspection: Inspection, layout: Layout, name: str, path: Path) -> Verdict:
-    """Keep what passed at `path` and what did not in quarantine, or refuse all of it."""
-    if inspection.verdict.decision == "refused":
+def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str, path: Path) -> Verdict:
+    """Keep what passed at `path`, with its profile, and what did not in quarantine; or refuse all of it."""
+    verdict, at = inspection.verdict, datetime.now(UTC)
+    if verdict.decision == "refused":
         refuse(inspection, layout, name)
-        admit(inspection)
+        append_line(run_of(verdict, None, at), layout.history(name))
+        require(verdict)
     keep(inspection, layout, name, path)
-    return inspection.verdict
+    made = profiled(path, contract, layout.profile(name), dataset=name)
+    append_line(run_of(verdict, made, at), layout.history(name))
+    return verdict
+
+
+def profiled(rows: Path, contract: Contract, target: Path, *, dataset: str) -> Profile:
+    """Profile a Parquet file and keep the profile at `target`."""
+    made = profile(pl.scan_parquet(rows), dataset=dataset, contract=contract)
+    write_record(made, target, indent=0)
+    return made

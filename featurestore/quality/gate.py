@@ -1,27 +1,160 @@
 """The gate: every dataset passes it, on its values, before anything downstream may read it.
 
-Three verbs: `inspect` tells, `is_valid` answers, `admit` lets good rows through or raises.
+Three verbs: `inspect` tells, `is_valid` answers, `admit` lets good rows through or raises. One streamed query over the
+data counts what breaks every rule; only where something does, bad rows are looked up in a second one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.quality.conform import conform
-from featurestore.quality.rules import Rule, lost_column, rules_of
+from featurestore.quality.conform import Conformed, conform
+from featurestore.quality.expectations import NOWHERE, Surroundings, expectations_of
+from featurestore.quality.rules import ROW, Rule, lost_column, rules_of
 from featurestore.quality.verdict import Decision, RuleCount, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.definitions.contract import Contract
 
-ROW_NUMBER = "source_row"
+SOURCE_FILE = "source_file"
+SOURCE_ROW = "source_row"
 BROKEN_RULES = "broken_rules"
 MAX_EXAMPLES = 3
+_GIVEN = "__given__"
 _FLAG = "__flag__"
+_WORD = "__word__"
+_BITS = 63
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A contract, compiled for a frame.
+
+    Attributes
+    ----------
+    given
+        The frame as it came; ``source_file`` and ``source_row`` say where its rows come from, if it has them. A frame in
+        memory is judged once, and what was found is kept beside it (a bit for each row and rule); a query is run again
+        for each question, in bounded memory.
+    plan
+        How its columns become the contract's.
+    """
+
+    contract: Contract
+    given: pl.DataFrame | pl.LazyFrame
+    columns: tuple[str, ...]
+    plan: dict[str, Conformed]
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def rows(self) -> pl.LazyFrame:
+        """The conformed columns, where conversion lost a value, the columns as they came, and the number of each row."""
+        values = [conformed.value.alias(name) for name, conformed in self.plan.items()]
+        lost = [c.lost.alias(lost_column(name)) for name, c in self.plan.items() if c.lost is not None]
+        given = [pl.col(name).alias(f"{_GIVEN}{name}") for name in self.columns]
+        return self.given.lazy().with_row_index(ROW).select(ROW, *given, *values, *lost)
+
+    @cached_property
+    def found(self) -> dict[int, pl.Series | bool]:
+        """Run the rules that find their rows by themselves."""
+        return {i: rule.find(self.rows) for i, rule in enumerate(self.rules) if rule.find is not None}
+
+    @cached_property
+    def judged(self) -> pl.LazyFrame:
+        """The rows, and for each rule that speaks of rows whether it is broken."""
+        flags = [
+            rule.broken.fill_null(value=False).alias(f"{_FLAG}{i}")
+            for i, rule in enumerate(self.rules)
+            if rule.broken is not None and not rule.scalar
+        ]
+        flags += [
+            pl.col(ROW).is_in(rows.implode()).alias(f"{_FLAG}{i}")
+            for i, rows in self.found.items()
+            if isinstance(rows, pl.Series) and not rows.is_empty()
+        ]
+        judged = self.rows.with_columns(flags)
+        return judged if isinstance(self.given, pl.LazyFrame) else judged.collect(engine="streaming").lazy()
+
+    @cached_property
+    def blaming(self) -> tuple[int, ...]:
+        """The rules for which a row is set apart."""
+        if self.contract.policy.on_invalid == "warn":
+            return ()
+        return tuple(i for i, rule in enumerate(self.rules) if not (rule.warning or rule.scalar))
+
+    def split(self, counts: Sequence[int]) -> tuple[pl.LazyFrame, pl.LazyFrame, int]:
+        """Part the rows: those that keep the contract, as the contract has them; the others, as they came; how many.
+
+        Parameters
+        ----------
+        counts
+            How often each rule is broken.
+        """
+        names = self.contract.schema.names()
+        breaking = [i for i in self.blaming if counts[i]]
+        if not breaking:
+            nothing = self._as_given(self.rows.head(0), pl.lit(None, dtype=pl.List(pl.String)))
+            return self.rows.select(names), nothing, 0
+        bad = pl.any_horizontal(pl.col(f"{_FLAG}{i}") for i in breaking)
+        # Few combinations of rules are broken, however many rows: each is put into words once.
+        words = self._words(breaking)
+        combinations = self.judged.filter(bad).select(**words).group_by(list(words)).len()
+        seen = combinations.collect(engine="streaming")
+        reasons = pl.concat_list(self._reasons(seen[word], breaking) for word in words)
+        failing = self._as_given(self.judged.filter(bad).with_columns(**words), reasons)
+        return self.judged.filter(~bad).select(names), failing, int(seen["len"].sum())
+
+    def examples(self, i: int) -> pl.LazyFrame:
+        """Take the first values, as they came, that break a rule."""
+        broken = self.judged.filter(pl.col(f"{_FLAG}{i}"))
+        return broken.select(f"{_GIVEN}{name}" for name in self.rules[i].columns).head(MAX_EXAMPLES)
+
+    def _words(self, breaking: Sequence[int]) -> dict[str, pl.Expr]:
+        """Pack which rules a row breaks into the bits of unsigned words."""
+        return {
+            f"{_WORD}{start}": pl.sum_horizontal(
+                pl.col(f"{_FLAG}{i}").cast(pl.UInt64) * (1 << bit)
+                for bit, i in enumerate(breaking[start : start + _BITS])
+            )
+            for start in range(0, len(breaking), _BITS)
+        }
+
+    def _reasons(self, words: pl.Series, breaking: Sequence[int]) -> pl.Expr:
+        """Name the rules whose bits are set; the few words that occur are each put into names once."""
+        first = int(words.name.removeprefix(_WORD))
+        seen = words.unique().sort()
+        names = seen.to_frame().select(
+            pl.concat_list(
+                pl.when(pl.col(words.name) & (1 << bit) != 0).then(
+                    pl.lit(self.rules[i].name, dtype=pl.String)
+                )
+                for bit, i in enumerate(breaking[first : first + _BITS])
+            ).list.drop_nulls()
+        )
+        place = pl.col(words.name).replace_strict(seen, range(seen.len()), return_dtype=pl.UInt32)
+        return place.map_batches(
+            names.to_series().gather, return_dtype=pl.List(pl.String), is_elementwise=True
+        )
+
+    def _as_given(self, frame: pl.LazyFrame, reasons: pl.Expr) -> pl.LazyFrame:
+        """Put rows into the form of a quarantine: where each comes from, the row as it came, and what it broke."""
+        origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in self.columns]
+        number = [] if SOURCE_ROW in origin else [(pl.col(ROW) + 1).alias(SOURCE_ROW)]
+        rest = [name for name in self.columns if name not in origin]
+        as_came = {name: pl.col(f"{_GIVEN}{name}").alias(name) for name in self.columns}
+        return frame.select(
+            *map(as_came.__getitem__, origin),
+            *number,
+            *map(as_came.__getitem__, rest),
+            reasons.alias(BROKEN_RULES),
+        )
 
 
 @dataclass(frozen=True)
@@ -30,33 +163,46 @@ class Inspection:
 
     Attributes
     ----------
-    passed
+    passing
         The rows that keep the contract, in its columns and dtypes, in the order given.
-    quarantined
-        The other rows as they came, with ``source_row`` (counted from 1) and ``broken_rules``.
+    failing
+        The other rows as they came, with ``source_row`` (counted from 1), ``source_file`` where there are many, and
+        ``broken_rules``.
     verdict
         The counts.
     """
 
-    passed: pl.DataFrame
-    quarantined: pl.DataFrame
+    passing: pl.LazyFrame
+    failing: pl.LazyFrame
     verdict: Verdict
+
+    @cached_property
+    def passed(self) -> pl.DataFrame:
+        """The rows that keep the contract, in memory."""
+        return self.passing.collect(engine="streaming")
+
+    @cached_property
+    def quarantined(self) -> pl.DataFrame:
+        """The other rows, in memory."""
+        return self.failing.collect(engine="streaming")
 
 
 def inspect(
-    frame: pl.LazyFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     contract: Contract,
     *,
     dataset: str,
     further: tuple[Rule, ...] = (),
     may_be_empty: bool = False,
+    surroundings: Surroundings = NOWHERE,
 ) -> Inspection:
     """Check a frame against its contract, on its values.
 
     Parameters
     ----------
     frame
-        The rows, in any dtypes that can become the contract's without loss (text is parsed).
+        The rows, in any dtypes that can become the contract's without loss (text is parsed). A query is streamed, once
+        where all rows are good and three times where some are not; a frame in memory is read once.
     contract
         What is promised.
     dataset
@@ -65,58 +211,62 @@ def inspect(
         Rules besides the contract's own.
     may_be_empty
         False: no rows at all is a broken promise.
+    surroundings
+        What is known besides the rows: the moment, other datasets, the dataset's own past.
 
     Raises
     ------
     ContractError
         If columns are missing, unexpected or of a wrong kind: then no row can be judged.
     """
-    given = frame.collect()
-    plan = conform(given.schema, contract, dataset=dataset)
-    rules = (*rules_of(contract, plan), *further)
-    conformed = given.lazy().select(
-        *(conformed.value.alias(name) for name, conformed in plan.items()),
-        *(c.lost.alias(lost_column(name)) for name, c in plan.items() if c.lost is not None),
+    gate = gate_of(frame, contract, dataset=dataset, further=further, surroundings=surroundings)
+    rows, counts, measured, nulls = _count(gate)
+    passing, failing, bad = gate.split(counts)
+    broken = _broken_rules(gate, counts, measured)
+    if rows == 0:
+        empty = RuleCount(rule="not_empty", columns=(), warning=False, broken=1)
+        broken = () if may_be_empty else (empty,)
+    scalars = {"not_empty", *(rule.name for rule in gate.rules if rule.scalar)}
+    refused = any(count.rule in scalars and not count.warning for count in broken)
+    if bad:
+        again, nulls = _check_again(gate, passing)
+        broken, refused = (*again, *broken), refused or bool(again)
+    if contract.policy.on_invalid == "warn":
+        refused = False
+    verdict = Verdict(
+        dataset=dataset,
+        contract=contract.name,
+        decision=_decide(contract, rows, bad, whole=refused),
+        rows_in=rows,
+        rows_passed=rows - bad,
+        rows_quarantined=bad,
+        rules=broken,
+        nulls={name: n for name, n in nulls.items() if n},
+        measured={name: value for name, value in measured.items() if rows},
+        unevaluated=surroundings.unevaluated(contract),
     )
-    flagged = conformed.with_columns(
-        (pl.col(lost_column(rule.columns[0])) if rule.early else rule.broken)
-        .fill_null(value=False)
-        .alias(f"{_FLAG}{i}")
-        for i, rule in enumerate(rules)
-    ).collect()
-    flags = flagged.select(pl.col(f"^{_FLAG}.*$"))
-    warn_only = contract.policy.on_invalid == "warn"
-    blaming = [
-        f"{_FLAG}{i}" for i, rule in enumerate(rules) if not (rule.warning or rule.scalar or warn_only)
-    ]
-    bad = flags.select(pl.any_horizontal(pl.lit(value=False), *blaming).alias("bad")).to_series()
-    if bad.len() != given.height:  # no rule blames a row
-        bad = pl.Series("bad", [False]).new_from_index(0, given.height)
-    passed = flagged.filter(~bad).select(contract.schema.names())
-    counts = _count(given, flags, rules)
-    scalars = {"not_empty", *(rule.name for rule in rules if rule.scalar)}
-    if given.is_empty() and not may_be_empty:
-        counts = (RuleCount(rule="not_empty", columns=(), warning=False, broken=1),)
-    refused_whole = any(count.rule in scalars and not count.warning for count in counts)
-    if bad.any() and (again := _broken_without(passed, rules)):
-        counts, refused_whole = (*again, *counts), True
-    return Inspection(
-        passed=passed,
-        quarantined=_quarantine(given, flags, bad, rules, blaming),
-        verdict=Verdict(
-            dataset=dataset,
-            contract=contract.name,
-            decision=_decide(contract, given.height, int(bad.sum()), whole=refused_whole and not warn_only),
-            rows_in=given.height,
-            rows_passed=passed.height,
-            rows_quarantined=int(bad.sum()),
-            rules=counts,
-            nulls={name: n for name, n in passed.null_count().row(0, named=True).items() if n},
-        ),
-    )
+    return Inspection(passing, failing, verdict)
 
 
-def is_valid(frame: pl.LazyFrame, contract: Contract, *, dataset: str) -> bool:
+def gate_of(
+    frame: pl.DataFrame | pl.LazyFrame,
+    contract: Contract,
+    *,
+    dataset: str,
+    further: tuple[Rule, ...] = (),
+    surroundings: Surroundings = NOWHERE,
+) -> Gate:
+    """Compile a contract for a frame; raises as `inspect` does."""
+    schema = frame.collect_schema()
+    judged = pl.Schema(
+        {n: d for n, d in schema.items() if n in contract or n not in (SOURCE_FILE, SOURCE_ROW)}
+    )
+    plan = conform(judged, contract, dataset=dataset)
+    rules = (*rules_of(contract, plan), *expectations_of(contract, surroundings), *further)
+    return Gate(contract, frame, tuple(schema), plan, rules)
+
+
+def is_valid(frame: pl.DataFrame | pl.LazyFrame, contract: Contract, *, dataset: str) -> bool:
     """Say whether every row of a frame keeps its contract."""
     try:
         verdict = inspect(frame, contract, dataset=dataset).verdict
@@ -138,14 +288,94 @@ def admit(inspection: Inspection, *, whole: bool = False) -> pl.DataFrame:
     ContractError
         If the dataset is refused; carries the verdict.
     """
-    verdict = inspection.verdict
+    require(inspection.verdict, whole=whole)
+    return inspection.passed
+
+
+def require(verdict: Verdict, *, whole: bool = False) -> None:
+    """Raise as `admit` does if a dataset is refused."""
     if verdict.decision == "refused" or (whole and verdict.rows_quarantined):
         raise ContractError(
             f"{verdict.dataset}: refused: {verdict.rows_quarantined:,} of {verdict.rows_in:,} rows break schema "
             f"{verdict.contract}\n{verdict.explain()}",
             verdict=verdict,
         )
-    return inspection.passed
+
+
+def _count(gate: Gate) -> tuple[int, list[int], dict[str, Any], dict[str, int]]:
+    """Count, in one query, the rows, what breaks each rule, what is measured, and what is missing."""
+    wanted = {"rows": pl.len()}
+    for i, rule in enumerate(gate.rules):
+        if rule.measure is not None:
+            wanted[f"measure {i}"] = rule.measure
+        elif rule.broken is not None:
+            flag = rule.broken.fill_null(value=False) if rule.scalar else pl.col(f"{_FLAG}{i}")
+            wanted[f"broken {i}"] = flag.sum()
+    for column in gate.contract.columns:
+        if column.nullable:
+            wanted[f"null {column.name}"] = pl.col(column.name).null_count()
+    query = gate.judged.select(expression.alias(name) for name, expression in wanted.items())
+    told = query.collect(engine="streaming").row(0, named=True)
+    counts, measured = [], {}
+    for i, rule in enumerate(gate.rules):
+        if rule.measure is not None:
+            measured[rule.name] = told[f"measure {i}"]
+            counts.append(int(rule.outside(measured[rule.name])))
+        elif rule.find is not None:
+            found = gate.found[i]
+            counts.append(int(found) if isinstance(found, bool) else found.len())
+        else:
+            counts.append(int(told[f"broken {i}"]))
+    nulls = {c.name: told[f"null {c.name}"] for c in gate.contract.columns if c.nullable}
+    return told["rows"], counts, measured, nulls
+
+
+def _broken_rules(gate: Gate, counts: list[int], measured: dict[str, Any]) -> tuple[RuleCount, ...]:
+    broken = [i for i, count in enumerate(counts) if count]
+    personal = {column.name for column in gate.contract.columns if column.personal}
+    shown = [
+        i
+        for i in broken
+        if gate.rules[i].columns and not gate.rules[i].scalar and not personal & {*gate.rules[i].columns}
+    ]
+    examples = dict(zip(shown, pl.collect_all([gate.examples(i) for i in shown]), strict=True))
+    told = []
+    for i in broken:
+        rule = gate.rules[i]
+        values = tuple(_show(row) for row in examples[i].rows()) if i in examples else ()
+        if rule.name in measured:
+            values = (_show((measured[rule.name],)),)
+        told.append(
+            RuleCount(
+                rule=rule.name,
+                columns=rule.columns,
+                warning=rule.warning,
+                broken=1 if rule.scalar else counts[i],
+                examples=values,
+            )
+        )
+    return tuple(sorted(told, key=lambda count: (count.warning, -count.broken)))
+
+
+def _check_again(gate: Gate, passing: pl.LazyFrame) -> tuple[tuple[RuleCount, ...], dict[str, int]]:
+    """Check the rows that pass once more: a rule over groups may have held only thanks to the others."""
+    rules = tuple(rule for rule in gate.rules if not (rule.lasting or rule.warning))
+    plan = {name: Conformed(pl.col(name), None) for name in gate.plan}
+    again = Gate(gate.contract, passing, tuple(gate.plan), plan, rules)
+    rows, counts, measured, nulls = _count(again)
+    if not rows:
+        return (), nulls
+    return tuple(
+        RuleCount(
+            rule=f"{rule.name}, once the other rows are gone",
+            columns=rule.columns,
+            warning=False,
+            broken=1 if rule.scalar else count,
+            examples=(_show((measured[rule.name],)),) if rule.name in measured else (),
+        )
+        for rule, count in zip(rules, counts, strict=True)
+        if count
+    ), nulls
 
 
 def _decide(contract: Contract, total: int, bad: int, *, whole: bool) -> Decision:
@@ -159,68 +389,5 @@ def _decide(contract: Contract, total: int, bad: int, *, whole: bool) -> Decisio
     return "quarantined"
 
 
-def _count(given: pl.DataFrame, flags: pl.DataFrame, rules: tuple[Rule, ...]) -> tuple[RuleCount, ...]:
-    if given.is_empty():
-        return ()
-    totals = flags.sum().row(0)
-    counts = []
-    for i, (rule, total) in enumerate(zip(rules, totals, strict=True)):
-        if total:
-            columns = [name for name in rule.columns if name in given.columns]
-            examples = (
-                given.filter(flags[f"{_FLAG}{i}"]).select(columns).head(MAX_EXAMPLES) if columns else None
-            )
-            counts.append(
-                RuleCount(
-                    rule=rule.name,
-                    columns=rule.columns,
-                    warning=rule.warning,
-                    broken=1 if rule.scalar else total,
-                    examples=tuple(_show(row) for row in examples.rows()) if examples is not None else (),
-                )
-            )
-    return tuple(sorted(counts, key=lambda count: (count.warning, -count.broken)))
-
-
-def _broken_without(passed: pl.DataFrame, rules: tuple[Rule, ...]) -> tuple[RuleCount, ...]:
-    """Check the rows that pass once more: a rule over groups may have held only thanks to the others."""
-    open_rules = [rule for rule in rules if not (rule.lasting or rule.warning)]
-    if not open_rules or passed.is_empty():
-        return ()
-    flags = passed.lazy().select(
-        rule.broken.fill_null(value=False).sum().alias(f"{_FLAG}{i}") for i, rule in enumerate(open_rules)
-    )
-    totals = flags.collect().row(0)
-    return tuple(
-        RuleCount(
-            rule=f"{rule.name}, once the other rows are gone",
-            columns=rule.columns,
-            warning=False,
-            broken=1 if rule.scalar else total,
-        )
-        for rule, total in zip(open_rules, totals, strict=True)
-        if total
-    )
-
-
 def _show(row: tuple[object, ...]) -> str:
     return repr(row[0]) if len(row) == 1 else repr(row)
-
-
-def _quarantine(
-    given: pl.DataFrame, flags: pl.DataFrame, bad: pl.Series, rules: tuple[Rule, ...], blaming: list[str]
-) -> pl.DataFrame:
-    if not bad.any():
-        empty = given.clear()
-        return empty.with_columns(
-            pl.lit(None, dtype=pl.UInt32).alias(ROW_NUMBER),
-            pl.lit(None, dtype=pl.List(pl.String)).alias(BROKEN_RULES),
-        )
-    names = [
-        pl.when(pl.col(flag)).then(pl.lit(rules[int(flag.removeprefix(_FLAG))].name, dtype=pl.String))
-        for flag in blaming
-    ]
-    reasons = (
-        flags.filter(bad).select(pl.concat_list(names).list.drop_nulls().alias(BROKEN_RULES)).to_series()
-    )
-    return given.with_row_index(ROW_NUMBER, offset=1).filter(bad).with_columns(reasons)

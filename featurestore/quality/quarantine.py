@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.storage.files import write_parquet, write_record
+from featurestore.storage.files import sink_parquet, write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def keep(inspection: Inspection, layout: Layout, name: str, path: Path) -> None:
     """Write the rows that passed to `path`, the others to quarantine, and the verdict."""
-    write_parquet(inspection.passed, path)
-    write_parquet(inspection.quarantined, layout.quarantine(name))
+    sink_parquet(inspection.passing, path)
+    sink_parquet(inspection.failing, layout.quarantine(name))
     write_record(inspection.verdict, layout.verdict(name))
 
 
 def refuse(inspection: Inspection, layout: Layout, name: str) -> None:
     """Write the broken rows and the verdict of a refused dataset beside the data, which stay as they are."""
     folder = layout.refused(name)
-    write_parquet(inspection.quarantined, folder / "rows.parquet")
+    sink_parquet(inspection.failing, folder / "rows.parquet")
     write_record(inspection.verdict, folder / "verdict.json")

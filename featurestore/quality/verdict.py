@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -34,6 +35,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         The rules that were broken at least once, worst first; a row may break several.
     nulls
         Missing values by column, of the rows that passed; columns without any are left out.
+    measured
+        What was measured of the dataset as a whole, by rule, whether broken or not.
+    unevaluated
+        Expectations that could not be evaluated, and why; they are no passes.
     """
 
     dataset: str
@@ -44,6 +49,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rows_quarantined: int
     rules: tuple[RuleCount, ...] = ()
     nulls: dict[str, int] = {}
+    measured: dict[str, float | timedelta | None] = {}
+    unevaluated: dict[str, str] = {}
 
     def explain(self, most: int = 5) -> str:
         """Say in a few lines which rules were broken, how often, and by what."""
@@ -54,4 +61,5 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if len(self.rules) > most:
             lines.append(f"  … and {len(self.rules) - most} more rules")
+        lines += [f"  not evaluated: {kind} ({lacking})" for kind, lacking in self.unevaluated.items()]
         return "\n".join(lines)

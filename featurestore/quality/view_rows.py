@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import Inspection, inspect
 from featurestore.quality.rules import Rule, unique_rule
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
 
 
-def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
+def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundings = NOWHERE) -> Inspection:
     """Check the rows of a feature view; two rows of one key and version must not differ, and stores must hold its keys."""
     version = [*view.keys, EVENT_TIMESTAMP]
     if view.timing.created:
@@ -23,19 +24,22 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame) -> Inspection:
     given = rows.collect_schema()
     if any(name not in given for name in version):
         # Nothing to order by: the contract says what is missing.
-        return inspect(rows, view.contract, dataset=view.name)
+        return inspect(rows, view.contract, dataset=view.name, surroundings=surroundings)
     ordered = rows.sort(version, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in given)
     first = pl.int_range(pl.len()) == 0
     return inspect(
-        ordered.filter(differs | first),
+        ordered.filter(differs | first).collect(),
         view.contract,
         dataset=view.name,
+        surroundings=surroundings,
         further=(unique_rule(tuple(version)), _length_rule(view.keys)),
     )
 
 
 def _length_rule(keys: tuple[str, ...]) -> Rule:
-    broken = pl.struct(keys).map_batches(lambda key: too_long(key.struct.unnest()), return_dtype=pl.Boolean)
+    broken = pl.struct(keys).map_batches(
+        lambda key: too_long(key.struct.unnest()), return_dtype=pl.Boolean, is_elementwise=True
+    )
     return Rule(f"key.at_most_{MAX_KEY_BYTES}_bytes", keys, broken, lasting=True)

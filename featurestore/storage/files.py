@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import polars as pl
 
-from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
+from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +61,13 @@ def aside(path: Path) -> Iterator[Path]:
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame; equal frames give equal bytes."""
+    sink_parquet(frame.lazy(), path)
+
+
+def sink_parquet(frame: pl.LazyFrame, path: Path) -> None:
+    """Write what a query gives as it comes; the same rows in the same order give the same bytes."""
     with aside(path) as partial:
-        frame.rechunk().write_parquet(
+        frame.sink_parquet(
             partial, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS
         )
 
@@ -102,15 +107,34 @@ def parquet_schema(path: Path, *, hint: str) -> pl.Schema:
         raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=hint) from error
 
 
+@contextmanager
+def readable(name: str, path: Path) -> Iterator[None]:
+    """Say of what cannot be read as data whose it is.
+
+    Raises
+    ------
+    ContractError
+        If Polars cannot read it.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ContractError(
+            f"{name}: {path} cannot be read: {reason}", hint="bring the file in again"
+        ) from error
+
+
 def write_text(text: str, path: Path) -> None:
     """Write text as UTF-8."""
     with aside(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_record(record: msgspec.Struct, path: Path) -> None:
-    """Write a record as JSON, indented, keys in the order of the fields."""
-    write_text(msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n", path)
+def write_record(record: msgspec.Struct, path: Path, *, indent: int = 2) -> None:
+    """Write a record as JSON, indented (0: on one line), keys in the order of the fields."""
+    text = msgspec.json.format(msgspec.json.encode(record), indent=indent or -1)
+    write_text(f"{text.decode()}\n", path)
 
 
 def append_line(record: msgspec.Struct, path: Path) -> None:

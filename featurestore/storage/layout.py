@@ -39,6 +39,14 @@ class Layout:
         """Verdict of the gate on the data in place."""
         return self.data / "verdicts" / f"{name}.json"
 
+    def profile(self, name: str) -> Path:
+        """Profile of the data in place."""
+        return self.data / "profiles" / f"{name}.json"
+
+    def history(self, name: str) -> Path:
+        """File of what each run found of a dataset, one line each."""
+        return self.data / "records" / "history" / f"{name}.jsonl"
+
     def refused(self, name: str) -> Path:
         """Folder for what the gate refused; the last good data stay where they are."""
         return self.data / "refused" / name
@@ -50,6 +58,10 @@ class Layout:
     def training_manifest(self, name: str) -> Path:
         """Record of what a training set was made from."""
         return self.data / "training" / f"{name}.json"
+
+    def training_profile(self, name: str) -> Path:
+        """Profile of a training set."""
+        return self.data / "training" / f"{name}.profile.json"
 
     @property
     def registry(self) -> Path:

@@ -56,7 +56,15 @@ class History:
             for name, dtype in named.items()
         )
         contract = Contract(
-            "History", "Rows.", columns, (), (), Policy(), strict=True, model=cast("Any", History)
+            "History",
+            "Rows.",
+            columns,
+            (),
+            (),
+            Policy(),
+            strict=True,
+            metadata={},
+            model=cast("Any", History),
         )
         return FeatureView(
             name="history",

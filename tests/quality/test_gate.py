@@ -5,8 +5,6 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError, DefinitionError
@@ -44,7 +42,12 @@ GOOD = {"sensor": "a", "at": "2024-01-01T00:00:00Z", "value": "1.5", "count": "2
 
 def look(*rows, contract=Readings):
     frame = pl.DataFrame(rows, schema=dict.fromkeys(GOOD, pl.String))
-    return inspect(frame.lazy(), contract_of(contract), dataset="readings")
+    streamed = inspect(frame.lazy(), contract_of(contract), dataset="readings")
+    at_once = inspect(frame, contract_of(contract), dataset="readings")
+    assert at_once.verdict == streamed.verdict
+    assert at_once.passed.equals(streamed.passed)
+    assert at_once.quarantined.equals(streamed.quarantined)
+    return streamed
 
 
 def rules(inspection):
@@ -192,18 +195,74 @@ def test_the_good_half_is_checked_again():
     assert [count.rule for count in kept.rules] == ["each_player_reached_ten"]
 
 
-def test_a_check_that_cannot_be_traced_is_refused():
-    """A check that does more than select an expression is a wrong definition, never a pass."""
+def test_a_check_that_selects_no_single_expression_is_run_as_pandera_runs_it():
+    """It costs a query of its own, and blames the same rows."""
 
     class Odd(Readings):
         """Odd."""
 
         @pa.dataframe_check
         def odd(cls, data):
-            return data.lazyframe.with_columns(x=1).select(pl.col("x") == 1)
+            return data.lazyframe.with_columns(x=pl.col("count") % 2).select(pl.col("x") == 1)
 
-    with pytest.raises(DefinitionError, match="schema Odd, check 'odd'"):
-        look(GOOD, contract=Odd)
+        @pa.dataframe_check
+        def few(cls, data):
+            return data.lazyframe.collect().height < 3
+
+    rows = (GOOD | {"count": "3"}, GOOD | {"sensor": "b"})
+    inspection = look(*rows, contract=Odd)
+    assert rules(inspection) == {"odd": 1}
+    assert inspection.quarantined["source_row"].to_list() == [2]
+    more = look(*rows, *(GOOD | {"sensor": name, "count": "5"} for name in "cd"), contract=Odd)
+    assert rules(more) == {"odd": 1, "few": 1, "few, once the other rows are gone": 1}
+    assert more.verdict.decision == "refused"
+
+
+def test_a_check_that_fails_is_never_a_pass():
+    """The message says which check, and where it is written."""
+
+    class Broken(Readings):
+        """Broken."""
+
+        @pa.dataframe_check
+        def broken(cls, data):
+            return data.lazyframe.collect()["nowhere"]
+
+    with pytest.raises(DefinitionError, match="schema Broken, check 'broken': fails on the data") as e:
+        look(GOOD, contract=Broken)
+    assert "test_gate.py, line" in str(e.value)
+
+
+def test_a_check_by_groups_is_refused():
+    """Pandera ignores groupby on Polars: a promise that nobody keeps is none."""
+
+    class Grouped(pa.DataFrameModel):
+        """Grouped."""
+
+        a: pl.Int64 = pa.Field()
+        b: pl.Int64 = pa.Field()
+
+        @pa.check("a", groupby="b")
+        def grouped(cls, data):
+            return data.lazyframe.select(pl.col("a") > 0)
+
+    with pytest.raises(DefinitionError, match="groupby has no effect"):
+        inspect(pl.LazyFrame({"a": [1], "b": [1]}), contract_of(Grouped), dataset="grouped")
+
+
+def test_what_changes_data_at_the_gate_is_refused():
+    """`drop_invalid_rows` would lose rows without a word."""
+
+    class Dropping(pa.DataFrameModel):
+        """Dropping."""
+
+        a: pl.Int64 = pa.Field()
+
+        class Config:
+            drop_invalid_rows = True
+
+    with pytest.raises(DefinitionError, match="schema Dropping: drop_invalid_rows would change data"):
+        contract_of(Dropping)
 
 
 def test_nan_becomes_null_where_declared():
@@ -216,40 +275,3 @@ def test_nan_becomes_null_where_declared():
 
     frame = pl.LazyFrame({"value": [float("nan"), 1.0]})
     assert inspect(frame, contract_of(Gaps), dataset="gaps").passed["value"].to_list() == [None, 1.0]
-
-
-class Numbers(pa.DataFrameModel):
-    """For the comparison with Pandera."""
-
-    a: pl.Int64 = pa.Field(nullable=True, ge=-1, le=2)
-    b: pl.String = pa.Field(isin=["x", "y"])
-    c: pl.Int64 = pa.Field(ne=3, notin=[4])
-
-    class Config:
-        strict = True
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.none() | st.integers(-3, 4),
-            st.none() | st.sampled_from(["x", "y", "z"]),
-            st.none() | st.integers(2, 5),
-        ),
-        min_size=1,
-        max_size=8,
-    )
-)
-@settings(max_examples=60, deadline=None)
-def test_the_gate_agrees_with_pandera(rows):
-    """The same frame passes or fails both; the rows that pass the gate pass Pandera."""
-    frame = pl.DataFrame(rows, schema=contract_of(Numbers).schema, orient="row")
-    inspection = inspect(frame.lazy(), contract_of(Numbers), dataset="numbers")
-    try:
-        Numbers.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors:
-        assert inspection.passed.height < frame.height
-    else:
-        assert inspection.passed.equals(frame)
-    Numbers.validate(inspection.passed)
-    assert inspection.passed.height + inspection.quarantined.height == frame.height

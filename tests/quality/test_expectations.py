@@ -1,0 +1,176 @@
+"""What a dataset promises as a whole is measured, told with its value, and refused where it is broken."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandera.polars as pa
+import polars as pl
+import pytest
+
+from featurestore.definitions.contract import contract_of
+from featurestore.errors import DefinitionError
+from featurestore.quality.expectations import Surroundings
+from featurestore.quality.gate import inspect
+
+NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
+HOURS = [NOON - timedelta(hours=h) for h in (5, 4, 3, 1)]
+SHOPS = pl.LazyFrame({"shop": ["a", "b"], "turnover": [30.0, 40.0]})
+AROUND = Surroundings(now=NOON, dataset={"shops": SHOPS}.__getitem__, volumes=(4, 4, 5))
+
+
+def contract(declared="expect", **expected):
+    """The contract of some sales, with an expectation."""
+
+    class Sales(pa.DataFrameModel):
+        """Sales."""
+
+        shop: pl.String = pa.Field(nullable=True)
+        amount: pl.Float64 = pa.Field(nullable=True)
+        at: pl.Datetime("us", "UTC") = pa.Field()
+
+        class Config:
+            metadata = {"on_invalid": "quarantine", "tolerance": 0.5, declared: expected}
+
+    return contract_of(Sales)
+
+
+def look(sales=None, *, around=AROUND, declared="expect", **expected):
+    """Let four sales, or others, through the gate; returns the verdict."""
+    given = {"shop": ["a", "a", "b", "b"], "amount": [10.0, 20.0, 30.0, 10.0], "at": HOURS} | (sales or {})
+    frame = pl.DataFrame(given, schema=contract(**expected).schema)
+    return inspect(frame, contract(declared, **expected), dataset="sales", surroundings=around).verdict
+
+
+KEPT_AND_BROKEN = {
+    "rows": ({"rows": (4, None)}, {"rows": (5, None)}, "rows(5, None)", "4"),
+    "volume": ({"volume": 0.5}, {"volume": 0.1}, None, None),
+    "fresh": (
+        {"fresh": {"at": timedelta(hours=1)}},
+        {"fresh": {"at": timedelta(minutes=59)}},
+        "at.fresh(0:59:00)",
+        "datetime.timedelta(seconds=3600)",
+    ),
+    "null_share": ({"null_share": {"shop": 0.0}}, None, None, None),
+    "distinct": (
+        {"distinct": {"shop": (2, 2)}},
+        {"distinct": {"shop": (3, None)}},
+        "shop.distinct(3, None)",
+        "2",
+    ),
+    "mean": ({"mean": {"amount": (17, 18)}}, {"mean": {"amount": (18, 20)}}, "amount.mean(18, 20)", "17.5"),
+    "covers": ({"covers": {"shop": ["a", "b"]}}, {"covers": {"shop": ["a", "c"]}}, "shop.covers('c')", "0"),
+    "share": (
+        {"share": {"shop": {"a": (0.5, 0.5)}}},
+        {"share": {"shop": {"a": (0.6, None)}}},
+        "shop.share('a', 0.6, None)",
+        "0.5",
+    ),
+    "segments": (
+        {"segments": {("shop",): 2}},
+        {"segments": {("shop", "amount"): 1}},
+        "segments(shop, amount).missing(0)",
+        "2",
+    ),
+    "gap": (
+        {"gap": {"at": timedelta(hours=2)}},
+        {"gap": {"at": (timedelta(hours=1, minutes=59), ["shop"])}},
+        "at.gap(1:59:00 by shop)",
+        "datetime.timedelta(seconds=7200)",
+    ),
+    "increasing": ({"increasing": ["at"]}, {"increasing": ["amount"]}, "amount.increasing", "1"),
+    "one_label": (
+        {"one_label": {"shop": (["at"], 0.0)}},
+        {"one_label": {"amount": (["shop"], 0.5)}},
+        "amount.one_label(shop, 0.5)",
+        "1.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KEPT_AND_BROKEN)
+def test_a_kept_expectation_passes_and_a_broken_one_refuses(kind):
+    """The verdict names the rule and what was measured, and blames no row."""
+    kept, broken, rule, measured = KEPT_AND_BROKEN[kind]
+    verdict = look(**kept)
+    assert (verdict.decision, verdict.rules, verdict.unevaluated) == ("passed", (), {})
+    if rule is not None:
+        verdict = look(**broken)
+        assert (verdict.decision, verdict.rows_quarantined) == ("refused", 0)
+        assert [(count.rule, count.examples) for count in verdict.rules] == [(rule, (measured,))]
+
+
+def test_missing_values():
+    """A quarter is missing."""
+    verdict = look({"shop": ["a", None, "b", "b"]}, null_share={"shop": 0.2})
+    assert [(count.rule, count.examples) for count in verdict.rules] == [("shop.null_share(0.2)", ("0.25",))]
+
+
+def test_an_expectation_can_be_one_that_warns():
+    """It is counted, and the dataset passes."""
+    verdict = look(declared="expect_or_warn", distinct={"shop": (3, None)})
+    assert verdict.decision == "passed"
+    assert [count.warning for count in verdict.rules] == [True]
+
+
+def test_volume_is_compared_with_the_runs_before():
+    """With their median, once there are three."""
+    assert (
+        look(around=Surroundings(volumes=(40, 40, 41)), volume=0.5).rules[0].rule
+        == "volume(within 50% of 40)"
+    )
+    early = look(around=Surroundings(volumes=(40,)), volume=0.5)
+    assert early.unevaluated == {"volume": "fewer than 3 runs before"}
+
+
+def test_a_row_that_refers_to_nothing_is_a_bad_row():
+    """Missing values refer to nothing on purpose."""
+    verdict = look({"shop": ["a", "z", None, "b"]}, references={"shop": ("shops", "shop")})
+    assert (verdict.decision, verdict.rows_quarantined) == ("quarantined", 1)
+    assert [(count.rule, count.examples) for count in verdict.rules] == [
+        ("shop.references(shops: shop)", ("'z'",))
+    ]
+
+
+@pytest.mark.parametrize(("tolerated", "decision"), [(0.25, "passed"), (0.24, "refused")])
+def test_some_orphans_may_be_tolerated(tolerated, decision):
+    """Then no row is set apart."""
+    verdict = look({"shop": ["a", "z", None, "b"]}, references={"shop": ("shops", "shop", tolerated)})
+    assert (verdict.decision, verdict.rows_quarantined) == (decision, 0)
+
+
+def test_sums_agree_with_those_of_another_dataset():
+    """As a whole, and by group, a group that is missing included."""
+    assert look(sums_agree={"amount": ("shops", "turnover", 0.0, ["shop"])}).decision == "passed"
+    assert look(
+        {"amount": [10.0, 20.0, 30.0, 11.0]}, sums_agree={"amount": ("shops", "turnover", 0.01)}
+    ).rules
+    apart = {"shop": ["a", "a", "b", "c"]}
+    assert look(apart, sums_agree={"amount": ("shops", "turnover", 0.5)}).decision == "passed"
+    assert look(apart, sums_agree={"amount": ("shops", "turnover", 0.5, ["shop"])}).decision == "refused"
+
+
+def test_what_cannot_be_evaluated_is_said_and_is_no_pass():
+    """Without a moment or another dataset nothing is known of freshness or references."""
+    verdict = look(
+        around=Surroundings(), fresh={"at": timedelta(hours=1)}, references={"shop": ("shops", "shop")}
+    )
+    assert verdict.unevaluated == {
+        "fresh": "no moment stands for now",
+        "references": "no other dataset is at hand",
+    }
+    assert "not evaluated: fresh (no moment stands for now)" in verdict.explain()
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({"rowz": (1, 2)}, "there is no such expectation"),
+        ({"rows": 5}, "has not its form"),
+        ({"mean": {"price": (1, 2)}}, "there is no column 'price'"),
+        ({"gap": {"at": 5}}, "has not its form"),
+        ({"references": {"shop": ("shops", ("a", "b"))}}, "not as many columns"),
+    ],
+)
+def test_a_wrong_expectation_is_a_wrong_definition(expected, message):
+    """It names the schema and the expectation."""
+    with pytest.raises(DefinitionError, match=message):
+        look(**expected)

@@ -1,0 +1,136 @@
+"""A profile is exact where it says so, and the same whatever the parts in which the rows come."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import msgspec
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featurestore.errors import ContractError
+from featurestore.quality.column_profile import MOST_DAYS, MOST_VALUES, edge, middle, signed
+from featurestore.quality.exact import ExactSum, binned, bits, total
+from featurestore.quality.profile import Profile, profile
+
+NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
+FRAME = pl.DataFrame(
+    {
+        "amount": [1.5, 2.5, None, 0.0, float("nan")],
+        "count": [1, 2, 3, 2, 2],
+        "word": ["a", "b", "a", None, "é"],
+        "at": [NOON, NOON + timedelta(days=1), NOON, None, NOON],
+        "sure": [True, False, None, True, True],
+        "tags": [["x"], [], ["x", "y"], None, ["x"]],
+    }
+)
+
+
+def of(frame, **options):
+    return profile(frame, dataset="sales", **options)
+
+
+def test_what_is_told_of_each_kind_of_column():
+    """Counts, extremes, means, days, values."""
+    told = of(FRAME)
+    amount, count, word, at, sure, tags = told.columns.values()
+    assert told.rows == 5
+    assert (amount.nulls, amount.odd, amount.zeros, amount.least, amount.most) == (1, 1, 1, 0.0, 2.5)
+    assert amount.mean == pytest.approx(4 / 3)
+    assert (count.mean, count.deviation, count.quantile(0.5)) == (2.0, pytest.approx(math.sqrt(0.4)), 2.0)
+    assert count.values.top(1) == [(2, 3)]
+    assert (word.nulls, word.least, word.most, word.values.distinct) == (1, 1, 1, 3)
+    assert (at.least, at.days) == ("2024-02-29T12:00:00+00:00", {"2024-02-29": 3, "2024-03-01": 1})
+    assert (sure.kind, sure.zeros) == ("truth", 1)
+    assert (tags.kind, tags.most) == ("list", 2)
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(floats, min_size=1, max_size=50), st.sampled_from([47, 52]))
+@settings(deadline=None)
+def test_sums_are_exact(numbers, upper):
+    """As those of fractions."""
+    sum_ = total(binned(pl.Series(numbers), upper).rows(), upper)
+    assert Fraction(int(sum_.digits)) * Fraction(2) ** sum_.exponent == sum(map(Fraction, numbers))
+
+
+@given(floats, floats)
+def test_bins_keep_the_order_of_numbers(one, other):
+    """A larger number lies in no lower bin, and a bin is no wider than a 32nd of its numbers."""
+    a, b = (
+        signed(word >> 47)
+        for word in pl.Series([one, other]).to_frame("x").select(bits(pl.col("x"))).to_series()
+    )
+    assert (a <= b) if one <= other else (a >= b)
+    assert abs(edge(a)) <= abs(one)
+    if abs(one) > 1e-300:
+        assert abs(middle(a) - one) <= abs(one) / 32
+
+
+rows = st.lists(
+    st.tuples(
+        st.none() | st.integers(-5, 5),
+        st.none() | st.floats(width=32),
+        st.none() | st.sampled_from(["a", "b", "", "é"]),
+        st.none() | st.datetimes(datetime(2013, 1, 1), datetime(2013, 1, 9)),  # noqa: DTZ001 - the column has a zone
+    ),
+    max_size=12,
+)
+SCHEMA = {"i": pl.Int32, "f": pl.Float64, "s": pl.String, "t": pl.Datetime("us", "UTC")}
+
+
+@given(rows, rows)
+@settings(deadline=None)
+def test_the_profile_of_two_parts_is_that_of_both(one, other):
+    """Bit for bit, and through JSON."""
+    parts = [pl.DataFrame(part, schema=SCHEMA, orient="row") for part in (one, other)]
+    whole = of(pl.concat(parts))
+    assert of(parts[0]) + of(parts[1]) == whole
+    assert of(pl.concat(parts).lazy()) == whole
+    assert msgspec.json.decode(msgspec.json.encode(whole), type=Profile) == whole
+
+
+def test_many_values_are_sampled_fairly_and_added_exactly():
+    """Whatever the parts, the same values are kept, each with its exact count."""
+    frame = pl.select(n=pl.int_range(30_000) % 10_000, f=pl.int_range(30_000) / 7)
+    whole = of(frame)
+    assert of(frame[:1000]) + of(frame[1000:25_000]) + of(frame[25_000:]) == whole
+    values = whole.columns["n"].values
+    assert len(values.counts) == MOST_VALUES
+    assert {count for _, _, count in values.counts} == {3}
+    assert values.distinct == pytest.approx(10_000, rel=0.1)
+    for share in (0.01, 0.5, 0.99):
+        exact = frame["f"].quantile(share)
+        assert whole.columns["f"].quantile(share) == pytest.approx(exact, rel=1 / 32)
+
+
+def test_days_become_months_where_there_are_many():
+    """In whatever parts they come."""
+    days = pl.select(at=pl.datetime_range(datetime(1990, 1, 1), datetime(2010, 1, 1), "1d", time_zone="UTC"))  # noqa: DTZ001
+    assert days.height > MOST_DAYS
+    whole = of(days)
+    assert whole.columns["at"].days["2000-02"] == 29
+    assert of(days[:50]) + of(days[50:]) == whole
+
+
+def test_rank_correlations():
+    """Of two columns, over the rows in which both are there."""
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0, None], "b": [1.0, 8.0, 27.0, 5.0], "c": [3.0, 2.0, None, 1.0]})
+    assert of(frame).correlations() == {("a", "b"): 1.0, ("a", "c"): -1.0, ("b", "c"): pytest.approx(-0.5)}
+
+
+def test_profiles_of_different_datasets_do_not_add_up():
+    """Nor do those whose values were told apart by another hash."""
+    other = msgspec.structs.replace(of(FRAME), engine="polars 1")
+    with pytest.raises(ContractError, match="do not add up"):
+        of(FRAME) + other
+
+
+def test_the_hash_is_the_one_that_kept_profiles_were_made_with():
+    """Another one in a new version of Polars changes what profiles keep; `engine` then says so."""
+    assert of(pl.DataFrame({"a": ["x"]})).columns["a"].values.counts == ((15126531041306915455, "x", 1),)
+    assert ExactSum.of(12) == ExactSum("3", 2)
