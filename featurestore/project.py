@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.adapters.entity_rows import asked_frame, frame_of
+from featurestore.adapters.entity_rows import frame_of, rows_given
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
@@ -28,13 +28,14 @@ from featurestore.operations.materialize import MaterializeRecord, MaterializeRu
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
-from featurestore.operations.release import Release, catch_up, current, former, make_release, prune, switch
+from featurestore.operations.release import Release, current, go_back, publish
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.expectations import Surroundings
 from featurestore.quality.gate import inspect, require
 from featurestore.quality.history import Run
+from featurestore.quality.request_gate import RequestGate
 from featurestore.storage.files import append_line, read_lines, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -163,7 +164,14 @@ class Project:
         else:
             rows = frame_of(entity_rows, self._tables())
         return historical(
-            rows, service, views, self._engine, statuses=statuses, times=times, full_names=full_names
+            rows,
+            service,
+            views,
+            self._engine,
+            check=RequestGate(service).check_frame,
+            statuses=statuses,
+            times=times,
+            full_names=full_names,
         )
 
     def explain(
@@ -191,7 +199,7 @@ class Project:
         """
         service = self._service(features)
         return online(
-            asked_frame(entity_rows, service),
+            rows_given(entity_rows, service.name),
             service,
             self.store(),
             moment=self._moment(as_of),
@@ -203,7 +211,8 @@ class Project:
 
         See `featurestore.vectors.reader.VectorReader`.
         """
-        return VectorReader(self._service(features), self.store())
+        service = self._service(features)
+        return VectorReader(service, self.store(), check=RequestGate(service).check_rows)
 
     def training_set(self, name: str) -> TrainingManifest:
         """Build a training set."""
@@ -259,20 +268,11 @@ class Project:
     def release(self, *, keep: int = 5) -> Release:
         """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
         make = partial(open_store, create=True)
-        with locked(self.layout.releasing):
-            made, before = make_release(self.settings, self.catalog, self.store(), make), current(self.layout)
-            switch(self.layout, made.name)
-            # A server may read the one before for a moment yet.
-            prune(self.layout, keep, make, spare=before)
-        return made
+        return publish(self.settings, self.catalog, self.store(), make, keep=keep)
 
     def rollback(self, to: str | None = None) -> str:
         """Serve the former release (or the one named) from now on; returns its name."""
-        with locked(self.layout.releasing):
-            name = former(self.layout) if to is None else to
-            catch_up(self.layout, name, open_store)
-            switch(self.layout, name)
-        return name
+        return go_back(self.layout, to, open_store)
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""

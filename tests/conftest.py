@@ -44,7 +44,7 @@ class LastOrder(pa.DataFrameModel):
 class Basket(pa.DataFrameModel):
     """What is asked about."""
 
-    basket: pl.Float64 = pa.Field(description="worth of the basket")
+    basket: pl.Float64 = pa.Field(ge=0, lt=10_000, ne=13, description="worth of the basket")
 
 
 class Compared(pa.DataFrameModel):

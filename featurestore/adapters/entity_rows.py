@@ -12,8 +12,6 @@ from featurestore.errors import ContractError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from featurestore.definitions.feature_service import FeatureService
-
 
 def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     """Read entity rows.
@@ -51,21 +49,18 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     )
 
 
-def asked_frame(
-    rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]], service: FeatureService
-) -> pl.DataFrame:
-    """Read the rows that a service is asked for: a frame, or dictionaries.
+def rows_given(rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]], service: str) -> pl.DataFrame:
+    """Take rows of a request as a frame; Python's own types are taken for what they are.
 
     Raises
     ------
     ContractError
-        If the values of a column are of different kinds.
+        If the values of a column are of several types.
     """
     if isinstance(rows, pl.DataFrame | pl.LazyFrame):
         return rows.lazy().collect()
-    # Python's own types are taken for what they are; request.py decides whether they fit.
     names = {name: None for row in rows for name in row}
     try:
         return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"rows for service {service.name!r}: {str(error).splitlines()[0]}") from error
+        raise ContractError(f"rows for service {service!r}: {str(error).splitlines()[0]}") from error

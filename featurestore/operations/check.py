@@ -11,6 +11,7 @@ from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.conform import conform
 from featurestore.quality.expectations import expectations_of
+from featurestore.quality.row_gate import row_gate
 from featurestore.quality.rules import rules_of
 from featurestore.vectors.complete import compute
 
@@ -38,6 +39,7 @@ def check(catalog: Catalog) -> int:
         _check_function(derived, derived.function, derived.inputs, derived.contract)
         count += 1
     for view in catalog.on_demand.values():
+        row_gate(view.request)
         compute(view, pl.DataFrame(schema=view.input_schema))
         count += 1
     return count + len(catalog.services)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.quality.request_gate import RequestGate
 from featurestore.timing.join import STATUS_SUFFIX, read_at
 from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
@@ -49,13 +50,14 @@ def online(
     Raises
     ------
     ContractError
-        If the entity rows cannot be used.
+        If the entity rows cannot be used, or a request value breaks its contract.
     MissingDataError
         If a view is not materialized.
     SkewError
         If the store was written by another definition, or is ahead of `moment`.
     """
     rows = entity_rows_of(entity_rows, service, with_moment=False)
+    RequestGate(service).check_frame(rows)
     reads = service.reads
     found = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
     parts = [

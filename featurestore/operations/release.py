@@ -64,6 +64,33 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     views: dict[str, ViewState]
 
 
+def publish(
+    settings: Settings,
+    catalog: Catalog,
+    store: OnlineStore,
+    open_store: Callable[[Settings], OnlineStore],
+    *,
+    keep: int,
+) -> Release:
+    """Freeze a project as a release, serve it from now on, and of the others keep the last; raises as `make_release` does."""
+    layout = Layout(settings.data)
+    with locked(layout.releasing):
+        made, before = make_release(settings, catalog, store, open_store), current(layout)
+        switch(layout, made.name)
+        # A server may read the one before for a moment yet.
+        prune(layout, keep, open_store, spare=before)
+    return made
+
+
+def go_back(layout: Layout, to: str | None, open_store: Callable[[Settings], OnlineStore]) -> str:
+    """Serve the former release, or the one named, from now on; returns its name. Raises as `catch_up` and `former` do."""
+    with locked(layout.releasing):
+        name = former(layout) if to is None else to
+        catch_up(layout, name, open_store)
+        switch(layout, name)
+    return name
+
+
 def make_release(
     settings: Settings, catalog: Catalog, store: OnlineStore, open_store: Callable[[Settings], OnlineStore]
 ) -> Release:

@@ -11,6 +11,7 @@ from featurestore.definitions.digest import service_digest
 from featurestore.operations.build import path_of, scan
 from featurestore.operations.validate import profiled
 from featurestore.quality.gate import admit, inspect
+from featurestore.quality.request_gate import RequestGate
 from featurestore.storage.files import write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 from featurestore.storage.views import rows_of
@@ -61,7 +62,7 @@ def build_training_set(
     Raises
     ------
     ContractError
-        If the entity rows break their contract; the last good training set stays as it was.
+        If the entity rows break their contract, or that of requests; the last good training set stays as it was.
     MissingDataError
         If a dataset is not built yet.
     """
@@ -69,7 +70,8 @@ def build_training_set(
     asked = engine.transform(training, inputs)
     rows = admit(inspect(asked, training.contract, dataset=training.name))
     views = [rows_of(selection, layout) for selection in training.service.reads]
-    joined = historical(rows, training.service, views, engine, statuses=True)
+    check = RequestGate(training.service).check_frame
+    joined = historical(rows, training.service, views, engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
     manifest = TrainingManifest(
         name=training.name,

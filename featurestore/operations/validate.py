@@ -12,7 +12,7 @@ from featurestore.quality.gate import Inspection, inspect, require
 from featurestore.quality.history import run_of
 from featurestore.quality.profile import Profile, profile
 from featurestore.quality.quarantine import keep, refuse
-from featurestore.storage.files import append_line, readable, write_record
+from featurestore.storage.files import append_line, readable, write_bytes, write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +58,11 @@ def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str
         refuse(inspection, layout, name)
         append_line(run_of(verdict, None, at), layout.history(name))
         require(verdict)
+    before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
     made = profiled(path, contract, layout.profile(name), dataset=name)
+    if before is not None and before != layout.profile(name).read_bytes():
+        write_bytes(before, layout.profile_before(name))
     append_line(run_of(verdict, made, at), layout.history(name))
     return verdict
 

@@ -50,6 +50,8 @@ class Rule:
         True where what breaks it is counted and passes.
     scalar
         True where the rule speaks of the dataset as a whole; then no row can be blamed.
+    across
+        True where it compares rows with each other, so that of a row alone it says nothing.
     lasting
         True where rows that keep it keep it whatever other rows are taken away.
     """
@@ -63,6 +65,7 @@ class Rule:
     find: Callable[[pl.LazyFrame], Outcome] | None = None
     warning: bool = False
     scalar: bool = False
+    across: bool = False
     lasting: bool = False
 
     def outside(self, measured: Any) -> bool:
@@ -96,6 +99,7 @@ def unique_rule(columns: tuple[str, ...], name: str | None = None) -> Rule:
         name or f"unique({', '.join(columns)})",
         columns,
         find=lambda frame: duplicated_rows(frame, columns, ROW),
+        across=True,
         lasting=True,
     )
 

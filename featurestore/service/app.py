@@ -7,7 +7,7 @@ import gc
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -25,7 +25,6 @@ from featurestore.service.state import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from datetime import datetime
 
     from starlette.types import Receive, Scope, Send
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from featurestore.vectors.reader import Vectors
 
 JSON = (b"content-type", b"application/json")
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _online_request = msgspec.json.Decoder(feast.OnlineRequest)
 _push_request = msgspec.json.Decoder(feast.PushRequest)
 _write_request = msgspec.json.Decoder(feast.WriteRequest)
@@ -61,7 +61,7 @@ async def vectors(call: Call) -> bytes:
     endpoint = serving.endpoint(call.scope["path_params"]["service"])
     call.state.permit(call.scope["caller"], endpoint.name)
     rows, as_of = endpoint.decode(call.body)
-    moment = serving.now() if as_of is None else as_of.astimezone(UTC)
+    moment = serving.now() if as_of is None else _utc(as_of)
     try:
         found, stale = await _looked_up(call, endpoint, rows, moment)
     except SkewError as error:
@@ -245,6 +245,13 @@ def settle() -> None:
     """Set aside what is loaded: looking through it for garbage would hold up requests by tens of milliseconds."""
     gc.collect()
     gc.freeze()
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # within a day of the first or the last moment that there is
+        return EARLIEST if moment.year == 1 else LATEST
 
 
 async def _looked_up(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.definitions.digest import service_digest
+from featurestore.quality.request_gate import RequestGate
 from featurestore.service.feast import Wire
 from featurestore.service.requests import request_type
 from featurestore.timing.epoch import microseconds
@@ -75,10 +76,16 @@ class Endpoint:
     ) -> None:
         self.service, self.name, self.named = service, service.name, named
         self.digest = service_digest(service)
-        self.reader = VectorReader(service, store)
-        self.last_known = None if remembered is None else VectorReader(service, remembered)
-        self.request = request_type(service, most=most)
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.request)
+        check = RequestGate(service).check_rows if service.on_demand else None
+        self.reader = VectorReader(service, store, check=check)
+        self.last_known = None if remembered is None else VectorReader(service, remembered, check=check)
+        self._most = most
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(request_type(service, most=most))
+
+    @cached_property
+    def request(self) -> type[Any]:
+        """The type of requests, for publication."""
+        return request_type(self.service, most=self._most, promised=True)
 
     @cached_property
     def wire(self) -> Wire:

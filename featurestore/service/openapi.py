@@ -17,6 +17,7 @@ from featurestore.service.endpoint import Answer
 from featurestore.service.feast import OnlineRequest, OnlineResponse, PushRequest, WriteRequest
 from featurestore.service.guard import OPEN
 from featurestore.service.problems import ProblemBody
+from featurestore.service.promises import promises
 
 if TYPE_CHECKING:
     from featurestore.service.endpoint import Endpoint
@@ -29,7 +30,7 @@ PROBLEMS = {
     "404": "There is no such feature service, view or feature.",
     "409": "The store is ahead of `as_of`.",
     "413": "The body is too large.",
-    "422": "A value is missing, unknown or of another type.",
+    "422": "A value is missing, unknown, of another type, or breaks its contract.",
     "500": "The server failed.",
     "503": "Busy, late, or the store does not answer; try again after `Retry-After` seconds.",
 }
@@ -173,10 +174,18 @@ def _rows(endpoint: Endpoint, serving: Serving) -> list[dict[str, Any]]:
     except FeatureStoreError:
         found = []
     schema = {**endpoint.service.key_schema, **endpoint.service.request_schema}
-    return found or [{name: _sample(dtype, serving.now()) for name, dtype in schema.items()}]
+    promised = {c.name: promises(c) for view in endpoint.service.on_demand for c in view.request.columns}
+    return found or [
+        {name: _sample(dtype, promised.get(name, {}), serving.now()) for name, dtype in schema.items()}
+    ]
 
 
-def _sample(dtype: pl.DataType, now: datetime) -> Any:
+def _sample(dtype: pl.DataType, promised: dict[str, Any], now: datetime) -> Any:
+    for keyword in ("minimum", "maximum"):
+        if keyword in promised:
+            return promised[keyword]
+    if "enum" in promised:
+        return promised["enum"][0]
     kinds: tuple[tuple[Any, Any], ...] = (
         (pl.String, "a"),
         (pl.Boolean, True),

@@ -127,8 +127,13 @@ def readable(name: str, path: Path) -> Iterator[None]:
 
 def write_text(text: str, path: Path) -> None:
     """Write text as UTF-8."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write bytes as they are."""
     with aside(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
 
 
 def write_record(record: msgspec.Struct, path: Path, *, indent: int = 2) -> None:

@@ -43,6 +43,10 @@ class Layout:
         """Profile of the data in place."""
         return self.data / "profiles" / f"{name}.json"
 
+    def profile_before(self, name: str) -> Path:
+        """Profile of the data that were in place before."""
+        return self.data / "records" / "profiles" / f"{name}.json"
+
     def history(self, name: str) -> Path:
         """File of what each run found of a dataset, one line each."""
         return self.data / "records" / "history" / f"{name}.jsonl"

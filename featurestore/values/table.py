@@ -6,6 +6,7 @@ exactly, and a definition that uses it is refused with the reason given here.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, cast
 
 import polars as pl
@@ -90,6 +91,14 @@ def feast_type(dtype: pl.DataType) -> str:
     if kind in _SCALARS:
         return _SCALARS[kind]
     raise ValueError(_REFUSED.get(kind, "it has no stored form"))
+
+
+@cache
+def integer_limits(dtype: pl.DataType) -> tuple[int, int]:
+    """Return the least and the greatest value of an integer dtype."""
+    limits: Any = dtype
+    low, high = pl.select(low=limits.min(), high=limits.max()).row(0)
+    return low, high
 
 
 def _instance(dtype: Any) -> pl.DataType:

@@ -48,7 +48,8 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
     """Run an on-demand view over rows of its inputs.
 
-    Floats that are not finite become null; floats are rounded once to the declared width.
+    Floats that are not finite become null; floats are rounded once to the declared width. A request value that is no
+    number is null where its contract says ``nan: null``.
 
     Returns
     -------
@@ -61,7 +62,8 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
         If the function fails, or does not give one row for each row in its declared columns and dtypes.
     """
     try:
-        result = call(view.name, view.function, inputs.lazy()).select(_declared(view)).collect()
+        given = inputs.lazy().with_columns(_without_nan(view))
+        result = call(view.name, view.function, given).select(_declared(view)).collect()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
     if result.height != inputs.height:
@@ -70,6 +72,15 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
             hint="compute each row from its own values: no filter, no aggregate",
         )
     return result
+
+
+@lru_cache(maxsize=256)
+def _without_nan(view: OnDemandFeatureView) -> list[pl.Expr]:
+    return [
+        pl.col(column.name).fill_nan(None)
+        for column in view.request.columns
+        if column.dtype.is_float() and column.metadata.get("nan") == "null"
+    ]
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from featurestore.definitions.feature_service import FeatureService
@@ -27,6 +27,7 @@ def historical(
     views: Sequence[ViewRows],
     engine: ComputeEngine,
     *,
+    check: Callable[[pl.DataFrame], None] | None = None,
     statuses: bool = False,
     times: bool = False,
     full_names: bool = False,
@@ -39,6 +40,8 @@ def historical(
         Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand views.
     views
         The rows of each of ``service.reads``.
+    check
+        Called with the entity rows in their declared dtypes; raises where their values may not be asked with.
     statuses
         True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
     times
@@ -58,6 +61,8 @@ def historical(
         If the entity rows cannot be used.
     """
     rows = entity_rows_of(entity_rows, service, with_moment=True)
+    if check is not None:
+        check(rows)
     joined = engine.historical(rows, views) if views else rows
     read = joined.select(joined.columns[rows.width :])
     vector = complete(rows, read, service)

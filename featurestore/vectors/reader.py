@@ -84,10 +84,18 @@ class VectorReader:
         Says what the vector is.
     store
         Where it is read.
+    check
+        Called with the rows before they are looked up; raises where their values may not be asked with.
     """
 
-    def __init__(self, service: FeatureService, store: RowReader) -> None:
-        self._service, self._store = service, store
+    def __init__(
+        self,
+        service: FeatureService,
+        store: RowReader,
+        *,
+        check: Callable[[Sequence[Sequence[Any]]], None] | None = None,
+    ) -> None:
+        self._service, self._store, self._check = service, store, check
         self.columns = (*service.key_schema, *service.request_schema)
         self._reads = [_ready(selection, self.columns) for selection in service.reads]
         self._keys = {name: key_check(name, dtype) for name, dtype in service.key_schema.items()}
@@ -105,7 +113,7 @@ class VectorReader:
         Raises
         ------
         ContractError
-            If a key is missing or of another type, or a request value is of another type.
+            If a key is missing or of another type, or a request value is of another type or breaks its contract.
         MissingDataError
             If a view is not materialized.
         SkewError
@@ -123,6 +131,8 @@ class VectorReader:
 
     def read_checked(self, rows: Sequence[Sequence[Any]], *, moment: datetime) -> Vectors:
         """Look up rows whose values are known to be of their dtypes, each in the order of `columns`."""
+        if self._check is not None:
+            self._check(rows)
         keys = [[encode_key(read.key_of(row)) for row in rows] for read in self._reads]
         values, statuses, events = self.stored(keys, len(rows), moment=moment)
         computed = [view.compute(rows, values) for view in self._computed]

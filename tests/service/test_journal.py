@@ -69,7 +69,7 @@ def test_what_was_served_is_logged_and_replays(shop):
         shop.replay("buying")
     with running(shop.settings.root, log_features=1.0) as client:
         for customer in range(5):
-            client.vectors({"customer": customer, "basket": 0.1}, {"customer": None, "basket": None})
+            client.vectors({"customer": customer, "basket": 0.1}, {"customer": None, "basket": 0.2})
         client.post(
             "/get-online-features", {"features": ["last_order:amount"], "entities": {"customer": [1]}}
         )

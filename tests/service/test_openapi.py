@@ -11,7 +11,7 @@ from serving import running
 @pytest.fixture(scope="module")
 def server(shared_shop):
     shared_shop.materialize()
-    with running(shared_shop.settings.root, max_bytes=50_000) as client:
+    with running(shared_shop.settings.root, max_bytes=200_000) as client:
         yield client
 
 

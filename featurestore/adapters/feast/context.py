@@ -13,6 +13,7 @@ import polars as pl
 from featurestore.config import Settings, load_settings
 from featurestore.definitions.catalog import Catalog, load_catalog
 from featurestore.errors import ContractError
+from featurestore.quality.row_gate import refuse, row_gate
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
@@ -60,4 +61,6 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
         if dtype.is_temporal() and values.dtype.is_integer():
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
         columns.append(values.cast(dtype))
-    return compute(view, pl.DataFrame(columns)).to_dict(as_series=False)
+    given = pl.DataFrame(columns)
+    refuse([row_gate(view.request).broken_in(given.select(view.request.schema.names()))])
+    return compute(view, given).to_dict(as_series=False)

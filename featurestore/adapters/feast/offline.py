@@ -20,6 +20,7 @@ from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
 from featurestore.quality.gate import admit
+from featurestore.quality.request_gate import RequestGate
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
@@ -137,8 +138,12 @@ class PolarsOfflineStore(OfflineStore):
             rows = frame_of(entity_df, _tables(context, layout))
         moments = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
 
+        check = RequestGate(service).check_frame
+
         def run() -> pl.DataFrame:
-            joined = historical(rows, service, views, PolarsEngine(), full_names=full_feature_names)
+            joined = historical(
+                rows, service, views, PolarsEngine(), check=check, full_names=full_feature_names
+            )
             bare = {name: full.partition("__")[2] for name, full in service.full_names.items()}
             return joined if full_feature_names else joined.rename(bare)
 

@@ -1,0 +1,375 @@
+"""The gate of rows says of each row what the gate of datasets says of it, without a frame."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from featurestore.definitions.contract import contract_of
+from featurestore.errors import ContractError, DefinitionError
+from featurestore.quality.gate import inspect
+from featurestore.quality.patterns import flat_pattern
+from featurestore.quality.predicate import predicate_of
+from featurestore.quality.row_gate import RowGate
+
+NAN, INF = float("nan"), float("inf")
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+class Request(pa.DataFrameModel):
+    """What is asked about."""
+
+    bearing: pl.Float64 = pa.Field(ge=0, le=360)
+    carrier: pl.String = pa.Field(nullable=True, str_matches="^[A-Z]{2}$")
+    seats: pl.Int32 = pa.Field(isin=[100, 200])
+    sold: pl.Int32 = pa.Field(nullable=True)
+    fare: pl.Float32 = pa.Field(nullable=True, gt=0.1, metadata={"nan": "null"})
+
+    @pa.dataframe_check
+    def not_overbooked(cls, data):
+        return data.lazyframe.select(pl.col("sold") <= pl.col("seats"))
+
+    @pa.dataframe_check(raise_warning=True)
+    def carrier_known(cls, data):
+        return data.lazyframe.select(pl.col("carrier").is_not_null())
+
+
+GOOD = {"bearing": 90.0, "carrier": "UA", "seats": 100, "sold": 7, "fare": 12.5}
+gate = RowGate(contract_of(Request))
+
+
+def row(**changes):
+    return tuple((GOOD | changes).values())
+
+
+def broken(contract, *rows):
+    found = RowGate(contract).broken(rows)
+    return [] if found is None else [(breach.row, breach.rule) for breach in found.first]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, []),
+        ({"bearing": 360.0}, []),
+        ({"bearing": 360.5}, ["bearing.less_than_or_equal_to(360)"]),
+        ({"bearing": None}, ["bearing.not_null"]),
+        ({"bearing": NAN}, ["bearing.finite", "bearing.less_than_or_equal_to(360)"]),
+        ({"bearing": -INF}, ["bearing.finite", "bearing.greater_than_or_equal_to(0)"]),
+        ({"carrier": None}, []),
+        ({"carrier": "UA\n"}, ["carrier.str_matches('^[A-Z]{2}$')"]),
+        ({"seats": 150}, ["seats.isin([100, 200])"]),
+        ({"sold": None}, []),
+        ({"sold": 101}, ["not_overbooked"]),
+        ({"fare": NAN}, []),
+        ({"fare": 0.1}, ["fare.greater_than(0.1)"]),
+        ({"fare": 1e39}, ["fare.finite"]),
+        ({"seats": 150, "sold": 200}, ["seats.isin([100, 200])", "not_overbooked"]),
+    ],
+)
+def test_each_broken_rule_is_named(changes, rules):
+    """By the name that the gate gives it; a warning refuses nothing, and a fare that is no number is missing."""
+    assert broken(contract_of(Request), row(**changes)) == [(0, name) for name in rules]
+
+
+def test_a_refusal_says_row_rule_value_and_what_is_allowed():
+    """All that is wrong, at once."""
+    with pytest.raises(ContractError) as caught:
+        gate.admit([row(), row(bearing=400.0, sold=101)])
+    assert caught.value.message == (
+        "the request breaks schema Request:\n"
+        "  row 1: bearing.less_than_or_equal_to(360), given 400.0\n"
+        "  row 1: not_overbooked, given sold = 101, seats = 100"
+    )
+    assert caught.value.hint == (
+        "allowed are bearing: Float64, not_null, finite, greater_than_or_equal_to(0), less_than_or_equal_to(360)"
+    )
+
+
+def test_a_refusal_is_short():
+    """Few breaches, each value cut."""
+    with pytest.raises(ContractError) as caught:
+        gate.admit([row(carrier="x" * 10_000)] * 100)
+    assert caught.value.message.endswith("\n  … and 95 more")
+    assert len(caught.value.message) < 1_000
+
+
+def test_values_can_be_kept_out_of_a_refusal():
+    """Where they are nobody's business."""
+    with pytest.raises(ContractError) as caught:
+        gate.admit([row(bearing=400.0)], show=False)
+    assert "400" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bearing": "north"}, {"carrier": 7}, {"seats": 2**40}, {"fare": "\ud800"}]
+)
+def test_a_value_of_another_type_is_refused(changes):
+    """Where it is looked at."""
+    with pytest.raises(ContractError, match="schema Request: a value is of another type"):
+        gate.admit([row(**changes)])
+
+
+def test_no_rows_break_nothing():
+    """As everywhere."""
+    gate.admit([])
+
+
+def test_what_speaks_of_many_rows_says_nothing_of_a_request():
+    """Uniqueness, windows and aggregates are left out; what looks into lists, or compares with a moment, is not."""
+
+    class Rows(pa.DataFrameModel):
+        """Rows."""
+
+        a: pl.Int64 = pa.Field(unique=True)
+        many: Annotated[pl.List, pl.Int64] = pa.Field()
+        day: pl.Date = pa.Field()
+
+        @pa.dataframe_check
+        def rises(cls, data):
+            return data.lazyframe.select(pl.col("a") > pl.col("a").shift())
+
+        @pa.dataframe_check
+        def below_the_mean(cls, data):
+            return data.lazyframe.select((pl.col("a") > 0) & (pl.col("a") <= pl.col("a").mean()))
+
+        @pa.dataframe_check
+        def alone_in_its_group(cls, data):
+            return data.lazyframe.select(pl.len().over("a") == 1)
+
+        @pa.dataframe_check
+        def few(cls, data):
+            return data.lazyframe.select(pl.len() < 2)
+
+        @pa.dataframe_check
+        def all_positive(cls, data):
+            return data.lazyframe.select(pl.col("many").list.eval(pl.element() > 0).list.all())
+
+        @pa.dataframe_check
+        def recent(cls, data):
+            return data.lazyframe.select(pl.col("day") > pl.date(2020, 1, 1))
+
+        class Config:
+            unique = ["a", "day"]
+
+    names = [rule.name for rule in RowGate(contract_of(Rows)).rules]
+    assert names == ["a.not_null", "many.not_null", "day.not_null", "all_positive", "recent"]
+    assert broken(contract_of(Rows), (1, [1, -1], date(2024, 1, 1)), (1, [1], date(2019, 1, 1))) == [
+        (0, "all_positive"),
+        (1, "recent"),
+    ]
+
+
+def test_a_contract_that_only_warns_refuses_nothing():
+    """As at the gate of datasets."""
+
+    class Lenient(Request):
+        """Lenient."""
+
+        class Config:
+            metadata = {"on_invalid": "warn"}
+
+    RowGate(contract_of(Lenient)).admit([row(bearing=None)])
+
+
+def test_a_check_that_selects_no_one_expression_is_run_by_itself():
+    """As for a dataset."""
+
+    class Odd(Request):
+        """Odd."""
+
+        @pa.dataframe_check
+        def odd(cls, data):
+            return data.lazyframe.with_columns(x=pl.col("bearing") > 1).select("x")
+
+    gate = RowGate(contract_of(Odd))
+    gate.admit([row(bearing=2.0)])
+    with pytest.raises(ContractError, match="row 1: odd"):
+        gate.admit([row(bearing=2.0), row(bearing=0.5)])
+
+
+def test_what_python_decides():
+    """Of a good row nothing is asked of Polars but what only Polars knows."""
+    predicate = predicate_of(contract_of(Request))
+    assert predicate.good(row())
+    assert {rule.name for rule in gate.rules} - predicate.covers == {"not_overbooked"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "python"),
+    [
+        ("^[A-Z]{2}$", r"^[A-Z]{2}\Z"),
+        ("N[0-9]{1,5}[A-Z]{0,2}$", r"^N[0-9]{1,5}[A-Z]{0,2}\Z"),
+        (r"\d+\.\d+", r"^\d+\.\d+"),
+        (r"cost: 5\$", r"^cost: 5\$"),
+        ("(a+)+$", None),  # Python may need for ever
+        ("a*a*a*b", None),  # and here nearly
+        ("a|b", None),
+        ("(?i)a", None),
+        ("a{,3}", None),  # another meaning in each
+        ("a++", None),
+        (r"\bx", None),
+        (r"\p{Greek}", None),
+        ("[[:alpha:]]", None),
+        ("[a&&b]", None),
+        ("a^b", None),
+        ("a$b", None),
+        ("[z-a]", None),
+        ("a{5,2}", None),
+    ],
+)
+def test_patterns_that_python_reads_as_polars_does(pattern, python):
+    """One meaning, and never slow; all others are left to Polars."""
+    assert flat_pattern(pattern, anchored=True) == python
+
+
+FLOATS = [-INF, -1.5, -0.0, 0.0, 0.1, 0.30000000000000004, 1.0, 16777217.0, 1e39, INF, NAN]
+TEXTS = [
+    "",
+    "a",
+    "b",
+    "ab",
+    "AB",
+    "AB1",
+    "a\n",
+    "é",
+    "٣",
+    "7",
+    "a-b",
+    "\x1c",
+    " ",
+    "\u2028",
+    "a" * 101,
+    "a" * 100,
+]
+# dtype as written in a schema: values, some of them bounds.
+VALUES = {
+    pl.Boolean: [True, False],
+    pl.Int8: [-128, -1, 0, 1, 127],
+    pl.UInt8: [0, 1, 2, 255],
+    pl.Int64: [-(2**63), -1, 0, 1, 2**53, 2**53 + 1, 2**63 - 1],
+    pl.UInt64: [0, 1, 2**63, 2**64 - 1],
+    pl.Float32: FLOATS,
+    pl.Float64: FLOATS,
+    pl.String: TEXTS,
+    pl.Binary: [b"", b"a", b"b"],
+    pl.Date: [date(1969, 12, 31), date(1970, 1, 1), date(2024, 2, 29)],
+    Annotated[pl.Datetime, "us", "UTC"]: [
+        NOON,
+        NOON + timedelta(microseconds=1),
+        datetime(1969, 1, 1, tzinfo=UTC),
+    ],
+    Annotated[pl.Datetime, "ms", "UTC"]: [NOON, NOON + timedelta(microseconds=1)],
+    Annotated[pl.Decimal, 10, 2]: [Decimal("0.00"), Decimal("1.25"), Decimal("-3.00")],
+    Annotated[pl.List, pl.Int64]: [[], [1], [None]],
+}
+PATTERNS = [
+    "^[a-z]+$", "a", "[A-Z]{2}[0-9]?$", r"\d+", r"^\w+$", r"\s*$", r"^\S$", ".", "a$", "a|b", "^.{1,3}$", "(?i)ab",
+    "[^a]+$", "é", "", "a{100}", r"\D", r"[a-z]-[a-z]$", r"^\w$|^$",
+]  # fmt: skip
+
+
+@st.composite
+def fields(draw, dtype):
+    """A field of a schema: nullability and some of Pandera's built-in checks."""
+    bounds = [value for value in VALUES[dtype] if not isinstance(value, list) and value is not NAN]
+    some = st.sampled_from(bounds) if bounds else st.nothing()
+    checks = {}
+    if bounds:
+        checks |= {
+            "eq": some,
+            "ne": some,
+            "isin": st.lists(some, max_size=3),
+            "notin": st.lists(some, max_size=3),
+        }
+        checks |= dict.fromkeys(("gt", "ge", "lt", "le"), some)
+        pair = st.lists(some, min_size=2, max_size=2, unique=True).map(sorted)
+        checks["in_range"] = st.tuples(pair, st.booleans(), st.booleans()).map(
+            lambda drawn: dict(
+                zip(
+                    ("min_value", "max_value", "include_min", "include_max"),
+                    (*drawn[0], *drawn[1:]),
+                    strict=True,
+                )
+            )
+        )
+    if dtype in (pl.Float32, pl.Float64, pl.Int8, pl.Int64, pl.UInt64):
+        # Numbers of the other kind, and beyond the dtype.
+        odd = some | st.sampled_from([-1, 1000, 2**40, 16777217, 0.5])
+        checks |= dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne"), odd)
+    if dtype is pl.String:
+        pattern = st.sampled_from(PATTERNS)
+        lengths = [{"exact_value": 2}, {"min_value": 1}, {"max_value": 2}, {"min_value": 1, "max_value": 2}]
+        checks |= {
+            "str_matches": pattern,
+            "str_contains": pattern,
+            "str_startswith": some,
+            "str_endswith": some,
+        }
+        checks["str_length"] = st.sampled_from(lengths)
+    names = draw(st.lists(st.sampled_from(sorted(checks)), max_size=3, unique=True)) if checks else []
+    options = {
+        "nullable": draw(st.booleans()),
+        "unique": draw(st.booleans()),
+        "ignore_na": draw(st.booleans()),
+    }
+    if dtype in (pl.Float32, pl.Float64) and draw(st.booleans()):
+        options["metadata"] = {"nan": "null"}
+    return options | {name: draw(checks[name]) for name in names}
+
+
+@st.composite
+def contracts_and_rows(draw):
+    """A contract of some columns with a user's own check over two of them, and rows of them."""
+    dtypes = draw(st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=4))
+    columns = {f"c{i}": dtype for i, dtype in enumerate(dtypes)}
+    declared = {name: draw(fields(dtype)) for name, dtype in columns.items()}
+    numbers = [
+        name for name, dtype in columns.items() if dtype in (pl.Int8, pl.Int64, pl.Float32, pl.Float64)
+    ]
+    body = {name: pa.Field(**given) for name, given in declared.items()}
+    body |= {"__annotations__": columns, "__module__": __name__, "__doc__": "Generated."}
+    if numbers:
+        left, right = draw(st.sampled_from(numbers)), draw(st.sampled_from(numbers))
+
+        def own(cls, data):
+            return data.lazyframe.select(pl.col(left) <= pl.col(right))
+
+        body["own"] = pa.dataframe_check(own)
+    values = [st.none() | st.sampled_from(VALUES[dtype]) for dtype in dtypes]
+    rows = draw(st.lists(st.tuples(*values), min_size=1, max_size=4))
+    return type("Generated", (pa.DataFrameModel,), body), rows
+
+
+@given(contracts_and_rows())
+@settings(max_examples=300, deadline=None)
+def test_the_gate_of_rows_is_the_gate(drawn):
+    """Of any row, under any contract: the same rules are broken."""
+    model, rows = drawn
+    contract = contract_of(model)
+    try:
+        compiled = RowGate(contract)
+    except DefinitionError:  # Polars cannot compare these: then both gates say so
+        event("no contract")
+        with pytest.raises(DefinitionError):
+            inspect(pl.LazyFrame(schema=contract.schema), contract, dataset="rows")
+        return
+    total = 0
+    for values in rows:
+        frame = pl.DataFrame([values], schema=contract.schema, orient="row")
+        counts = inspect(frame.lazy(), contract, dataset="rows").verdict.rules
+        expected = {count.rule for count in counts}
+        found = compiled.broken([values])
+        count, first = (0, ()) if found is None else (found.count, found.first)
+        assert count == len(expected)
+        assert {breach.rule for breach in first} <= expected
+        assert repr(found) == repr(compiled.broken_in(frame))  # as text: NaN is not itself
+        total += count
+        event("broken" if count else "good")
+    together = compiled.broken(rows)
+    assert (0 if together is None else together.count) == total

@@ -1,0 +1,155 @@
+"""A request that breaks its contract is refused at every door, in the same words: serving, training, Feast's API."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+import pandera.polars as pa
+import polars as pl
+import pytest
+from serving import ROW, running
+
+import featurestore
+from featurestore.definitions.contract import contract_of
+from featurestore.errors import ContractError
+from featurestore.service.requests import promised_type
+
+NOW = datetime(2024, 1, 10, tzinfo=UTC)
+ALLOWED = "allowed are basket: Float64, not_null, finite, not_equal_to(13), greater_than_or_equal_to(0), less_than(10000)"
+# A basket, and the rule of the shop's schema that it breaks.
+WRONG = [
+    (-1.0, "basket.greater_than_or_equal_to(0)"),
+    (10_000.0, "basket.less_than(10000)"),
+    (13.0, "basket.not_equal_to(13)"),
+    (None, "basket.not_null"),
+]
+
+
+def message(basket, rule, row=1):
+    return f"the request breaks schema Basket:\n  row {row}: {rule}, given {basket}"
+
+
+@pytest.mark.parametrize(("basket", "rule"), WRONG)
+def test_the_same_words_at_every_door(shop, basket, rule):
+    """In process as a frame and as Python values, over HTTP and Feast's wire, and for training."""
+    shop.materialize()
+    rows = [ROW, ROW | {"basket": basket}]
+    dated = pl.DataFrame(rows).with_columns(event_timestamp=pl.lit(NOW))
+    for ask in (
+        lambda: shop.online(rows, "buying"),
+        lambda: shop.reader("buying").read(rows, moment=NOW),
+        lambda: shop.historical(dated, "buying"),
+        lambda: shop.historical(dated, ["compared:ratio"]),
+    ):
+        with pytest.raises(ContractError) as caught:
+            ask()
+        assert (caught.value.message, caught.value.hint) == (message(basket, rule), ALLOWED)
+    with running(shop.settings.root) as client:
+        answer = client.vectors(*rows)
+        assert answer.status_code == 422
+        problem = answer.json()["error"]
+        assert (problem["kind"], problem["message"]) == ("ContractError", message(basket, rule))
+        assert problem["hint"] == ALLOWED
+        columns = {name: [row[name] for row in rows] for name in ROW}
+        for named in ({"feature_service": "buying"}, {"features": ["compared:ratio"]}):
+            answer = client.post("/get-online-features", {**named, "entities": columns})
+            assert answer.status_code == 422
+            assert message(basket, rule) in json.loads(answer.json())["message"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_the_same_words_through_feasts_api(shop):
+    """Online and offline."""
+    from feast import FeatureStore  # noqa: PLC0415 - after the filters above
+
+    shop.apply()
+    shop.materialize()
+    store = FeatureStore(repo_path=str(shop.settings.feast_repo))
+    service = store.get_feature_service("buying")
+    rows = [ROW, ROW | {"basket": -1.0}]
+    dated = pl.DataFrame(rows).with_columns(event_timestamp=pl.lit(NOW)).to_pandas()
+    for ask in (
+        lambda: store.get_online_features(features=service, entity_rows=rows),
+        lambda: store.get_historical_features(entity_df=dated, features=service).to_arrow(),
+    ):
+        with pytest.raises(ContractError) as caught:
+            ask()
+        assert caught.value.message == message(-1.0, "basket.greater_than_or_equal_to(0)")
+
+
+def test_a_training_set_is_not_told_what_serving_would_refuse(shop_files):
+    """Even where its own schema would let it pass."""
+    schemas, orders = shop_files / "schemas/shop.py", shop_files / "data/raw/orders.csv"
+    loose = 'class Visits(pa.DataFrameModel):\n    basket: pl.Float64 = pa.Field(description="worth")\n    #'
+    schemas.write_text(schemas.read_text().replace("class Visits(Basket):", loose))
+    orders.write_text(orders.read_text().replace("20.1", "13"))
+    shop = featurestore.open(shop_files)
+    shop.validate("orders")
+    shop.build("last_order")
+    with pytest.raises(ContractError, match=r"Basket:\n  row 1: basket.not_equal_to\(13\), given 13.0"):
+        shop.training_set("visits")
+    assert not shop.layout.training("visits").exists()
+
+
+def test_a_request_value_that_is_no_number_is_missing_where_declared(shop_files):
+    """The function of the on-demand view sees null, in serving and in training."""
+    schemas, views = shop_files / "schemas/shop.py", shop_files / "feature_repo/shop.py"
+    wanted = 'pa.Field(nullable=True, metadata={"nan": "null"}, ge=0,'
+    schemas.write_text(schemas.read_text().replace("pa.Field(ge=0, lt", f"{wanted} lt"))
+    views.write_text(views.read_text().replace('pl.col("basket") /', 'pl.col("basket").fill_null(16.0) /'))
+    shop = featurestore.open(shop_files)
+    shop.validate("orders")
+    shop.build("last_order")
+    shop.materialize()
+    row = ROW | {"basket": float("nan")}
+    assert shop.reader("buying").read([row], moment=NOW).values[0][-1] == 2.0
+    assert shop.online([row], "buying")["ratio"].to_list() == [2.0]
+    dated = pl.DataFrame([row]).with_columns(event_timestamp=pl.lit(NOW))
+    assert shop.historical(dated, "buying")["ratio"].to_list() == [2.0]
+
+
+def test_what_was_refused_is_not_written_to_the_log(shop, capfdbinary):
+    """The kind of the error and no value, of keys or of requests."""
+    shop.materialize()
+    with running(shop.settings.root, log_requests=True) as client:
+        client.vectors({"customer": 424242, "basket": -777.0})
+    lines = [line for line in capfdbinary.readouterr().err.splitlines() if line.startswith(b"{")]
+    [entry] = [line for line in map(json.loads, lines) if line["event"] == "request"]
+    assert (entry["status"], entry["error"]) == (422, "ContractError")
+    assert not any(b"424242" in line or b"777" in line for line in lines)
+
+
+def test_rows_that_keep_the_contract_are_answered_as_before(shop):
+    """At the bounds too, and no rows at all."""
+    shop.materialize()
+    rows = [ROW | {"basket": basket} for basket in (0.0, 9_999.999)]
+    assert shop.reader("buying").read(rows, moment=NOW).statuses == [[1, 2, 1, 1]] * 2
+    assert shop.online(rows, "buying").height == 2
+    assert shop.reader("buying").read([], moment=NOW).values == []
+
+
+class Asked(pa.DataFrameModel):
+    """All that JSON Schema can say, and some that it cannot."""
+
+    worth: pl.Float64 = pa.Field(ge=0, lt=360, ne=3)
+    code: pl.String = pa.Field(nullable=True, str_matches="[A-Z]{2}$", str_length={"min_value": 1})
+    kind: pl.Int32 = pa.Field(isin=[2, 1])
+    small: pl.Int8 = pa.Field(nullable=True, ignore_na=False, in_range={"min_value": 0, "max_value": 5})
+    short: pl.Float32 = pa.Field(nullable=True, gt=0.1)
+    digits: pl.String = pa.Field(str_matches=r"\d+")
+    at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(ge=NOW)
+
+
+def test_what_json_schema_says_of_a_contract():
+    """Ranges, members, lengths, patterns and what may be null, where it means the same."""
+    said = {c.name: msgspec.json.schema(promised_type(c)) for c in contract_of(Asked).columns}
+    assert said == {
+        "worth": {"type": "number", "minimum": 0, "exclusiveMaximum": 360, "not": {"enum": [3]}},
+        "code": {"anyOf": [{"type": "string", "minLength": 1, "pattern": "^[A-Z]{2}$"}, {"type": "null"}]},
+        "kind": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1, "enum": [1, 2]},
+        "small": {"type": "integer", "minimum": 0, "maximum": 5},
+        "short": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+        "digits": {"type": "string"},
+        "at": {"type": "string", "format": "date-time"},
+    }
