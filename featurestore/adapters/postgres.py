@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ except ImportError as error:
         hint="pip install 'featurestore[postgres]'",
     ) from error
 
+MAX_NAME_BYTES = 63  # PostgreSQL cuts what is longer, in silence
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE TABLE IF NOT EXISTS {schema}.states (view text PRIMARY KEY, state bytea NOT NULL);
@@ -48,6 +50,7 @@ HELD = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
 UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
 """
+LIMITS = "54"  # class of errors: what is asked is too much for PostgreSQL, now and ever
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
 """
@@ -65,16 +68,14 @@ class PostgresStore:
     """
 
     def __init__(self, url: str, project: str) -> None:
-        self._schema = sql.Identifier(f"featurestore_{project}")
-        self._url = url
+        self._schema = sql.Identifier(schema_name(project))
+        self._url, self._made = url, False
         # A connection has one transaction at a time: each thread has its own.
         self._own = threading.local()
         self._opened: list[psycopg.Connection[Any]] = []
         weakref.finalize(self, _close, self._opened)
-        with _translated(url), self._connection.transaction():
-            # Two that start at once would both create the tables.
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [hash_of(project)])
-            self._run(TABLES)
+        with _translated(url):
+            self._connection.execute("SELECT 1")
 
     @property
     def _connection(self) -> psycopg.Connection[Any]:
@@ -95,6 +96,7 @@ class PostgresStore:
         """Apply rows and the view's state in one transaction; the greater version wins."""
         self._look_alive()
         with _translated(self._url), self._connection.transaction():
+            self._make_tables()
             self._connection.execute(ARRIVED)
             with self._connection.cursor().copy("COPY arrived (key, row) FROM STDIN (FORMAT BINARY)") as copy:
                 copy.set_types(["bytea", "bytea"])
@@ -105,6 +107,7 @@ class PostgresStore:
                 self._run(EMPTY, view)
             applied = self._run(MERGE, view).rowcount
             self._run(KEEP, view, msgspec.json.encode(state))
+        self._made = True
         return int(applied)
 
     def read(
@@ -130,7 +133,7 @@ class PostgresStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]], statement: str, values: list[Any]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         with _translated(self._url):
-            answer = self._run(statement, *values).fetchall()
+            answer = self._found(statement, *values)
         held: list[dict[bytes | None, bytes]] = [{} for _ in views]
         for place, key, content in answer:
             held[place][key] = content
@@ -146,14 +149,13 @@ class PostgresStore:
         """List all keys and rows of a view, in the order of the keys."""
         self._look_alive()
         with _translated(self._url):
-            answer = self._run("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
-            yield from answer
+            yield from self._found("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove all of views, and what is known of them."""
         self._look_alive()
         with _translated(self._url), self._connection.transaction():
-            for table in ("rows", "states"):
+            for table in ("rows", "states") if self._has_tables() else ():
                 self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
 
     def _look_alive(self) -> None:
@@ -161,14 +163,36 @@ class PostgresStore:
         with contextlib.suppress(psycopg.OperationalError):
             self._connection.execute("SELECT 1")
 
+    def _make_tables(self) -> None:
+        # By who writes first: who reads need not be allowed to.
+        if not (self._made or self._has_tables()):
+            # Two that start at once would both create the tables.
+            self._connection.execute(TAKE_TURN, [self._schema.as_string()])
+            self._run(TABLES)
+
+    def _has_tables(self) -> bool:
+        rows = f"{self._schema.as_string()}.rows"
+        return bool(self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [rows]).fetchone()[0])  # type: ignore[index]
+
+    def _found(self, statement: str, *values: Any) -> list[Any]:
+        try:
+            found: list[Any] = self._run(statement, *values).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return []  # nothing was written yet
+        return found
+
     def _run(self, statement: str, *values: Any) -> Any:
         query = sql.SQL(statement).format(schema=self._schema)
         return self._connection.execute(query, values or None, binary=bool(values))
 
 
-def hash_of(project: str) -> int:
-    """Return a number for a project, the same in every process."""
-    return int.from_bytes(project.encode()[:7].ljust(7), "big")
+def schema_name(project: str) -> str:
+    """Name the schema of a project: by its name, of which what does not fit gives way to a digest of all of it."""
+    name = f"featurestore_{project}".encode()
+    if len(name) > MAX_NAME_BYTES:
+        digest = hashlib.sha256(name).hexdigest()[:16].encode()
+        name = name[: MAX_NAME_BYTES - len(digest) - 1] + b"_" + digest
+    return name.decode(errors="ignore")
 
 
 def _close(connections: list[psycopg.Connection[Any]]) -> None:
@@ -181,10 +205,17 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if (getattr(error, "sqlstate", None) or "").startswith(LIMITS):
+            raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
         raise StoreError(
-            f"PostgreSQL at {url.rpartition('@')[2]} does not answer: {str(error).strip()}",
+            f"PostgreSQL at {_shown(url)} does not answer: {str(error).strip()}",
             hint="start it, or try again",
             retry=True,
         ) from error
     except psycopg.Error as error:
-        raise StoreError(f"PostgreSQL at {url.rpartition('@')[2]}: {str(error).strip()}") from error
+        raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
+
+
+def _shown(url: str) -> str:
+    # Without the password.
+    return url.rpartition("@")[2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -91,7 +93,11 @@ def release(
     """
     from featurestore.project import open as open_project  # noqa: PLC0415
 
-    made = open_project(project).release(keep=keep)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        made = open_project(project).release(keep=keep)
+    for warning in told:
+        sys.stderr.write(f"featurestore: {warning.message}\n")
     Output(json).result(
         made, f"release {made.name}: {len(made.services)} services, {len(made.views)} views, served now"
     )

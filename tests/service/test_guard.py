@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -62,6 +63,16 @@ def test_only_digests_are_kept(stored):
         remove_key(path, "redaer")
     remove_key(path, "reader")
     assert read_keys(path) == ()
+
+
+def test_keys_added_and_removed_at_once_are_all_kept_and_all_gone(tmp_path):
+    """Whoever reads, changes and writes them does so alone."""
+    path, names = tmp_path / "keys.json", [f"caller{number:02}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: add_key(path, name, scopes=(KeyScope.READ,)), names))
+        assert sorted(key.name for key in read_keys(path)) == names
+        list(pool.map(lambda name: remove_key(path, name), names[1:]))
+    assert [key.name for key in read_keys(path)] == names[:1]
 
 
 def test_a_running_server_follows_the_keys(stored):
