@@ -118,6 +118,8 @@ async def ready(call: Call) -> Response:
         faults = await state.lookups.run(serving.ready)
     except FeatureStoreError as error:
         faults = {"store": str(error)}
+    if state.followed.fault is not None:
+        faults["keys"] = state.followed.fault
     body: dict[str, Any] = {"status": "unready" if faults else "ready", "release": serving.release}
     body |= {"faults": faults} if faults else {}
     body |= {"refused": state.refused} if state.refused else {}

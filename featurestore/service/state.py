@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from featurestore.config import load_settings
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.release import current
+from featurestore.service.following import FollowedKeys, may_pass
 from featurestore.service.journal import Journal, RequestLog, Teller, log_line
-from featurestore.service.keys import Keys
 from featurestore.service.lookups import Lookups
 from featurestore.service.metrics import Metrics
 from featurestore.service.problems import RefusedError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from featurestore.service.options import Options
 
 POLL = 0.5
+LONGEST_PAUSE = 10.0
 
 
 class ServerState:
@@ -41,9 +42,9 @@ class ServerState:
         self.serving = Serving(options)
         self.refused: str | None = None
         self._layout = Layout(load_settings(Path(options.root)).data)
-        self._tried = self.serving.release
-        self._keys_seen = self._keys_stamp()
-        self.keys = Keys(self._layout.keys)
+        self._tried, self._again, self._pause = self.serving.release, 0.0, POLL
+        self.followed = FollowedKeys(self._layout.keys)
+        self.keys = self.followed.now()
         self.lookups = Lookups(options.threads, options.concurrency)
         self.metrics = Metrics(together=options.workers > 1)
         tellers: list[Teller] = [self.metrics]
@@ -78,42 +79,46 @@ class ServerState:
         """Take up new releases and keys as they come, until cancelled."""
         while True:
             await asyncio.sleep(POLL)
-            try:
-                await self.refresh()
-            except FeatureStoreError as error:
-                log_line({"event": "refresh_failed", "error": str(error)})
+            await self.refresh()
 
     async def refresh(self) -> None:
-        """Take up the release and the keys that stand now; what does not belong together is refused, and said."""
-        stamp = self._keys_stamp()
-        if stamp != self._keys_seen:
-            self.keys = Keys(self._layout.keys, asked_for=self.keys.asked_for)
-            self._keys_seen = stamp
-        name = current(self._layout) or WORKING
-        if name == self._tried:
-            return
-        self._tried, start = name, time.perf_counter()
+        """Take up the keys and the release that stand now.
+
+        Whatever goes wrong with one keeps neither the other nor the server from work: it is said, and looked at again.
+        """
+        self.keys = self.followed.now()
+        name = self.serving.release
         try:
+            name = current(self._layout) or WORKING
+            if name == self.serving.release:
+                self._tried, self.refused, self._pause = name, None, POLL
+            if name == self._tried or time.monotonic() < self._again:
+                return
+            start = time.perf_counter()
             # Requests at work keep what they began with.
             self.serving = await asyncio.to_thread(Serving, self.options)
-        except FeatureStoreError as error:
-            self.refused = str(error)
-            self.metrics.reloaded("refused")
-            log_line({"event": "release_refused", "release": name, "error": self.refused})
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - definitions are code, and may do anything
+            self._refuse(name, error)
             return
-        self.refused = None
+        self._tried, self.refused, self._pause = name, None, POLL
         self.metrics.reloaded("done")
         log_line({"event": "release", "release": name, "ms": round((time.perf_counter() - start) * 1000, 1)})
+
+    def _refuse(self, name: str, error: BaseException) -> None:
+        if may_pass(error):
+            # To load definitions takes from those who are answered: less and less often.
+            self._again = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        else:
+            self._tried = name
+        text = str(error) if isinstance(error, FeatureStoreError) else f"{type(error).__name__}: {error}"
+        if text != self.refused:
+            self.metrics.reloaded("refused")
+            log_line({"event": "release_refused", "release": name, "error": text})
+        self.refused = text
 
     def close(self) -> None:
         """End: let lookups end, and tell what was asked."""
         self.lookups.close()
         self.journal.close()
         self.served.close()
-
-    def _keys_stamp(self) -> tuple[int, int] | None:
-        try:
-            found = self._layout.keys.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_ino
