@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,13 +23,16 @@ from featurestore.service.openapi import docs, openapi
 from featurestore.service.options import Options
 from featurestore.service.problems import RefusedError
 from featurestore.service.state import ServerState
+from featurestore.storage.lock import patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
+    import polars as pl
     from starlette.types import Receive, Scope, Send
 
+    from featurestore.project import Project
     from featurestore.service.endpoint import Endpoint
     from featurestore.service.journal import Entry
     from featurestore.service.serving import Serving
@@ -268,4 +272,12 @@ async def _pushed(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
         raise ContractError(
             f"{rows.height:,} rows, more than {state.options.max_rows:,}", hint="push in batches"
         )
-    await state.lookups.run(lambda: project.push(view, rows))
+    # Its turn has come in the first half of its time or never: what is answered with 503 is not applied later.
+    asked = time.time() - call.entry.at
+    until = time.monotonic() + state.options.timeout / 2 - asked
+    await state.pushes.run(lambda: _in_turn(project, view, rows, until))
+
+
+def _in_turn(project: Project, view: str, rows: pl.DataFrame, until: float) -> None:
+    with patience(until):
+        project.push(view, rows)

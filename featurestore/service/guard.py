@@ -15,6 +15,7 @@ from featurestore.service.deadlines import Deadlines
 from featurestore.service.journal import Entry, log_line
 from featurestore.service.options import KeyScope
 from featurestore.service.problems import (
+    UNSURE,
     RefusedError,
     body_of,
     feast_body,
@@ -79,12 +80,8 @@ class Guard:
             if not self._deadlines.passed():
                 entry.status = CLOSED
                 raise
-            late = RefusedError(
-                503,
-                "TimedOut",
-                "the request took too long",
-                hint="send its body at once, or ask for fewer rows",
-            )
+            hint = UNSURE if scope["path"] in WRITES else "send its body at once, or ask for fewer rows"
+            late = RefusedError(503, "TimedOut", "the request took too long", hint=hint)
             await self._refuse(answering, late, scope["path"], entry)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
             await self._refuse(answering, error, scope["path"], entry)

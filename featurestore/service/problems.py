@@ -17,6 +17,8 @@ from featurestore.errors import (
 )
 
 RETRY_AFTER = "1"
+# Of a push that takes too long once its turn has come.
+UNSURE = "what was pushed may still be applied, and to push it again is safe"
 # The first that fits. Of the request: 4xx; of what is served: 5xx, and 503 where it may pass.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNameError, 404),

@@ -14,9 +14,10 @@ from featurestore.service.following import FollowedKeys, may_pass
 from featurestore.service.journal import Journal, RequestLog, Teller, log_line
 from featurestore.service.lookups import Lookups
 from featurestore.service.metrics import Metrics
-from featurestore.service.problems import RefusedError
+from featurestore.service.problems import UNSURE, RefusedError
 from featurestore.service.served import ServedLog
 from featurestore.service.serving import WORKING, Serving
+from featurestore.service.workers import Workers
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 LONGEST_PAUSE = 10.0
+# Of the time that a request may take, so that one in vain can still be answered from memory, or with what was wrong.
+SHARE = 0.8
+PUSHES, WAITING_PUSHES = 4, 28
+# What nobody waits for any more may end.
+LAST_SECONDS = 1.0
 
 
 class ServerState:
@@ -45,7 +51,10 @@ class ServerState:
         self._tried, self._again, self._pause = self.serving.release, 0.0, POLL
         self.followed = FollowedKeys(self._layout.keys)
         self.keys = self.followed.now()
-        self.lookups = Lookups(options.threads, options.concurrency)
+        answer = SHARE * options.timeout
+        self.lookups = Lookups("lookups", options.threads, options.concurrency, answer)
+        # Pushes wait for each other, and for whoever materializes: lookups must not wait for them.
+        self.pushes = Workers("pushes", PUSHES, WAITING_PUSHES, answer, hint=UNSURE)
         self.metrics = Metrics(together=options.workers > 1)
         tellers: list[Teller] = [self.metrics]
         if options.log_requests:
@@ -119,6 +128,7 @@ class ServerState:
 
     def close(self) -> None:
         """End: let lookups end, and tell what was asked."""
-        self.lookups.close()
+        self.pushes.close(LAST_SECONDS)
+        self.lookups.close(LAST_SECONDS)
         self.journal.close()
         self.served.close()
