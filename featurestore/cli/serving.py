@@ -152,7 +152,7 @@ def add(
     ] = None,
     service: Annotated[
         list[str] | None,
-        typer.Option(help="Feature services it may read; all, if none are given.", show_default=False),
+        typer.Option(help="Feature services it is for; all, if none are given.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -267,6 +267,7 @@ async def _looked_up(
 
 async def _pushed(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
     state, project = call.state, call.serving.project
+    state.permit_push(call.scope["caller"], view, call.serving)
     rows = feast.pushed_rows(project.catalog.view(view), columns)
     if rows.height > state.options.max_rows:
         raise ContractError(

@@ -80,6 +80,27 @@ class ServerState:
                 hint=f"it may read {', '.join(caller.services)}",
             )
 
+    def permit_push(self, caller: ApiKey | None, view: str, serving: Serving) -> None:
+        """Let a key push to a view, or refuse: a key for services may push to what they read.
+
+        Raises
+        ------
+        RefusedError
+            If the key is for services that do not read the view.
+        """
+        if caller is None or not caller.services:
+            return
+        known = serving.project.catalog.services
+        services = [known[name] for name in caller.services if name in known]
+        views = sorted({selection.view.name for service in services for selection in service.reads})
+        if view not in views:
+            raise RefusedError(
+                403,
+                "Forbidden",
+                f"API key {caller.name!r} may not push to {view!r}",
+                hint=f"it may push to what {', '.join(caller.services)} reads: {', '.join(views) or 'nothing'}",
+            )
+
     def keeps(self, entry: Entry) -> bool:
         """Say whether someone will be told of the rows of a request, and not only of their number."""
         return self.options.log_keys or self.served.wants(entry)
