@@ -8,8 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -24,6 +23,7 @@ from featurestore.service.options import Options
 from featurestore.service.problems import RefusedError
 from featurestore.service.state import ServerState
 from featurestore.storage.lock import patience
+from featurestore.timing.epoch import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from featurestore.service.serving import Serving
     from featurestore.vectors.reader import Vectors
 
+T = TypeVar("T")
 JSON = (b"content-type", b"application/json")
 _online_request = msgspec.json.Decoder(feast.OnlineRequest)
 _push_request = msgspec.json.Decoder(feast.PushRequest)
@@ -64,8 +65,8 @@ async def vectors(call: Call) -> bytes:
     serving = call.serving
     endpoint = serving.endpoint(call.scope["path_params"]["service"])
     call.state.permit(call.scope["caller"], endpoint.name)
-    rows, as_of = endpoint.decode(call.body)
-    moment = serving.now() if as_of is None else as_of.astimezone(UTC)
+    rows, as_of = _decoded(endpoint.decode, call.body)
+    moment = serving.now() if as_of is None else _asked_for(as_of)
     try:
         found, stale = await _looked_up(call, endpoint, rows, moment)
     except SkewError as error:
@@ -78,7 +79,7 @@ async def vectors(call: Call) -> bytes:
 async def get_online_features(call: Call) -> bytes:
     """Answer ``POST /get-online-features``, as Feast's feature server does."""
     state, serving = call.state, call.serving
-    asked = _online_request.decode(call.body)
+    asked = _decoded(_online_request.decode, call.body)
     state.permit(call.scope["caller"], asked.feature_service)
     if asked.feature_service is not None:
         endpoint = serving.endpoint(asked.feature_service)
@@ -93,7 +94,7 @@ async def get_online_features(call: Call) -> bytes:
 
 async def push(call: Call) -> Response:
     """Answer ``POST /push``: rows for training and serving at once."""
-    asked = _push_request.decode(call.body)
+    asked = _decoded(_push_request.decode, call.body)
     if asked.to not in feast.PUSHED:
         raise ContractError(
             f"to is {asked.to!r}: training would learn what serving never knew",
@@ -105,7 +106,7 @@ async def push(call: Call) -> Response:
 
 async def write_to_online_store(call: Call) -> bytes:
     """Answer ``POST /write-to-online-store``: a push by another name."""
-    asked = _write_request.decode(call.body)
+    asked = _decoded(_write_request.decode, call.body)
     await _pushed(call, asked.feature_view_name, asked.df)
     return b"null"
 
@@ -251,6 +252,20 @@ def settle() -> None:
     """Set aside what is loaded: looking through it for garbage would hold up requests by tens of milliseconds."""
     gc.collect()
     gc.freeze()
+
+
+def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except RecursionError as error:
+        raise RefusedError(400, "InvalidRequest", "the body is nested too deep") from error
+
+
+def _asked_for(as_of: datetime) -> datetime:
+    try:
+        return in_utc(as_of)
+    except OverflowError as error:
+        raise ContractError("as_of lies outside the years 1 to 9999 in UTC") from error
 
 
 async def _looked_up(

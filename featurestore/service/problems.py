@@ -30,6 +30,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (SkewError, 503),
     (DefinitionError, 422),
 )
+# What a decoder raises.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ def kind_of(error: Exception) -> str:
     """Name the kind of an error."""
     if isinstance(error, RefusedError):
         return error.kind
-    if isinstance(error, msgspec.MsgspecError):
+    if isinstance(error, UNREADABLE):
         return "InvalidRequest"
     return type(error).__name__ if isinstance(error, FeatureStoreError) else "InternalError"
 
@@ -92,7 +94,7 @@ def body_of(error: Exception, request_id: str) -> bytes:
     message, hint = "the server failed; its log says how, under this request_id", None
     if isinstance(error, FeatureStoreError):
         message, hint = error.message, error.hint
-    elif isinstance(error, msgspec.MsgspecError | UnicodeDecodeError):
+    elif isinstance(error, UNREADABLE):
         message = str(error)
     return msgspec.json.encode(ProblemBody(Problem(kind_of(error), message, request_id, hint)))
 
@@ -110,9 +112,7 @@ def headers_of(error: Exception) -> list[tuple[bytes, bytes]]:
 
 def feast_body(error: Exception) -> bytes:
     """Write the answer as Feast's clients read it: text that names one of Feast's own errors."""
-    message: Any = (
-        str(error) if isinstance(error, FeatureStoreError | msgspec.MsgspecError) else "the server failed"
-    )
+    message: Any = str(error) if isinstance(error, (FeatureStoreError, *UNREADABLE)) else "the server failed"
     kinds = {
         "feature service": "FeatureServiceNotFoundException",
         "feature view": "FeatureViewNotFoundException",
