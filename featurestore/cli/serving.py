@@ -45,7 +45,7 @@ def serve(
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     keyless: Annotated[
-        bool, typer.Option("--keyless", help="Answer other machines although there are no API keys.")
+        bool, typer.Option("--keyless", help="Answer whoever asks although there are no API keys.")
     ] = False,
 ) -> None:
     """Serve features over HTTP: Feast's wire format, and POST /v1/vectors/SERVICE.
@@ -73,10 +73,11 @@ def serve(
         log_features=log_features,
         log_keys=log_keys,
         log_requests=log_requests,
+        keyless=keyless,
         tls_certificate=None if tls_certificate is None else str(tls_certificate),
         tls_key=None if tls_key is None else str(tls_key),
     )
-    run(options, keyless=keyless)
+    run(options)
 
 
 def release(

@@ -194,13 +194,17 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 class Answering:
     """A handler as an ASGI application: reads the body, sends the answer."""
 
-    def __init__(self, route: str, handler: Handler, state: ServerState) -> None:
+    def __init__(self, route: str, handler: Handler, state: ServerState, method: str | None = None) -> None:
         self._route, self._handler, self._state = route, handler, state
+        self._method = method
+        self._methods = None if method is None else {method, "HEAD"} if method == "GET" else {method}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         serving, entry = self._state.serving, scope["entry"]
         entry.route, entry.release = self._route, serving.release
+        if self._methods is not None and scope["method"] not in self._methods:
+            raise self._refusal(scope["method"])
         message = await receive()
         body = message.get("body", b"")
         while message.get("more_body"):
@@ -215,6 +219,16 @@ class Answering:
         length = (b"content-length", str(len(answer)).encode())
         await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
         await send({"type": "http.response.body", "body": answer})
+
+    def _refusal(self, method: str) -> RefusedError:
+        allowed = ", ".join(sorted(self._methods or ()))
+        return RefusedError(
+            405,
+            "MethodNotAllowed",
+            f"{self._route} is not for {method}",
+            hint=f"use {self._method}",
+            headers=((b"allow", allowed.encode()),),
+        )
 
 
 def create_app(options: Options) -> Guard:
@@ -235,9 +249,7 @@ def create_app(options: Options) -> Guard:
         following.cancel()
         await asyncio.to_thread(state.close)
 
-    routes = [
-        Route(path, Answering(path, handler, state), methods=[method]) for method, path, handler in ROUTES
-    ]
+    routes = [Route(path, Answering(path, handler, state, method)) for method, path, handler in ROUTES]
     return Guard(Router(routes, lifespan=lifespan, default=Answering("other", nowhere, state)), state)
 
 

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from featurestore.service.deadlines import Deadlines
 from featurestore.service.journal import Entry, log_line
+from featurestore.service.local import is_loopback, refuse_pages
 from featurestore.service.options import KeyScope
 from featurestore.service.problems import (
     UNSURE,
@@ -23,6 +24,7 @@ from featurestore.service.problems import (
     kind_of,
     status_of,
 )
+from featurestore.service.protocol import CROWDED
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,6 +36,8 @@ CLOSED = 499  # as nginx: the caller went away
 LONGEST_ID = 128
 OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 WRITES = frozenset({"/push", "/write-to-online-store"})
+# Whoever watches over a server that has too much to do must not be told that it is dead.
+ALWAYS = frozenset({"/health", "/ready", "/metrics"})
 FEAST = frozenset({"/get-online-features", *WRITES})
 
 
@@ -48,7 +52,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         self._app, self.state = app, state
-        self._active = 0
+        self._active, self._most = 0, state.options.concurrency
+        self._local = is_loopback(state.options.host) and not state.options.keyless
         self._deadlines = Deadlines(state.options.timeout)
         # Requests of this process are told apart by a number, processes by chance.
         self._prefix, self._numbers = secrets.token_hex(6), count(1)
@@ -65,7 +70,7 @@ class Guard:
         answering = _Answering(send, entry)
         admitted = False
         try:
-            self._admit()
+            self._admit(scope)
             admitted = True
             scope["caller"] = self._authorized(scope["path"], headers, entry)
             limited = _Limited(receive, state.options.max_bytes, headers)
@@ -90,9 +95,17 @@ class Guard:
             entry.seconds = time.perf_counter() - start
             state.journal.put(entry)
 
-    def _admit(self) -> None:
-        if self._active >= self.state.options.concurrency:
-            raise RefusedError(503, "Busy", "too many requests at once", hint="try again in a second")
+    def _admit(self, scope: Scope) -> None:
+        crowded = CROWDED in scope
+        if (crowded or self._active >= self._most) and scope["path"] not in ALWAYS:
+            what = "connections" if crowded else "requests"
+            raise RefusedError(
+                503,
+                "Busy",
+                f"too many {what} at once",
+                hint="try again in a second",
+                headers=((b"connection", b"close"),) if crowded else (),
+            )
         self._active += 1
 
     async def _refuse(self, answering: _Answering, error: Exception, path: str, entry: Entry) -> None:
@@ -121,7 +134,11 @@ class Guard:
 
     def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
         keys = self.state.keys
-        if not keys.asked_for or path in OPEN:
+        if not keys.asked_for:
+            if self._local:
+                refuse_pages(headers)
+            return None
+        if path in OPEN:
             return None
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
         key = keys.of(secret.strip()) if scheme.lower() == b"bearer" else None

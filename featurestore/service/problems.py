@@ -62,13 +62,21 @@ class RefusedError(FeatureStoreError):
 
     Attributes
     ----------
-    status
+    status, headers
         Of the answer.
     """
 
-    def __init__(self, status: int, kind: str, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         super().__init__(message, hint=hint)
-        self.status, self.kind = status, kind
+        self.status, self.kind, self.headers = status, kind, headers
 
 
 def status_of(error: Exception) -> int:
@@ -102,7 +110,9 @@ def body_of(error: Exception, request_id: str) -> bytes:
 def headers_of(error: Exception) -> list[tuple[bytes, bytes]]:
     """Return the headers that go with an error."""
     status = status_of(error)
-    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json")]
+    if isinstance(error, RefusedError):
+        headers += error.headers
     if status == 503:  # noqa: PLR2004
         headers.append((b"retry-after", RETRY_AFTER.encode()))
     if status == 401:  # noqa: PLR2004
