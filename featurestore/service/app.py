@@ -216,7 +216,7 @@ class Answering:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
-        length = (b"content-length", str(len(answer)).encode())
+        length = (b"content-length", b"%d" % len(answer))
         await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
         await send({"type": "http.response.body", "body": answer})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import time
 import traceback
@@ -53,7 +54,9 @@ class Guard:
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         self._app, self.state = app, state
         self._active, self._most = 0, state.options.concurrency
+        self._max_bytes = state.options.max_bytes
         self._local = is_loopback(state.options.host) and not state.options.keyless
+        self._names = {f"{name}:{state.options.port}".encode() for name in ("127.0.0.1", "localhost")}
         self._deadlines = Deadlines(state.options.timeout)
         # Requests of this process are told apart by a number, processes by chance.
         self._prefix, self._numbers = secrets.token_hex(6), count(1)
@@ -70,10 +73,12 @@ class Guard:
         answering = _Answering(send, entry)
         admitted = False
         try:
-            self._admit(scope)
+            if self._active >= self._most or CROWDED in scope:
+                self._refuse_more(scope)
+            self._active += 1
             admitted = True
             scope["caller"] = self._authorized(scope["path"], headers, entry)
-            limited = _Limited(receive, state.options.max_bytes, headers)
+            limited = _Limited(receive, self._max_bytes, headers)
             task = self._deadlines.begin()
             try:
                 await self._app(scope, limited, answering)
@@ -95,18 +100,13 @@ class Guard:
             entry.seconds = time.perf_counter() - start
             state.journal.put(entry)
 
-    def _admit(self, scope: Scope) -> None:
-        crowded = CROWDED in scope
-        if (crowded or self._active >= self._most) and scope["path"] not in ALWAYS:
-            what = "connections" if crowded else "requests"
-            raise RefusedError(
-                503,
-                "Busy",
-                f"too many {what} at once",
-                hint="try again in a second",
-                headers=((b"connection", b"close"),) if crowded else (),
-            )
-        self._active += 1
+    def _refuse_more(self, scope: Scope) -> None:
+        if scope["path"] in ALWAYS:
+            return
+        busy = functools.partial(RefusedError, 503, "Busy", hint="try again in a second")
+        if CROWDED in scope:
+            raise busy("too many connections at once", headers=((b"connection", b"close"),))
+        raise busy("too many requests at once")
 
     async def _refuse(self, answering: _Answering, error: Exception, path: str, entry: Entry) -> None:
         status = status_of(error)
@@ -135,7 +135,8 @@ class Guard:
     def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
         keys = self.state.keys
         if not keys.asked_for:
-            if self._local:
+            # The names that this server goes by are looked up, all else is looked at.
+            if self._local and (headers.get(b"host") not in self._names or b"origin" in headers):
                 refuse_pages(headers)
             return None
         if path in OPEN:

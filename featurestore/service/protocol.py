@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -23,15 +24,14 @@ class PatientProtocol(HttpToolsProtocol):
 
     _late: asyncio.TimerHandle | None = None
     _in_head = False
-    # Bytes of the reads that brought the head: at the most what it has.
-    _head = 0
-    _read = 0
-    _too_large = _refused = False
+    # Bytes of the last read, and of the reads before it that brought nothing but the head that is to come.
+    _read = _head = 0
+    _too_large = False
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         # uvicorn would answer beyond it by itself: without a word in the log, or when to come again.
-        self._most, self.limit_concurrency = self.limit_concurrency, None
+        self._most, self.limit_concurrency = self.limit_concurrency or sys.maxsize, None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -40,32 +40,25 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Begin to wait for the rest of a head, if it has not come whole."""
-        if self._refused:
-            return
         self._read = len(data)
-        if self._in_head:
-            self._head += self._read
         super().data_received(data)
-        if self._in_head and not self._refused:
-            if self._head > HEAD_BYTES:
-                self._refuse_head()
-            elif self._late is None:
-                self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        if self._in_head:
+            self._wait_for_head()
 
     def on_message_begin(self) -> None:
         """Note that a head has begun."""
         super().on_message_begin()
-        self._in_head, self._head = True, self._read
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
         """Wait no more: the body has its own limit."""
         self._in_head = False
-        if self._late is not None:
-            self._wait_no_more()
-        if self._head > HEAD_BYTES and self._length() > HEAD_BYTES:
+        if self._head + self._read > HEAD_BYTES and self._length() > HEAD_BYTES:
             self._too_large = True
             raise ValueError("the head is too large")
-        if self._most is not None and len(self.connections) > self._most:
+        if self._late is not None:
+            self._wait_no_more()
+        if len(self.connections) > self._most:
             self.scope[CROWDED] = True  # type: ignore[literal-required]
         super().on_headers_complete()
 
@@ -91,14 +84,20 @@ class PatientProtocol(HttpToolsProtocol):
         }
         lines = [b"%b: %b\r\n" % pair for pair in (*self.server_state.default_headers, *head.items())]
         self.transport.write(b"".join([STATUS_LINE[refused.status], *lines, b"\r\n", body]))
-        # To close at once what still sends would reset it, and the answer would be lost.
-        self._refused = True
+        # To close at once what still sends would reset it, and the answer would be lost: the rest is not looked at.
+        self._in_head = False
+        self.parser = Deaf()  # type: ignore[assignment]
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _refuse_head(self) -> None:
-        self._too_large = True
-        self.logger.warning("A request's head is too large.")
-        self.send_400_response("")
+    def _wait_for_head(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            return
+        self._head += self._read
+        if self._head > HEAD_BYTES:
+            self._too_large = True
+            self.logger.warning("A request's head is too large.")
+            self.send_400_response("")
 
     def _length(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -106,4 +105,11 @@ class PatientProtocol(HttpToolsProtocol):
     def _wait_no_more(self) -> None:
         if self._late is not None:
             self._late.cancel()
-            self._late = None
+            self._late, self._head = None, 0
+
+
+class Deaf:
+    """Reads what comes after a refusal."""
+
+    def feed_data(self, data: bytes) -> None:
+        """Do nothing."""

@@ -74,6 +74,7 @@ def settings(options: Options) -> dict[str, Any]:
         "ws": "none",
         "access_log": False,
         "log_config": LOGGING,
+        "log_level": "warning",
         "server_header": False,
         "timeout_graceful_shutdown": GRACE,
         # Beyond what is at work, connections that are idle.
