@@ -18,6 +18,7 @@ from starlette.routing import Route, Router
 from featurestore.errors import ContractError, FeatureStoreError, SkewError
 from featurestore.service import feast
 from featurestore.service.guard import Guard
+from featurestore.service.journal import log_line
 from featurestore.service.openapi import docs, openapi
 from featurestore.service.options import Options
 from featurestore.service.problems import RefusedError
@@ -254,8 +255,13 @@ def create_app(options: Options) -> Guard:
 
 
 def create_worker() -> Guard:
-    """Make the application of a worker process."""
-    app = create_app(Options.from_environment())
+    """Make the application of a worker process; one that cannot begin ends, and is begun anew."""
+    try:
+        app = create_app(Options.from_environment())
+    except FeatureStoreError as error:
+        log_line({"event": "worker_failed", "error": str(error)})
+        # Not 3, at which uvicorn would end the other workers too.
+        raise SystemExit(1) from error
     settle()
     return app
 

@@ -57,7 +57,7 @@ class Workers:
         if self._taken >= self._most:
             raise BusyError(f"too many {self._name} wait already", hint="try again in a second", retry=True)
         if len(self._late) >= self._at_once:
-            raise self._lateness()
+            raise self._lateness("it was not tried: try again")
         self._taken += 1
         future = self._threads.submit(work)
         # A thread that hangs keeps its place also when nobody waits for it any more.
@@ -69,7 +69,7 @@ class Workers:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise self._lateness() from error
+            raise self._lateness(self._hint) from error
         finally:
             if not future.cancel() and not future.done():
                 self._late.add(future)
@@ -78,10 +78,10 @@ class Workers:
         """Let what runs end, for so long at the most."""
         self._threads.close(seconds)
 
-    def _lateness(self) -> StoreError:
+    def _lateness(self, hint: str) -> StoreError:
         return StoreError(
             f"the online store does not answer: {self._name} have not ended within {self._seconds:g} seconds",
-            hint=self._hint,
+            hint=hint,
             retry=True,
         )
 

@@ -8,10 +8,14 @@ import sys
 import threading
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 import requests
 from servers import free_port
 from serving import ROW, eventually
+
+from featurestore.service.app import create_worker
+from featurestore.service.options import VARIABLE, Options
 
 PATH = "/v1/vectors/buying"
 
@@ -166,3 +170,15 @@ def test_what_cannot_be_served_ends_at_once(shop):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 6
     assert "run: featurestore materialize" in done.stderr
+
+
+def test_a_worker_that_cannot_begin_says_so_in_one_line(shop, monkeypatch, capfd):
+    """In JSON as all else; with an exit code at which uvicorn begins it anew."""
+    options = Options(root=str(shop.settings.root))
+    monkeypatch.setenv(VARIABLE, msgspec.json.encode(options).decode())
+    with pytest.raises(SystemExit) as ended:
+        create_worker()
+    assert ended.value.code == 1
+    [line] = map(json.loads, capfd.readouterr().err.splitlines())
+    assert line["event"] == "worker_failed"
+    assert "featurestore materialize" in line["error"]
