@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from featurestore.ports import ViewState
 from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
 try:
     import psycopg
@@ -56,6 +57,63 @@ INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO 
 """
 
 
+IDLE = psycopg.pq.TransactionStatus.IDLE
+# A reader waits so long for an answer; who writes waits as long as it takes.
+READ_SECONDS = 3.0
+# What is gone without a word is found out by TCP: within ten seconds if it is the other machine.
+CONNECTING: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class Patient(psycopg.Connection[Any]):
+    """A connection that waits for an answer for so long and then is closed: a proxy may have lost it and not say so.
+
+    Attributes
+    ----------
+    seconds
+        None: as long as it takes.
+    """
+
+    seconds: float | None = None
+
+    def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
+        """Wait for the server, as psycopg does."""
+        if self.seconds is None:
+            return super().wait(gen, *args, **named)
+        try:
+            return super().wait(_within(gen, self.seconds), *args, **named)
+        except SilenceError:
+            if psycopg.capabilities.has_cancel_safe():
+                # Over a connection of its own: what the server still does for this one ends there too.
+                with contextlib.suppress(psycopg.Error):
+                    self.cancel_safe(timeout=1)
+            self.close()
+            raise
+
+
+class SilenceError(psycopg.OperationalError):
+    """No answer came in time."""
+
+
+def _within(work: Any, seconds: float) -> Generator[Any, Any, Any]:
+    """Do the work of psycopg's generator; every tenth of a second it is told that nothing came."""
+    end = time.monotonic() + seconds
+    try:
+        wanted = next(work)
+        while True:
+            came = yield wanted
+            if not came and time.monotonic() > end:
+                raise SilenceError(f"no answer within {seconds:g} seconds")
+            wanted = work.send(came)
+    except StopIteration as done:
+        return done.value
+
+
 class PostgresStore:
     """An online store in one schema of a PostgreSQL database.
 
@@ -72,19 +130,37 @@ class PostgresStore:
         self._url, self._made = url, False
         # A connection has one transaction at a time: each thread has its own.
         self._own = threading.local()
-        self._opened: list[psycopg.Connection[Any]] = []
+        self._opened: list[Patient] = []
+        # Connections of one time; when one of them is found dead, so may be all.
+        self._times = 0
         weakref.finalize(self, _close, self._opened)
         with _translated(url):
             self._connection.execute("SELECT 1")
 
     @property
-    def _connection(self) -> psycopg.Connection[Any]:
-        """The connection of the thread; a new one where the server has closed the last."""
-        held: psycopg.Connection[Any] | None = getattr(self._own, "connection", None)
+    def _connection(self) -> Patient:
+        """The connection of the thread; a new one where the last is closed, or of a time of which one was found dead."""
+        held: Patient | None = getattr(self._own, "connection", None)
+        if held is not None and self._own.times != self._times and held.info.transaction_status == IDLE:
+            held.close()
         if held is None or held.closed:
-            held = self._own.connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
+            times = self._times
+            held = Patient.connect(self._url, autocommit=True, **CONNECTING)
+            self._own.connection, self._own.times = held, times
             self._opened[:] = [held, *(connection for connection in self._opened if not connection.closed)]
         return held
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[None]:
+        connection = self._connection
+        connection.seconds = READ_SECONDS
+        try:
+            yield
+        except SilenceError:
+            self._times += 1
+            raise
+        finally:
+            connection.seconds = None
 
     def state(self, view: str) -> ViewState | None:
         """Say what is held of a view."""
@@ -132,7 +208,7 @@ class PostgresStore:
     def _answered(
         self, views: Sequence[tuple[str, Sequence[bytes]]], statement: str, values: list[Any]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        with _translated(self._url):
+        with _translated(self._url), self._in_time():
             answer = self._found(statement, *values)
         held: list[dict[bytes | None, bytes]] = [{} for _ in views]
         for place, key, content in answer:
@@ -159,8 +235,8 @@ class PostgresStore:
                 self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
 
     def _look_alive(self) -> None:
-        # Rows given one by one cannot be given again: a connection that the server has closed is found out before.
-        with contextlib.suppress(psycopg.OperationalError):
+        # Rows given one by one cannot be given again: a connection that is dead is found out before.
+        with contextlib.suppress(psycopg.OperationalError), self._in_time():
             self._connection.execute("SELECT 1")
 
     def _make_tables(self) -> None:
@@ -195,7 +271,7 @@ def schema_name(project: str) -> str:
     return name.decode(errors="ignore")
 
 
-def _close(connections: list[psycopg.Connection[Any]]) -> None:
+def _close(connections: list[Patient]) -> None:
     for connection in connections:
         connection.close()
 

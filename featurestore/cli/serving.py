@@ -47,7 +47,7 @@ def serve(
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     keyless: Annotated[
-        bool, typer.Option("--keyless", help="Answer other machines although there are no API keys.")
+        bool, typer.Option("--keyless", help="Answer whoever asks although there are no API keys.")
     ] = False,
 ) -> None:
     """Serve features over HTTP: Feast's wire format, and POST /v1/vectors/SERVICE.
@@ -75,10 +75,11 @@ def serve(
         log_features=log_features,
         log_keys=log_keys,
         log_requests=log_requests,
+        keyless=keyless,
         tls_certificate=None if tls_certificate is None else str(tls_certificate),
         tls_key=None if tls_key is None else str(tls_key),
     )
-    run(options, keyless=keyless)
+    run(options)
 
 
 def release(
@@ -158,7 +159,7 @@ def add(
     ] = None,
     service: Annotated[
         list[str] | None,
-        typer.Option(help="Feature services it may read; all, if none are given.", show_default=False),
+        typer.Option(help="Feature services it is for; all, if none are given.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:
