@@ -28,7 +28,7 @@ from featurestore.operations.materialize import MaterializeRecord, MaterializeRu
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
-from featurestore.operations.release import Release, current, former, make_release, prune, switch
+from featurestore.operations.release import Release, current, go_back, publish
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, report, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
@@ -253,26 +253,26 @@ class Project:
         )
 
     def delete(self, view: str, keys: Rows) -> int:
-        """Delete entities from a view of the online store.
+        """Delete entities from a view of the online store, and of the one that is served.
 
         See `featurestore.operations.delete.delete`.
         """
-        return delete(self.catalog.view(view), keys.lazy().collect(), self.store(), now=self.settings.now())
+        found, rows = self.catalog.view(view), keys.lazy().collect()
+        count = delete(found, rows, self.layout, self.store(), now=self.settings.now())
+        if served := current(self.layout):
+            release = open(self.layout.releases / served)
+            if view in release.catalog.views:
+                release.delete(view, rows)
+        return count
 
     def release(self, *, keep: int = 5) -> Release:
         """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
         make = partial(open_store, create=True)
-        made, before = make_release(self.settings, self.catalog, self.store(), make), current(self.layout)
-        switch(self.layout, made.name)
-        # A server may read the one before for a moment yet.
-        prune(self.layout, keep, make, spare=before)
-        return made
+        return publish(self.settings, self.catalog, self.store(), make, keep=keep)
 
     def rollback(self, to: str | None = None) -> str:
         """Serve the former release (or the one named) from now on; returns its name."""
-        name = former(self.layout) if to is None else to
-        switch(self.layout, name)
-        return name
+        return go_back(self.layout, to, open_store)
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""

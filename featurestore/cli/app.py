@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featurestore.cli import gating, serving
+from featurestore.cli import gating, serving, writing
 from featurestore.cli.arguments import row_of
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import (
@@ -290,6 +290,8 @@ def pipeline(
         sys.stdout.write(text)
 
 
+app.command()(writing.push)
+app.command()(writing.delete)
 app.command()(serving.serve)
 app.command()(serving.release)
 app.command()(serving.rollback)

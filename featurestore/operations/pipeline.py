@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from featurestore.operations.build import path_of
+from featurestore.operations.validate import mended_path
 from featurestore.quality.expectations import referenced
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
 
     def told(name: str) -> list[Path]:
         return [layout.quarantine(name), layout.verdict(name), layout.profile(name)]
+
+    def mends(source: Source) -> list[str]:
+        path = mended_path(source)
+        return [relative(path)] if path.exists() else []
 
     def beside_it(contract: Contract) -> list[str]:
         # Datasets that it promises to agree with.
