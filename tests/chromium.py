@@ -71,8 +71,19 @@ class Page:
             deviceScaleFactor=1,
             mobile=False,
         )
+        with self._loading():
+            self.send("Page.navigate", url=Path(path).resolve().as_uri())
+
+    def follow(self, link):
+        """Focus a link, press Enter, and wait for the page that it leads to."""
+        self.run(f'document.querySelector("{link}").focus()')
+        with self._loading():
+            self.press("Enter")
+
+    @contextmanager
+    def _loading(self):
         before = self._loads
-        self.send("Page.navigate", url=Path(path).resolve().as_uri())
+        yield
         eventually(lambda: self.run("document.readyState") == "complete" and self._loads > before)
 
     def run(self, script):

@@ -173,7 +173,7 @@ def _seen(
             if without
             else f"{count(days)} {unit}"
         )
-        return _plot(bars, f"rows of {name} by day: {note}", shares=False), (), note if bars else None
+        return _plot(bars, f"rows of {name} by day, {note}", shares=False), (), note if bars else None
     if now.kind == "list" and not now.bins:
         return None, (), None
     bars = number_bars(then, now)
@@ -187,9 +187,9 @@ def _plot(bars: tuple[Bar, ...], title: str, *, shares: bool) -> Plot | None:
     if not bars:
         return None
     most = max(bars, key=lambda bar: bar.now)
-    peak = f"most in {most.label} ({share(most.now) if shares else f'{count(most.now)} rows'})"
-    ends = f"from {bars[0].label} to {bars[-1].label}" if len(bars) > 1 else bars[0].label
-    drawn = svg.histogram(bars, title=f"{title}, {ends}; {peak}", gaps=not shares)
+    peak = f"highest {most.label} ({share(most.now) if shares else f'{count(most.now)} rows'})"
+    ends = f"first bar {bars[0].label}, last {bars[-1].label}" if len(bars) > 1 else bars[0].label
+    drawn = svg.histogram(bars, title=f"{title}: {ends}, {peak}", gaps=not shares)
     return Plot(drawn, bars, shares)
 
 
