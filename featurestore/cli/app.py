@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featurestore.cli import gating, serving, writing
-from featurestore.cli.arguments import row_of
+from featurestore.cli import asking, datasets, gating, serving, writing
 from featurestore.cli.output import Output, table
-from featurestore.cli.text import (
-    explained_record,
-    explained_text,
-    summary_text,
-    vector_record,
-    vector_text,
-)
+from featurestore.cli.text import summary_text
 from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
@@ -98,13 +91,19 @@ def apply(
     allow_removal: Annotated[
         bool, typer.Option("--allow-removal", help="Also remove what is no longer defined.")
     ] = False,
+    allow_breaking: Annotated[
+        bool,
+        typer.Option(
+            "--allow-breaking", help="Also change schemas in ways that break the services that read them."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Register the definitions with Feast.
 
     Example: `featurestore apply`
     """
-    changes = _open(project).apply(allow_removal=allow_removal)
+    changes = _open(project).apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
     lines = [
         f"{word} {name}"
         for word, names in (
@@ -164,57 +163,6 @@ def materialize(
         for v in record.views
     ]
     out.result(record, f"until {record.until.isoformat()}\n{table(rows)}")
-
-
-@app.command()
-def get(
-    service: Annotated[str, typer.Argument(help="A feature service.")],
-    values: Annotated[
-        list[str] | None, typer.Argument(help="Keys and request values, as name=value.", show_default=False)
-    ] = None,
-    project: Folder = HERE,
-    *,
-    as_of: Annotated[str | None, typer.Option(help="Read as of a moment; now, if none is given.")] = None,
-    example: Annotated[
-        bool, typer.Option("--example", help="Ask for the last row of the training set.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Look up one vector in the online store.
-
-    Example: `featurestore get departure_delay --example`
-    """
-    opened = _open(project)
-    rows = opened.example(service) if example else row_of(values or [], opened.catalog.service(service))
-    vector = opened.online(rows, service, as_of=as_of, statuses=True)
-    Output(json).result(vector_record(opened, service, vector), vector_text(opened, service, vector))
-
-
-@app.command()
-def explain(
-    service: Annotated[str, typer.Argument(help="A feature service.")],
-    values: Annotated[list[str], typer.Argument(help="Keys and request values, as name=value.")],
-    at: Annotated[str, typer.Option(help="The moment asked, such as 2013-07-01T11:00:00Z.")],
-    project: Folder = HERE,
-    *,
-    most: Annotated[int, typer.Option(help="Show at most so many rows with one verdict, the nearest.")] = 2,
-    json: Json = False,
-) -> None:
-    """Show which stored row gave each feature at a moment, and why the others did not.
-
-    Example: `featurestore explain departure_delay carrier=UA origin=EWR dest=IAH tailnum=N567UA
-    scheduled_departure=2013-07-01T12:00:00Z route_bearing=244.73 --at 2013-07-01T11:00:00Z`
-    """
-    import polars as pl  # noqa: PLC0415
-
-    from featurestore.config import parse_moment  # noqa: PLC0415
-
-    opened = _open(project)
-    row = row_of(values, opened.catalog.service(service)).with_columns(
-        event_timestamp=pl.lit(parse_moment(at))
-    )
-    found = opened.explain(row, service)
-    Output(json).result(explained_record(found, most), explained_text(found, most))
 
 
 @app.command()
@@ -290,6 +238,17 @@ def pipeline(
         sys.stdout.write(text)
 
 
+for verb in (
+    asking.get,
+    asking.explain,
+    datasets.profile,
+    datasets.assess,
+    datasets.compare,
+    datasets.suggest,
+    datasets.quarantine,
+    datasets.resubmit,
+):
+    app.command()(verb)
 app.command()(writing.push)
 app.command()(writing.delete)
 app.command()(serving.serve)

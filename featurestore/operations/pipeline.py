@@ -50,7 +50,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
         return [{relative(path): {"persist": True, "cache": False}}]
 
     def told(name: str) -> list[Path]:
-        return [layout.quarantine(name), layout.verdict(name), layout.profile(name)]
+        return [layout.quarantine(name), layout.verdict(name), layout.contract(name), layout.profile(name)]
 
     def mends(source: Source) -> list[str]:
         path = mended_path(source)
@@ -72,6 +72,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
             "deps": [
                 *code(source),
                 relative(source.location(root / source.path)[0]),
+                *mends(source),
                 *beside_it(source.contract),
             ],
             "outs": kept(layout.dataset(source.name), *told(source.name)),

@@ -14,6 +14,7 @@ from featurestore.quality.meaning import require_meaning
 from featurestore.quality.mends import apply_mends, read_mends
 from featurestore.quality.profile import Profile, profile
 from featurestore.quality.quarantine import keep, refuse
+from featurestore.quality.schema_changes import promised
 from featurestore.storage.files import append_line, readable, write_bytes, write_record
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
+    write_record(promised(contract), layout.contract(name))
     made = profiled(path, contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))

@@ -51,6 +51,14 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[str, ...] = ()
 
 
+class Promised(msgspec.Struct, frozen=True):
+    """What is promised of a dataset: kept beside the data that passed under it."""
+
+    contract: str
+    key: tuple[str, ...]
+    columns: dict[str, Terms]
+
+
 class SchemaChange(msgspec.Struct, frozen=True):
     """One change of a schema.
 
@@ -72,6 +80,11 @@ class SchemaChange(msgspec.Struct, frozen=True):
             who for who, yes in (("readers", self.breaks_readers), ("writers", self.breaks_writers)) if yes
         ]
         return f"breaks {' and '.join(broken)}" if broken else "compatible"
+
+
+def promised(contract: Contract) -> Promised:
+    """Put a contract in a form that can be kept."""
+    return Promised(contract.name, contract.key, terms_of(contract))
 
 
 def terms_of(contract: Contract) -> dict[str, Terms]:

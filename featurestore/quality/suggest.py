@@ -132,7 +132,7 @@ def _rules(told: ColumnProfile) -> Iterator[tuple[str, float]]:
         and len(values) < there / 3
     ):
         listed = sorted((_literal(value) for value, _ in values), key=_natural)
-        yield f"isin=[{', '.join(listed)}]", 1 - once / there
+        yield f"isin=[{', '.join(listed)}]", min(1 - once / there, sureness(there))
         return
     if told.kind == "number":
         least, most = _bounds(told)

@@ -41,7 +41,7 @@ class ValueChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def value_changes(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str]) -> ValueChanges:
-    """Compare the rows of two frames by their key; columns that only one of them has are passed over.
+    """Compare the rows of two frames by their key; columns that only one of them has, or of other kinds, are passed over.
 
     Missing equals missing, and NaN equals NaN.
 
@@ -51,7 +51,13 @@ def value_changes(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str])
         If a key is not unique in one of them.
     """
     schema = after.collect_schema()
-    shared = [name for name in before.collect_schema() if name in schema and name not in key]
+    shared = [
+        name
+        for name, dtype in before.collect_schema().items()
+        if name in schema
+        and name not in key
+        and (dtype == schema[name] or (dtype.is_numeric() and schema[name].is_numeric()))
+    ]
     for which, frame in (("before", before), ("after", after)):
         if not duplicated_rows(frame.with_row_index("__row__"), list(key), "__row__").is_empty():
             raise ContractError(

@@ -39,6 +39,10 @@ class Layout:
         """Verdict of the gate on the data in place."""
         return self.data / "verdicts" / f"{name}.json"
 
+    def contract(self, name: str) -> Path:
+        """File of what was promised of the data in place when they passed."""
+        return self.data / "contracts" / f"{name}.json"
+
     def profile(self, name: str) -> Path:
         """Profile of the data in place."""
         return self.data / "profiles" / f"{name}.json"
