@@ -31,11 +31,11 @@ from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
 from featurestore.operations.release import Release, current, go_back, publish
 from featurestore.operations.replay import replay
-from featurestore.operations.report import Summary, render, summarize
+from featurestore.operations.report import Summary, report, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
 from featurestore.quality.gate import inspect, require
 from featurestore.quality.request_gate import RequestGate
-from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
+from featurestore.storage.files import append_line, scan_parquet, write_record
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
@@ -46,7 +46,7 @@ from featurestore.vectors.historical import changes, historical
 from featurestore.vectors.reader import VectorReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
@@ -301,10 +301,9 @@ class Project:
         """Gather what the records say of the last run."""
         return summarize(self.catalog, self.layout)
 
-    def report(self) -> Path:
-        """Write the HTML report; returns its path."""
-        write_text(render(self.summary(), self.catalog), self.layout.report)
-        return self.layout.report
+    def report(self, names: Collection[str] = ()) -> Path:
+        """Write the HTML pages of datasets (all, if none are named) and the one over all; returns the path of that."""
+        return report(self.catalog, self.layout, names)
 
     def pipeline(self) -> str:
         """Derive dvc.yaml from the definitions."""

@@ -22,15 +22,15 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def program(name: str, *folders: str) -> str:
-    """Find a server's program."""
+def program(name: str, *folders: str, needs: str = "redis-server postgresql") -> str:
+    """Find a program that Debian's packages bring."""
     candidates = [
         shutil.which(name),
         *(str(p) for folder in folders for p in Path("/").glob(f"{folder}/{name}")),
     ]
     found = next((path for path in candidates if path), None)
     if found is None:
-        message = f"{name} is not installed (Debian: apt-get install redis-server postgresql)"
+        message = f"{name} is not installed (Debian: apt-get install {needs})"
         if os.environ.get("FEATURESTORE_REQUIRE_SERVERS"):
             pytest.fail(message)
         pytest.skip(message)

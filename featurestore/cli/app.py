@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featurestore.cli import asking, datasets, serving, writing
+from featurestore.cli import asking, datasets, gating, serving, writing
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import (
     summary_text,
-    verdict_text,
 )
 from featurestore.errors import FeatureStoreError
 
@@ -83,34 +82,8 @@ def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -
     out.result(paths, "\n".join(f"{name}: {path}" for name, path in paths.items()))
 
 
-@app.command()
-def validate(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
-    """Let raw data through the gate, on their values; bad rows go to quarantine with the rules they broke.
-
-    Without names, every source. A built dataset named here is checked again where it lies.
-
-    Example: `featurestore validate raw_flights`
-    """
-    opened, out = _open(project), Output(json)
-    wanted = names or list(opened.catalog.sources)
-    with out.progress(len(wanted), "validating") as step:
-        verdicts = [_stepped(step, name, opened.validate) for name in wanted]
-    out.result(verdicts, verdict_text(verdicts))
-
-
-@app.command()
-def build(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
-    """Build datasets and feature views, each behind the gate.
-
-    Without names, all of them, inputs first.
-
-    Example: `featurestore build carrier_punctuality`
-    """
-    opened, out = _open(project), Output(json)
-    wanted = names or [derived.name for derived in opened.catalog.build_order()]
-    with out.progress(len(wanted), "building") as step:
-        verdicts = [_stepped(step, name, opened.build) for name in wanted]
-    out.result(verdicts, verdict_text(verdicts))
+app.command()(gating.validate)
+app.command()(gating.build)
 
 
 @app.command()
@@ -233,14 +206,7 @@ def replay(
     record.require_parity()
 
 
-@app.command()
-def report(project: Folder = HERE, *, json: Json = False) -> None:
-    """Write the HTML report of the last run.
-
-    Example: `featurestore report`
-    """
-    path = _open(project).report()
-    Output(json).result({"report": str(path)}, str(path))
+app.command()(gating.report)
 
 
 @app.command()

@@ -131,10 +131,11 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
         "deps": [
             relative(layout.audit),
             relative(layout.materialized),
-            *(relative(layout.verdict(name)) for name in catalog.nodes),
+            *(relative(path(name)) for name in catalog.nodes for path in (layout.verdict, layout.profile)),
             *map(relative, sets),
         ],
-        "outs": kept(layout.report),
+        # The pages show the runs of this machine, so their bytes are nobody else's: what is tracked is which were made.
+        "outs": beside(layout.pages),
     }
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
 

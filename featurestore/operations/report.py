@@ -1,20 +1,27 @@
-"""The summary of the last run, and the HTML report made from it: self-contained, deterministic, no network."""
+"""The summary of the last run, and the HTML report: a page for each dataset and one over all of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from featurestore.errors import MissingDataError
 from featurestore.operations.audit import AuditRecord
+from featurestore.operations.build import made_by
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.train import TrainingManifest
 from featurestore.quality.verdict import Verdict
-from featurestore.storage.files import read_record
+from featurestore.storage.files import read_record, write_record, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
     from featurestore.definitions.catalog import Catalog
     from featurestore.storage.layout import Layout
+
+T = TypeVar("T")
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +33,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     training_sets: tuple[TrainingManifest, ...]
     materialized: MaterializeRecord
     audit: AuditRecord
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """Which pages were made."""
+
+    datasets: tuple[str, ...]
 
 
 def summarize(catalog: Catalog, layout: Layout) -> Summary:
@@ -55,20 +68,43 @@ def summarize(catalog: Catalog, layout: Layout) -> Summary:
     )
 
 
-def render(summary: Summary, catalog: Catalog) -> str:
-    """Render the report as one HTML page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only reports need it
+def report(catalog: Catalog, layout: Layout, names: Collection[str] = ()) -> Path:
+    """Write the page over all datasets, and those of the datasets named (all that were judged, if none are).
 
-    environment = Environment(
-        loader=PackageLoader("featurestore.operations", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    What has not run yet is said on the page. Returns the path of the page over all.
+
+    Raises
+    ------
+    MissingDataError
+        If a dataset that is named, or none at all, was judged yet; names the command to run.
+    """
+    from featurestore.report.pages import Index, dataset_page, index_page  # noqa: PLC0415 - only reports need it
+    from featurestore.report.records import records_of  # noqa: PLC0415
+
+    wanted = [catalog.node(name).name for name in names]
+    records = {name: records_of(node, layout, made_by=made_by(node)) for name, node in catalog.nodes.items()}
+    judged = [name for name, found in records.items() if found.judged]
+    if not judged:
+        first = next(iter(catalog.nodes.values()), None)
+        raise MissingDataError(
+            "there is nothing to report: the gate has seen no dataset yet",
+            hint="define a source" if first is None else f"run: {made_by(first)}",
+        )
+    for name in wanted or judged:
+        write_text(dataset_page(records[name]), layout.page(name))
+    sets = (layout.training_manifest(name) for name in catalog.training_sets)
+    index = Index(
+        catalog=catalog,
+        records=records,
+        audit=_if_there(layout.audit, AuditRecord),
+        materialized=_if_there(layout.materialized, MaterializeRecord),
+        training_sets=[read_record(path, TrainingManifest, made_by="") for path in sets if path.exists()],
     )
-    environment.filters["count"] = "{:,}".format
-    features = {name: view.features for name, view in catalog.views.items()}
-    features |= {name: view.features for name, view in catalog.on_demand.items()}
-    return environment.get_template("report.html.j2").render(
-        summary=summary, catalog=catalog, features=features
-    )
+    write_text(index_page(index), layout.report)
+    if not wanted:
+        write_record(Pages(tuple(judged)), layout.pages)
+    return layout.report
+
+
+def _if_there(path: Path, kind: type[T]) -> T | None:
+    return read_record(path, kind, made_by="featurestore audit") if path.exists() else None

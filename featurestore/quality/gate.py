@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from msgspec import UNSET
 
 from featurestore.errors import ContractError
 from featurestore.quality.compiled import FLAG, SOURCE_FILE, SOURCE_ROW, Gate
@@ -90,7 +91,7 @@ def inspect(
     passing, failing, bad = gate.split(counts)
     broken = _broken_rules(gate, counts, measured)
     if rows == 0:
-        empty = RuleCount(rule="not_empty", columns=(), warning=False, broken=1)
+        empty = RuleCount(rule="not_empty", columns=(), warning=False, broken=1, whole=True)
         broken = () if may_be_empty else (empty,)
     scalars = {"not_empty", *(rule.name for rule in gate.rules if rule.scalar)}
     refused = any(count.rule in scalars and not count.warning for count in broken)
@@ -110,6 +111,7 @@ def inspect(
         nulls={name: n for name, n in nulls.items() if n},
         measured={name: value for name, value in measured.items() if rows},
         unevaluated=surroundings.unevaluated(contract),
+        checked=(*(rule.name for rule in gate.rules), *(() if may_be_empty else ("not_empty",))),
     )
     return Inspection(passing, failing, verdict)
 
@@ -218,6 +220,7 @@ def _broken_rules(gate: Gate, counts: list[int], measured: dict[str, Any]) -> tu
                 warning=rule.warning,
                 broken=1 if rule.scalar else counts[i],
                 examples=values,
+                whole=rule.scalar or UNSET,
             )
         )
     return tuple(sorted(told, key=lambda count: (count.warning, -count.broken)))
@@ -238,6 +241,7 @@ def _check_again(gate: Gate, passing: pl.LazyFrame) -> tuple[tuple[RuleCount, ..
             warning=False,
             broken=1 if rule.scalar else count,
             examples=(_show((measured[rule.name],)),) if rule.name in measured else (),
+            whole=rule.scalar or UNSET,
         )
         for rule, count in zip(rules, counts, strict=True)
         if count

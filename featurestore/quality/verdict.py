@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Decision = Literal["passed", "quarantined", "refused"]
 
@@ -17,6 +18,8 @@ class RuleCount(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     examples
         Up to three of the values that broke it, as text.
+    whole
+        Set, and True, where it speaks of the dataset as a whole: then `broken` counts no rows.
     """
 
     rule: str
@@ -24,6 +27,7 @@ class RuleCount(msgspec.Struct, frozen=True, kw_only=True):
     warning: bool
     broken: int
     examples: tuple[str, ...] = ()
+    whole: bool | UnsetType = UNSET
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         What was measured of the dataset as a whole, by rule, whether broken or not.
     unevaluated
         Expectations that could not be evaluated, and why; they are no passes.
+    checked
+        The names of all rules that were checked, broken or not. Known right after the gate; records leave it out, as the
+        contract says it.
     """
 
     dataset: str
@@ -51,6 +58,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     nulls: dict[str, int] = {}
     measured: dict[str, float | timedelta | None] = {}
     unevaluated: dict[str, str] = {}
+    checked: tuple[str, ...] | UnsetType = UNSET
+
+    def record(self) -> Verdict:
+        """Return it as it is kept."""
+        return msgspec.structs.replace(self, checked=UNSET)
 
     def explain(self, most: int = 5) -> str:
         """Say in a few lines which rules were broken, how often, and by what."""

@@ -116,5 +116,14 @@ class Layout:
 
     @property
     def report(self) -> Path:
-        """The HTML report."""
+        """The HTML page over all datasets."""
         return self.data / "report.html"
+
+    def page(self, name: str) -> Path:
+        """HTML page of a dataset."""
+        return self.data / "reports" / f"{name}.html"
+
+    @property
+    def pages(self) -> Path:
+        """Record of the pages that were made, beside them."""
+        return self.data / "reports" / "pages.json"

@@ -1,0 +1,80 @@
+"""Some of the rows that broke a contract, so that a person sees what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.quality.compiled import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.report.words import short
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.definitions.contract import Contract
+    from featurestore.quality.verdict import Verdict
+
+MOST_ROWS = 10
+MOST_COLUMNS = 12
+_OF_EACH = 3
+HIDDEN = "(personal, not shown)"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows as text.
+
+    Attributes
+    ----------
+    broken
+        For each row, the rules it broke.
+    suspects
+        The columns that these rules speak of.
+    left_out
+        How many more columns the rows have.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    broken: tuple[tuple[str, ...], ...] = ()
+    suspects: frozenset[str] = frozenset()
+    left_out: int = 0
+
+
+def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
+    """Take up to ten rows: of each broken rule some, the worst rule first.
+
+    Only columns of the contract are shown: of others nobody said whether they are personal.
+    """
+    rules = [count for count in verdict.rules if not count.warning][:MOST_ROWS]
+    if not rules or not verdict.rows_quarantined or not path.exists():
+        return Examples()
+    rows = pl.scan_parquet(path)
+    names = rows.collect_schema().names()
+    personal = {column.name for column in contract.columns if column.personal}
+    suspects = dict.fromkeys(name for count in rules for name in count.columns if name in contract)
+    origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
+    others = [name for name in names if name in contract and name not in (*origin, *suspects)]
+    columns = [*suspects, *others][:MOST_COLUMNS]
+    shown = [*origin, *(name for name in names if name in columns and name not in origin)]
+    breaking = pl.col(BROKEN_RULES)
+    found = pl.collect_all(
+        [
+            rows.select(*shown, BROKEN_RULES).filter(breaking.list.contains(count.rule)).head(_OF_EACH)
+            for count in rules
+        ]
+    )
+    taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MOST_ROWS)
+    values = taken.select(shown).iter_rows()
+    return Examples(
+        columns=tuple(shown),
+        rows=tuple(
+            tuple(HIDDEN if name in personal else short(v) for name, v in zip(shown, row, strict=True))
+            for row in values
+        ),
+        broken=tuple(tuple(rules) for rules in taken[BROKEN_RULES].to_list()),
+        suspects=frozenset(suspects),
+        left_out=len(names) - len(shown) - 1,
+    )

@@ -1,0 +1,125 @@
+"""The pages in a real browser: no network, no complaint, by keyboard, on a phone, light and dark."""
+
+import pytest
+from chromium import chromium
+from conftest import ORDERS, build_shop, write_files
+from wide import build_wide
+
+FOCUSED = "document.activeElement.textContent.trim()"
+SIZES = [(380, 800), (1280, 900)]
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    """The shop with two deliveries, and a dataset of three hundred columns."""
+    shop = build_shop(write_files(tmp_path_factory.mktemp("shop")))
+    (shop.settings.root / "data/raw/orders.csv").write_text(ORDERS.replace("20.1", "30.5"))
+    shop.validate("orders")
+    shop.report()
+    return shop, build_wide(tmp_path_factory.mktemp("wide"))
+
+
+@pytest.fixture(scope="module")
+def files(projects):
+    """All pages of both."""
+    return [path for project in projects for path in sorted(project.layout.data.rglob("*.html"))]
+
+
+@pytest.fixture(scope="module")
+def page():
+    """A tab of a browser."""
+    with chromium() as tab:
+        yield tab
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_page_asks_for_nothing_but_itself(page, files, dark):
+    """One request, to the file; nothing on the console."""
+    for path in files:
+        page.requests.clear()
+        page.show(path, dark=dark)
+        assert page.requests == [path.as_uri()]
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_page_fits_its_window(page, files, width, height):
+    """It scrolls down, never to the side; wide tables scroll in a box of their own."""
+    for path in files:
+        page.show(path, width=width, height=height)
+        assert page.run("document.documentElement.scrollWidth") == width
+        cut = page.run(
+            "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, svg, details:not([open])')"
+            " && e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert cut == []
+
+
+def test_words_are_large_enough_for_a_phone(page, files):
+    """No text is smaller than 12 pixels."""
+    for path in files:
+        page.show(path, width=380, height=800)
+        small = page.run(
+            "[...document.querySelectorAll('body *')].filter(e => e.textContent.trim() && !e.closest('svg')"
+            " && parseFloat(getComputedStyle(e).fontSize) < 12).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert small == []
+
+
+def test_a_page_is_read_by_keyboard(page, projects):
+    """The first key skips to the verdict; links, scrolling tables and details are reached in order, and seen."""
+    shop, _ = projects
+    page.show(shop.layout.page("orders"))
+    page.press("Tab")
+    assert page.run(FOCUSED) == "Skip to the verdict"
+    assert page.run("document.activeElement.getBoundingClientRect().left") == 0
+    page.press("Enter")
+    assert page.run("document.activeElement.id") == "main"
+    page.press("Tab")
+    assert page.run(FOCUSED) == "What failed"
+    assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    reached = []
+    for _ in range(60):
+        page.press("Tab")
+        reached.append(
+            page.run("document.activeElement.tagName + ' ' + (document.activeElement.ariaLabel ?? '')")
+        )
+        if reached[-1].startswith("SUMMARY"):
+            break
+    assert "DIV Example rows" in reached
+    assert page.run("document.activeElement.parentElement.open") is False
+    page.press("Enter")
+    assert page.run("document.activeElement.parentElement.open") is True
+    assert page.run("document.activeElement.nextElementSibling.checkVisibility()") is True
+
+
+def test_a_dataset_is_found_from_the_page_over_all(page, projects):
+    """By keyboard, and back."""
+    shop, _ = projects
+    page.show(shop.layout.report)
+    page.follow("a[href='reports/orders.html']")
+    assert page.run("document.title") == "orders: quarantined"
+    page.follow("header a")
+    assert page.run("document.title") == "featurestore: report"
+
+
+def test_a_screen_reader_is_told_what_a_plot_shows(page, projects):
+    """Each plot is an image with a name, and a table of the same bars stands behind it."""
+    shop, _ = projects
+    page.show(shop.layout.page("orders"))
+    images = [
+        n["name"]["value"] for n in page.send("Accessibility.getFullAXTree")["nodes"] if role(n) == "image"
+    ]
+    [amounts] = [name for name in images if name.startswith("distribution of the values of amount")]
+    assert (
+        amounts
+        == "distribution of the values of amount: first bar 0 to 2, last 30 to 32, highest 0 to 2 (20.0 %)"
+    )
+    assert all(images)
+    assert page.run("document.querySelectorAll('svg.plot').length") == page.run(
+        "[...document.querySelectorAll('svg.plot')].filter(e => e.closest('.card').querySelector('details table')).length"
+    )
+
+
+def role(node):
+    return node.get("role", {}).get("value")

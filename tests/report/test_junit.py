@@ -1,0 +1,157 @@
+"""JUnit XML: what a CI server shows of a verdict."""
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+from conftest import ORDERS
+
+from featurestore.quality.verdict import RuleCount, Verdict
+from featurestore.report.junit import junit
+
+
+def verdict(**told):
+    return Verdict(
+        **{"dataset": "d", "contract": "D", "decision": "passed", "rows_in": 9, "rows_passed": 9}
+        | {"rows_quarantined": 0, **told}
+    )
+
+
+def run(*arguments, cwd):
+    command = [sys.executable, "-m", "featurestore.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def parsed(text):
+    return ET.fromstring(text)  # noqa: S314 - our own file
+
+
+def cases(text):
+    """Say of each case how it went."""
+    return {
+        case.get("name"): case[0].tag if len(case) else "passed" for case in parsed(text).iter("testcase")
+    }
+
+
+def test_a_case_for_each_rule():
+    """Passed, failed with count and examples, warned, not evaluated."""
+    text = junit(
+        [
+            verdict(
+                decision="quarantined",
+                rules=(
+                    RuleCount(
+                        rule="a.ge(1)", columns=("a",), warning=False, broken=2, examples=("-1", "<0>")
+                    ),
+                    RuleCount(rule="known", columns=(), warning=True, broken=3, examples=("7",)),
+                    RuleCount(rule="rows(1, 5)", columns=(), warning=False, broken=1, whole=True),
+                ),
+                checked=("a.not_null", "a.ge(1)", "known", "rows(1, 5)"),
+                unevaluated={"fresh": "no moment stands for now"},
+            )
+        ]
+    )
+    assert text == (
+        """<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="featurestore" tests="5" failures="2" errors="0" skipped="1">
+  <testsuite name="d" tests="5" failures="2" errors="0" skipped="1">
+    <properties>
+      <property name="contract" value="D" />
+      <property name="decision" value="quarantined" />
+      <property name="rows_in" value="9" />
+      <property name="rows_passed" value="9" />
+      <property name="rows_quarantined" value="0" />
+    </properties>
+    <testcase classname="d" name="a.not_null" />
+    <testcase classname="d" name="a.ge(1)">
+      <failure message="2 of 9 rows break it" type="quarantined">such as -1, &lt;0&gt;</failure>
+    </testcase>
+    <testcase classname="d" name="known">
+      <system-out>warning: 3 of 9 rows break it such as 7</system-out>
+    </testcase>
+    <testcase classname="d" name="rows(1, 5)">
+      <failure message="the dataset as a whole breaks it" type="quarantined" />
+    </testcase>
+    <testcase classname="d" name="fresh">
+      <skipped message="no moment stands for now" />
+    </testcase>
+  </testsuite>
+</testsuites>
+"""
+    )
+
+
+def test_what_xml_cannot_say_is_replaced():
+    """A value may hold any character; the file is read all the same."""
+    bad = RuleCount(rule="a\x00\x1b", columns=(), warning=False, broken=1, examples=("\ufffe\ud800",))
+    assert cases(junit([verdict(rules=(bad,))])) == {"a\ufffd\ufffd": "failure"}
+
+
+def test_validate_writes_it(shop_files):
+    """The rules that were kept are cases too."""
+    done = run("validate", "--junit", "out/junit.xml", cwd=shop_files)
+    assert done.returncode == 0, done.stderr
+    told = cases((shop_files / "out/junit.xml").read_text())
+    assert told["customer.greater_than_or_equal_to(1)"] == "failure"
+    assert told["order.unique"] == "passed"
+    assert told["order.dtype(Int64)"] == "passed"
+    assert told["not_empty"] == "passed"
+
+
+def test_a_refused_dataset_is_told_in_full(shop_files):
+    """With --json the verdict is printed and with --junit written, and the exit code is 4 all the same."""
+    (shop_files / "data/raw/orders.csv").write_text(ORDERS.replace(",10.5,", ",-1,").replace("1,", "0,"))
+    done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
+    assert done.returncode == 4
+    [told] = json.loads(done.stdout)
+    assert told["decision"] == "refused"
+    assert "checked" not in told
+    assert "orders: refused" in done.stderr
+    root = parsed((shop_files / "junit.xml").read_text())
+    assert int(root.get("failures")) >= 1
+    assert {p.get("name"): p.get("value") for p in root.iter("property")}["decision"] == "refused"
+
+
+def test_what_cannot_be_judged_is_an_error(shop_files):
+    """A file that lacks a column has no verdict."""
+    (shop_files / "data/raw/orders.csv").write_text("order\n1\n")
+    done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
+    assert done.returncode == 4
+    assert json.loads(done.stdout) == []
+    assert cases((shop_files / "junit.xml").read_text()) == {"columns": "error"}
+
+
+def test_build_stops_at_the_first_that_is_refused(shop_files):
+    """What was not reached is skipped."""
+    assert run("validate", cwd=shop_files).returncode == 0
+    code = shop_files / "feature_repo/shop.py"
+    code.write_text(
+        code.read_text().replace(
+            '"customer", "amount", "coupon", "ordered_at",', '"customer", "amount", "ordered_at",'
+        )
+        + '''
+
+@feature_view(entity=customer, owner="shop")
+def second_order(orders: Frame[RawOrders]) -> Frame[SecondOrder]:
+    """Another."""
+    return orders.select("customer", "coupon", event_timestamp="ordered_at")
+'''.replace("SecondOrder", "Second")
+    )
+    code.write_text(code.read_text().replace("RawOrders, Visits", "RawOrders, Second, Visits"))
+    schema = shop_files / "schemas/shop.py"
+    schema.write_text(
+        schema.read_text()
+        + '''
+
+class Second(pa.DataFrameModel):
+    """Another."""
+
+    customer: pl.Int64 = pa.Field(description="who ordered")
+    event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when")
+    coupon: pl.String = pa.Field(nullable=True, description="coupon")
+'''
+    )
+    done = run("build", "--json", "--junit", "junit.xml", cwd=shop_files)
+    assert done.returncode == 4, done.stderr
+    assert cases((shop_files / "junit.xml").read_text()) == {"columns": "error", "not reached": "skipped"}

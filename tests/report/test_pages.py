@@ -1,0 +1,243 @@
+"""The pages: the verdict first, all that a person needs below it, nothing from elsewhere, and nothing personal."""
+
+import re
+from html import unescape
+from itertools import pairwise
+
+import polars as pl
+import pytest
+from conftest import FILES, ORDERS, build_shop, write_files
+from markup import Markup
+from wide import build_wide
+
+import featurestore
+from featurestore.errors import ContractError, MissingDataError
+from featurestore.report.pages import STYLE, dataset_page
+from featurestore.report.records import records_of
+
+MOST_BYTES = 300_000
+BAD = (
+    ORDERS.replace("-0.0", "-5").replace(",10.5,", ",-1,").replace("8,\n", "-8,\n").replace(",20.1,", ",-2,")
+)
+
+
+def rewrite(project, orders):
+    """Put other raw data in place, and validate them."""
+    (project.settings.root / "data/raw/orders.csv").write_text(orders)
+    return project.validate("orders")
+
+
+def page(project, name="orders"):
+    project.report([name])
+    return Markup(project.layout.page(name).read_text())
+
+
+def index(project):
+    return Markup(project.report().read_text())
+
+
+def pages(project):
+    project.report()
+    return [project.layout.report, *sorted(project.layout.report.parent.glob("reports/*.html"))]
+
+
+def test_the_verdict_comes_first(shop):
+    """Then what failed with example rows, distributions, quarantine, history; headings are in order."""
+    found = page(shop)
+    assert "Quarantined 1 of 7 rows (14.3 %) broke contract RawOrders and was kept back" in found.words
+    places = [
+        found.words.index(words)
+        for words in (
+            "Quarantined",
+            "What failed Rule",
+            "customer.greater_than_or_equal_to(1)",
+            "Example rows",
+            "Distributions then and now",
+            "Columns that rise" if "Columns that rise" in found.words else "Distributions then and now",
+            "Quarantine 1 row lies in data/quarantine/orders.parquet",
+            "featurestore quarantine orders",
+            "featurestore resubmit orders FILE",
+            "History 1 run recorded",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_rows_that_broke_the_contract_are_shown_as_they_came(shop):
+    """With the row of the file they stand in, and the rules they broke; the column at fault is marked."""
+    found = page(shop)
+    assert (
+        "customer.greater_than_or_equal_to(1) orders.csv 7 7 0 2024-01-08T00:00:00Z null 7 null"
+        in found.words
+    )
+    assert sum(a.get("class") == "suspect" for a in found.all("td")) == 1
+
+
+@pytest.mark.parametrize("name", ["orders", "last_order", None])
+def test_pages_are_well_formed(shop, name):
+    """Headings one below the other, tables that say what their heads are of, ids once, links that lead somewhere."""
+    found = index(shop) if name is None else page(shop, name)
+    levels = [int(tag[1]) for tag, _ in found.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(a.get("scope") in ("col", "row") for a in found.all("th"))
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    folder = (shop.layout.report if name is None else shop.layout.page(name)).parent
+    for link in found.all("a"):
+        path, _, anchor = link["href"].partition("#")
+        assert (folder / path).exists()
+        assert not anchor or anchor in ids
+    assert all(a.get("role") == "img" or a.get("aria-hidden") == "true" for a in found.all("svg"))
+
+
+def test_nothing_comes_from_elsewhere(shop):
+    """No script, no image, no font, no address: a page is one file."""
+    for path in pages(shop):
+        text = path.read_text()
+        assert not re.search(
+            r"https?:|[\"'(]//|url\(|@import|@font-face|<script|<link|<img|<iframe|\bsrc=", text
+        )
+        assert len(text.encode()) < MOST_BYTES
+
+
+def test_three_hundred_columns_are_a_small_page(tmp_path):
+    """Some are plotted, first those that broke a rule; of the others the figures are told, then and now."""
+    text = build_wide(tmp_path).layout.page("wide").read_text()
+    assert len(text.encode()) < MOST_BYTES
+    found = Markup(text)
+    assert [name for name in re.findall(r"sensor_number_\d+", unescape(text)) if name == "sensor_number_299"]
+    assert len([a for a in found.all("svg") if a.get("class") == "plot"]) == 30
+    assert "distribution of the values of sensor_number_250: first bar" in text
+    assert "sensor_number_299 Float64 missing 0 %;" in found.words
+    assert "least 0 → 3" in found.words
+
+
+def test_then_and_now(shop):
+    """What moved is marked, and both are drawn over the same bars."""
+    assert "There is no profile of data before" in page(shop).words
+    rewrite(shop, ORDERS.replace("20.1", "30.5"))
+    found = page(shop)
+    assert "Before: the data in place until they changed last, 6 rows." in found.words
+    assert "most 20.1 30.5" in found.words
+    assert [a for a in found.all("path") if a.get("class") == "then"]
+
+
+def test_a_refused_dataset_is_shown_as_refused(shop):
+    """The last good data stand, and are described; the rows that broke the contract are those refused."""
+    with pytest.raises(ContractError):
+        rewrite(shop, BAD)
+    good = shop.layout.history("orders").read_text().splitlines()[0][7:17]
+    for told in (page(shop).words, index(shop).words):
+        assert re.search(rf"(?i)refused.*The last good data of {good} \d\d:\d\d UTC stand\.", told)
+    found = page(shop)
+    assert "5 of 7 rows (71.4 %) break contract RawOrders." in found.words
+    assert "data/refused/orders/rows.parquet" in found.words
+    assert "Now: the last good data, 6 rows." in found.words
+    rewrite(shop, ORDERS)
+    assert "refused" not in index(shop).words
+
+
+def test_a_dataset_refused_at_once_has_nothing_in_place(shop_files):
+    """The page says so, and describes nothing."""
+    project = featurestore.open(shop_files)
+    with pytest.raises(ContractError):
+        rewrite(project, BAD)
+    found = page(project)
+    assert "No data are in place." in found.words
+    assert "There are no data in place to describe." in found.words
+
+
+def test_what_has_not_run_yet_is_said(shop):
+    """The page over all datasets is there from the first verdict on."""
+    told = index(shop).words
+    assert "Training and serving are not compared yet" in told
+    assert "run featurestore materialize" in told.lower()
+
+
+def test_no_verdict_is_no_report(shop_files):
+    """The command to run first is named."""
+    project = featurestore.open(shop_files)
+    with pytest.raises(MissingDataError, match="run: featurestore validate orders"):
+        project.report()
+    project.validate("orders")
+    with pytest.raises(MissingDataError, match="run: featurestore build last_order"):
+        project.report(["last_order"])
+
+
+def test_personal_values_are_nowhere(tmp_path):
+    """Not in examples, not in plots, not in figures: of a personal column only counts are told."""
+    write_files(tmp_path)
+    schema = FILES["schemas/shop.py"]
+    for field in ('description="coupon")', 'description="worth", metadata={"unit": "EUR"})'):
+        personal = field.replace('"unit": "EUR"', '"unit": "EUR", "personal": True')
+        if "metadata" not in field:
+            personal = field.replace(")", ', metadata={"personal": True})')
+        schema = schema.replace(field, personal)
+    (tmp_path / "schemas/shop.py").write_text(schema)
+    orders = ORDERS.replace(",7,\n", ",7654.25,CONFIDENTIAL\n").replace("SPRING", "CONFIDENTIAL")
+    (tmp_path / "data/raw/orders.csv").write_text(orders)
+    project = build_shop(tmp_path)
+    assert pl.read_parquet(project.layout.quarantine("orders"))["coupon"].to_list() == ["CONFIDENTIAL"]
+    for path in pages(project):
+        text = path.read_text()
+        assert not re.search("CONFIDENTIAL|7654|7,654|SPRING|20[.]1", text)
+    assert "(personal, not shown)" in page(project).words
+    assert "personal: no value is shown Figure Now missing" in page(project).words
+
+
+def test_names_are_told_as_text(tmp_path):
+    """What stands in data cannot become markup."""
+    write_files(tmp_path)
+    orders = ORDERS.replace("SPRING", "<script>alert(1)</script>").replace("7,0,2024", "x<b>,0,2024")
+    (tmp_path / "data/raw/orders.csv").write_text(orders)
+    project = build_shop(tmp_path)
+    found = page(project)
+    assert not found.all("script")
+    assert not found.all("b")
+    assert "<script>alert(1)</script>" in found.words
+
+
+def test_what_else_was_noticed_has_a_place(shop):
+    """Sentences on drift and anomalies stand below what failed."""
+    node = shop.catalog.node("orders")
+    records = records_of(node, shop.layout, made_by="featurestore validate orders")
+    words = Markup(dataset_page(records, notes=["amount drifted by 0.3"])).words
+    assert words.index("What failed Rule") < words.index("What else was noticed amount drifted by 0.3")
+    assert words.index("amount drifted by 0.3") < words.index("Distributions then and now")
+
+
+def colours(dark):
+    """Read the colours that the style declares."""
+    light, _, rest = STYLE.read_text().partition("@media (prefers-color-scheme: dark)")
+    declared = re.findall(r"--([\w-]+): (#\w{6})", light)
+    return dict(declared) | (
+        dict(re.findall(r"--([\w-]+): (#\w{6})", rest.partition("\n}\n")[0])) if dark else {}
+    )
+
+
+def brightness(colour):
+    """Relative luminance, as WCAG 2 defines it."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    lighter, darker = sorted((brightness(one), brightness(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_and_plots_stand_out_from_what_is_behind_them(dark):
+    """Contrast is at least 4.5 for words, and 3 for what a plot is drawn with."""
+    c = colours(dark)
+    words = {(word, back) for word in ("ink", "soft", "link") for back in ("page", "surface")}
+    states = ("good", "warn", "bad", "idle")
+    words |= {(state, back) for state in states for back in ("page", "surface", f"{state}-back")}
+    words |= {("ink", f"{state}-back") for state in states}
+    low = {(word, back): contrast(c[word], c[back]) for word, back in words}
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
+    drawn = ("now", "then", "p1", "p2", "p3", "p4", "bad", "soft", "ink")
+    assert {name for name in drawn if contrast(c[name], c["surface"]) < 3} == set()
