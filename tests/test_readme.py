@@ -155,7 +155,7 @@ def test_a_second_run_does_nothing_and_says_so(flights):
 
 
 @pytest.mark.pipeline
-@pytest.mark.parametrize("section", ["Two commands", "Ask for features"])
+@pytest.mark.parametrize("section", ["Two commands", "Ask for features", "Know your data"])
 def test_examples_on_flights(flights, section):
     """What the README shows of the reference project is what one sees."""
     copy, _ = flights
