@@ -319,9 +319,9 @@ def one_row() -> None:
 
     schema = model("300 columns, 1 % bad")
     frame = pl.read_parquet(path_of("300 columns, 1 % bad")).slice(1, 1)
-    gate, row = RowGate(contract_of(schema)), frame.row(0)
+    gate, row = RowGate(contract_of(schema)), frame.select(list(schema.to_schema().columns)).row(0)
     for name, call, times in (
-        ("featurestore", lambda: gate.check([row]), 2_000),
+        ("featurestore", lambda: gate.admit([row]), 2_000),
         ("pandera", lambda: schema.validate(frame, lazy=True), 3),
     ):
         call()
