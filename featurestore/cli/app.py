@@ -10,9 +10,7 @@ import typer
 
 from featurestore.cli import asking, datasets, gating, serving, writing
 from featurestore.cli.output import Output, table
-from featurestore.cli.text import (
-    summary_text,
-)
+from featurestore.cli.text import summary_text
 from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
