@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
+from featurestore.quality.bounds import check_bounds
 from featurestore.quality.conform import conform
 from featurestore.quality.expectations import expectations_of
 from featurestore.quality.row_gate import row_gate
@@ -27,13 +28,14 @@ def check(catalog: Catalog) -> int:
     Raises
     ------
     DefinitionError
-        If a function fails on empty frames, gives other columns or dtypes than its schema, or a check of a schema
-        cannot be compiled.
+        If a function fails on empty frames, gives other columns or dtypes than its schema, or a check, an expectation
+        or a bound of a schema means nothing.
     """
     count = 0
     for source in catalog.sources.values():
         rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
         expectations_of(source.contract)
+        check_bounds(source.contract)
         count += 1
     for derived in (*catalog.build_order(), *catalog.training_sets.values()):
         _check_function(derived, derived.function, derived.inputs, derived.contract)
@@ -41,6 +43,8 @@ def check(catalog: Catalog) -> int:
     for view in catalog.on_demand.values():
         row_gate(view.request)
         compute(view, pl.DataFrame(schema=view.input_schema))
+        check_bounds(view.request)
+        check_bounds(view.contract)
         count += 1
     return count + len(catalog.services)
 
@@ -53,6 +57,7 @@ def _check_function(
         schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
         rules_of(output, conform(schema, output, dataset=where))
         expectations_of(output)
+        check_bounds(output)
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:
