@@ -115,7 +115,9 @@ def hang_up(port: int, ending: threading.Event) -> None:
     """Send half of a request and go away, again and again."""
     while not ending.is_set():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
-            caller.sendall(b"POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+            caller.sendall(
+                b"POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
+            )
         ending.wait(0.1)
 
 

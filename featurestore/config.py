@@ -89,7 +89,7 @@ def load_settings(root: Path) -> Settings:
     if not path.is_file():
         raise ConfigError(f"{path}: not found", hint="run in the project's folder, or name it with --project")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("featurestore")
+        table = tomllib.loads(_text(path)).get("tool", {}).get("featurestore")
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
     if table is None:
@@ -129,13 +129,20 @@ def _feast_settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not found", hint="Feast's settings belong there; see the README")
     try:
         # As Feast does: ${VARIABLE} is taken from the environment.
-        settings = yaml.safe_load(os.path.expandvars(path.read_text(encoding="utf-8")))
+        settings = yaml.safe_load(os.path.expandvars(_text(path)))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
     section = settings.get("online_store") if isinstance(settings, dict) else None
     if not isinstance(section, dict):
         raise ConfigError(f"{path}: online_store is missing", hint="give its type and path")
     return cast("dict[str, Any]", settings)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
 def _online_kind(path: Path, type_name: str) -> str:

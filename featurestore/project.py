@@ -14,6 +14,7 @@ from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings, parse_moment
+from featurestore.data_quality import Quality
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.feature_service import FeatureService
 from featurestore.definitions.source import Source
@@ -28,15 +29,13 @@ from featurestore.operations.materialize import MaterializeRecord, MaterializeRu
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
 from featurestore.operations.register import Changes, apply
-from featurestore.operations.release import Release, current, former, make_release, prune, switch
+from featurestore.operations.release import Release, current, go_back, publish
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, render, summarize
 from featurestore.operations.train import TrainingManifest, build_training_set
-from featurestore.quality.expectations import Surroundings
 from featurestore.quality.gate import inspect, require
-from featurestore.quality.history import Run
 from featurestore.quality.request_gate import RequestGate
-from featurestore.storage.files import append_line, read_lines, scan_parquet, write_record, write_text
+from featurestore.storage.files import append_line, scan_parquet, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
@@ -83,6 +82,11 @@ class Project:
         return PolarsEngine(span_bytes)
 
     @cached_property
+    def quality(self) -> Quality:
+        """What is known of datasets, and of what is wrong with them."""
+        return Quality(self.settings, self.catalog, self.layout, self._reader)
+
+    @cached_property
     def catalog(self) -> Catalog:
         """All definitions."""
         settings = self.settings
@@ -101,10 +105,13 @@ class Project:
         node = self.catalog.node(name)
         if isinstance(node, Source):
             return validating.validate(
-                node, self.settings.root, self.layout, self._reader, self._around(name)
+                node, self.settings.root, self.layout, self._reader, self.quality.around(name)
             )
         inspection = inspect(
-            building.scan(node, self.layout), node.contract, dataset=name, surroundings=self._around(name)
+            building.scan(node, self.layout),
+            node.contract,
+            dataset=name,
+            surroundings=self.quality.around(name),
         )
         require(inspection.verdict)
         return inspection.verdict
@@ -114,18 +121,19 @@ class Project:
         node = self.catalog.node(name)
         if isinstance(node, Source):
             raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
-        return building.build(node, self.catalog, self.layout, self._engine, self._around(name))
+        return building.build(node, self.catalog, self.layout, self._engine, self.quality.around(name))
 
     def dataset(self, name: str) -> pl.LazyFrame:
         """Scan the rows of a source, dataset or feature view."""
         return building.scan(self.catalog.node(name), self.layout)
 
-    def apply(self, *, allow_removal: bool = False) -> Changes:
+    def apply(self, *, allow_removal: bool = False, allow_breaking: bool = False) -> Changes:
         """Register the definitions with Feast."""
         from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
 
         registry = FeastRegistry(self.settings)
-        return apply(self.catalog, self.layout, registry, allow_removal=allow_removal)
+        allowed = {"allow_removal": allow_removal, "allow_breaking": allow_breaking}
+        return apply(self.catalog, self.layout, registry, **allowed)
 
     def historical(
         self,
@@ -253,26 +261,26 @@ class Project:
         )
 
     def delete(self, view: str, keys: Rows) -> int:
-        """Delete entities from a view of the online store.
+        """Delete entities from a view of the online store, and of the one that is served.
 
         See `featurestore.operations.delete.delete`.
         """
-        return delete(self.catalog.view(view), keys.lazy().collect(), self.store(), now=self.settings.now())
+        found, rows = self.catalog.view(view), keys.lazy().collect()
+        count = delete(found, rows, self.layout, self.store(), now=self.settings.now())
+        if served := current(self.layout):
+            release = open(self.layout.releases / served)
+            if view in release.catalog.views:
+                release.delete(view, rows)
+        return count
 
     def release(self, *, keep: int = 5) -> Release:
         """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
         make = partial(open_store, create=True)
-        made, before = make_release(self.settings, self.catalog, self.store(), make), current(self.layout)
-        switch(self.layout, made.name)
-        # A server may read the one before for a moment yet.
-        prune(self.layout, keep, make, spare=before)
-        return made
+        return publish(self.settings, self.catalog, self.store(), make, keep=keep)
 
     def rollback(self, to: str | None = None) -> str:
         """Serve the former release (or the one named) from now on; returns its name."""
-        name = former(self.layout) if to is None else to
-        switch(self.layout, name)
-        return name
+        return go_back(self.layout, to, open_store)
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""
@@ -318,11 +326,6 @@ class Project:
                 asked = rows.filter(pl.col(EVENT_TIMESTAMP) <= self.settings.now())
                 return asked.select(keys).drop_nulls().tail(1).collect()
         raise DefinitionError(f"service {service!r} has no training set to take an example from")
-
-    def _around(self, name: str) -> Surroundings:
-        runs = read_lines(self.layout.history(name), Run)
-        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
-        return Surroundings(self.settings.now(), self.dataset, volumes[-10:])
 
     def _source(self, name: str) -> Source:
         node = self.catalog.node(name)

@@ -4,6 +4,8 @@ import pandera.polars as pa
 import polars as pl
 from pandera.polars import PolarsData
 
+from schemas.terms import PUBLIC
+
 ZONES = [
     "America/Anchorage",
     "America/Chicago",
@@ -42,7 +44,12 @@ class RawAirports(pa.DataFrameModel):
         """Rows without a time zone are set apart."""
 
         strict = True
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.01, "expect": {"rows": (1_400, 1_600)}}
+        metadata = {
+            **PUBLIC,
+            "on_invalid": "quarantine",
+            "tolerance": 0.01,
+            "expect": {"rows": (1_400, 1_600)},
+        }
 
 
 class Airports(pa.DataFrameModel):

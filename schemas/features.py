@@ -6,6 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 MINUTES = {"unit": "min"}
+RATIO = {"unit": "1"}
 
 
 class CarrierPunctuality(pa.DataFrameModel):
@@ -15,7 +16,9 @@ class CarrierPunctuality(pa.DataFrameModel):
     event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="a departure")
     carrier_departures_7d: pl.Int32 = pa.Field(ge=1, description="departures")
     carrier_mean_delay_7d: pl.Float32 = pa.Field(description="mean departure delay", metadata=MINUTES)
-    carrier_late_share_7d: pl.Float32 = pa.Field(ge=0, le=1, description="share more than 15 minutes late")
+    carrier_late_share_7d: pl.Float32 = pa.Field(
+        ge=0, le=1, description="share more than 15 minutes late", metadata=RATIO
+    )
 
 
 class RoutePunctuality(pa.DataFrameModel):
@@ -26,7 +29,9 @@ class RoutePunctuality(pa.DataFrameModel):
     event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="an arrival")
     route_arrivals_14d: pl.Int32 = pa.Field(ge=1, description="arrivals")
     route_mean_arrival_delay_14d: pl.Float32 = pa.Field(description="mean arrival delay", metadata=MINUTES)
-    route_late_share_14d: pl.Float32 = pa.Field(ge=0, le=1, description="share more than 15 minutes late")
+    route_late_share_14d: pl.Float32 = pa.Field(
+        ge=0, le=1, description="share more than 15 minutes late", metadata=RATIO
+    )
     route_mean_air_time_14d: pl.Float32 = pa.Field(gt=0, description="mean time in the air", metadata=MINUTES)
 
 
@@ -106,8 +111,12 @@ class DepartureConditions(pa.DataFrameModel):
     headwind: pl.Float32 = pa.Field(
         nullable=True, description="wind against the route's bearing", metadata={"unit": "mph"}
     )
-    time_of_day_sin: pl.Float32 = pa.Field(description="sine of the scheduled time of day, New York time")
-    time_of_day_cos: pl.Float32 = pa.Field(description="cosine of the scheduled time of day, New York time")
+    time_of_day_sin: pl.Float32 = pa.Field(
+        description="sine of the scheduled time of day, New York time", metadata=RATIO
+    )
+    time_of_day_cos: pl.Float32 = pa.Field(
+        description="cosine of the scheduled time of day, New York time", metadata=RATIO
+    )
     aircraft_age: pl.Int32 = pa.Field(
         nullable=True, description="year of departure less year built", metadata={"unit": "yr"}
     )

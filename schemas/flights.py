@@ -7,6 +7,8 @@ import pandera.polars as pa
 import polars as pl
 from pandera.polars import PolarsData
 
+from schemas.terms import PUBLIC
+
 TAIL_NUMBER = "^[A-Z0-9]{5,6}$"
 AIRPORT = "^[A-Z0-9]{3}$"
 CARRIER = "^[A-Z0-9]{2}$"
@@ -100,6 +102,8 @@ class RawFlights(pa.DataFrameModel):
         strict = True
         unique = ["carrier", "flight", "origin", "year", "month", "day", "sched_dep_time"]
         metadata = {
+            **PUBLIC,
+            "segments": ["origin"],
             "on_invalid": "quarantine",
             "tolerance": 0.01,
             "expect": {

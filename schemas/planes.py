@@ -3,6 +3,8 @@
 import pandera.polars as pa
 import polars as pl
 
+from schemas.terms import PUBLIC
+
 
 class RawPlanes(pa.DataFrameModel):
     """Planes as the source lists them."""
@@ -25,6 +27,7 @@ class RawPlanes(pa.DataFrameModel):
 
         strict = True
         metadata = {
+            **PUBLIC,
             "on_invalid": "quarantine",
             "tolerance": 0.01,
             "expect": {

@@ -8,6 +8,7 @@ import polars as pl
 from pandera.polars import PolarsData
 
 from schemas.flights import ORIGINS
+from schemas.terms import PUBLIC
 
 
 class RawWeather(pa.DataFrameModel):
@@ -93,6 +94,7 @@ class RawWeather(pa.DataFrameModel):
         strict = True
         unique = ["origin", "time_hour"]
         metadata = {
+            **PUBLIC,
             "on_invalid": "quarantine",
             "tolerance": 0.01,
             "expect": {

@@ -44,13 +44,13 @@ class LastOrder(pa.DataFrameModel):
 class Basket(pa.DataFrameModel):
     """What is asked about."""
 
-    basket: pl.Float64 = pa.Field(ge=0, lt=10_000, ne=13, description="worth of the basket")
+    basket: pl.Float64 = pa.Field(ge=0, lt=10_000, ne=13, description="worth of the basket", metadata={"unit": "EUR"})
 
 
 class Compared(pa.DataFrameModel):
     """The basket against the last order."""
 
-    ratio: pl.Float32 = pa.Field(nullable=True, description="basket over last order")
+    ratio: pl.Float32 = pa.Field(nullable=True, description="basket over last order", metadata={"unit": "1"})
 
 
 class Visits(Basket):

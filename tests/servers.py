@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,45 @@ class PostgresServer:
 
     def _run(self, *command):
         subprocess.run([*self._user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+class Proxy:
+    """Stands before a server, and can lose its connections without a word: nothing comes through, nothing is closed."""
+
+    def __init__(self, port):
+        self._target, self._lost = port, set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._pairs = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lose(self):
+        """Lose the connections that there are; new ones work."""
+        self._lost.update(end for pair in self._pairs for end in pair)
+
+    def close(self):
+        self._listener.close()
+        for end in [end for pair in self._pairs for end in pair]:
+            # What waits in recv is woken.
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                pair = self._listener.accept()[0], socket.create_connection(("127.0.0.1", self._target))
+                self._pairs.append(pair)
+                for one, other in (pair, pair[::-1]):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one, other):
+        with suppress(OSError):
+            while data := one.recv(65536):
+                if one not in self._lost:
+                    other.sendall(data)
+            if one not in self._lost:
+                other.shutdown(socket.SHUT_WR)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from servers import free_port
 
 from featurestore.service.app import create_app
 from featurestore.service.options import Options
-from featurestore.service.run import PatientProtocol
+from featurestore.service.run import settings
 
 ROW = {"customer": 3, "basket": 16.0}
 
@@ -52,10 +52,9 @@ def eventually(holds, seconds=30):
 def running(root, **options):
     """Run a server of the project in `root`; when it ends, all it has to write is written."""
     port = free_port()
-    app = create_app(Options(root=str(root), port=port, **{"log_requests": False, **options}))
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, http=PatientProtocol, log_level="critical", ws="none"
-    )
+    told = Options(root=str(root), port=port, **{"log_requests": False, **options})
+    app = create_app(told)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **settings(told))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

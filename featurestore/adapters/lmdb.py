@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock, RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lmdb
 import msgspec
 
-from featurestore.errors import MissingDataError, StoreError
+from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
 from featurestore.ports import ViewState
 from featurestore.values.codec import is_tombstone, version_of
 
@@ -24,11 +24,17 @@ MAX_VIEWS = 1024
 STATES_NAME = "__states__"
 SPACE_HINT = "free disk space, then run the command again"
 DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
+# A snapshot's pages may be given again from the third write after it; until the second is done they stand.
+SAFE_WRITES = 1
+UNLOCKED_READS = 10
 RETRY_HINT = "check the disk and who else holds the store, then try again"
 
 
 class LmdbStore:
     """An online store in one LMDB environment, one database for each view.
+
+    Whoever may read the folder and not write to it reads all the same. LMDB then does not know of the reader, and
+    may write over what is being read: that is found out, and read again.
 
     Parameters
     ----------
@@ -39,14 +45,15 @@ class LmdbStore:
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
-        if not create and not (path / "data.mdb").exists():
-            raise MissingDataError(
-                f"{path}: the online store is not there yet", hint="run: featurestore materialize"
-            )
         with _translated(path):
-            path.mkdir(parents=True, exist_ok=True)
+            if create:
+                path.mkdir(parents=True, exist_ok=True)
+            elif not (path / "data.mdb").exists():
+                raise MissingDataError(
+                    f"{path}: the online store is not there yet", hint="run: featurestore materialize"
+                )
             self._env = _environment(path)
-        self._path = path
+        self._path, self._unlocked = path, not self._env.flags()["lock"]
         self._views: dict[str, lmdb._Database] = {}
 
     def state(self, view: str) -> ViewState | None:
@@ -80,12 +87,21 @@ class LmdbStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
+        for _ in range(UNLOCKED_READS):
+            found, snapshot = self._read(views)
+            if not self._unlocked or self._stands(snapshot):
+                return found
+        raise self._overwritten()
+
+    def _read(
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> tuple[list[tuple[ViewState | None, list[bytes | None]]], int]:
         found: list[tuple[ViewState | None, list[bytes | None]]] = []
         try:
             databases = [self._views.get(view) or self._database(view) for view, _ in views]
             states = self._views.get(STATES_NAME) or self._database(STATES_NAME)
             with self._env.begin() as transaction:
-                get = transaction.get
+                get, snapshot = transaction.get, transaction.id()
                 for (view, keys), database in zip(views, databases, strict=True):
                     state = get(view.encode(), db=states) if states is not None else None
                     if database is None or state is None:
@@ -94,7 +110,7 @@ class LmdbStore:
                         found.append((_state_of(state), [get(key, db=database) for key in keys]))
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
-        return found
+        return found, snapshot
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove all rows of views, and what is known of them."""
@@ -115,6 +131,18 @@ class LmdbStore:
                 return
             with self._env.begin(db=database) as transaction:
                 yield from transaction.cursor()
+                if self._unlocked and not self._stands(transaction.id()):
+                    raise self._overwritten()
+
+    def _stands(self, snapshot: int) -> bool:
+        return self._env.info()["last_txnid"] - snapshot <= SAFE_WRITES
+
+    def _overwritten(self) -> StoreError:
+        return StoreError(
+            f"{self._path}: was written while it was read without permission to lock it",
+            hint="try again, or ask for permission to write to the folder",
+            retry=True,
+        )
 
     def _database(self, view: str) -> lmdb._Database | None:
         if view not in self._views:
@@ -140,12 +168,20 @@ def _environment(path: Path) -> lmdb.Environment:
         identity = _identity(path)
         if identity is None or identity not in _ENVIRONMENTS:
             _forget_what_is_gone()
-            environment = lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=MAX_VIEWS, max_readers=1024)
+            environment = _opened(path)
             identity = _identity(path)
             if identity is None:
                 raise lmdb.Error("the store vanished as it was opened")
             _ENVIRONMENTS[identity] = environment
         return _ENVIRONMENTS[identity]
+
+
+def _opened(path: Path) -> lmdb.Environment:
+    options: dict[str, Any] = {"map_size": MAP_BYTES, "max_dbs": MAX_VIEWS, "max_readers": 1024}
+    try:
+        return lmdb.open(str(path), **options)
+    except lmdb.ReadonlyError:
+        return lmdb.open(str(path), **options, readonly=True, lock=False)
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
@@ -170,12 +206,18 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except lmdb.Error as error:
         raise _translation(error, path) from error
+    except OSError as error:
+        if isinstance(error, FeatureStoreError):
+            raise
+        raise StoreError(f"{path}: {error}", hint="check the folder and its permissions") from error
 
 
 def _translation(error: lmdb.Error, path: Path) -> StoreError:
     plain = str(error).removeprefix(f"{path}: ")
     if isinstance(error, lmdb.BadValsizeError):
-        return StoreError(f"{path}: an entity key is longer than LMDB's 511 bytes", hint="use a shorter key")
+        return StoreError(f"{path}: a key is longer than LMDB's 511 bytes", hint="use a shorter one")
+    if isinstance(error, lmdb.ReadonlyError):
+        return StoreError(f"{path}: may not be written: {plain}", hint="ask for permission to write to it")
     if isinstance(error, DAMAGES):
         return StoreError(
             f"{path}: the online store is damaged: {plain}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from featurestore.ports import ViewState
 from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
 try:
     import psycopg
@@ -25,6 +27,7 @@ except ImportError as error:
         hint="pip install 'featurestore[postgres]'",
     ) from error
 
+MAX_NAME_BYTES = 63  # PostgreSQL cuts what is longer, in silence
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE TABLE IF NOT EXISTS {schema}.states (view text PRIMARY KEY, state bytea NOT NULL);
@@ -48,9 +51,67 @@ HELD = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
 UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
 """
+LIMITS = "54"  # class of errors: what is asked is too much for PostgreSQL, now and ever
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
 """
+
+
+IDLE = psycopg.pq.TransactionStatus.IDLE
+# A reader waits so long for an answer; who writes waits as long as it takes.
+READ_SECONDS = 3.0
+# What is gone without a word is found out by TCP: within ten seconds if it is the other machine.
+CONNECTING: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class Patient(psycopg.Connection[Any]):
+    """A connection that waits for an answer for so long and then is closed: a proxy may have lost it and not say so.
+
+    Attributes
+    ----------
+    seconds
+        None: as long as it takes.
+    """
+
+    seconds: float | None = None
+
+    def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
+        """Wait for the server, as psycopg does."""
+        if self.seconds is None:
+            return super().wait(gen, *args, **named)
+        try:
+            return super().wait(_within(gen, self.seconds), *args, **named)
+        except SilenceError:
+            if psycopg.capabilities.has_cancel_safe():
+                # Over a connection of its own: what the server still does for this one ends there too.
+                with contextlib.suppress(psycopg.Error):
+                    self.cancel_safe(timeout=1)
+            self.close()
+            raise
+
+
+class SilenceError(psycopg.OperationalError):
+    """No answer came in time."""
+
+
+def _within(work: Any, seconds: float) -> Generator[Any, Any, Any]:
+    """Do the work of psycopg's generator; every tenth of a second it is told that nothing came."""
+    end = time.monotonic() + seconds
+    try:
+        wanted = next(work)
+        while True:
+            came = yield wanted
+            if not came and time.monotonic() > end:
+                raise SilenceError(f"no answer within {seconds:g} seconds")
+            wanted = work.send(came)
+    except StopIteration as done:
+        return done.value
 
 
 class PostgresStore:
@@ -65,25 +126,41 @@ class PostgresStore:
     """
 
     def __init__(self, url: str, project: str) -> None:
-        self._schema = sql.Identifier(f"featurestore_{project}")
-        self._url = url
+        self._schema = sql.Identifier(schema_name(project))
+        self._url, self._made = url, False
         # A connection has one transaction at a time: each thread has its own.
         self._own = threading.local()
-        self._opened: list[psycopg.Connection[Any]] = []
+        self._opened: list[Patient] = []
+        # Connections of one time; when one of them is found dead, so may be all.
+        self._times = 0
         weakref.finalize(self, _close, self._opened)
-        with _translated(url), self._connection.transaction():
-            # Two that start at once would both create the tables.
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [hash_of(project)])
-            self._run(TABLES)
+        with _translated(url):
+            self._connection.execute("SELECT 1")
 
     @property
-    def _connection(self) -> psycopg.Connection[Any]:
-        """The connection of the thread; a new one where the server has closed the last."""
-        held: psycopg.Connection[Any] | None = getattr(self._own, "connection", None)
+    def _connection(self) -> Patient:
+        """The connection of the thread; a new one where the last is closed, or of a time of which one was found dead."""
+        held: Patient | None = getattr(self._own, "connection", None)
+        if held is not None and self._own.times != self._times and held.info.transaction_status == IDLE:
+            held.close()
         if held is None or held.closed:
-            held = self._own.connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
+            times = self._times
+            held = Patient.connect(self._url, autocommit=True, **CONNECTING)
+            self._own.connection, self._own.times = held, times
             self._opened[:] = [held, *(connection for connection in self._opened if not connection.closed)]
         return held
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[None]:
+        connection = self._connection
+        connection.seconds = READ_SECONDS
+        try:
+            yield
+        except SilenceError:
+            self._times += 1
+            raise
+        finally:
+            connection.seconds = None
 
     def state(self, view: str) -> ViewState | None:
         """Say what is held of a view."""
@@ -95,6 +172,7 @@ class PostgresStore:
         """Apply rows and the view's state in one transaction; the greater version wins."""
         self._look_alive()
         with _translated(self._url), self._connection.transaction():
+            self._make_tables()
             self._connection.execute(ARRIVED)
             with self._connection.cursor().copy("COPY arrived (key, row) FROM STDIN (FORMAT BINARY)") as copy:
                 copy.set_types(["bytea", "bytea"])
@@ -105,6 +183,7 @@ class PostgresStore:
                 self._run(EMPTY, view)
             applied = self._run(MERGE, view).rowcount
             self._run(KEEP, view, msgspec.json.encode(state))
+        self._made = True
         return int(applied)
 
     def read(
@@ -129,8 +208,8 @@ class PostgresStore:
     def _answered(
         self, views: Sequence[tuple[str, Sequence[bytes]]], statement: str, values: list[Any]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        with _translated(self._url):
-            answer = self._run(statement, *values).fetchall()
+        with _translated(self._url), self._in_time():
+            answer = self._found(statement, *values)
         held: list[dict[bytes | None, bytes]] = [{} for _ in views]
         for place, key, content in answer:
             held[place][key] = content
@@ -146,32 +225,53 @@ class PostgresStore:
         """List all keys and rows of a view, in the order of the keys."""
         self._look_alive()
         with _translated(self._url):
-            answer = self._run("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
-            yield from answer
+            yield from self._found("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove all of views, and what is known of them."""
         self._look_alive()
         with _translated(self._url), self._connection.transaction():
-            for table in ("rows", "states"):
+            for table in ("rows", "states") if self._has_tables() else ():
                 self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
 
     def _look_alive(self) -> None:
-        # Rows given one by one cannot be given again: a connection that the server has closed is found out before.
-        with contextlib.suppress(psycopg.OperationalError):
+        # Rows given one by one cannot be given again: a connection that is dead is found out before.
+        with contextlib.suppress(psycopg.OperationalError), self._in_time():
             self._connection.execute("SELECT 1")
+
+    def _make_tables(self) -> None:
+        # By who writes first: who reads need not be allowed to.
+        if not (self._made or self._has_tables()):
+            # Two that start at once would both create the tables.
+            self._connection.execute(TAKE_TURN, [self._schema.as_string()])
+            self._run(TABLES)
+
+    def _has_tables(self) -> bool:
+        rows = f"{self._schema.as_string()}.rows"
+        return bool(self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [rows]).fetchone()[0])  # type: ignore[index]
+
+    def _found(self, statement: str, *values: Any) -> list[Any]:
+        try:
+            found: list[Any] = self._run(statement, *values).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return []  # nothing was written yet
+        return found
 
     def _run(self, statement: str, *values: Any) -> Any:
         query = sql.SQL(statement).format(schema=self._schema)
         return self._connection.execute(query, values or None, binary=bool(values))
 
 
-def hash_of(project: str) -> int:
-    """Return a number for a project, the same in every process."""
-    return int.from_bytes(project.encode()[:7].ljust(7), "big")
+def schema_name(project: str) -> str:
+    """Name the schema of a project: by its name, of which what does not fit gives way to a digest of all of it."""
+    name = f"featurestore_{project}".encode()
+    if len(name) > MAX_NAME_BYTES:
+        digest = hashlib.sha256(name).hexdigest()[:16].encode()
+        name = name[: MAX_NAME_BYTES - len(digest) - 1] + b"_" + digest
+    return name.decode(errors="ignore")
 
 
-def _close(connections: list[psycopg.Connection[Any]]) -> None:
+def _close(connections: list[Patient]) -> None:
     for connection in connections:
         connection.close()
 
@@ -181,10 +281,17 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if (getattr(error, "sqlstate", None) or "").startswith(LIMITS):
+            raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
         raise StoreError(
-            f"PostgreSQL at {url.rpartition('@')[2]} does not answer: {str(error).strip()}",
+            f"PostgreSQL at {_shown(url)} does not answer: {str(error).strip()}",
             hint="start it, or try again",
             retry=True,
         ) from error
     except psycopg.Error as error:
-        raise StoreError(f"PostgreSQL at {url.rpartition('@')[2]}: {str(error).strip()}") from error
+        raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
+
+
+def _shown(url: str) -> str:
+    # Without the password.
+    return url.rpartition("@")[2]

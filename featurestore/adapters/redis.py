@@ -31,6 +31,8 @@ except ImportError as error:
     ) from error
 
 ROWS_A_CALL = 1_000
+# For an answer, asked for twice at the most.
+READ_SECONDS, WRITE_SECONDS = 1.5, 10.0
 BEGIN = """
 local last, current = unpack(redis.call('HMGET', KEYS[1], 'last', 'generation'))
 if last and last ~= current then redis.call('UNLINK', KEYS[1] .. ':' .. last) end
@@ -104,16 +106,11 @@ class RedisStore:
 
     def __init__(self, url: str, project: str) -> None:
         with _translated(url):
-            self._redis: Any = redis.Redis.from_url(
-                # A connection that the server has closed meanwhile is opened anew, once and at once.
-                url,
-                socket_timeout=10,
-                socket_connect_timeout=3,
-                retry=Retry(NoBackoff(), 1),
-            )
+            self._redis = _client(url, WRITE_SECONDS)
+            self._reader = _client(url, READ_SECONDS)
             self._begin = self._redis.register_script(BEGIN)
             self._apply = self._redis.register_script(APPLY)
-            self._read = self._redis.register_script(READ)
+            self._read = self._reader.register_script(READ)
             self._turn = self._redis.register_script(TURN)
         self._url, self._project = url, project
 
@@ -187,6 +184,17 @@ class RedisStore:
 
     def _name(self, view: str) -> str:
         return f"{self._project}:{view}"
+
+
+def _client(url: str, seconds: float) -> Any:
+    # A connection that is closed meanwhile, or dead, is opened anew, once and at once.
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 1),
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featurestore.cli import serving
+from featurestore.cli import datasets, serving, writing
 from featurestore.cli.arguments import row_of
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import (
@@ -125,13 +125,19 @@ def apply(
     allow_removal: Annotated[
         bool, typer.Option("--allow-removal", help="Also remove what is no longer defined.")
     ] = False,
+    allow_breaking: Annotated[
+        bool,
+        typer.Option(
+            "--allow-breaking", help="Also change schemas in ways that break the services that read them."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Register the definitions with Feast.
 
     Example: `featurestore apply`
     """
-    changes = _open(project).apply(allow_removal=allow_removal)
+    changes = _open(project).apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
     lines = [
         f"{word} {name}"
         for word, names in (
@@ -324,6 +330,17 @@ def pipeline(
         sys.stdout.write(text)
 
 
+for verb in (
+    datasets.profile,
+    datasets.assess,
+    datasets.compare,
+    datasets.suggest,
+    datasets.quarantine,
+    datasets.resubmit,
+):
+    app.command()(verb)
+app.command()(writing.push)
+app.command()(writing.delete)
 app.command()(serving.serve)
 app.command()(serving.release)
 app.command()(serving.rollback)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +47,7 @@ def serve(
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     keyless: Annotated[
-        bool, typer.Option("--keyless", help="Answer other machines although there are no API keys.")
+        bool, typer.Option("--keyless", help="Answer whoever asks although there are no API keys.")
     ] = False,
 ) -> None:
     """Serve features over HTTP: Feast's wire format, and POST /v1/vectors/SERVICE.
@@ -73,10 +75,11 @@ def serve(
         log_features=log_features,
         log_keys=log_keys,
         log_requests=log_requests,
+        keyless=keyless,
         tls_certificate=None if tls_certificate is None else str(tls_certificate),
         tls_key=None if tls_key is None else str(tls_key),
     )
-    run(options, keyless=keyless)
+    run(options)
 
 
 def release(
@@ -91,7 +94,11 @@ def release(
     """
     from featurestore.project import open as open_project  # noqa: PLC0415
 
-    made = open_project(project).release(keep=keep)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        made = open_project(project).release(keep=keep)
+    for warning in told:
+        sys.stderr.write(f"featurestore: {warning.message}\n")
     Output(json).result(
         made, f"release {made.name}: {len(made.services)} services, {len(made.views)} views, served now"
     )
@@ -152,7 +159,7 @@ def add(
     ] = None,
     service: Annotated[
         list[str] | None,
-        typer.Option(help="Feature services it may read; all, if none are given.", show_default=False),
+        typer.Option(help="Feature services it is for; all, if none are given.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -252,7 +252,9 @@ def _make_importable(root: Path, packages: tuple[str, ...]) -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in packages:
             origins = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
-            if not any(Path(origin).is_relative_to(root) for origin in origins if origin):
+            # A release lies below the root of its project.
+            home = root / name.partition(".")[0]
+            if not any(Path(origin).is_relative_to(home) for origin in origins if origin):
                 del sys.modules[name]
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))

@@ -9,6 +9,7 @@ from featurestore.definitions.source import Source
 from featurestore.operations.validate import settle
 from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import inspect
+from featurestore.quality.meaning import require_meaning
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet
 from featurestore.storage.views import scan_view
@@ -67,8 +68,9 @@ def build(
     ContractError
         If the result is refused; the last good rows stay as they were.
     DefinitionError
-        If the function fails.
+        If the function fails, or a column does not say what it means or in what unit it is.
     """
+    require_meaning(derived.contract, derived.name)
     rows = engine.transform(derived, [scan(node, layout) for node in catalog.inputs(derived)])
     if isinstance(derived, FeatureView):
         inspection = inspect_view(derived, rows.lazy(), surroundings)

@@ -11,7 +11,8 @@ from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.bounds import check_bounds
 from featurestore.quality.conform import conform
-from featurestore.quality.expectations import expectations_of
+from featurestore.quality.expectations import expectations_of, referenced
+from featurestore.quality.meaning import require_meaning
 from featurestore.quality.row_gate import row_gate
 from featurestore.quality.rules import rules_of
 from featurestore.vectors.complete import compute
@@ -32,19 +33,24 @@ def check(catalog: Catalog) -> int:
         or a bound of a schema means nothing.
     """
     count = 0
+    for node in catalog.nodes.values():
+        for name in referenced(node.contract):
+            catalog.node(name)
     for source in catalog.sources.values():
         rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
         expectations_of(source.contract)
         check_bounds(source.contract)
+        require_meaning(source.contract, source.name)
         count += 1
     for derived in (*catalog.build_order(), *catalog.training_sets.values()):
         _check_function(derived, derived.function, derived.inputs, derived.contract)
         count += 1
     for view in catalog.on_demand.values():
         row_gate(view.request)
+        for contract in (view.request, view.contract):
+            require_meaning(contract, f"on-demand view {view.name!r}")
+            check_bounds(contract)
         compute(view, pl.DataFrame(schema=view.input_schema))
-        check_bounds(view.request)
-        check_bounds(view.contract)
         count += 1
     return count + len(catalog.services)
 
@@ -58,6 +64,7 @@ def _check_function(
         rules_of(output, conform(schema, output, dataset=where))
         expectations_of(output)
         check_bounds(output)
+        require_meaning(output, where)
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:

@@ -6,27 +6,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-import polars as pl
 
-from featurestore.definitions.digest import view_digest
-from featurestore.operations.build import path_of, scan
-from featurestore.ports import ViewState
 from featurestore.storage.files import read_lines
-from featurestore.storage.fingerprint import file_fingerprint
-from featurestore.timing.epoch import microseconds, moment_of
-from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_rows
+from featurestore.storage.online import bring_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
 
 
-ROWS_A_STEP = 1_000
-Pair: TypeAlias = tuple[bytes, bytes]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 
@@ -40,11 +31,11 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     full
         True where the view was written anew: its definition or rows changed, or the moment lies before the last.
     rows_read
-        Rows that became known since the last time (all, if full).
+        Built rows that became known since the last time (all, if full); and all that was pushed and deleted.
     rows_applied
         Rows written: the newest of each key, where newer than the stored one.
     rows_older
-        Rows passed over: a newer row of their key was read as well, or stored already.
+        Rows passed over: as new a row of their key was read as well, or stored already.
     """
 
     view: str
@@ -89,8 +80,7 @@ def materialize(
 ) -> Materialized:
     """Apply to the online store every row of a view that is known at `until`, and no other.
 
-    Only rows that became known since the last run are read, unless the definition or the rows changed, or `until`
-    goes back, or `full` asks for it: then the view is written anew, in one transaction, and readers see the state before or after.
+    See `featurestore.storage.online.bring_to`: the view is written in one transaction, and readers see the state before or after.
     A run that is killed at any moment leaves a store that answers, and the next run makes good.
 
     Parameters
@@ -105,45 +95,19 @@ def materialize(
     StoreError
         If the store fails; it then holds what it held before.
     """
-    rows = scan(view, layout)
-    watermark = microseconds(until)
-    state = ViewState(
-        definition=view_digest(view), source=file_fingerprint(path_of(view, layout)), watermark=watermark
+    done = bring_to(
+        until, view, layout, store, full=full, tell=lambda done, of: progress(view.name, done, of)
     )
-    before = store.state(view.name)
-    full = (
-        full
-        or before is None
-        or (before.definition, before.source) != (state.definition, state.source)
-        or before.watermark > watermark
-    )
-    after = None if full or before is None else moment_of(before.watermark)
-    fresh = known_rows(rows, view.timing, until=until, after=after)
-    newest = newest_rows(fresh, view.keys, view.timing)
-    read, winners = pl.collect_all([fresh.select(pl.len()), newest])
-    pairs = encode_rows(winners, view.keys, view.feature_schema)
-    counted = _counted(pairs, lambda done: progress(view.name, done, winners.height))
-    applied, total = store.write(view.name, counted, state, replace=full), read.item()
     return Materialized(
         view=view.name,
         until=until,
-        full=full,
-        rows_read=total,
-        rows_applied=applied,
-        rows_older=total - applied,
+        full=done.full,
+        rows_read=done.read,
+        rows_applied=done.applied,
+        rows_older=done.read - done.applied,
     )
 
 
 def history(layout: Layout) -> list[MaterializeRun]:
     """List all runs so far, the oldest first."""
     return read_lines(layout.materializations, MaterializeRun)
-
-
-def _counted(rows: Iterable[Pair], tell: Callable[[int], None]) -> Iterator[Pair]:
-    tell(0)
-    done = 0
-    for done, row in enumerate(rows, 1):
-        yield row
-        if done % ROWS_A_STEP == 0:
-            tell(done)
-    tell(done)

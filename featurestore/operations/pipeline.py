@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from featurestore.operations.build import path_of
+from featurestore.operations.validate import mended_path
 from featurestore.quality.expectations import referenced
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
         return [{relative(path): {"persist": True, "cache": False}}]
 
     def told(name: str) -> list[Path]:
-        return [layout.quarantine(name), layout.verdict(name), layout.profile(name)]
+        return [layout.quarantine(name), layout.verdict(name), layout.contract(name), layout.profile(name)]
+
+    def mends(source: Source) -> list[str]:
+        path = mended_path(source)
+        return [relative(path)] if path.exists() else []
 
     def beside_it(contract: Contract) -> list[str]:
         # Datasets that it promises to agree with.
@@ -67,6 +72,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
             "deps": [
                 *code(source),
                 relative(source.location(root / source.path)[0]),
+                *mends(source),
                 *beside_it(source.contract),
             ],
             "outs": kept(layout.dataset(source.name), *told(source.name)),

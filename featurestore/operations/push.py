@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.operations.materialize import Materialized, materialize
+from featurestore.quality.conform import conform
 from featurestore.quality.gate import admit
 from featurestore.quality.view_rows import inspect_view
 from featurestore.storage.lock import locked
+from featurestore.storage.online import standing
 from featurestore.storage.views import log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
-from featurestore.timing.epoch import moment_of
-from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_rows
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,20 +53,19 @@ def push(
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {view.contract.name}",
         )
     with locked(layout.lock(view.name)):
-        before = store.state(view.name)
-        # Clocks of writers differ: what the store was read at must not change afterwards.
-        known = max(now, moment_of(before.watermark)) if before is not None else now
-        made = pl.lit(known, dtype=UTC_MICROSECONDS)
-        if CREATED_TIMESTAMP in rows.columns:
-            made = pl.max_horizontal(CREATED_TIMESTAMP, made)
-        stamped = inspect_view(view, rows.lazy().with_columns(made.alias(CREATED_TIMESTAMP)))
-        admitted = admit(stamped, whole=True)
+        known = standing(view, now, store)
+        stamped = rows.with_columns(_made(view, rows, known).alias(CREATED_TIMESTAMP))
+        admitted = admit(inspect_view(view, stamped.lazy()), whole=True)
         log_rows(view, admitted, layout)
-        done = materialize(view, known, layout, store)
-        # A row known at the very moment of the last run was not among those known since.
-        newest = newest_rows(known_rows(admitted.lazy(), view.timing, until=known), view.keys, view.timing)
-        pairs = encode_rows(newest.collect(), view.keys, view.feature_schema)
-        late = store.write(view.name, pairs, check_state(view, store.state(view.name), known), replace=False)
-    return msgspec.structs.replace(
-        done, rows_read=done.rows_read + late, rows_applied=done.rows_applied + late
-    )
+        return materialize(view, known, layout, store)
+
+
+def _made(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
+    now = pl.lit(known, dtype=UTC_MICROSECONDS)
+    if CREATED_TIMESTAMP not in rows.columns:
+        return now
+    created = conform(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
+    if created.lost is not None and rows.select(created.lost.any()).item():
+        # What is no moment must not become one.
+        admit(inspect_view(view, rows.lazy()), whole=True)
+    return pl.max_horizontal(created.value, now)

@@ -11,6 +11,7 @@ import msgspec
 
 from featurestore.definitions.digest import service_digest, view_digest
 from featurestore.errors import DefinitionError
+from featurestore.quality.schema_changes import Promised, SchemaChange, promised, schema_changes
 from featurestore.storage.files import read_record, write_record
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What is registered: digests of views and services, by name."""
+    """What is registered: digests of views and services by name, and what is promised of the views that services read."""
 
     views: dict[str, str]
     services: dict[str, str]
+    promised: dict[str, Promised] = {}
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,15 +47,46 @@ def changes(catalog: Catalog, layout: Layout) -> Changes:
     )
 
 
-def apply(catalog: Catalog, layout: Layout, registry: Registry, *, allow_removal: bool = False) -> Changes:
+def breaking(catalog: Catalog, layout: Layout) -> dict[str, tuple[SchemaChange, ...]]:
+    """List, by view, what changed since the last apply in a way that breaks the services that read it."""
+    before, now = _recorded(layout).promised, _record_of(catalog).promised
+    found = {
+        view: tuple(
+            change for change in schema_changes(told.columns, now[view].columns) if change.breaks_readers
+        )
+        for view, told in before.items()
+        if view in now
+    }
+    return {view: told for view, told in found.items() if told}
+
+
+def apply(
+    catalog: Catalog,
+    layout: Layout,
+    registry: Registry,
+    *,
+    allow_removal: bool = False,
+    allow_breaking: bool = False,
+) -> Changes:
     """Register what the catalog defines.
 
     Raises
     ------
     DefinitionError
-        If that would remove something and `allow_removal` is not set; nothing is changed then.
+        If that would remove something and `allow_removal` is not set, or would break a service that reads a view and
+        `allow_breaking` is not set; nothing is changed then.
     """
     found = changes(catalog, layout)
+    if (broken := breaking(catalog, layout)) and not allow_breaking:
+        told = "".join(
+            f"\n  {view}.{change.column}: {change.change} (read by {', '.join(_readers(catalog, view))})"
+            for view, told in broken.items()
+            for change in told
+        )
+        raise DefinitionError(
+            f"schemas that feature services depend on have changed in a way that breaks their readers:{told}",
+            hint="give the feature a new name, or run: featurestore apply --allow-breaking",
+        )
     if found.removed and not allow_removal:
         raise DefinitionError(
             f"no longer defined, and would be removed from the registry: {', '.join(found.removed)}",
@@ -68,7 +101,18 @@ def _record_of(catalog: Catalog) -> Applied:
     return Applied(
         views={name: view_digest(view) for name, view in sorted(catalog.views.items())},
         services={name: service_digest(service) for name, service in sorted(catalog.services.items())},
+        promised={
+            name: promised(view.contract)
+            for name, view in sorted(catalog.views.items())
+            if _readers(catalog, name)
+        },
     )
+
+
+def _readers(catalog: Catalog, view: str) -> list[str]:
+    return [
+        name for name, service in catalog.services.items() if any(s.view.name == view for s in service.reads)
+    ]
 
 
 def _recorded(layout: Layout) -> Applied:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ import yaml
 from featurestore.config import load_settings
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.digest import service_digest
-from featurestore.errors import ConfigError, MissingDataError, SkewError, UnknownNameError
+from featurestore.errors import ConfigError, FeatureStoreError, MissingDataError, SkewError, UnknownNameError
 from featurestore.ports import ViewState
-from featurestore.storage.files import read_record, write_record, write_text
+from featurestore.storage.files import read_record, write_record, write_text, writing
 from featurestore.storage.layout import Layout
+from featurestore.storage.lock import locked
+from featurestore.storage.online import bring_to, standing
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -61,6 +64,33 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     views: dict[str, ViewState]
 
 
+def publish(
+    settings: Settings,
+    catalog: Catalog,
+    store: OnlineStore,
+    open_store: Callable[[Settings], OnlineStore],
+    *,
+    keep: int,
+) -> Release:
+    """Freeze a project as a release, serve it from now on, and of the others keep the last; raises as `make_release` does."""
+    layout = Layout(settings.data)
+    with locked(layout.releasing):
+        made, before = make_release(settings, catalog, store, open_store), current(layout)
+        switch(layout, made.name)
+        # A server may read the one before for a moment yet.
+        prune(layout, keep, open_store, spare=before)
+    return made
+
+
+def go_back(layout: Layout, to: str | None, open_store: Callable[[Settings], OnlineStore]) -> str:
+    """Serve the former release, or the one named, from now on; returns its name. Raises as `catch_up` and `former` do."""
+    with locked(layout.releasing):
+        name = former(layout) if to is None else to
+        catch_up(layout, name, open_store)
+        switch(layout, name)
+    return name
+
+
 def make_release(
     settings: Settings, catalog: Catalog, store: OnlineStore, open_store: Callable[[Settings], OnlineStore]
 ) -> Release:
@@ -79,20 +109,24 @@ def make_release(
         If a view is not materialized, or by another definition; nothing is made then.
     ConfigError
         If the definitions need modules from outside their packages.
+    StoreError
+        If a file system or store fails.
     """
     states = {
         name: check_state(view, store.state(name), settings.now()) for name, view in catalog.views.items()
     }
     layout = Layout(settings.data)
-    name = f"{max((int(release.name) for release in releases(layout)), default=0) + 1:04d}"
+    name = f"{max(map(int, _names(layout)), default=0) + 1:04d}"
     root = layout.releases / name
     # What a release that failed has left.
     shutil.rmtree(root, ignore_errors=True)
-    _copy_definitions(settings, name, root)
+    with writing(root):
+        _copy_definitions(settings, name, root)
     frozen = load_settings(root)
     services = {service.name: service_digest(service) for service in catalog.services.values()}
     _require_whole(frozen, services)
-    _link_data(layout, Layout(frozen.data), catalog)
+    with writing(root):
+        _link_data(layout, Layout(frozen.data), catalog)
     copy = open_store(frozen)
     for view, state in states.items():
         copy.write(view, store.scan(view), state, replace=True)
@@ -101,7 +135,7 @@ def make_release(
         made_at=datetime.now(UTC),
         definitions=definitions_digest(root, frozen),
         services=services,
-        views=states,
+        views=_catch_up(frozen, catalog, copy),
     )
     write_record(release, root / RECORD)
     return release
@@ -109,7 +143,7 @@ def make_release(
 
 def releases(layout: Layout) -> list[Release]:
     """List the releases, the oldest first; one whose making was interrupted is none."""
-    return [_read(path.parent) for path in sorted(layout.releases.glob(f"[0-9]*/{RECORD}"))]
+    return [_read(layout.releases / name) for name in _names(layout)]
 
 
 def current(layout: Layout) -> str | None:
@@ -126,13 +160,27 @@ def switch(layout: Layout, name: str) -> None:
     UnknownNameError
         If there is no such release.
     """
-    known = [release.name for release in releases(layout)]
-    if name not in known:
-        raise UnknownNameError.of("release", name, known)
+    _known(layout, name)
     aside = layout.releases / f".current.{os.getpid()}"
     aside.unlink(missing_ok=True)
     aside.symlink_to(name)
     aside.replace(layout.releases / "current")
+
+
+def catch_up(layout: Layout, name: str, open_store: Callable[[Settings], OnlineStore]) -> None:
+    """Bring to a release's online store what was pushed and deleted since it was served.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such release.
+    SkewError
+        If its definitions were changed since it was made.
+    """
+    root = layout.releases / _known(layout, name)
+    verify(_read(root), root)
+    settings = load_settings(root)
+    _catch_up(settings, _catalog(settings), open_store(settings))
 
 
 def former(layout: Layout) -> str:
@@ -144,7 +192,7 @@ def former(layout: Layout) -> str:
         If there is none.
     """
     now = current(layout)
-    before = [release.name for release in releases(layout) if now is not None and release.name < now]
+    before = [name for name in _names(layout) if now is not None and int(name) < int(now)]
     if not before:
         raise MissingDataError(f"{layout.releases}: there is no former release", hint=f"run: {MADE_BY}")
     return before[-1]
@@ -155,21 +203,21 @@ def prune(
 ) -> tuple[str, ...]:
     """Remove the oldest releases but `keep`; never the one that is served, the one before it, or the one to `spare`.
 
-    Returns their names.
+    Returns their names. One that cannot be removed is left where it is, with a warning: the next is tried again.
     """
-    now = current(layout)
-    every = releases(layout)
-    served = next((i for i, release in enumerate(every) if release.name == now), 0)
-    kept = {release.name for release in (*every[-keep:], *every[max(served - 1, 0) : served + 1])} | {spare}
-    gone = [release for release in every if release.name not in kept]
-    for release in gone:
-        root = layout.releases / release.name
-        settings = load_settings(root)
-        if settings.online_url is not None:
-            open_store(settings).drop(list(release.views))
-        (root / RECORD).unlink()
-        shutil.rmtree(root)
-    return tuple(release.name for release in gone)
+    now, every = current(layout), _names(layout)
+    served = every.index(now) if now in every else 0
+    kept = {*every[-keep:], *every[max(served - 1, 0) : served + 1], spare}
+    gone = []
+    for name in every:
+        if name not in kept:
+            try:
+                _remove(layout.releases / name, open_store)
+            except (FeatureStoreError, OSError) as error:
+                warnings.warn(f"release {name} was not removed: {error}", stacklevel=2)
+            else:
+                gone.append(name)
+    return tuple(gone)
 
 
 def served_root(root: Path) -> tuple[Path, Release | None]:
@@ -234,9 +282,40 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
     write_text(yaml.safe_dump(feast, sort_keys=False), path)
 
 
+def _names(layout: Layout) -> list[str]:
+    found = (path.parent.name for path in layout.releases.glob(f"*/{RECORD}"))
+    return sorted((name for name in found if name.isdigit()), key=int)
+
+
+def _remove(root: Path, open_store: Callable[[Settings], OnlineStore]) -> None:
+    release, settings = _read(root), load_settings(root)
+    if settings.online_url is not None:
+        open_store(settings).drop(list(release.views))
+    (root / RECORD).unlink()
+    shutil.rmtree(root)
+
+
+def _known(layout: Layout, name: str) -> str:
+    known = _names(layout)
+    if name not in known:
+        raise UnknownNameError.of("release", name, known)
+    return name
+
+
+def _catalog(settings: Settings) -> Catalog:
+    return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+
+
+def _catch_up(settings: Settings, catalog: Catalog, store: OnlineStore) -> dict[str, ViewState]:
+    layout, states = Layout(settings.data), {}
+    for view in catalog.views.values():
+        with locked(layout.lock(view.name)):
+            states[view.name] = bring_to(standing(view, settings.now(), store), view, layout, store).state
+    return states
+
+
 def _require_whole(frozen: Settings, services: dict[str, str]) -> None:
-    catalog = load_catalog(frozen.root, (frozen.schemas, frozen.definitions), frozen.definitions)
-    found = {service.name: service_digest(service) for service in catalog.services.values()}
+    found = {service.name: service_digest(service) for service in _catalog(frozen).services.values()}
     if found != services:
         changed = [name for name in services if found.get(name) != services[name]]
         raise ConfigError(

@@ -10,8 +10,11 @@ import polars as pl
 from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import Inspection, inspect, require
 from featurestore.quality.history import run_of
+from featurestore.quality.meaning import require_meaning
+from featurestore.quality.mends import apply_mends, read_mends
 from featurestore.quality.profile import Profile, profile
 from featurestore.quality.quarantine import keep, refuse
+from featurestore.quality.schema_changes import promised
 from featurestore.storage.files import append_line, readable, write_bytes, write_record
 
 if TYPE_CHECKING:
@@ -40,15 +43,25 @@ def validate(
     ------
     MissingDataError
         If the raw file is not there.
+    DefinitionError
+        If a column does not say what it means, or in what unit it is.
     ContractError
         If the file cannot be read or is refused; the last good data stay as they were, and what was refused lies in
         ``data/refused``.
     """
     path = root / source.path
-    rows = reader.scan(source, path)
+    require_meaning(source.contract, source.name)
+    rows, mended = reader.scan(source, path), mended_path(source)
     with readable(source.name, path):
+        if mended.exists():
+            rows = apply_mends(rows, read_mends(mended), dataset=source.name)
         inspection = inspect(rows, source.contract, dataset=source.name, surroundings=surroundings)
         return settle(inspection, source.contract, layout, source.name, layout.dataset(source.name))
+
+
+def mended_path(source: Source) -> Path:
+    """Say where a source's mended rows are kept: beside its definition."""
+    return source.defined_in.parent / "mended" / f"{source.name}.csv"
 
 
 def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str, path: Path) -> Verdict:
@@ -60,6 +73,7 @@ def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
+    write_record(promised(contract), layout.contract(name))
     made = profiled(path, contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))

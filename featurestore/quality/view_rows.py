@@ -8,15 +8,16 @@ import polars as pl
 
 from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import Inspection, inspect
-from featurestore.quality.rules import unique_rule
+from featurestore.quality.rules import Rule, unique_rule
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.codec import MAX_KEY_BYTES, too_long
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
 
 
 def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundings = NOWHERE) -> Inspection:
-    """Check the rows of a feature view; two rows of one key and version must not differ."""
+    """Check the rows of a feature view; two rows of one key and version must not differ, and stores must hold its keys."""
     version = [*view.keys, EVENT_TIMESTAMP]
     if view.timing.created:
         version.append(CREATED_TIMESTAMP)
@@ -33,5 +34,12 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundin
         view.contract,
         dataset=view.name,
         surroundings=surroundings,
-        further=(unique_rule(tuple(version)),),
+        further=(unique_rule(tuple(version)), _length_rule(view.keys)),
     )
+
+
+def _length_rule(keys: tuple[str, ...]) -> Rule:
+    broken = pl.struct(keys).map_batches(
+        lambda key: too_long(key.struct.unnest()), return_dtype=pl.Boolean, is_elementwise=True
+    )
+    return Rule(f"key.at_most_{MAX_KEY_BYTES}_bytes", keys, broken, lasting=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -18,23 +19,29 @@ from starlette.routing import Route, Router
 from featurestore.errors import ContractError, FeatureStoreError, SkewError
 from featurestore.service import feast
 from featurestore.service.guard import Guard
+from featurestore.service.journal import log_line
 from featurestore.service.openapi import docs, openapi
 from featurestore.service.options import Options
 from featurestore.service.problems import RefusedError
 from featurestore.service.state import ServerState
+from featurestore.storage.lock import patience
+from featurestore.timing.epoch import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    import polars as pl
     from starlette.types import Receive, Scope, Send
 
+    from featurestore.project import Project
     from featurestore.service.endpoint import Endpoint
     from featurestore.service.journal import Entry
     from featurestore.service.serving import Serving
     from featurestore.vectors.reader import Vectors
 
-JSON = (b"content-type", b"application/json")
+T = TypeVar("T")
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+JSON = (b"content-type", b"application/json")
 _online_request = msgspec.json.Decoder(feast.OnlineRequest)
 _push_request = msgspec.json.Decoder(feast.PushRequest)
 _write_request = msgspec.json.Decoder(feast.WriteRequest)
@@ -60,8 +67,8 @@ async def vectors(call: Call) -> bytes:
     serving = call.serving
     endpoint = serving.endpoint(call.scope["path_params"]["service"])
     call.state.permit(call.scope["caller"], endpoint.name)
-    rows, as_of = endpoint.decode(call.body)
-    moment = serving.now() if as_of is None else _utc(as_of)
+    rows, as_of = _decoded(endpoint.decode, call.body)
+    moment = serving.now() if as_of is None else _asked_for(as_of)
     try:
         found, stale = await _looked_up(call, endpoint, rows, moment)
     except SkewError as error:
@@ -74,7 +81,7 @@ async def vectors(call: Call) -> bytes:
 async def get_online_features(call: Call) -> bytes:
     """Answer ``POST /get-online-features``, as Feast's feature server does."""
     state, serving = call.state, call.serving
-    asked = _online_request.decode(call.body)
+    asked = _decoded(_online_request.decode, call.body)
     state.permit(call.scope["caller"], asked.feature_service)
     if asked.feature_service is not None:
         endpoint = serving.endpoint(asked.feature_service)
@@ -89,7 +96,7 @@ async def get_online_features(call: Call) -> bytes:
 
 async def push(call: Call) -> Response:
     """Answer ``POST /push``: rows for training and serving at once."""
-    asked = _push_request.decode(call.body)
+    asked = _decoded(_push_request.decode, call.body)
     if asked.to not in feast.PUSHED:
         raise ContractError(
             f"to is {asked.to!r}: training would learn what serving never knew",
@@ -101,7 +108,7 @@ async def push(call: Call) -> Response:
 
 async def write_to_online_store(call: Call) -> bytes:
     """Answer ``POST /write-to-online-store``: a push by another name."""
-    asked = _write_request.decode(call.body)
+    asked = _decoded(_write_request.decode, call.body)
     await _pushed(call, asked.feature_view_name, asked.df)
     return b"null"
 
@@ -118,6 +125,8 @@ async def ready(call: Call) -> Response:
         faults = await state.lookups.run(serving.ready)
     except FeatureStoreError as error:
         faults = {"store": str(error)}
+    if state.followed.fault is not None:
+        faults["keys"] = state.followed.fault
     body: dict[str, Any] = {"status": "unready" if faults else "ready", "release": serving.release}
     body |= {"faults": faults} if faults else {}
     body |= {"refused": state.refused} if state.refused else {}
@@ -187,13 +196,17 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 class Answering:
     """A handler as an ASGI application: reads the body, sends the answer."""
 
-    def __init__(self, route: str, handler: Handler, state: ServerState) -> None:
+    def __init__(self, route: str, handler: Handler, state: ServerState, method: str | None = None) -> None:
         self._route, self._handler, self._state = route, handler, state
+        self._method = method
+        self._methods = None if method is None else {method, "HEAD"} if method == "GET" else {method}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         serving, entry = self._state.serving, scope["entry"]
         entry.route, entry.release = self._route, serving.release
+        if self._methods is not None and scope["method"] not in self._methods:
+            raise self._refusal(scope["method"])
         message = await receive()
         body = message.get("body", b"")
         while message.get("more_body"):
@@ -205,9 +218,19 @@ class Answering:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
-        length = (b"content-length", str(len(answer)).encode())
+        length = (b"content-length", b"%d" % len(answer))
         await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
         await send({"type": "http.response.body", "body": answer})
+
+    def _refusal(self, method: str) -> RefusedError:
+        allowed = ", ".join(sorted(self._methods or ()))
+        return RefusedError(
+            405,
+            "MethodNotAllowed",
+            f"{self._route} is not for {method}",
+            hint=f"use {self._method}",
+            headers=((b"allow", allowed.encode()),),
+        )
 
 
 def create_app(options: Options) -> Guard:
@@ -228,15 +251,18 @@ def create_app(options: Options) -> Guard:
         following.cancel()
         await asyncio.to_thread(state.close)
 
-    routes = [
-        Route(path, Answering(path, handler, state), methods=[method]) for method, path, handler in ROUTES
-    ]
+    routes = [Route(path, Answering(path, handler, state, method)) for method, path, handler in ROUTES]
     return Guard(Router(routes, lifespan=lifespan, default=Answering("other", nowhere, state)), state)
 
 
 def create_worker() -> Guard:
-    """Make the application of a worker process."""
-    app = create_app(Options.from_environment())
+    """Make the application of a worker process; one that cannot begin ends, and is begun anew."""
+    try:
+        app = create_app(Options.from_environment())
+    except FeatureStoreError as error:
+        log_line({"event": "worker_failed", "error": str(error)})
+        # Not 3, at which uvicorn would end the other workers too.
+        raise SystemExit(1) from error
     settle()
     return app
 
@@ -247,11 +273,18 @@ def settle() -> None:
     gc.freeze()
 
 
-def _utc(moment: datetime) -> datetime:
+def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
     try:
-        return moment.astimezone(UTC)
+        return decode(body)
+    except RecursionError as error:
+        raise RefusedError(400, "InvalidRequest", "the body is nested too deep") from error
+
+
+def _asked_for(as_of: datetime) -> datetime:
+    try:
+        return in_utc(as_of)
     except OverflowError:  # within a day of the first or the last moment that there is
-        return EARLIEST if moment.year == 1 else LATEST
+        return EARLIEST if as_of.year == 1 else LATEST
 
 
 async def _looked_up(
@@ -268,9 +301,18 @@ async def _looked_up(
 
 async def _pushed(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
     state, project = call.state, call.serving.project
+    state.permit_push(call.scope["caller"], view, call.serving)
     rows = feast.pushed_rows(project.catalog.view(view), columns)
     if rows.height > state.options.max_rows:
         raise ContractError(
             f"{rows.height:,} rows, more than {state.options.max_rows:,}", hint="push in batches"
         )
-    await state.lookups.run(lambda: project.push(view, rows))
+    # Its turn has come in the first half of its time or never: what is answered with 503 is not applied later.
+    asked = time.time() - call.entry.at
+    until = time.monotonic() + state.options.timeout / 2 - asked
+    await state.pushes.run(lambda: _in_turn(project, view, rows, until))
+
+
+def _in_turn(project: Project, view: str, rows: pl.DataFrame, until: float) -> None:
+    with patience(until):
+        project.push(view, rows)

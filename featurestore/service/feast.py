@@ -7,7 +7,7 @@ columns; statuses are names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.service.requests import json_type
-from featurestore.timing.epoch import EPOCH, moment_of
+from featurestore.timing.epoch import EPOCH, in_utc, moment_of
 from featurestore.timing.join import Status
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -202,7 +202,13 @@ class Column:
             found: list[Any] = msgspec.convert(values, self._kind, builtin_types=())
         except msgspec.ValidationError as error:
             raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
-        return [_moment(value) for value in found] if self._moment else found
+        try:
+            return [_moment(value) for value in found] if self._moment else found
+        except OverflowError as error:
+            raise ContractError(
+                f"{self._where}: {self._name!r}: a moment lies outside the years 1 to 9999",
+                hint="a number is seconds since 1970, in UTC",
+            ) from error
 
 
 def _height(where: str, columns: dict[str, list[Any]]) -> int:
@@ -215,7 +221,7 @@ def _height(where: str, columns: dict[str, list[Any]]) -> int:
 def _moment(value: datetime | int | None) -> datetime | None:
     if isinstance(value, int):
         return moment_of(value * 1_000_000)
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    return value if value is None else in_utc(value)
 
 
 def pushed_rows(view: FeatureView, columns: dict[str, list[Any]]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import time
 import traceback
@@ -13,8 +14,10 @@ from starlette.requests import ClientDisconnect
 
 from featurestore.service.deadlines import Deadlines
 from featurestore.service.journal import Entry, log_line
+from featurestore.service.local import is_loopback, refuse_pages
 from featurestore.service.options import KeyScope
 from featurestore.service.problems import (
+    UNSURE,
     RefusedError,
     body_of,
     feast_body,
@@ -22,6 +25,7 @@ from featurestore.service.problems import (
     kind_of,
     status_of,
 )
+from featurestore.service.protocol import CROWDED
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +37,8 @@ CLOSED = 499  # as nginx: the caller went away
 LONGEST_ID = 128
 OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 WRITES = frozenset({"/push", "/write-to-online-store"})
+# Whoever watches over a server that has too much to do must not be told that it is dead.
+ALWAYS = frozenset({"/health", "/ready", "/metrics"})
 FEAST = frozenset({"/get-online-features", *WRITES})
 
 
@@ -47,7 +53,10 @@ class Guard:
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         self._app, self.state = app, state
-        self._active = 0
+        self._active, self._most = 0, state.options.concurrency
+        self._max_bytes = state.options.max_bytes
+        self._local = is_loopback(state.options.host) and not state.options.keyless
+        self._names = {f"{name}:{state.options.port}".encode() for name in ("127.0.0.1", "localhost")}
         self._deadlines = Deadlines(state.options.timeout)
         # Requests of this process are told apart by a number, processes by chance.
         self._prefix, self._numbers = secrets.token_hex(6), count(1)
@@ -64,10 +73,12 @@ class Guard:
         answering = _Answering(send, entry)
         admitted = False
         try:
-            self._admit()
+            if self._active >= self._most or CROWDED in scope:
+                self._refuse_more(scope)
+            self._active += 1
             admitted = True
             scope["caller"] = self._authorized(scope["path"], headers, entry)
-            limited = _Limited(receive, state.options.max_bytes, headers)
+            limited = _Limited(receive, self._max_bytes, headers)
             task = self._deadlines.begin()
             try:
                 await self._app(scope, limited, answering)
@@ -79,12 +90,8 @@ class Guard:
             if not self._deadlines.passed():
                 entry.status = CLOSED
                 raise
-            late = RefusedError(
-                503,
-                "TimedOut",
-                "the request took too long",
-                hint="send its body at once, or ask for fewer rows",
-            )
+            hint = UNSURE if scope["path"] in WRITES else "send its body at once, or ask for fewer rows"
+            late = RefusedError(503, "TimedOut", "the request took too long", hint=hint)
             await self._refuse(answering, late, scope["path"], entry)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
             await self._refuse(answering, error, scope["path"], entry)
@@ -93,10 +100,13 @@ class Guard:
             entry.seconds = time.perf_counter() - start
             state.journal.put(entry)
 
-    def _admit(self) -> None:
-        if self._active >= self.state.options.concurrency:
-            raise RefusedError(503, "Busy", "too many requests at once", hint="try again in a second")
-        self._active += 1
+    def _refuse_more(self, scope: Scope) -> None:
+        if scope["path"] in ALWAYS:
+            return
+        busy = functools.partial(RefusedError, 503, "Busy", hint="try again in a second")
+        if CROWDED in scope:
+            raise busy("too many connections at once", headers=((b"connection", b"close"),))
+        raise busy("too many requests at once")
 
     async def _refuse(self, answering: _Answering, error: Exception, path: str, entry: Entry) -> None:
         status = status_of(error)
@@ -124,7 +134,12 @@ class Guard:
 
     def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
         keys = self.state.keys
-        if not keys.asked_for or path in OPEN:
+        if not keys.asked_for:
+            # The names that this server goes by are looked up, all else is looked at.
+            if self._local and (headers.get(b"host") not in self._names or b"origin" in headers):
+                refuse_pages(headers)
+            return None
+        if path in OPEN:
             return None
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
         key = keys.of(secret.strip()) if scheme.lower() == b"bearer" else None

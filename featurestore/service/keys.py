@@ -11,6 +11,7 @@ import msgspec
 from featurestore.errors import ConfigError, StoreError, UnknownNameError
 from featurestore.service.options import KeyScope
 from featurestore.storage.files import aside
+from featurestore.storage.lock import locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,14 +82,15 @@ def add_key(path: Path, name: str, *, scopes: tuple[KeyScope, ...], services: tu
     ConfigError
         If the name is taken.
     """
-    keys = read_keys(path)
-    if any(key.name == name for key in keys):
-        raise ConfigError(
-            f"there is an API key named {name!r} already", hint=f"run: featurestore key remove {name}"
-        )
     secret = PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    _write(path, (*keys, ApiKey(name=name, digest=digest, scopes=scopes, services=services)))
+    with locked(path.with_suffix(".lock")):
+        keys = read_keys(path)
+        if any(key.name == name for key in keys):
+            raise ConfigError(
+                f"there is an API key named {name!r} already", hint=f"run: featurestore key remove {name}"
+            )
+        _write(path, (*keys, ApiKey(name=name, digest=digest, scopes=scopes, services=services)))
     return secret
 
 
@@ -100,10 +102,11 @@ def remove_key(path: Path, name: str) -> None:
     UnknownNameError
         If there is none of that name.
     """
-    keys = read_keys(path)
-    if all(key.name != name for key in keys):
-        raise UnknownNameError.of("API key", name, [key.name for key in keys])
-    _write(path, tuple(key for key in keys if key.name != name))
+    with locked(path.with_suffix(".lock")):
+        keys = read_keys(path)
+        if all(key.name != name for key in keys):
+            raise UnknownNameError.of("API key", name, [key.name for key in keys])
+        _write(path, tuple(key for key in keys if key.name != name))
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:

@@ -38,6 +38,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Keys whose last known rows answer, marked stale, while the store does not; 0: none.
     log_features
         Share of the answers that go to the served-feature log, 0 to 1.
+    keyless
+        True: whoever asks is answered although there are no API keys; a proxy stands before, and decides.
     log_keys
         True: log lines name the entity keys.
     """
@@ -56,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     log_features: float = 0.0
     log_keys: bool = False
     log_requests: bool = True
+    keyless: bool = False
     tls_certificate: str | None = None
     tls_key: str | None = None
 

@@ -17,6 +17,8 @@ from featurestore.errors import (
 )
 
 RETRY_AFTER = "1"
+# Of a push that takes too long once its turn has come.
+UNSURE = "what was pushed may still be applied, and to push it again is safe"
 # The first that fits. Of the request: 4xx; of what is served: 5xx, and 503 where it may pass.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNameError, 404),
@@ -28,6 +30,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (SkewError, 503),
     (DefinitionError, 422),
 )
+# What a decoder raises.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -58,13 +62,21 @@ class RefusedError(FeatureStoreError):
 
     Attributes
     ----------
-    status
+    status, headers
         Of the answer.
     """
 
-    def __init__(self, status: int, kind: str, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         super().__init__(message, hint=hint)
-        self.status, self.kind = status, kind
+        self.status, self.kind, self.headers = status, kind, headers
 
 
 def status_of(error: Exception) -> int:
@@ -80,7 +92,7 @@ def kind_of(error: Exception) -> str:
     """Name the kind of an error."""
     if isinstance(error, RefusedError):
         return error.kind
-    if isinstance(error, msgspec.MsgspecError):
+    if isinstance(error, UNREADABLE):
         return "InvalidRequest"
     return type(error).__name__ if isinstance(error, FeatureStoreError) else "InternalError"
 
@@ -90,7 +102,7 @@ def body_of(error: Exception, request_id: str) -> bytes:
     message, hint = "the server failed; its log says how, under this request_id", None
     if isinstance(error, FeatureStoreError):
         message, hint = error.message, error.hint
-    elif isinstance(error, msgspec.MsgspecError | UnicodeDecodeError):
+    elif isinstance(error, UNREADABLE):
         message = str(error)
     return msgspec.json.encode(ProblemBody(Problem(kind_of(error), message, request_id, hint)))
 
@@ -98,7 +110,9 @@ def body_of(error: Exception, request_id: str) -> bytes:
 def headers_of(error: Exception) -> list[tuple[bytes, bytes]]:
     """Return the headers that go with an error."""
     status = status_of(error)
-    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json")]
+    if isinstance(error, RefusedError):
+        headers += error.headers
     if status == 503:  # noqa: PLR2004
         headers.append((b"retry-after", RETRY_AFTER.encode()))
     if status == 401:  # noqa: PLR2004
@@ -108,9 +122,7 @@ def headers_of(error: Exception) -> list[tuple[bytes, bytes]]:
 
 def feast_body(error: Exception) -> bytes:
     """Write the answer as Feast's clients read it: text that names one of Feast's own errors."""
-    message: Any = (
-        str(error) if isinstance(error, FeatureStoreError | msgspec.MsgspecError) else "the server failed"
-    )
+    message: Any = str(error) if isinstance(error, (FeatureStoreError, *UNREADABLE)) else "the server failed"
     kinds = {
         "feature service": "FeatureServiceNotFoundException",
         "feature view": "FeatureViewNotFoundException",

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from featurestore.config import load_settings
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.release import current
+from featurestore.service.following import FollowedKeys, may_pass
 from featurestore.service.journal import Journal, RequestLog, Teller, log_line
-from featurestore.service.keys import Keys
 from featurestore.service.lookups import Lookups
 from featurestore.service.metrics import Metrics
-from featurestore.service.problems import RefusedError
+from featurestore.service.problems import UNSURE, RefusedError
 from featurestore.service.served import ServedLog
 from featurestore.service.serving import WORKING, Serving
+from featurestore.service.workers import Workers
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from featurestore.service.options import Options
 
 POLL = 0.5
+LONGEST_PAUSE = 10.0
+# Of the time that a request may take, so that one in vain can still be answered from memory, or with what was wrong.
+SHARE = 0.8
+PUSHES, WAITING_PUSHES = 4, 28
+# What nobody waits for any more may end.
+LAST_SECONDS = 1.0
 
 
 class ServerState:
@@ -41,10 +48,13 @@ class ServerState:
         self.serving = Serving(options)
         self.refused: str | None = None
         self._layout = Layout(load_settings(Path(options.root)).data)
-        self._tried = self.serving.release
-        self._keys_seen = self._keys_stamp()
-        self.keys = Keys(self._layout.keys)
-        self.lookups = Lookups(options.threads, options.concurrency)
+        self._tried, self._again, self._pause = self.serving.release, 0.0, POLL
+        self.followed = FollowedKeys(self._layout.keys)
+        self.keys = self.followed.now()
+        answer = SHARE * options.timeout
+        self.lookups = Lookups("lookups", options.threads, options.concurrency, answer)
+        # Pushes wait for each other, and for whoever materializes: lookups must not wait for them.
+        self.pushes = Workers("pushes", PUSHES, WAITING_PUSHES, answer, hint=UNSURE)
         self.metrics = Metrics(together=options.workers > 1)
         tellers: list[Teller] = [self.metrics]
         if options.log_requests:
@@ -70,6 +80,27 @@ class ServerState:
                 hint=f"it may read {', '.join(caller.services)}",
             )
 
+    def permit_push(self, caller: ApiKey | None, view: str, serving: Serving) -> None:
+        """Let a key push to a view, or refuse: a key for services may push to what they read.
+
+        Raises
+        ------
+        RefusedError
+            If the key is for services that do not read the view.
+        """
+        if caller is None or not caller.services:
+            return
+        known = serving.project.catalog.services
+        services = [known[name] for name in caller.services if name in known]
+        views = sorted({selection.view.name for service in services for selection in service.reads})
+        if view not in views:
+            raise RefusedError(
+                403,
+                "Forbidden",
+                f"API key {caller.name!r} may not push to {view!r}",
+                hint=f"it may push to what {', '.join(caller.services)} reads: {', '.join(views) or 'nothing'}",
+            )
+
     def keeps(self, entry: Entry) -> bool:
         """Say whether someone will be told of the rows of a request, and not only of their number."""
         return self.options.log_keys or self.served.wants(entry)
@@ -78,42 +109,47 @@ class ServerState:
         """Take up new releases and keys as they come, until cancelled."""
         while True:
             await asyncio.sleep(POLL)
-            try:
-                await self.refresh()
-            except FeatureStoreError as error:
-                log_line({"event": "refresh_failed", "error": str(error)})
+            await self.refresh()
 
     async def refresh(self) -> None:
-        """Take up the release and the keys that stand now; what does not belong together is refused, and said."""
-        stamp = self._keys_stamp()
-        if stamp != self._keys_seen:
-            self.keys = Keys(self._layout.keys, asked_for=self.keys.asked_for)
-            self._keys_seen = stamp
-        name = current(self._layout) or WORKING
-        if name == self._tried:
-            return
-        self._tried, start = name, time.perf_counter()
+        """Take up the keys and the release that stand now.
+
+        Whatever goes wrong with one keeps neither the other nor the server from work: it is said, and looked at again.
+        """
+        self.keys = self.followed.now()
+        name = self.serving.release
         try:
+            name = current(self._layout) or WORKING
+            if name == self.serving.release:
+                self._tried, self.refused, self._pause = name, None, POLL
+            if name == self._tried or time.monotonic() < self._again:
+                return
+            start = time.perf_counter()
             # Requests at work keep what they began with.
             self.serving = await asyncio.to_thread(Serving, self.options)
-        except FeatureStoreError as error:
-            self.refused = str(error)
-            self.metrics.reloaded("refused")
-            log_line({"event": "release_refused", "release": name, "error": self.refused})
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - definitions are code, and may do anything
+            self._refuse(name, error)
             return
-        self.refused = None
+        self._tried, self.refused, self._pause = name, None, POLL
         self.metrics.reloaded("done")
         log_line({"event": "release", "release": name, "ms": round((time.perf_counter() - start) * 1000, 1)})
 
+    def _refuse(self, name: str, error: BaseException) -> None:
+        if may_pass(error):
+            # To load definitions takes from those who are answered: less and less often.
+            self._again = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        else:
+            self._tried = name
+        text = str(error) if isinstance(error, FeatureStoreError) else f"{type(error).__name__}: {error}"
+        if text != self.refused:
+            self.metrics.reloaded("refused")
+            log_line({"event": "release_refused", "release": name, "error": text})
+        self.refused = text
+
     def close(self) -> None:
         """End: let lookups end, and tell what was asked."""
-        self.lookups.close()
+        self.pushes.close(LAST_SECONDS)
+        self.lookups.close(LAST_SECONDS)
         self.journal.close()
         self.served.close()
-
-    def _keys_stamp(self) -> tuple[int, int] | None:
-        try:
-            found = self._layout.keys.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_ino

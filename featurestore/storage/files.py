@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import polars as pl
 
-from featurestore.errors import ContractError, MissingDataError, StoreError
+from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,30 +21,42 @@ T = TypeVar("T")
 # Part of what makes equal frames equal files, together with the locked Polars version.
 COMPRESSION_LEVEL = 3
 ROW_GROUP_ROWS = 128 * 1024
+FULL = os.strerror(errno.ENOSPC)
 
 
 @contextmanager
-def aside(path: Path) -> Iterator[Path]:
-    """Give a path to write to; on success it takes the place of `path`, on failure it vanishes.
+def writing(path: Path) -> Iterator[None]:
+    """Write to a path, or to a folder.
 
     Raises
     ------
     StoreError
-        If the file system refuses.
+        If the file system refuses; a full disk is worth another try.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        if isinstance(error, StoreError | MissingDataError):
+        yield
+    # Polars says so of what its own files could not take.
+    except (OSError, pl.exceptions.ComputeError) as error:
+        if isinstance(error, FeatureStoreError):
             raise
-        raise StoreError(f"{path}: cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        full = FULL in str(error)
+        hint = "free disk space, then try again" if full else "check the folder and its permissions"
+        raise StoreError(f"{path}: cannot be written: {error}", hint=hint, retry=full) from error
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Give a path to write to; on success it takes the place of `path`, on failure it vanishes; raises as `writing` does."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
@@ -76,11 +89,22 @@ def required(path: Path, *, made_by: str) -> Path:
     """
     if not path.exists():
         raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
-    try:
-        pl.read_parquet_schema(path)
-    except pl.exceptions.PolarsError as error:
-        raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=f"run: {made_by}") from error
+    parquet_schema(path, hint=f"run: {made_by}")
     return path
+
+
+def parquet_schema(path: Path, *, hint: str) -> pl.Schema:
+    """Read the schema of a Parquet file that is there.
+
+    Raises
+    ------
+    StoreError
+        If it is no Parquet file, or not all of one; with the hint.
+    """
+    try:
+        return pl.Schema(pl.read_parquet_schema(path))
+    except pl.exceptions.PolarsError as error:
+        raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=hint) from error
 
 
 @contextmanager
@@ -121,20 +145,15 @@ def write_record(record: msgspec.Struct, path: Path, *, indent: int = 2) -> None
 def append_line(record: msgspec.Struct, path: Path) -> None:
     """Append a record to a file of JSON lines, on disk before it returns; what an interrupted append left is ended first.
 
-    Raises
-    ------
-    StoreError
-        If the file system refuses.
+    Raises as `writing` does.
     """
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
             whole = file.tell() == 0 or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
             file.write((b"" if whole else b"\n") + msgspec.json.encode(record) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error}") from error
 
 
 def read_lines(path: Path, kind: type[T]) -> list[T]:

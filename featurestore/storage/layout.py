@@ -27,6 +27,10 @@ class Layout:
         """Folder of the rows pushed to a feature view."""
         return self.data / "pushed" / view
 
+    def deleted(self, view: str) -> Path:
+        """Folder of the keys deleted from a feature view: a part of what is pushed to it, and shared as that is."""
+        return self.pushed(view) / "deleted"
+
     def quarantine(self, name: str) -> Path:
         """Rows that broke the contract of a dataset that was accepted without them."""
         return self.data / "quarantine" / f"{name}.parquet"
@@ -34,6 +38,10 @@ class Layout:
     def verdict(self, name: str) -> Path:
         """Verdict of the gate on the data in place."""
         return self.data / "verdicts" / f"{name}.json"
+
+    def contract(self, name: str) -> Path:
+        """File of what was promised of the data in place when they passed."""
+        return self.data / "contracts" / f"{name}.json"
 
     def profile(self, name: str) -> Path:
         """Profile of the data in place."""
@@ -81,6 +89,11 @@ class Layout:
     def releases(self) -> Path:
         """Folder of the releases, each a project of its own."""
         return self.data / "releases"
+
+    @property
+    def releasing(self) -> Path:
+        """File by which those who make, switch or remove releases wait for each other."""
+        return self.releases / ".lock"
 
     @property
     def keys(self) -> Path:

@@ -3,6 +3,9 @@
 A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of the schema. The
 header is the row's version, ``(event_timestamp, created_timestamp)``, as two big-endian unsigned integers offset by
 2**63: comparing headers as bytes compares versions. Timestamps are microseconds since 1970-01-01 UTC.
+
+An entity key is a MessagePack array of its values, of at most 511 bytes: what every store can hold, the embedded one
+included, so that a project may move from one to another.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import polars as pl
 
-from featurestore.errors import StoreError
+from featurestore.errors import ContractError, StoreError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 HEADER: Final = struct.Struct(">QQ")
+MAX_KEY_BYTES: Final = 511
+# What MessagePack writes at most beside a text's bytes, or for a number: its kind, and its length or the number itself.
+_MOST_BESIDE: Final = 9
 _OFFSET: Final = 1 << 63
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
@@ -66,6 +72,37 @@ def _stored(schema: pl.Schema) -> list[pl.Expr]:
 def encode_key(key: tuple[Any, ...]) -> bytes:
     """Encode one entity key: Python values in the entity's order."""
     return _ENCODE(key)
+
+
+def too_long(keys: pl.DataFrame) -> pl.Series:
+    """Say of each entity key, given as a row of its values, whether it takes more bytes than a store can hold."""
+    texts = [
+        pl.col(name).cast(pl.Binary).bin.size().fill_null(0).cast(pl.Int64)
+        for name, dtype in keys.schema.items()
+        if isinstance(dtype, pl.String | pl.Binary)
+    ]
+    most = sum(texts, start=pl.lit(_MOST_BESIDE * (keys.width + 1), dtype=pl.Int64))
+    near = keys.with_columns((most > MAX_KEY_BYTES).alias("__near")).get_column("__near")
+    # Only what comes near the limit is encoded.
+    return near.scatter(
+        near.arg_true(), [len(key) > MAX_KEY_BYTES for key in encode_keys(keys.filter(near), keys.columns)]
+    )
+
+
+def storable(key: bytes) -> bytes:
+    """Return an encoded entity key that every store can hold; what the gate lets through is.
+
+    Raises
+    ------
+    ContractError
+        If it is too long.
+    """
+    if len(key) > MAX_KEY_BYTES:
+        raise ContractError(
+            f"an entity key takes {len(key):,} bytes, and stores hold {MAX_KEY_BYTES}: {key[:40]!r}…",
+            hint="use a shorter key, such as a digest",
+        )
+    return key
 
 
 def event_of(row: bytes) -> int:
@@ -114,6 +151,11 @@ def encode_rows(
     ----------
     frame
         Keys, ``event_timestamp``, features; ``created_timestamp`` where the view has one (null: the event's).
+
+    Raises
+    ------
+    ContractError
+        If a key is not `storable`.
     """
     created = (
         pl.coalesce(CREATED_TIMESTAMP, EVENT_TIMESTAMP)
@@ -128,7 +170,22 @@ def encode_rows(
     for key, (event, made), row in zip(
         encode_keys(frame, keys), versions.iter_rows(), values.iter_rows(), strict=True
     ):
-        yield key, HEADER.pack(event + _OFFSET, made + _OFFSET) + _ENCODE(row)
+        yield storable(key), HEADER.pack(event + _OFFSET, made + _OFFSET) + _ENCODE(row)
+
+
+def encode_deleted(frame: pl.DataFrame, keys: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """Encode deleted keys as pairs of key and tombstone; `frame` holds them and the moments, as ``event_timestamp``.
+
+    Raises
+    ------
+    ContractError
+        If a key is not `storable`.
+    """
+    moments = frame.get_column(EVENT_TIMESTAMP).dt.epoch("us")
+    return [
+        (storable(key), tombstone(moment))
+        for key, moment in zip(encode_keys(frame, keys), moments, strict=True)
+    ]
 
 
 def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFrame:

@@ -194,6 +194,21 @@ def test_feast_pushes_to_both_stores(shop, store):
         store.write_to_offline_store("last_order", frame.assign(customer=pd.array([None], dtype="Int64")))
 
 
+def test_a_row_that_feast_writes_online_hides_no_other(shop, store):
+    """What became known before it, and was not materialized yet, is there as well: the watermark promises it."""
+    import pandas as pd  # noqa: PLC0415 - pandas is Feast's own
+
+    shop.materialize(until="2024-01-08T12:00:00Z")
+    assert shop.online([{"customer": 3}], ["last_order:amount"])["amount"].to_list() == [7.0]
+    event = datetime(2024, 1, 9, 22, tzinfo=UTC)
+    row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [event]}
+    frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
+    store.write_to_online_store("last_order", frame)
+    shop.materialize()
+    asked = [{"customer": customer} for customer in (1, 2, 3)]
+    assert shop.online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, -0.0, 8.0]
+
+
 def test_saved_datasets(shop, store, tmp_path):
     """A retrieval can be kept and read again."""
     from feast.infra.offline_stores.file_source import SavedDatasetFileStorage  # noqa: PLC0415

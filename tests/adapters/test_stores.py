@@ -1,10 +1,13 @@
 """LMDB, Redis and PostgreSQL, the servers real, behave the same to the last bit."""
 
+import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,34 @@ from featurestore.adapters.lmdb import LmdbStore
 for pair in LmdbStore(Path(sys.argv[1])).scan("view"):
     print("reading", flush=True)
     sys.stdin.readline()
+"""
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from featurestore.adapters.lmdb import LmdbStore
+from featurestore.errors import StoreError
+from featurestore.testing.stores import row, state
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+store = LmdbStore(Path(sys.argv[1]))
+try:
+    pairs = store.scan("view")
+    first = next(pairs)
+    print("reading", flush=True)
+    if sys.argv[2:]:
+        sys.stdin.readline()
+    list(pairs)
+except StoreError as error:
+    assert error.retry
+    print("was written while it was read" if "while it was read" in str(error) else error)
+print(len(list(store.scan("view"))), store.read([("view", [b"a"])])[0][0].watermark)
+try:
+    LmdbStore(Path(sys.argv[1]), create=True).write("view", [], state(9), replace=False)
+except StoreError as error:
+    print("may not be written" if "may not be written" in str(error) and not error.retry else error)
 """
 
 
@@ -151,6 +182,49 @@ def test_a_server_that_does_not_answer_is_worth_another_try(name):
     assert "secret" not in str(caught.value)
 
 
+def test_projects_of_long_names_are_held_apart(postgres_url):
+    """PostgreSQL cuts a name at 63 bytes; a release's name is its project's and some more."""
+    from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    project = "département_" * 6
+    ours, release = (PostgresStore(postgres_url, name) for name in (project, f"{project}_0001"))
+    for store, value in ((ours, b"x"), (release, b"y")):
+        store.write("view", [(b"a", row(1, value))], state(1), replace=True)
+    release.drop(["view"])
+    assert list(ours.scan("view")) == [(b"a", row(1, b"x"))]
+    assert list(PostgresStore(postgres_url, project).scan("view")) == [(b"a", row(1, b"x"))]
+
+
+def test_who_may_only_read_reads(postgres_url):
+    """Nothing is made before something is written, and then by whoever writes."""
+    import psycopg  # noqa: PLC0415 - an extra
+
+    from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute("CREATE ROLE reader LOGIN")
+        reader = PostgresStore(postgres_url.replace("features@", "reader@"), "shared")
+        assert (reader.state("view"), list(reader.scan("view"))) == (None, [])
+        assert reader.read([("view", [b"a"])]) == [(None, [None])]
+        reader.drop(["view"])
+        pairs = [(b"a", row(1, b"x"))]
+        PostgresStore(postgres_url, "shared").write("view", pairs, state(1), replace=False)
+        owner.execute("GRANT USAGE ON SCHEMA featurestore_shared TO reader")
+        owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA featurestore_shared TO reader")
+    assert reader.read([("view", [b"a"])]) == [(state(1), [row(1, b"x")])]
+    assert list(reader.scan("view")) == pairs
+    with pytest.raises(StoreError, match="permission denied"):
+        reader.write("view", pairs, state(2), replace=False)
+
+
+def test_what_postgres_can_never_hold_is_not_worth_another_try(postgres_url):
+    """A key beyond what its index takes."""
+    key = secrets.token_bytes(6_000)  # of random bytes, which PostgreSQL cannot compress
+    with pytest.raises(StoreError, match="exceeds") as caught:
+        postgres_factory(postgres_url)().write("view", [(key, row(1, b"x"))], state(1), replace=False)
+    assert not caught.value.retry
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["redis", "postgres"])
 def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypatch):
@@ -213,6 +287,45 @@ def test_a_killed_reader_does_not_make_the_store_grow(tmp_path):
     for _ in range(12):
         store.write("view", pairs, state(1), replace=True)
     assert (path / "data.mdb").stat().st_size < 4 * size
+
+
+@pytest.fixture
+def shown():
+    """A store of five thousand rows that others may read, and not write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "store.lmdb"
+        store = LmdbStore(path, create=True)
+        pairs = [(number.to_bytes(4, "big"), row(1, b"x" * 200)) for number in range(5_000)]
+        store.write("view", pairs, state(1), replace=True)
+        for file in path.iterdir():
+            file.chmod(0o444)
+        path.chmod(0o555)
+        yield path, store, pairs
+        path.chmod(0o755)
+
+
+def unprivileged(path, *words):
+    command = [sys.executable, "-c", UNPRIVILEGED, str(path), *words]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_who_may_only_read_an_embedded_store_reads(shown):
+    """And is told what is missing to write."""
+    with unprivileged(shown[0]) as reader:
+        told, _ = reader.communicate()
+    assert told.splitlines() == ["reading", "5000 1", "may not be written"]
+
+
+def test_who_cannot_say_that_he_reads_is_told_when_it_was_written_over(shown):
+    """Pages are given again after two further writes: what was read then is no answer."""
+    path, store, pairs = shown
+    with unprivileged(path, "wait") as reader:
+        assert reader.stdout.readline() == "reading\n"
+        for version in (2, 3, 4):
+            store.write("view", pairs, state(version), replace=True)
+        told, _ = reader.communicate("\n")
+    assert told.splitlines() == ["was written while it was read", "5000 4", "may not be written"]
 
 
 def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from featurestore.cli.app import app
@@ -105,6 +106,99 @@ def test_releases_and_keys_from_the_command_line(shop_files):
     done = run("replay", "buying", cwd=shop_files)
     assert done.returncode == 6
     assert "featurestore serve --log-features 1" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "feature_repo/feature_store.yaml"])
+@pytest.mark.parametrize("damage", ["binary", "unreadable"])
+def test_settings_that_cannot_be_read_have_their_exit_code(shop_files, name, damage):
+    """Whatever is wrong with the file."""
+    path = shop_files / name
+    if damage == "binary":
+        path.write_bytes(b"\xff\xfe\x00")
+    else:
+        # What no permission of root's opens either: a file that only Linux's own programs may read to its end.
+        path.unlink()
+        path.symlink_to("/proc/self/mem")
+    done = run("check", cwd=shop_files)
+    assert done.returncode == 7, done.stderr
+    assert f"{path.name}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+ROWS = {
+    "rows.csv": "customer,event_timestamp,amount,coupon,ordered_at\n7,2024-01-09T22:00:00Z,5,,2024-01-09T22:00:00Z\n",
+    "rows.jsonl": '{"customer": 7, "event_timestamp": "2024-01-09T22:00:00Z", "amount": 5, "coupon": null, '
+    '"ordered_at": "2024-01-09T22:00:00Z", "created_timestamp": "2024-01-09T23:00:00Z"}\n',
+}
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_rows_are_pushed_from_a_file_and_keys_deleted(shop_files, name):
+    """Whatever the file's kind, the row is served; a deleted key is found no more."""
+    for step in ("validate", "build", "materialize"):
+        assert run(step, cwd=shop_files).returncode == 0
+    for kind, text in ROWS.items():
+        (shop_files / kind).write_text(text)
+    pl.read_csv(ROWS["rows.csv"].encode(), try_parse_dates=True).with_columns(
+        pl.col("amount").cast(pl.Float32), pl.col("coupon").cast(pl.String)
+    ).write_parquet(shop_files / "rows.parquet")
+    done = run("push", "last_order", name, cwd=shop_files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "last_order: 1 rows pushed, 1 keys written; until 2024-01-10T00:00:00+00:00\n"
+    got = json.loads(run("get", "buying", "customer=7", "basket=10", "--json", cwd=shop_files).stdout)
+    assert got["features"]["amount"] == {"value": 5.0, "status": "PRESENT"}
+    done = run("delete", "last_order", "customer=7", cwd=shop_files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "last_order: 1 keys deleted\n"
+    got = json.loads(run("get", "buying", "customer=7", "basket=10", "--json", cwd=shop_files).stdout)
+    assert got["features"]["amount"] == {"value": None, "status": "NOT_FOUND"}
+    again = run("delete", "last_order", "customer=7", "--json", cwd=shop_files)
+    assert json.loads(again.stdout) == {"view": "last_order", "deleted": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "message"),
+    [
+        ("rows.csv", "customer,amount\n7,5\n", 4, "lacks"),
+        ("rows.csv", ROWS["rows.csv"].replace("7,", "x,"), 4, "1 x customer.dtype(Int64), such as 'x'"),
+        ("rows.csv", ROWS["rows.csv"].replace("7,", "7," * 9), 4, "rows.csv: cannot be read"),
+        ("rows.csv", "", 4, "rows.csv: cannot be read"),
+        ("rows.jsonl", '{"customer": 7}\n{"customer": ', 4, "rows.jsonl: cannot be read"),
+        ("rows.jsonl", "", 4, "rows.jsonl: holds no rows"),
+        ("rows.jsonl", ROWS["rows.jsonl"].replace("2024-01-09T23:00:00Z", "soon"), 4, "created_timestamp"),
+        ("rows.parquet", "PAR1", 4, "rows.parquet: cannot be read"),
+        ("rows.xlsx", "", 4, "rows.xlsx: of what kind it is is not known"),
+        ("none.csv", None, 2, "does not exist"),
+    ],
+)
+def test_a_file_that_cannot_be_pushed_writes_nothing(shop_files, name, text, code, message):
+    """And says why."""
+    for step in ("validate", "build", "materialize"):
+        assert run(step, cwd=shop_files).returncode == 0
+    if text is not None:
+        (shop_files / name).write_text(text)
+    done = run("push", "last_order", name, cwd=shop_files)
+    assert done.returncode == code
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (shop_files / "data/pushed").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["custmer=7"], "view 'last_order' needs no 'custmer'"),
+        (["customer=x"], "customer='x' is not Int64"),
+        (["customer="], "'customer' is missing in 1 rows"),
+    ],
+)
+def test_a_key_that_is_none_is_not_deleted(shop_files, words, message):
+    """A view's keys, and nothing else."""
+    for step in ("validate", "build", "materialize"):
+        assert run(step, cwd=shop_files).returncode == 0
+    done = run("delete", "last_order", *words, cwd=shop_files)
+    assert done.returncode == 4
+    assert message in done.stderr
 
 
 def test_skew_has_its_exit_code(shop_files):

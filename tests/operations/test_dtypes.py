@@ -57,7 +57,7 @@ def project(tmp_path):
     """A project whose one view holds all of them, under a composite key of mixed types."""
     init(tmp_path)
     fields = "".join(
-        f"    {name}: {written} = pa.Field(nullable={name in FEATURES}, description='{name}')\n"
+        f"    {name}: {written} = pa.Field(nullable={name in FEATURES}, description='{name}', metadata={{'unit': '1'}})\n"
         for name, (written, _, _) in {**KEYS, **FEATURES}.items()
     )
     (tmp_path / "schemas/zoo.py").write_text(

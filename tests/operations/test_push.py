@@ -1,10 +1,13 @@
 """A pushed row reaches serving and training at once, and the past stays as it was."""
 
+import sys
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from servers import postgres_server, redis_server
 
+import featurestore
 from featurestore.errors import ContractError, DefinitionError
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
@@ -18,6 +21,25 @@ ROW = {
 }
 
 
+@pytest.fixture(scope="module")
+def redis_url():
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_url():
+    with postgres_server() as url:
+        yield url
+
+
+def served_by(folder, kind, url):
+    """Move a project's online store to a server."""
+    path = folder / "feature_repo/feature_store.yaml"
+    text = path.read_text().replace("LmdbOnlineStore", f"{kind.title()}OnlineStore")
+    path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {url}"))
+
+
 def test_training_and_serving_see_it_from_now_on(shop):
     """It happened at ten and was pushed at midnight: at eleven nobody knew it."""
     shop.materialize(until="2024-01-09T23:00:00Z")
@@ -29,6 +51,16 @@ def test_training_and_serving_see_it_from_now_on(shop):
     assert shop.audit().mismatches == 0
     shop.materialize(full=True)
     assert shop.audit().mismatches == 0
+
+
+def test_moments_may_be_text(shop):
+    """As in a file of CSV; when a row was made is never before it was pushed."""
+    shop.materialize(until="2024-01-09T23:00:00Z")
+    text = {"event_timestamp": ["2024-01-09T22:00:00Z"], "ordered_at": ["2024-01-09T22:00:00Z"]}
+    for made in ("2024-01-09T22:30:00Z", None):
+        rows = pl.DataFrame({**ROW, **text, "created_timestamp": [made]}, strict=False)
+        shop.push("last_order", rows.cast({"created_timestamp": pl.String}))
+    assert shop.dataset("last_order").filter(coupon="NEW").collect()["created_timestamp"].to_list() == [NOW]
 
 
 def test_a_row_pushed_twice_is_one(shop):
@@ -45,6 +77,7 @@ def test_a_row_pushed_twice_is_one(shop):
     [
         ({"customer": [None]}, "customer.not_null"),
         ({"amount": ["dear"]}, r"amount.dtype\(Float32\)"),
+        ({"created_timestamp": ["soon"]}, r"1 of 1 .*\n  1 x created_timestamp.dtype\(.*\), such as 'soon'"),
         ({"cupon": ["X"], "coupon": None}, "lacks 'coupon'"),
         ({"customer": None}, "lacks 'customer'"),
     ],
@@ -57,10 +90,61 @@ def test_a_bad_row_writes_nothing(shop, change, message):
     assert not shop.layout.pushed("last_order").exists()
 
 
+def named(shop_files):
+    """The shop, its customers named by text."""
+    path = shop_files / "schemas/shop.py"
+    before = 'customer: pl.Int64 = pa.Field(description="who ordered")'
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, before.replace("Int64", "String")))
+    path = shop_files / "feature_repo/shop.py"
+    path.write_text(
+        path.read_text()
+        .replace('"customer", "amount", "coupon"', 'pl.col("customer").cast(str), "amount", "coupon"')
+        .partition("@training_set")[0]
+    )
+    project = featurestore.open(shop_files)
+    project.validate("orders")
+    project.build("last_order")
+    return project
+
+
+def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
+    """It breaks a rule as any bad row does."""
+    path = shop_files / "feature_repo/shop.py"
+    shop = named(shop_files)
+    path.write_text(path.read_text().replace(".cast(str)", '.cast(str) + pl.lit("L" * 520)'))
+    again = featurestore.open(shop_files)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "feature_repo"]:
+        del sys.modules[name]
+    with pytest.raises(ContractError, match=r"6 x key\.at_most_511_bytes"):
+        again.build("last_order")
+    assert shop.dataset("last_order").collect().height == 6
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "redis", "postgres"])
+def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, request):
+    """At most 511 bytes as stored; a longer one writes nothing, and does not stand in the way of later rows."""
+    if kind != "lmdb":
+        served_by(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
+    shop = named(shop_files)
+    shop.materialize(until="2024-01-09T23:00:00Z")
+    # A text of 507 bytes has three more for its length, and the key one for being an array.
+    for length in (508, 600, 6_000):
+        with pytest.raises(ContractError, match=r"key\.at_most_511_bytes"):
+            shop.push("last_order", pl.DataFrame({**ROW, "customer": ["L" * length]}))
+        assert not shop.layout.pushed("last_order").exists()
+        with pytest.raises(ContractError, match="an entity key takes"):
+            shop.delete("last_order", pl.DataFrame({"customer": ["L" * length]}))
+    longest = "L" * 507
+    shop.push("last_order", pl.DataFrame({**ROW, "customer": [longest]}))
+    asked = [{"customer": longest}, {"customer": "L" * 6_000}]
+    assert shop.online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, None]
+    shop.materialize(full=True)
+    assert shop.audit().mismatches == 0
+
+
 def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
     """Training would believe the row known since its event."""
-    import featurestore  # noqa: PLC0415
-
     for name, found, made in (
         (
             "schemas/shop.py",

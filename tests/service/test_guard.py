@@ -3,10 +3,11 @@
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from serving import ROW, running
+from serving import ROW, eventually, running
 
 from featurestore.errors import ConfigError, UnknownNameError
 from featurestore.service.keys import add_key, read_keys, remove_key
@@ -64,6 +65,16 @@ def test_only_digests_are_kept(stored):
     assert read_keys(path) == ()
 
 
+def test_keys_added_and_removed_at_once_are_all_kept_and_all_gone(tmp_path):
+    """Whoever reads, changes and writes them does so alone."""
+    path, names = tmp_path / "keys.json", [f"caller{number:02}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: add_key(path, name, scopes=(KeyScope.READ,)), names))
+        assert sorted(key.name for key in read_keys(path)) == names
+        list(pool.map(lambda name: remove_key(path, name), names[1:]))
+    assert [key.name for key in read_keys(path)] == names[:1]
+
+
 def test_a_running_server_follows_the_keys(stored):
     """A key made or removed counts within a second or so."""
     with running(stored.settings.root) as client:
@@ -116,7 +127,7 @@ def test_size_and_rows_are_limited(stored):
 
 def test_a_slow_caller_is_sent_away_and_holds_up_nobody(stored):
     """A body that does not come costs a place until its time is over; beyond the places there is 503."""
-    head = b"POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    head = b"POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
     with running(stored.settings.root, timeout=1.0, concurrency=2) as client:
         slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(2)]
         for connection in slow:
@@ -124,6 +135,8 @@ def test_a_slow_caller_is_sent_away_and_holds_up_nobody(stored):
         while (busy := client.vectors(ROW)).status_code == 200:
             pass
         assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+        # Whoever watches over the server is answered all the same.
+        assert [client.get(path).status_code for path in ("/health", "/ready", "/metrics")] == [200] * 3
         answers = [connection.recv(10_000) for connection in slow]
         for connection in slow:
             connection.close()
@@ -135,7 +148,9 @@ def test_a_body_that_does_not_come_ends_in_time(stored):
     """The answer says what took too long."""
     with running(stored.settings.root, timeout=0.5) as client:
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
-            connection.sendall(b"POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            connection.sendall(
+                b"POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            )
             answer = b""
             while b"took too long" not in answer:
                 answer += connection.recv(10_000)
@@ -144,7 +159,7 @@ def test_a_body_that_does_not_come_ends_in_time(stored):
 
 def test_a_caller_that_goes_away_midway_leaves_nothing_behind(stored):
     """Connections cut in a head, in a body, before the answer is read."""
-    request = b'POST /v1/vectors/buying HTTP/1.1\r\nHost: x\r\nContent-Length: 41\r\n\r\n{"rows":[{"customer":3,"basket":16.0}]}  '
+    request = b'POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 41\r\n\r\n{"rows":[{"customer":3,"basket":16.0}]}  '
     with running(stored.settings.root, concurrency=4) as client:
         for cut in range(1, len(request), 7):
             with socket.create_connection(("127.0.0.1", client.port)) as connection:
@@ -167,3 +182,125 @@ def test_what_is_at_work_is_answered_before_the_end(stored):
     for thread in threads:
         thread.join()
     assert {answer.status_code for answer in answers} == {200}
+
+
+def test_more_connections_than_there_may_be(stored, capfd):
+    """Those beyond are refused as all else is: when to come again, in JSON, with a line in the log; and closed."""
+    with running(stored.settings.root, concurrency=1, log_requests=True) as client:
+        idle = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(8)]
+        refused = []
+        eventually(lambda: refused.append(client.vectors(ROW)) or refused[-1].status_code == 503)
+        assert refused[-1].headers["retry-after"] == "1"
+        assert refused[-1].headers["connection"] == "close"
+        assert refused[-1].json()["error"]["message"] == "too many connections at once"
+        assert client.get("/health").status_code == 200
+        for connection in idle:
+            connection.close()
+        eventually(lambda: client.vectors(ROW).status_code == 200)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert "Busy" in [line.get("error") for line in lines if line["event"] == "request"]
+
+
+def answer_to(client, request):
+    """Send bytes; gives status, headers and body of the answer."""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    return int(status.split()[1]), dict(line.lower().split(": ", 1) for line in lines), json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "kind"),
+    [
+        (b"BREW /coffee\r\n\r\n", 400, "InvalidRequest"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 3_000_000 + b"\r\n\r\n", 431, "TooLarge"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431, "TooLarge"),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431, "TooLarge"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_the_form_of_all_errors(stored, request_, status, kind, capfd):
+    """Malformed, or with a head that is too large; and what the server logs of it is JSON."""
+    with running(stored.settings.root) as client:
+        found, headers, body = answer_to(client, request_)
+        assert (found, headers["content-type"], headers["connection"]) == (
+            status,
+            "application/json",
+            "close",
+        )
+        assert body["error"]["kind"] == kind
+        assert body["error"]["request_id"] == headers["x-request-id"]
+        assert client.vectors(ROW).status_code == 200
+    events = {json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()}
+    assert events == {"server"}
+
+
+def test_a_large_body_is_no_large_head(stored):
+    """It has its own limit; also where it comes with the rest of a head."""
+    with running(stored.settings.root) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(b"POST /v1/vectors/buying HTTP/1.1\r\n")
+            eventually(lambda: client.get("/health").status_code == 200)
+            body = json.dumps({"rows": [ROW]}).encode() + b" " * 100_000
+            connection.sendall(b"Host: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        rows = json.dumps({"rows": [ROW] * 1_000, "as_of": None}) + " " * 500_000
+        assert requests.post(client.url + "/v1/vectors/buying", data=rows, timeout=30).status_code == 200
+
+
+def test_a_method_that_a_path_has_not(stored):
+    """Named with those that it has."""
+    with running(stored.settings.root) as client:
+        refused = client.get("/v1/vectors/buying")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+        assert refused.json()["error"]["kind"] == "MethodNotAllowed"
+        assert client.get("/push").headers["allow"] == "POST"
+        assert client.post("/health", {}).headers["allow"] == "GET, HEAD"
+        assert requests.head(client.url + "/health", timeout=30).status_code == 200
+
+
+LOCAL = {"localhost": 200, "127.0.0.1": 200, "[::1]": 200, "evil.example": 403, "localhost.evil.example": 403}
+
+
+def test_pages_of_other_sites_are_not_answered_without_keys(stored):
+    """A browser on this machine sends their origin, or asks for this server under their name."""
+    body = json.dumps({"rows": [ROW]})
+    own = {}
+    with running(stored.settings.root) as client:
+
+        def ask(**headers):
+            headers["content-type"] = "text/plain"
+            url = client.url + "/v1/vectors/buying"
+            return requests.post(url, data=body, headers=headers, timeout=30).status_code
+
+        for host in LOCAL:
+            own[host] = ask(host=f"{host}:{client.port}")
+        assert own == LOCAL
+        here = f"localhost:{client.port}"
+        assert ask(host=here, origin=f"http://{here}") == 200
+        assert ask(host=here, origin="http://evil.example") == 403
+        assert ask(host=here, origin="null") == 403
+        assert ask(host=here, origin=f"http://localhost:{client.port + 1}") == 403
+        assert requests.get(client.url + "/docs", timeout=30).status_code == 200
+        assert (
+            requests.get(client.url + "/docs", headers={"host": "evil.example"}, timeout=30).status_code
+            == 403
+        )
+
+
+def test_behind_a_proxy_or_with_keys_origins_are_the_callers_affair(stored):
+    """The proxy decides; and a page has no key."""
+    foreign = {"host": "features.example", "origin": "http://shop.example"}
+    body = json.dumps({"rows": [ROW]})
+    with running(stored.settings.root, keyless=True) as client:
+        url = client.url + "/v1/vectors/buying"
+        assert requests.post(url, data=body, headers=foreign, timeout=30).status_code == 200
+    secret = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
+    with running(stored.settings.root) as client:
+        url = client.url + "/v1/vectors/buying"
+        keyed = foreign | {"authorization": f"Bearer {secret}"}
+        assert requests.post(url, data=body, headers=keyed, timeout=30).status_code == 200
+        assert requests.post(url, data=body, headers=foreign, timeout=30).status_code == 401

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import ROW, eventually, running
 
 from featurestore.errors import MissingDataError, SkewError
+from featurestore.service import served
 from featurestore.service.journal import Entry, Journal
 
 
@@ -89,6 +90,35 @@ def test_a_store_that_was_behind_is_found_out_by_replay(shop):
     assert record.mismatches == 5
     with pytest.raises(SkewError, match=r"offline 8\.0 \(PRESENT\), online 7\.0 \(PRESENT\)"):
         record.require_parity()
+
+
+def test_what_cannot_be_written_waits_and_beyond_a_bound_is_counted(shop, monkeypatch, capfd):
+    """A full disk loses nothing that it need not, and what it does is told."""
+    monkeypatch.setattr(served, "ROWS_A_FILE", 1)
+    monkeypatch.setattr(served, "MOST_ROWS", 3)
+    shop.materialize()
+    refusing = shop.layout.data / "served"
+    refusing.write_text("")
+    with running(shop.settings.root, log_features=1.0) as client:
+        for _ in range(5):
+            assert client.vectors(ROW).status_code == 200
+        eventually(lambda: client.state.served.dropped == 2)
+        refusing.unlink()
+    assert pl.read_parquet(shop.layout.served("buying") / "**/*.parquet").height == 3
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    [failed] = [line for line in told if line["event"] == "served_features_failed"]
+    assert "cannot be written" in failed["error"]
+
+
+def test_what_cannot_be_written_at_the_end_is_counted(shop, capfd):
+    """The server ends as ever."""
+    shop.materialize()
+    (shop.layout.data / "served").write_text("")
+    with running(shop.settings.root, log_features=1.0) as client:
+        assert client.vectors(ROW).status_code == 200
+    assert client.state.served.dropped == 1
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["waiting"], line["dropped"]) for line in told] == [(0, 1)]
 
 
 def test_a_share_of_requests_is_chosen_by_their_ids(shop):

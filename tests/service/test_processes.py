@@ -2,15 +2,20 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 import requests
 from servers import free_port
 from serving import ROW, eventually
+
+from featurestore.service.app import create_worker
+from featurestore.service.options import VARIABLE, Options
 
 PATH = "/v1/vectors/buying"
 
@@ -98,9 +103,82 @@ def test_tls(stored, tmp_path):
             requests.get(f"{url}/health", timeout=10)
 
 
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Two certificates with their keys, one key encrypted, and a file that is none."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name, options in {
+        "one": ["-nodes"],
+        "two": ["-nodes"],
+        "locked": ["-passout", "pass:secret"],
+    }.items():
+        files = ("-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem")
+        command = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-subj",
+            "/CN=localhost",
+            *options,
+            *files,
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+    (folder / "none.pem").write_text("nonsense")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "message"),
+    [
+        ("none.pem", "one.key", "no certificate with its key"),
+        ("one.pem", "two.key", "no certificate with its key"),
+        ("locked.pem", "locked.key", "the key is encrypted"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_said_at_once(stored, certificates, certificate, key, message):
+    """Before anything is served."""
+    options = ("--tls-certificate", certificates / certificate, "--tls-key", certificates / key)
+    done = ended(stored, *map(str, options))
+    assert (done.returncode, message in done.stderr, "serving" in done.stderr) == (7, True, False)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_said_at_once(stored, workers):
+    """And not that it serves there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = ended(stored, "--port", str(port), "--workers", workers)
+    assert done.returncode == 7
+    assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in done.stderr
+    assert "serving" not in done.stderr
+
+
+def ended(root, *options):
+    """Run the command, which ends by itself."""
+    command = [sys.executable, "-m", "featurestore.cli", "serve", "--project", str(root), *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL
+    )
+
+
 def test_what_cannot_be_served_ends_at_once(shop):
     """With the exit code of its error, and the command to run first."""
     command = [sys.executable, "-m", "featurestore.cli", "serve", "--project", str(shop.settings.root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 6
     assert "run: featurestore materialize" in done.stderr
+
+
+def test_a_worker_that_cannot_begin_says_so_in_one_line(shop, monkeypatch, capfd):
+    """In JSON as all else; with an exit code at which uvicorn begins it anew."""
+    options = Options(root=str(shop.settings.root))
+    monkeypatch.setenv(VARIABLE, msgspec.json.encode(options).decode())
+    with pytest.raises(SystemExit) as ended:
+        create_worker()
+    assert ended.value.code == 1
+    [line] = map(json.loads, capfd.readouterr().err.splitlines())
+    assert line["event"] == "worker_failed"
+    assert "featurestore materialize" in line["error"]

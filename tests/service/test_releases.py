@@ -1,6 +1,7 @@
 """Releases: definitions and data move together, forward and back, under load, without a request dropped."""
 
 import json
+import subprocess
 import sys
 import threading
 
@@ -9,8 +10,8 @@ import pytest
 from serving import ROW, running
 
 import featurestore
-from featurestore.errors import MissingDataError, SkewError, UnknownNameError
-from featurestore.operations.release import current, releases
+from featurestore.errors import MissingDataError, SkewError, StoreError, UnknownNameError
+from featurestore.operations.release import current, releases, switch
 
 
 @pytest.fixture
@@ -66,6 +67,15 @@ def test_a_release_is_a_project_of_its_own(stored):
     assert featurestore.open(stored.layout.releases / "0001").online([ROW], "buying").equals(before)
 
 
+def test_a_release_and_its_project_have_definitions_of_their_own(stored):
+    """Opened one after the other in one process."""
+    stored.release()
+    edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
+    roots = (stored.layout.releases / "0001", stored.settings.root)
+    found = [featurestore.open(root).catalog.view("last_order").timing.ttl.days for root in (*roots, *roots)]
+    assert found == [5, 6, 5, 6]
+
+
 def test_forward_and_back_under_load_without_a_request_dropped(stored):
     """Each answer is of one release as a whole: 8.0 with 2.0, or 4.0 with 8.0, and never a mixture."""
     stored.release()
@@ -110,7 +120,7 @@ def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_s
         root = stored.layout.releases / "0002/feature_repo/shop.py"
         stored.rollback("0001")
         root.write_text(root.read_text() + "\n")
-        stored.rollback("0002")
+        switch(stored.layout, "0002")
         while "refused" not in (ready := client.get("/ready").json()):
             pass
         assert ready["status"] == "ready"
@@ -180,6 +190,64 @@ def test_old_releases_go_the_served_and_the_former_stay(stored):
         stored.rollback()
     with pytest.raises(UnknownNameError, match="no release named '0001'"):
         stored.rollback("0001")
+
+
+def test_releases_made_at_once_are_made_one_after_the_other(stored):
+    """None is lost, and none takes the folder of another."""
+    command = [sys.executable, "-m", "featurestore.cli", "release", "--json"]
+    made = [
+        subprocess.Popen(command, cwd=stored.settings.root, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    names = sorted(json.loads(process.communicate()[0])["name"] for process in made)
+    assert names == [release.name for release in releases(stored.layout)] == ["0001", "0002", "0003"]
+
+
+def damage_settings(root):
+    (root / "feature_repo/feature_store.yaml").unlink()
+
+
+def damage_record(root):
+    (root / "release.json").write_text("{")
+
+
+def damage_store(root):
+    (root / "feature_repo/feature_store.yaml").write_text(
+        "online_store: {type: featurestore.adapters.feast.online.RedisOnlineStore, url: 'redis://127.0.0.1:1/0'}"
+    )
+
+
+@pytest.mark.parametrize("damage", [damage_settings, damage_record, damage_store])
+def test_an_old_release_that_cannot_be_removed_keeps_nobody_from_making_the_next(stored, damage):
+    """It is left where it is, and named."""
+    for _ in range(2):
+        stored.release()
+    damage(stored.layout.releases / "0001")
+    for name in ("0003", "0004"):
+        with pytest.warns(UserWarning, match="release 0001 was not removed: .*(not found|read|answer)"):
+            assert stored.release(keep=1).name == name
+    assert current(stored.layout) == "0004"
+    assert stored.rollback() == "0003"
+    assert not (stored.layout.releases / "0002").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "featurestore.cli", "release", "--keep", "1"],
+        cwd=stored.settings.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout == "release 0005: 1 services, 1 views, served now\n"
+    assert done.stderr.startswith("featurestore: release 0001 was not removed: ")
+
+
+def test_what_the_file_system_refuses_of_a_release_is_said(stored):
+    """As of any other file; what is served stays."""
+    stored.release()
+    (stored.settings.root / "schemas/gone.py").symlink_to("nowhere")
+    with pytest.raises(StoreError, match=r"releases/0002: cannot be written: .*gone.py"):
+        stored.release()
+    assert current(stored.layout) == "0001"
 
 
 def test_an_interrupted_release_is_none(stored):

@@ -95,8 +95,9 @@ def test_a_training_set_is_not_told_what_serving_would_refuse(shop_files):
 def test_a_request_value_that_is_no_number_is_missing_where_declared(shop_files):
     """The function of the on-demand view sees null, in serving and in training."""
     schemas, views = shop_files / "schemas/shop.py", shop_files / "feature_repo/shop.py"
-    wanted = 'pa.Field(nullable=True, metadata={"nan": "null"}, ge=0,'
-    schemas.write_text(schemas.read_text().replace("pa.Field(ge=0, lt", f"{wanted} lt"))
+    text = schemas.read_text().replace("pa.Field(ge=0, lt", "pa.Field(nullable=True, ge=0, lt")
+    meaning = 'description="worth of the basket", metadata={"unit": "EUR"'
+    schemas.write_text(text.replace(meaning, f'{meaning}, "nan": "null"'))
     views.write_text(views.read_text().replace('pl.col("basket") /', 'pl.col("basket").fill_null(16.0) /'))
     shop = featurestore.open(shop_files)
     shop.validate("orders")

@@ -64,6 +64,7 @@ def test_a_moment_to_replay(client):
         (b"\xff", 400, "malformed"),
         (b"", 400, "truncated"),
         (b"[]", 422, "Expected `object`, got `array`"),
+        (b'{"rows":[{"customer":' + b"[" * 100_000, 422, "Expected `int | null`, got `array`"),
         (b"{}", 422, "missing required field `rows`"),
         (b'{"rows":[{"basket":1.0}]}', 422, "missing required field `customer` - at `$.rows[0]`"),
         (b'{"rows":[{"customer":"3","basket":1.0}]}', 422, "Expected `int | null`, got `str`"),

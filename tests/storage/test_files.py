@@ -1,9 +1,12 @@
 """Files are whole or as they were; equal frames give equal bytes and digests."""
 
+import os
+
 import polars as pl
 import pytest
 
-from featurestore.storage.files import aside, write_parquet
+from featurestore.errors import StoreError
+from featurestore.storage.files import aside, write_parquet, write_text
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 
 
@@ -21,6 +24,18 @@ def test_a_failed_write_leaves_the_last_good_file(tmp_path):
         fail()
     assert [p.name for p in tmp_path.iterdir()] == ["data.txt"]
     assert path.read_text() == "good"
+
+
+@pytest.mark.parametrize("write", [write_text, write_parquet])
+def test_a_full_disk_is_worth_another_try(tmp_path, write):
+    """It is the file system that failed, whichever library wrote."""
+    path = tmp_path / "data"
+    (tmp_path / f".data.{os.getpid()}.partial").symlink_to("/dev/full")
+    content = {write_text: "text", write_parquet: pl.DataFrame({"a": range(100_000)})}[write]
+    with pytest.raises(StoreError, match=r"data: cannot be written: .*No space left on device") as caught:
+        write(content, path)
+    assert caught.value.retry
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_equal_frames_give_equal_bytes(tmp_path):

@@ -10,7 +10,15 @@ from polars.testing.parametric import column, dataframes
 
 from featurestore.errors import StoreError
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.values.codec import decode_keys, decode_rows, encode_rows, version_of
+from featurestore.values.codec import (
+    MAX_KEY_BYTES,
+    decode_keys,
+    decode_rows,
+    encode_key,
+    encode_rows,
+    too_long,
+    version_of,
+)
 from featurestore.values.table import UTC_MICROSECONDS, feast_type
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -110,3 +118,21 @@ def test_rows_of_another_schema_are_refused():
     [(_, row)] = encode_rows(frame, ["k"], pl.Schema({"x": pl.String()}))
     with pytest.raises(StoreError, match="materialize anew"):
         decode_rows([row], pl.Schema({"x": pl.Int64()}))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.integers(min_value=-(2**63), max_value=2**63 - 1),
+            st.none() | st.sampled_from("aé").flatmap(lambda c: st.integers(0, 520).map(lambda n: c * n)),
+            st.none() | st.integers(0, 520).map(bytes),
+        ),
+        max_size=5,
+    )
+)
+@settings(deadline=None)
+def test_a_key_is_too_long_by_the_bytes_it_takes(keys):
+    """Whatever it is made of."""
+    frame = pl.DataFrame(keys, schema={"a": pl.Int64, "b": pl.String, "c": pl.Binary}, orient="row")
+    assert too_long(frame).to_list() == [len(encode_key(key)) > MAX_KEY_BYTES for key in keys]
+    assert too_long(frame.select("a")).to_list() == [False] * len(keys)

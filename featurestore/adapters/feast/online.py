@@ -20,12 +20,11 @@ from pydantic import StrictStr
 from featurestore.adapters.feast.context import context_of
 from featurestore.adapters.feast.protos import from_values, moment, to_values
 from featurestore.adapters.stores import open_store
-from featurestore.definitions.digest import view_digest
-from featurestore.ports import ViewState
-from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.layout import Layout
+from featurestore.storage.lock import locked
+from featurestore.storage.online import bring_to, standing
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.epoch import microseconds
+from featurestore.timing.fold import newest_rows
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
 from featurestore.values.codec import decode_rows, encode_keys, encode_rows
@@ -96,25 +95,21 @@ class LmdbOnlineStore(OnlineStore):
         data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Apply rows; the greater version wins, and the watermark rises to the last moment at which one became known."""
+        """Bring the view to the last moment at which one of the rows became known, and apply them; the greater version wins.
+
+        The watermark says that every row known by then is applied, whoever wrote it.
+        """
         context = context_of(config.repo_path)
-        view = context.view(table.name)
+        view, layout = context.view(table.name), Layout(context.settings.data)
         frame = _rows_of(view, data)
         known = frame.select(known_at(view.timing).alias(KNOWN_AT).max()).item()
         store = open_store(context.settings, create=True)
-        before = store.state(view.name)
-        same = before is not None and before.definition == view_digest(view)
-        state = ViewState(
-            definition=view_digest(view),
-            source=file_fingerprint(Layout(context.settings.data).features(view.name)),
-            watermark=max(microseconds(known) if known else 0, before.watermark if before and same else 0),
-        )
-        store.write(
-            view.name,
-            encode_rows(frame, view.keys, view.feature_schema),
-            state,
-            replace=not same,
-        )
+        if known is not None:
+            with locked(layout.lock(view.name)):
+                state = bring_to(standing(view, known, store), view, layout, store).state
+                newest = newest_rows(frame.lazy(), view.keys, view.timing).collect()
+                pairs = encode_rows(newest, view.keys, view.feature_schema)
+                store.write(view.name, pairs, state, replace=False)
         if progress is not None:
             progress(len(data))
 

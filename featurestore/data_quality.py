@@ -1,0 +1,144 @@
+"""What is known of a project's datasets: reached as ``project.quality``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from featurestore.adapters.dvc import fetch
+from featurestore.definitions.source import Source
+from featurestore.errors import DefinitionError
+from featurestore.operations.build import made_by, scan
+from featurestore.operations.compare import Comparison, Located, compare, locate
+from featurestore.operations.mend import quarantined, resubmit
+from featurestore.quality.assess import Assessment, assess
+from featurestore.quality.expectations import Surroundings
+from featurestore.quality.history import Run
+from featurestore.quality.profile import Profile
+from featurestore.quality.suggest import suggest
+from featurestore.quality.verdict import Verdict
+from featurestore.storage.files import read_lines, read_record
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from featurestore.config import Settings
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.ports import RawReader
+    from featurestore.storage.layout import Layout
+
+
+class Quality:
+    """Everything that can be asked about datasets. Made by `featurestore.Project`.
+
+    Parameters
+    ----------
+    reader
+        Reads raw files.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, layout: Layout, reader: RawReader) -> None:
+        self._settings, self._catalog, self._layout, self._reader = settings, catalog, layout, reader
+
+    def verdict(self, name: str) -> Verdict:
+        """Read what the gate found of the data in place.
+
+        Raises
+        ------
+        MissingDataError
+            If it did not pass the gate yet.
+        """
+        command = made_by(self._catalog.node(name))
+        return read_record(self._layout.verdict(name), Verdict, made_by=command)
+
+    def profile(self, name: str) -> Profile:
+        """Read the profile of a dataset or training set.
+
+        Raises
+        ------
+        MissingDataError
+            If it is not there yet.
+        """
+        if name in self._catalog.training_sets:
+            path, command = self._layout.training_profile(name), f"featurestore training-set {name}"
+        else:
+            path, command = self._layout.profile(name), made_by(self._catalog.node(name))
+        return read_record(path, Profile, made_by=command)
+
+    def history(self, name: str) -> list[Run]:
+        """Read what each run found of a dataset, oldest first."""
+        self._catalog.node(name)
+        return read_lines(self._layout.history(name), Run)
+
+    def suggest(self, reference: str, *, name: str | None = None) -> str:
+        """Draft a Pandera schema, as Python, of a dataset or of a Parquet or CSV file.
+
+        Parameters
+        ----------
+        name
+            Of the class; by default that of the dataset or file.
+        """
+        found = self._locate(reference, Path()).profile
+        title = "".join(part.title() for part in found.dataset.replace("-", "_").split("_"))
+        return suggest(found, name=name or title)
+
+    def compare(self, before: str, after: str, *, key: tuple[str, ...] = ()) -> Comparison:
+        """Compare two datasets, or versions of one (``flights@HEAD~1``), or files: schema, and values by key.
+
+        Parameters
+        ----------
+        key
+            Columns that tell rows apart; by default those that the schema says are unique.
+        """
+        with TemporaryDirectory(prefix="featurestore-compare-") as folder:
+            one, other = (self._locate(reference, Path(folder)) for reference in (before, after))
+            return compare(one, other, names=(before, after), key=key)
+
+    def assess(self, name: str) -> Assessment:
+        """Answer the five questions about a dataset: accessible, sizeable, usable, understandable, reliable."""
+        node = self._catalog.node(name)
+        labels = [t.label for t in self._catalog.training_sets.values() if t.label in node.contract]
+        return assess(
+            name,
+            node.contract,
+            owner=node.owner,
+            verdict=self.verdict(name),
+            profile=self.profile(name),
+            runs=self.history(name),
+            now=self._settings.now(),
+            label=next(iter(labels), None),
+        )
+
+    def quarantined(self, name: str) -> pl.DataFrame:
+        """Read the rows that the last run set apart, each with its file, its row and every rule that it broke."""
+        return quarantined(name, self._layout, made_by=made_by(self._catalog.node(name)))
+
+    def resubmit(self, name: str, mended: Path) -> Verdict:
+        """Let mended rows of a source through the gate, in the place of those that they mend.
+
+        See `featurestore.operations.mend.resubmit`.
+        """
+        source = self._catalog.node(name)
+        if not isinstance(source, Source):
+            raise DefinitionError(
+                f"{name!r} is computed: its rows cannot be mended",
+                hint="mend the source, or the function that computes it",
+            )
+        root, around = self._settings.root, self.around(name)
+        return resubmit(source, mended, root, self._layout, reader=self._reader, surroundings=around)
+
+    def around(self, name: str) -> Surroundings:
+        """Say what is known besides a dataset's rows."""
+        runs = read_lines(self._layout.history(name), Run)
+        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+
+        def dataset(other: str) -> pl.LazyFrame:
+            return scan(self._catalog.node(other), self._layout)
+
+        return Surroundings(self._settings.now(), dataset, volumes[-10:])
+
+    def _locate(self, reference: str, folder: Path) -> Located:
+        get = partial(fetch, self._settings.root)
+        return locate(reference, self._catalog, self._layout, fetch=get, folder=folder)

@@ -1,0 +1,106 @@
+"""Bringing an online store to a moment: what every writer of a view does, under the view's lock."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import polars as pl
+
+from featurestore.definitions.digest import view_digest
+from featurestore.ports import ViewState
+from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.views import deleted_keys, files_of
+from featurestore.timing.epoch import microseconds, moment_of
+from featurestore.timing.fold import known_rows, newest_rows
+from featurestore.values.codec import encode_deleted, encode_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from featurestore.definitions.feature_view import FeatureView
+    from featurestore.ports import OnlineStore
+    from featurestore.storage.layout import Layout
+
+ROWS_A_STEP = 1_000
+Pair: TypeAlias = tuple[bytes, bytes]
+
+
+class Brought(NamedTuple):
+    """What was done: the state that the store has now, whether the view was written anew, rows read and applied."""
+
+    state: ViewState
+    full: bool
+    read: int
+    applied: int
+
+
+def standing(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
+    """Return the moment to bring a view to: now, or where it stands already.
+
+    Clocks of writers differ, and what the store was read at must not change afterwards.
+    """
+    before = store.state(view.name)
+    return now if before is None else max(now, moment_of(before.watermark))
+
+
+def bring_to(
+    until: datetime,
+    view: FeatureView,
+    layout: Layout,
+    store: OnlineStore,
+    *,
+    full: bool = False,
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> Brought:
+    """Apply every row of a view that is known at a moment, and no other.
+
+    Only built rows that became known since the last time are read, unless the definition or the rows changed, or
+    the moment lies before the last, or `full` asks for it: then the view is written anew. What was pushed and deleted is
+    replayed each time: writers to other releases, with other clocks, share that log.
+
+    Parameters
+    ----------
+    tell
+        Called now and then with how many rows are written, and of how many.
+
+    Raises
+    ------
+    MissingDataError
+        If the view is not built yet.
+    StoreError
+        If the store fails; it then holds what it held before.
+    """
+    built, *pushed = files_of(view, layout)
+    state = ViewState(
+        definition=view_digest(view), source=file_fingerprint(built), watermark=microseconds(until)
+    )
+    before = store.state(view.name)
+    full = (
+        full
+        or before is None
+        or (before.definition, before.source) != (state.definition, state.source)
+        or before.watermark > state.watermark
+    )
+    after = None if full or before is None else moment_of(before.watermark)
+    fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
+    if pushed:
+        fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
+    newest = newest_rows(fresh, view.keys, view.timing)
+    read, winners = pl.collect_all([fresh.select(pl.len()), newest])
+    deleted = encode_deleted(deleted_keys(view, layout), view.keys)
+    pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
+    counted = _counted(pairs, lambda done: tell(done, winners.height + len(deleted)))
+    applied = store.write(view.name, counted, state, replace=full)
+    return Brought(state, full, read.item() + len(deleted), applied)
+
+
+def _counted(rows: Iterable[Pair], tell: Callable[[int], None]) -> Iterator[Pair]:
+    tell(0)
+    done = 0
+    for done, row in enumerate(rows, 1):
+        yield row
+        if done % ROWS_A_STEP == 0:
+            tell(done)
+    tell(done)

@@ -1,0 +1,114 @@
+"""What changed between two datasets or versions, and whom it breaks."""
+
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from featurestore.errors import ContractError, MissingDataError
+from featurestore.quality.schema_changes import SchemaChange, Terms, schema_changes
+from featurestore.quality.value_changes import value_changes
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "readers", "writers"),
+    [
+        (Terms("Int32"), Terms("Int64"), "Int32 becomes Int64", True, False),
+        (Terms("Int64"), Terms("Int32"), "Int64 becomes Int32", False, True),
+        (Terms("Int64"), Terms("String"), "Int64 becomes String", True, True),
+        (Terms("Int64"), Terms("Int64", nullable=True), "may now be missing", True, False),
+        (Terms("Int64", nullable=True), Terms("Int64"), "may no longer be missing", False, True),
+        (Terms("Int64", unit="mi"), Terms("Int64", unit="km"), "unit mi becomes km", True, True),
+        (Terms("Int64", least=0), Terms("Int64", least=-5), "at least 0 becomes -5", True, False),
+        (Terms("Int64", most=9), Terms("Int64", most=5), "at most 9 becomes 5", False, True),
+        (Terms("Int64"), Terms("Int64", most=5), "at most None becomes 5", False, True),
+        (Terms("String", among=("a",)), Terms("String", among=("a", "b")), "values b allowed", True, False),
+        (
+            Terms("String", among=("a", "b")),
+            Terms("String", among=("a",)),
+            "values b no longer allowed",
+            False,
+            True,
+        ),
+        (Terms("String", unique=True), Terms("String"), "is no longer unique", True, False),
+        (Terms("String", rules=("x",)), Terms("String"), "no longer x", True, False),
+        (Terms("String"), None, "removed", True, False),
+        (None, Terms("String"), "added, String", False, True),
+    ],
+)
+def test_whom_a_schema_change_breaks(before, after, change, readers, writers):
+    """What is loosened breaks readers, what is tightened breaks writers."""
+    old, new = ({} if terms is None else {"a": terms} for terms in (before, after))
+    expected = SchemaChange("a", change, breaks_readers=readers, breaks_writers=writers)
+    assert schema_changes(old, new) == (expected,)
+
+
+def test_values_are_compared_by_key():
+    """Missing equals missing, NaN equals NaN."""
+    before = pl.LazyFrame({"k": [1, 2, 3, 4], "v": [1.0, float("nan"), None, 4.0], "w": ["a", "b", "c", "d"]})
+    after = pl.LazyFrame({"k": [2, 3, 4, 5], "v": [float("nan"), None, 5.0, 6.0], "w": ["b", "c", "D", "e"]})
+    found = value_changes(before, after, ["k"])
+    assert (found.same, found.changed, found.added, found.removed) == (2, 1, 1, 1)
+    assert found.columns == {"v": 1, "w": 1}
+    assert found.examples["w"] == ("4: 'd' -> 'D'",)
+
+
+def test_a_key_that_is_none_is_refused():
+    """Rows could not be told apart."""
+    twice = pl.LazyFrame({"k": [1, 1]})
+    with pytest.raises(ContractError, match="it is not unique before"):
+        value_changes(twice, twice, ["k"])
+
+
+def test_a_former_version_comes_from_git_and_dvc(shop):
+    """By the contract and the data of then."""
+    root = shop.settings.root
+    run = lambda *command: subprocess.run(command, cwd=root, check=True, capture_output=True)  # noqa: E731
+    run("git", "init", "--quiet")
+    run("dvc", "init", "--quiet")
+    (root / "dvc.yaml").write_text(shop.pipeline())
+    run("dvc", "commit", "--force", "--quiet", "validate-orders")
+    run("git", "add", ".")
+    run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "first")
+    raw = root / "data/raw/orders.csv"
+    raw.write_text(raw.read_text().replace(",10.5,", ",11.5,").replace("6,3,", "8,3,"))
+    shop.validate("orders")
+    found = shop.quality.compare("orders@HEAD", "orders")
+    assert (found.rows, found.schema) == ((6, 6), ())
+    assert (found.values.changed, found.values.added, found.values.removed) == (1, 1, 1)
+    assert found.values.examples == {"amount": ("1: 10.5 -> 11.5",)}
+    with pytest.raises(MissingDataError, match=r"orders\.parquet at nowhere"):
+        shop.quality.compare("orders@nowhere", "orders")
+
+
+def test_files_are_compared_by_what_they_show(shop, tmp_path):
+    """A file has no contract; a key can be named."""
+    pl.DataFrame({"order": [1], "amount": ["x"]}).write_csv(tmp_path / "a.csv")
+    pl.DataFrame({"order": [1], "amount": [2.5]}).write_parquet(tmp_path / "b.parquet")
+    found = shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("order",))
+    assert [(c.column, c.change) for c in found.schema] == [("amount", "String becomes Float64")]
+    assert (found.values.same, found.values.changed) == (1, 0)  # values of other kinds are not compared
+
+
+def test_a_change_that_breaks_a_service_is_refused_unless_stated(shop_files):
+    """It names the feature, the change and the services that read it; tightening passes."""
+
+    def apply(*options):
+        command = [sys.executable, "-m", "featurestore.cli", "apply", "--project", str(shop_files), *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert apply().returncode == 0
+    schemas = shop_files / "schemas/shop.py"
+    text = schemas.read_text()
+    loose = 'coupon: pl.String = pa.Field(nullable=True, description="coupon")\n    ordered_at'
+    assert loose in text
+    schemas.write_text(text.replace(loose, loose.replace("True,", 'True, isin=["SPRING"],')))
+    assert apply().returncode == 0
+    schemas.write_text(text)
+    refused = apply()
+    assert refused.returncode == 3
+    assert "last_order.coupon: any value allowed (read by buying)" in refused.stderr
+    assert "--allow-breaking" in refused.stderr
+    assert apply("--allow-breaking").returncode == 0
+    assert apply().returncode == 0

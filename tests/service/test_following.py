@@ -1,0 +1,147 @@
+"""A running server follows keys and releases, whatever happens to the files that name them."""
+
+import json
+import shutil
+
+import pytest
+import requests
+from servers import RedisServer, run_server
+from serving import ROW, eventually, running
+
+import featurestore
+from featurestore.service.keys import add_key, read_keys, remove_key
+from featurestore.service.options import KeyScope
+
+
+@pytest.fixture
+def stored(shop):
+    shop.materialize()
+    return shop
+
+
+@pytest.fixture
+def keyed(stored):
+    """The shop with one key; and its file of keys."""
+    return stored.layout.keys, add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
+
+
+def events(capfd):
+    return [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()]
+
+
+def point_to(project, release):
+    current = project.layout.releases / "current"
+    current.unlink()
+    current.symlink_to(release)
+
+
+def as_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def as_text(path):
+    path.write_bytes(b"\xff\xfe nonsense")
+
+
+def below_a_file(path):
+    shutil.rmtree(path.parent)
+    path.parent.write_text("")
+
+
+@pytest.mark.parametrize("break_keys", [as_folder, as_text, below_a_file])
+def test_keys_that_cannot_be_read_admit_nobody_until_they_can(stored, keyed, break_keys, capfd):
+    """A key taken back must not go on working for it. Said once, and by /ready; then followed as before."""
+    path, secret = keyed
+    with running(stored.settings.root) as client:
+        client.key = secret
+        assert client.vectors(ROW).status_code == 200
+        break_keys(path)
+        eventually(lambda: client.vectors(ROW).status_code == 503)
+        refused = client.vectors(ROW)
+        assert refused.headers["retry-after"] == "1"
+        assert "API keys cannot be read" in refused.json()["error"]["message"]
+        ready = client.get("/ready")
+        assert (ready.status_code, list(ready.json()["faults"])) == (503, ["keys"])
+        assert requests.get(client.url + "/health", timeout=30).status_code == 200
+        # One more round of the server's: what was said is not said again.
+        stored.release()
+        eventually(lambda: client.get("/ready").json()["release"] == "0001")
+        for place in (path.parent, path):
+            if place.is_file():
+                place.unlink()
+        if path.is_dir():
+            path.rmdir()
+        client.key = add_key(path, "other", scopes=(KeyScope.READ,))
+        eventually(lambda: client.vectors(ROW).status_code == 200)
+        client.key = secret
+        assert client.vectors(ROW).status_code == 401
+    assert events(capfd).count("keys_unreadable") == 1
+
+
+def test_a_server_without_keys_shuts_the_door_when_it_cannot_tell(stored):
+    """A first key may stand there, unseen."""
+    with running(stored.settings.root) as client:
+        assert client.vectors(ROW).status_code == 200
+        stored.layout.keys.mkdir(parents=True)
+        eventually(lambda: client.vectors(ROW).status_code == 401)
+
+
+def test_a_key_taken_back_under_a_broken_release_stops_working(stored, keyed):
+    """What happens to releases does not keep the server from following the keys."""
+    path, secret = keyed
+    other = add_key(path, "other", scopes=(KeyScope.READ,))
+    with running(stored.settings.root) as client:
+        stored.layout.releases.mkdir()
+        (stored.layout.releases / "current").symlink_to("0009")
+        eventually(lambda: "refused" in client.get("/ready").json())
+        client.key = secret
+        assert client.vectors(ROW).status_code == 200
+        remove_key(path, "reader")
+        eventually(lambda: client.vectors(ROW).status_code == 401)
+        client.key = other
+        assert client.vectors(ROW).status_code == 200
+    assert [key.name for key in read_keys(path)] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("feature_repo/shop.py", b"raise SystemExit(3)\n"), ("release.json", b'{"name":"\xff"}')],
+)
+def test_definitions_that_cannot_be_loaded_leave_the_served_release(stored, file, content, capfd):
+    """Also where loading them would end the process; and the next release is taken up as ever."""
+    for _ in range(3):
+        stored.release()
+    (stored.layout.releases / "0002" / file).write_bytes(content)
+    point_to(stored, "0001")
+    with running(stored.settings.root) as client:
+        point_to(stored, "0002")
+        eventually(lambda: "refused" in client.get("/ready").json())
+        assert client.vectors(ROW).json()["release"] == "0001"
+        point_to(stored, "0001")
+        eventually(lambda: "refused" not in client.get("/ready").json())
+        point_to(stored, "0003")
+        eventually(lambda: client.get("/ready").json()["release"] == "0003")
+    assert events(capfd) == ["release_refused", "release"]
+
+
+def test_a_release_refused_for_a_passing_reason_is_tried_again(shop):
+    """Its store was away when it came; nobody has to switch twice."""
+    with run_server(RedisServer) as server:
+        path = shop.settings.feast_repo / "feature_store.yaml"
+        text = path.read_text().replace("LmdbOnlineStore", "RedisOnlineStore")
+        path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {server.url}"))
+        project = featurestore.open(shop.settings.root)
+        project.materialize()
+        project.release()
+        project.release()
+        project.rollback("0001")
+        with running(shop.settings.root) as client:
+            assert client.vectors(ROW).json()["release"] == "0001"
+            server.stop()
+            point_to(project, "0002")
+            eventually(lambda: "does not answer" in client.get("/ready").json().get("refused", ""))
+            server.start()
+            eventually(lambda: client.get("/ready").json()["release"] == "0002")
+            assert client.vectors(ROW).json()["release"] == "0002"
+            assert "refused" not in client.get("/ready").json()
