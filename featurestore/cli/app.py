@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featurestore.cli import datasets, serving, writing
+from featurestore.cli import datasets, drift, serving, writing
 from featurestore.cli.arguments import row_of
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import (
@@ -330,21 +330,8 @@ def pipeline(
         sys.stdout.write(text)
 
 
-for verb in (
-    datasets.profile,
-    datasets.assess,
-    datasets.compare,
-    datasets.suggest,
-    datasets.quarantine,
-    datasets.resubmit,
-):
+for verb in (*datasets.COMMANDS, *drift.COMMANDS, *writing.COMMANDS, *serving.COMMANDS):
     app.command()(verb)
-app.command()(writing.push)
-app.command()(writing.delete)
-app.command()(serving.serve)
-app.command()(serving.release)
-app.command()(serving.rollback)
-app.command()(serving.releases)
 app.add_typer(serving.key, name="key")
 
 
