@@ -5,7 +5,7 @@ comes to (its trend), and the season: what runs of one weekday, or of one day of
 standard errors. A season is known once the day has come three times; until then, what the day brought before may come again.
 
 The range around it is `DEVIATIONS` robust deviations wide, to both sides: 1.4826 times the median absolute deviation of the
-last 56 runs from what was usual then; but at least one per cent of the level, and of shares (``null_share.…``,
+last 56 runs from what was usual then (more, where they are few: ``1 + 5/runs`` times); but at least one per cent of the level, and of shares (``null_share.…``,
 ``quarantined_share``) at least 0.2 of a percentage point: a metric that never moved is not alarmed by a little. After a lasting
 change the level follows within 15 runs.
 
@@ -37,6 +37,7 @@ LEAST_OF_SHARE = 0.002
 _TO_DEVIATION = 1.4826  # of a normal variable, over its median absolute deviation
 _MEDIAN_ERROR = 1.2533  # of a median, over that of a mean
 _SIGNIFICANT = 3.0
+_FEW = 5.0  # of few runs a deviation is known poorly: so many runs, and it counts double
 
 Point = tuple[datetime, float]
 SEASONS: dict[str, tuple[Callable[[datetime], int], Callable[[datetime], tuple[int, ...]]]] = {
@@ -119,7 +120,7 @@ def _expected(before: list[Point], at: datetime, *, share: bool) -> tuple[float,
         for i, (moment, value) in enumerate(before)
     ]
     level = median(values[-LEVEL_RUNS:])
-    usual, precedents, seasons = level, [0.0], []
+    usual, precedents, seasons = level, [], []
     for name, (day_of, season_of) in SEASONS.items():
         same = [(moment, gap) for moment, gap in away if day_of(moment) == day_of(at)]
         if len({season_of(moment) for moment, _ in same}) < LEAST_SEASONS:
@@ -131,10 +132,12 @@ def _expected(before: list[Point], at: datetime, *, share: bool) -> tuple[float,
             seasons.append(name)
     recent = [gap for _, gap in away[-2 * LEVEL_RUNS :]]
     trend = median(recent)
-    deviation = _TO_DEVIATION * median(abs(gap - trend) for gap in recent)
+    deviation = _TO_DEVIATION * median(abs(gap - trend) for gap in recent) * (1 + _FEW / len(recent))
     least = max(LEAST_OF_LEVEL * abs(level), LEAST_OF_SHARE if share else 0.0)
     room = DEVIATIONS * max(deviation, least)
-    return usual + trend + min(precedents) - room, usual + trend + max(precedents) + room, tuple(seasons)
+    # What the same day brought before and was out of the ordinary is in the range.
+    middles = [0.0, *(gap for gap in precedents if abs(gap) > room)]
+    return usual + trend + min(middles) - room, usual + trend + max(middles) + room, tuple(seasons)
 
 
 def _effects(away: list[Point], name: str) -> dict[int, float]:
