@@ -60,7 +60,8 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
     others = [name for name in names if name in contract and name not in (*origin, *suspects)]
     columns = [*suspects, *others][:MOST_COLUMNS]
-    shown = [*origin, *columns]
+    # On a phone the first columns are seen at once: what is wrong, then where it stands.
+    shown = [*columns[: len(suspects)], *origin, *columns[len(suspects) :]]
     told, breaking = rows.select(*shown, BROKEN_RULES), pl.col(BROKEN_RULES)
     of_each = [told.filter(breaking.list.contains(count.rule)).head(_OF_EACH) for count in rules]
     found = pl.collect_all([*of_each, told.head(MOST_ROWS)])

@@ -79,7 +79,7 @@ def test_rows_that_broke_the_contract_are_shown_as_they_came(shop):
     """With the row of the file they stand in, and the rules they broke; the value at fault is marked."""
     found = page(shop)
     assert (
-        "customer.greater_than_or_equal_to(1) orders.csv 7 0 7 2024-01-08T00:00:00Z null 7 null"
+        "customer.greater_than_or_equal_to(1) 0 orders.csv 7 7 2024-01-08T00:00:00Z null 7 null"
         in found.words
     )
     assert sum(a.get("class") == "fault" for a in found.all("td")) == 1
