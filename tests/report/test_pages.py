@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from conftest import FILES, ORDERS, build_shop, write_files
 from markup import Markup
+from shop import FILES, ORDERS, build_shop, write_files
 from wide import build_wide
 
 import featurestore
