@@ -7,6 +7,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 from markup import Markup
+from shop import build_shop
 from wide import build_wide
 
 import featurestore
@@ -30,13 +31,6 @@ def change(path, changes):
 
 def orders_of(project):
     return project.settings.root / "data/raw/orders.csv"
-
-
-def build(root):
-    project = featurestore.open(root)
-    project.validate("orders")
-    project.build("last_order")
-    return project
 
 
 def page(project, name="orders"):
@@ -191,7 +185,7 @@ def test_personal_values_are_nowhere(shop_files):
     }
     change(shop_files / "schemas/shop.py", fields)
     change(shop_files / "data/raw/orders.csv", {",7,\n": ",7654.25,CONFIDENTIAL\n", "SPRING": "CONFIDENTIAL"})
-    project = build(shop_files)
+    project = build_shop(shop_files)
     assert pl.read_parquet(project.layout.quarantine("orders"))["coupon"].to_list() == ["CONFIDENTIAL"]
     for path in pages(project):
         assert not re.search("CONFIDENTIAL|7654|7,654|20[.]1", path.read_text())
@@ -204,7 +198,7 @@ def test_values_are_told_as_text(shop_files):
     change(
         shop_files / "data/raw/orders.csv", {"SPRING": "<script>alert(1)</script>", "7,0,2024": "x<b>,0,2024"}
     )
-    found = page(build(shop_files))
+    found = page(build_shop(shop_files))
     assert not found.all("script")
     assert not found.all("b")
     assert "<script>alert(1)</script>" in found.words
