@@ -19,6 +19,7 @@ from featurestore.quality.anomalies import Anomaly, anomalies
 from featurestore.quality.assess import Assessment, assess
 from featurestore.quality.expectations import Surroundings
 from featurestore.quality.history import Run
+from featurestore.quality.moved import moved
 from featurestore.quality.profile import Profile
 from featurestore.quality.suggest import suggest
 from featurestore.quality.verdict import Verdict
@@ -149,6 +150,7 @@ class Quality:
             runs=self.history(name),
             now=self._settings.now(),
             label=next(iter(labels), None),
+            notes=moved(node.contract, self.history(name), self._before(name), self.profile(name)),
         )
 
     def quarantined(self, name: str) -> pl.DataFrame:
@@ -178,6 +180,10 @@ class Quality:
             return scan(self._catalog.node(other), self._layout)
 
         return Surroundings(self._settings.now(), dataset, volumes[-10:])
+
+    def _before(self, name: str) -> Profile | None:
+        path = self._layout.profile_before(name)
+        return read_record(path, Profile, made_by="") if path.exists() else None
 
     def _locate(self, reference: str, folder: Path) -> Located:
         get = partial(fetch, self._settings.root)

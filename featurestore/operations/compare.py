@@ -1,4 +1,4 @@
-"""Compare two versions of a dataset, or two datasets: schema, values by key, what is promised."""
+"""Compare two versions of a dataset, or two datasets: what is promised, values by key, distributions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.operations.drift import drift_between
+from featurestore.quality.drift import ColumnDrift
 from featurestore.quality.schema_changes import SchemaChange, schema_changes
 from featurestore.quality.value_changes import ValueChanges, value_changes
 
@@ -22,6 +24,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         Changes of what is promised; of files without a contract, of their dtypes.
     values
         Changes of rows; None where there is no key to tell rows apart.
+    drifted
+        Columns whose distribution has changed.
     """
 
     before: str
@@ -29,6 +33,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[int, int]
     schema: tuple[SchemaChange, ...]
     values: ValueChanges | None
+    drifted: tuple[ColumnDrift, ...]
 
 
 def compare(
@@ -49,4 +54,5 @@ def compare(
         rows=(before.profile.rows, after.profile.rows),
         schema=schema_changes(before.promised.columns, after.promised.columns),
         values=value_changes(before.rows, after.rows, by) if by and shared else None,
+        drifted=tuple(c for c in drift_between(before, after).columns if c.decided != "none"),
     )
