@@ -118,7 +118,7 @@ def featurestore_project(folder: Path, *, late: bool = False, engine: str = "pol
     for view in VIEWS:
         dtypes = ["Float64"] * FLOATS + ["Int64", "String"]
         fields = "".join(
-            f"    {name}: pl.{dtype} = pa.Field(description='a feature')\n"
+            f"    {name}: pl.{dtype} = pa.Field(description='a feature', metadata={{'unit': '1'}})\n"
             for name, dtype in zip(features(view), dtypes, strict=True)
         )
         schemas.append(
