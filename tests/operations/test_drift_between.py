@@ -98,6 +98,15 @@ def test_training_beside_what_was_served(shop):
     assert found.only_after == ()
 
 
+def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, shop):
+    """What the schema of a view calls personal is so in the training sets that join it."""
+    schemas = shop_files / "schemas/shop.py"
+    schemas.write_text(schemas.read_text().replace('{"unit": "EUR"}', '{"unit": "EUR", "personal": True}'))
+    assert run(shop, "training-set", "visits").returncode == 0
+    amount = shop.quality.profile("visits").columns["amount"]
+    assert {value for _, value, _ in amount.values.counts} == {None}
+
+
 def test_a_file_is_read_as_the_contract_says(shop, tmp_path):
     """What looks like a number in a file is text where the schema says so; it is compared with its dataset's bounds."""
     raw = shop.settings.root / "data/raw/orders.csv"
