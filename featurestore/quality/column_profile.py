@@ -149,8 +149,9 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """List numbers with their counts, ascending: the values if all are listed, else the middles of the bins."""
         if self.kind != "number":
             return []
-        if self.values.complete and all(value is not None for _, value, _ in self.values.counts):
-            return sorted((float(value), count) for _, value, count in self.values.counts)  # type: ignore[arg-type]
+        listed = [(value, count) for _, value, count in self.values.counts if isinstance(value, int | float)]
+        if self.values.complete and sum(count for _, count in listed) == self.present:
+            return sorted((float(value), count) for value, count in listed)
         return [(self._inside(middle(b)), self.bins[b]) for b in sorted(self.bins)]
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
@@ -173,7 +174,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         )
 
     def _inside(self, number: float) -> float:
-        return min(max(number, float(self.least or 0)), float(self.most or 0))
+        low, high = (x if isinstance(x, int | float) else number for x in (self.least, self.most))
+        return float(min(max(number, low), high))
 
 
 def signed(bin_: int) -> int:

@@ -160,6 +160,8 @@ def _part(part: pl.DataFrame, dataset: str, personal: set[str], segments: tuple[
 
 def _column(values: pl.Series, *, personal: bool) -> ColumnProfile:
     dtype, there = values.dtype, values.drop_nulls()
+    if isinstance(dtype, pl.Duration):
+        there = there.dt.total_microseconds()
     told: dict[str, Any] = {
         "dtype": str(dtype),
         "kind": "other",
@@ -182,8 +184,6 @@ def _column(values: pl.Series, *, personal: bool) -> ColumnProfile:
 
 
 def _numbers(there: pl.Series, *, personal: bool) -> dict[str, Any]:
-    if isinstance(there.dtype, pl.Duration):
-        there = there.dt.total_microseconds()
     floats = there.cast(pl.Float64)
     finite = floats.filter(floats.is_finite())
     groups = binned(finite, STEPS).rows()

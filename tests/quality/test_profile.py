@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import msgspec
+import pandera.polars as pa
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
 from featurestore.quality.column_profile import MOST_DAYS, MOST_VALUES, edge, middle, signed
 from featurestore.quality.exact import ExactSum, binned, bits, total
@@ -45,6 +47,23 @@ def test_what_is_told_of_each_kind_of_column():
     assert (at.least, at.days) == ("2024-02-29T12:00:00+00:00", {"2024-02-29": 3, "2024-03-01": 1})
     assert (sure.kind, sure.zeros) == ("truth", 1)
     assert (tags.kind, tags.most) == ("list", 2)
+
+
+def test_quantiles_of_spans_of_time_of_odd_numbers_and_of_what_is_personal():
+    """Spans are microseconds; NaN is no point; of personal numbers the bins are known, and no value."""
+    frame = pl.DataFrame({"span": [timedelta(seconds=s) for s in (1, 2, 3)], "odd": [1.0, float("nan"), 3.0]})
+    told = of(frame).columns
+    assert told["span"].quantile(0.5) == 2_000_000
+    assert told["odd"].distribution() == [(1.0, 1), (3.0, 1)]
+
+    class People(pa.DataFrameModel):
+        """People."""
+
+        age: pl.Int64 = pa.Field(metadata={"personal": True})
+
+    ages = of(pl.DataFrame({"age": [30, 40, 50]}), contract=contract_of(People)).columns["age"]
+    assert (ages.least, ages.most) == (None, None)
+    assert ages.quantile(0.5) == pytest.approx(40, rel=1 / 32)
 
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
