@@ -277,6 +277,17 @@ def test_nan_becomes_null_where_declared():
     assert inspect(frame, contract_of(Gaps), dataset="gaps").passed["value"].to_list() == [None, 1.0]
 
 
+def test_a_moment_that_python_does_not_know_is_told_as_a_number():
+    """Of rows that break a rule."""
+
+    class Seen(pa.DataFrameModel):
+        at: pl.Datetime("us", "UTC") = pa.Field(unique=True)
+
+    rows = pl.DataFrame({"at": [2**61, 2**61]}).cast(pl.Datetime("us", "UTC"))
+    [count] = inspect(rows, contract_of(Seen), dataset="seen").verdict.rules
+    assert (count.rule, count.examples) == ("at.unique", (str(2**61), str(2**61)))
+
+
 class Visits(pa.DataFrameModel):
     """Visits, and in training whether they ended in an order."""
 
