@@ -26,8 +26,8 @@ import polars as pl
 import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from conftest import build_shop, write_files
 from servers import PostgresServer, RedisServer, free_port
+from shop import build_shop, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

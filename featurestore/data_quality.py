@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 from featurestore.adapters.dvc import fetch
 from featurestore.definitions.source import Source
-from featurestore.errors import DefinitionError
+from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations.build import made_by, scan
-from featurestore.operations.compare import Comparison, Located, compare, locate
+from featurestore.operations.compare import Comparison, compare
+from featurestore.operations.drift import drift_between, drift_within
+from featurestore.operations.locate import Located, locate
 from featurestore.operations.mend import quarantined, resubmit
+from featurestore.quality.anomalies import Anomaly, anomalies
 from featurestore.quality.assess import Assessment, assess
 from featurestore.quality.expectations import Surroundings
 from featurestore.quality.history import Run
+from featurestore.quality.moved import moved
 from featurestore.quality.profile import Profile
 from featurestore.quality.suggest import suggest
 from featurestore.quality.verdict import Verdict
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.ports import RawReader
+    from featurestore.quality.drift import Drift
     from featurestore.storage.layout import Layout
 
 
@@ -96,6 +101,42 @@ class Quality:
             one, other = (self._locate(reference, Path(folder)) for reference in (before, after))
             return compare(one, other, names=(before, after), key=key)
 
+    def drift(
+        self,
+        before: str,
+        after: str | None = None,
+        *,
+        days: int | None = None,
+        at: str | None = None,
+        by: str | None = None,
+    ) -> Drift:
+        """Say how far the values of a dataset lie from those of another, column by column.
+
+        Parameters
+        ----------
+        before, after
+            A dataset or training set; a former version of one (``flights@HEAD~1``); ``served:SERVICE``, what a service
+            answered, as logged; or a Parquet or CSV file.
+        days, at
+            Without `after`: compare the last days of `before`, by the moments of a column, with all before them.
+        by
+            Also compare the rows of each value of this column.
+        """
+        if (after is None) == (days is None) or (at is not None and days is None):
+            raise ContractError(
+                f"{before}: with what it is compared is not clear",
+                hint="name a second dataset, or say how many of the last days; `at` goes with days",
+            )
+        with TemporaryDirectory(prefix="featurestore-drift-") as folder:
+            one = self._locate(before, Path(folder))
+            if after is None or days is not None:
+                return drift_within(one, days or 0, at=at, by=by)
+            return drift_between(one, self._locate(after, Path(folder)), by=by)
+
+    def anomalies(self, name: str) -> tuple[Anomaly, ...]:
+        """Name what the last run of a dataset found that its own history does not lead one to expect."""
+        return anomalies(self.history(name))
+
     def assess(self, name: str) -> Assessment:
         """Answer the five questions about a dataset: accessible, sizeable, usable, understandable, reliable."""
         node = self._catalog.node(name)
@@ -109,6 +150,7 @@ class Quality:
             runs=self.history(name),
             now=self._settings.now(),
             label=next(iter(labels), None),
+            notes=moved(node.contract, self.history(name), self._before(name), self.profile(name)),
         )
 
     def quarantined(self, name: str) -> pl.DataFrame:
@@ -138,6 +180,10 @@ class Quality:
             return scan(self._catalog.node(other), self._layout)
 
         return Surroundings(self._settings.now(), dataset, volumes[-10:])
+
+    def _before(self, name: str) -> Profile | None:
+        path = self._layout.profile_before(name)
+        return read_record(path, Profile, made_by="") if path.exists() else None
 
     def _locate(self, reference: str, folder: Path) -> Located:
         get = partial(fetch, self._settings.root)

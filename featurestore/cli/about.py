@@ -50,17 +50,18 @@ def comparison_text(found: Comparison) -> str:
         lines.append(table(rows))
     else:
         lines.append("schema: the same")
+    drifted = [f"drift of {c.column} is {c.decided}: {'; '.join(c.reasons)}" for c in found.drifted]
     values = found.values
     if values is None:
         lines.append("values: not compared, no key tells rows apart; name one with --key")
-        return "\n".join(lines)
+        return "\n".join([*lines, *drifted])
     lines.append(
         f"values by {', '.join(values.key)}: {values.same:,} the same, {values.changed:,} changed, "
         f"{values.added:,} added, {values.removed:,} removed"
     )
     for name, count in values.columns.items():
         lines.append(f"  {name}: {count:,}, such as {'; '.join(values.examples[name])}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *drifted])
 
 
 def assessment_text(found: Assessment, *, whole: bool) -> str:

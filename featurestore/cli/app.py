@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from featurestore.cli import asking, datasets, gating, serving, writing
+from featurestore.cli import asking, datasets, drift, gating, serving, writing
 from featurestore.cli.output import Output, table
-from featurestore.cli.text import (
-    summary_text,
-)
+from featurestore.cli.text import summary_text
 from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
@@ -240,23 +238,8 @@ def pipeline(
         sys.stdout.write(text)
 
 
-for verb in (
-    asking.get,
-    asking.explain,
-    datasets.profile,
-    datasets.assess,
-    datasets.compare,
-    datasets.suggest,
-    datasets.quarantine,
-    datasets.resubmit,
-):
+for verb in (*asking.COMMANDS, *datasets.COMMANDS, *drift.COMMANDS, *writing.COMMANDS, *serving.COMMANDS):
     app.command()(verb)
-app.command()(writing.push)
-app.command()(writing.delete)
-app.command()(serving.serve)
-app.command()(serving.release)
-app.command()(serving.rollback)
-app.command()(serving.releases)
 app.add_typer(serving.key, name="key")
 
 

@@ -74,3 +74,6 @@ def explain(
     )
     found = opened.explain(row, service)
     Output(json).result(explained_record(found, most), explained_text(found, most))
+
+
+COMMANDS = (get, explain)

@@ -158,6 +158,9 @@ def resubmit(
     Output(json).result(verdict, verdict_text([verdict]))
 
 
+COMMANDS = (profile, assess, compare, suggest, quarantine, resubmit)
+
+
 def _as_text(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return [
         {k: v if isinstance(v, list | int | str | None) else str(v) for k, v in row.items()} for row in rows

@@ -156,6 +156,9 @@ def releases(project: Folder = HERE, *, json: Json = False) -> None:
     Output(json).result({"served": served, "releases": found}, text)
 
 
+COMMANDS = (serve, release, rollback, releases)
+
+
 @key.command()
 def add(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],

@@ -64,3 +64,6 @@ def delete(
     found = opened.catalog.view(view)
     count = opened.delete(view, values_of(values, found.key_schema, f"view {view!r}"))
     Output(json).result({"view": view, "deleted": count}, f"{view}: {count:,} keys deleted")
+
+
+COMMANDS = (push, delete)

@@ -54,7 +54,7 @@ class Column:
         null at the gate; otherwise NaN breaks the contract); ``severity`` (``"warning"``: values that break the column's
         rules are counted and pass); ``environments`` (such as ``["training"]``: elsewhere the column is not expected);
         ``personal`` (True: no value of it is shown or kept in profiles and reports); ``drift`` (bounds, see
-        `featurestore.quality.drift`).
+        `featurestore.quality.bounds`).
     """
 
     name: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.contract import Column, Contract
     from featurestore.definitions.signature import Transformation
 
 
@@ -49,13 +49,17 @@ class FeatureService:
     @property
     def feature_schema(self) -> pl.Schema:
         """Dtypes of the vector, in order."""
-        columns = {
-            name: selection.view.contract[feature].dtype
+        return _schema({column.name: column.dtype for column in self.features})
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """What is promised of the vector, by the names that it has there."""
+        stored = (
+            replace(selection.view.contract[feature], name=name)
             for selection in self.selections
             for name, feature in zip(selection.names, selection.features, strict=True)
-        }
-        columns |= {column.name: column.dtype for view in self.on_demand for column in view.features}
-        return _schema(columns)
+        )
+        return (*stored, *(column for view in self.on_demand for column in view.features))
 
     @property
     def full_names(self) -> dict[str, str]:
@@ -172,6 +176,11 @@ class TrainingSet:
     description: str
     owner: str
     defined_in: Path
+
+    @property
+    def joined(self) -> Contract:
+        """What is promised of the training set as it is kept: of its rows, and of the features joined to them."""
+        return replace(self.contract, columns=(*self.contract.columns, *self.service.features))
 
 
 def training_set(

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
+from featurestore.quality.bounds import check_bounds
 from featurestore.quality.conform import conform
 from featurestore.quality.expectations import expectations_of, referenced
 from featurestore.quality.meaning import require_meaning
@@ -28,8 +29,8 @@ def check(catalog: Catalog) -> int:
     Raises
     ------
     DefinitionError
-        If a function fails on empty frames, gives other columns or dtypes than its schema, or a check of a schema
-        cannot be compiled.
+        If a function fails on empty frames, gives other columns or dtypes than its schema, or a check, an expectation
+        or a bound of a schema means nothing.
     """
     count = 0
     for node in catalog.nodes.values():
@@ -38,6 +39,7 @@ def check(catalog: Catalog) -> int:
     for source in catalog.sources.values():
         rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
         expectations_of(source.contract)
+        check_bounds(source.contract)
         require_meaning(source.contract, source.name)
         count += 1
     for derived in (*catalog.build_order(), *catalog.training_sets.values()):
@@ -47,6 +49,7 @@ def check(catalog: Catalog) -> int:
         row_gate(view.request)
         for contract in (view.request, view.contract):
             require_meaning(contract, f"on-demand view {view.name!r}")
+            check_bounds(contract)
         compute(view, pl.DataFrame(schema=view.input_schema))
         count += 1
     return count + len(catalog.services)
@@ -60,6 +63,7 @@ def _check_function(
         schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
         rules_of(output, conform(schema, output, dataset=where))
         expectations_of(output)
+        check_bounds(output)
         require_meaning(output, where)
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error

@@ -30,18 +30,10 @@ def replay(service: FeatureService, layout: Layout, engine: ComputeEngine) -> Au
     MissingDataError
         If nothing of this definition was logged.
     """
-    folder = layout.served(service.name)
-    files = sorted(folder.rglob("*.parquet"))
-    made_by = "featurestore serve --log-features 1"
-    if not files:
-        raise MissingDataError(f"{folder}: nothing was logged yet", hint=f"run: {made_by}")
-    # Other definitions have other columns: files are told apart before they are put together.
-    digest = service_digest(service)
-    frames = (pl.scan_parquet(file).filter(~pl.col("stale"), definition=digest).collect() for file in files)
-    matching = [frame for frame in frames if frame.height]
-    if not matching:
-        raise MissingDataError(f"{folder}: nothing was logged of this definition", hint=f"run: {made_by}")
-    served = pl.concat(matching).sort(EVENT_TIMESTAMP, "request_id", maintain_order=True)
+    rows = logged(service, layout).filter(~pl.col("stale")).collect()
+    if not rows.height:
+        raise _nothing_logged(service, layout, "of this definition")
+    served = rows.sort(EVENT_TIMESTAMP, "request_id", maintain_order=True)
     asked = served.select(*service.key_schema, *service.request_schema, EVENT_TIMESTAMP)
     offline = historical(
         asked, service, [rows_of(selection, layout) for selection in service.reads], engine, statuses=True
@@ -60,4 +52,31 @@ def replay(service: FeatureService, layout: Layout, engine: ComputeEngine) -> Au
         views=(),
         services=(compared,),
         differences=tuple(differences),
+    )
+
+
+def logged(service: FeatureService, layout: Layout) -> pl.LazyFrame:
+    """Scan the served-feature log of a service, as far as this definition of it was served.
+
+    Raises
+    ------
+    MissingDataError
+        If nothing of this definition was logged.
+    """
+    files = sorted(layout.served(service.name).rglob("*.parquet"))
+    if not files:
+        raise _nothing_logged(service, layout, "yet")
+    # Other definitions have other columns: files, each of one definition, are told apart before they are put together.
+    digest = service_digest(service)
+    scans = [pl.scan_parquet(file) for file in files]
+    found = [scan for scan in scans if digest in scan.select("definition").head(1).collect().to_series()]
+    if not found:
+        raise _nothing_logged(service, layout, "of this definition")
+    return pl.concat(found)
+
+
+def _nothing_logged(service: FeatureService, layout: Layout, what: str) -> MissingDataError:
+    return MissingDataError(
+        f"{layout.served(service.name)}: nothing was logged {what}",
+        hint="run: featurestore serve --log-features 1",
     )

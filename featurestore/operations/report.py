@@ -11,6 +11,7 @@ from featurestore.operations.audit import AuditRecord
 from featurestore.operations.build import made_by
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.train import TrainingManifest
+from featurestore.quality.moved import moved
 from featurestore.quality.verdict import Verdict
 from featurestore.storage.files import read_record, write_record, write_text
 
@@ -91,7 +92,9 @@ def report(catalog: Catalog, layout: Layout, names: Collection[str] = ()) -> Pat
             hint="define a source" if first is None else f"run: {made_by(first)}",
         )
     for name in wanted or judged:
-        write_text(dataset_page(records[name]), layout.page(name))
+        told = records[name]
+        notes = moved(told.node.contract, told.runs, told.before, told.now)
+        write_text(dataset_page(told, notes=notes), layout.page(name))
     sets = (layout.training_manifest(name) for name in catalog.training_sets)
     index = Index(
         catalog=catalog,

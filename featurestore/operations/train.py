@@ -95,7 +95,7 @@ def build_training_set(
     write_record(manifest, layout.training_manifest(training.name))
     profiled(
         layout.training(training.name),
-        training.contract,
+        training.joined,
         layout.training_profile(training.name),
         dataset=training.name,
     )

@@ -75,6 +75,17 @@ def conform(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[str,
     return plan
 
 
+def as_declared(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
+    """Give the columns that a contract knows their dtypes, and leave others and those of a wrong kind as they are."""
+    schema = rows.collect_schema()
+    known = (
+        (column.name, _convert(column, schema[column.name]))
+        for column in contract.columns
+        if column.name in schema
+    )
+    return rows.with_columns(made.value.alias(name) for name, made in known if made is not None)
+
+
 def _convert(column: Column, found: pl.DataType) -> Conformed | None:
     value, wanted = pl.col(column.name), column.dtype
     if found == wanted:

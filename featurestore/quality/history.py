@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +22,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         When it ran, in UTC.
     metrics
         By name: ``rows``, ``quarantined_share``; for each column ``null_share.<column>``, ``distinct.<column>``,
-        ``mean.<column>``; and whatever the contract's expectations measured, by the name of their rule (times in
+        ``mean.<column>`` of numbers, ``age.<column>`` of moments (seconds from the newest to the run); and whatever the contract's expectations measured, by the name of their rule (times in
         seconds).
     """
 
@@ -42,7 +42,14 @@ def run_of(verdict: Verdict, profile: Profile | None, at: datetime) -> Run:
         metrics[f"distinct.{name}"] = float(column.values.distinct)
         if column.mean is not None:
             metrics[f"mean.{name}"] = column.mean
+        if column.kind == "moment" and isinstance(column.most, str):
+            metrics[f"age.{name}"] = (at - _in_utc(column.most)).total_seconds()
     for name, value in verdict.measured.items():
         if value is not None:
             metrics[name] = value.total_seconds() if isinstance(value, timedelta) else float(value)
     return Run(at=at, decision=verdict.decision, metrics=metrics)
+
+
+def _in_utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

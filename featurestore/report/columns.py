@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 10
 MOST_GONE = 3
+ONE = "one value"
 FURTHER = ("5 % below", "95 % below", "deviation", "zero")
 Tell: TypeAlias = "Callable[[ColumnProfile], str]"
 
@@ -111,6 +112,9 @@ def story(
     note = "personal: no value is shown" if personal else None
     if plotted and not personal:
         plot, values, note = _seen(name, then, now)
+    figures = _figures(now.kind, personal=personal, odd=bool(now.odd))
+    if note and note.startswith(ONE) and (then is None or then.least == then.most == now.least):
+        figures = figures[:2]  # the others would say the one value again
     return Story(
         name=name,
         dtype=re.sub(r"\w+=|'", "", now.dtype),
@@ -119,7 +123,7 @@ def story(
         personal=personal,
         figures=tuple(
             Figure(word, None if then is None else tell(then), tell(now), more=word in FURTHER)
-            for word, tell in _figures(now.kind, personal=personal, odd=bool(now.odd))
+            for word, tell in figures
         ),
         plot=plot,
         values=values,
@@ -178,7 +182,7 @@ def _seen(
         return None, (), None
     bars = number_bars(then, now)
     if len(bars) == 1 and now.kind == "number":
-        return None, (), f"one value: {number(now.least)}" if now.least == now.most else None
+        return None, (), f"{ONE}: {number(now.least)}" if now.least == now.most else None
     what = "lengths" if now.kind == "list" else "values"
     return _plot(bars, f"distribution of the {what} of {name}", shares=True), (), None
 

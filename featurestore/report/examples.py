@@ -44,7 +44,7 @@ class Examples:
 
 
 def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
-    """Take up to ten rows: of each broken rule some, the worst rule first.
+    """Take up to ten rows, of each broken rule some, the worst rule first; the columns at fault stand before the others.
 
     Only columns of the contract are shown: of others nobody said whether they are personal.
     """
@@ -58,14 +58,10 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
     others = [name for name in names if name in contract and name not in (*origin, *suspects)]
     columns = [*suspects, *others][:MOST_COLUMNS]
-    shown = [*origin, *(name for name in names if name in columns and name not in origin)]
-    breaking = pl.col(BROKEN_RULES)
-    found = pl.collect_all(
-        [
-            rows.select(*shown, BROKEN_RULES).filter(breaking.list.contains(count.rule)).head(_OF_EACH)
-            for count in rules
-        ]
-    )
+    shown = [*origin, *columns]
+    told, breaking = rows.select(*shown, BROKEN_RULES), pl.col(BROKEN_RULES)
+    of_each = [told.filter(breaking.list.contains(count.rule)).head(_OF_EACH) for count in rules]
+    found = pl.collect_all([*of_each, told.head(MOST_ROWS)])
     taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MOST_ROWS)
     values = taken.select(shown).iter_rows()
     return Examples(

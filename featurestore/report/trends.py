@@ -35,7 +35,7 @@ class Trend:
 
     def text(self, value: float | None) -> str:
         """Write a value of it."""
-        return share(value) if value is not None and "share" in self.name.partition(".")[0] else number(value)
+        return _text(self.name, value)
 
 
 def trends(runs: Sequence[Run], *, personal: Collection[str] = ()) -> tuple[Trend, ...]:
@@ -47,13 +47,9 @@ def trends(runs: Sequence[Run], *, personal: Collection[str] = ()) -> tuple[Tren
         Columns whose means are not told.
     """
     last = runs[-MOST_RUNS:]
-    names = dict.fromkeys(name for run in last for name in run.metrics)
-    hidden = {f"mean.{column}" for column in personal}
-    moved = [
-        name
-        for name in names
-        if name not in ALWAYS and name not in hidden and len({r.metrics.get(name) for r in last} - {None}) > 1
-    ]
+    hidden = {*ALWAYS, *(f"mean.{column}" for column in personal)}
+    names = [name for name in dict.fromkeys(n for run in last for n in run.metrics) if name not in hidden]
+    moved = [name for name in names if _reads_otherwise(name, [run.metrics.get(name) for run in last])]
     moved.sort(key=lambda name: (-_last_move([run.metrics.get(name) for run in last]), name))
     return tuple(trend(last, name) for name in (*ALWAYS, *moved[:MOST_TRENDS])) if last else ()
 
@@ -66,6 +62,15 @@ def trend(runs: Sequence[Run], name: str) -> Trend:
     there = [number(value) for value in values if value is not None]
     title = f"{name} over {len(last)} runs" + (f", last {there[-1]}" if there else "")
     return Trend(name, values, svg.sparkline(values, title=title, refused=refused))
+
+
+def _text(name: str, value: float | None) -> str:
+    return share(value) if value is not None and "share" in name.partition(".")[0] else number(value)
+
+
+def _reads_otherwise(name: str, values: Sequence[float | None]) -> bool:
+    """Say whether a figure moved so much that it is seen."""
+    return len({_text(name, value) for value in values if value is not None}) > 1
 
 
 def _last_move(values: Sequence[float | None]) -> float:

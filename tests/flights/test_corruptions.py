@@ -1,6 +1,6 @@
 """However the raw data are damaged, the gate names the rule; undamaged, they raise no alarm."""
 
-import importlib
+from pathlib import Path
 
 import pytest
 from corruptions import COLUMNS, FLIGHTS, PLANES, WEATHER, Raw, broken
@@ -11,7 +11,7 @@ from featurestore.errors import ContractError
 @pytest.fixture(scope="module")
 def raw():
     """The real files."""
-    return Raw(importlib.import_module("feature_repo").__path__[0].rpartition("/")[0])
+    return Raw(Path(__file__).parents[2])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 from chromium import chromium
-from conftest import ORDERS, build_shop, write_files
+from shop import ORDERS, build_shop, write_files
 from wide import build_wide
 
 FOCUSED = "document.activeElement.textContent.trim()"

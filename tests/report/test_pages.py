@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from conftest import FILES, ORDERS, build_shop, write_files
 from markup import Markup
+from shop import FILES, ORDERS, build_shop, write_files
 from wide import build_wide
 
 import featurestore
@@ -67,7 +67,7 @@ def test_rows_that_broke_the_contract_are_shown_as_they_came(shop):
     """With the row of the file they stand in, and the rules they broke; the column at fault is marked."""
     found = page(shop)
     assert (
-        "customer.greater_than_or_equal_to(1) orders.csv 7 7 0 2024-01-08T00:00:00Z null 7 null"
+        "customer.greater_than_or_equal_to(1) orders.csv 7 0 7 2024-01-08T00:00:00Z null 7 null"
         in found.words
     )
     assert sum(a.get("class") == "suspect" for a in found.all("td")) == 1

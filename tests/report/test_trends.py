@@ -40,6 +40,12 @@ def test_what_moved_is_told():
     ]
 
 
+def test_a_move_that_is_not_seen_is_not_told():
+    """It would be a steep line between two equal numbers."""
+    runs = [run(1, rows=9.0, **{"mean.a": 150.70001}), run(2, rows=9.0, **{"mean.a": 150.70002})]
+    assert [t.name for t in trends(runs)] == ["rows", "quarantined_share"]
+
+
 def test_a_refused_run_has_no_figures_of_its_columns():
     """It is a gap in their lines, and a cross in those that it has."""
     rows, _, mean = trends(

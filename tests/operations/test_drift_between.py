@@ -1,0 +1,180 @@
+"""Data of any kind lie beside each other: training and serving, versions, files, days, slices."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from serving import ROW, running
+
+import featurestore
+from featurestore.errors import ContractError, DefinitionError, MissingDataError, UnknownNameError
+
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def run(shop, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "featurestore.cli", *words, "--project", str(shop.settings.root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def column(found, name):
+    [one] = [c for c in found.columns if c.column == name]
+    return one
+
+
+@pytest.fixture
+def sales(shop, tmp_path):
+    """A dataset of the shop beside two files: as many orders of two shops, of which one doubled its prices."""
+
+    def write(name, factor):
+        rows = pl.select(
+            order=pl.int_range(4000),
+            shop=pl.when(pl.int_range(4000) % 2 == 0).then(pl.lit("north")).otherwise(pl.lit("south")),
+            at=pl.lit(MONDAY) + pl.duration(minutes=pl.int_range(4000)),
+        ).with_columns(
+            amount=(pl.col("order") * 7919 % 1000) * pl.when(shop="south").then(factor).otherwise(1.0)
+        )
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+        rows.write_csv(tmp_path / f"{name}.csv")
+        return str(tmp_path / f"{name}.parquet")
+
+    return write("before", 1.0), write("after", 2.0)
+
+
+def test_files_by_slice(shop, sales):
+    """The slices that drifted are named, and what drifted in them."""
+    found = shop.quality.drift(*sales, by="shop")
+    assert {value: part.decided for value, part in found.slices.items()} == {
+        "north": "none",
+        "south": "strong",
+    }
+    assert column(found.slices["south"], "amount").decided == "strong"
+    assert (found.decided, found.rows, found.slices["south"].rows) == ("strong", (4000, 4000), (2000, 2000))
+    assert found.columns == shop.quality.drift(*sales).columns
+    text = run(shop, "drift", *sales, "--by", "shop").stdout
+    assert "shop south (2,000 -> 2,000 rows): strong" in text
+    assert "no drift where shop is north" in text
+
+
+def test_a_csv_is_what_its_parquet_is(shop, sales):
+    """Dtypes are guessed from all of its values."""
+    before, _ = sales
+    assert shop.quality.drift(before, before.replace(".parquet", ".csv")).decided == "none"
+
+
+def test_the_last_days_beside_those_before(shop, sales, tmp_path):
+    """Of one dataset, by the moments of a column."""
+    frame = pl.read_parquet(sales[0])
+    last = frame.with_columns(pl.col("at") + timedelta(days=3), amount=pl.col("amount") + 500)
+    pl.concat([frame, last]).write_parquet(tmp_path / "both.parquet")
+    found = shop.quality.drift(str(tmp_path / "both.parquet"), days=2)
+    assert found.rows == (4000 + 4000 - 2 * 24 * 60, 2 * 24 * 60)
+    assert found.after.endswith("both.parquet, the last 2 days")
+    assert (column(found, "amount").decided, column(found, "shop").decided) == ("strong", "none")
+    with pytest.raises(UnknownNameError, match="did you mean 'at'"):
+        shop.quality.drift(sales[0], days=2, at="att")
+
+
+def test_training_beside_what_was_served(shop):
+    """Of the columns that they share; features keep the bounds of their schemas."""
+    shop.materialize()
+    shop.training_set("visits")
+    with pytest.raises(MissingDataError, match="nothing was logged yet"):
+        shop.quality.drift("visits", "served:buying")
+    with running(shop.settings.root, log_features=1.0) as client:
+        for _ in range(30):
+            client.vectors(*[{**ROW, "basket": 7.0}] * 20)
+    found = shop.quality.drift("visits", "served:buying")
+    assert (found.before, found.after, found.rows[1]) == ("visits", "served:buying", 600)
+    assert found.only_before == ("bought",)
+    assert "amount" in [c.column for c in found.columns]
+    assert found.only_after == ()
+
+
+def test_a_file_is_read_as_the_contract_says(shop, tmp_path):
+    """What looks like a number in a file is text where the schema says so; it is compared with its dataset's bounds."""
+    raw = shop.settings.root / "data/raw/orders.csv"
+    found = shop.quality.drift("orders", str(raw))
+    assert [c.reasons for c in found.columns] == [()] * 6
+    moved = tmp_path / "moved.csv"
+    moved.write_text(raw.read_text().replace("SPRING", "77"))
+    assert column(shop.quality.drift("orders", str(moved)), "coupon").kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        ({"before": "ordrs", "after": "orders"}, UnknownNameError, "did you mean 'orders'"),
+        ({"before": "orders", "after": "nowhere.csv"}, MissingDataError, "nowhere.csv: not found"),
+        ({"before": "orders", "after": "served:bying"}, UnknownNameError, "did you mean 'buying'"),
+        ({"before": "orders"}, ContractError, "name a second dataset, or say how many of the last days"),
+        ({"before": "orders", "after": "orders", "days": 2}, ContractError, "name a second dataset, or"),
+        ({"before": "orders", "days": 2}, ContractError, "name one of ordered_at, loaded_at"),
+        ({"before": "orders", "after": "orders", "by": "copon"}, UnknownNameError, "did you mean 'coupon'"),
+    ],
+)
+def test_what_cannot_be_compared(shared_shop, asked, error, message):
+    """Says what to do."""
+    with pytest.raises(error) as raised:
+        shared_shop.quality.drift(**asked)
+    assert message in str(raised.value)
+
+
+def test_slices_are_not_named_by_persons_nor_by_too_many(shop_files, shop, sales, tmp_path):
+    """A column that is personal, and one of more than a hundred values, make no slices."""
+    with pytest.raises(ContractError, match="'order' has more than 100 values"):
+        shop.quality.drift(*sales, by="order")
+    schemas = shop_files / "schemas/shop.py"
+    text = schemas.read_text()
+    schemas.write_text(
+        text.replace('description="coupon")', 'description="coupon", metadata={"personal": True})')
+    )
+    done = run(shop, "drift", "orders", "orders", "--by", "coupon")
+    assert (done.returncode, "'coupon' is personal" in done.stderr) == (4, True)
+
+
+def test_bounds_that_mean_nothing_are_found_by_check(shop_files):
+    """Without data."""
+    schemas = shop_files / "schemas/shop.py"
+    text = schemas.read_text()
+    schemas.write_text(
+        text.replace('description="coupon")', 'description="coupon", metadata={"drift": {"ks": 1}})')
+    )
+    with pytest.raises(
+        DefinitionError, match="column 'coupon', drift: 'ks' is not measured of a text column"
+    ):
+        featurestore.open(shop_files).check()
+
+
+def test_exit_codes(shop, sales):
+    """0 whatever is found; 4 if told to be strict and drift is strong; 2 for half a question."""
+    assert run(shop, "drift", *sales).returncode == 0
+    strict = run(shop, "drift", *sales, "--strict", "--json")
+    assert strict.returncode == 4
+    assert json.loads(strict.stdout)["decided"] == "strong"
+    assert "is strong" in strict.stderr
+    assert run(shop, "drift", sales[0], sales[0], "--strict").returncode == 0
+    assert run(shop, "drift", sales[0]).returncode == 2
+
+
+def test_anomalies_from_the_command_line(shop):
+    """A run of half the rows is told, with what was expected; nobody set a bound."""
+    for _ in range(8):
+        shop.validate("orders")
+    assert "every last run is what its history says" in run(shop, "anomalies").stdout
+    raw = shop.settings.root / "data/raw/orders.csv"
+    raw.write_text("".join(raw.read_text().splitlines(keepends=True)[:4]))
+    shop.validate("orders")
+    [found] = [a for a in shop.quality.anomalies("orders") if a.metric == "rows"]
+    assert (found.value, found.low < 7 < found.high, found.runs) == (3.0, True, 9)
+    done = run(shop, "anomalies", "orders", "--strict", "--json")
+    assert done.returncode == 4
+    assert "rows" in [a["metric"] for a in json.loads(done.stdout)["orders"]]
+    assert "orders   rows" in run(shop, "anomalies").stdout

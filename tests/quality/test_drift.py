@@ -1,0 +1,352 @@
+"""Drift is told by effect: the same for a thousand rows and for millions, and never by chance."""
+
+import math
+import random
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandera.polars as pa
+import polars as pl
+import pytest
+import scipy.stats
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+
+from featurestore.definitions.contract import contract_of
+from featurestore.errors import DefinitionError
+from featurestore.quality import distances
+from featurestore.quality.bounds import EFFECTS, KNOWN, check_bounds
+from featurestore.quality.cells import MISSING, RARE, categories, grouped, points_of
+from featurestore.quality.column_profile import MOST_VALUES
+from featurestore.quality.drift import drift
+from featurestore.quality.profile import profile
+
+NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
+
+
+def of(values, dtype=None):
+    return profile(pl.DataFrame({"x": pl.Series(values, dtype=dtype)}), dataset="sales")
+
+
+def compare(before, after, *, dtype=None, **field):
+    """The drift of one column, given as lists or frames; `field` is what its schema says."""
+    columns = ()
+    if field:
+
+        class Sales(pa.DataFrameModel):
+            """Sales."""
+
+            x: pl.Int64 = pa.Field(**field)
+
+        columns = contract_of(Sales).columns
+    [column] = drift(of(before, dtype), of(after, dtype), columns).columns
+    return column
+
+
+def both(before, after, dtype=None):
+    return (p.columns["x"] for p in (of(before, dtype), of(after, dtype)))
+
+
+def test_equal_columns_do_not_drift():
+    """Every measure is 0, and the ratio of distinct values 1."""
+    for values in ([1, 2, 3, None], ["a", "b", None], [True, False], [NOON], [[1], [2, 3]]):
+        found = compare(values, values)
+        assert set(found.measures.values()) <= {0.0, 1.0}
+        assert (found.decided, found.reasons) == ("none", ())
+
+
+def test_a_share_that_moves_is_named():
+    """From a half to three quarters of the rows."""
+    found = compare(["a", "b"] * 500, ["a", "a", "a", "b"] * 250)
+    assert found.measures["l_infinity"] == 0.25
+    assert found.measures["psi"] == pytest.approx(
+        0.25 * math.log(0.75 / 0.5) - 0.25 * math.log(0.25 / 0.5), rel=1e-2
+    )
+    assert found.measures["distinct"] == 1.0
+    assert found.decided == "strong"
+    assert "l_infinity 0.25 (strong from 0.2): 'a' 75.0%, was 50.0%" in found.reasons
+
+
+def test_personal_values_are_not_named():
+    """A reason says how much, not who."""
+    text = ["ann"] * 500, ["bob"] * 500
+
+    class People(pa.DataFrameModel):
+        """People."""
+
+        x: pl.String = pa.Field(metadata={"personal": True})
+
+    contract = contract_of(People)
+    sides = [profile(pl.DataFrame({"x": t}), dataset="people", contract=contract) for t in text]
+    [found] = drift(*sides, contract.columns).columns
+    assert found.measures["l_infinity"] == 1.0
+    assert not any(name in reason for reason in found.reasons for name in ("ann", "bob", "None"))
+
+
+def test_missing_values_are_a_category_of_their_own():
+    """And their share is told with its sign."""
+    found = compare([1, 2, 3, 4] * 250, [1, None, 3, None] * 250)
+    assert found.measures["null_rate"] == 0.5
+    assert found.decided == "strong"
+    assert compare([None] * 500, [1] * 500, dtype=pl.Int64).measures == {"null_rate": -1.0}
+    cells = categories(*both(["a", None] * 10, ["a"] * 10), alike=True)
+    assert (cells.names, cells.before, cells.after) == (("'a'", MISSING), (10.0, 10.0), (10.0, 0.0))
+
+
+def test_numbers_are_grouped_by_ten_equal_parts_of_before_and_what_lies_beyond():
+    """Whole values, none of them divided."""
+    before, after = both(list(range(1, 101)), [0, 1, 50, 500])
+    cells = grouped(points_of(before, after, alike=True), before, after)
+    assert cells.names == ("below", *map(str, range(10)), "above")
+    assert cells.before == (0.0, *[10.0] * 10, 0.0)
+    assert cells.after == (1.0, 1.0, 0, 0, 0, 1.0, 0, 0, 0, 0, 0, 1.0)
+    constant, other = both([7] * 100, [7, 8] * 50)
+    assert grouped(points_of(constant, other, alike=True), constant, other).before == (100.0, 0.0)
+
+
+def test_a_mean_that_moves_by_half_a_deviation():
+    """Is strong drift by the index, by Wasserstein and by the deviation, of any unit."""
+    generator = np.random.default_rng(0)
+    normal = generator.normal(size=20_000)
+    for scale in (1e-9, 1.0, 1e9):
+        found = compare(normal * scale, (generator.normal(size=20_000) + 0.5) * scale)
+        assert found.measures["wasserstein_scaled"] == pytest.approx(0.5, rel=0.1)
+        assert found.measures["wasserstein"] == pytest.approx(0.5 * scale, rel=0.1)
+        assert found.measures["psi"] == pytest.approx(0.25, rel=0.2)
+        assert found.measures["ks"] == pytest.approx(0.2, rel=0.1)
+        assert found.decided == "strong"
+        assert compare(normal * scale, generator.normal(size=20_000) * scale).decided == "none"
+
+
+def test_numbers_of_one_magnitude_are_told_apart():
+    """Seconds since 1970 of two days lie in one bin; the values that both sides kept tell them apart."""
+    one, other = ([1_700_000_000 + day * 86_400 + second for second in range(0, 86_400, 9)] for day in (0, 1))
+    found = compare(one, other)
+    assert found.measures["ks"] == 1.0
+    assert found.decided == "strong"
+    assert compare(one[::2], one[1::2]).decided == "none"
+
+
+def test_the_effect_does_not_grow_with_the_rows():
+    """A difference of two parts in a thousand is none, be it ever so significant."""
+    found = compare([0] * 500_000 + [1] * 500_000, [0] * 498_000 + [1] * 502_000)
+    assert scipy.stats.chi2_contingency([[500_000, 500_000], [498_000, 502_000]]).pvalue < 0.01
+    assert found.decided == "none"
+
+
+def test_few_rows_are_noise():
+    """Five coins of which four show heads, after five of which one did, are no drift; five hundred are."""
+    one, other = [True, False, False, False, False], [True, True, True, True, False]
+    assert compare(one, other).decided == "none"
+    assert compare(one * 100, other * 100).decided == "strong"
+    assert compare([1], [2]).decided == "none"
+
+
+def test_without_rows_nothing_is_compared():
+    """And it says so."""
+    found = compare([], [1], dtype=pl.Int64)
+    assert (found.measures, found.decided, found.reasons) == ({}, "none", ("no rows before",))
+
+
+def test_a_column_of_another_kind_is_strong_drift():
+    """Text is no number; an Int32 is an Int64."""
+    [found] = drift(of([1]), of(["1"])).columns
+    assert (found.decided, found.reasons) == ("strong", ("it is String, and was Int64",))
+    [found] = drift(of([1, 2], pl.Int32), of([1, 2], pl.Int64)).columns
+    assert found.measures["ks"] == 0.0
+
+
+def test_columns_of_one_side_are_named():
+    """They are not compared."""
+    one, other = (profile(pl.DataFrame({name: [1], "x": [1]}), dataset=name) for name in "ab")
+    found = drift(one, other)
+    assert (found.before, found.after, found.rows) == ("a", "b", (1, 1))
+    assert (found.only_before, found.only_after) == (("a",), ("b",))
+    assert [column.column for column in found.columns] == ["x"]
+
+
+def test_moments_and_keys_differ_in_all_data():
+    """Days are compared, and decide only if their field sets a bound; so do columns declared unique."""
+    days = [[NOON + timedelta(days=d)] * 500 for d in (0, 1)]
+    found = compare(*days)
+    assert (found.measures["l_infinity"], found.decided) == (1.0, "none")
+    assert compare(*days, metadata={"drift": {"l_infinity": 0.5}}).decided == "strong"
+    numbers = list(range(1000)), list(range(1000, 2000))
+    assert compare(*numbers).decided == "strong"
+    assert compare(*numbers, unique=True).decided == "none"
+
+
+def test_distinct_values_are_compared_in_equally_many_rows():
+    """Twice the rows have twice the numbers of orders, and no drift; the same rows of half the customers have."""
+    orders = list(range(2_000))
+    assert compare(orders, list(range(4_000)), metadata={"drift": {"ks": None}}).measures[
+        "distinct"
+    ] == pytest.approx(1.0, rel=0.1)
+    customers = [n % 800 for n in range(8_000)], [n % 200 for n in range(8_000)]
+    found = compare(*customers, metadata={"drift": dict.fromkeys(EFFECTS) | {"distinct": 2}})
+    assert found.reasons == ("distinct 0.25 (strong from 2)",)
+
+
+def test_a_feature_sets_its_own_bounds():
+    """A number is the bound of strong drift, and some drift begins in proportion; None never decides."""
+    moved = [0, 1] * 500, [0, 1, 1, 1] * 250
+    only = dict.fromkeys(EFFECTS)
+    assert compare(*moved, metadata={"drift": None}).decided == "none"
+    assert compare(*moved, metadata={"drift": only}).decided == "none"
+    assert compare(*moved, metadata={"drift": only | {"ks": 0.2}}).reasons == ("ks 0.25 (strong from 0.2)",)
+    assert compare(*moved, metadata={"drift": only | {"ks": 0.3}}).reasons == ("ks 0.25 (some from 0.15)",)
+    assert compare(*moved, metadata={"drift": only | {"ks": 0.6}}).decided == "none"
+    assert compare(*moved, metadata={"drift": only | {"wasserstein": 0.2}}).decided == "strong"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"pis": 0.2}, "there is no measure 'pis'"),
+        ({"chi_square": 0.2}, "'chi_square' is not measured of a number column"),
+        ({"psi": "high"}, "psi 'high' is no number above 0"),
+        ({"psi": True}, "psi True is no number above 0"),
+        ({"psi": -0.1}, "psi -0.1 is no number above 0"),
+        ({"psi": float("nan")}, "psi nan is no number above 0"),
+        ({"distinct": 0.5}, "distinct 0.5 is no ratio above 1"),
+        (0.2, "0.2 is no table of bounds"),
+    ],
+)
+def test_bounds_that_mean_nothing_are_refused(bounds, message):
+    """With schema and column."""
+
+    class Sales(pa.DataFrameModel):
+        """Sales."""
+
+        x: pl.Int64 = pa.Field(metadata={"drift": bounds})
+
+    with pytest.raises(DefinitionError, match=f"schema Sales, column 'x', drift: {message}"):
+        check_bounds(contract_of(Sales))
+
+
+def test_bounds_of_every_measure_are_accepted():
+    """And None for all."""
+
+    class Sales(pa.DataFrameModel):
+        """Sales."""
+
+        x: pl.Int64 = pa.Field(metadata={"drift": {"psi": 0.2, "ks": None, "distinct": 3}})
+        y: pl.String = pa.Field(metadata={"drift": None})
+
+    check_bounds(contract_of(Sales))
+    assert set(EFFECTS) < set(KNOWN)
+
+
+def test_sampled_values_are_compared_below_the_smaller_limit():
+    """Of two large columns of the same values no share differs, though one keeps a sample and the other all."""
+    names = [f"customer {n}" for n in range(5_000)]
+    large, small = names * 20, names[:1_000] * 100
+    assert len(of(large).columns["x"].values.counts) == MOST_VALUES
+    assert compare(large, large[::-1]).measures["l_infinity"] == 0.0
+    cells = categories(*both(large, small), alike=True)
+    assert set(cells.before) == {20.0}
+    assert set(cells.after) == {0.0, 100.0}
+    assert compare(large, small).decided == "strong"
+
+
+def test_rare_values_are_one_cell():
+    """Identifiers that occur once each differ in nothing."""
+    found = compare([f"a{n}" for n in range(900)], [f"b{n}" for n in range(900)])
+    assert found.measures["psi"] == 0.0
+    cells = categories(*both(["a"] * 20 + ["b"], ["a"] * 20 + ["c"]), alike=True)
+    assert sorted(cells.names) == ["'a'", RARE]
+
+
+cells = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8).filter(
+    lambda pairs: all(map(sum, zip(*pairs, strict=True)))
+)
+
+
+@given(cells)
+def test_measures_over_cells_are_those_of_scipy(pairs):
+    """Jensen-Shannon, Cramér's V and the index; V of sides that count alike."""
+    before, after = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
+    p, q = before / before.sum(), after / after.sum()
+    assert distances.jensen_shannon(before, after) == pytest.approx(jensenshannon(p, q, base=2), abs=1e-7)
+    smooth = [(side + 0.5) / (side + 0.5).sum() for side in (before, after)]
+    divergence = scipy.stats.entropy(*smooth) + scipy.stats.entropy(*smooth[::-1])
+    assert distances.psi(before, after) == pytest.approx(divergence, abs=1e-12)
+    table = np.array([p, q])[:, (p + q) > 0] * 1000
+    if table.shape[1] > 1:
+        v = math.sqrt(scipy.stats.chi2_contingency(table, correction=False).statistic / table.sum())
+        assert distances.cramers_v(before, after) == pytest.approx(v, abs=1e-7)
+    assert distances.l_infinity(before, after) == pytest.approx(abs(p - q).max())
+
+
+numbers = st.lists(st.integers(-40, 40) | st.sampled_from([0.5, 1e6, -1e6]), min_size=2, max_size=60)
+
+
+@given(numbers, numbers)
+@settings(deadline=None)
+def test_measures_over_numbers_are_those_of_scipy(before, after):
+    """Kolmogorov-Smirnov and Wasserstein, exactly where all values are kept."""
+    found = compare(before, after, dtype=pl.Float64).measures
+    assert found["ks"] == pytest.approx(scipy.stats.ks_2samp(before, after, method="asymp").statistic)
+    distance = scipy.stats.wasserstein_distance(before, after)
+    assert found["wasserstein"] == pytest.approx(distance, rel=1e-9, abs=1e-9)
+    if len(set(before)) > 1:
+        assert found["wasserstein_scaled"] == pytest.approx(distance / np.std(before), rel=1e-6)
+
+
+@given(st.integers(0, 1_000), st.floats(-3, 3), st.floats(0.3, 3))
+@settings(deadline=None, max_examples=25)
+def test_measures_over_bins_are_near_those_of_scipy(seed, shift, scale):
+    """A bin is as wide as 1/32 of its numbers, and no distribution moves further by it."""
+    generator = np.random.default_rng(seed)
+    before, after = generator.normal(size=3_000), generator.normal(size=3_000) * scale + shift
+    found = compare(before, after).measures
+    assert found["ks"] == pytest.approx(
+        scipy.stats.ks_2samp(before, after, method="asymp").statistic, abs=0.03
+    )
+    distance = scipy.stats.wasserstein_distance(before, after)
+    assert found["wasserstein"] == pytest.approx(distance, abs=0.04 * max(1, scale + abs(shift)))
+    points = points_of(*both(before, after), alike=True)
+    assert distances.wasserstein(points.at, points.before, points.after) == pytest.approx(
+        scipy.stats.wasserstein_distance(points.at, points.at, points.before, points.after)
+    )
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 9, 100, 1000])
+def test_what_chance_gives_is_as_rare_as_said(degrees):
+    """Of chi-square about once in 100,000 times."""
+    assert scipy.stats.chi2.sf(distances.chi_square_bound(degrees), degrees) == pytest.approx(3.4e-6, rel=1)
+
+
+columns = st.sampled_from(
+    [
+        st.integers(0, 5),
+        st.none() | st.integers(0, 1_000_000),
+        st.sampled_from([0.0, 0.0, 0.0, 1.5, 1e9]),
+        st.none() | st.sampled_from("abcdefgh"),
+        st.booleans(),
+        st.lists(st.just(1), max_size=4),
+    ]
+).flatmap(lambda values: st.lists(values, min_size=2, max_size=120))
+
+
+@given(columns, st.integers(0, 9))
+@settings(deadline=None, derandomize=True, max_examples=300)
+def test_two_halves_of_one_sample_do_not_drift(values, seed):
+    """However few they are."""
+    random.Random(seed).shuffle(values)  # noqa: S311 - any order will do
+    half = len(values) // 2
+    assume(any(value is not None for value in values))
+    dtype = pl.Series(values).dtype
+    found = compare(values[:half], values[half:], dtype=dtype)
+    assert (found.decided, found.reasons) == ("none", ())
+
+
+@given(numbers, numbers)
+@settings(deadline=None)
+def test_measures_of_distance_have_no_direction(before, after):
+    """From one to the other is as far as back."""
+    there, back = (compare(*sides, dtype=pl.Float64).measures for sides in ((before, after), (after, before)))
+    for name in ("ks", "wasserstein"):
+        assert there[name] == pytest.approx(back[name])
+    assert there["distinct"] == pytest.approx(1 / back["distinct"])
