@@ -27,6 +27,7 @@ ARROW_STREAM: Final = "application/vnd.apache.arrow.stream"
 ARROW_FILE: Final = "application/vnd.apache.arrow.file"
 # How much a packed body may be once it is unpacked and packed again.
 LARGER, ANYWAY = 16, 64 << 20
+BATCH = 8_192
 # What readers raise of a body that is damaged; Polars panics at some.
 UNREADABLE: Final = (
     pl.exceptions.PolarsError,
@@ -101,7 +102,7 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
 
 def _parquet(path: Path, _: Node) -> pl.LazyFrame:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return _plain(path, file.schema_arrow, file.iter_batches())
+        return _plain(path, file.schema_arrow, file.iter_batches(batch_size=BATCH))
 
 
 def _arrow_stream(path: Path, _: Node) -> pl.LazyFrame:

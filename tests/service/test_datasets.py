@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 import threading
+import time
 from pathlib import Path
 
 import polars as pl
@@ -12,23 +13,14 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 from serving import eventually, running
+from shop import ORDERS, build_shop
 
-import featurestore
 from featurestore.adapters.bodies import ARROW_FILE, ARROW_STREAM, CSV, JSON_LINES, PARQUET
 from featurestore.service.keys import add_key
 from featurestore.service.options import KeyScope
 from featurestore.service.uploads import AT_ONCE, KEPT, WAITING
 
-# The shop's own, of which the last row breaks its contract.
-ORDERS = """order,customer,ordered_at,loaded_at,amount,coupon
-1,1,2024-01-01T00:00:00Z,,10.5,
-2,1,2024-01-03T00:00:00Z,2024-01-06T00:00:00Z,20.1,SPRING
-3,1,2024-01-05T00:00:00Z,,,
-4,2,2024-01-09T12:00:00Z,2024-01-09T13:00:00Z,-0.0,
-5,3,2024-01-08T00:00:00Z,,7,
-6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,8,
-7,0,2024-01-08T00:00:00Z,,7,
-"""
+# The last row breaks the contract.
 GOOD = ORDERS.rsplit("7,0,", 1)[0]
 HEAD, ROW, *_ = ORDERS.splitlines(keepends=True)
 TYPED = pl.read_csv(ORDERS.encode(), try_parse_dates=True)
@@ -63,14 +55,6 @@ def head(length, dataset="orders"):
         f"POST /v1/datasets/{dataset}/validate HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: text/csv\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
-
-
-def served(folder):
-    """Build and materialize the shop."""
-    shop = featurestore.open(folder)
-    shop.validate("orders")
-    shop.build("last_order")
-    shop.materialize()
 
 
 def uploads(root):
@@ -208,7 +192,7 @@ def test_a_column_that_is_not_expected_where_the_rows_are_is_not_asked_for(shop_
     schemas.write_text(
         schemas.read_text().replace('description="coupon")\n\n    class Config:\n        strict', label)
     )
-    served(shop_files)
+    build_shop(shop_files).materialize()
     without = "".join(line.rsplit(",", 1)[0] + "\n" for line in GOOD.splitlines())
     with running(shop_files) as client:
         assert send(client, without).status_code == 422
@@ -237,25 +221,28 @@ def test_nothing_of_a_body_that_is_too_large_or_cut_off_stays(shop):
             eventually(lambda: len(uploads(shop.settings.root)) == 1)
 
 
+def steadily(seconds):
+    """Good rows, one after the other, for so long."""
+    yield HEAD.encode()
+    end, order = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        order += 1
+        yield ROW.replace("1,", f"{order},", 1).encode()
+        threading.Event().wait(0.02)
+
+
 def test_a_body_may_take_longer_than_a_request_but_not_pause_longer(shop):
     """Until its own time is over."""
     shop.materialize()
-
-    def slowly(pieces, until):
-        for piece in pieces:
-            threading.Event().wait(until)
-            yield piece
-
-    thirds = [GOOD[:100].encode(), GOOD[100:200].encode(), GOOD[200:].encode()]
-    with running(shop.settings.root, timeout=0.5) as client:
-        assert send(client, slowly(thirds, 0.3)).status_code == 200
+    with running(shop.settings.root, timeout=1.0) as client:
+        assert send(client, steadily(1.5)).json()["verdict"]["decision"] == "passed"
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
             connection.sendall(head(100) + b"order")
             paused = connection.recv(10_000)
         assert paused.startswith(b"HTTP/1.1 503")
         assert b"retry-after: 1" in paused
-    with running(shop.settings.root, timeout=0.5, upload_timeout=0.6) as client:
-        late = send(client, slowly(thirds * 3, 0.3))
+    with running(shop.settings.root, timeout=1.0, upload_timeout=1.2) as client:
+        late = send(client, steadily(2.0))
         assert (late.status_code, late.json()["error"]["kind"]) == (503, "TimedOut")
     assert len(uploads(shop.settings.root)) == 1
 
@@ -366,7 +353,7 @@ def test_personal_values_are_in_no_answer_and_no_log(shop_files, capfdbinary):
     )
     mean = '"tolerance": 0.5, "expect": {"mean": {"customer": (None, 10)}}}'
     schemas.write_text(text.replace('"tolerance": 0.5}', mean, 1))
-    served(shop_files)
+    build_shop(shop_files).materialize()
     row = ROW.replace("1,1,", "1,-31337,")
     with running(shop_files, log_requests=True) as client:
         answers = [
