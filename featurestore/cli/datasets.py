@@ -155,7 +155,7 @@ def resubmit(
     from featurestore.cli.text import verdict_text  # noqa: PLC0415
 
     verdict = _open(project).quality.resubmit(name, file)
-    Output(json).result(verdict, verdict_text([verdict]))
+    Output(json).result(verdict.record(), verdict_text([verdict]))
 
 
 COMMANDS = (profile, assess, compare, suggest, quarantine, resubmit)

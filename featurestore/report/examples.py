@@ -30,8 +30,8 @@ class Examples:
     ----------
     broken
         For each row, the rules it broke.
-    suspects
-        The columns that these rules speak of.
+    faults
+        For each row, the columns that these rules speak of.
     left_out
         How many more columns the rows have.
     """
@@ -39,7 +39,7 @@ class Examples:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     broken: tuple[tuple[str, ...], ...] = ()
-    suspects: frozenset[str] = frozenset()
+    faults: tuple[frozenset[str], ...] = ()
     left_out: int = 0
 
 
@@ -54,23 +54,27 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     rows = pl.scan_parquet(path)
     names = rows.collect_schema().names()
     personal = {column.name for column in contract.columns if column.personal}
-    suspects = dict.fromkeys(name for count in rules for name in count.columns if name in contract)
+    suspects = dict.fromkeys(
+        name for count in rules for name in count.columns if name in contract and name in names
+    )
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
     others = [name for name in names if name in contract and name not in (*origin, *suspects)]
     columns = [*suspects, *others][:MOST_COLUMNS]
-    shown = [*origin, *columns]
+    # On a phone the first columns are seen at once: what is wrong, then where it stands.
+    shown = [*columns[: len(suspects)], *origin, *columns[len(suspects) :]]
     told, breaking = rows.select(*shown, BROKEN_RULES), pl.col(BROKEN_RULES)
     of_each = [told.filter(breaking.list.contains(count.rule)).head(_OF_EACH) for count in rules]
     found = pl.collect_all([*of_each, told.head(MOST_ROWS)])
     taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MOST_ROWS)
-    values = taken.select(shown).iter_rows()
+    values, broken = taken.select(shown).iter_rows(), taken[BROKEN_RULES].to_list()
+    columns_of = {count.rule: count.columns for count in verdict.rules}
     return Examples(
         columns=tuple(shown),
         rows=tuple(
             tuple(HIDDEN if name in personal else short(v) for name, v in zip(shown, row, strict=True))
             for row in values
         ),
-        broken=tuple(tuple(rules) for rules in taken[BROKEN_RULES].to_list()),
-        suspects=frozenset(suspects),
+        broken=tuple(map(tuple, broken)),
+        faults=tuple(frozenset(name for rule in row for name in columns_of.get(rule, ())) for row in broken),
         left_out=len(names) - len(shown) - 1,
     )

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 VOID = {"meta", "br", "wbr", "path", "rect", "circle", "link", "img", "input", "hr"}
-INLINE = {"a", "code", "span", "svg"}
+INLINE = {"a", "code", "span", "strong", "svg"}
 
 
 class Markup(HTMLParser):

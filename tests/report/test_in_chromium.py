@@ -2,7 +2,6 @@
 
 import pytest
 from chromium import chromium
-from shop import ORDERS, build_shop, write_files
 from wide import build_wide
 
 FOCUSED = "document.activeElement.textContent.trim()"
@@ -10,13 +9,13 @@ SIZES = [(380, 800), (1280, 900)]
 
 
 @pytest.fixture(scope="module")
-def projects(tmp_path_factory):
+def projects(shared_shop, tmp_path_factory):
     """The shop with two deliveries, and a dataset of three hundred columns."""
-    shop = build_shop(write_files(tmp_path_factory.mktemp("shop")))
-    (shop.settings.root / "data/raw/orders.csv").write_text(ORDERS.replace("20.1", "30.5"))
-    shop.validate("orders")
-    shop.report()
-    return shop, build_wide(tmp_path_factory.mktemp("wide"))
+    orders = shared_shop.settings.root / "data/raw/orders.csv"
+    orders.write_text(orders.read_text().replace("20.1", "30.5"))
+    shared_shop.validate("orders")
+    shared_shop.report()
+    return shared_shop, build_wide(tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
-from shop import ORDERS
-
 from featurestore.quality.verdict import RuleCount, Verdict
 from featurestore.report.junit import junit
 
@@ -101,7 +99,8 @@ def test_validate_writes_it(shop_files):
 
 def test_a_refused_dataset_is_told_in_full(shop_files):
     """With --json the verdict is printed and with --junit written, and the exit code is 4 all the same."""
-    (shop_files / "data/raw/orders.csv").write_text(ORDERS.replace(",10.5,", ",-1,").replace("1,", "0,"))
+    orders = shop_files / "data/raw/orders.csv"
+    orders.write_text(orders.read_text().replace(",10.5,", ",-1,").replace("1,", "0,"))
     done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
     assert done.returncode == 4
     [told] = json.loads(done.stdout)
