@@ -114,7 +114,7 @@ def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
         if path.suffix == ".parquet":
             rows = pl.scan_parquet(path, hive_partitioning=False)
         else:
-            _refuse_truncated(source, path)
+            refuse_truncated(path, f"{source.name}: {path}")
             rows = pl.scan_csv(path, infer_schema=False, null_values=list(source.null_values))
         rows.collect_schema()
     place = path.relative_to(base)
@@ -138,7 +138,34 @@ def _locate(origin: PackageFile) -> Path:
     return path
 
 
-def _refuse_truncated(source: Source, path: Path) -> None:
+def refuse_truncated(path: Path, told: str) -> None:
+    """Refuse a CSV file that ends in the middle of a row.
+
+    Parameters
+    ----------
+    told
+        What the message calls it.
+
+    Raises
+    ------
+    ContractError
+        If its last row is too short and not ended, or no reader of CSV could make sense of it.
+    """
+    try:
+        last, fields, ended = _last_row(path)
+    except csv.Error as error:
+        raise ContractError(
+            f"{told} cannot be read as CSV: {error}", hint="bring the file in again"
+        ) from error
+    if last is not None and len(last) < fields and not ended:
+        raise ContractError(
+            f"{told} is truncated: it ends in the middle of a row ({len(last)} of {fields} fields)",
+            hint="bring the file in again",
+        )
+
+
+def _last_row(path: Path) -> tuple[list[str] | None, int, bool]:
+    """Read the last row of a CSV file, how many fields the first has, and whether the last is ended."""
     with path.open("rb") as file:
         header = file.readline()
         file.seek(max(len(header), path.stat().st_size - TAIL_BYTES))
@@ -146,8 +173,4 @@ def _refuse_truncated(source: Source, path: Path) -> None:
     fields = len(next(csv.reader([header.decode("utf-8", errors="replace")]), []))
     # The end of the last row only: a quoted field may hold line breaks.
     last = next((row for row in reversed(list(csv.reader(tail.splitlines()[-1:]))) if row), None)
-    if last is not None and len(last) < fields and not tail.endswith("\n"):
-        raise ContractError(
-            f"{source.name}: {path} is truncated: it ends in the middle of a row ({len(last)} of {fields} fields)",
-            hint="bring the file in again",
-        )
+    return last, fields, tail.endswith("\n")

@@ -32,6 +32,12 @@ def serve(
     max_rows: Annotated[int, typer.Option(min=1, help="Rows in one request.")] = 1_000,
     max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one request.")] = 1 << 20,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for one request.")] = 5.0,
+    max_upload: Annotated[
+        int, typer.Option(min=1, help="Bytes of a dataset that is sent to be judged.")
+    ] = 256 << 20,
+    upload_timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds for a dataset that is sent to be judged.")
+    ] = 300.0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at once; more get 503.")] = 256,
     threads: Annotated[int, typer.Option(min=1, help="Lookups in a remote store at once.")] = 16,
     remember: Annotated[
@@ -69,6 +75,8 @@ def serve(
         max_rows=max_rows,
         max_bytes=max_bytes,
         timeout=timeout,
+        max_upload=max_upload,
+        upload_timeout=upload_timeout,
         concurrency=concurrency,
         threads=threads,
         remember=remember,

@@ -116,6 +116,8 @@ class Contract:
         The ``metadata`` of the schema's ``Config``: ``on_invalid`` and ``tolerance`` (`Policy`); ``expect`` and
         ``expect_or_warn``, what is promised of the dataset as a whole (`featurestore.quality.expectations`); ``licence``,
         ``personal_data``, ``permitted_use``; ``segments``, the columns by which rows are counted.
+    left_out
+        Columns that are not expected in the environment that the contract is for (`within`).
     """
 
     name: str
@@ -127,6 +129,7 @@ class Contract:
     strict: bool
     metadata: Mapping[str, Any]
     model: type[DataFrameModel]
+    left_out: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> pl.Schema:
@@ -146,16 +149,26 @@ class Contract:
         return next(iter(self.uniques), None) or next(alone, ())
 
     def within(self, environment: str | None) -> Contract:
-        """Return what is promised in one environment: columns that are not expected there are left out."""
-        columns = tuple(column for column in self.columns if column.expected_in(environment))
-        if len(columns) == len(self.columns):
-            return self
-        names = {column.name for column in columns}
-        return replace(self, columns=columns, uniques=tuple(u for u in self.uniques if names.issuperset(u)))
+        """Return what is promised in one environment: columns that are not expected there, and what is said of them, are left out."""
+        return _within(self, environment)
 
     def empty(self) -> pl.LazyFrame:
         """Return a frame with the contract's columns and no rows."""
         return pl.LazyFrame(schema=self.schema)
+
+
+@cache
+def _within(contract: Contract, environment: str | None) -> Contract:
+    columns = tuple(column for column in contract.columns if column.expected_in(environment))
+    if len(columns) == len(contract.columns):
+        return contract
+    names = {column.name for column in columns}
+    return replace(
+        contract,
+        columns=columns,
+        uniques=tuple(u for u in contract.uniques if names.issuperset(u)),
+        left_out=frozenset(contract.schema) - names,
+    )
 
 
 @cache

@@ -126,6 +126,7 @@ def expectations_of(contract: Contract, surroundings: Surroundings = NOWHERE) ->
                     f"{where}: {wanted!r} has not its form ({error})",
                     hint="pydoc featurestore.quality.expectations shows it",
                 ) from error
+            made = [rule for rule in made if contract.left_out.isdisjoint(rule.columns)]
             for rule in made:
                 for column in rule.columns:
                     if column not in contract:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from msgspec import UNSET
+from polars import selectors
 
 from featurestore.errors import ContractError
 from featurestore.quality.compiled import FLAG, SOURCE_FILE, SOURCE_ROW, Gate
@@ -210,7 +211,7 @@ def _broken_rules(gate: Gate, counts: list[int], measured: dict[str, Any]) -> tu
     told = []
     for i in broken:
         rule = gate.rules[i]
-        values = tuple(_show(row) for row in examples[i].rows()) if i in examples else ()
+        values = _examples(examples[i]) if i in examples else ()
         if rule.name in measured:
             values = (_show((measured[rule.name],)),)
         told.append(
@@ -257,6 +258,14 @@ def _decide(contract: Contract, total: int, bad: int, *, whole: bool) -> Decisio
     if policy.on_invalid == "refuse" or bad / total > policy.tolerance or bad == total:
         return "refused"
     return "quarantined"
+
+
+def _examples(values: pl.DataFrame) -> tuple[str, ...]:
+    try:
+        rows = values.rows()
+    except OverflowError:  # moments that Python does not know, as the numbers that they are
+        rows = values.with_columns(selectors.temporal().to_physical()).rows()
+    return tuple(_show(row) for row in rows)
 
 
 def _show(row: tuple[object, ...]) -> str:

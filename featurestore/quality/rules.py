@@ -138,12 +138,21 @@ def _checks_of(contract: Contract) -> dict[str | None, tuple[Rule, ...]]:
         for column in contract.columns
     }
     checks[None] = tuple(_check_rule(contract, check, None) for check in contract.checks)
+    if contract.left_out:
+        checks = {
+            name: tuple(r for r in rules if not _reads(r, contract.left_out))
+            for name, rules in checks.items()
+        }
     traced = [rule for rules in checks.values() for rule in rules if rule.broken is not None]
     scalar = dict(zip(traced, _give_one(contract, traced), strict=True))
     return {
         name: tuple(replace(rule, scalar=True) if scalar.get(rule) else rule for rule in rules)
         for name, rules in checks.items()
     }
+
+
+def _reads(rule: Rule, columns: frozenset[str]) -> bool:
+    return rule.broken is not None and not columns.isdisjoint(rule.broken.meta.root_names())
 
 
 class _OpaqueError(Exception):

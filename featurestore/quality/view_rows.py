@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.quality.compiled import SOURCE_FILE, SOURCE_ROW
 from featurestore.quality.expectations import NOWHERE, Surroundings
 from featurestore.quality.gate import Inspection, inspect
 from featurestore.quality.rules import Rule, unique_rule
@@ -27,7 +28,8 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundin
         return inspect(rows, view.contract, dataset=view.name, surroundings=surroundings)
     ordered = rows.sort(version, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in given)
+    told = (name for name in given if name in view.contract or name not in (SOURCE_FILE, SOURCE_ROW))
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in told)
     first = pl.int_range(pl.len()) == 0
     return inspect(
         ordered.filter(differs | first).collect(),

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
 
 from featurestore.errors import ContractError, FeatureStoreError, SkewError
-from featurestore.service import feast
+from featurestore.service import datasets, feast
 from featurestore.service.guard import Guard
 from featurestore.service.journal import log_line
 from featurestore.service.openapi import docs, openapi
@@ -49,12 +49,19 @@ _write_request = msgspec.json.Decoder(feast.WriteRequest)
 
 @dataclass(frozen=True)
 class Call:
-    """One request at work: what it asks, and the release that answers it whatever comes meanwhile."""
+    """One request at work: what it asks, and the release that answers it whatever comes meanwhile.
+
+    Attributes
+    ----------
+    body
+        Whole; of those in `STREAMED` empty, they receive it themselves.
+    """
 
     state: ServerState
     serving: Serving
     entry: Entry
     scope: Scope
+    receive: Receive
     body: bytes
 
 
@@ -183,6 +190,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/get-online-features", get_online_features),
     ("POST", "/push", push),
     ("POST", "/write-to-online-store", write_to_online_store),
+    ("POST", "/v1/datasets/{dataset}/validate", datasets.validate),
+    ("GET", "/v1/datasets/{dataset}/history", datasets.history),
+    ("GET", "/v1/datasets", datasets.listing),
     ("GET", "/v1/services", services),
     ("GET", "/health", health),
     ("GET", "/ready", ready),
@@ -191,6 +201,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/docs", documentation),
     ("GET", "/", home),
 )
+STREAMED = frozenset({datasets.validate})
 
 
 class Answering:
@@ -207,14 +218,8 @@ class Answering:
         entry.route, entry.release = self._route, serving.release
         if self._methods is not None and scope["method"] not in self._methods:
             raise self._refusal(scope["method"])
-        message = await receive()
-        body = message.get("body", b"")
-        while message.get("more_body"):
-            message = await receive()
-            body += message.get("body", b"")
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        answer = await self._handler(Call(self._state, serving, entry, scope, body))
+        body = b"" if self._handler in STREAMED else await _whole(receive)
+        answer = await self._handler(Call(self._state, serving, entry, scope, receive, body))
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
@@ -271,6 +276,17 @@ def settle() -> None:
     """Set aside what is loaded: looking through it for garbage would hold up requests by tens of milliseconds."""
     gc.collect()
     gc.freeze()
+
+
+async def _whole(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return body
 
 
 def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:

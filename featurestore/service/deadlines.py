@@ -14,22 +14,22 @@ class Deadlines:
     Parameters
     ----------
     seconds
-        What a task may take; it is cancelled at the first look after that.
+        What a task may take, unless it says otherwise; it is cancelled at the first look after that.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._begun: dict[asyncio.Task[Any], float] = {}
+        self._ends: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._looking = False
 
-    def begin(self) -> asyncio.Task[Any]:
-        """Begin the time of the running task."""
+    def begin(self, seconds: float | None = None) -> asyncio.Task[Any]:
+        """Begin the time of the running task, of so many seconds if they are given."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("there is no task whose time could begin")
         loop = task.get_loop()
-        self._begun[task] = loop.time()
+        self._ends[task] = loop.time() + (self._seconds if seconds is None else seconds)
         if not self._looking:
             self._looking = True
             loop.call_later(self._seconds / LOOKS, self._look, loop)
@@ -37,7 +37,7 @@ class Deadlines:
 
     def end(self, task: asyncio.Task[Any]) -> None:
         """End the time of a task."""
-        self._begun.pop(task, None)
+        self._ends.pop(task, None)
 
     def passed(self) -> bool:
         """Say whether the running task was cancelled because its time was over; it may then go on."""
@@ -49,12 +49,12 @@ class Deadlines:
         return True
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        late = loop.time() - self._seconds
-        for task, begun in list(self._begun.items()):
-            if begun < late:
-                del self._begun[task]
+        now = loop.time()
+        for task, end in list(self._ends.items()):
+            if end < now:
+                del self._ends[task]
                 self._late.add(task)
                 task.cancel()
-        self._looking = bool(self._begun)
+        self._looking = bool(self._ends)
         if self._looking:
             loop.call_later(self._seconds / LOOKS, self._look, loop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import secrets
 import time
 import traceback
@@ -39,6 +40,7 @@ OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 WRITES = frozenset({"/push", "/write-to-online-store"})
 # Whoever watches over a server that has too much to do must not be told that it is dead.
 ALWAYS = frozenset({"/health", "/ready", "/metrics"})
+UPLOAD = re.compile("/v1/datasets/[^/]+/validate")
 FEAST = frozenset({"/get-online-features", *WRITES})
 
 
@@ -54,7 +56,8 @@ class Guard:
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         self._app, self.state = app, state
         self._active, self._most = 0, state.options.concurrency
-        self._max_bytes = state.options.max_bytes
+        self._max_bytes, self._max_upload = state.options.max_bytes, state.options.max_upload
+        self._upload_seconds = state.options.upload_timeout
         self._local = is_loopback(state.options.host) and not state.options.keyless
         self._names = {f"{name}:{state.options.port}".encode() for name in ("127.0.0.1", "localhost")}
         self._deadlines = Deadlines(state.options.timeout)
@@ -78,8 +81,9 @@ class Guard:
             self._active += 1
             admitted = True
             scope["caller"] = self._authorized(scope["path"], headers, entry)
-            limited = _Limited(receive, self._max_bytes, headers)
-            task = self._deadlines.begin()
+            upload = is_upload(scope["path"])
+            limited = _Limited(receive, self._max_upload if upload else self._max_bytes, headers)
+            task = self._deadlines.begin(self._upload_seconds if upload else None)
             try:
                 await self._app(scope, limited, answering)
             finally:
@@ -151,7 +155,7 @@ class Guard:
                 hint="send it as: Authorization: Bearer fs_...; featurestore key add makes one",
             )
         entry.caller = key.name
-        needed = KeyScope.WRITE if path in WRITES else KeyScope.READ
+        needed = _needed(path)
         if path != "/metrics" and needed not in key.scopes:
             raise RefusedError(403, "Forbidden", f"API key {key.name!r} may not {needed}")
         return key
@@ -161,6 +165,17 @@ class Guard:
         if given and len(given) <= LONGEST_ID and given.isascii() and given.decode().isprintable():
             return given.decode()
         return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def is_upload(path: str) -> bool:
+    """Say whether a path takes whole datasets: more than a request's bytes, for longer than its time."""
+    return UPLOAD.fullmatch(path) is not None
+
+
+def _needed(path: str) -> KeyScope:
+    if path in WRITES:
+        return KeyScope.WRITE
+    return KeyScope.VALIDATE if is_upload(path) else KeyScope.READ
 
 
 class _Answering:

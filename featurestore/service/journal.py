@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from featurestore.quality.verdict import Verdict
 from featurestore.service.endpoint import Endpoint
 from featurestore.vectors.reader import Vectors
 
@@ -38,6 +39,8 @@ class Entry(msgspec.Struct, kw_only=True):
         Kind of the error answered with.
     endpoint, moment, rows, events
         Of a lookup: the service, the moment read, how many rows, and when the events were (`Vectors.events`).
+    verdict
+        Of rows that were judged.
     asked, found
         The rows themselves and what was found, only where someone is to be told: to keep them all would cost more
         than to answer.
@@ -59,6 +62,7 @@ class Entry(msgspec.Struct, kw_only=True):
     events: Sequence[Sequence[int | None]] = ()
     asked: Sequence[Sequence[Any]] = ()
     found: Vectors | None = None
+    verdict: Verdict | None = None
 
 
 Teller: TypeAlias = Callable[[list[Entry]], None]
@@ -127,6 +131,8 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     caller: str | None = None
     error: str | None = None
     service: str | None = None
+    dataset: str | None = None
+    decision: str | None = None
     rows: int = 0
     stale: bool = False
     keys: list[dict[str, Any]] | None = None
@@ -156,6 +162,8 @@ class RequestLog:
             caller=entry.caller,
             error=entry.error,
             service=None if entry.endpoint is None else entry.endpoint.name,
+            dataset=None if entry.verdict is None else entry.verdict.dataset,
+            decision=None if entry.verdict is None else entry.verdict.decision,
             rows=entry.rows,
             stale=entry.stale,
             keys=_keys_of(entry) if self._keys else None,

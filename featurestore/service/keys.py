@@ -27,7 +27,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     digest
         SHA-256 of the key, in hexadecimal. Keys have 256 random bits, so there is nothing to guess from it.
     scopes
-        ``"read"``: look up vectors; ``"write"``: push rows.
+        ``"read"``: look up vectors, and what is known of datasets; ``"write"``: push rows; ``"validate"``: have rows
+        judged.
     services
         Feature services that may be read; empty: all of them, and features asked for one by one.
     """

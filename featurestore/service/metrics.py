@@ -80,6 +80,13 @@ class Metrics:
             registry=registry,
             multiprocess_mode="sum",
         )
+        self._judged, self._refused = (
+            Counter(f"featurestore_rows_{name}", told, ["dataset", "decision"], registry=registry)
+            for name, told in (
+                ("judged", "Rows that were sent and judged."),
+                ("refused", "Rows that were sent and broke their contract."),
+            )
+        )
         self._reloads = Counter("featurestore_reloads", "Releases taken up.", ["outcome"], registry=registry)
 
     def __call__(self, batch: list[Entry]) -> None:
@@ -93,6 +100,9 @@ class Metrics:
         for entry in batch:
             if entry.endpoint is not None:
                 answered[entry.endpoint].append(entry)
+        for verdict in (entry.verdict for entry in batch if entry.verdict is not None):
+            self._judged.labels(verdict.dataset, verdict.decision).inc(verdict.rows_in)
+            self._refused.labels(verdict.dataset, verdict.decision).inc(verdict.rows_quarantined)
         for endpoint, entries in answered.items():
             self._count(endpoint, entries, seconds)
         for (histogram, label), values in seconds.items():

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import msgspec
-import polars as pl
 
 from featurestore.errors import FeatureStoreError
+from featurestore.service.dataset_paths import dataset_paths
+from featurestore.service.datasets import Datasets, History, Judged
 from featurestore.service.endpoint import Answer
 from featurestore.service.feast import OnlineRequest, OnlineResponse, PushRequest, WriteRequest
 from featurestore.service.guard import OPEN
 from featurestore.service.problems import ProblemBody
 from featurestore.service.promises import promises
+from featurestore.service.samples import sample
 
 if TYPE_CHECKING:
     from featurestore.service.endpoint import Endpoint
@@ -30,6 +30,7 @@ PROBLEMS = {
     "404": "There is no such feature service, view or feature.",
     "409": "The store is ahead of `as_of`.",
     "413": "The body is too large.",
+    "415": "The body is of no format that can be read.",
     "422": "A value is missing, unknown, of another type, or breaks its contract.",
     "500": "The server failed.",
     "503": "Busy, late, or the store does not answer; try again after `Retry-After` seconds.",
@@ -40,6 +41,7 @@ def openapi(serving: Serving, *, keyed: bool) -> dict[str, Any]:
     """Describe what is served as OpenAPI 3.1: for each feature service its keys, request values and an example."""
     types = [endpoint.request for endpoint in serving.endpoints.values()]
     shared = [Answer, OnlineRequest, OnlineResponse, PushRequest, WriteRequest, ProblemBody]
+    shared += [Judged, History, Datasets]
     _, schemas = msgspec.json.schema_components([*types, *shared], ref_template="#/components/schemas/{name}")
     paths: dict[str, Any] = {}
     for name, endpoint in serving.endpoints.items():
@@ -71,6 +73,7 @@ def openapi(serving: Serving, *, keyed: bool) -> dict[str, Any]:
             )
         },
     }
+    paths |= dataset_paths(serving, _problems)
     for path, summary in {
         "/v1/services": "What is served",
         "/health": "Whether the process lives",
@@ -176,27 +179,8 @@ def _rows(endpoint: Endpoint, serving: Serving) -> list[dict[str, Any]]:
     schema = {**endpoint.service.key_schema, **endpoint.service.request_schema}
     promised = {c.name: promises(c) for view in endpoint.service.on_demand for c in view.request.columns}
     return found or [
-        {name: _sample(dtype, promised.get(name, {}), serving.now()) for name, dtype in schema.items()}
+        {name: sample(dtype, promised.get(name, {}), serving.now()) for name, dtype in schema.items()}
     ]
-
-
-def _sample(dtype: pl.DataType, promised: dict[str, Any], now: datetime) -> Any:
-    for keyword in ("minimum", "maximum"):
-        if keyword in promised:
-            return promised[keyword]
-    if "enum" in promised:
-        return promised["enum"][0]
-    kinds: tuple[tuple[Any, Any], ...] = (
-        (pl.String, "a"),
-        (pl.Boolean, True),
-        (pl.Binary, b"a"),
-        (pl.Float32 | pl.Float64, 1.5),
-        (pl.Datetime, now),
-        (pl.Date, date(now.year, now.month, now.day)),
-        (pl.Decimal, Decimal(1)),
-        (pl.List | pl.Array, []),
-    )
-    return next((value for kind, value in kinds if isinstance(dtype, kind)), 1)
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -11,10 +11,11 @@ VARIABLE = "FEATURESTORE_SERVE"
 
 
 class KeyScope(StrEnum):
-    """What an API key is for: to look up vectors, to push rows."""
+    """What an API key is for: to look up vectors and what is known of datasets, to push rows, to have rows judged."""
 
     READ = "read"
     WRITE = "write"
+    VALIDATE = "validate"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         In one request.
     timeout
         Seconds that a request may take, from its head to its answer.
+    max_upload
+        Bytes of data that are sent to be judged.
+    upload_timeout
+        Seconds that such a request may take; something of its body has to come within each `timeout`.
     concurrency
         Requests at work at once, waiting ones included; more are sent away with 503.
     threads
@@ -52,6 +57,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: int = 1_000
     max_bytes: int = 1 << 20
     timeout: float = 5.0
+    max_upload: int = 256 << 20
+    upload_timeout: float = 300.0
     concurrency: int = 256
     threads: int = 16
     remember: int = 0

@@ -17,6 +17,7 @@ from featurestore.service.metrics import Metrics
 from featurestore.service.problems import UNSURE, RefusedError
 from featurestore.service.served import ServedLog
 from featurestore.service.serving import WORKING, Serving
+from featurestore.service.uploads import Uploads
 from featurestore.service.workers import Workers
 from featurestore.storage.layout import Layout
 
@@ -47,19 +48,20 @@ class ServerState:
         self.options = options
         self.serving = Serving(options)
         self.refused: str | None = None
-        self._layout = Layout(load_settings(Path(options.root)).data)
+        self.layout = Layout(load_settings(Path(options.root)).data)
         self._tried, self._again, self._pause = self.serving.release, 0.0, POLL
-        self.followed = FollowedKeys(self._layout.keys)
+        self.followed = FollowedKeys(self.layout.keys)
         self.keys = self.followed.now()
         answer = SHARE * options.timeout
         self.lookups = Lookups("lookups", options.threads, options.concurrency, answer)
         # Pushes wait for each other, and for whoever materializes: lookups must not wait for them.
         self.pushes = Workers("pushes", PUSHES, WAITING_PUSHES, answer, hint=UNSURE)
+        self.uploads = Uploads(options.timeout)
         self.metrics = Metrics(together=options.workers > 1)
         tellers: list[Teller] = [self.metrics]
         if options.log_requests:
             tellers.append(RequestLog(keys=options.log_keys))
-        self.served = ServedLog(self._layout, options.log_features)
+        self.served = ServedLog(self.layout, options.log_features)
         if options.log_features:
             tellers.append(self.served)
         self.journal = Journal(tellers)
@@ -119,7 +121,7 @@ class ServerState:
         self.keys = self.followed.now()
         name = self.serving.release
         try:
-            name = current(self._layout) or WORKING
+            name = current(self.layout) or WORKING
             if name == self.serving.release:
                 self._tried, self.refused, self._pause = name, None, POLL
             if name == self._tried or time.monotonic() < self._again:
@@ -149,6 +151,7 @@ class ServerState:
 
     def close(self) -> None:
         """End: let lookups end, and tell what was asked."""
+        self.uploads.close(LAST_SECONDS)
         self.pushes.close(LAST_SECONDS)
         self.lookups.close(LAST_SECONDS)
         self.journal.close()

@@ -59,6 +59,10 @@ class Layout:
         """Folder for what the gate refused; the last good data stay where they are."""
         return self.data / "refused" / name
 
+    def uploads(self, name: str) -> Path:
+        """Folder of what was found of data that were sent to be judged, a folder for each by its id."""
+        return self.data / "uploads" / name
+
     def training(self, name: str) -> Path:
         """Rows of a training set."""
         return self.data / "training" / f"{name}.parquet"

@@ -275,3 +275,43 @@ def test_nan_becomes_null_where_declared():
 
     frame = pl.LazyFrame({"value": [float("nan"), 1.0]})
     assert inspect(frame, contract_of(Gaps), dataset="gaps").passed["value"].to_list() == [None, 1.0]
+
+
+def test_a_moment_that_python_does_not_know_is_told_as_a_number():
+    """Of rows that break a rule."""
+
+    class Seen(pa.DataFrameModel):
+        at: pl.Datetime("us", "UTC") = pa.Field(unique=True)
+
+    rows = pl.DataFrame({"at": [2**61, 2**61]}).cast(pl.Datetime("us", "UTC"))
+    [count] = inspect(rows, contract_of(Seen), dataset="seen").verdict.rules
+    assert (count.rule, count.examples) == ("at.unique", (str(2**61), str(2**61)))
+
+
+class Visits(pa.DataFrameModel):
+    """Visits, and in training whether they ended in an order."""
+
+    page: pl.String = pa.Field()
+    bought: pl.Boolean = pa.Field(metadata={"environments": ["training"]})
+
+    @pa.dataframe_check
+    def only_the_shop_sells(cls, data):
+        """Nothing is bought elsewhere."""
+        return data.lazyframe.select(~pl.col("bought") | (pl.col("page") == "shop"))
+
+    class Config:
+        strict = True
+        metadata = {"expect": {"share": {"bought": {True: (0.5, None)}}, "rows": (1, None)}}
+
+
+def test_what_an_environment_does_not_know_is_not_asked_of_it():
+    """Neither the column, nor the checks and expectations that speak of it; all else is."""
+    contract = contract_of(Visits)
+    serving = inspect(pl.DataFrame({"page": ["shop"]}), contract.within("serving"), dataset="visits").verdict
+    assert serving.decision == "passed"
+    assert serving.checked == ("page.not_null", "rows(1, None)", "not_empty")
+    rows = pl.DataFrame({"page": ["home"], "bought": [True]})
+    training = inspect(rows, contract.within("training"), dataset="visits").verdict
+    assert [count.rule for count in training.rules] == ["only_the_shop_sells"]
+    with pytest.raises(ContractError, match="unexpected 'bought'"):
+        inspect(rows, contract.within("serving"), dataset="visits")

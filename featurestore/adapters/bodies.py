@@ -1,0 +1,141 @@
+"""Datasets as they come in the body of a request: CSV, JSON lines, Parquet, Arrow."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featurestore.adapters.files import refuse_truncated
+from featurestore.definitions.source import Source
+from featurestore.errors import ContractError, FeatureStoreError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from featurestore.definitions.catalog import Node
+
+CSV: Final = "text/csv"
+JSON_LINES: Final = "application/x-ndjson"
+PARQUET: Final = "application/vnd.apache.parquet"
+ARROW_STREAM: Final = "application/vnd.apache.arrow.stream"
+ARROW_FILE: Final = "application/vnd.apache.arrow.file"
+# How much a packed body may be once it is unpacked and packed again.
+LARGER, ANYWAY = 16, 64 << 20
+BATCH = 8_192
+# What readers raise of a body that is damaged; Polars panics at some.
+UNREADABLE: Final = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    pa.ArrowException,
+    UnicodeDecodeError,
+    OSError,
+    RecursionError,  # nested too deep
+)
+
+
+def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
+    """Scan a body, of one of `FORMATS`: text stays text, the gate parses it.
+
+    Raises
+    ------
+    ContractError
+        If it is empty, ends in the middle, or is of another format.
+    """
+    if path.stat().st_size == 0:
+        raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
+    with legible(node, media):
+        rows = FORMATS[media](path, node)
+        rows.collect_schema()
+    return rows
+
+
+@contextmanager
+def legible(node: Node, media: str) -> Iterator[None]:
+    """Say of a body that cannot be read what it should have been; of personal data nothing of what stands in it.
+
+    Raises
+    ------
+    ContractError
+        If a reader gives up.
+    StoreError
+        If the disk is full.
+    """
+    try:
+        yield
+    except FeatureStoreError:
+        raise
+    except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise StoreError(
+                f"{node.name}: {error}", hint="free disk space, then try again", retry=True
+            ) from error
+        personal = any(column.personal for column in node.contract.columns)
+        reason = "" if personal else ": " + str(error).partition("\n")[0]
+        raise ContractError(
+            f"{node.name}: the body cannot be read as {media}{reason}", hint="send it whole, in that format"
+        ) from error
+
+
+def _csv(path: Path, node: Node) -> pl.LazyFrame:
+    refuse_truncated(path, f"{node.name}: the body")
+    missing = list(node.null_values) if isinstance(node, Source) else None
+    return pl.scan_csv(path, infer_schema=False, null_values=missing, glob=False)
+
+
+def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
+    # Its numbers are read as text where the contract has another type than text, so that the gate tells which are none.
+    found = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
+    as_text = {
+        column.name: pl.String()
+        for column in node.contract.columns
+        if column.name in found and not column.dtype.is_nested()
+    }
+    as_text = {name: text for name, text in as_text.items() if node.contract[name].dtype != text}
+    return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+
+
+def _parquet(path: Path, _: Node) -> pl.LazyFrame:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return _plain(path, file.schema_arrow, file.iter_batches(batch_size=BATCH))
+
+
+def _arrow_stream(path: Path, _: Node) -> pl.LazyFrame:
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as batches:
+        return _plain(path, batches.schema, batches)
+
+
+def _arrow_file(path: Path, _: Node) -> pl.LazyFrame:
+    with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as batches:
+        return _plain(path, batches.schema, map(batches.get_batch, range(batches.num_record_batches)))
+
+
+def _plain(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pl.LazyFrame:
+    """Write batches anew, each looked through first: Polars trusts what it reads, and damaged bytes can end the process."""
+    plain = pa.schema(
+        pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
+        for field in schema
+    )
+    target, most = path.with_name(f"{path.name}.arrow"), LARGER * path.stat().st_size + ANYWAY
+    packed = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, plain, options=packed) as out:
+        for batch in batches:
+            batch.validate(full=True)
+            out.write_batch(batch.cast(plain))
+            if file.tell() > most:
+                raise ContractError("the body unpacks to too much", hint="send it in parts")
+    return pl.scan_ipc(target, hive_partitioning=False, glob=False)
+
+
+FORMATS: Final[dict[str, Callable[[Path, Node], pl.LazyFrame]]] = {
+    CSV: _csv,
+    JSON_LINES: _json_lines,
+    PARQUET: _parquet,
+    ARROW_STREAM: _arrow_stream,
+    ARROW_FILE: _arrow_file,
+}
