@@ -67,8 +67,7 @@ def _validate(node: Node, serving: Serving, problems: Problems) -> dict[str, Any
             )
         ],
         "requestBody": {"required": True, "content": content},
-        "responses": {"200": _answer("The rows were judged.", Judged)}
-        | problems("400", "404", "413", "415", "422"),
+        "responses": {"200": _answer("The rows were judged.", Judged)} | problems("404", "413", "415", "422"),
     }
 
 

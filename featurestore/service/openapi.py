@@ -27,7 +27,7 @@ PROBLEMS = {
     "400": "The body is no JSON.",
     "401": "No valid API key.",
     "403": "The API key is for other services, or may not do this.",
-    "404": "There is no such feature service, view or feature.",
+    "404": "There is no such feature service, view, dataset or feature.",
     "409": "The store is ahead of `as_of`.",
     "413": "The body is too large.",
     "415": "The body is of no format that can be read.",

@@ -88,6 +88,17 @@ def test_rows_are_judged_whatever_format_they_come_in(client, shop, media):
     assert uploads(root) == [found["id"]]
 
 
+def test_the_examples_of_the_document_are_rows_that_can_be_sent(client):
+    """As CSV and as JSON lines, of a source and of a view."""
+    paths = client.get("/openapi.json").json()["paths"]
+    for dataset in ("orders", "last_order"):
+        content = paths[f"/v1/datasets/{dataset}/validate"]["post"]["requestBody"]["content"]
+        assert list(content) == list(BODIES)
+        for media in (CSV, JSON_LINES):
+            verdict = send(client, content[media]["example"], media, dataset).json()["verdict"]
+            assert (verdict["decision"], verdict["rows_in"]) == ("passed", 1)
+
+
 def test_numbers_of_json_lines_are_read_exactly_and_what_is_none_is_a_bad_row(client):
     """A whole number is a float where the contract wants one; text among numbers spoils its row alone."""
     rows = [
