@@ -60,7 +60,8 @@ def comparison_text(found: Comparison) -> str:
         f"{values.added:,} added, {values.removed:,} removed"
     )
     for name, count in values.columns.items():
-        lines.append(f"  {name}: {count:,}, such as {'; '.join(values.examples[name])}")
+        examples = values.examples.get(name, ())
+        lines.append(f"  {name}: {count:,}" + (f", such as {'; '.join(examples)}" if examples else ""))
     return "\n".join([*lines, *drifted])
 
 

@@ -103,8 +103,12 @@ def assess(
     from featurestore.cli.about import assessment_text  # noqa: PLC0415
 
     opened = _open(project)
-    found = [opened.quality.assess(name) for name in names or opened.catalog.nodes]
-    Output(json).result(found, "\n\n".join(assessment_text(one, whole=bool(names)) for one in found))
+    wanted = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
+    found = [opened.quality.assess(name) for name in wanted]
+    unseen = [name for name in opened.catalog.nodes if not names and name not in wanted]
+    told = [assessment_text(one, whole=bool(names)) for one in found]
+    told += [f"{name}\n  not there: it never passed the gate" for name in unseen]
+    Output(json).result(found, "\n\n".join(told))
 
 
 def quarantine(

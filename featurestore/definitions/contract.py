@@ -210,6 +210,7 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
         )
     metadata = getattr(model.__config__, "metadata", None) or {}
     _refuse_what_has_no_meaning(name, schema)
+    _refuse_personal_segments(name, metadata, columns)
     return Contract(
         name=name,
         description=" ".join((model.__doc__ or "").split()),
@@ -246,6 +247,15 @@ def _refuse_what_has_no_meaning(name: str, schema: Any) -> None:
             raise DefinitionError(
                 f"schema {name}: {what} would change data at the gate", hint=f"leave it out; {instead}"
             )
+
+
+def _refuse_personal_segments(name: str, metadata: Mapping[str, Any], columns: list[Column]) -> None:
+    personal = {column.name for column in columns if column.personal}
+    if shown := [segment for segment in metadata.get("segments", ()) if str(segment) in personal]:
+        raise DefinitionError(
+            f"schema {name}: rows are counted by {shown[0]!r}, whose values are personal",
+            hint="leave it out of segments",
+        )
 
 
 def _policy(name: str, metadata: Mapping[str, Any]) -> Policy:

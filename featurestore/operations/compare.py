@@ -48,11 +48,13 @@ def compare(
     """
     by = key or after.promised.key
     shared = all(name in frame.collect_schema() for name in by for frame in (before.rows, after.rows))
+    contracts = [side.contract for side in (before, after) if side.contract is not None]
+    personal = {column.name for contract in contracts for column in contract.columns if column.personal}
     return Comparison(
         before=names[0],
         after=names[1],
         rows=(before.profile.rows, after.profile.rows),
         schema=schema_changes(before.promised.columns, after.promised.columns),
-        values=value_changes(before.rows, after.rows, by) if by and shared else None,
+        values=value_changes(before.rows, after.rows, by, personal) if by and shared else None,
         drifted=tuple(c for c in drift_between(before, after).columns if c.decided != "none"),
     )

@@ -24,8 +24,21 @@ _MENDED = "__mended__"
 
 
 def to_mend(quarantined: pl.DataFrame) -> pl.DataFrame:
-    """Write rows in quarantine in the form in which they are mended: text, with why they are there."""
+    """Write rows in quarantine in the form in which they are mended: text, with why they are there.
+
+    Raises
+    ------
+    ContractError
+        If a column is nested, or binary.
+    """
     raw = [name for name in quarantined.columns if name not in (*PLACE, BROKEN_RULES)]
+    if nested := [
+        name for name in raw if quarantined.schema[name].is_nested() or quarantined.schema[name] == pl.Binary
+    ]:
+        raise ContractError(
+            f"{nested[0]!r} is {quarantined.schema[nested[0]]}, which a line of text does not hold",
+            hint="mend the raw file itself",
+        )
     return quarantined.select(
         *PLACE,
         _digests(quarantined.select(raw)),
@@ -119,7 +132,8 @@ def _require_same(
         file, row = changed.select(PLACE).row(0)
         raise ContractError(
             f"{dataset}: {changed.height:,} mended rows are not the raw rows that they were, first row {row} of {file}",
-            hint="the raw data changed: list the quarantine again, and mend what is in it now",
+            hint="the raw data changed: take their lines out of feature_repo/mended, list the quarantine again, and mend "
+            "what is in it now",
         )
 
 

@@ -214,7 +214,12 @@ def _moments(there: pl.Series, *, personal: bool) -> dict[str, Any]:
     there = there.dt.convert_time_zone("UTC") if zoned else there
     days = there.to_frame("day").group_by(pl.col("day").dt.strftime("%Y-%m-%d")).len().sort("day")
     least, most = (None, None) if personal else (_told(there.min()), _told(there.max()))
-    return {"kind": "moment", "least": least, "most": most, "days": coarse(dict(days.rows()))}
+    return {
+        "kind": "moment",
+        "least": least,
+        "most": most,
+        "days": {} if personal else coarse(dict(days.rows())),
+    }
 
 
 def _lengths(lengths: pl.Series) -> dict[str, Any]:

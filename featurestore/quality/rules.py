@@ -208,7 +208,16 @@ def _traced(check: Any, column: str | None, where: str) -> pl.Expr | None:
             raise DefinitionError(
                 f"{where}: of a row, no single element can be checked", hint="name a column"
             )
-        return pl.col(column).map_elements(function, return_dtype=pl.Boolean)
+
+        def call(value: Any) -> Any:
+            try:
+                return function(value, **arguments)
+            except Exception as error:
+                raise DefinitionError(
+                    f"{where}: fails on the data: {reason(error)}", hint=f"see {place(error)}"
+                ) from error
+
+        return pl.col(column).map_elements(call, return_dtype=pl.Boolean)
     recorder = _Recorder()
     try:
         result = function(PolarsData(cast("pl.LazyFrame", recorder), column or "*"), **arguments)
@@ -229,6 +238,8 @@ def _opaque(
         try:
             # Lazy: only the columns that the check reads are.
             result: Any = function(PolarsData(frame.select(names), column or "*"), **arguments)
+            if result is None:
+                raise TypeError("it returns nothing")  # noqa: TRY301 - told as whatever else it raises
             if isinstance(result, pl.DataFrame):
                 result = result.lazy()
             if isinstance(result, pl.LazyFrame):

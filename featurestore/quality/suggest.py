@@ -45,7 +45,10 @@ def suggest(profile: Profile, *, name: str) -> str:
     name
         Of the class.
     """
-    fields = [line for column, told in profile.columns.items() for line in _field(column, told)]
+    names = _attributes(list(profile.columns))
+    fields = [
+        line for column, told in profile.columns.items() for line in _field(column, names[column], told)
+    ]
     unique = [column for column, told in profile.columns.items() if _is_unique(told)]
     annotated = any(told.dtype in _DTYPES for told in profile.columns.values())
     rows = profile.rows
@@ -82,10 +85,9 @@ def sureness(held: int) -> float:
     return max(0.0, 1 - 3 / held) if held else 0.0
 
 
-def _field(column: str, told: ColumnProfile) -> Iterator[str]:
+def _field(column: str, attribute: str, told: ColumnProfile) -> Iterator[str]:
     rules = [rule for rule in _rules(told) if rule[1] >= SURE]
-    alias = None if column.isidentifier() and not keyword.iskeyword(column) else column
-    attribute = column if alias is None else _identifier(column)
+    alias = None if attribute == column else column
     unit = told.dtype.startswith(_MEASURED)
     yield f"    {attribute}: {_dtype(told.dtype)} = pa.Field("
     for text, sure in rules:
@@ -138,7 +140,11 @@ def _rules(told: ColumnProfile) -> Iterator[tuple[str, float]]:
         least, most = _bounds(told)
         yield f"ge={least}", sureness(there)
         yield f"le={most}", sureness(there)
-    elif told.kind == "text" and (pattern := _pattern([str(value) for value, _ in values])):
+    elif (
+        told.kind == "text"
+        and told.values.complete
+        and (pattern := _pattern([str(value) for value, _ in values]))
+    ):
         yield f"str_matches={_literal(pattern)}", sureness(sum(count for _, count in values))
 
 
@@ -208,6 +214,19 @@ def _dtype(dtype: str) -> str:
 
 def _percent(sure: float) -> str:
     return f"sure to {min(sure, 0.9999):.2%}"
+
+
+def _attributes(columns: list[str]) -> dict[str, str]:
+    """Give each column a name that Python knows, no two the same."""
+    plain = [c for c in columns if c.isidentifier() and not keyword.iskeyword(c)]
+    names = {column: column for column in plain}
+    for column in columns:
+        wanted = attribute = names.get(column) or _identifier(column)
+        number = 2
+        while column not in names and attribute in names.values():
+            attribute, number = f"{wanted}_{number}", number + 1
+        names[column] = attribute
+    return names
 
 
 def _identifier(column: str) -> str:

@@ -11,7 +11,7 @@ from featurestore.errors import ContractError
 from featurestore.quality.duplicates import duplicated_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 MOST_EXAMPLES = 3
 
@@ -40,10 +40,17 @@ class ValueChanges(msgspec.Struct, frozen=True, kw_only=True):
     examples: dict[str, tuple[str, ...]]
 
 
-def value_changes(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str]) -> ValueChanges:
+def value_changes(
+    before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str], personal: Collection[str] = ()
+) -> ValueChanges:
     """Compare the rows of two frames by their key; columns that only one of them has, or of other kinds, are passed over.
 
     Missing equals missing, and NaN equals NaN.
+
+    Parameters
+    ----------
+    personal
+        Columns of whose values none is shown; where the key is one of them, no example is.
 
     Raises
     ------
@@ -97,7 +104,7 @@ def value_changes(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str])
         removed=told["removed"],
         changed=told["changed"],
         columns=columns,
-        examples={n: _examples(both, n, key, here, there) for n in columns},
+        examples={n: _examples(both, n, key, here, there) for n in columns if not {n, *key} & {*personal}},
     )
 
 

@@ -1,0 +1,101 @@
+"""Slips in a schema are told, never passed over; what is personal is not told at all."""
+
+from datetime import date
+
+import pandera.polars as pa
+import polars as pl
+import pytest
+
+from featurestore.definitions.contract import contract_of
+from featurestore.errors import ContractError, DefinitionError
+from featurestore.quality.gate import inspect
+from featurestore.quality.mends import to_mend
+from featurestore.quality.profile import profile
+from featurestore.quality.suggest import suggest
+from featurestore.quality.value_changes import value_changes
+
+
+def test_a_check_that_forgets_to_return_is_no_pass():
+    """The commonest slip."""
+
+    class Forgetful(pa.DataFrameModel):
+        """Forgetful."""
+
+        a: pl.Int64 = pa.Field()
+
+        @pa.check("a")
+        def mine(cls, data):
+            data.lazyframe.select(pl.col("a") > 0)
+
+    with pytest.raises(
+        DefinitionError, match="check 'mine': fails on the data: TypeError: it returns nothing"
+    ):
+        inspect(pl.DataFrame({"a": [1]}), contract_of(Forgetful), dataset="a")
+
+
+def test_an_element_wise_check_that_raises_is_named():
+    """As one over the column is."""
+
+    class Dividing(pa.DataFrameModel):
+        """Dividing."""
+
+        a: pl.Int64 = pa.Field()
+
+        @pa.check("a", element_wise=True)
+        def mine(cls, value):
+            return 1 / (value - 3) < 5
+
+    with pytest.raises(DefinitionError, match="check 'mine': fails on the data: ZeroDivisionError"):
+        inspect(pl.DataFrame({"a": [3]}), contract_of(Dividing), dataset="a")
+
+
+class People(pa.DataFrameModel):
+    """People."""
+
+    born: pl.Date = pa.Field(metadata={"personal": True})
+
+
+def test_personal_moments_are_not_kept():
+    """Not even as the days that have rows."""
+    told = profile(
+        pl.DataFrame({"born": [date(1990, 5, 17)]}), dataset="people", contract=contract_of(People)
+    )
+    assert "1990" not in str(told)
+
+
+def test_rows_are_not_counted_by_what_is_personal():
+    """It would tell the values."""
+
+    class Counted(People):
+        """Counted."""
+
+        class Config:
+            metadata = {"segments": ["born"]}
+
+    with pytest.raises(DefinitionError, match="rows are counted by 'born', whose values are personal"):
+        contract_of(Counted)
+
+
+@pytest.mark.parametrize("personal", ["k", "v"])
+def test_changes_of_personal_values_are_counted_and_not_shown(personal):
+    """Nor is a personal key."""
+    before, after = pl.LazyFrame({"k": [1], "v": [20.0]}), pl.LazyFrame({"k": [1], "v": [21.0]})
+    found = value_changes(before, after, ["k"], [personal])
+    assert (found.columns, found.examples) == ({"v": 1}, {})
+
+
+def test_nested_columns_are_mended_in_the_raw_file():
+    """A line of CSV does not hold a list."""
+    rows = pl.DataFrame({"source_file": ["a"], "source_row": [1], "l": [[1]], "broken_rules": [["x"]]})
+    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a line of text does not hold"):
+        to_mend(rows)
+
+
+def test_a_draft_names_each_column_once():
+    """Whatever the columns are called."""
+    text = suggest(profile(pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]}), dataset="odd"), name="Odd")
+    assert [line.split(":")[0].strip() for line in text.splitlines() if "pa.Field(" in line] == [
+        "a_b_2",
+        "a_b_3",
+        "a_b",
+    ]
