@@ -11,7 +11,7 @@ from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.bounds import check_bounds
 from featurestore.quality.conform import conform
-from featurestore.quality.expectations import expectations_of, referenced
+from featurestore.quality.expectations import check_expectations
 from featurestore.quality.meaning import require_meaning
 from featurestore.quality.row_gate import row_gate
 from featurestore.quality.rules import rules_of
@@ -33,12 +33,10 @@ def check(catalog: Catalog) -> int:
         or a bound of a schema means nothing.
     """
     count = 0
-    for node in catalog.nodes.values():
-        for name in referenced(node.contract):
-            catalog.node(name)
+    for node in (*catalog.nodes.values(), *catalog.training_sets.values()):
+        check_expectations(node.contract, lambda name: catalog.node(name).contract.empty())
     for source in catalog.sources.values():
         rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
-        expectations_of(source.contract)
         check_bounds(source.contract)
         require_meaning(source.contract, source.name)
         count += 1
@@ -62,7 +60,6 @@ def _check_function(
     try:
         schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
         rules_of(output, conform(schema, output, dataset=where))
-        expectations_of(output)
         check_bounds(output)
         require_meaning(output, where)
     except ContractError as error:

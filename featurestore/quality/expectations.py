@@ -28,20 +28,20 @@ and ``expect_or_warn`` (it is counted). Each becomes a rule of the gate, told by
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.definitions.call import reason
 from featurestore.errors import DefinitionError
 from featurestore.quality.between import orphans, sums_differ, too_many_orphans
-from featurestore.quality.rules import Rule
+from featurestore.quality.rules import ROW, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from featurestore.definitions.contract import Contract
 
@@ -113,6 +113,8 @@ def expectations_of(contract: Contract, surroundings: Surroundings = NOWHERE) ->
     """
     rules: list[Rule] = []
     for declared, warning in DECLARED.items():
+        if not isinstance(contract.metadata.get(declared, {}), dict):
+            raise DefinitionError(f"schema {contract.name}: {declared} is not a dictionary of expectations")
         for kind, wanted in contract.metadata.get(declared, {}).items():
             where = f"schema {contract.name}, {declared} {kind!r}"
             if kind not in _KINDS:
@@ -134,6 +136,34 @@ def expectations_of(contract: Contract, surroundings: Surroundings = NOWHERE) ->
             if surroundings.lacks(kind) is None:
                 rules += [replace(rule, warning=True) if warning else rule for rule in made]
     return tuple(rules)
+
+
+def check_expectations(contract: Contract, dataset: Callable[[str], pl.LazyFrame]) -> None:
+    """Evaluate what a contract expects over no rows, so that what does not fit its columns is found without data.
+
+    Parameters
+    ----------
+    dataset
+        Gives other datasets by name; no rows of them are needed.
+
+    Raises
+    ------
+    DefinitionError
+        As of `expectations_of`; or if an expectation does not fit the dtypes, here or in another dataset.
+    """
+    around = Surroundings(datetime.now(UTC), dataset, (1,) * LEAST_RUNS)
+    rows = contract.empty().with_row_index(ROW)
+    for rule in expectations_of(contract, around):
+        try:
+            if rule.find is not None:
+                rule.find(rows)
+            elif rule.measure is not None:
+                rule.outside(rows.select(rule.measure).collect().item())
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            raise DefinitionError(
+                f"schema {contract.name}, expectation {rule.name}: {reason(error)}",
+                hint="it does not fit the columns that it speaks of",
+            ) from error
 
 
 def _measured(

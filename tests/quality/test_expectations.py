@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError
-from featurestore.quality.expectations import Surroundings
+from featurestore.quality.expectations import Surroundings, check_expectations
 from featurestore.quality.gate import inspect
 
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
@@ -174,3 +174,44 @@ def test_a_wrong_expectation_is_a_wrong_definition(expected, message):
     """It names the schema and the expectation."""
     with pytest.raises(DefinitionError, match=message):
         look(**expected)
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"mean": {"shop": (1, 2)}},
+        {"covers": {"amount": ["a"]}},
+        {"fresh": {"amount": timedelta(days=1)}},
+        {"rows": ("a", "b")},
+        {"references": {"amount": ("shops", "shop")}},
+        {"references": {"shop": ("shops", "nowhere")}},
+        {"sums_agree": {"shop": ("shops", "turnover", 0.1)}},
+    ],
+)
+def test_what_does_not_fit_its_columns_is_found_without_data(expected):
+    """By `featurestore check`, and not as a fault of the data."""
+    with pytest.raises(DefinitionError, match=r"does not fit|unable to find"):
+        check_expectations(contract(**expected), {"shops": SHOPS.head(0)}.__getitem__)
+
+
+def test_expectations_are_a_dictionary():
+    """A list of them has no names."""
+    with pytest.raises(DefinitionError, match="expect is not a dictionary"):
+        inspect(HOURLESS, contract_of(listed()), dataset="sales")
+
+
+HOURLESS = pl.DataFrame({"shop": ["a"]})
+
+
+def listed():
+    """A schema whose expectations are a list."""
+
+    class Listed(pa.DataFrameModel):
+        """Listed."""
+
+        shop: pl.String = pa.Field()
+
+        class Config:
+            metadata = {"expect": []}
+
+    return Listed
