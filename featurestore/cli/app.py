@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from featurestore.cli import asking, datasets, drift, gating, serving, writing
+from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import summary_text
 from featurestore.errors import FeatureStoreError
-
-if TYPE_CHECKING:
-    from featurestore.project import Project
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,19 +24,6 @@ app = typer.Typer(
     "Exit codes: 0 done, 2 wrong usage, 3 a definition is wrong, 4 data break their contract, 5 training and serving "
     "disagree, 6 data are missing, 7 settings are wrong, 8 a store or file system failed.",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-Names = Annotated[list[str] | None, typer.Argument(help="Names; all, if none are given.", show_default=False)]
-HERE = Path()
-
-
-def _open(folder: Path) -> Project:
-    from featurestore.project import open as open_project  # noqa: PLC0415
-
-    return open_project(folder)
 
 
 @app.command()
@@ -63,7 +48,7 @@ def check(project: Folder = HERE, *, json: Json = False) -> None:
 
     Example: `featurestore check`
     """
-    count = _open(project).check()
+    count = opened_at(project).check()
     Output(json).result({"definitions": count}, f"{count} definitions fit together")
 
 
@@ -73,7 +58,7 @@ def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -
 
     Example: `featurestore ingest raw_flights`
     """
-    opened, out = _open(project), Output(json)
+    opened, out = opened_at(project), Output(json)
     wanted = names or [s.name for s in opened.catalog.sources.values() if s.origin is not None]
     with out.progress(len(wanted), "fetching") as step:
         paths = {name: str(_stepped(step, name, opened.ingest)) for name in wanted}
@@ -103,7 +88,7 @@ def apply(
 
     Example: `featurestore apply`
     """
-    changes = _open(project).apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
+    changes = opened_at(project).apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
     lines = [
         f"{word} {name}"
         for word, names in (
@@ -122,7 +107,7 @@ def training_set(names: Names = None, project: Folder = HERE, *, json: Json = Fa
 
     Example: `featurestore training-set departures`
     """
-    opened, out = _open(project), Output(json)
+    opened, out = opened_at(project), Output(json)
     wanted = names or list(opened.catalog.training_sets)
     with out.progress(len(wanted), "joining") as step:
         manifests = [_stepped(step, name, opened.training_set) for name in wanted]
@@ -148,7 +133,7 @@ def materialize(
 
     Example: `featurestore materialize --until 2013-12-31T12:00:00Z`
     """
-    opened, out = _open(project), Output(json)
+    opened, out = opened_at(project), Output(json)
     with out.rows("writing") as step:
         record = opened.materialize(names or (), until=until, full=full, progress=step)
     rows = [("view", "rows read", "keys written", "older", "mode")]
@@ -173,7 +158,7 @@ def audit(project: Folder = HERE, *, json: Json = False) -> None:
 
     Example: `featurestore audit`
     """
-    record = _open(project).audit()
+    record = opened_at(project).audit()
     rows = [("compared", "rows", "cells", "mismatches")]
     rows += [
         (c.name, f"{c.rows:,}", f"{c.cells:,}", f"{c.mismatches:,}")
@@ -197,7 +182,7 @@ def replay(
 
     Example: `featurestore replay departure_delay`
     """
-    record = _open(project).replay(service)
+    record = opened_at(project).replay(service)
     rows = sum(compared.rows for compared in record.services)
     verdict = f"{rows:,} vectors, {record.cells:,} cells replayed, {record.mismatches:,} mismatches"
     Output(json).result(record, verdict)
@@ -213,7 +198,7 @@ def summary(project: Folder = HERE, *, json: Json = False) -> None:
 
     Example: `featurestore summary`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     found = opened.summary()
     Output(json).result(found, summary_text(opened, found))
 
@@ -228,7 +213,7 @@ def pipeline(
 
     Example: `featurestore pipeline --write`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     text = opened.pipeline()
     if write:
         from featurestore.storage.files import write_text  # noqa: PLC0415

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from featurestore.cli.arguments import row_of
+from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output
 from featurestore.cli.text import explained_record, explained_text, vector_record, vector_text
-
-if TYPE_CHECKING:
-    from featurestore.project import Project
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-HERE = Path()
-
-
-def _open(folder: Path) -> Project:
-    from featurestore.project import open as open_project  # noqa: PLC0415
-
-    return open_project(folder)
 
 
 def get(
@@ -44,7 +29,7 @@ def get(
 
     Example: `featurestore get departure_delay --example`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     rows = opened.example(service) if example else row_of(values or [], opened.catalog.service(service))
     vector = opened.online(rows, service, as_of=as_of, statuses=True)
     Output(json).result(vector_record(opened, service, vector), vector_text(opened, service, vector))
@@ -68,7 +53,7 @@ def explain(
 
     from featurestore.config import parse_moment  # noqa: PLC0415
 
-    opened = _open(project)
+    opened = opened_at(project)
     row = row_of(values, opened.catalog.service(service)).with_columns(
         event_timestamp=pl.lit(parse_moment(at))
     )

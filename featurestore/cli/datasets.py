@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output
-
-if TYPE_CHECKING:
-    from featurestore.project import Project
 
 Dataset = Annotated[str, typer.Argument(help="A source, dataset, feature view or training set.")]
 Reference = Annotated[str, typer.Argument(help="A dataset, a former version as NAME@REVISION, or a file.")]
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-HERE = Path()
-
-
-def _open(folder: Path) -> Project:
-    from featurestore.project import open as open_project  # noqa: PLC0415
-
-    return open_project(folder)
 
 
 def profile(name: Dataset, project: Folder = HERE, *, json: Json = False) -> None:
@@ -37,7 +24,7 @@ def profile(name: Dataset, project: Folder = HERE, *, json: Json = False) -> Non
     """
     from featurestore.cli.about import profile_text  # noqa: PLC0415
 
-    found = _open(project).quality.profile(name)
+    found = opened_at(project).quality.profile(name)
     Output(json).result(found, profile_text(found))
 
 
@@ -54,7 +41,7 @@ def suggest(
 
     Example: `featurestore suggest data/raw/flights.csv --name RawFlights`
     """
-    text = _open(project).quality.suggest(reference, name=name)
+    text = opened_at(project).quality.suggest(reference, name=name)
     if out is None:
         sys.stdout.write(text)
         return
@@ -82,7 +69,7 @@ def compare(
     """
     from featurestore.cli.about import comparison_text  # noqa: PLC0415
 
-    found = _open(project).quality.compare(before, after, key=tuple(key or ()))
+    found = opened_at(project).quality.compare(before, after, key=tuple(key or ()))
     Output(json).result(found, comparison_text(found))
 
 
@@ -102,7 +89,7 @@ def assess(
     """
     from featurestore.cli.about import assessment_text  # noqa: PLC0415
 
-    opened = _open(project)
+    opened = opened_at(project)
     wanted = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
     found = [opened.quality.assess(name) for name in wanted]
     unseen = [name for name in opened.catalog.nodes if not names and name not in wanted]
@@ -125,7 +112,7 @@ def quarantine(
     """
     from featurestore.cli.about import quarantine_text  # noqa: PLC0415
 
-    opened = _open(project)
+    opened = opened_at(project)
     rows = opened.quality.quarantined(name)
     if out is not None:
         from featurestore.operations.mend import write_for_mending  # noqa: PLC0415
@@ -158,7 +145,7 @@ def resubmit(
     """
     from featurestore.cli.text import verdict_text  # noqa: PLC0415
 
-    verdict = _open(project).quality.resubmit(name, file)
+    verdict = opened_at(project).quality.resubmit(name, file)
     Output(json).result(verdict.record(), verdict_text([verdict]))
 
 

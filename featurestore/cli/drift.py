@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output, table
 
 if TYPE_CHECKING:
-    from featurestore.project import Project
     from featurestore.quality.anomalies import Anomaly
     from featurestore.quality.drift import Drift
-
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-HERE = Path()
-
-
-def _open(folder: Path) -> Project:
-    from featurestore.project import open as open_project  # noqa: PLC0415
-
-    return open_project(folder)
 
 
 def drift(
@@ -54,7 +41,7 @@ def drift(
     """
     if (after is None) == (days is None):
         raise typer.BadParameter("name a second dataset, or say --days")
-    found = _open(project).quality.drift(before, after, by=by, days=days, at=at)
+    found = opened_at(project).quality.drift(before, after, by=by, days=days, at=at)
     Output(json).result(found, drift_text(found))
     if strict and found.decided == "strong":
         from featurestore.errors import ContractError  # noqa: PLC0415
@@ -80,7 +67,7 @@ def anomalies(
 
     Example: `featurestore anomalies raw_flights`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     found = {name: opened.quality.anomalies(name) for name in names or opened.catalog.nodes}
     Output(json).result(found, anomalies_text(found))
     if strict and any(found.values()):

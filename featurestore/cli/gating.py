@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
 from featurestore.cli.output import Output
 from featurestore.cli.text import verdict_text
 from featurestore.errors import ContractError
@@ -14,19 +15,12 @@ from featurestore.errors import ContractError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from featurestore.project import Project
     from featurestore.quality.verdict import Verdict
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-Names = Annotated[list[str] | None, typer.Argument(help="Names; all, if none are given.", show_default=False)]
 JUnit = Annotated[
     Path | None,
     typer.Option("--junit", help="Also write a JUnit XML file, whatever the verdict.", show_default=False),
 ]
-HERE = Path()
 
 
 def validate(names: Names = None, project: Folder = HERE, *, junit: JUnit = None, json: Json = False) -> None:
@@ -37,7 +31,7 @@ def validate(names: Names = None, project: Folder = HERE, *, junit: JUnit = None
 
     Example: `featurestore validate raw_flights --junit data/raw_flights.xml`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     wanted = names or list(opened.catalog.sources)
     _judge(wanted, opened.validate, "validating", Output(json), junit)
 
@@ -50,7 +44,7 @@ def build(names: Names = None, project: Folder = HERE, *, junit: JUnit = None, j
 
     Example: `featurestore build carrier_punctuality`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     wanted = names or [derived.name for derived in opened.catalog.build_order()]
     _judge(wanted, opened.build, "building", Output(json), junit, until_refused=True)
 
@@ -60,7 +54,7 @@ def report(names: Names = None, project: Folder = HERE, *, json: Json = False) -
 
     Example: `featurestore report raw_flights`
     """
-    opened = _open(project)
+    opened = opened_at(project)
     path = opened.report(names or ())
     pages = [str(opened.layout.page(name)) for name in names or ()]
     Output(json).result({"report": str(path), "pages": pages}, "\n".join(pages or [str(path)]))
@@ -105,9 +99,3 @@ def _write_junit(
 
     unjudged = {name: str(error) for name, error in refusals.items() if error.verdict is None}
     write_text(junit(verdicts, unjudged=unjudged, waiting=waiting), path)
-
-
-def _open(folder: Path) -> Project:
-    from featurestore.project import open as open_project  # noqa: PLC0415
-
-    return open_project(folder)

@@ -9,14 +9,10 @@ from typing import Annotated
 
 import typer
 
+from featurestore.cli.options import HERE, Folder, Json
 from featurestore.cli.output import Output, table
 from featurestore.service.options import KeyScope
 
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-HERE = Path()
 key = typer.Typer(no_args_is_help=True, help="API keys of the server.")
 
 

@@ -8,14 +8,10 @@ from typing import Annotated
 import typer
 
 from featurestore.cli.arguments import rows_of, values_of
+from featurestore.cli.options import HERE, Folder, Json
 from featurestore.cli.output import Output
 
 View = Annotated[str, typer.Argument(help="A feature view.")]
-Folder = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-HERE = Path()
 
 
 def push(

@@ -1,0 +1,25 @@
+"""What most commands are told: the project's folder, names, and whether a program reads the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from featurestore.project import Project
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Folder = Annotated[
+    Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
+]
+Names = Annotated[list[str] | None, typer.Argument(help="Names; all, if none are given.", show_default=False)]
+HERE = Path()
+
+
+def opened_at(folder: Path) -> Project:
+    """Open the project in a folder; what it needs is imported only now."""
+    from featurestore.project import open as open_project  # noqa: PLC0415
+
+    return open_project(folder)
