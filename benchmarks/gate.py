@@ -144,7 +144,7 @@ def by_hand(case: str) -> Callable[[], int]:
 def featurestore_gate(case: str) -> Callable[[], int]:
     """Let the file through the gate."""
     from featurestore.definitions.contract import contract_of  # noqa: PLC0415
-    from featurestore.quality.gate import inspect  # noqa: PLC0415
+    from featurestore.quality.gate.inspection import inspect  # noqa: PLC0415
 
     contract = contract_of(model(case))
 
@@ -314,7 +314,7 @@ def measure(subject: str, case: str, repeats: int) -> dict[str, Any]:
 def one_row() -> None:
     """Check one row of 300 columns, as at serving: ours and Pandera's."""
     from featurestore.definitions.contract import contract_of  # noqa: PLC0415
-    from featurestore.quality.row_gate import RowGate  # noqa: PLC0415
+    from featurestore.quality.gate.row_gate import RowGate  # noqa: PLC0415
 
     schema = model("300 columns, 1 % bad")
     frame = pl.read_parquet(path_of("300 columns, 1 % bad")).slice(1, 1)

@@ -15,14 +15,14 @@ from featurestore.operations.compare import Comparison, compare
 from featurestore.operations.drift import drift_between, drift_within
 from featurestore.operations.locate import Located, locate
 from featurestore.operations.mend import quarantined, resubmit
-from featurestore.quality.anomalies import Anomaly, anomalies
-from featurestore.quality.assess import Assessment, assess
-from featurestore.quality.expectations import Surroundings
-from featurestore.quality.history import Run
-from featurestore.quality.moved import moved
-from featurestore.quality.profile import Profile
-from featurestore.quality.suggest import suggest
-from featurestore.quality.verdict import Verdict
+from featurestore.quality.change.anomalies import Anomaly, anomalies
+from featurestore.quality.change.change_summary import moved
+from featurestore.quality.change.history import Run
+from featurestore.quality.gate.verdict import Verdict
+from featurestore.quality.profile.assess import Assessment, assess
+from featurestore.quality.profile.profile import Profile
+from featurestore.quality.profile.suggest import suggest
+from featurestore.quality.rules.expectations import Surroundings
 from featurestore.storage.files import read_lines, read_record
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.ports import RawReader
-    from featurestore.quality.drift import Drift
+    from featurestore.quality.change.drift import Drift
     from featurestore.storage.layout import Layout
 
 

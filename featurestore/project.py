@@ -22,19 +22,19 @@ from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations import build as building
 from featurestore.operations import check as checking
 from featurestore.operations import validate as validating
+from featurestore.operations.apply import Changes, apply
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.delete import delete
-from featurestore.operations.lookup import online
+from featurestore.operations.get_online import online
 from featurestore.operations.materialize import MaterializeRecord, MaterializeRun, Progress, materialize
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
-from featurestore.operations.register import Changes, apply
 from featurestore.operations.release import Release, current, go_back, publish
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, report, summarize
-from featurestore.operations.train import TrainingManifest, build_training_set
-from featurestore.quality.gate import inspect, require
-from featurestore.quality.request_gate import RequestGate
+from featurestore.operations.training_set import TrainingManifest, build_training_set
+from featurestore.quality.gate.inspection import inspect, require
+from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.files import append_line, scan_parquet, write_record
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
     from featurestore.operations.materialize import Materialized
     from featurestore.ports import ComputeEngine, OnlineStore
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
 
 Rows = pl.DataFrame | pl.LazyFrame
 
@@ -203,7 +203,7 @@ class Project:
     ) -> pl.DataFrame:
         """Look up features (as for `historical`) for entity rows, now or `as_of` a moment.
 
-        See `featurestore.operations.lookup.online`.
+        See `featurestore.operations.get_online.online`.
         """
         service = self._service(features)
         return online(

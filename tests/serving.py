@@ -10,8 +10,8 @@ import uvicorn
 from servers import free_port
 
 from featurestore.service.app import create_app
-from featurestore.service.options import Options
 from featurestore.service.run import settings
+from featurestore.service.runtime.options import Options
 
 ROW = {"customer": 3, "basket": 16.0}
 

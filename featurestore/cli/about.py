@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.operations.compare import Comparison
-    from featurestore.quality.assess import Assessment
-    from featurestore.quality.column_profile import ColumnProfile
-    from featurestore.quality.profile import Profile
+    from featurestore.quality.profile.assess import Assessment
+    from featurestore.quality.profile.column_profile import ColumnProfile
+    from featurestore.quality.profile.profile import Profile
 
 MOST = 12
 STRONG = 0.5

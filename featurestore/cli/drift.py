@@ -10,8 +10,8 @@ from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output, table
 
 if TYPE_CHECKING:
-    from featurestore.quality.anomalies import Anomaly
-    from featurestore.quality.drift import Drift
+    from featurestore.quality.change.anomalies import Anomaly
+    from featurestore.quality.change.drift import Drift
 
 
 def drift(

@@ -15,7 +15,7 @@ from featurestore.errors import ContractError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
 
 JUnit = Annotated[
     Path | None,

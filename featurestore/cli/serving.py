@@ -11,7 +11,7 @@ import typer
 
 from featurestore.cli.options import HERE, Folder, Json
 from featurestore.cli.output import Output, table
-from featurestore.service.options import KeyScope
+from featurestore.service.runtime.options import KeyScope
 
 key = typer.Typer(no_args_is_help=True, help="API keys of the server.")
 
@@ -59,8 +59,8 @@ def serve(
 
     Example: `featurestore serve departure_delay --port 6566`
     """
-    from featurestore.service.options import Options  # noqa: PLC0415
     from featurestore.service.run import serve as run  # noqa: PLC0415
+    from featurestore.service.runtime.options import Options  # noqa: PLC0415
 
     options = Options(
         root=str(project.resolve()),
@@ -175,7 +175,7 @@ def add(
     Example: `featurestore key add checkout --scope read --service departure_delay`
     """
     from featurestore.project import open as open_project  # noqa: PLC0415
-    from featurestore.service.keys import add_key  # noqa: PLC0415
+    from featurestore.service.runtime.keys import add_key  # noqa: PLC0415
 
     opened = open_project(project)
     services = tuple(opened.catalog.service(found).name for found in service or ())
@@ -190,7 +190,7 @@ def list_keys(project: Folder = HERE, *, json: Json = False) -> None:
     Example: `featurestore key list`
     """
     from featurestore.project import open as open_project  # noqa: PLC0415
-    from featurestore.service.keys import read_keys  # noqa: PLC0415
+    from featurestore.service.runtime.keys import read_keys  # noqa: PLC0415
 
     found = read_keys(open_project(project).layout.keys)
     rows = [("key", "scopes", "services")]
@@ -211,7 +211,7 @@ def remove(
     Example: `featurestore key remove checkout`
     """
     from featurestore.project import open as open_project  # noqa: PLC0415
-    from featurestore.service.keys import remove_key  # noqa: PLC0415
+    from featurestore.service.runtime.keys import remove_key  # noqa: PLC0415
 
     remove_key(open_project(project).layout.keys, name)
     Output(json).result({"removed": name}, f"removed {name}")

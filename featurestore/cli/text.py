@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from featurestore.operations.report import Summary
     from featurestore.project import Project
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
 
 
 def verdict_text(verdicts: list[Verdict], most: int = 5) -> str:

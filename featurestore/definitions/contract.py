@@ -54,7 +54,7 @@ class Column:
         null at the gate; otherwise NaN breaks the contract); ``severity`` (``"warning"``: values that break the column's
         rules are counted and pass); ``environments`` (such as ``["training"]``: elsewhere the column is not expected);
         ``personal`` (True: no value of it is shown or kept in profiles and reports); ``drift`` (bounds, see
-        `featurestore.quality.bounds`).
+        `featurestore.quality.change.thresholds`).
     """
 
     name: str
@@ -114,7 +114,7 @@ class Contract:
         True where further columns break the contract; otherwise they are left out.
     metadata
         The ``metadata`` of the schema's ``Config``: ``on_invalid`` and ``tolerance`` (`Policy`); ``expect`` and
-        ``expect_or_warn``, what is promised of the dataset as a whole (`featurestore.quality.expectations`); ``licence``,
+        ``expect_or_warn``, what is promised of the dataset as a whole (`featurestore.quality.rules.expectations`); ``licence``,
         ``personal_data``, ``permitted_use``; ``segments``, the columns by which rows are counted.
     left_out
         Columns that are not expected in the environment that the contract is for (`within`).

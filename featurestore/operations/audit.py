@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.build import scan
-from featurestore.operations.lookup import online
+from featurestore.operations.get_online import online
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import moment_of

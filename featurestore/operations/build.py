@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.operations.validate import settle
-from featurestore.quality.expectations import NOWHERE, Surroundings
-from featurestore.quality.gate import inspect
-from featurestore.quality.meaning import require_meaning
-from featurestore.quality.view_rows import inspect_view
+from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.quality.profile.documentation import require_meaning
+from featurestore.quality.rules.expectations import NOWHERE, Surroundings
 from featurestore.storage.files import scan_parquet
 from featurestore.storage.views import scan_view
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.ports import ComputeEngine
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
     from featurestore.storage.layout import Layout
 
 

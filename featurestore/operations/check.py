@@ -9,12 +9,12 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.quality.bounds import check_bounds
-from featurestore.quality.conform import conform
-from featurestore.quality.expectations import check_expectations
-from featurestore.quality.meaning import require_meaning
-from featurestore.quality.row_gate import row_gate
-from featurestore.quality.rules import rules_of
+from featurestore.quality.change.thresholds import check_bounds
+from featurestore.quality.gate.casting import conform
+from featurestore.quality.gate.row_gate import row_gate
+from featurestore.quality.profile.documentation import require_meaning
+from featurestore.quality.rules.contract_rules import rules_of
+from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.operations.drift import drift_between
-from featurestore.quality.drift import ColumnDrift
-from featurestore.quality.schema_changes import SchemaChange, schema_changes
-from featurestore.quality.value_changes import ValueChanges, value_changes
+from featurestore.quality.change.drift import ColumnDrift
+from featurestore.quality.change.schema_changes import SchemaChange, schema_changes
+from featurestore.quality.change.value_changes import ValueChanges, value_changes
 
 if TYPE_CHECKING:
     from featurestore.operations.locate import Located

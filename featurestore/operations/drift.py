@@ -10,10 +10,10 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, UnknownNameError
-from featurestore.quality.cells import MISSING
-from featurestore.quality.conform import as_declared
-from featurestore.quality.drift import Drift, drift, strongest
-from featurestore.quality.profile import ROWS_AT_ONCE, Profile, profile
+from featurestore.quality.change.binning import MISSING
+from featurestore.quality.change.drift import Drift, drift, strongest
+from featurestore.quality.gate.casting import as_declared
+from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ContractError
-from featurestore.quality.compiled import BROKEN_RULES, SOURCE_ROW
-from featurestore.quality.expectations import NOWHERE, Surroundings
-from featurestore.quality.gate import Inspection, inspect
-from featurestore.quality.view_rows import inspect_view
+from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_ROW
+from featurestore.quality.gate.inspection import Inspection, inspect
+from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.quality.rules.expectations import NOWHERE, Surroundings
 from featurestore.storage.files import sink_parquet, write_record
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import polars as pl
 from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.build import made_by, path_of
 from featurestore.operations.replay import logged
-from featurestore.quality.profile import Profile, profile
-from featurestore.quality.schema_changes import Promised, promised, terms_of_frame
+from featurestore.quality.change.schema_changes import Promised, promised, terms_of_frame
+from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.files import read_record, readable, required
 from featurestore.timing.columns import EVENT_TIMESTAMP
 

@@ -8,9 +8,9 @@ import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.operations.validate import mended_path, validate
-from featurestore.quality.expectations import NOWHERE, Surroundings
-from featurestore.quality.gate import inspect
-from featurestore.quality.mends import PLACE, apply_mends, joined, read_mends, to_mend
+from featurestore.quality.gate.corrections import PLACE, apply_mends, joined, read_mends, to_mend
+from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.rules.expectations import NOWHERE, Surroundings
 from featurestore.storage.files import aside, scan_parquet
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.source import Source
     from featurestore.ports import RawReader
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
     from featurestore.storage.layout import Layout
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from featurestore.operations.build import path_of
 from featurestore.operations.validate import mended_path
-from featurestore.quality.expectations import referenced
+from featurestore.quality.rules.expectations import referenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,9 +8,9 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.operations.materialize import Materialized, materialize
-from featurestore.quality.conform import conform
-from featurestore.quality.gate import admit
-from featurestore.quality.view_rows import inspect_view
+from featurestore.quality.gate.casting import conform
+from featurestore.quality.gate.inspection import admit
+from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.lock import locked
 from featurestore.storage.online import standing
 from featurestore.storage.views import log_rows

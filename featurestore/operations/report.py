@@ -10,9 +10,9 @@ from featurestore.errors import MissingDataError
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.build import made_by
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.train import TrainingManifest
-from featurestore.quality.moved import moved
-from featurestore.quality.verdict import Verdict
+from featurestore.operations.training_set import TrainingManifest
+from featurestore.quality.change.change_summary import moved
+from featurestore.quality.gate.verdict import Verdict
 from featurestore.storage.files import read_record, write_record, write_text
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.quality.expectations import NOWHERE, Surroundings
-from featurestore.quality.gate import Inspection, inspect, require
-from featurestore.quality.history import run_of
-from featurestore.quality.meaning import require_meaning
-from featurestore.quality.mends import apply_mends, read_mends
-from featurestore.quality.profile import Profile, profile
-from featurestore.quality.quarantine import keep, refuse
-from featurestore.quality.schema_changes import promised
+from featurestore.quality.change.history import run_of
+from featurestore.quality.change.schema_changes import promised
+from featurestore.quality.gate.corrections import apply_mends, read_mends
+from featurestore.quality.gate.inspection import Inspection, inspect, require
+from featurestore.quality.gate.quarantine import keep, refuse
+from featurestore.quality.profile.documentation import require_meaning
+from featurestore.quality.profile.profile import Profile, profile
+from featurestore.quality.rules.expectations import NOWHERE, Surroundings
 from featurestore.storage.files import append_line, readable, write_bytes, write_record
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.source import Source
     from featurestore.ports import RawReader
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
     from featurestore.storage.layout import Layout
 
 

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from featurestore.quality.column_profile import MONTH, edge
+from featurestore.quality.profile.column_profile import MONTH, edge
 from featurestore.report.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from featurestore.quality.column_profile import ColumnProfile
+    from featurestore.quality.profile.column_profile import ColumnProfile
 
 MOST_BARS = 30
 MOST_DAY_BARS = 62

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from featurestore.definitions.contract import Column
-    from featurestore.quality.column_profile import ColumnProfile
+    from featurestore.quality.profile.column_profile import ColumnProfile
 
 MOST_VALUES = 10
 MOST_GONE = 3

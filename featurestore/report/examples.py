@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.quality.compiled import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.report.words import short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.definitions.contract import Contract
-    from featurestore.quality.verdict import Verdict
+    from featurestore.quality.gate.verdict import Verdict
 
 MOST_ROWS = 10
 MOST_COLUMNS = 12

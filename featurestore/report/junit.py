@@ -11,7 +11,7 @@ from msgspec import UNSET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from featurestore.quality.verdict import RuleCount, Verdict
+    from featurestore.quality.gate.verdict import RuleCount, Verdict
 
 # What XML 1.0 has no way to say.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -11,7 +11,7 @@ import msgspec
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
-from featurestore.quality.profile import Profile, Sample
+from featurestore.quality.profile.profile import Profile, Sample
 from featurestore.report import svg, words
 from featurestore.report.columns import Story, story
 from featurestore.report.trends import trend, trends

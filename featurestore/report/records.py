@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.errors import MissingDataError
-from featurestore.quality.history import Run
-from featurestore.quality.profile import Profile
-from featurestore.quality.verdict import Verdict
+from featurestore.quality.change.history import Run
+from featurestore.quality.gate.verdict import Verdict
+from featurestore.quality.profile.profile import Profile
 from featurestore.report.examples import Examples, examples
 from featurestore.storage.files import read_lines, read_record
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from featurestore.quality.history import Run
+    from featurestore.quality.change.history import Run
 
 MOST_RUNS = 60
 MOST_TRENDS = 24

@@ -17,13 +17,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
 
 from featurestore.errors import ContractError, FeatureStoreError, SkewError
-from featurestore.service import datasets, feast
+from featurestore.service.api import datasets, feast
+from featurestore.service.api.openapi import docs, openapi
+from featurestore.service.api.problems import RefusedError
 from featurestore.service.guard import Guard
-from featurestore.service.journal import log_line
-from featurestore.service.openapi import docs, openapi
-from featurestore.service.options import Options
-from featurestore.service.problems import RefusedError
+from featurestore.service.runtime.options import Options
 from featurestore.service.state import ServerState
+from featurestore.service.telemetry.journal import log_line
 from featurestore.storage.lock import patience
 from featurestore.timing.epoch import in_utc
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from featurestore.project import Project
-    from featurestore.service.endpoint import Endpoint
-    from featurestore.service.journal import Entry
-    from featurestore.service.serving import Serving
+    from featurestore.service.lookup.active_release import Serving
+    from featurestore.service.lookup.endpoint import Endpoint
+    from featurestore.service.telemetry.journal import Entry
     from featurestore.vectors.reader import Vectors
 
 T = TypeVar("T")

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
-from featurestore.service.deadlines import Deadlines
-from featurestore.service.journal import Entry, log_line
-from featurestore.service.local import is_loopback, refuse_pages
-from featurestore.service.options import KeyScope
-from featurestore.service.problems import (
+from featurestore.service.api.problems import (
     UNSURE,
     RefusedError,
     body_of,
@@ -26,12 +22,16 @@ from featurestore.service.problems import (
     kind_of,
     status_of,
 )
-from featurestore.service.protocol import CROWDED
+from featurestore.service.runtime.deadlines import Deadlines
+from featurestore.service.runtime.local import is_loopback, refuse_pages
+from featurestore.service.runtime.options import KeyScope
+from featurestore.service.runtime.protocol import CROWDED
+from featurestore.service.telemetry.journal import Entry, log_line
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from featurestore.service.keys import ApiKey
+    from featurestore.service.runtime.keys import ApiKey
     from featurestore.service.state import ServerState
 
 CLOSED = 499  # as nginx: the caller went away

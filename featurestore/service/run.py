@@ -17,16 +17,16 @@ from uvicorn.supervisors import Multiprocess
 from featurestore.config import load_settings
 from featurestore.errors import ConfigError
 from featurestore.service.app import create_app, settle
-from featurestore.service.journal import log_line
-from featurestore.service.keys import Keys
-from featurestore.service.local import is_loopback
-from featurestore.service.metrics import SHARED
-from featurestore.service.protocol import PatientProtocol
-from featurestore.service.server_log import LOGGING
+from featurestore.service.runtime.keys import Keys
+from featurestore.service.runtime.local import is_loopback
+from featurestore.service.runtime.protocol import PatientProtocol
+from featurestore.service.telemetry.journal import log_line
+from featurestore.service.telemetry.metrics import SHARED
+from featurestore.service.telemetry.server_log import LOGGING
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
-    from featurestore.service.options import Options
+    from featurestore.service.runtime.options import Options
 
 GRACE = 10
 WORKER = "featurestore.service.app:create_worker"

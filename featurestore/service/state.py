@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 from featurestore.config import load_settings
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.release import current
-from featurestore.service.following import FollowedKeys, may_pass
-from featurestore.service.journal import Journal, RequestLog, Teller, log_line
-from featurestore.service.lookups import Lookups
-from featurestore.service.metrics import Metrics
-from featurestore.service.problems import UNSURE, RefusedError
-from featurestore.service.served import ServedLog
-from featurestore.service.serving import WORKING, Serving
-from featurestore.service.uploads import Uploads
-from featurestore.service.workers import Workers
+from featurestore.service.api.problems import UNSURE, RefusedError
+from featurestore.service.lookup.active_release import WORKING, Serving
+from featurestore.service.lookup.lookups import Lookups
+from featurestore.service.runtime.key_reload import FollowedKeys, may_pass
+from featurestore.service.runtime.uploads import Uploads
+from featurestore.service.runtime.workers import Workers
+from featurestore.service.telemetry.journal import Journal, RequestLog, Teller, log_line
+from featurestore.service.telemetry.metrics import Metrics
+from featurestore.service.telemetry.served_log import ServedLog
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
-    from featurestore.service.journal import Entry
-    from featurestore.service.keys import ApiKey
-    from featurestore.service.options import Options
+    from featurestore.service.runtime.keys import ApiKey
+    from featurestore.service.runtime.options import Options
+    from featurestore.service.telemetry.journal import Entry
 
 POLL = 0.5
 LONGEST_PAUSE = 10.0

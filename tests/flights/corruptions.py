@@ -12,8 +12,8 @@ import polars as pl
 import featurestore
 from featurestore.adapters.files import FileReader
 from featurestore.errors import ContractError
-from featurestore.quality.compiled import SOURCE_FILE, SOURCE_ROW
-from featurestore.quality.gate import inspect
+from featurestore.quality.gate.compiled_contract import SOURCE_FILE, SOURCE_ROW
+from featurestore.quality.gate.inspection import inspect
 
 DAY = (pl.col("month") == "7") & (pl.col("day") == "4")
 SOME = pl.int_range(pl.len()) % 20 == 0  # one row in twenty

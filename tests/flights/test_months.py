@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from corruptions import Raw
 
-from featurestore.quality.drift import drift
-from featurestore.quality.profile import profile
+from featurestore.quality.change.drift import drift
+from featurestore.quality.profile.profile import profile
 
 
 @pytest.fixture(scope="module")

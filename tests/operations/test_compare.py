@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from featurestore.errors import ContractError, MissingDataError
-from featurestore.quality.schema_changes import SchemaChange, Terms, schema_changes
-from featurestore.quality.value_changes import value_changes
+from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
+from featurestore.quality.change.value_changes import value_changes
 
 
 @pytest.mark.parametrize(

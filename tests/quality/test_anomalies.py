@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featurestore.quality.anomalies import LEAST_RUNS, anomalies
-from featurestore.quality.history import Run, run_of
-from featurestore.quality.profile import profile
-from featurestore.quality.verdict import Verdict
+from featurestore.quality.change.anomalies import LEAST_RUNS, anomalies
+from featurestore.quality.change.history import Run, run_of
+from featurestore.quality.gate.verdict import Verdict
+from featurestore.quality.profile.profile import profile
 
 MONDAY = datetime(2024, 1, 1, 3, tzinfo=UTC)
 

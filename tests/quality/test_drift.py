@@ -15,12 +15,12 @@ from scipy.spatial.distance import jensenshannon
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError
-from featurestore.quality import distances
-from featurestore.quality.bounds import EFFECTS, KNOWN, check_bounds
-from featurestore.quality.cells import MISSING, RARE, categories, grouped, points_of
-from featurestore.quality.column_profile import MOST_VALUES
-from featurestore.quality.drift import drift
-from featurestore.quality.profile import profile
+from featurestore.quality.change import distances
+from featurestore.quality.change.binning import MISSING, RARE, categories, grouped, points_of
+from featurestore.quality.change.drift import drift
+from featurestore.quality.change.thresholds import EFFECTS, KNOWN, check_bounds
+from featurestore.quality.profile.column_profile import MOST_VALUES
+from featurestore.quality.profile.profile import profile
 
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ import pytest
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError
-from featurestore.quality.expectations import Surroundings, check_expectations
-from featurestore.quality.gate import inspect
+from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.rules.expectations import Surroundings, check_expectations
 
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
 HOURS = [NOON - timedelta(hours=h) for h in (5, 4, 3, 1)]

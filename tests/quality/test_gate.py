@@ -8,7 +8,7 @@ import pytest
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.quality.gate import admit, inspect, is_valid
+from featurestore.quality.gate.inspection import admit, inspect, is_valid
 
 QUARANTINE = {"on_invalid": "quarantine", "tolerance": 0.9}
 

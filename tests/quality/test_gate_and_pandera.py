@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.definitions.contract import contract_of
-from featurestore.quality.gate import inspect
+from featurestore.quality.gate.inspection import inspect
 
 DAY = date(2024, 2, 29)
 MOMENT = datetime(2024, 2, 29, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.quality.column_profile import MOST_DAYS, MOST_VALUES, edge, middle, signed
-from featurestore.quality.exact import ExactSum, binned, bits, total
-from featurestore.quality.profile import Profile, profile
+from featurestore.quality.profile.column_profile import MOST_DAYS, MOST_VALUES, edge, middle, signed
+from featurestore.quality.profile.exact_sum import ExactSum, binned, bits, total
+from featurestore.quality.profile.profile import Profile, profile
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 FRAME = pl.DataFrame(

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.quality.gate import inspect
-from featurestore.quality.patterns import flat_pattern
-from featurestore.quality.predicate import predicate_of
-from featurestore.quality.row_gate import RowGate
+from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.gate.patterns import flat_pattern
+from featurestore.quality.gate.predicate import predicate_of
+from featurestore.quality.gate.row_gate import RowGate
 
 NAN, INF = float("nan"), float("inf")
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)

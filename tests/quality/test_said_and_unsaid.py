@@ -8,11 +8,11 @@ import pytest
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.quality.gate import inspect
-from featurestore.quality.mends import to_mend
-from featurestore.quality.profile import profile
-from featurestore.quality.suggest import suggest
-from featurestore.quality.value_changes import value_changes
+from featurestore.quality.change.value_changes import value_changes
+from featurestore.quality.gate.corrections import to_mend
+from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.profile.profile import profile
+from featurestore.quality.profile.suggest import suggest
 
 
 def test_a_check_that_forgets_to_return_is_no_pass():

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.quality.gate import inspect
-from featurestore.quality.profile import profile
-from featurestore.quality.suggest import suggest, sureness
+from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.profile.profile import profile
+from featurestore.quality.profile.suggest import suggest, sureness
 
 
 def draft(frame, tmp_path):

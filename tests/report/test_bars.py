@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from featurestore.quality.profile import profile
+from featurestore.quality.profile.profile import profile
 from featurestore.report.bars import Bar, day_bars, days_without_rows, number_bars
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
-from featurestore.quality.verdict import RuleCount, Verdict
+from featurestore.quality.gate.verdict import RuleCount, Verdict
 from featurestore.report.junit import junit
 
 

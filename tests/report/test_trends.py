@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from featurestore.quality.history import Run
+from featurestore.quality.change.history import Run
 from featurestore.report.trends import MOST_TRENDS, trends
 
 

@@ -16,9 +16,9 @@ from serving import eventually, running
 from shop import ORDERS, build_shop
 
 from featurestore.adapters.bodies import ARROW_FILE, ARROW_STREAM, CSV, JSON_LINES, PARQUET
-from featurestore.service.keys import add_key
-from featurestore.service.options import KeyScope
-from featurestore.service.uploads import AT_ONCE, KEPT, WAITING
+from featurestore.service.runtime.keys import add_key
+from featurestore.service.runtime.options import KeyScope
+from featurestore.service.runtime.uploads import AT_ONCE, KEPT, WAITING
 
 # The last row breaks the contract.
 GOOD = ORDERS.rsplit("7,0,", 1)[0]

@@ -10,9 +10,9 @@ import requests
 from serving import ROW, eventually, running
 
 from featurestore.errors import ConfigError, UnknownNameError
-from featurestore.service.keys import add_key, read_keys, remove_key
-from featurestore.service.options import KeyScope, Options
 from featurestore.service.run import serve
+from featurestore.service.runtime.keys import add_key, read_keys, remove_key
+from featurestore.service.runtime.options import KeyScope, Options
 
 PUSHED = {"push_source_name": "last_order", "df": {}}
 

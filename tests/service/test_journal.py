@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import ROW, eventually, running
 
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.service import served
-from featurestore.service.journal import Entry, Journal
+from featurestore.service.telemetry import served_log as served
+from featurestore.service.telemetry.journal import Entry, Journal
 
 
 def samples(client):

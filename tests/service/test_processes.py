@@ -15,7 +15,7 @@ from servers import free_port
 from serving import ROW, eventually
 
 from featurestore.service.app import create_worker
-from featurestore.service.options import VARIABLE, Options
+from featurestore.service.runtime.options import VARIABLE, Options
 
 PATH = "/v1/vectors/buying"
 

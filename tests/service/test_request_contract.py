@@ -13,7 +13,7 @@ from serving import ROW, running
 import featurestore
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.service.requests import promised_type
+from featurestore.service.api.request_types import promised_type
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
 ALLOWED = "allowed are basket: Float64, not_null, finite, not_equal_to(13), greater_than_or_equal_to(0), less_than(10000)"

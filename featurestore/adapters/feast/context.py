@@ -13,7 +13,7 @@ import polars as pl
 from featurestore.config import Settings, load_settings
 from featurestore.definitions.catalog import Catalog, load_catalog
 from featurestore.errors import ContractError
-from featurestore.quality.row_gate import refuse, row_gate
+from featurestore.quality.gate.row_gate import refuse, row_gate
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from featurestore.adapters.feast.protos import moment
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
-from featurestore.quality.gate import admit
-from featurestore.quality.request_gate import RequestGate
-from featurestore.quality.view_rows import inspect_view
+from featurestore.quality.gate.inspection import admit
+from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout

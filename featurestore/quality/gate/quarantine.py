@@ -1,0 +1,27 @@
+"""Rows that broke a contract: kept, with the rules they broke, never silently away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.storage.files import sink_parquet, write_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.quality.gate.inspection import Inspection
+    from featurestore.storage.layout import Layout
+
+
+def keep(inspection: Inspection, layout: Layout, name: str, path: Path) -> None:
+    """Write the rows that passed to `path`, the others to quarantine, and the verdict."""
+    sink_parquet(inspection.passing, path)
+    sink_parquet(inspection.failing, layout.quarantine(name))
+    write_record(inspection.verdict.record(), layout.verdict(name))
+
+
+def refuse(inspection: Inspection, layout: Layout, name: str) -> None:
+    """Write the broken rows and the verdict of a refused dataset beside the data, which stay as they are."""
+    folder = layout.refused(name)
+    sink_parquet(inspection.failing, folder / "rows.parquet")
+    write_record(inspection.verdict.record(), folder / "verdict.json")

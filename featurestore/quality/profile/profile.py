@@ -1,0 +1,291 @@
+"""The profile of a dataset: what its values are, computed part by part and added up.
+
+The same rows give the same profile, in whatever parts they come, so that a new partition costs its own rows only and DVC
+can track the file. Values are told apart by Polars' hash, which is the same within one version of Polars: profiles of two
+versions do not add up, and say so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import ContractError
+from featurestore.quality.profile.column_profile import (
+    MOST_VALUES,
+    STEPS,
+    ColumnProfile,
+    Values,
+    coarse,
+    signed,
+)
+from featurestore.quality.profile.exact_sum import FRACTION, ExactSum, binned, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from featurestore.definitions.contract import Contract
+
+ROWS_AT_ONCE = 1 << 20
+MOST_SAMPLED = 500
+_PATTERN = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """The rows of the smallest hashes: a fair sample of the distinct rows, for what one column does not tell.
+
+    Attributes
+    ----------
+    hashes
+        Of the rows, ascending.
+    columns
+        Their numbers, by column.
+    """
+
+    hashes: tuple[int, ...] = ()
+    columns: dict[str, tuple[float | None, ...]] = {}
+
+    def __add__(self, other: Sample) -> Sample:
+        rows: dict[int, tuple[float | None, ...]] = {}
+        names = tuple(self.columns or other.columns)
+        for part in (self, other):
+            rows |= zip(part.hashes, zip(*part.columns.values(), strict=True), strict=False)
+        kept = sorted(rows)[:MOST_SAMPLED]
+        return Sample(tuple(kept), {name: tuple(rows[h][i] for h in kept) for i, name in enumerate(names)})
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a dataset. ``a + b`` is what is known of the rows of both.
+
+    Attributes
+    ----------
+    engine
+        Version of Polars, whose hashes tell values apart.
+    segments
+        Rows by the values of the columns that the schema's metadata names as ``segments``.
+    """
+
+    dataset: str
+    engine: str
+    rows: int
+    columns: dict[str, ColumnProfile]
+    sample: Sample = Sample()
+    segments: dict[str, int] = {}
+
+    def __add__(self, other: Profile) -> Profile:
+        if self.engine != other.engine or list(self.columns) != list(other.columns):
+            raise ContractError(
+                f"{self.dataset}: profiles of {self.engine} and {other.engine}, or of other columns, do not add up",
+                hint="profile both anew",
+            )
+        keys = sorted({*self.segments, *other.segments})
+        return Profile(
+            dataset=self.dataset,
+            engine=self.engine,
+            rows=self.rows + other.rows,
+            columns={name: column + other.columns[name] for name, column in self.columns.items()},
+            sample=self.sample + other.sample,
+            segments={k: self.segments.get(k, 0) + other.segments.get(k, 0) for k in keys},
+        )
+
+    def correlations(self) -> dict[tuple[str, str], float]:
+        """Estimate rank correlations (Spearman) of each two columns of numbers, from the sampled rows."""
+        if len(self.sample.hashes) < 2:  # noqa: PLR2004
+            return {}
+        rows = pl.DataFrame(self.sample.columns)
+        names = rows.columns
+        pairs = {
+            (a, b): pl.corr(a, b, method="spearman") for i, a in enumerate(names) for b in names[i + 1 :]
+        }
+        if not pairs:
+            return {}
+
+        def both(a: str, b: str) -> pl.Expr:
+            return pl.col(a).is_not_null() & pl.col(b).is_not_null()
+
+        found = rows.select(
+            pl.corr(pl.col(a).filter(both(a, b)), pl.col(b).filter(both(a, b)), method="spearman").alias(
+                str(i)
+            )
+            for i, (a, b) in enumerate(pairs)
+        ).row(0)
+        return {pair: r for pair, r in zip(pairs, found, strict=True) if r is not None and r == r}  # noqa: PLR0124 - NaN
+
+
+def profile(
+    frame: pl.DataFrame | pl.LazyFrame,
+    *,
+    dataset: str,
+    contract: Contract | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Profile:
+    """Profile a dataset, a million rows at a time.
+
+    Parameters
+    ----------
+    contract
+        Says which columns are personal, and the segments by which rows are counted.
+    progress
+        Told the rows that are done.
+    """
+    personal = {c.name for c in contract.columns if c.personal} if contract else set()
+    segments = tuple(contract.metadata.get("segments", ())) if contract else ()
+    made = _part(frame.head(0).lazy().collect(), dataset, personal, segments)
+    for part in _parts(frame):
+        made = made + _part(part, dataset, personal, segments)
+        progress(made.rows)
+    return made
+
+
+def _parts(frame: pl.DataFrame | pl.LazyFrame) -> Iterable[pl.DataFrame]:
+    if isinstance(frame, pl.DataFrame):
+        return frame.iter_slices(ROWS_AT_ONCE)
+    return frame.collect_batches(chunk_size=ROWS_AT_ONCE)
+
+
+def _part(part: pl.DataFrame, dataset: str, personal: set[str], segments: tuple[str, ...]) -> Profile:
+    columns = {name: _column(part.get_column(name), personal=name in personal) for name in part.columns}
+    numbers = [name for name, column in columns.items() if column.kind == "number" and name not in personal]
+    return Profile(
+        dataset=dataset,
+        engine=f"polars {pl.__version__}",
+        rows=part.height,
+        columns=columns,
+        sample=_sample(part, numbers),
+        segments=_segments(part, segments),
+    )
+
+
+def _column(values: pl.Series, *, personal: bool) -> ColumnProfile:
+    dtype, there = values.dtype, values.drop_nulls()
+    if isinstance(dtype, pl.Duration):
+        there = there.dt.total_microseconds()
+    told: dict[str, Any] = {
+        "dtype": str(dtype),
+        "kind": "other",
+        "rows": values.len(),
+        "nulls": values.null_count(),
+        "values": _values(there, personal=personal),
+    }
+    if dtype.is_numeric() or isinstance(dtype, pl.Duration):
+        told |= _numbers(there, personal=personal)
+    elif isinstance(dtype, pl.Date | pl.Datetime):
+        told |= _moments(there, personal=personal)
+    elif isinstance(dtype, pl.Boolean):
+        told |= {"kind": "truth", "zeros": int((~there).sum())}
+    elif isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        told |= {"kind": "text"} | _lengths(there.cast(pl.String).str.len_chars())
+    elif isinstance(dtype, pl.List | pl.Array):
+        lengths = there.list.len() if isinstance(dtype, pl.List) else there.arr.len()
+        told |= {"kind": "list"} | _lengths(lengths)
+    return ColumnProfile(**told)
+
+
+def _numbers(there: pl.Series, *, personal: bool) -> dict[str, Any]:
+    floats = there.cast(pl.Float64)
+    finite = floats.filter(floats.is_finite())
+    groups = binned(finite, STEPS).rows()
+    whole = there.dtype.is_integer()
+    squares = (finite * finite).clip(upper_bound=1.7976931348623157e308)
+    least, most = (
+        (None, None)
+        if personal
+        else (there if whole else finite)
+        .to_frame()
+        .select(pl.first().min().alias("least"), pl.first().max().alias("most"))
+        .row(0)
+    )
+    return {
+        "kind": "number",
+        "odd": floats.len() - finite.len(),
+        "zeros": int((finite == 0).sum()),
+        "least": least,
+        "most": most,
+        "total": ExactSum.of(int(there.cast(pl.Int128).sum())) if whole else total(groups, STEPS),
+        "squares": total(binned(squares, FRACTION).rows(), FRACTION),
+        "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
+    }
+
+
+def _moments(there: pl.Series, *, personal: bool) -> dict[str, Any]:
+    zoned = isinstance(there.dtype, pl.Datetime) and there.dtype.time_zone is not None
+    there = there.dt.convert_time_zone("UTC") if zoned else there
+    days = there.to_frame("day").group_by(pl.col("day").dt.strftime("%Y-%m-%d")).len().sort("day")
+    least, most = (None, None) if personal else (_told(there.min()), _told(there.max()))
+    return {
+        "kind": "moment",
+        "least": least,
+        "most": most,
+        "days": {} if personal else coarse(dict(days.rows())),
+    }
+
+
+def _lengths(lengths: pl.Series) -> dict[str, Any]:
+    groups = binned(lengths.cast(pl.Float64), STEPS).rows()
+    return {
+        "least": lengths.min(),
+        "most": lengths.max(),
+        "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
+    }
+
+
+def _values(there: pl.Series, *, personal: bool) -> Values:
+    if isinstance(there.dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object | pl.Null):
+        return Values()
+    if there.dtype.is_float():
+        there = there + 0.0
+    hashes = there.hash()
+    distinct, below = hashes.unique(), None
+    if distinct.len() > MOST_VALUES:
+        below = int(distinct.bottom_k(MOST_VALUES + 1).max())  # type: ignore[arg-type]
+        there, hashes = there.filter(hashes < below), hashes.filter(hashes < below)
+    groups = (
+        pl.DataFrame({"hash": hashes, "value": there})
+        .group_by("hash")
+        .agg(pl.col("value").first(), count=pl.len())
+        .sort("hash")
+    )
+    return Values(tuple((h, None if personal else _told(v), n) for h, v, n in groups.rows()), below)
+
+
+def _told(value: Any) -> Any:
+    """Bring a value into a form that JSON knows."""
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
+    if not numbers:
+        return Sample()
+    hashes = part.select(pl.struct(pl.all()).hash().alias("hash")).to_series()
+    bound = hashes.bottom_k(min(MOST_SAMPLED * 4, hashes.len())).max()
+    kept = hashes <= bound if bound is not None else hashes.is_null()
+    rows = (
+        part.select(_finite(pl.col(name).to_physical().cast(pl.Float64)).alias(name) for name in numbers)
+        .with_columns(hashes.alias("__hash__"))
+        .filter(kept)
+        .unique("__hash__", keep="first", maintain_order=True)
+        .sort("__hash__")
+        .head(MOST_SAMPLED)
+    )
+    columns = {name: tuple(rows[name].to_list()) for name in numbers}
+    return Sample(tuple(rows["__hash__"].to_list()), columns)
+
+
+def _finite(number: pl.Expr) -> pl.Expr:
+    # -0.0 and 0.0 are one value, and have one hash.
+    return pl.when(number == 0).then(0.0).when(number.is_finite()).then(number)
+
+
+def _segments(part: pl.DataFrame, segments: tuple[str, ...]) -> dict[str, int]:
+    if not segments:
+        return {}
+    name = pl.concat_str([pl.col(s).cast(pl.String).fill_null("(missing)") for s in segments], separator=", ")
+    return dict(part.group_by(name.alias("segment")).len().sort("segment").rows())

@@ -1,0 +1,1 @@
+"""What the server answers: endpoints, bodies, errors and the OpenAPI document."""

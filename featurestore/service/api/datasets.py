@@ -1,0 +1,246 @@
+"""Datasets over HTTP: rows that are sent are judged by a dataset's contract; what is known of datasets is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Meta, structs
+
+from featurestore.adapters.bodies import FORMATS, legible, scan_body
+from featurestore.adapters.files import FileReader
+from featurestore.data_quality import Quality
+from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.source import Source
+from featurestore.operations.judge import environments_of, judge, keep_judged
+from featurestore.quality.change.history import Run
+from featurestore.quality.gate.verdict import Verdict
+from featurestore.report.records import records_of
+from featurestore.service.api.problems import RefusedError
+
+if TYPE_CHECKING:
+    from featurestore.definitions.catalog import Node
+    from featurestore.definitions.contract import Contract
+    from featurestore.service.app import Call
+    from featurestore.service.runtime.uploads import Upload
+
+T = TypeVar("T")
+MOST_RUNS = 10_000
+ENCODINGS = frozenset({"", "utf-8", "utf8", "us-ascii"})
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of rows that were sent.
+
+    Attributes
+    ----------
+    id
+        Names the folder in ``data/uploads`` that holds the verdict and the bad rows.
+    quarantine
+        Where the bad rows lie, seen from the project's folder; null: there are none.
+    """
+
+    id: str
+    dataset: str
+    quarantine: str | None
+    verdict: Verdict
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """A source, dataset or feature view.
+
+    Attributes
+    ----------
+    kind
+        ``"source"``, ``"dataset"`` or ``"feature view"``.
+    contract
+        Name of its schema.
+    verdict
+        The last verdict on the project's own data; null: they were not judged yet.
+    """
+
+    name: str
+    kind: str
+    contract: str
+    description: str
+    verdict: Verdict | None
+
+
+class Datasets(msgspec.Struct, frozen=True):
+    """All datasets."""
+
+    release: str
+    datasets: list[Dataset]
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """What each run found of a dataset, the newest last."""
+
+    dataset: str
+    runs: list[Run]
+
+
+class ValidateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be said of an upload besides its rows."""
+
+    environment: str | None = None
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of a history."""
+
+    most: Annotated[int, Meta(ge=1, le=MOST_RUNS)] = 100
+
+
+async def validate(call: Call) -> bytes:
+    """Answer ``POST /v1/datasets/{dataset}/validate``: whatever the verdict, it is an answer."""
+    _permit(call)
+    node, asked = _node(call), _query(call, ValidateQuery)
+    known = environments_of(node.contract)
+    if asked.environment is not None and asked.environment not in known:
+        raise RefusedError(
+            422, "InvalidRequest", "there is no such environment", hint=f"known: {', '.join(known)}"
+        )
+    media, state = _media(dict(call.scope["headers"])), call.state
+    work = partial(
+        _judged,
+        node=node,
+        media=media,
+        environment=asked.environment,
+        quality=_quality(call),
+        root=state.options.root,
+    )
+    found = await state.uploads.judged(state.layout.uploads(node.name), call.receive, work)
+    call.entry.verdict, call.entry.rows = found.verdict, found.verdict.rows_in
+    return msgspec.json.encode(found)
+
+
+async def history(call: Call) -> bytes:
+    """Answer ``GET /v1/datasets/{dataset}/history``."""
+    _permit(call)
+    node, asked = _node(call), _query(call, HistoryQuery)
+    runs = await asyncio.to_thread(_quality(call).history, node.name)
+    told = [_discreet_run(run, node.contract) for run in runs[-asked.most :]]
+    return msgspec.json.encode(History(dataset=node.name, runs=told))
+
+
+async def listing(call: Call) -> bytes:
+    """Answer ``GET /v1/datasets``."""
+    _permit(call)
+    return await asyncio.to_thread(_listed, call)
+
+
+def _listed(call: Call) -> bytes:
+    nodes, layout = call.serving.project.catalog.nodes.values(), call.state.layout
+    records = [records_of(node, layout, made_by="featurestore validate") for node in nodes]
+    datasets = [
+        Dataset(
+            name=of.name,
+            kind=_kind(of.node),
+            contract=of.node.contract.name,
+            description=of.node.description,
+            verdict=discreet(of.verdict, of.node.contract) if of.judged else None,
+        )
+        for of in records
+    ]
+    return msgspec.json.encode(Datasets(call.serving.release, datasets))
+
+
+def _judged(
+    upload: Upload, *, node: Node, media: str, environment: str | None, quality: Quality, root: str
+) -> Judged:
+    rows = scan_body(upload.body, media, node)
+    with legible(node, media):
+        inspection = judge(node, rows, quality.around(node.name), environment=environment)
+    bad = keep_judged(inspection, upload.found)
+    place = upload.keep()
+    lies = None if bad is None or place is None else os.path.relpath(place / bad.name, Path(root).resolve())
+    return Judged(
+        id=upload.id,
+        dataset=node.name,
+        quarantine=lies,
+        verdict=discreet(inspection.verdict.record(), node.contract),
+    )
+
+
+def discreet(verdict: Verdict, contract: Contract) -> Verdict:
+    """Leave out what a verdict says of the values of personal columns: the mean of a few is as good as a value."""
+    means = tuple(f"{column.name}.mean(" for column in contract.columns if column.personal)
+    if not means:
+        return verdict
+    return structs.replace(
+        verdict,
+        rules=tuple(
+            structs.replace(count, examples=()) if count.rule.startswith(means) else count
+            for count in verdict.rules
+        ),
+        measured={name: value for name, value in verdict.measured.items() if not name.startswith(means)},
+    )
+
+
+def _discreet_run(run: Run, contract: Contract) -> Run:
+    personal = [column.name for column in contract.columns if column.personal]
+    hidden, means = {f"mean.{name}" for name in personal}, tuple(f"{name}.mean(" for name in personal)
+    if not personal:
+        return run
+    told = {n: value for n, value in run.metrics.items() if n not in hidden and not n.startswith(means)}
+    return structs.replace(run, metrics=told)
+
+
+def _kind(node: Node) -> str:
+    if isinstance(node, Source):
+        return "source"
+    return "feature view" if isinstance(node, FeatureView) else "dataset"
+
+
+def _permit(call: Call) -> None:
+    caller = call.scope["caller"]
+    if caller is not None and caller.services:
+        raise RefusedError(
+            403,
+            "Forbidden",
+            f"API key {caller.name!r} is for {', '.join(caller.services)}, and not for datasets",
+            hint="use a key that is for no services: featurestore key add NAME --scope validate",
+        )
+
+
+def _quality(call: Call) -> Quality:
+    """Ask about the definitions that are served, beside the project's own data: a release has none but features."""
+    project = call.serving.project
+    return Quality(project.settings, project.catalog, call.state.layout, FileReader())
+
+
+def _node(call: Call) -> Node:
+    return call.serving.project.catalog.node(call.scope["path_params"]["dataset"])
+
+
+def _query(call: Call, kind: type[T]) -> T:
+    given = dict(parse_qsl(call.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return msgspec.convert(given, kind, strict=False)
+
+
+def _media(headers: dict[bytes, bytes]) -> str:
+    """Read of which format a body is.
+
+    Raises
+    ------
+    RefusedError
+        If none is named that can be read, or the body is packed.
+    """
+    given = headers.get(b"content-type", b"").decode("latin-1").lower()
+    media, _, parameters = given.partition(";")
+    charset = dict(part.strip().partition("=")[::2] for part in parameters.split(";")).get("charset", "")
+    packed = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
+    if media.strip() not in FORMATS or charset.strip('"') not in ENCODINGS or packed != "identity":
+        raise RefusedError(
+            415,
+            "UnsupportedMediaType",
+            "the body is of no format that can be read",
+            hint=f"send it as it is, text in UTF-8, with Content-Type {', '.join(FORMATS)}",
+        )
+    return media.strip()

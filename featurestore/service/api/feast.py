@@ -1,0 +1,275 @@
+"""Feast's wire format, so that an application that talks to Feast's feature server changes a URL.
+
+Read off Feast 0.67's server, and compared with it in the tests. Moments travel as whole seconds since 1970, features as
+columns; statuses are names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import ContractError
+from featurestore.service.api.request_types import json_type
+from featurestore.timing.epoch import EPOCH, in_utc, moment_of
+from featurestore.timing.join import Status
+from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.feature_view import FeatureView
+    from featurestore.vectors.reader import Vectors
+
+NAMES: Final = {status.value: status.name for status in Status}
+NO_EVENT: Final = "1970-01-01T00:00:00Z"
+PUSHED: Final = ("online", "online_and_offline")
+
+
+class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for features of entities given as columns.
+
+    Attributes
+    ----------
+    features
+        As ``view:feature``; or `feature_service` names a service.
+    """
+
+    entities: dict[str, list[Any]]
+    feature_service: str | None = None
+    features: list[str] = []
+    full_feature_names: bool = False
+    include_feature_view_version_metadata: bool = False
+
+
+class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Push rows, given as columns, to a feature view: always for training and serving alike.
+
+    Attributes
+    ----------
+    push_source_name
+        The feature view.
+    to
+        ``online`` or ``online_and_offline``, which mean the same here; ``offline`` alone is refused.
+    """
+
+    push_source_name: str
+    df: dict[str, list[Any]]
+    to: str = "online"
+    allow_registry_cache: bool = True
+    transform_on_write: bool = True
+
+
+class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Write rows as Feast's remote online store does; the same as a push."""
+
+    feature_view_name: str
+    df: dict[str, list[Any]]
+    allow_registry_cache: bool = True
+    transform_on_write: bool = True
+
+
+class FeatureColumn(msgspec.Struct, frozen=True):
+    """One feature of all rows; a missing event is 1970-01-01T00:00:00Z."""
+
+    values: Sequence[Any]
+    statuses: list[str]
+    event_timestamps: list[str]
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """Names of the columns."""
+
+    feature_names: list[str]
+
+
+class OnlineResponse(msgspec.Struct, frozen=True):
+    """The entity keys, then the features, each a column."""
+
+    results: list[FeatureColumn]
+    metadata: Metadata
+
+
+class Wire:
+    """Feast's columns to rows of a service and back, all that does not depend on the request made ready once."""
+
+    def __init__(self, service: FeatureService, columns: Sequence[str]) -> None:
+        schema = {**service.key_schema, **service.request_schema}
+        self._where = f"entities for {service.name!r}"
+        self._columns = {name: Column(self._where, name, schema[name]) for name in columns}
+        self._keys = len(service.key_schema)
+        origin = {name: selection.label for selection in service.selections for name in selection.names}
+        views = [selection.label for selection in service.reads]
+        self._features = [
+            (views.index(origin[name]) if name in origin else None, _plain(name, dtype))
+            for name, dtype in service.feature_schema.items()
+        ]
+        keys, names, full = list(service.key_schema), service.feature_names, service.full_names
+        self._names = Metadata([*keys, *names])
+        self._full_names = Metadata([*keys, *(full[name] for name in names)])
+
+    def rows(self, columns: dict[str, list[Any]], *, most: int) -> list[tuple[Any, ...]]:
+        """Turn the columns of a request into rows, in the order of the reader's columns.
+
+        Raises
+        ------
+        ContractError
+            If a column is missing, unknown, of another length or holds a value of another type.
+        """
+        wanted = self._columns
+        if columns.keys() != wanted.keys():
+            missing = [name for name in wanted if name not in columns]
+            unknown = [name for name in columns if name not in wanted]
+            fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
+            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
+        height = _height(self._where, columns)
+        if height > most:
+            raise ContractError(f"{self._where}: {height:,} rows, more than {most:,}", hint="ask in batches")
+        return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
+
+    def answer(self, found: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
+        """Set what was found in Feast's columns.
+
+        Raises
+        ------
+        ContractError
+            If a value cannot travel so: a moment with a fraction of a second.
+        """
+        height = len(rows)
+        # What many columns share is encoded once: the events of a view, and statuses.
+        nothing = _encoded([NO_EVENT] * height)
+        stamps = [
+            _encoded([NO_EVENT if event is None else moment_of(event) for event in events])
+            for events in found.events
+        ]
+        said: dict[tuple[int, ...], Any] = {}
+        present = (Status.PRESENT.value,) * height
+        said[present] = _encoded([NAMES[status] for status in present])
+        results = [
+            FeatureColumn(column, said[present], nothing)
+            for column in _turned(rows, len(self._columns))[: self._keys]
+        ]
+        width = len(self._features)
+        for (view, plain), values, statuses in zip(
+            self._features, _turned(found.values, width), _turned(found.statuses, width), strict=True
+        ):
+            if statuses not in said:
+                said[statuses] = _encoded([NAMES[status] for status in statuses])
+            results.append(
+                FeatureColumn(
+                    values if plain is None else [None if v is None else plain(v) for v in values],
+                    said[statuses],
+                    nothing if view is None else stamps[view],
+                )
+            )
+        return OnlineResponse(results, self._full_names if full_names else self._names)
+
+
+def _encoded(values: list[Any]) -> Any:
+    return msgspec.Raw(msgspec.json.encode(values))
+
+
+def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+class Column:
+    """Reads one column of a request in its dtype; moments as Feast reads them.
+
+    These are seconds since 1970, or text, which is UTC if it does not say.
+    """
+
+    def __init__(self, where: str, name: str, dtype: pl.DataType) -> None:
+        self._where, self._name, self._dtype = where, name, dtype
+        self._moment = isinstance(dtype, pl.Datetime)
+        self._kind: Any = list[(datetime | int if self._moment else json_type(dtype)) | None]  # type: ignore[misc]
+
+    def read(self, values: list[Any]) -> list[Any]:
+        """Read the values of a request.
+
+        Raises
+        ------
+        ContractError
+            If one is of another type.
+        """
+        try:
+            found: list[Any] = msgspec.convert(values, self._kind, builtin_types=())
+        except msgspec.ValidationError as error:
+            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
+        try:
+            return [_moment(value) for value in found] if self._moment else found
+        except OverflowError as error:
+            raise ContractError(
+                f"{self._where}: {self._name!r}: a moment lies outside the years 1 to 9999",
+                hint="a number is seconds since 1970, in UTC",
+            ) from error
+
+
+def _height(where: str, columns: dict[str, list[Any]]) -> int:
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise ContractError(f"{where}: the columns have different lengths: {sorted(lengths)}")
+    return max(lengths, default=0)
+
+
+def _moment(value: datetime | int | None) -> datetime | None:
+    if isinstance(value, int):
+        return moment_of(value * 1_000_000)
+    return value if value is None else in_utc(value)
+
+
+def pushed_rows(view: FeatureView, columns: dict[str, list[Any]]) -> pl.DataFrame:
+    """Read the columns of a push as rows of a view, in its dtypes; moments that name no time zone are UTC.
+
+    Raises
+    ------
+    ContractError
+        If a column cannot be read as its dtype, or the columns differ in length.
+    """
+    where = f"rows pushed to {view.name!r}"
+    created = {"created": "created_timestamp"} if "created_timestamp" not in columns else {}
+    given = {created.get(name, name): values for name, values in columns.items()}
+    schema = {
+        **view.key_schema,
+        "event_timestamp": UTC_MICROSECONDS,
+        "created_timestamp": UTC_MICROSECONDS,
+        **view.feature_schema,
+    }
+    if unknown := [name for name in given if name not in schema]:
+        raise ContractError(f"{where}: there is no column {unknown[0]!r}", hint=f"known: {', '.join(schema)}")
+    _height(where, given)
+    read = {name: Column(where, name, schema[name]).read(values) for name, values in given.items()}
+    try:
+        return pl.DataFrame(read, schema={name: schema[name] for name in given})
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise ContractError(f"{where}: {str(error).splitlines()[0]}") from error
+
+
+def _plain(name: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:
+    """Return what makes a value what Feast's JSON has for it; None: it is that already."""
+    if isinstance(dtype, pl.List | pl.Array):
+        inner = _plain(name, pl.Series(dtype=dtype.inner).dtype)
+        return None if inner is None else lambda values: [inner(value) for value in values]
+    if isinstance(dtype, pl.Datetime):
+        return lambda value: _seconds(name, value)
+    if isinstance(dtype, pl.Date):
+        return lambda value: (value - date(1970, 1, 1)).days * 86_400
+    if isinstance(dtype, pl.Decimal) or dtype == pl.UInt64:
+        return lambda value: str(Decimal(value))
+    return None
+
+
+def _seconds(name: str, value: datetime) -> int:
+    ticks = (value - EPOCH).total_seconds()
+    if value.microsecond:
+        raise ContractError(
+            f"feature {name!r}: Feast's wire has whole seconds and cannot carry a fraction of one",
+            hint="ask POST /v1/vectors for it, or round it in the view",
+        )
+    return int(ticks)

@@ -1,0 +1,92 @@
+"""The JSON that a feature service is asked with, as a type: decoding it is checking its types.
+
+What the contracts of request values promise beyond that is checked by their gate, which says the same everywhere; the
+type that is published says as much of it as JSON Schema can.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+import polars as pl
+from msgspec import Meta
+
+from featurestore.service.api.json_schema import promises
+from featurestore.values.table import integer_limits
+
+if TYPE_CHECKING:
+    from featurestore.definitions.contract import Column
+    from featurestore.definitions.feature_service import FeatureService
+
+_SCALARS: Final[dict[type[pl.DataType], Any]] = {
+    pl.String: str,
+    pl.Boolean: bool,
+    pl.Binary: bytes,
+    pl.Float32: float,
+    pl.Float64: float,
+    pl.Date: date,
+    pl.Decimal: Decimal,
+    pl.UInt64: Annotated[int, Meta(ge=0)],
+}
+
+
+def json_type(dtype: pl.DataType) -> Any:
+    """Return the type that msgspec reads a value of a dtype as: of integers the range, of moments the time zone."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return list[json_type(pl.Series(dtype=dtype.inner).dtype) | None]  # type: ignore[misc]
+    if isinstance(dtype, pl.Datetime):
+        return Annotated[datetime, Meta(tz=True)]
+    if type(dtype) in _SCALARS:
+        return _SCALARS[type(dtype)]
+    low, high = integer_limits(dtype)
+    return Annotated[int, Meta(ge=low, le=high)]
+
+
+def promised_type(column: Column) -> Any:
+    """Return the type of a request value under its contract, for publication."""
+    kind, said = json_type(column.dtype), promises(column)
+    if column.dtype.is_integer():
+        low, high = integer_limits(column.dtype)
+        kind, said = int, {"minimum": low, "maximum": high} | said
+    kind = Annotated[kind, Meta(extra_json_schema=said)]
+    nullable = column.nullable and all(check.ignore_na or check.raise_warning for check in column.checks)
+    return kind | None if nullable else kind
+
+
+def request_type(service: FeatureService, *, most: int, promised: bool = False) -> type[Any]:
+    """Make the type of a request to a service: ``rows`` of keys and request values, and ``as_of`` what moment.
+
+    Parameters
+    ----------
+    most
+        Rows in one request.
+    promised
+        True: with what the contracts of request values promise, for publication.
+    """
+    schema = {**service.key_schema, **service.request_schema}
+    types = {name: json_type(dtype) | None for name, dtype in schema.items()}
+    if promised:
+        contracts = [view.request for view in service.on_demand if view.request.policy.on_invalid != "warn"]
+        types |= {column.name: promised_type(column) for contract in contracts for column in contract.columns}
+    # Columns need not be names that Python knows.
+    names = {f"_{i}": name for i, name in enumerate(schema)}
+    row = msgspec.defstruct(
+        f"{service.name}_row",
+        [(field, types[name]) for field, name in names.items()],
+        rename=names,
+        forbid_unknown_fields=True,
+        frozen=True,
+        gc=False,
+    )
+    return msgspec.defstruct(
+        f"{service.name}_request",
+        [
+            ("rows", Annotated[list[row], Meta(max_length=most)]),  # type: ignore[valid-type]
+            ("as_of", Annotated[datetime, Meta(tz=True)] | None, None),
+        ],
+        forbid_unknown_fields=True,
+        frozen=True,
+    )

@@ -1,0 +1,1 @@
+"""How the server runs: options, keys, limits, threads and reloads."""

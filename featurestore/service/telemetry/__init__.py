@@ -1,0 +1,1 @@
+"""What the server tells of itself: log lines, metrics and the served-feature log."""
