@@ -180,13 +180,13 @@ def hurt_store(store: RedisServer | PostgresServer, chance: random.Random) -> No
     time.sleep(1)
 
 
-def run(store: RedisServer | PostgresServer | None, seconds: float, *, remember: int) -> None:
+def run(store: RedisServer | PostgresServer | None, seconds: float, *, stale_cache_keys: int) -> None:
     """Serve one store under load and faults, and print what was seen."""
     if store is not None:
         store.start()
     project = make_shop(store)
     told, ending, version, rounds = [Told() for _ in range(CALLERS)], threading.Event(), 1, 0
-    with serving(project.settings.root, "--timeout", "1", "--remember", str(remember)) as port:
+    with serving(project.settings.root, "--timeout", "1", "--remember", str(stale_cache_keys)) as port:
         url = f"http://127.0.0.1:{port}"
         callers = [
             threading.Thread(target=ask, args=(url, one, lambda: range(1, version + 1), ending, seed))
@@ -237,9 +237,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=90)
     seconds = parser.parse_args().seconds
-    for kind, remember in ((None, 0), (RedisServer, 0), (PostgresServer, 0), (RedisServer, 10_000)):
+    for kind, stale_cache_keys in ((None, 0), (RedisServer, 0), (PostgresServer, 0), (RedisServer, 10_000)):
         home = Path(mkdtemp())
-        run(None if kind is None else kind(str(home)), seconds, remember=remember)
+        run(None if kind is None else kind(str(home)), seconds, stale_cache_keys=stale_cache_keys)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from featurestore.quality.gate.verdict import Verdict
 from featurestore.quality.profile.assess import Assessment, assess
 from featurestore.quality.profile.profile import Profile
 from featurestore.quality.profile.suggest import suggest
-from featurestore.quality.rules.expectations import Surroundings
+from featurestore.quality.rules.expectations import ValidationContext
 from featurestore.storage.files import read_lines, read_record
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ class Quality:
                 hint="mend the source, or the function that computes it",
             )
         root, around = self._settings.root, self.around(name)
-        return resubmit(source, mended, root, self._layout, reader=self._reader, surroundings=around)
+        return resubmit(source, mended, root, self._layout, reader=self._reader, context=around)
 
-    def around(self, name: str) -> Surroundings:
+    def around(self, name: str) -> ValidationContext:
         """Say what is known besides a dataset's rows."""
         runs = read_lines(self._layout.history(name), Run)
         volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
@@ -179,7 +179,7 @@ class Quality:
         def dataset(other: str) -> pl.LazyFrame:
             return scan(self._catalog.node(other), self._layout)
 
-        return Surroundings(self._settings.now(), dataset, volumes[-10:])
+        return ValidationContext(self._settings.now(), dataset, volumes[-10:])
 
     def _before(self, name: str) -> Profile | None:
         path = self._layout.profile_before(name)

@@ -29,10 +29,10 @@ from featurestore.operations.get_online import online
 from featurestore.operations.materialize import MaterializeRecord, MaterializeRun, Progress, materialize
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.push import push
-from featurestore.operations.release import Release, current, go_back, publish
+from featurestore.operations.release import Release, current, release_project, rollback
 from featurestore.operations.replay import replay
 from featurestore.operations.report import Summary, report, summarize
-from featurestore.operations.training_set import TrainingManifest, build_training_set
+from featurestore.operations.training_set import TrainingManifest, training_set
 from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.files import append_line, scan_parquet, write_record
@@ -111,7 +111,7 @@ class Project:
             building.scan(node, self.layout),
             node.contract,
             dataset=name,
-            surroundings=self.quality.around(name),
+            context=self.quality.around(name),
         )
         require(inspection.verdict)
         return inspection.verdict
@@ -224,7 +224,7 @@ class Project:
 
     def training_set(self, name: str) -> TrainingManifest:
         """Build a training set."""
-        return build_training_set(self.catalog.training_set(name), self.catalog, self.layout, self._engine)
+        return training_set(self.catalog.training_set(name), self.catalog, self.layout, self._engine)
 
     def materialize(
         self,
@@ -276,11 +276,11 @@ class Project:
     def release(self, *, keep: int = 5) -> Release:
         """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
         make = partial(open_store, create=True)
-        return publish(self.settings, self.catalog, self.store(), make, keep=keep)
+        return release_project(self.settings, self.catalog, self.store(), make, keep=keep)
 
     def rollback(self, to: str | None = None) -> str:
         """Serve the former release (or the one named) from now on; returns its name."""
-        return go_back(self.layout, to, open_store)
+        return rollback(self.layout, to, open_store)
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.column_profile import ColumnProfile
     from featurestore.quality.profile.profile import Profile
 
-MOST = 12
+MAX_ITEMS = 12
 STRONG = 0.5
 
 
@@ -33,10 +33,10 @@ def profile_text(found: Profile) -> str:
         key=lambda told: -abs(told[0]),
     )
     if strong:
-        lines.append("rank correlations: " + ", ".join(f"{a} {b} {r:+.2f}" for r, a, b in strong[:MOST]))
+        lines.append("rank correlations: " + ", ".join(f"{a} {b} {r:+.2f}" for r, a, b in strong[:MAX_ITEMS]))
     if found.segments:
         lines.append(
-            "rows by segment: " + ", ".join(f"{k} {n:,}" for k, n in list(found.segments.items())[:MOST])
+            "rows by segment: " + ", ".join(f"{k} {n:,}" for k, n in list(found.segments.items())[:MAX_ITEMS])
         )
     return "\n".join(lines)
 
@@ -50,7 +50,7 @@ def comparison_text(found: Comparison) -> str:
         lines.append(table(rows))
     else:
         lines.append("schema: the same")
-    drifted = [f"drift of {c.column} is {c.decided}: {'; '.join(c.reasons)}" for c in found.drifted]
+    drifted = [f"drift of {c.column} is {c.severity}: {'; '.join(c.reasons)}" for c in found.drifted]
     values = found.values
     if values is None:
         lines.append("values: not compared, no key tells rows apart; name one with --key")

@@ -115,9 +115,9 @@ def quarantine(
     opened = opened_at(project)
     rows = opened.quality.quarantined(name)
     if out is not None:
-        from featurestore.operations.mend import write_for_mending  # noqa: PLC0415
+        from featurestore.operations.mend import write_rows_to_correct  # noqa: PLC0415
 
-        write_for_mending(rows, out)
+        write_rows_to_correct(rows, out)
         told = f"{rows.height:,} rows in {out}; mend them, then run: featurestore resubmit {name} {out}"
         Output(json).result({"rows": rows.height, "file": str(out)}, told)
         return

@@ -43,7 +43,7 @@ def drift(
         raise typer.BadParameter("name a second dataset, or say --days")
     found = opened_at(project).quality.drift(before, after, by=by, days=days, at=at)
     Output(json).result(found, drift_text(found))
-    if strict and found.decided == "strong":
+    if strict and found.severity == "strong":
         from featurestore.errors import ContractError  # noqa: PLC0415
 
         raise ContractError(
@@ -85,25 +85,25 @@ def drift_text(found: Drift) -> str:
     sides = (
         f"{name} ({rows:,} rows)" for name, rows in zip((found.before, found.after), found.rows, strict=True)
     )
-    lines = [f"{' -> '.join(sides)}: drift is {found.decided}", *_columns_text(found)]
+    lines = [f"{' -> '.join(sides)}: drift is {found.severity}", *_columns_text(found)]
     for side, names in (("before", found.only_before), ("after", found.only_after)):
         if names:
             lines.append(f"only {side}, not compared: {', '.join(names)}")
     for value, part in found.slices.items():
-        if part.decided != "none" or not all(part.rows):
-            lines += ["", f"{found.by} {value} ({part.rows[0]:,} -> {part.rows[1]:,} rows): {part.decided}"]
+        if part.severity != "none" or not all(part.rows):
+            lines += ["", f"{found.by} {value} ({part.rows[0]:,} -> {part.rows[1]:,} rows): {part.severity}"]
             lines += _columns_text(part)
-    if calm := [value for value, part in found.slices.items() if part.decided == "none" and all(part.rows)]:
+    if calm := [value for value, part in found.slices.items() if part.severity == "none" and all(part.rows)]:
         lines += ["", f"no drift where {found.by} is {', '.join(calm)}"]
     return "\n".join(lines)
 
 
 def _columns_text(found: Drift) -> list[str]:
     rows = [
-        (column.column, column.decided, "; ".join(column.reasons))
-        for decided in ("strong", "some", "none")
+        (column.column, column.severity, "; ".join(column.reasons))
+        for severity in ("strong", "some", "none")
         for column in found.columns
-        if column.decided == decided and column.reasons
+        if column.severity == severity and column.reasons
     ]
     calm = len(found.columns) - len(rows)
     lines = [table([("column", "drift", "why"), *rows])] if rows and all(found.rows) else []

@@ -36,7 +36,7 @@ def serve(
     ] = 300.0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at once; more get 503.")] = 256,
     threads: Annotated[int, typer.Option(min=1, help="Lookups in a remote store at once.")] = 16,
-    remember: Annotated[
+    stale_cache_keys: Annotated[
         int, typer.Option(min=0, help="Keys whose last values answer, marked stale, while the store is away.")
     ] = 0,
     log_features: Annotated[
@@ -48,7 +48,7 @@ def serve(
     ] = True,
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file.", show_default=False)] = None,
-    keyless: Annotated[
+    allow_anonymous: Annotated[
         bool, typer.Option("--keyless", help="Answer whoever asks although there are no API keys.")
     ] = False,
 ) -> None:
@@ -75,11 +75,11 @@ def serve(
         upload_timeout=upload_timeout,
         concurrency=concurrency,
         threads=threads,
-        remember=remember,
+        stale_cache_keys=stale_cache_keys,
         log_features=log_features,
         log_keys=log_keys,
         log_requests=log_requests,
-        keyless=keyless,
+        allow_anonymous=allow_anonymous,
         tls_certificate=None if tls_certificate is None else str(tls_certificate),
         tls_key=None if tls_key is None else str(tls_key),
     )

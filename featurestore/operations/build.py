@@ -9,8 +9,8 @@ from featurestore.definitions.source import Source
 from featurestore.operations.validate import settle
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.view_rows import inspect_view
-from featurestore.quality.profile.documentation import require_meaning
-from featurestore.quality.rules.expectations import NOWHERE, Surroundings
+from featurestore.quality.profile.documentation import require_documentation
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.storage.files import scan_parquet
 from featurestore.storage.views import scan_view
 
@@ -53,7 +53,7 @@ def build(
     catalog: Catalog,
     layout: Layout,
     engine: ComputeEngine,
-    surroundings: Surroundings = NOWHERE,
+    context: ValidationContext = NO_CONTEXT,
 ) -> Verdict:
     """Build one dataset or feature view from datasets already in place.
 
@@ -70,13 +70,13 @@ def build(
     DefinitionError
         If the function fails, or a column does not say what it means or in what unit it is.
     """
-    require_meaning(derived.contract, derived.name)
+    require_documentation(derived.contract, derived.name)
     rows = engine.transform(derived, [scan(node, layout) for node in catalog.inputs(derived)])
     if isinstance(derived, FeatureView):
-        inspection = inspect_view(derived, rows.lazy(), surroundings)
+        inspection = inspect_view(derived, rows.lazy(), context)
     else:
         key = derived.contract.key
         inspection = inspect(
-            rows.sort(key) if key else rows, derived.contract, dataset=derived.name, surroundings=surroundings
+            rows.sort(key) if key else rows, derived.contract, dataset=derived.name, context=context
         )
     return settle(inspection, derived.contract, layout, derived.name, path_of(derived, layout))

@@ -9,10 +9,10 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.quality.change.thresholds import check_bounds
-from featurestore.quality.gate.casting import conform
+from featurestore.quality.change.thresholds import check_thresholds
+from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.row_gate import row_gate
-from featurestore.quality.profile.documentation import require_meaning
+from featurestore.quality.profile.documentation import require_documentation
 from featurestore.quality.rules.contract_rules import rules_of
 from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
@@ -36,9 +36,9 @@ def check(catalog: Catalog) -> int:
     for node in (*catalog.nodes.values(), *catalog.training_sets.values()):
         check_expectations(node.contract, lambda name: catalog.node(name).contract.empty())
     for source in catalog.sources.values():
-        rules_of(source.contract, conform(source.contract.schema, source.contract, dataset=source.name))
-        check_bounds(source.contract)
-        require_meaning(source.contract, source.name)
+        rules_of(source.contract, cast_plan(source.contract.schema, source.contract, dataset=source.name))
+        check_thresholds(source.contract)
+        require_documentation(source.contract, source.name)
         count += 1
     for derived in (*catalog.build_order(), *catalog.training_sets.values()):
         _check_function(derived, derived.function, derived.inputs, derived.contract)
@@ -46,8 +46,8 @@ def check(catalog: Catalog) -> int:
     for view in catalog.on_demand.values():
         row_gate(view.request)
         for contract in (view.request, view.contract):
-            require_meaning(contract, f"on-demand view {view.name!r}")
-            check_bounds(contract)
+            require_documentation(contract, f"on-demand view {view.name!r}")
+            check_thresholds(contract)
         compute(view, pl.DataFrame(schema=view.input_schema))
         count += 1
     return count + len(catalog.services)
@@ -59,9 +59,9 @@ def _check_function(
     where = f"{KINDS[type(definition)]} {definition.name!r}"
     try:
         schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
-        rules_of(output, conform(schema, output, dataset=where))
-        check_bounds(output)
-        require_meaning(output, where)
+        rules_of(output, cast_plan(schema, output, dataset=where))
+        check_thresholds(output)
+        require_documentation(output, where)
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:

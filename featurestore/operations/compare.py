@@ -56,5 +56,5 @@ def compare(
         rows=(before.profile.rows, after.profile.rows),
         schema=schema_changes(before.promised.columns, after.promised.columns),
         values=value_changes(before.rows, after.rows, by, personal) if by and shared else None,
-        drifted=tuple(c for c in drift_between(before, after).columns if c.decided != "none"),
+        drifted=tuple(c for c in drift_between(before, after).columns if c.severity != "none"),
     )

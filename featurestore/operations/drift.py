@@ -12,7 +12,7 @@ import polars as pl
 from featurestore.errors import ContractError, UnknownNameError
 from featurestore.quality.change.binning import MISSING
 from featurestore.quality.change.drift import Drift, drift, strongest
-from featurestore.quality.gate.casting import as_declared
+from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
     from featurestore.operations.locate import Located
 
-MOST_SLICES = 100
+MAX_SLICES = 100
 _SLICE = "__slice__"
 
 
@@ -43,7 +43,9 @@ def drift_between(before: Located, after: Located, *, by: str | None = None) -> 
     names = (before.name, after.name)
     if by is None and all(side.contract is not None or contract is None for side in sides):
         return _named(drift(before.profile, after.profile, contract.columns if contract else ()), names)
-    rows = [s.rows if s.raw is None or contract is None else as_declared(s.raw, contract) for s in sides]
+    rows = [
+        s.rows if s.raw is None or contract is None else cast_known_columns(s.raw, contract) for s in sides
+    ]
     return _compared(rows[0], rows[1], contract, names, by)
 
 
@@ -108,8 +110,8 @@ def _compared(
         for value in sorted({*ones, *others})
     }
     whole = drift(one, other, declared)
-    decided = strongest([whole.decided, *(part.decided for part in found.values())])
-    return msgspec.structs.replace(whole, decided=decided, by=by, slices=found)
+    severity = strongest([whole.severity, *(part.severity for part in found.values())])
+    return msgspec.structs.replace(whole, severity=severity, by=by, slices=found)
 
 
 def _slices(
@@ -126,9 +128,9 @@ def _slices(
             made = profile(part, dataset=f"{by} {value}", contract=contract)
             found[str(value)] = found[str(value)] + made if value in found else made
             whole = whole + made
-            if len(found) > MOST_SLICES:
+            if len(found) > MAX_SLICES:
                 raise ContractError(
-                    f"{name}: {by!r} has more than {MOST_SLICES} values, too many to compare each",
+                    f"{name}: {by!r} has more than {MAX_SLICES} values, too many to compare each",
                     hint="slice by a column of fewer values",
                 )
     return whole, found

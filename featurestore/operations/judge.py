@@ -10,7 +10,7 @@ from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.inspection import Inspection, inspect
 from featurestore.quality.gate.view_rows import inspect_view
-from featurestore.quality.rules.expectations import NOWHERE, Surroundings
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.storage.files import sink_parquet, write_record
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ROWS, VERDICT = "rows.parquet", "verdict.json"
 
 
 def judge(
-    node: Node, rows: pl.LazyFrame, surroundings: Surroundings = NOWHERE, *, environment: str | None = None
+    node: Node, rows: pl.LazyFrame, context: ValidationContext = NO_CONTEXT, *, environment: str | None = None
 ) -> Inspection:
     """Check rows against the contract of a source, dataset or feature view.
 
@@ -47,11 +47,11 @@ def judge(
         rows = rows.drop(BROKEN_RULES, strict=False)
     _require_names(rows, contract, node.name)
     if not isinstance(node, FeatureView):
-        return inspect(rows, contract, dataset=node.name, surroundings=surroundings)
+        return inspect(rows, contract, dataset=node.name, context=context)
     if SOURCE_ROW not in rows.collect_schema():
         # Before they are sorted.
         rows = rows.with_row_index(SOURCE_ROW, offset=1)
-    return inspect_view(replace(node, contract=contract), rows, surroundings)
+    return inspect_view(replace(node, contract=contract), rows, context)
 
 
 def environments_of(contract: Contract) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from featurestore.storage.files import read_lines
-from featurestore.storage.online import bring_to
+from featurestore.storage.online import advance_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def materialize(
     StoreError
         If the store fails; it then holds what it held before.
     """
-    done = bring_to(
+    done = advance_to(
         until, view, layout, store, full=full, tell=lambda done, of: progress(view.name, done, of)
     )
     return Materialized(

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
-from featurestore.operations.validate import mended_path, validate
-from featurestore.quality.gate.corrections import PLACE, apply_mends, joined, read_mends, to_mend
+from featurestore.operations.validate import corrections_path, validate
+from featurestore.quality.gate.corrections import (
+    PLACE,
+    apply_corrections,
+    joined,
+    read_corrections,
+    rows_to_correct,
+)
 from featurestore.quality.gate.inspection import inspect
-from featurestore.quality.rules.expectations import NOWHERE, Surroundings
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.storage.files import aside, scan_parquet
 
 if TYPE_CHECKING:
@@ -36,10 +42,10 @@ def quarantined(name: str, layout: Layout, *, made_by: str) -> pl.DataFrame:
     return scan_parquet(kept, made_by=made_by).collect()
 
 
-def write_for_mending(rows: pl.DataFrame, path: Path) -> None:
+def write_rows_to_correct(rows: pl.DataFrame, path: Path) -> None:
     """Write rows in quarantine as a CSV file to be mended."""
     with aside(path) as partial:
-        to_mend(rows).write_csv(partial)
+        rows_to_correct(rows).write_csv(partial)
 
 
 def resubmit(
@@ -49,7 +55,7 @@ def resubmit(
     layout: Layout,
     *,
     reader: RawReader,
-    surroundings: Surroundings = NOWHERE,
+    context: ValidationContext = NO_CONTEXT,
 ) -> Verdict:
     """Let mended rows through the gate, in the place of those that they mend, and keep them beside the definitions.
 
@@ -64,10 +70,10 @@ def resubmit(
         raise MissingDataError(
             f"{mended}: not found", hint=f"featurestore quarantine {source.name} --out {mended}"
         )
-    kept, new = mended_path(source), read_mends(mended)
-    mends = joined(read_mends(kept), new) if kept.exists() else new
-    rows = apply_mends(reader.scan(source, root / source.path), mends, dataset=source.name)
-    inspection = inspect(rows, source.contract, dataset=source.name, surroundings=surroundings)
+    kept, new = corrections_path(source), read_corrections(mended)
+    corrections = joined(read_corrections(kept), new) if kept.exists() else new
+    rows = apply_corrections(reader.scan(source, root / source.path), corrections, dataset=source.name)
+    inspection = inspect(rows, source.contract, dataset=source.name, context=context)
     places = new.select(PLACE).cast(inspection.failing.select(PLACE).collect_schema())
     still = inspection.failing.join(places.lazy(), on=list(PLACE), how="semi").collect()
     if still.height:
@@ -80,5 +86,5 @@ def resubmit(
             hint=f"mend them in {mended}, and submit it again",
         )
     with aside(kept) as partial:
-        mends.write_csv(partial)
-    return validate(source, root, layout, reader, surroundings)
+        corrections.write_csv(partial)
+    return validate(source, root, layout, reader, context)

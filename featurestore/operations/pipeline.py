@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from featurestore.operations.build import path_of
-from featurestore.operations.validate import mended_path
+from featurestore.operations.validate import corrections_path
 from featurestore.quality.rules.expectations import referenced
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
     def told(name: str) -> list[Path]:
         return [layout.quarantine(name), layout.verdict(name), layout.contract(name), layout.profile(name)]
 
-    def mends(source: Source) -> list[str]:
-        path = mended_path(source)
+    def corrections(source: Source) -> list[str]:
+        path = corrections_path(source)
         return [relative(path)] if path.exists() else []
 
     def beside_it(contract: Contract) -> list[str]:
@@ -72,7 +72,7 @@ def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # no
             "deps": [
                 *code(source),
                 relative(source.location(root / source.path)[0]),
-                *mends(source),
+                *corrections(source),
                 *beside_it(source.contract),
             ],
             "outs": kept(layout.dataset(source.name), *told(source.name)),

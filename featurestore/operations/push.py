@@ -8,11 +8,11 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.operations.materialize import Materialized, materialize
-from featurestore.quality.gate.casting import conform
+from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.lock import locked
-from featurestore.storage.online import standing
+from featurestore.storage.online import next_watermark
 from featurestore.storage.views import log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
@@ -53,7 +53,7 @@ def push(
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {view.contract.name}",
         )
     with locked(layout.lock(view.name)):
-        known = standing(view, now, store)
+        known = next_watermark(view, now, store)
         stamped = rows.with_columns(_made(view, rows, known).alias(CREATED_TIMESTAMP))
         admitted = admit(inspect_view(view, stamped.lazy()), whole=True)
         log_rows(view, admitted, layout)
@@ -64,7 +64,7 @@ def _made(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
     now = pl.lit(known, dtype=UTC_MICROSECONDS)
     if CREATED_TIMESTAMP not in rows.columns:
         return now
-    created = conform(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
+    created = cast_plan(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
     if created.lost is not None and rows.select(created.lost.any()).item():
         # What is no moment must not become one.
         admit(inspect_view(view, rows.lazy()), whole=True)

@@ -24,7 +24,7 @@ from featurestore.ports import ViewState
 from featurestore.storage.files import read_record, write_record, write_text, writing
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
-from featurestore.storage.online import bring_to, standing
+from featurestore.storage.online import advance_to, next_watermark
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     views: dict[str, ViewState]
 
 
-def publish(
+def release_project(
     settings: Settings,
     catalog: Catalog,
     store: OnlineStore,
@@ -82,7 +82,7 @@ def publish(
     return made
 
 
-def go_back(layout: Layout, to: str | None, open_store: Callable[[Settings], OnlineStore]) -> str:
+def rollback(layout: Layout, to: str | None, open_store: Callable[[Settings], OnlineStore]) -> str:
     """Serve the former release, or the one named, from now on; returns its name. Raises as `catch_up` and `former` do."""
     with locked(layout.releasing):
         name = former(layout) if to is None else to
@@ -310,7 +310,9 @@ def _catch_up(settings: Settings, catalog: Catalog, store: OnlineStore) -> dict[
     layout, states = Layout(settings.data), {}
     for view in catalog.views.values():
         with locked(layout.lock(view.name)):
-            states[view.name] = bring_to(standing(view, settings.now(), store), view, layout, store).state
+            states[view.name] = advance_to(
+                next_watermark(view, settings.now(), store), view, layout, store
+            ).state
     return states
 
 

@@ -54,7 +54,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, dict[str, int]]
 
 
-def build_training_set(
+def training_set(
     training: TrainingSet, catalog: Catalog, layout: Layout, engine: ComputeEngine
 ) -> TrainingManifest:
     """Build a training set and keep it as Parquet, with a manifest beside it.

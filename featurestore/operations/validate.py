@@ -9,12 +9,12 @@ import polars as pl
 
 from featurestore.quality.change.history import run_of
 from featurestore.quality.change.schema_changes import promised
-from featurestore.quality.gate.corrections import apply_mends, read_mends
+from featurestore.quality.gate.corrections import apply_corrections, read_corrections
 from featurestore.quality.gate.inspection import Inspection, inspect, require
 from featurestore.quality.gate.quarantine import keep, refuse
-from featurestore.quality.profile.documentation import require_meaning
+from featurestore.quality.profile.documentation import require_documentation
 from featurestore.quality.profile.profile import Profile, profile
-from featurestore.quality.rules.expectations import NOWHERE, Surroundings
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.storage.files import append_line, readable, write_bytes, write_record
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def ingest(source: Source, root: Path, reader: RawReader) -> Path:
 
 
 def validate(
-    source: Source, root: Path, layout: Layout, reader: RawReader, surroundings: Surroundings = NOWHERE
+    source: Source, root: Path, layout: Layout, reader: RawReader, context: ValidationContext = NO_CONTEXT
 ) -> Verdict:
     """Check a source's raw file on its values and keep the good rows as Parquet.
 
@@ -50,16 +50,16 @@ def validate(
         ``data/refused``.
     """
     path = root / source.path
-    require_meaning(source.contract, source.name)
-    rows, mended = reader.scan(source, path), mended_path(source)
+    require_documentation(source.contract, source.name)
+    rows, mended = reader.scan(source, path), corrections_path(source)
     with readable(source.name, path):
         if mended.exists():
-            rows = apply_mends(rows, read_mends(mended), dataset=source.name)
-        inspection = inspect(rows, source.contract, dataset=source.name, surroundings=surroundings)
+            rows = apply_corrections(rows, read_corrections(mended), dataset=source.name)
+        inspection = inspect(rows, source.contract, dataset=source.name, context=context)
         return settle(inspection, source.contract, layout, source.name, layout.dataset(source.name))
 
 
-def mended_path(source: Source) -> Path:
+def corrections_path(source: Source) -> Path:
     """Say where a source's mended rows are kept: beside its definition."""
     return source.defined_in.parent / "mended" / f"{source.name}.csv"
 

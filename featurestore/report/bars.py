@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from featurestore.quality.profile.column_profile import ColumnProfile
 
-MOST_BARS = 30
-MOST_DAY_BARS = 62
+MAX_BARS = 30
+MAX_DAY_BARS = 62
 _TAIL = 0.005
 _FAR = 4
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -32,7 +32,7 @@ class Bar:
     now: float
 
 
-def number_bars(then: ColumnProfile | None, now: ColumnProfile, most: int = MOST_BARS) -> tuple[Bar, ...]:
+def number_bars(then: ColumnProfile | None, now: ColumnProfile, most: int = MAX_BARS) -> tuple[Bar, ...]:
     """Join the fixed bins (of text and lists: of their lengths) to at most about `most` of one width.
 
     What lies far out is gathered in the first and the last bar, so that a single outlier does not flatten the others.
@@ -160,9 +160,9 @@ def _calendar(days: Sequence[str]) -> list[str]:
 def _period(days: Sequence[str]) -> Callable[[str], str]:
     """Choose the period by which days are counted."""
     calendar = _calendar(days)
-    if len(calendar) <= MOST_DAY_BARS:
+    if len(calendar) <= MAX_DAY_BARS:
         return str
-    if len(days[0]) > len(MONTH) and len(calendar) <= 7 * MOST_DAY_BARS:
+    if len(days[0]) > len(MONTH) and len(calendar) <= 7 * MAX_DAY_BARS:
         start = date.fromisoformat(days[0])
 
         def week(day: str) -> str:
@@ -171,4 +171,4 @@ def _period(days: Sequence[str]) -> Callable[[str], str]:
 
         return week
     months = len({day[:7] for day in calendar})
-    return lambda day: day[: 7 if months <= MOST_DAY_BARS else 4]
+    return lambda day: day[: 7 if months <= MAX_DAY_BARS else 4]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Column
     from featurestore.quality.profile.column_profile import ColumnProfile
 
-MOST_VALUES = 10
-MOST_GONE = 3
+MAX_VALUES = 10
+MAX_GONE = 3
 ONE = "one value"
 FURTHER = ("5 % below", "95 % below", "deviation", "zero")
 Tell: TypeAlias = "Callable[[ColumnProfile], str]"
@@ -163,8 +163,8 @@ def _seen(
 ) -> tuple[Plot | None, tuple[Frequency, ...], str | None]:
     if now.kind in ("text", "truth"):
         values = _frequencies(then, now)
-        different = now.values.complete and len(now.values.counts) == now.present > MOST_VALUES
-        listed = ", ".join(value.value for value in values[:MOST_GONE])
+        different = now.values.complete and len(now.values.counts) == now.present > MAX_VALUES
+        listed = ", ".join(value.value for value in values[:MAX_GONE])
         if different:
             return None, (), f"all values differ, such as {listed}"
         return None, values, None if now.values.complete else "of a fair sample of the values"
@@ -200,11 +200,11 @@ def _plot(bars: tuple[Bar, ...], title: str, *, shares: bool) -> Plot | None:
 def _frequencies(then: ColumnProfile | None, now: ColumnProfile) -> tuple[Frequency, ...]:
     """List the most frequent values of now, and the frequent ones of then that are gone."""
     before = {} if then is None else {value: rows for _, value, rows in then.values.counts}
-    listed: Sequence[tuple[object, int]] = now.values.top(MOST_VALUES)
+    listed: Sequence[tuple[object, int]] = now.values.top(MAX_VALUES)
     there = {value for _, value, _ in now.values.counts}
     if then is not None and now.values.complete:
-        gone = [(value, 0) for value, _ in then.values.top(MOST_VALUES) if value not in there]
-        listed = [*listed, *gone[:MOST_GONE]]
+        gone = [(value, 0) for value, _ in then.values.top(MAX_VALUES) if value not in there]
+        listed = [*listed, *gone[:MAX_GONE]]
     shares: list[tuple[str, float | None, float]] = []
     for value, rows in listed:
         past = None

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
     from featurestore.quality.gate.verdict import Verdict
 
-MOST_ROWS = 10
-MOST_COLUMNS = 12
+MAX_ROWS = 10
+MAX_COLUMNS = 12
 _OF_EACH = 3
 HIDDEN = "(personal, not shown)"
 
@@ -48,7 +48,7 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
 
     Only columns of the contract are shown: of others nobody said whether they are personal.
     """
-    rules = [count for count in verdict.rules if not count.warning][:MOST_ROWS]
+    rules = [count for count in verdict.rules if not count.warning][:MAX_ROWS]
     if not rules or not verdict.rows_quarantined or not path.exists():
         return Examples()
     rows = pl.scan_parquet(path)
@@ -59,13 +59,13 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     )
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
     others = [name for name in names if name in contract and name not in (*origin, *suspects)]
-    columns = [*suspects, *others][:MOST_COLUMNS]
+    columns = [*suspects, *others][:MAX_COLUMNS]
     # On a phone the first columns are seen at once: what is wrong, then where it stands.
     shown = [*columns[: len(suspects)], *origin, *columns[len(suspects) :]]
     told, breaking = rows.select(*shown, BROKEN_RULES), pl.col(BROKEN_RULES)
     of_each = [told.filter(breaking.list.contains(count.rule)).head(_OF_EACH) for count in rules]
-    found = pl.collect_all([*of_each, told.head(MOST_ROWS)])
-    taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MOST_ROWS)
+    found = pl.collect_all([*of_each, told.head(MAX_ROWS)])
+    taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MAX_ROWS)
     values, broken = taken.select(shown).iter_rows(), taken[BROKEN_RULES].to_list()
     columns_of = {count.rule: count.columns for count in verdict.rules}
     return Examples(

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
     from featurestore.report.records import Records
 
-MOST_PLOTTED = 30
-MOST_COLUMNS = 300
-MOST_RULES = 100
-MOST_PAIRS = 15
+MAX_PLOTTED = 30
+MAX_COLUMNS = 300
+MAX_RULES = 100
+MAX_PAIRS = 15
 RUNS_IN_TABLE = 20
 CORRELATED = 0.5
 STATUSES = ("PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
@@ -75,13 +75,13 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
             verdict=verdict,
             state=state_of(records),
             sentence=sentence(records),
-            rules=verdict.rules[:MOST_RULES],
-            more_rules=max(len(verdict.rules) - MOST_RULES, 0),
+            rules=verdict.rules[:MAX_RULES],
+            more_rules=max(len(verdict.rules) - MAX_RULES, 0),
             examples=records.examples(),
             notes=notes,
             plotted=[s for s in told if s.plot or s.values or s.note],
             plain=[s for s in told if not (s.plot or s.values or s.note)],
-            untold=max(len(records.now.columns) - MOST_COLUMNS, 0) if records.now else 0,
+            untold=max(len(records.now.columns) - MAX_COLUMNS, 0) if records.now else 0,
             correlations=_correlations(records),
             trends=trends(records.runs, personal=personal),
             runs=records.runs[-RUNS_IN_TABLE:],
@@ -156,8 +156,8 @@ def _stories(records: Records, suspects: Collection[str]) -> list[Story]:
         return []
     declared = {column.name: column for column in records.node.contract.columns}
     before = records.before.columns if records.before else {}
-    columns = dict(list(records.now.columns.items())[:MOST_COLUMNS])
-    plotted = {*sorted(columns, key=lambda name: name not in suspects)[:MOST_PLOTTED]}
+    columns = dict(list(records.now.columns.items())[:MAX_COLUMNS])
+    plotted = {*sorted(columns, key=lambda name: name not in suspects)[:MAX_PLOTTED]}
     return [
         story(name, declared.get(name), before.get(name), profile, plotted=name in plotted)
         for name, profile in columns.items()
@@ -171,12 +171,12 @@ def _correlations(records: Records) -> list[tuple[str, str, float | None, float]
     now = _first(records.now).correlations()
     before = _first(records.before).correlations() if records.before else {}
     close = [(a, b, before.get((a, b)), r) for (a, b), r in now.items() if abs(r) > CORRELATED]
-    return sorted(close, key=lambda told: (-abs(told[3]), told[:2]))[:MOST_PAIRS]
+    return sorted(close, key=lambda told: (-abs(told[3]), told[:2]))[:MAX_PAIRS]
 
 
 def _first(profile: Profile) -> Profile:
     # Of hundreds of columns there are tens of thousands of pairs.
-    columns = dict(list(profile.sample.columns.items())[:MOST_PLOTTED])
+    columns = dict(list(profile.sample.columns.items())[:MAX_PLOTTED])
     return msgspec.structs.replace(profile, sample=Sample(profile.sample.hashes, columns))
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from featurestore.quality.change.history import Run
 
-MOST_RUNS = 60
-MOST_TRENDS = 24
+MAX_RUNS = 60
+MAX_TRENDS = 24
 ALWAYS = ("rows", "quarantined_share")
 
 
@@ -46,17 +46,17 @@ def trends(runs: Sequence[Run], *, personal: Collection[str] = ()) -> tuple[Tren
     personal
         Columns whose means are not told.
     """
-    last = runs[-MOST_RUNS:]
+    last = runs[-MAX_RUNS:]
     hidden = {*ALWAYS, *(f"mean.{column}" for column in personal)}
     names = [name for name in dict.fromkeys(n for run in last for n in run.metrics) if name not in hidden]
     moved = [name for name in names if _reads_otherwise(name, [run.metrics.get(name) for run in last])]
     moved.sort(key=lambda name: (-_last_move([run.metrics.get(name) for run in last]), name))
-    return tuple(trend(last, name) for name in (*ALWAYS, *moved[:MOST_TRENDS])) if last else ()
+    return tuple(trend(last, name) for name in (*ALWAYS, *moved[:MAX_TRENDS])) if last else ()
 
 
 def trend(runs: Sequence[Run], name: str) -> Trend:
     """Tell one figure of the last runs."""
-    last = runs[-MOST_RUNS:]
+    last = runs[-MAX_RUNS:]
     values = tuple(run.metrics.get(name) for run in last)
     refused = [run.decision == "refused" for run in last]
     there = [number(value) for value in values if value is not None]

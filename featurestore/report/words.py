@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-LONGEST = 40
+MAX_LENGTH = 40
 NOTHING = "\u2013"
 _GROUPED = 10_000
 _PLAIN = 1_000_000_000_000
@@ -54,7 +54,7 @@ def measured(value: Any) -> str:
     return str(value) if isinstance(value, timedelta) else number(value)
 
 
-def short(value: Any, most: int = LONGEST) -> str:
+def short(value: Any, most: int = MAX_LENGTH) -> str:
     """Write a value as text of a bounded length."""
     text = "null" if value is None else str(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"

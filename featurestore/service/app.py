@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from featurestore.project import Project
-    from featurestore.service.lookup.active_release import Serving
+    from featurestore.service.lookup.active_release import ActiveRelease
     from featurestore.service.lookup.endpoint import Endpoint
     from featurestore.service.telemetry.journal import Entry
     from featurestore.vectors.reader import Vectors
@@ -58,7 +58,7 @@ class Call:
     """
 
     state: ServerState
-    serving: Serving
+    serving: ActiveRelease
     entry: Entry
     scope: Scope
     receive: Receive

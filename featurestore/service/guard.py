@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from featurestore.service.state import ServerState
 
 CLOSED = 499  # as nginx: the caller went away
-LONGEST_ID = 128
+MAX_ID_LENGTH = 128
 OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 WRITES = frozenset({"/push", "/write-to-online-store"})
 # Whoever watches over a server that has too much to do must not be told that it is dead.
@@ -58,7 +58,7 @@ class Guard:
         self._active, self._most = 0, state.options.concurrency
         self._max_bytes, self._max_upload = state.options.max_bytes, state.options.max_upload
         self._upload_seconds = state.options.upload_timeout
-        self._local = is_loopback(state.options.host) and not state.options.keyless
+        self._local = is_loopback(state.options.host) and not state.options.allow_anonymous
         self._names = {f"{name}:{state.options.port}".encode() for name in ("127.0.0.1", "localhost")}
         self._deadlines = Deadlines(state.options.timeout)
         # Requests of this process are told apart by a number, processes by chance.
@@ -162,7 +162,7 @@ class Guard:
 
     def _id(self, headers: dict[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
-        if given and len(given) <= LONGEST_ID and given.isascii() and given.decode().isprintable():
+        if given and len(given) <= MAX_ID_LENGTH and given.isascii() and given.decode().isprintable():
             return given.decode()
         return f"{self._prefix}-{next(self._numbers):x}"
 

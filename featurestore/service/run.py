@@ -122,7 +122,7 @@ def _unusable(host: str, port: int, error: OSError) -> ConfigError:
 
 def _refuse_open(options: Options) -> None:
     keys = Keys(Layout(load_settings(Path(options.root)).data).keys)
-    if not keys.asked_for and not options.keyless and not is_loopback(options.host):
+    if not keys.asked_for and not options.allow_anonymous and not is_loopback(options.host):
         raise ConfigError(
             f"{options.host}: other machines could read and write everything: there are no API keys",
             hint="run: featurestore key add NAME, or serve with --keyless behind a proxy of your own",

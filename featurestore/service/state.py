@@ -11,9 +11,9 @@ from featurestore.config import load_settings
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.release import current
 from featurestore.service.api.problems import UNSURE, RefusedError
-from featurestore.service.lookup.active_release import WORKING, Serving
+from featurestore.service.lookup.active_release import WORKING, ActiveRelease
 from featurestore.service.lookup.lookups import Lookups
-from featurestore.service.runtime.key_reload import FollowedKeys, may_pass
+from featurestore.service.runtime.key_reload import KeyReload, may_pass
 from featurestore.service.runtime.uploads import Uploads
 from featurestore.service.runtime.workers import Workers
 from featurestore.service.telemetry.journal import Journal, RequestLog, Teller, log_line
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from featurestore.service.telemetry.journal import Entry
 
 POLL = 0.5
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 # Of the time that a request may take, so that one in vain can still be answered from memory, or with what was wrong.
 SHARE = 0.8
 PUSHES, WAITING_PUSHES = 4, 28
@@ -46,11 +46,11 @@ class ServerState:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.serving = Serving(options)
+        self.serving = ActiveRelease(options)
         self.refused: str | None = None
         self.layout = Layout(load_settings(Path(options.root)).data)
         self._tried, self._again, self._pause = self.serving.release, 0.0, POLL
-        self.followed = FollowedKeys(self.layout.keys)
+        self.followed = KeyReload(self.layout.keys)
         self.keys = self.followed.now()
         answer = SHARE * options.timeout
         self.lookups = Lookups("lookups", options.threads, options.concurrency, answer)
@@ -82,7 +82,7 @@ class ServerState:
                 hint=f"it may read {', '.join(caller.services)}",
             )
 
-    def permit_push(self, caller: ApiKey | None, view: str, serving: Serving) -> None:
+    def permit_push(self, caller: ApiKey | None, view: str, serving: ActiveRelease) -> None:
         """Let a key push to a view, or refuse: a key for services may push to what they read.
 
         Raises
@@ -128,7 +128,7 @@ class ServerState:
                 return
             start = time.perf_counter()
             # Requests at work keep what they began with.
-            self.serving = await asyncio.to_thread(Serving, self.options)
+            self.serving = await asyncio.to_thread(ActiveRelease, self.options)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - definitions are code, and may do anything
             self._refuse(name, error)
             return
@@ -140,7 +140,7 @@ class ServerState:
         if may_pass(error):
             # To load definitions takes from those who are answered: less and less often.
             self._again = time.monotonic() + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, MAX_PAUSE)
         else:
             self._tried = name
         text = str(error) if isinstance(error, FeatureStoreError) else f"{type(error).__name__}: {error}"

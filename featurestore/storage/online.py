@@ -27,7 +27,7 @@ ROWS_A_STEP = 1_000
 Pair: TypeAlias = tuple[bytes, bytes]
 
 
-class Brought(NamedTuple):
+class Advanced(NamedTuple):
     """What was done: the state that the store has now, whether the view was written anew, rows read and applied."""
 
     state: ViewState
@@ -36,7 +36,7 @@ class Brought(NamedTuple):
     applied: int
 
 
-def standing(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
+def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
     """Return the moment to bring a view to: now, or where it stands already.
 
     Clocks of writers differ, and what the store was read at must not change afterwards.
@@ -45,7 +45,7 @@ def standing(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
     return now if before is None else max(now, moment_of(before.watermark))
 
 
-def bring_to(
+def advance_to(
     until: datetime,
     view: FeatureView,
     layout: Layout,
@@ -53,7 +53,7 @@ def bring_to(
     *,
     full: bool = False,
     tell: Callable[[int, int], None] = lambda *_: None,
-) -> Brought:
+) -> Advanced:
     """Apply every row of a view that is known at a moment, and no other.
 
     Only built rows that became known since the last time are read, unless the definition or the rows changed, or
@@ -93,7 +93,7 @@ def bring_to(
     pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
     counted = _counted(pairs, lambda done: tell(done, winners.height + len(deleted)))
     applied = store.write(view.name, counted, state, replace=full)
-    return Brought(state, full, read.item() + len(deleted), applied)
+    return Advanced(state, full, read.item() + len(deleted), applied)
 
 
 def _counted(rows: Iterable[Pair], tell: Callable[[int], None]) -> Iterator[Pair]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HEADER: Final = struct.Struct(">QQ")
 MAX_KEY_BYTES: Final = 511
 # What MessagePack writes at most beside a text's bytes, or for a number: its kind, and its length or the number itself.
-_MOST_BESIDE: Final = 9
+_MAX_BESIDE: Final = 9
 _OFFSET: Final = 1 << 63
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
@@ -81,7 +81,7 @@ def too_long(keys: pl.DataFrame) -> pl.Series:
         for name, dtype in keys.schema.items()
         if isinstance(dtype, pl.String | pl.Binary)
     ]
-    most = sum(texts, start=pl.lit(_MOST_BESIDE * (keys.width + 1), dtype=pl.Int64))
+    most = sum(texts, start=pl.lit(_MAX_BESIDE * (keys.width + 1), dtype=pl.Int64))
     near = keys.with_columns((most > MAX_KEY_BYTES).alias("__near")).get_column("__near")
     # Only what comes near the limit is encoded.
     return near.scatter(

@@ -23,10 +23,10 @@ def months():
     return parts, contract
 
 
-def decided(before, after, contract, name="distance"):
+def severity(before, after, contract, name="distance"):
     sides = [profile(frame.select(name), dataset="flights", contract=None) for frame in (before, after)]
     [found] = drift(*sides, contract.columns).columns
-    return found.decided
+    return found.severity
 
 
 @pytest.mark.parametrize("month", range(1, 13))
@@ -34,8 +34,8 @@ def test_the_halves_of_a_month_do_not_differ_in_distance(months, month):
     """Nor in the airports that they leave from."""
     parts, contract = months
     halves = parts[month, False], parts[month, True]
-    assert decided(*halves, contract) == "none"
-    assert decided(*halves, contract, "origin") == "none"
+    assert severity(*halves, contract) == "none"
+    assert severity(*halves, contract, "origin") == "none"
 
 
 @pytest.mark.parametrize("month", [1, 7])
@@ -45,7 +45,7 @@ def test_a_mean_that_moves_by_half_a_deviation_is_strong_drift(months, month):
     before, after = parts[month, False], parts[month, True]
     deviation = before["distance"].std()
     assert (
-        decided(before, after.with_columns(pl.col("distance") + round(deviation / 2)), contract) == "strong"
+        severity(before, after.with_columns(pl.col("distance") + round(deviation / 2)), contract) == "strong"
     )
 
 
@@ -53,4 +53,4 @@ def test_an_airport_that_closes_is_strong_drift(months):
     """All of its flights leave from another one."""
     parts, contract = months
     closed = parts[1, True].with_columns(pl.col("origin").replace("LGA", "JFK"))
-    assert decided(parts[1, False], closed, contract, "origin") == "strong"
+    assert severity(parts[1, False], closed, contract, "origin") == "strong"

@@ -51,12 +51,12 @@ def sales(shop, tmp_path):
 def test_files_by_slice(shop, sales):
     """The slices that drifted are named, and what drifted in them."""
     found = shop.quality.drift(*sales, by="shop")
-    assert {value: part.decided for value, part in found.slices.items()} == {
+    assert {value: part.severity for value, part in found.slices.items()} == {
         "north": "none",
         "south": "strong",
     }
-    assert column(found.slices["south"], "amount").decided == "strong"
-    assert (found.decided, found.rows, found.slices["south"].rows) == ("strong", (4000, 4000), (2000, 2000))
+    assert column(found.slices["south"], "amount").severity == "strong"
+    assert (found.severity, found.rows, found.slices["south"].rows) == ("strong", (4000, 4000), (2000, 2000))
     assert found.columns == shop.quality.drift(*sales).columns
     text = run(shop, "drift", *sales, "--by", "shop").stdout
     assert "shop south (2,000 -> 2,000 rows): strong" in text
@@ -66,7 +66,7 @@ def test_files_by_slice(shop, sales):
 def test_a_csv_is_what_its_parquet_is(shop, sales):
     """Dtypes are guessed from all of its values."""
     before, _ = sales
-    assert shop.quality.drift(before, before.replace(".parquet", ".csv")).decided == "none"
+    assert shop.quality.drift(before, before.replace(".parquet", ".csv")).severity == "none"
 
 
 def test_the_last_days_beside_those_before(shop, sales, tmp_path):
@@ -77,7 +77,7 @@ def test_the_last_days_beside_those_before(shop, sales, tmp_path):
     found = shop.quality.drift(str(tmp_path / "both.parquet"), days=2)
     assert found.rows == (4000 + 4000 - 2 * 24 * 60, 2 * 24 * 60)
     assert found.after.endswith("both.parquet, the last 2 days")
-    assert (column(found, "amount").decided, column(found, "shop").decided) == ("strong", "none")
+    assert (column(found, "amount").severity, column(found, "shop").severity) == ("strong", "none")
     with pytest.raises(UnknownNameError, match="did you mean 'at'"):
         shop.quality.drift(sales[0], days=2, at="att")
 

@@ -5,14 +5,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
-from featurestore.operations.mend import write_for_mending
+from featurestore.operations.mend import write_rows_to_correct
 
 
 @pytest.fixture
-def to_mend(shop, tmp_path):
+def rows_to_correct(shop, tmp_path):
     """The one bad row of the shop's orders (a customer numbered 0), written to be mended."""
     path = tmp_path / "mended.csv"
-    write_for_mending(shop.quality.quarantined("orders"), path)
+    write_rows_to_correct(shop.quality.quarantined("orders"), path)
     return path
 
 
@@ -28,10 +28,10 @@ def test_quarantine_says_where_a_row_comes_from_and_all_that_it_broke(shop):
     assert row["broken_rules"] == ["customer.greater_than_or_equal_to(1)"]
 
 
-def test_a_mended_row_takes_its_place(shop, to_mend):
+def test_a_mended_row_takes_its_place(shop, rows_to_correct):
     """Counts add up, the mend is kept beside the definitions, and the next run follows it."""
-    mend(to_mend, customer="4")
-    verdict = shop.quality.resubmit("orders", to_mend)
+    mend(rows_to_correct, customer="4")
+    verdict = shop.quality.resubmit("orders", rows_to_correct)
     assert (verdict.rows_in, verdict.rows_passed, verdict.rows_quarantined) == (7, 7, 0)
     assert shop.dataset("orders").select("customer").collect().to_series().to_list() == [1, 1, 1, 2, 3, 3, 4]
     kept = shop.settings.feast_repo / "mended/orders.csv"
@@ -41,34 +41,34 @@ def test_a_mended_row_takes_its_place(shop, to_mend):
     assert shop.quality.quarantined("orders").is_empty()
 
 
-def test_a_row_still_bad_is_sent_back(shop, to_mend):
+def test_a_row_still_bad_is_sent_back(shop, rows_to_correct):
     """The message says which, and why; the data in place stay."""
     before = shop.dataset("orders").collect()
-    mend(to_mend, customer="-1", amount="-5")
+    mend(rows_to_correct, customer="-1", amount="-5")
     with pytest.raises(
         ContractError, match=r"1 mended rows still break schema RawOrders:\n  row 7 of orders.csv: cust"
     ):
-        shop.quality.resubmit("orders", to_mend)
+        shop.quality.resubmit("orders", rows_to_correct)
     assert_frame_equal(shop.dataset("orders").collect(), before)
     assert not (shop.settings.feast_repo / "mended/orders.csv").exists()
 
 
-def test_a_mend_of_other_raw_data_is_refused(shop, to_mend):
+def test_a_mend_of_other_raw_data_is_refused(shop, rows_to_correct):
     """Row numbers move when a file is delivered again."""
-    mend(to_mend, customer="4")
+    mend(rows_to_correct, customer="4")
     raw = shop.settings.root / "data/raw/orders.csv"
     head, *rows = raw.read_text().splitlines()
     raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
     with pytest.raises(
         ContractError, match=r"1 mended rows are not the raw rows that they were, first row 7 of"
     ):
-        shop.quality.resubmit("orders", to_mend)
+        shop.quality.resubmit("orders", rows_to_correct)
 
 
-def test_missing_values_of_a_mended_row_are_missing(shop, to_mend):
+def test_missing_values_of_a_mended_row_are_missing(shop, rows_to_correct):
     """An empty cell of the CSV file is no empty text."""
-    mend(to_mend, customer="4", amount=None)
-    shop.quality.resubmit("orders", to_mend)
+    mend(rows_to_correct, customer="4", amount=None)
+    shop.quality.resubmit("orders", rows_to_correct)
     assert shop.dataset("orders").filter(pl.col("customer") == 4).collect()["amount"].to_list() == [None]
 
 
@@ -91,6 +91,6 @@ def test_rows_of_a_refused_dataset_can_be_mended_too(shop, tmp_path):
         shop.validate("orders")
     rows = shop.quality.quarantined("orders")
     assert rows.height == 4
-    write_for_mending(rows, tmp_path / "m.csv")
+    write_rows_to_correct(rows, tmp_path / "m.csv")
     mend(tmp_path / "m.csv", customer="1")
     assert shop.quality.resubmit("orders", tmp_path / "m.csv").rows_passed == 7

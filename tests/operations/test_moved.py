@@ -21,7 +21,7 @@ def test_a_comparison_tells_values_and_distributions(moved):
     """Every amount changed; nothing else did."""
     found = moved.quality.compare(str(moved.settings.root / "before.parquet"), "orders", key=("order",))
     assert found.values.columns == {"amount": 2000}
-    assert [(column.column, column.decided) for column in found.drifted] == [("amount", "strong")]
+    assert [(column.column, column.severity) for column in found.drifted] == [("amount", "strong")]
 
 
 def test_what_drifted_speaks_against_relying_on_the_data(moved):

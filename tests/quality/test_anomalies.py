@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featurestore.quality.change.anomalies import LEAST_RUNS, anomalies
+from featurestore.quality.change.anomalies import MIN_RUNS, anomalies
 from featurestore.quality.change.history import Run, run_of
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.quality.profile.profile import profile
@@ -52,9 +52,9 @@ def test_a_sudden_change_of_volume():
 
 def test_too_little_history_judges_nothing():
     """Seven runs before are needed, of the metric itself."""
-    assert judged([100.0] * (LEAST_RUNS - 1) + [1.0]) is None
-    assert judged([100.0] * LEAST_RUNS + [1.0]) is not None
-    assert judged([None] * 20 + [100.0] * (LEAST_RUNS - 1) + [1.0]) is None
+    assert judged([100.0] * (MIN_RUNS - 1) + [1.0]) is None
+    assert judged([100.0] * MIN_RUNS + [1.0]) is not None
+    assert judged([None] * 20 + [100.0] * (MIN_RUNS - 1) + [1.0]) is None
     assert anomalies([]) == ()
 
 
@@ -149,7 +149,7 @@ def test_freshness_is_a_metric():
     assert [found.metric for found in anomalies([*usual, run(10, 26)])] == ["age.at", "age.day"]
 
 
-values = st.lists(st.floats(-1e6, 1e6), min_size=LEAST_RUNS, max_size=60)
+values = st.lists(st.floats(-1e6, 1e6), min_size=MIN_RUNS, max_size=60)
 
 
 @given(values, st.floats(-1e9, 1e9))

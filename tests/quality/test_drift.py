@@ -18,8 +18,8 @@ from featurestore.errors import DefinitionError
 from featurestore.quality.change import distances
 from featurestore.quality.change.binning import MISSING, RARE, categories, grouped, points_of
 from featurestore.quality.change.drift import drift
-from featurestore.quality.change.thresholds import EFFECTS, KNOWN, check_bounds
-from featurestore.quality.profile.column_profile import MOST_VALUES
+from featurestore.quality.change.thresholds import KNOWN, THRESHOLDS, check_thresholds
+from featurestore.quality.profile.column_profile import MAX_VALUES
 from featurestore.quality.profile.profile import profile
 
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_equal_columns_do_not_drift():
     for values in ([1, 2, 3, None], ["a", "b", None], [True, False], [NOON], [[1], [2, 3]]):
         found = compare(values, values)
         assert set(found.measures.values()) <= {0.0, 1.0}
-        assert (found.decided, found.reasons) == ("none", ())
+        assert (found.severity, found.reasons) == ("none", ())
 
 
 def test_a_share_that_moves_is_named():
@@ -64,7 +64,7 @@ def test_a_share_that_moves_is_named():
         0.25 * math.log(0.75 / 0.5) - 0.25 * math.log(0.25 / 0.5), rel=1e-2
     )
     assert found.measures["distinct"] == 1.0
-    assert found.decided == "strong"
+    assert found.severity == "strong"
     assert "l_infinity 0.25 (strong from 0.2): 'a' 75.0%, was 50.0%" in found.reasons
 
 
@@ -88,7 +88,7 @@ def test_missing_values_are_a_category_of_their_own():
     """And their share is told with its sign."""
     found = compare([1, 2, 3, 4] * 250, [1, None, 3, None] * 250)
     assert found.measures["null_rate"] == 0.5
-    assert found.decided == "strong"
+    assert found.severity == "strong"
     assert compare([None] * 500, [1] * 500, dtype=pl.Int64).measures == {"null_rate": -1.0}
     cells = categories(*both(["a", None] * 10, ["a"] * 10), alike=True)
     assert (cells.names, cells.before, cells.after) == (("'a'", MISSING), (10.0, 10.0), (10.0, 0.0))
@@ -115,8 +115,8 @@ def test_a_mean_that_moves_by_half_a_deviation():
         assert found.measures["wasserstein"] == pytest.approx(0.5 * scale, rel=0.1)
         assert found.measures["psi"] == pytest.approx(0.25, rel=0.2)
         assert found.measures["ks"] == pytest.approx(0.2, rel=0.1)
-        assert found.decided == "strong"
-        assert compare(normal * scale, generator.normal(size=20_000) * scale).decided == "none"
+        assert found.severity == "strong"
+        assert compare(normal * scale, generator.normal(size=20_000) * scale).severity == "none"
 
 
 def test_numbers_of_one_magnitude_are_told_apart():
@@ -124,35 +124,35 @@ def test_numbers_of_one_magnitude_are_told_apart():
     one, other = ([1_700_000_000 + day * 86_400 + second for second in range(0, 86_400, 9)] for day in (0, 1))
     found = compare(one, other)
     assert found.measures["ks"] == 1.0
-    assert found.decided == "strong"
-    assert compare(one[::2], one[1::2]).decided == "none"
+    assert found.severity == "strong"
+    assert compare(one[::2], one[1::2]).severity == "none"
 
 
 def test_the_effect_does_not_grow_with_the_rows():
     """A difference of two parts in a thousand is none, be it ever so significant."""
     found = compare([0] * 500_000 + [1] * 500_000, [0] * 498_000 + [1] * 502_000)
     assert scipy.stats.chi2_contingency([[500_000, 500_000], [498_000, 502_000]]).pvalue < 0.01
-    assert found.decided == "none"
+    assert found.severity == "none"
 
 
 def test_few_rows_are_noise():
     """Five coins of which four show heads, after five of which one did, are no drift; five hundred are."""
     one, other = [True, False, False, False, False], [True, True, True, True, False]
-    assert compare(one, other).decided == "none"
-    assert compare(one * 100, other * 100).decided == "strong"
-    assert compare([1], [2]).decided == "none"
+    assert compare(one, other).severity == "none"
+    assert compare(one * 100, other * 100).severity == "strong"
+    assert compare([1], [2]).severity == "none"
 
 
 def test_without_rows_nothing_is_compared():
     """And it says so."""
     found = compare([], [1], dtype=pl.Int64)
-    assert (found.measures, found.decided, found.reasons) == ({}, "none", ("no rows before",))
+    assert (found.measures, found.severity, found.reasons) == ({}, "none", ("no rows before",))
 
 
 def test_a_column_of_another_kind_is_strong_drift():
     """Text is no number; an Int32 is an Int64."""
     [found] = drift(of([1]), of(["1"])).columns
-    assert (found.decided, found.reasons) == ("strong", ("it is String, and was Int64",))
+    assert (found.severity, found.reasons) == ("strong", ("it is String, and was Int64",))
     [found] = drift(of([1, 2], pl.Int32), of([1, 2], pl.Int64)).columns
     assert found.measures["ks"] == 0.0
 
@@ -170,11 +170,11 @@ def test_moments_and_keys_differ_in_all_data():
     """Days are compared, and decide only if their field sets a bound; so do columns declared unique."""
     days = [[NOON + timedelta(days=d)] * 500 for d in (0, 1)]
     found = compare(*days)
-    assert (found.measures["l_infinity"], found.decided) == (1.0, "none")
-    assert compare(*days, metadata={"drift": {"l_infinity": 0.5}}).decided == "strong"
+    assert (found.measures["l_infinity"], found.severity) == (1.0, "none")
+    assert compare(*days, metadata={"drift": {"l_infinity": 0.5}}).severity == "strong"
     numbers = list(range(1000)), list(range(1000, 2000))
-    assert compare(*numbers).decided == "strong"
-    assert compare(*numbers, unique=True).decided == "none"
+    assert compare(*numbers).severity == "strong"
+    assert compare(*numbers, unique=True).severity == "none"
 
 
 def test_distinct_values_are_compared_in_equally_many_rows():
@@ -184,20 +184,20 @@ def test_distinct_values_are_compared_in_equally_many_rows():
         "distinct"
     ] == pytest.approx(1.0, rel=0.1)
     customers = [n % 800 for n in range(8_000)], [n % 200 for n in range(8_000)]
-    found = compare(*customers, metadata={"drift": dict.fromkeys(EFFECTS) | {"distinct": 2}})
+    found = compare(*customers, metadata={"drift": dict.fromkeys(THRESHOLDS) | {"distinct": 2}})
     assert found.reasons == ("distinct 0.25 (strong from 2)",)
 
 
 def test_a_feature_sets_its_own_bounds():
     """A number is the bound of strong drift, and some drift begins in proportion; None never decides."""
     moved = [0, 1] * 500, [0, 1, 1, 1] * 250
-    only = dict.fromkeys(EFFECTS)
-    assert compare(*moved, metadata={"drift": None}).decided == "none"
-    assert compare(*moved, metadata={"drift": only}).decided == "none"
+    only = dict.fromkeys(THRESHOLDS)
+    assert compare(*moved, metadata={"drift": None}).severity == "none"
+    assert compare(*moved, metadata={"drift": only}).severity == "none"
     assert compare(*moved, metadata={"drift": only | {"ks": 0.2}}).reasons == ("ks 0.25 (strong from 0.2)",)
     assert compare(*moved, metadata={"drift": only | {"ks": 0.3}}).reasons == ("ks 0.25 (some from 0.15)",)
-    assert compare(*moved, metadata={"drift": only | {"ks": 0.6}}).decided == "none"
-    assert compare(*moved, metadata={"drift": only | {"wasserstein": 0.2}}).decided == "strong"
+    assert compare(*moved, metadata={"drift": only | {"ks": 0.6}}).severity == "none"
+    assert compare(*moved, metadata={"drift": only | {"wasserstein": 0.2}}).severity == "strong"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_bounds_that_mean_nothing_are_refused(bounds, message):
         x: pl.Int64 = pa.Field(metadata={"drift": bounds})
 
     with pytest.raises(DefinitionError, match=f"schema Sales, column 'x', drift: {message}"):
-        check_bounds(contract_of(Sales))
+        check_thresholds(contract_of(Sales))
 
 
 def test_bounds_of_every_measure_are_accepted():
@@ -234,20 +234,20 @@ def test_bounds_of_every_measure_are_accepted():
         x: pl.Int64 = pa.Field(metadata={"drift": {"psi": 0.2, "ks": None, "distinct": 3}})
         y: pl.String = pa.Field(metadata={"drift": None})
 
-    check_bounds(contract_of(Sales))
-    assert set(EFFECTS) < set(KNOWN)
+    check_thresholds(contract_of(Sales))
+    assert set(THRESHOLDS) < set(KNOWN)
 
 
 def test_sampled_values_are_compared_below_the_smaller_limit():
     """Of two large columns of the same values no share differs, though one keeps a sample and the other all."""
     names = [f"customer {n}" for n in range(5_000)]
     large, small = names * 20, names[:1_000] * 100
-    assert len(of(large).columns["x"].values.counts) == MOST_VALUES
+    assert len(of(large).columns["x"].values.counts) == MAX_VALUES
     assert compare(large, large[::-1]).measures["l_infinity"] == 0.0
     cells = categories(*both(large, small), alike=True)
     assert set(cells.before) == {20.0}
     assert set(cells.after) == {0.0, 100.0}
-    assert compare(large, small).decided == "strong"
+    assert compare(large, small).severity == "strong"
 
 
 def test_rare_values_are_one_cell():
@@ -339,7 +339,7 @@ def test_two_halves_of_one_sample_do_not_drift(values, seed):
     assume(any(value is not None for value in values))
     dtype = pl.Series(values).dtype
     found = compare(values[:half], values[half:], dtype=dtype)
-    assert (found.decided, found.reasons) == ("none", ())
+    assert (found.severity, found.reasons) == ("none", ())
 
 
 @given(numbers, numbers)

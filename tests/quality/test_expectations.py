@@ -9,12 +9,12 @@ import pytest
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError
 from featurestore.quality.gate.inspection import inspect
-from featurestore.quality.rules.expectations import Surroundings, check_expectations
+from featurestore.quality.rules.expectations import ValidationContext, check_expectations
 
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
 HOURS = [NOON - timedelta(hours=h) for h in (5, 4, 3, 1)]
 SHOPS = pl.LazyFrame({"shop": ["a", "b"], "turnover": [30.0, 40.0]})
-AROUND = Surroundings(now=NOON, dataset={"shops": SHOPS}.__getitem__, volumes=(4, 4, 5))
+AROUND = ValidationContext(now=NOON, dataset={"shops": SHOPS}.__getitem__, volumes=(4, 4, 5))
 
 
 def contract(declared="expect", **expected):
@@ -37,7 +37,7 @@ def look(sales=None, *, around=AROUND, declared="expect", **expected):
     """Let four sales, or others, through the gate; returns the verdict."""
     given = {"shop": ["a", "a", "b", "b"], "amount": [10.0, 20.0, 30.0, 10.0], "at": HOURS} | (sales or {})
     frame = pl.DataFrame(given, schema=contract(**expected).schema)
-    return inspect(frame, contract(declared, **expected), dataset="sales", surroundings=around).verdict
+    return inspect(frame, contract(declared, **expected), dataset="sales", context=around).verdict
 
 
 KEPT_AND_BROKEN = {
@@ -114,10 +114,10 @@ def test_an_expectation_can_be_one_that_warns():
 def test_volume_is_compared_with_the_runs_before():
     """With their median, once there are three."""
     assert (
-        look(around=Surroundings(volumes=(40, 40, 41)), volume=0.5).rules[0].rule
+        look(around=ValidationContext(volumes=(40, 40, 41)), volume=0.5).rules[0].rule
         == "volume(within 50% of 40)"
     )
-    early = look(around=Surroundings(volumes=(40,)), volume=0.5)
+    early = look(around=ValidationContext(volumes=(40,)), volume=0.5)
     assert early.unevaluated == {"volume": "fewer than 3 runs before"}
 
 
@@ -151,7 +151,7 @@ def test_sums_agree_with_those_of_another_dataset():
 def test_what_cannot_be_evaluated_is_said_and_is_no_pass():
     """Without a moment or another dataset nothing is known of freshness or references."""
     verdict = look(
-        around=Surroundings(), fresh={"at": timedelta(hours=1)}, references={"shop": ("shops", "shop")}
+        around=ValidationContext(), fresh={"at": timedelta(hours=1)}, references={"shop": ("shops", "shop")}
     )
     assert verdict.unevaluated == {
         "fresh": "no moment stands for now",

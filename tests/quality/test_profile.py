@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.quality.profile.column_profile import MOST_DAYS, MOST_VALUES, edge, middle, signed
+from featurestore.quality.profile.column_profile import MAX_DAYS, MAX_VALUES, edge, middle, signed
 from featurestore.quality.profile.exact_sum import ExactSum, binned, bits, total
 from featurestore.quality.profile.profile import Profile, profile
 
@@ -119,7 +119,7 @@ def test_many_values_are_sampled_fairly_and_added_exactly():
     whole = of(frame)
     assert of(frame[:1000]) + of(frame[1000:25_000]) + of(frame[25_000:]) == whole
     values = whole.columns["n"].values
-    assert len(values.counts) == MOST_VALUES
+    assert len(values.counts) == MAX_VALUES
     assert {count for _, _, count in values.counts} == {3}
     assert values.distinct == pytest.approx(10_000, rel=0.1)
     for share in (0.01, 0.5, 0.99):
@@ -130,7 +130,7 @@ def test_many_values_are_sampled_fairly_and_added_exactly():
 def test_days_become_months_where_there_are_many():
     """In whatever parts they come."""
     days = pl.select(at=pl.datetime_range(datetime(1990, 1, 1), datetime(2010, 1, 1), "1d", time_zone="UTC"))  # noqa: DTZ001
-    assert days.height > MOST_DAYS
+    assert days.height > MAX_DAYS
     whole = of(days)
     assert whole.columns["at"].days["2000-02"] == 29
     assert of(days[:50]) + of(days[50:]) == whole

@@ -9,7 +9,7 @@ import pytest
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.change.value_changes import value_changes
-from featurestore.quality.gate.corrections import to_mend
+from featurestore.quality.gate.corrections import rows_to_correct
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.profile.profile import profile
 from featurestore.quality.profile.suggest import suggest
@@ -88,7 +88,7 @@ def test_nested_columns_are_mended_in_the_raw_file():
     """A line of CSV does not hold a list."""
     rows = pl.DataFrame({"source_file": ["a"], "source_row": [1], "l": [[1]], "broken_rules": [["x"]]})
     with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a line of text does not hold"):
-        to_mend(rows)
+        rows_to_correct(rows)
 
 
 def test_a_draft_names_each_column_once():

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from featurestore.quality.change.history import Run
-from featurestore.report.trends import MOST_TRENDS, trends
+from featurestore.report.trends import MAX_TRENDS, trends
 
 
 def run(day, decision="passed", **metrics):
@@ -63,7 +63,7 @@ def test_a_refused_run_has_no_figures_of_its_columns():
 def test_many_figures_are_cut_short():
     """A page stays small, however many columns move."""
     runs = [run(day, rows=9.0, **{f"mean.{i}": float(day) for i in range(500)}) for day in (1, 2)]
-    assert len(trends(runs)) == MOST_TRENDS + 2
+    assert len(trends(runs)) == MAX_TRENDS + 2
 
 
 def test_no_run():

@@ -295,7 +295,7 @@ def test_behind_a_proxy_or_with_keys_origins_are_the_callers_affair(stored):
     """The proxy decides; and a page has no key."""
     foreign = {"host": "features.example", "origin": "http://shop.example"}
     body = json.dumps({"rows": [ROW]})
-    with running(stored.settings.root, keyless=True) as client:
+    with running(stored.settings.root, allow_anonymous=True) as client:
         url = client.url + "/v1/vectors/buying"
         assert requests.post(url, data=body, headers=foreign, timeout=30).status_code == 200
     secret = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))

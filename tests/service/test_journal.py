@@ -95,7 +95,7 @@ def test_a_store_that_was_behind_is_found_out_by_replay(shop):
 def test_what_cannot_be_written_waits_and_beyond_a_bound_is_counted(shop, monkeypatch, capfd):
     """A full disk loses nothing that it need not, and what it does is told."""
     monkeypatch.setattr(served, "ROWS_A_FILE", 1)
-    monkeypatch.setattr(served, "MOST_ROWS", 3)
+    monkeypatch.setattr(served, "MAX_ROWS", 3)
     shop.materialize()
     refusing = shop.layout.data / "served"
     refusing.write_text("")

@@ -57,7 +57,7 @@ def test_a_store_that_hangs_costs_no_more_than_the_time_out(remote):
 def test_last_known_values_are_marked_stale(remote):
     """If so configured; a key never asked for has none."""
     project, server = remote
-    with running(project.settings.root, remember=100) as client:
+    with running(project.settings.root, stale_cache_keys=100) as client:
         before = client.vectors(ROW).json()
         server.stop()
         stale = client.vectors(ROW).json()
@@ -73,7 +73,7 @@ def test_last_known_values_are_marked_stale(remote):
 def test_last_known_values_answer_for_a_store_that_hangs(remote):
     """In time, and also when every thread hangs; readiness says what is wrong."""
     project, server = remote
-    with running(project.settings.root, remember=100, timeout=0.5, threads=2) as client:
+    with running(project.settings.root, stale_cache_keys=100, timeout=0.5, threads=2) as client:
         before = client.vectors(ROW).json()
         server.pause()
         found = [client.vectors(ROW) for _ in range(12)]
@@ -116,7 +116,7 @@ def test_a_lookup_that_hangs_does_not_keep_the_server_from_ending(remote):
 def test_expiry_counts_for_last_known_values_too(remote):
     """What has become too old meanwhile is not served."""
     project, server = remote
-    with running(project.settings.root, remember=100) as client:
+    with running(project.settings.root, stale_cache_keys=100) as client:
         client.vectors(ROW)
         server.stop()
         late = client.vectors(ROW, as_of="2024-01-14T00:00:00Z").json()

@@ -22,7 +22,7 @@ from featurestore.adapters.feast.protos import from_values, moment, to_values
 from featurestore.adapters.stores import open_store
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
-from featurestore.storage.online import bring_to, standing
+from featurestore.storage.online import advance_to, next_watermark
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.fold import newest_rows
 from featurestore.timing.join import Status, read_at, status_column
@@ -106,7 +106,7 @@ class LmdbOnlineStore(OnlineStore):
         store = open_store(context.settings, create=True)
         if known is not None:
             with locked(layout.lock(view.name)):
-                state = bring_to(standing(view, known, store), view, layout, store).state
+                state = advance_to(next_watermark(view, known, store), view, layout, store).state
                 newest = newest_rows(frame.lazy(), view.keys, view.timing).collect()
                 pairs = encode_rows(newest, view.keys, view.feature_schema)
                 store.write(view.name, pairs, state, replace=False)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from featurestore.quality.change.history import Run
 
-LEAST_RUNS = 7
-MOST_RUNS = 400
+MIN_RUNS = 7
+MAX_RUNS = 400
 LEVEL_RUNS = 28  # four whole weeks of daily runs: no weekday weighs more than another
-LEAST_SEASONS = 3
+MIN_SEASONS = 3
 DEVIATIONS = 5.0
-LEAST_OF_LEVEL = 0.01
-LEAST_OF_SHARE = 0.002
+MIN_OF_LEVEL = 0.01
+MIN_OF_SHARE = 0.002
 _TO_DEVIATION = 1.4826  # of a normal variable, over its median absolute deviation
 _MEDIAN_ERROR = 1.2533  # of a median, over that of a mean
 _SIGNIFICANT = 3.0
@@ -89,8 +89,8 @@ def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:
     last, found = runs[-1], []
     accepted = [run for run in runs[:-1] if run.decision != "refused"]
     for metric, value in last.metrics.items():
-        before = [(run.at, run.metrics[metric]) for run in accepted if metric in run.metrics][-MOST_RUNS:]
-        if len(before) < LEAST_RUNS:
+        before = [(run.at, run.metrics[metric]) for run in accepted if metric in run.metrics][-MAX_RUNS:]
+        if len(before) < MIN_RUNS:
             continue
         low, high, seasons = _expected(before, last.at, share="share" in metric)
         if not low <= value <= high:
@@ -115,7 +115,7 @@ def _expected(before: list[Point], at: datetime, *, share: bool) -> tuple[float,
     away = [
         (
             moment,
-            value - median(values[max(0, i - LEVEL_RUNS) : i] if i >= LEAST_RUNS else values[:LEAST_RUNS]),
+            value - median(values[max(0, i - LEVEL_RUNS) : i] if i >= MIN_RUNS else values[:MIN_RUNS]),
         )
         for i, (moment, value) in enumerate(before)
     ]
@@ -123,7 +123,7 @@ def _expected(before: list[Point], at: datetime, *, share: bool) -> tuple[float,
     usual, precedents, seasons = level, [], []
     for name, (day_of, season_of) in SEASONS.items():
         same = [(moment, gap) for moment, gap in away if day_of(moment) == day_of(at)]
-        if len({season_of(moment) for moment, _ in same}) < LEAST_SEASONS:
+        if len({season_of(moment) for moment, _ in same}) < MIN_SEASONS:
             precedents += [gap for _, gap in same]
         effects = _effects(away, name)
         away = [(moment, gap - effects.get(day_of(moment), 0.0)) for moment, gap in away]
@@ -133,7 +133,7 @@ def _expected(before: list[Point], at: datetime, *, share: bool) -> tuple[float,
     recent = [gap for _, gap in away[-2 * LEVEL_RUNS :]]
     trend = median(recent)
     deviation = _TO_DEVIATION * median(abs(gap - trend) for gap in recent) * (1 + _FEW / len(recent))
-    least = max(LEAST_OF_LEVEL * abs(level), LEAST_OF_SHARE if share else 0.0)
+    least = max(MIN_OF_LEVEL * abs(level), MIN_OF_SHARE if share else 0.0)
     room = DEVIATIONS * max(deviation, least)
     # What the same day brought before and was out of the ordinary is in the range.
     middles = [0.0, *(gap for gap in precedents if abs(gap) > room)]
@@ -150,7 +150,7 @@ def _effects(away: list[Point], name: str) -> dict[int, float]:
     own = {
         day: median(gap for _, gap in points)
         for day, points in days.items()
-        if len({season_of(moment) for moment, _ in points}) >= LEAST_SEASONS
+        if len({season_of(moment) for moment, _ in points}) >= MIN_SEASONS
     }
     within = [abs(gap - own[day]) for day in own for _, gap in days[day]]
     noise = _TO_DEVIATION * median(within) if within else 0.0

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 TENTHS = 10
 COARSE = 24  # of fewer bins than these little is seen: values within 1/32 of each other are one
-LEAST_EXPECTED = 5  # Cochran's rule: fewer rows in a cell are noise to a chi-square
+MIN_EXPECTED = 5  # Cochran's rule: fewer rows in a cell are noise to a chi-square
 MISSING, ODD, RARE = "(missing)", "(not finite)", "(rare values)"
 _ODD_VALUES = ("nan", "inf", "-inf")
 
 
 @dataclass(frozen=True)
-class Cells:
+class Histogram:
     """Rows of both sides by cell.
 
     Attributes
@@ -42,7 +42,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Points:
-    """Numbers of both sides at the same points, ascending; sizes as of `Cells`."""
+    """Numbers of both sides at the same points, ascending; sizes as of `Histogram`."""
 
     at: tuple[float, ...]
     before: tuple[float, ...]
@@ -77,7 +77,7 @@ def points_of(before: ColumnProfile, after: ColumnProfile, *, alike: bool) -> Po
     return Points(tuple(at), _counts(found[0], at), _counts(found[1], at), sizes)
 
 
-def grouped(points: Points, before: ColumnProfile, after: ColumnProfile) -> Cells:
+def grouped(points: Points, before: ColumnProfile, after: ColumnProfile) -> Histogram:
     """Put neighbouring points together into about ten cells of equal weight of `before`, and two beyond its extremes."""
     there = [i for i, count in enumerate(points.before) if count]
     cells: dict[str, list[float]] = {}
@@ -92,7 +92,7 @@ def grouped(points: Points, before: ColumnProfile, after: ColumnProfile) -> Cell
     return _with_missing(cells, before, after, points.sizes)
 
 
-def categories(before: ColumnProfile, after: ColumnProfile, *, alike: bool) -> Cells | None:
+def categories(before: ColumnProfile, after: ColumnProfile, *, alike: bool) -> Histogram | None:
     """Set values beside each other (of moments: days); None: the two sides' values cannot be told alike.
 
     Values of which fewer than five rows are expected on the smaller side are one cell.
@@ -104,7 +104,7 @@ def categories(before: ColumnProfile, after: ColumnProfile, *, alike: bool) -> C
     cells: dict[str, list[float]] = {}
     for name, b, a in found:
         share = sum(n / total for n, total in zip((b, a), totals, strict=True) if total) / 2
-        cell = cells.setdefault(name if share * min(totals) >= LEAST_EXPECTED else RARE, [0.0, 0.0])
+        cell = cells.setdefault(name if share * min(totals) >= MIN_EXPECTED else RARE, [0.0, 0.0])
         cell[0] += b
         cell[1] += a
     return _with_missing(cells, before, after, totals)
@@ -170,7 +170,7 @@ def _joined(one: list[tuple[Any, int]], other: list[tuple[Any, int]]) -> list[tu
 
 def _with_missing(
     cells: dict[str, list[float]], before: ColumnProfile, after: ColumnProfile, sizes: tuple[float, float]
-) -> Cells:
+) -> Histogram:
     """Add the rows without a value, as many as belong to the rows that are counted."""
     counted = [sum(cell[side] for cell in cells.values()) for side in (0, 1)]
     for name in (MISSING, ODD):
@@ -185,7 +185,7 @@ def _with_missing(
         for size, side in zip(sizes, (before, after), strict=True)
     ]
     kept = {name: cell for name, cell in cells.items() if any(cell)}
-    return Cells(
+    return Histogram(
         tuple(kept),
         tuple(b for b, _ in kept.values()),
         tuple(a for _, a in kept.values()),

@@ -31,5 +31,5 @@ def moved(
     ]
     if before is not None and now is not None:
         columns = drift(before, now, contract.columns).columns
-        told += [f"{c.column} drifted: {'; '.join(c.reasons)}" for c in columns if c.decided == "strong"]
+        told += [f"{c.column} drifted: {'; '.join(c.reasons)}" for c in columns if c.severity == "strong"]
     return tuple(told)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from featurestore.quality.change.binning import Cells, Points, categories, grouped, points_of
+from featurestore.quality.change.binning import Histogram, Points, categories, grouped, points_of
 from featurestore.quality.change.distances import (
     DEVIATIONS,
     cramers_v,
@@ -29,18 +29,18 @@ from featurestore.quality.change.distances import (
     wasserstein,
     wasserstein_floor,
 )
-from featurestore.quality.change.thresholds import bounds_of, size
+from featurestore.quality.change.thresholds import size, thresholds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from featurestore.definitions.contract import Column
-    from featurestore.quality.change.thresholds import Bound
+    from featurestore.quality.change.thresholds import Threshold
     from featurestore.quality.profile.column_profile import ColumnProfile
     from featurestore.quality.profile.profile import Profile
 
-Decided = Literal["none", "some", "strong"]
-SEVERITY: tuple[Decided, ...] = ("none", "some", "strong")
+Severity = Literal["none", "some", "strong"]
+SEVERITY: tuple[Severity, ...] = ("none", "some", "strong")
 
 
 class _Measure(NamedTuple):
@@ -66,7 +66,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     column: str
     kind: str
     measures: dict[str, float] = {}
-    decided: Decided = "none"
+    severity: Severity = "none"
     reasons: tuple[str, ...] = ()
 
 
@@ -90,7 +90,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     before: str
     after: str
     rows: tuple[int, int]
-    decided: Decided
+    severity: Severity
     columns: tuple[ColumnDrift, ...]
     only_before: tuple[str, ...] = ()
     only_after: tuple[str, ...] = ()
@@ -122,14 +122,14 @@ def drift(before: Profile, after: Profile, columns: Iterable[Column] = ()) -> Dr
         before=before.dataset,
         after=after.dataset,
         rows=(before.rows, after.rows),
-        decided=strongest(column.decided for column in found),
+        severity=strongest(column.severity for column in found),
         columns=found,
         only_before=tuple(name for name in before.columns if name not in after.columns),
         only_after=tuple(name for name in after.columns if name not in before.columns),
     )
 
 
-def strongest(decisions: Iterable[Decided]) -> Decided:
+def strongest(decisions: Iterable[Severity]) -> Severity:
     """Return the worst of several decisions."""
     return max(decisions, key=SEVERITY.index, default="none")
 
@@ -139,7 +139,7 @@ def _column(
 ) -> ColumnDrift:
     if before.kind != after.kind:
         reason = f"it is {after.dtype}, and was {before.dtype}"
-        return ColumnDrift(column=name, kind=after.kind, decided="strong", reasons=(reason,))
+        return ColumnDrift(column=name, kind=after.kind, severity="strong", reasons=(reason,))
     if not before.rows or not after.rows:
         reason = f"no rows {'before' if not before.rows else 'after'}"
         return ColumnDrift(column=name, kind=after.kind, reasons=(reason,))
@@ -157,23 +157,23 @@ def _column(
     if alike:
         measured |= _distinct(before, after)
     moved = _most_moved(cells) if cells else ""
-    decided, reasons = _decide(measured, bounds_of(declared, before.kind), moved)
+    severity, reasons = _decide(measured, thresholds_of(declared, before.kind), moved)
     measures = {name: measure.value for name, measure in measured.items()}
-    return ColumnDrift(column=name, kind=before.kind, measures=measures, decided=decided, reasons=reasons)
+    return ColumnDrift(column=name, kind=before.kind, measures=measures, severity=severity, reasons=reasons)
 
 
-def _decide(measured: Measured, bounds: dict[str, Bound], moved: str) -> tuple[Decided, tuple[str, ...]]:
-    decided: list[Decided] = []
+def _decide(measured: Measured, bounds: dict[str, Threshold], moved: str) -> tuple[Severity, tuple[str, ...]]:
+    severity: list[Severity] = []
     reasons = []
     for name, (value, effect, floor) in measured.items():
         some, strong = bounds.get(name, (inf, inf))
         if effect < some or effect <= floor:
             continue
-        decided.append("strong" if effect >= strong else "some")
+        severity.append("strong" if effect >= strong else "some")
         bound = (strong if effect >= strong else some) + (name == "distinct")
-        reason = f"{name} {value:.3g} ({decided[-1]} from {bound:.3g})"
+        reason = f"{name} {value:.3g} ({severity[-1]} from {bound:.3g})"
         reasons.append(reason + moved if name == "l_infinity" else reason)
-    return strongest(decided), tuple(reasons)
+    return strongest(severity), tuple(reasons)
 
 
 def _null_rate(before: ColumnProfile, after: ColumnProfile) -> Measured:
@@ -187,7 +187,7 @@ def _plain(name: str, value: float, floor: float) -> Measured:
     return {name: _Measure(value, size(name, value), floor)}
 
 
-def _over_cells(cells: Cells) -> Measured:
+def _over_cells(cells: Histogram) -> Measured:
     index = psi(cells.before, cells.after)
     usual, floor = psi_by_chance(len(cells.names), cells.sizes)
     return {
@@ -196,7 +196,7 @@ def _over_cells(cells: Cells) -> Measured:
     }
 
 
-def _of_categories(cells: Cells) -> Measured:
+def _of_categories(cells: Histogram) -> Measured:
     v = cramers_v(cells.before, cells.after)
     most = l_infinity(cells.before, cells.after)
     return {
@@ -243,7 +243,7 @@ def _distinct(before: ColumnProfile, after: ColumnProfile) -> Measured:
     return _plain("distinct", ratio, exp(DEVIATIONS * sqrt(variance)) - 1)
 
 
-def _most_moved(cells: Cells) -> str:
+def _most_moved(cells: Histogram) -> str:
     moved = list(zip(cells.names, shares(cells.before), shares(cells.after), strict=True))
     name, before, after = max(moved, key=lambda cell: (abs(cell[2] - cell[1]), cell[2]))
     return f": {name} {after:.1%}, was {before:.1%}"

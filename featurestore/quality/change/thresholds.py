@@ -40,8 +40,8 @@ from featurestore.quality.profile.profile import profile
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Column, Contract
 
-Bound = tuple[float, float]
-EFFECTS: dict[str, Bound] = {
+Threshold = tuple[float, float]
+THRESHOLDS: dict[str, Threshold] = {
     "psi": (0.1, 0.25),
     "js": (0.1, 0.2),
     "ks": (0.1, 0.2),
@@ -73,11 +73,11 @@ def size(measure: str, value: float) -> float:
     return max(value, 1 / value) - 1 if value > 0 else inf
 
 
-def bounds_of(column: Column | None, kind: str) -> dict[str, Bound]:
+def thresholds_of(column: Column | None, kind: str) -> dict[str, Threshold]:
     """Return the bounds of a column's measures, as sizes: where some and where strong drift begins."""
     timeless = kind != "moment" and not (column is not None and column.unique)
     names = MEASURES[kind] if timeless else _ANY
-    found = {n: (size(n, EFFECTS[n][0]), size(n, EFFECTS[n][1])) for n in names if n in EFFECTS}
+    found = {n: (size(n, THRESHOLDS[n][0]), size(n, THRESHOLDS[n][1])) for n in names if n in THRESHOLDS}
     declared = {} if column is None else column.metadata.get("drift", {})
     if declared is None:
         return {}
@@ -86,12 +86,12 @@ def bounds_of(column: Column | None, kind: str) -> dict[str, Bound]:
             found.pop(measure, None)
         else:
             strong = size(measure, bound)
-            some, usual = (size(measure, b) for b in EFFECTS.get(measure, (_SOME, 1.0)))
+            some, usual = (size(measure, b) for b in THRESHOLDS.get(measure, (_SOME, 1.0)))
             found[measure] = (strong * some / usual, strong)
     return found
 
 
-def check_bounds(contract: Contract) -> None:
+def check_thresholds(contract: Contract) -> None:
     """Find bounds of a contract's columns that mean nothing.
 
     Raises

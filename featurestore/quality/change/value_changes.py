@@ -13,7 +13,7 @@ from featurestore.quality.rules.duplicates import duplicated_rows
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-MOST_EXAMPLES = 3
+MAX_EXAMPLES = 3
 
 
 class ValueChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ def value_changes(
 
 
 def _examples(both: pl.DataFrame, name: str, key: Sequence[str], here: str, there: str) -> tuple[str, ...]:
-    rows = both.filter(pl.col(name)).sort(key).head(MOST_EXAMPLES)
+    rows = both.filter(pl.col(name)).sort(key).head(MAX_EXAMPLES)
     return tuple(
         f"{', '.join(map(str, values))}: {before!r} -> {after!r}"
         for *values, before, after in rows.select(*key, f"{here}{name}", f"{there}{name}").rows()

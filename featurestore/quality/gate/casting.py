@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "t": True, "f"
 
 
 @dataclass(frozen=True)
-class Conformed:
+class CastColumn:
     """A column made to conform.
 
     Attributes
@@ -39,7 +39,7 @@ class Conformed:
     lost: pl.Expr | None
 
 
-def conform(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[str, Conformed]:
+def cast_plan(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[str, CastColumn]:
     """Plan how a frame of `schema` gets the columns of a contract.
 
     Parameters
@@ -62,20 +62,20 @@ def conform(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[str,
         raise ContractError(
             _column_message(dataset, contract, missing, unexpected), hint=_hint(missing, unexpected)
         )
-    plan: dict[str, Conformed] = {}
+    plan: dict[str, CastColumn] = {}
     wrong: list[str] = []
     for column in contract.columns:
-        conformed = _convert(column, schema[column.name])
-        if conformed is None:
+        cast_column = _convert(column, schema[column.name])
+        if cast_column is None:
             wrong.append(f"{column.name!r} is {schema[column.name]}, expected {column.dtype}")
         else:
-            plan[column.name] = conformed
+            plan[column.name] = cast_column
     if wrong:
         raise ContractError(f"{dataset}: schema {contract.name}: {'; '.join(wrong)}")
     return plan
 
 
-def as_declared(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
+def cast_known_columns(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
     """Give the columns that a contract knows their dtypes, and leave others and those of a wrong kind as they are."""
     schema = rows.collect_schema()
     known = (
@@ -86,12 +86,12 @@ def as_declared(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
     return rows.with_columns(made.value.alias(name) for name, made in known if made is not None)
 
 
-def _convert(column: Column, found: pl.DataType) -> Conformed | None:
+def _convert(column: Column, found: pl.DataType) -> CastColumn | None:
     value, wanted = pl.col(column.name), column.dtype
     if found == wanted:
         converted = value
     elif isinstance(found, pl.Null):
-        return Conformed(value.cast(wanted), None)
+        return CastColumn(value.cast(wanted), None)
     elif isinstance(found, pl.String):
         parsed = _parse(value, column)
         if parsed is None:
@@ -111,7 +111,7 @@ def _convert(column: Column, found: pl.DataType) -> Conformed | None:
     lost = None if found == wanted else value.is_not_null() & converted.is_null()
     if isinstance(wanted, _FLOATS) and column.metadata.get("nan") == "null":
         converted = converted.fill_nan(None)
-    return Conformed(converted, lost)
+    return CastColumn(converted, lost)
 
 
 def _same_kind(found: pl.DataType, wanted: pl.DataType) -> bool:

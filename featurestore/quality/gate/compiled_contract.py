@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.quality.rules.contract_rules import ROW, Rule, lost_column
+from featurestore.quality.rules.contract_rules import ROW, Rule, failed_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from featurestore.definitions.contract import Contract
-    from featurestore.quality.gate.casting import Conformed
+    from featurestore.quality.gate.casting import CastColumn
 
 SOURCE_FILE = "source_file"
 SOURCE_ROW = "source_row"
@@ -27,7 +27,7 @@ _BITS = 63
 
 
 @dataclass(frozen=True)
-class Gate:
+class CompiledContract:
     """A contract, compiled for a frame.
 
     Attributes
@@ -43,14 +43,14 @@ class Gate:
     contract: Contract
     given: pl.DataFrame | pl.LazyFrame
     columns: tuple[str, ...]
-    plan: dict[str, Conformed]
+    plan: dict[str, CastColumn]
     rules: tuple[Rule, ...]
 
     @cached_property
     def rows(self) -> pl.LazyFrame:
         """The conformed columns, where conversion lost a value, the columns as they came, and the number of each row."""
-        values = [conformed.value.alias(name) for name, conformed in self.plan.items()]
-        lost = [c.lost.alias(lost_column(name)) for name, c in self.plan.items() if c.lost is not None]
+        values = [cast_column.value.alias(name) for name, cast_column in self.plan.items()]
+        lost = [c.lost.alias(failed_column(name)) for name, c in self.plan.items() if c.lost is not None]
         given = [pl.col(name).alias(f"{_GIVEN}{name}") for name in self.columns]
         return self.given.lazy().with_row_index(ROW).select(ROW, *given, *values, *lost)
 

@@ -23,7 +23,7 @@ PLACE = (SOURCE_FILE, SOURCE_ROW)
 _MENDED = "__mended__"
 
 
-def to_mend(quarantined: pl.DataFrame) -> pl.DataFrame:
+def rows_to_correct(quarantined: pl.DataFrame) -> pl.DataFrame:
     """Write rows in quarantine in the form in which they are mended: text, with why they are there.
 
     Raises
@@ -47,7 +47,7 @@ def to_mend(quarantined: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def read_mends(path: Path) -> pl.DataFrame:
+def read_corrections(path: Path) -> pl.DataFrame:
     """Read mended rows.
 
     Raises
@@ -74,8 +74,8 @@ def joined(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def apply_mends(
-    rows: pl.DataFrame | pl.LazyFrame, mends: pl.DataFrame, *, dataset: str
+def apply_corrections(
+    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, *, dataset: str
 ) -> pl.DataFrame | pl.LazyFrame:
     """Put mended rows in the place of those that they mend.
 
@@ -91,13 +91,13 @@ def apply_mends(
     """
     schema = rows.lazy().collect_schema()
     raw = [name for name in schema if name not in PLACE]
-    if unknown := [name for name in mends.columns if name not in (*schema, ROW_DIGEST)]:
+    if unknown := [name for name in corrections.columns if name not in (*schema, ROW_DIGEST)]:
         raise ContractError(
             f"{dataset}: mended rows have columns that raw rows have not: {', '.join(unknown)}"
         )
     try:
-        typed = mends.with_columns(
-            pl.col(name).cast(schema[name]) for name in mends.columns if name in schema
+        typed = corrections.with_columns(
+            pl.col(name).cast(schema[name]) for name in corrections.columns if name in schema
         )
     except pl.exceptions.PolarsError as error:
         raise ContractError(
@@ -120,13 +120,15 @@ def apply_mends(
 
 
 def _require_same(
-    rows: pl.DataFrame | pl.LazyFrame, mends: pl.DataFrame, raw: list[str], dataset: str
+    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, raw: list[str], dataset: str
 ) -> None:
     there = (
-        rows.lazy().join(mends.lazy().select(PLACE), on=list(PLACE), how="semi").collect(engine="streaming")
+        rows.lazy()
+        .join(corrections.lazy().select(PLACE), on=list(PLACE), how="semi")
+        .collect(engine="streaming")
     )
     found = there.select(*PLACE, _digests(there.select(raw)).alias("found"))
-    told = mends.join(found, on=list(PLACE), how="left")
+    told = corrections.join(found, on=list(PLACE), how="left")
     changed = told.filter(pl.col("found").is_null() | (pl.col("found") != pl.col(ROW_DIGEST)))
     if changed.height:
         file, row = changed.select(PLACE).row(0)

@@ -15,11 +15,11 @@ from msgspec import UNSET
 from polars import selectors
 
 from featurestore.errors import ContractError
-from featurestore.quality.gate.casting import Conformed, conform
-from featurestore.quality.gate.compiled_contract import FLAG, SOURCE_FILE, SOURCE_ROW, Gate
+from featurestore.quality.gate.casting import CastColumn, cast_plan
+from featurestore.quality.gate.compiled_contract import FLAG, SOURCE_FILE, SOURCE_ROW, CompiledContract
 from featurestore.quality.gate.verdict import Decision, RuleCount, Verdict
 from featurestore.quality.rules.contract_rules import Rule, rules_of
-from featurestore.quality.rules.expectations import NOWHERE, Surroundings, expectations_of
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext, expectations_of
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -62,7 +62,7 @@ def inspect(
     dataset: str,
     further: tuple[Rule, ...] = (),
     may_be_empty: bool = False,
-    surroundings: Surroundings = NOWHERE,
+    context: ValidationContext = NO_CONTEXT,
 ) -> Inspection:
     """Check a frame against its contract, on its values.
 
@@ -87,7 +87,7 @@ def inspect(
     ContractError
         If columns are missing, unexpected or of a wrong kind: then no row can be judged.
     """
-    gate = gate_of(frame, contract, dataset=dataset, further=further, surroundings=surroundings)
+    gate = compile_contract(frame, contract, dataset=dataset, further=further, context=context)
     rows, counts, measured, nulls = _count(gate)
     passing, failing, bad = gate.split(counts)
     broken = _broken_rules(gate, counts, measured)
@@ -111,28 +111,28 @@ def inspect(
         rules=broken,
         nulls={name: n for name, n in nulls.items() if n},
         measured={name: value for name, value in measured.items() if rows},
-        unevaluated=surroundings.unevaluated(contract),
+        unevaluated=context.unevaluated(contract),
         checked=(*(rule.name for rule in gate.rules), *(() if may_be_empty else ("not_empty",))),
     )
     return Inspection(passing, failing, verdict)
 
 
-def gate_of(
+def compile_contract(
     frame: pl.DataFrame | pl.LazyFrame,
     contract: Contract,
     *,
     dataset: str,
     further: tuple[Rule, ...] = (),
-    surroundings: Surroundings = NOWHERE,
-) -> Gate:
+    context: ValidationContext = NO_CONTEXT,
+) -> CompiledContract:
     """Compile a contract for a frame; raises as `inspect` does."""
     schema = frame.collect_schema()
     judged = pl.Schema(
         {n: d for n, d in schema.items() if n in contract or n not in (SOURCE_FILE, SOURCE_ROW)}
     )
-    plan = conform(judged, contract, dataset=dataset)
-    rules = (*rules_of(contract, plan), *expectations_of(contract, surroundings), *further)
-    return Gate(contract, frame, tuple(schema), plan, rules)
+    plan = cast_plan(judged, contract, dataset=dataset)
+    rules = (*rules_of(contract, plan), *expectations_of(contract, context), *further)
+    return CompiledContract(contract, frame, tuple(schema), plan, rules)
 
 
 def is_valid(frame: pl.DataFrame | pl.LazyFrame, contract: Contract, *, dataset: str) -> bool:
@@ -171,7 +171,7 @@ def require(verdict: Verdict, *, whole: bool = False) -> None:
         )
 
 
-def _count(gate: Gate) -> tuple[int, list[int], dict[str, Any], dict[str, int]]:
+def _count(gate: CompiledContract) -> tuple[int, list[int], dict[str, Any], dict[str, int]]:
     """Count, in one query, the rows, what breaks each rule, what is measured, and what is missing."""
     wanted = {"rows": pl.len()}
     for i, rule in enumerate(gate.rules):
@@ -199,7 +199,9 @@ def _count(gate: Gate) -> tuple[int, list[int], dict[str, Any], dict[str, int]]:
     return told["rows"], counts, measured, nulls
 
 
-def _broken_rules(gate: Gate, counts: list[int], measured: dict[str, Any]) -> tuple[RuleCount, ...]:
+def _broken_rules(
+    gate: CompiledContract, counts: list[int], measured: dict[str, Any]
+) -> tuple[RuleCount, ...]:
     broken = [i for i, count in enumerate(counts) if count]
     personal = {column.name for column in gate.contract.columns if column.personal}
     shown = [
@@ -227,11 +229,13 @@ def _broken_rules(gate: Gate, counts: list[int], measured: dict[str, Any]) -> tu
     return tuple(sorted(told, key=lambda count: (count.warning, -count.broken)))
 
 
-def _check_again(gate: Gate, passing: pl.LazyFrame) -> tuple[tuple[RuleCount, ...], dict[str, int]]:
+def _check_again(
+    gate: CompiledContract, passing: pl.LazyFrame
+) -> tuple[tuple[RuleCount, ...], dict[str, int]]:
     """Check the rows that pass once more: a rule over groups may have held only thanks to the others."""
     rules = tuple(rule for rule in gate.rules if not (rule.lasting or rule.warning))
-    plan = {name: Conformed(pl.col(name), None) for name in gate.plan}
-    again = Gate(gate.contract, passing, tuple(gate.plan), plan, rules)
+    plan = {name: CastColumn(pl.col(name), None) for name in gate.plan}
+    again = CompiledContract(gate.contract, passing, tuple(gate.plan), plan, rules)
     rows, counts, measured, nulls = _count(again)
     if not rows:
         return (), nulls

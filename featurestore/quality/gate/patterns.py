@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-LONGEST: Final = 100  # characters of a text that a pattern is matched against in Python
-_MOST_WAYS: Final = 10_000  # in which a pattern may be tried against them
+MAX_LENGTH: Final = 100  # characters of a text that a pattern is matched against in Python
+_MAX_WAYS: Final = 10_000  # in which a pattern may be tried against them
 # One character or a class of them, and how often.
 _ATOM: Final = re.compile(
     r"""
@@ -31,7 +31,7 @@ def flat_pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str | Non
     r"""Write a pattern of Rust's for Python, if it has one meaning in both and cannot take long; otherwise None.
 
     Such a pattern is a row of characters and classes, each with how often, perhaps between ``^`` and ``$``. What it says
-    of texts longer than `LONGEST`, and of other alphabets if it is `ascii_only`, is not told.
+    of texts longer than `MAX_LENGTH`, and of other alphabets if it is `ascii_only`, is not told.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def flat_pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str | Non
     inner = pattern.removeprefix("^")
     end = r"\Z" if inner.endswith("$") and not inner.endswith(r"\$") else ""
     inner = inner[:-1] if end else inner
-    place, ways = 0, 1 if start else LONGEST
+    place, ways = 0, 1 if start else MAX_LENGTH
     while place < len(inner):
         atom = _ATOM.match(inner, place)
         if atom is None:
@@ -58,7 +58,7 @@ def flat_pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str | Non
         re.compile(found)
     except re.error:
         return None
-    return found if ways <= _MOST_WAYS else None
+    return found if ways <= _MAX_WAYS else None
 
 
 def ascii_only(pattern: str) -> bool:
@@ -72,4 +72,4 @@ def _ways(atom: re.Match[str]) -> int:
         return 1
     if times == "?":
         return 2
-    return max(int(most[1:]) - int(least) + 1, 1) if most and most[1:] else LONGEST
+    return max(int(most[1:]) - int(least) + 1, 1) if most and most[1:] else MAX_LENGTH

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.quality.gate.patterns import LONGEST, ascii_only, flat_pattern
+from featurestore.quality.gate.patterns import MAX_LENGTH, ascii_only, flat_pattern
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Test:
         if pattern is None or not self._text:
             return None
         search = self._constant(re.compile(pattern, re.ASCII).search)
-        tests = [f"len({self.value}) <= {LONGEST}", f"{search}({self.value}) is not None"]
+        tests = [f"len({self.value}) <= {MAX_LENGTH}", f"{search}({self.value}) is not None"]
         return " and ".join([*tests, f"{self.value}.isascii()"] if ascii_only(pattern) else tests)
 
     @property

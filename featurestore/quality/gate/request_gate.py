@@ -1,6 +1,6 @@
 """The gate of requests: the request values of a service against the contracts of its on-demand views.
 
-Serving and training refuse the same values in the same words: each row is checked by the rules of `row_gate`, whether it
+ActiveRelease and training refuse the same values in the same words: each row is checked by the rules of `row_gate`, whether it
 comes alone or in a frame.
 """
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from featurestore.definitions.call import reason
 from featurestore.errors import ContractError
-from featurestore.quality.gate.casting import conform
+from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.predicate import predicate_of
 from featurestore.quality.rules.contract_rules import ROW, Rule, rules_of
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.contract import Contract
 
-MOST_TOLD = 5
-LONGEST_VALUE, LONGEST_RULE, LONGEST_HINT = 60, 160, 500
+MAX_SHOWN_BREACHES = 5
+MAX_VALUE_LENGTH, MAX_RULE_LENGTH, MAX_HINT_LENGTH = 60, 160, 500
 _FLAG = "__flag__"
 
 
@@ -80,7 +80,7 @@ class Broken:
         lines = [f"the request breaks schema {self.contract}:"]
         for breach in self.first:
             given = f", given {_shown(breach.values)}" if show else ""
-            lines.append(f"  row {breach.row:,}: {breach.rule:.{LONGEST_RULE}}{given}")
+            lines.append(f"  row {breach.row:,}: {breach.rule:.{MAX_RULE_LENGTH}}{given}")
         if self.count > len(self.first):
             lines.append(f"  … and {self.count - len(self.first):,} more")
         return "\n".join(lines)
@@ -108,7 +108,7 @@ class RowGate:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self._schema = dict(contract.schema)
-        plan = conform(contract.schema, contract, dataset=contract.name)
+        plan = cast_plan(contract.schema, contract, dataset=contract.name)
         warns = contract.policy.on_invalid == "warn"
         self.rules = tuple(
             rule
@@ -118,7 +118,7 @@ class RowGate:
         predicate = predicate_of(contract)
         self._good = predicate.good
         self._asked = tuple(rule for rule in self.rules if rule.name not in predicate.covers)
-        self._values = {name: conformed.value.alias(name) for name, conformed in plan.items()}
+        self._values = {name: cast_column.value.alias(name) for name, cast_column in plan.items()}
 
     def admit(self, rows: Sequence[Sequence[Any]], *, show: bool = True) -> None:
         """Let rows pass, or refuse them.
@@ -187,8 +187,10 @@ class RowGate:
         if not count:
             return None
         places = sorted(
-            (row, i) for i, flag in enumerate(flags) for row in flag.arg_true().head(MOST_TOLD).to_list()
-        )[:MOST_TOLD]
+            (row, i)
+            for i, flag in enumerate(flags)
+            for row in flag.arg_true().head(MAX_SHOWN_BREACHES).to_list()
+        )[:MAX_SHOWN_BREACHES]
         first = tuple(
             Breach(row, rules[i].name, {name: frame[name][row] for name in self._roots_of(rules[i])})
             for row, i in places
@@ -226,14 +228,16 @@ def refuse(found: Iterable[Broken | None], *, show: bool = True) -> None:
         allowed = "; ".join(dict.fromkeys(column for one in broken for column in one.allowed))
         raise ContractError(
             "\n".join(one.explain(show=show) for one in broken),
-            hint=f"allowed are {allowed:.{LONGEST_HINT}}" if allowed else f"see schema {broken[0].contract}",
+            hint=f"allowed are {allowed:.{MAX_HINT_LENGTH}}"
+            if allowed
+            else f"see schema {broken[0].contract}",
         )
 
 
 def _shown(values: dict[str, Any]) -> str:
     if len(values) == 1:
-        return f"{next(iter(values.values()))!r:.{LONGEST_VALUE}}"
-    return f"{', '.join(f'{name} = {value!r:.{LONGEST_VALUE}}' for name, value in values.items()):.{3 * LONGEST_VALUE}}"
+        return f"{next(iter(values.values()))!r:.{MAX_VALUE_LENGTH}}"
+    return f"{', '.join(f'{name} = {value!r:.{MAX_VALUE_LENGTH}}' for name, value in values.items()):.{3 * MAX_VALUE_LENGTH}}"
 
 
 def _flag(rule: Rule) -> pl.Expr:

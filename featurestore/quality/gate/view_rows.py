@@ -9,7 +9,7 @@ import polars as pl
 from featurestore.quality.gate.compiled_contract import SOURCE_FILE, SOURCE_ROW
 from featurestore.quality.gate.inspection import Inspection, inspect
 from featurestore.quality.rules.contract_rules import Rule, unique_rule
-from featurestore.quality.rules.expectations import NOWHERE, Surroundings
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.values.codec import MAX_KEY_BYTES, too_long
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
 
 
-def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundings = NOWHERE) -> Inspection:
+def inspect_view(
+    view: FeatureView, rows: pl.LazyFrame, context: ValidationContext = NO_CONTEXT
+) -> Inspection:
     """Check the rows of a feature view; two rows of one key and version must not differ, and stores must hold its keys."""
     version = [*view.keys, EVENT_TIMESTAMP]
     if view.timing.created:
@@ -25,7 +27,7 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundin
     given = rows.collect_schema()
     if any(name not in given for name in version):
         # Nothing to order by: the contract says what is missing.
-        return inspect(rows, view.contract, dataset=view.name, surroundings=surroundings)
+        return inspect(rows, view.contract, dataset=view.name, context=context)
     ordered = rows.sort(version, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: rows that repeat another stand beside it once sorted.
     told = (name for name in given if name in view.contract or name not in (SOURCE_FILE, SOURCE_ROW))
@@ -35,7 +37,7 @@ def inspect_view(view: FeatureView, rows: pl.LazyFrame, surroundings: Surroundin
         ordered.filter(differs | first).collect(),
         view.contract,
         dataset=view.name,
-        surroundings=surroundings,
+        context=context,
         further=(unique_rule(tuple(version)), _length_rule(view.keys)),
     )
 

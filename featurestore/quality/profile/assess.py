@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.quality.profile.documentation import unexplained
+from featurestore.quality.profile.documentation import undocumented
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.profile import Profile
 
 QUESTIONS = ("accessible", "sizeable", "usable", "understandable", "reliable")
-MOST_LISTED = 12
+MAX_LISTED = 12
 RARE = 0.05  # a class of less than this share of the rows is told to be rare
 Row = tuple[str, str, bool]
 
@@ -112,7 +112,7 @@ def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterat
     rows = profile.rows
     yield "rows", f"{rows:,}", rows > 0
     if label is not None and label in profile.columns:
-        yield f"rows by {label}", *_classes(dict(profile.columns[label].values.top(MOST_LISTED)), rows)
+        yield f"rows by {label}", *_classes(dict(profile.columns[label].values.top(MAX_LISTED)), rows)
     segments = contract.metadata.get("segments", ())
     if segments:
         yield f"rows by {', '.join(segments)}", *_classes(profile.segments, rows)
@@ -128,12 +128,10 @@ def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterat
 
 def _classes(counts: Mapping[Any, int], rows: int) -> tuple[str, bool]:
     ranked = sorted(counts.items(), key=lambda told: -told[1])
-    told = ", ".join(f"{value} {count:,}" for value, count in ranked[:MOST_LISTED])
+    told = ", ".join(f"{value} {count:,}" for value, count in ranked[:MAX_LISTED])
     rare = [str(value) for value, count in ranked if count < RARE * rows / max(len(ranked) / 2, 1)]
-    more = f" and {len(ranked) - MOST_LISTED} more" if len(ranked) > MOST_LISTED else ""
-    return (
-        (f"{told}{more}; rare: {', '.join(rare[:MOST_LISTED])}", False) if rare else (f"{told}{more}", True)
-    )
+    more = f" and {len(ranked) - MAX_LISTED} more" if len(ranked) > MAX_LISTED else ""
+    return (f"{told}{more}; rare: {', '.join(rare[:MAX_LISTED])}", False) if rare else (f"{told}{more}", True)
 
 
 def _usable(contract: Contract, verdict: Verdict) -> Iterator[Row]:
@@ -141,18 +139,18 @@ def _usable(contract: Contract, verdict: Verdict) -> Iterator[Row]:
         f"{verdict.decision}: {verdict.rows_passed:,} of {verdict.rows_in:,} rows keep schema {contract.name}"
     )
     yield "contract", kept, verdict.decision != "refused"
-    for count in verdict.rules[:MOST_LISTED]:
+    for count in verdict.rules[:MAX_LISTED]:
         yield f"rule {count.rule}", f"broken {count.broken:,} times", count.warning
     for kind, lacking in verdict.unevaluated.items():
         yield f"expectation {kind}", f"not evaluated: {lacking}", False
     missing = {name: n / verdict.rows_passed for name, n in verdict.nulls.items() if verdict.rows_passed}
-    worst = sorted(missing.items(), key=lambda told: -told[1])[:MOST_LISTED]
+    worst = sorted(missing.items(), key=lambda told: -told[1])[:MAX_LISTED]
     yield "missing values", ", ".join(f"{name} {share:.1%}" for name, share in worst) or "none", True
 
 
 def _understandable(contract: Contract) -> Iterator[Row]:
     yield "meaning of a row", contract.description or "not said", bool(contract.description)
-    lacking = unexplained(contract)
+    lacking = undocumented(contract)
     told = ", ".join(f"{name} lacks {lacks}" for name, lacks in lacking.items())
     yield "meaning and unit of columns", told or f"all {len(contract.columns)} say them", not lacking
 

@@ -21,8 +21,8 @@ from featurestore.quality.profile.exact_sum import ExactSum
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST_VALUES = 1024
-MOST_DAYS = 4_000
+MAX_VALUES = 1024
+MAX_DAYS = 4_000
 MONTH = "2013-07"
 STEPS = 47  # bits below a bin: 5 of the fraction's 52 remain, 32 steps for each power of two
 _SIGN = 1 << (63 - STEPS)
@@ -72,8 +72,8 @@ class Values(msgspec.Struct, frozen=True):
     def kept(cls, counts: Iterable[tuple[int, Value | None, int]], below: int | None) -> Values:
         """Keep the values of the smallest hashes."""
         ordered = sorted(counts, key=lambda told: told[0])
-        if len(ordered) > MOST_VALUES:
-            below, ordered = ordered[MOST_VALUES][0], ordered[:MOST_VALUES]
+        if len(ordered) > MAX_VALUES:
+            below, ordered = ordered[MAX_VALUES][0], ordered[:MAX_VALUES]
         return cls(tuple(ordered), below)
 
 
@@ -199,7 +199,7 @@ def middle(bin_: int) -> float:
 
 def coarse(days: dict[str, int]) -> dict[str, int]:
     """Count by month what are too many days."""
-    return days if len(days) <= MOST_DAYS else _by_month(days)
+    return days if len(days) <= MAX_DAYS else _by_month(days)
 
 
 def _by_month(days: dict[str, int]) -> dict[str, int]:

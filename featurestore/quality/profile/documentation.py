@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DIMENSIONLESS = "1"  # as the International System of Units writes it
 
 
-def unexplained(contract: Contract) -> dict[str, str]:
+def undocumented(contract: Contract) -> dict[str, str]:
     """List the columns that do not say enough of themselves, and what is missing.
 
     A number with a fraction, or a span of time, is a measure and has a unit (``"1"`` for shares and ratios); a whole number
@@ -24,7 +24,7 @@ def unexplained(contract: Contract) -> dict[str, str]:
     return {name: lacks for name, lacks in told.items() if lacks}
 
 
-def require_meaning(contract: Contract, dataset: str) -> None:
+def require_documentation(contract: Contract, dataset: str) -> None:
     """Refuse a dataset that nobody can understand.
 
     Raises
@@ -32,7 +32,7 @@ def require_meaning(contract: Contract, dataset: str) -> None:
     DefinitionError
         If a column has no meaning or a measure no unit; names all of them.
     """
-    if lacking := unexplained(contract):
+    if lacking := undocumented(contract):
         listing = ", ".join(f"{name!r} ({lacks})" for name, lacks in lacking.items())
         raise DefinitionError(
             f"{dataset}: schema {contract.name} does not say of its columns what they are: {listing}",

@@ -14,7 +14,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.quality.profile.column_profile import (
-    MOST_VALUES,
+    MAX_VALUES,
     STEPS,
     ColumnProfile,
     Values,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
 
 ROWS_AT_ONCE = 1 << 20
-MOST_SAMPLED = 500
+MAX_SAMPLED = 500
 _PATTERN = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
@@ -52,7 +52,7 @@ class Sample(msgspec.Struct, frozen=True):
         names = tuple(self.columns or other.columns)
         for part in (self, other):
             rows |= zip(part.hashes, zip(*part.columns.values(), strict=True), strict=False)
-        kept = sorted(rows)[:MOST_SAMPLED]
+        kept = sorted(rows)[:MAX_SAMPLED]
         return Sample(tuple(kept), {name: tuple(rows[h][i] for h in kept) for i, name in enumerate(names)})
 
 
@@ -238,8 +238,8 @@ def _values(there: pl.Series, *, personal: bool) -> Values:
         there = there + 0.0
     hashes = there.hash()
     distinct, below = hashes.unique(), None
-    if distinct.len() > MOST_VALUES:
-        below = int(distinct.bottom_k(MOST_VALUES + 1).max())  # type: ignore[arg-type]
+    if distinct.len() > MAX_VALUES:
+        below = int(distinct.bottom_k(MAX_VALUES + 1).max())  # type: ignore[arg-type]
         there, hashes = there.filter(hashes < below), hashes.filter(hashes < below)
     groups = (
         pl.DataFrame({"hash": hashes, "value": there})
@@ -265,7 +265,7 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
     if not numbers:
         return Sample()
     hashes = part.select(pl.struct(pl.all()).hash().alias("hash")).to_series()
-    bound = hashes.bottom_k(min(MOST_SAMPLED * 4, hashes.len())).max()
+    bound = hashes.bottom_k(min(MAX_SAMPLED * 4, hashes.len())).max()
     kept = hashes <= bound if bound is not None else hashes.is_null()
     rows = (
         part.select(_finite(pl.col(name).to_physical().cast(pl.Float64)).alias(name) for name in numbers)
@@ -273,7 +273,7 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
         .filter(kept)
         .unique("__hash__", keep="first", maintain_order=True)
         .sort("__hash__")
-        .head(MOST_SAMPLED)
+        .head(MAX_SAMPLED)
     )
     columns = {name: tuple(rows[name].to_list()) for name in numbers}
     return Sample(tuple(rows["__hash__"].to_list()), columns)

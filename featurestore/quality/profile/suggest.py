@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.profile import Profile
 
 SURE = 0.95
-MOST_CATEGORIES = 20
-LONGEST_LINE = 60
-LEAST_ROWS = 60  # of fewer no rule is sure
+MAX_CATEGORIES = 20
+MAX_LINE_LENGTH = 60
+MIN_ROWS = 60  # of fewer no rule is sure
 _SHAPES = (
     (r"[0-9]", "[0-9]"),
     (r"[A-Z]", "[A-Z]"),
@@ -103,7 +103,7 @@ def _field(column: str, attribute: str, told: ColumnProfile) -> Iterator[str]:
 
 
 def _argument(text: str, note: str) -> Iterator[str]:
-    if len(text) <= LONGEST_LINE or not text.startswith("isin=["):
+    if len(text) <= MAX_LINE_LENGTH or not text.startswith("isin=["):
         yield f"        {text},  # {note}"
         return
     yield f"        isin=[  # {note}"
@@ -124,7 +124,7 @@ def _rules(told: ColumnProfile) -> Iterator[tuple[str, float]]:
         yield "unique=True", sureness(there)
     values = [(value, count) for _, value, count in told.values.counts if value is not None]
     categories = (
-        told.values.complete and 0 < len(values) <= MOST_CATEGORIES and told.kind in ("text", "number")
+        told.values.complete and 0 < len(values) <= MAX_CATEGORIES and told.kind in ("text", "number")
     )
     once = sum(count == 1 for _, count in values)
     if (
@@ -165,7 +165,7 @@ def _is_unique(told: ColumnProfile) -> bool:
         told.kind not in ("number", "text")
         or told.dtype.startswith("Float")
         or told.nulls
-        or there < LEAST_ROWS
+        or there < MIN_ROWS
     ):
         return False
     return all(count == 1 for _, _, count in told.values.counts) and told.values.distinct > there * 0.9
@@ -204,7 +204,7 @@ def _pattern(values: list[str]) -> str | None:
     for letters, written in _SHAPES:
         if all(re.fullmatch(f"{letters}+", value, flags=re.ASCII) for value in values):
             count = f"{{{lengths[0]}}}" if lengths[0] == lengths[-1] else f"{{{lengths[0]},{lengths[-1]}}}"
-            return f"^{written}{count}$" if lengths[-1] <= MOST_CATEGORIES else f"^{written}+$"
+            return f"^{written}{count}$" if lengths[-1] <= MAX_CATEGORIES else f"^{written}+$"
     return None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from featurestore.definitions.contract import Column, Contract
-    from featurestore.quality.gate.casting import Conformed
+    from featurestore.quality.gate.casting import CastColumn
 
 ROW = "__row__"
 
@@ -77,7 +77,7 @@ class Rule:
         )
 
 
-def rules_of(contract: Contract, plan: Mapping[str, Conformed]) -> tuple[Rule, ...]:
+def rules_of(contract: Contract, plan: Mapping[str, CastColumn]) -> tuple[Rule, ...]:
     """List the rules of a contract, in the order written: conversion, nulls, values, uniqueness, row checks.
 
     Raises
@@ -104,16 +104,16 @@ def unique_rule(columns: tuple[str, ...], name: str | None = None) -> Rule:
     )
 
 
-def _column_rules(column: Column, conformed: Conformed) -> list[Rule]:
+def _column_rules(column: Column, cast_column: CastColumn) -> list[Rule]:
     name, value, warning = column.name, pl.col(column.name), column.severity == "warning"
     rules = []
-    if conformed.lost is not None:
-        lost = pl.col(lost_column(name))
+    if cast_column.lost is not None:
+        lost = pl.col(failed_column(name))
         rules.append(Rule(f"{name}.dtype({column.dtype})", (name,), lost, lasting=True))
     if not column.nullable:
         missing = value.is_null()
-        if conformed.lost is not None:
-            missing = missing & ~pl.col(lost_column(name))
+        if cast_column.lost is not None:
+            missing = missing & ~pl.col(failed_column(name))
         rules.append(Rule(f"{name}.not_null", (name,), missing, warning=warning, lasting=True))
     if column.dtype.is_float():
         rules.append(Rule(f"{name}.finite", (name,), ~value.is_finite(), lasting=True))
@@ -122,7 +122,7 @@ def _column_rules(column: Column, conformed: Conformed) -> list[Rule]:
     return rules
 
 
-def lost_column(name: str) -> str:
+def failed_column(name: str) -> str:
     """Name the column that says where a conversion lost a value."""
     return f"__lost__{name}"
 

@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.contract import Contract
 
-LEAST_RUNS = 3
+MIN_RUNS = 3
 DECLARED = {"expect": False, "expect_or_warn": True}
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ValidationContext:
     """What is known besides a dataset's rows.
 
     Attributes
@@ -71,8 +71,8 @@ class Surroundings:
         """Say what is lacking for an expectation; None: nothing."""
         if kind == "fresh" and self.now is None:
             return "no moment stands for now"
-        if kind == "volume" and len(self.volumes) < LEAST_RUNS:
-            return f"fewer than {LEAST_RUNS} runs before"
+        if kind == "volume" and len(self.volumes) < MIN_RUNS:
+            return f"fewer than {MIN_RUNS} runs before"
         if kind in ("references", "sums_agree") and self.dataset is None:
             return "no other dataset is at hand"
         return None
@@ -88,7 +88,7 @@ class Surroundings:
         return {kind: lacking for kind in kinds if (lacking := self.lacks(kind))}
 
 
-NOWHERE = Surroundings()
+NO_CONTEXT = ValidationContext()
 
 
 def referenced(contract: Contract) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def referenced(contract: Contract) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def expectations_of(contract: Contract, surroundings: Surroundings = NOWHERE) -> tuple[Rule, ...]:
+def expectations_of(contract: Contract, context: ValidationContext = NO_CONTEXT) -> tuple[Rule, ...]:
     """Compile what a contract expects of the dataset as a whole.
 
     Raises
@@ -122,7 +122,7 @@ def expectations_of(contract: Contract, surroundings: Surroundings = NOWHERE) ->
                     f"{where}: there is no such expectation", hint=f"known: {', '.join(_KINDS)}"
                 )
             try:
-                made = list(_KINDS[kind](wanted, surroundings))
+                made = list(_KINDS[kind](wanted, context))
             except (TypeError, ValueError, AttributeError, IndexError) as error:
                 raise DefinitionError(
                     f"{where}: {wanted!r} has not its form ({error})",
@@ -133,7 +133,7 @@ def expectations_of(contract: Contract, surroundings: Surroundings = NOWHERE) ->
                 for column in rule.columns:
                     if column not in contract:
                         raise DefinitionError(f"{where}: there is no column {column!r}")
-            if surroundings.lacks(kind) is None:
+            if context.lacks(kind) is None:
                 rules += [replace(rule, warning=True) if warning else rule for rule in made]
     return tuple(rules)
 
@@ -151,7 +151,7 @@ def check_expectations(contract: Contract, dataset: Callable[[str], pl.LazyFrame
     DefinitionError
         As of `expectations_of`; or if an expectation does not fit the dtypes, here or in another dataset.
     """
-    around = Surroundings(datetime.now(UTC), dataset, (1,) * LEAST_RUNS)
+    around = ValidationContext(datetime.now(UTC), dataset, (1,) * MIN_RUNS)
     rows = contract.empty().with_row_index(ROW)
     for rule in expectations_of(contract, around):
         try:
@@ -172,41 +172,41 @@ def _measured(
     return Rule(name, columns, measure=measure, least=least, most=most, scalar=True)
 
 
-def _rows(bounds: tuple[int | None, int | None], _: Surroundings) -> Iterator[Rule]:
+def _rows(bounds: tuple[int | None, int | None], _: ValidationContext) -> Iterator[Rule]:
     least, most = bounds
     yield _measured(f"rows({least}, {most})", (), pl.len(), least, most)
 
 
-def _volume(share: float, near: Surroundings) -> Iterator[Rule]:
+def _volume(share: float, near: ValidationContext) -> Iterator[Rule]:
     usual = median(near.volumes) if near.volumes else 0
     name = f"volume(within {float(share):.0%} of {usual:,.0f})"
     yield _measured(name, (), pl.len(), usual * (1 - share), usual * (1 + share))
 
 
-def _fresh(wanted: Mapping[str, timedelta], near: Surroundings) -> Iterator[Rule]:
+def _fresh(wanted: Mapping[str, timedelta], near: ValidationContext) -> Iterator[Rule]:
     for column, most in wanted.items():
         age = pl.lit(near.now).cast(pl.Datetime("us", "UTC")) - pl.col(column).max()
         yield _measured(f"{column}.fresh({_span(most)})", (column,), age, None, most)
 
 
-def _null_share(shares: Mapping[str, float], _: Surroundings) -> Iterator[Rule]:
+def _null_share(shares: Mapping[str, float], _: ValidationContext) -> Iterator[Rule]:
     for column, most in shares.items():
         share = pl.col(column).null_count() / pl.len()
         yield _measured(f"{column}.null_share({most})", (column,), share, None, most)
 
 
-def _distinct(bounds: Mapping[str, tuple[int | None, int | None]], _: Surroundings) -> Iterator[Rule]:
+def _distinct(bounds: Mapping[str, tuple[int | None, int | None]], _: ValidationContext) -> Iterator[Rule]:
     for column, (least, most) in bounds.items():
         count = pl.col(column).drop_nulls().n_unique()
         yield _measured(f"{column}.distinct({least}, {most})", (column,), count, least, most)
 
 
-def _mean(bounds: Mapping[str, tuple[float | None, float | None]], _: Surroundings) -> Iterator[Rule]:
+def _mean(bounds: Mapping[str, tuple[float | None, float | None]], _: ValidationContext) -> Iterator[Rule]:
     for column, (least, most) in bounds.items():
         yield _measured(f"{column}.mean({least}, {most})", (column,), pl.col(column).mean(), least, most)
 
 
-def _covers(wanted: Mapping[str, Sequence[Any]], _: Surroundings) -> Iterator[Rule]:
+def _covers(wanted: Mapping[str, Sequence[Any]], _: ValidationContext) -> Iterator[Rule]:
     for column, values in wanted.items():
         for value in values:
             there = (pl.col(column) == value).sum()
@@ -214,7 +214,7 @@ def _covers(wanted: Mapping[str, Sequence[Any]], _: Surroundings) -> Iterator[Ru
 
 
 def _share(
-    wanted: Mapping[str, Mapping[Any, tuple[float | None, float | None]]], _: Surroundings
+    wanted: Mapping[str, Mapping[Any, tuple[float | None, float | None]]], _: ValidationContext
 ) -> Iterator[Rule]:
     for column, values in wanted.items():
         for value, (least, most) in values.items():
@@ -222,7 +222,7 @@ def _share(
             yield _measured(f"{column}.share({value!r}, {least}, {most})", (column,), share, least, most)
 
 
-def _segments(wanted: Mapping[tuple[str, ...], int], _: Surroundings) -> Iterator[Rule]:
+def _segments(wanted: Mapping[tuple[str, ...], int], _: ValidationContext) -> Iterator[Rule]:
     for columns, least in wanted.items():
         name, together = ", ".join(columns), pl.struct(columns)
         possible = pl.lit(1)
@@ -235,7 +235,9 @@ def _segments(wanted: Mapping[tuple[str, ...], int], _: Surroundings) -> Iterato
         yield _measured(f"segments({name}).rows({least})", tuple(columns), smallest, least)
 
 
-def _gap(wanted: Mapping[str, timedelta | tuple[timedelta, list[str]]], _: Surroundings) -> Iterator[Rule]:
+def _gap(
+    wanted: Mapping[str, timedelta | tuple[timedelta, list[str]]], _: ValidationContext
+) -> Iterator[Rule]:
     for column, bound in wanted.items():
         most, groups = (bound, []) if isinstance(bound, timedelta) else bound
         longest = pl.col(column).sort().diff()
@@ -247,20 +249,20 @@ def _gap(wanted: Mapping[str, timedelta | tuple[timedelta, list[str]]], _: Surro
         yield _measured(f"{column}.gap({_span(most)}{by})", (column, *groups), measure, None, most)
 
 
-def _increasing(columns: Sequence[str], _: Surroundings) -> Iterator[Rule]:
+def _increasing(columns: Sequence[str], _: ValidationContext) -> Iterator[Rule]:
     for column in columns:
         back = (pl.col(column) < pl.col(column).shift()).sum()
         yield _measured(f"{column}.increasing", (column,), back, None, 0)
 
 
-def _one_label(wanted: Mapping[str, tuple[list[str], float]], _: Surroundings) -> Iterator[Rule]:
+def _one_label(wanted: Mapping[str, tuple[list[str], float]], _: ValidationContext) -> Iterator[Rule]:
     for label, (inputs, most) in wanted.items():
         mixed = (pl.col(label).n_unique().over(inputs) > 1).mean()
         name = f"{label}.one_label({', '.join(inputs)}, {most})"
         yield _measured(name, (label, *inputs), mixed, None, most)
 
 
-def _references(wanted: Mapping[Any, tuple[Any, ...]], near: Surroundings) -> Iterator[Rule]:
+def _references(wanted: Mapping[Any, tuple[Any, ...]], near: ValidationContext) -> Iterator[Rule]:
     for here, (other, there, *tolerated) in wanted.items():
         columns, keys = _names(here), _names(there)
         if len(columns) != len(keys):
@@ -275,7 +277,7 @@ def _references(wanted: Mapping[Any, tuple[Any, ...]], near: Surroundings) -> It
             yield Rule(f"{name})", columns, find=partial(orphans, known=where, columns=columns), lasting=True)
 
 
-def _sums_agree(wanted: Mapping[str, tuple[Any, ...]], near: Surroundings) -> Iterator[Rule]:
+def _sums_agree(wanted: Mapping[str, tuple[Any, ...]], near: ValidationContext) -> Iterator[Rule]:
     for here, (other, there, most, *by) in wanted.items():
         groups = tuple(by[0]) if by else ()
         theirs = partial(near.other, other, {there: here} | {name: name for name in groups})
@@ -295,7 +297,7 @@ def _span(time: timedelta) -> str:
     return str(time)
 
 
-_KINDS: dict[str, Callable[[Any, Surroundings], Iterator[Rule]]] = {
+_KINDS: dict[str, Callable[[Any, ValidationContext], Iterator[Rule]]] = {
     "rows": _rows,
     "volume": _volume,
     "fresh": _fresh,

@@ -11,18 +11,18 @@ import msgspec
 
 from featurestore.adapters.bodies import CSV, FORMATS, JSON_LINES
 from featurestore.operations.judge import environments_of
-from featurestore.service.api.datasets import MOST_RUNS, Datasets, History, Judged
-from featurestore.service.api.json_schema import promises
+from featurestore.service.api.datasets import MAX_RUNS, Datasets, History, Judged
+from featurestore.service.api.json_schema import json_schema
 from featurestore.service.api.samples import sample
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Node
-    from featurestore.service.lookup.active_release import Serving
+    from featurestore.service.lookup.active_release import ActiveRelease
 
 Problems: TypeAlias = Callable[..., dict[str, Any]]
 
 
-def dataset_paths(serving: Serving, problems: Problems) -> dict[str, Any]:
+def dataset_paths(serving: ActiveRelease, problems: Problems) -> dict[str, Any]:
     """Describe the paths of all datasets.
 
     Parameters
@@ -44,9 +44,10 @@ def dataset_paths(serving: Serving, problems: Problems) -> dict[str, Any]:
     return paths
 
 
-def _validate(node: Node, serving: Serving, problems: Problems) -> dict[str, Any]:
+def _validate(node: Node, serving: ActiveRelease, problems: Problems) -> dict[str, Any]:
     row = {
-        column.name: sample(column.dtype, promises(column), serving.now()) for column in node.contract.columns
+        column.name: sample(column.dtype, json_schema(column), serving.now())
+        for column in node.contract.columns
     }
     examples = {CSV: _csv(row), JSON_LINES: msgspec.json.encode(row).decode() + "\n"}
     content = {
@@ -72,7 +73,7 @@ def _validate(node: Node, serving: Serving, problems: Problems) -> dict[str, Any
 
 
 def _history(node: Node, problems: Problems) -> dict[str, Any]:
-    most = {"type": "integer", "minimum": 1, "maximum": MOST_RUNS, "default": 100}
+    most = {"type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 100}
     return {
         "operationId": f"history_{node.name}",
         "summary": f"What each run found of {node.name}, the newest last",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from featurestore.service.runtime.uploads import Upload
 
 T = TypeVar("T")
-MOST_RUNS = 10_000
+MAX_RUNS = 10_000
 ENCODINGS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
@@ -94,7 +94,7 @@ class ValidateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which part of a history."""
 
-    most: Annotated[int, Meta(ge=1, le=MOST_RUNS)] = 100
+    most: Annotated[int, Meta(ge=1, le=MAX_RUNS)] = 100
 
 
 async def validate(call: Call) -> bytes:

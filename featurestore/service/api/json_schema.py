@@ -40,7 +40,7 @@ _MEMBERS: Final[dict[str, Callable[[list[Any]], tuple[str, Any]]]] = {
 _NO_DOT: Final = re.compile(r"(?:[^\\.]|\\.)*", re.DOTALL)
 
 
-def promises(column: Column) -> dict[str, Any]:
+def json_schema(column: Column) -> dict[str, Any]:
     """Write the checks of a column as keywords of JSON Schema; of two with one keyword the first."""
     found: dict[str, Any] = {}
     for check in column.checks:

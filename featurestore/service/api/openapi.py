@@ -13,14 +13,14 @@ from featurestore.errors import FeatureStoreError
 from featurestore.service.api.dataset_paths import dataset_paths
 from featurestore.service.api.datasets import Datasets, History, Judged
 from featurestore.service.api.feast import OnlineRequest, OnlineResponse, PushRequest, WriteRequest
-from featurestore.service.api.json_schema import promises
+from featurestore.service.api.json_schema import json_schema
 from featurestore.service.api.problems import ProblemBody
 from featurestore.service.api.samples import sample
 from featurestore.service.guard import OPEN
 from featurestore.service.lookup.endpoint import Answer
 
 if TYPE_CHECKING:
-    from featurestore.service.lookup.active_release import Serving
+    from featurestore.service.lookup.active_release import ActiveRelease
     from featurestore.service.lookup.endpoint import Endpoint
 
 PROBLEMS = {
@@ -37,7 +37,7 @@ PROBLEMS = {
 }
 
 
-def openapi(serving: Serving, *, keyed: bool) -> dict[str, Any]:
+def openapi(serving: ActiveRelease, *, keyed: bool) -> dict[str, Any]:
     """Describe what is served as OpenAPI 3.1: for each feature service its keys, request values and an example."""
     types = [endpoint.request for endpoint in serving.endpoints.values()]
     shared = [Answer, OnlineRequest, OnlineResponse, PushRequest, WriteRequest, ProblemBody]
@@ -103,14 +103,16 @@ def docs(document: dict[str, Any]) -> str:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["json"] = _pretty
-    return environment.from_string(files("featurestore.service.api").joinpath("docs.html.j2").read_text("utf-8"))
+    return environment.from_string(
+        files("featurestore.service.api").joinpath("docs.html.j2").read_text("utf-8")
+    )
 
 
 def _pretty(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def _vectors(endpoint: Endpoint, serving: Serving) -> dict[str, Any]:
+def _vectors(endpoint: Endpoint, serving: ActiveRelease) -> dict[str, Any]:
     operation = _operation(
         f"vectors_{endpoint.name}",
         endpoint.service.description or f"Vectors of {endpoint.name}",
@@ -170,14 +172,14 @@ def _reference(kind: type) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
-def _rows(endpoint: Endpoint, serving: Serving) -> list[dict[str, Any]]:
+def _rows(endpoint: Endpoint, serving: ActiveRelease) -> list[dict[str, Any]]:
     """Give an example: a row of the training set, or values of the right types."""
     try:
         found = serving.project.example(endpoint.name).to_dicts() if endpoint.named else []
     except FeatureStoreError:
         found = []
     schema = {**endpoint.service.key_schema, **endpoint.service.request_schema}
-    promised = {c.name: promises(c) for view in endpoint.service.on_demand for c in view.request.columns}
+    promised = {c.name: json_schema(c) for view in endpoint.service.on_demand for c in view.request.columns}
     return found or [
         {name: sample(dtype, promised.get(name, {}), serving.now()) for name, dtype in schema.items()}
     ]

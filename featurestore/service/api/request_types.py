@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 from msgspec import Meta
 
-from featurestore.service.api.json_schema import promises
+from featurestore.service.api.json_schema import json_schema
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def json_type(dtype: pl.DataType) -> Any:
     return Annotated[int, Meta(ge=low, le=high)]
 
 
-def promised_type(column: Column) -> Any:
+def json_schema_of(column: Column) -> Any:
     """Return the type of a request value under its contract, for publication."""
-    kind, said = json_type(column.dtype), promises(column)
+    kind, said = json_type(column.dtype), json_schema(column)
     if column.dtype.is_integer():
         low, high = integer_limits(column.dtype)
         kind, said = int, {"minimum": low, "maximum": high} | said
@@ -70,7 +70,9 @@ def request_type(service: FeatureService, *, most: int, promised: bool = False) 
     types = {name: json_type(dtype) | None for name, dtype in schema.items()}
     if promised:
         contracts = [view.request for view in service.on_demand if view.request.policy.on_invalid != "warn"]
-        types |= {column.name: promised_type(column) for contract in contracts for column in contract.columns}
+        types |= {
+            column.name: json_schema_of(column) for contract in contracts for column in contract.columns
+        }
     # Columns need not be names that Python knows.
     names = {f"_{i}": name for i, name in enumerate(schema)}
     row = msgspec.defstruct(

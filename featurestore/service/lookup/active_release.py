@@ -12,7 +12,7 @@ from featurestore.operations.release import Release, served_root, verify
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.project import open as open_project
 from featurestore.service.lookup.endpoint import Endpoint
-from featurestore.service.lookup.stale_cache import Remembered, Remembering
+from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
 from featurestore.storage.files import read_record
 from featurestore.vectors.state import check_state
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WORKING = "working"  # served straight from the project's folder, no release made
 
 
-class Serving:
+class ActiveRelease:
     """A release (or, where none was made, the project itself), ready to answer.
 
     Raises
@@ -43,10 +43,10 @@ class Serving:
         self._refuse(release, options)
         self.local = self.project.settings.online_url is None
         store = self.project.store()
-        memory = Remembered(options.remember) if options.remember else None
+        memory = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
         names = options.services or tuple(self.project.catalog.services)
         self._memory, self._most = memory, options.max_rows
-        self._source = store if memory is None else Remembering(store, memory)
+        self._source = store if memory is None else StaleCachingReader(store, memory)
         self.endpoints = {name: self._bind(self.project.catalog.service(name)) for name in names}
         self.requested = lru_cache(maxsize=256)(self._requested)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from featurestore.ports import RowReader, ViewState
 
 
-class Remembered:
+class StaleCache:
     """What was last read of each key, up to a number of keys; the one not asked for longest goes first."""
 
     def __init__(self, most: int) -> None:
@@ -58,10 +58,10 @@ class Remembered:
                 ) from None
 
 
-class Remembering:
+class StaleCachingReader:
     """Reads a store, and remembers in `memory` what was found."""
 
-    def __init__(self, store: RowReader, memory: Remembered) -> None:
+    def __init__(self, store: RowReader, memory: StaleCache) -> None:
         self._store, self._memory = store, memory
 
     def read(

@@ -29,7 +29,7 @@ class LostKeys(Keys):
         raise StoreError(self._fault, hint="the server's owner has to restore them; try again", retry=True)
 
 
-class FollowedKeys:
+class KeyReload:
     """The keys as they stand; read again when their file changes.
 
     Attributes

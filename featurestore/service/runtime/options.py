@@ -61,11 +61,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     upload_timeout: float = 300.0
     concurrency: int = 256
     threads: int = 16
-    remember: int = 0
+    stale_cache_keys: int = 0
     log_features: float = 0.0
     log_keys: bool = False
     log_requests: bool = True
-    keyless: bool = False
+    allow_anonymous: bool = False
     tls_certificate: str | None = None
     tls_key: str | None = None
 

@@ -19,7 +19,7 @@ from featurestore.quality.gate.verdict import Verdict
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.vectors.reader import Vectors
 
-MOST = 20_000
+MAX_ITEMS = 20_000
 PAUSE = 0.02
 BATCH = 1_000
 
@@ -77,7 +77,7 @@ class Journal:
         Each is called with every batch, in one thread.
     """
 
-    def __init__(self, tellers: Sequence[Teller], *, most: int = MOST) -> None:
+    def __init__(self, tellers: Sequence[Teller], *, most: int = MAX_ITEMS) -> None:
         self._tellers, self._most = tellers, most
         self._entries: deque[Entry] = deque()
         self._ending = Event()

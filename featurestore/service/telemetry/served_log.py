@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
 
 ROWS_A_FILE = 20_000
-MOST_ROWS = 3 * ROWS_A_FILE
+MAX_ROWS = 3 * ROWS_A_FILE
 SECONDS_A_FILE = 10.0
 REQUEST_ID, RELEASE, DEFINITION, STALE = "request_id", "release", "definition", "stale"
 
@@ -31,7 +31,7 @@ REQUEST_ID, RELEASE, DEFINITION, STALE = "request_id", "release", "definition", 
 class ServedLog:
     """Writes answers of feature services to files of some thousand rows.
 
-    What the file system refuses waits for the next try; beyond `MOST_ROWS` the newest are dropped and counted.
+    What the file system refuses waits for the next try; beyond `MAX_ROWS` the newest are dropped and counted.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class ServedLog:
 
     def _take(self, entry: Entry, endpoint: Endpoint) -> None:
         frame = frame_of(entry, endpoint)
-        if self._failing and self._rows.total() >= MOST_ROWS:
+        if self._failing and self._rows.total() >= MAX_ROWS:
             self.dropped += frame.height
             return
         self._waiting[endpoint].append(frame)
