@@ -64,12 +64,12 @@ def compare(folder: Path, rows: int, min_seconds: float) -> None:
     ours = {"materialize": seconds_of(lambda: project.materialize(until=END))}
     reader = project.reader("joined")
     for size in SIZES:
-        ours[f"lookup {size}"] = seconds_per_call(lambda n=size: reader.read(keys[:n], moment=END), min_seconds)
+        ours[f"lookup {size}"] = seconds_per_call(
+            lambda n=size: reader.read(keys[:n], moment=END), min_seconds
+        )
 
     store = feast_store(folder, "dask")
-    theirs = {
-        "materialize": seconds_of(lambda: store.materialize(FIRST, END, disable_event_timestamp=False))
-    }
+    theirs = {"materialize": seconds_of(lambda: store.materialize(FIRST, END, disable_event_timestamp=False))}
     for size in SIZES:
         theirs[f"lookup {size}"] = seconds_per_call(
             lambda n=size: store.get_online_features(REFERENCES, keys[:n]).to_dict(), min_seconds

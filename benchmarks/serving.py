@@ -92,7 +92,9 @@ class Run:
                     figures = self._measure(process, port, request, size)
                     self.figures[request.label, size] = figures
                     rate, p50, p99, cpu = figures
-                    print(f"{request.label:34}{size:5}{rate:10,.0f}{p50:9.2f}{p99:9.2f}{cpu:11,.0f}", flush=True)
+                    print(
+                        f"{request.label:34}{size:5}{rate:10,.0f}{p50:9.2f}{p99:9.2f}{cpu:11,.0f}", flush=True
+                    )
                 if request.path == FEAST_PATH:
                     answer = post(port, request.path, request.body(max(SIZES)))
                     names = answer["metadata"]["feature_names"]
@@ -250,8 +252,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=4.0, help="of load, for each kind and size of request")
-    parser.add_argument("--small", action="store_true", help="tiny data and little load, to see that all works")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="of load, for each kind and size of request"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="tiny data and little load, to see that all works"
+    )
     parser.add_argument("--serve", choices=["feast", "empty"], help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=Path(f"data/bench/{ROWS}"), help="folder of the files")
