@@ -1,7 +1,8 @@
-"""The gate, side by side: featurestore, a hand-fused Polars query, Pandera, dataframely, pointblank and DuckDB's SQL.
+"""The gate beside a hand-fused Polars query, Pandera, dataframely, pointblank and DuckDB's SQL.
 
-``make bench-gate`` writes the same files for all and runs each subject in its own process: from the file to the verdict and
-to the bad rows with their reasons in memory. It compares how many rows they find, and prints seconds, peak memory and ratios.
+``make bench-gate`` writes the same files for all and runs each subject in its own process: from the
+file to the verdict and to the bad rows with their reasons in memory. It compares how many rows they
+find, and prints seconds, peak memory and ratios.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ PART_ROWS = 10_000_000  # the large file is written in parts of so many rows
 SLOW_SECONDS = 5  # a subject that takes longer runs once
 WIDE = "300 columns, 1 % bad"
 LARGE = "large"
-# For each case: rows, number of columns (0: the usual ones), one row in so many is bad, whether the key must be unique.
+# For each case: rows, number of columns (0: the usual ones), the distance between bad rows
+# (0: none), whether the key must be unique.
 CASES = {
     "clean": (ROWS, 0, 0, False),
     "0.1 % bad": (ROWS, 0, 1000, False),
@@ -141,7 +143,7 @@ def compare_one_row(options: argparse.Namespace) -> None:
 
 
 def write_large(case: Case) -> None:
-    """Write a file of any size in bounded memory: the same rows again and again, with ids that continue."""
+    """Write a file of any size in bounded memory: rows repeat, and their ids continue."""
     rows = min(PART_ROWS, case.rows)
     part = Case(case.path.parent / "part.parquet", rows, case.width, case.one_in, unique=False)
     write(part)

@@ -1,4 +1,4 @@
-"""What `gate.py` compares: the files, the contract, and each subject's way to find the rows that break it."""
+"""The subjects of `gate.py`: its files, its contract, and how each finds the rows that break it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Case:
     width
         Number of numeric columns; 0: six floats and three integers.
     one_in
-        One row in so many is bad; 0: none is.
+        The distance between bad rows; 0: no row is bad.
     unique
         Whether the contract says that ``id`` is unique; then bad rows repeat an id.
     """
@@ -58,7 +58,7 @@ class Case:
 
 
 def write(case: Case) -> None:
-    """Write the rows of a case: floats within ±10, integers from 0 to 999, words like k12, an id."""
+    """Write the rows of a case: floats within ±10, integers below 1,000, words like k12, an id."""
     noise = pl.select(h=pl.int_range(case.rows, dtype=pl.UInt64).hash(5))
     number = pl.int_range(pl.len())
     frame = noise.select(
@@ -105,7 +105,7 @@ def model(case: Case) -> Any:
 
 
 def polars_rules(case: Case) -> dict[str, pl.Expr]:
-    """Write the rules by hand: for each name, the expression that is true where a row breaks the rule."""
+    """Write the rules by hand; each expression is true where a row breaks the rule."""
     broken: dict[str, pl.Expr] = {f"{name}.not_null": pl.col(name).is_null() for name in case.columns}
     for name in case.floats:
         broken[f"{name}.finite"] = ~pl.col(name).is_finite()

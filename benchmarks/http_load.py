@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
 
 def post_request(port: int, path: str, body: bytes) -> bytes:
-    """Write the request as it is sent. A server without keys answers only to a name of its own machine."""
+    """Write a request. A server without keys answers only to the names of its own machine."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

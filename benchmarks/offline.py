@@ -1,7 +1,7 @@
-"""The point-in-time join, side by side: featurestore, Feast's offline stores, hand-written Polars and DuckDB.
+"""The point-in-time join beside Feast's offline stores, hand-written Polars and DuckDB.
 
-``make bench-offline`` runs every subject on the same files, each in its own process. It checks that the
-results agree, prints seconds, peak memory and ratios, and plots both against rows.
+``make bench-offline`` runs every subject on the same files, each in its own process. It checks that
+the results agree, prints seconds, peak memory and ratios, and plots both against rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Materialization and lookup in process, side by side: featurestore over LMDB, and unchanged Feast over SQLite.
+"""Materialization and lookup in process: featurestore over LMDB beside Feast over SQLite.
 
-``make bench-online`` writes three views of 20,000 keys and 10 features from the same files, looks up the same keys, and
-checks that the values agree.
+``make bench-online`` writes three views of 20,000 keys and 10 features from the same files, looks
+up the same keys, and checks that the values agree.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Minutes of load with faults injected: every answer is checked, and none may be wrong.
 
-``make reliability`` serves a shop of a thousand customers from each store. Each version of the data gives each customer
-values that name the version and the customer: amount, coupon and ratio of an answer must agree. At the same time processes
-rewrite the data, and some are killed; releases are made and rolled back; the store's server stops, hangs and returns; callers
-hang up in the middle of a request.
+``make reliability`` serves a shop of 1,000 customers from each store. Each version of the data
+gives each customer values that name the version and the customer: amount, coupon and ratio of an
+answer must agree. At the same time processes rewrite the data, and some are killed; releases are
+made and rolled back; the store's server stops, hangs and returns; callers hang up in the middle of
+a request.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ CUSTOMERS = 1_000
 CALLERS = 4
 STEP = 10_000
 FEATURESTORE = (sys.executable, "-m", "featurestore.cli")
-# The kind of the store's server (None: embedded LMDB), and the size of the cache of last known values.
+# The kind of the store's server (None: embedded LMDB), and the size of the stale cache.
 STORES = ((None, 0), (RedisServer, 0), (PostgresServer, 0), (RedisServer, 10_000))
 # All kinds of faults in one run: of the data, and of the store's server.
 SMALL_STORES = ((RedisServer, 10_000),)
@@ -63,7 +64,7 @@ class Observations:
 
 
 def write_version(project: featurestore.Project, version: int) -> None:
-    """Write orders in which customer 7 of version 3 has spent 30007.0, and has a coupon of the same digits."""
+    """Write orders: customer 7 of version 3 spends 30007.0, with a coupon of the same digits."""
     amounts = [float(version * STEP + customer) for customer in range(1, CUSTOMERS + 1)]
     orders = pl.DataFrame(
         {
@@ -82,7 +83,7 @@ def write_version(project: featurestore.Project, version: int) -> None:
 
 
 def wrong_rows(body: dict, customers: list[int], versions: range) -> list[Any]:
-    """Return the rows of another customer, of two versions, of a version never written, and the missing ones."""
+    """Return the rows that are missing, or of another customer, two versions or no version."""
     wrong = []
     for customer, row, statuses in zip(customers, body["values"], body["statuses"], strict=True):
         amount, coupon, _, ratio = row
@@ -196,7 +197,7 @@ def answers(port: int) -> bool:
 
 
 def disturb_data(project: featurestore.Project, version: int, chance: random.Random) -> None:
-    """Write a version: by a process that is killed, into the release under load, as a release that is rolled back."""
+    """Write a version by a killed process, into the live release, and as one to be rolled back."""
     root = str(project.settings.root)
     write_version(project, version)
     writer = [*FEATURESTORE, "materialize", "--full", "--project"]

@@ -1,7 +1,7 @@
-"""Lookup over HTTP, side by side: featurestore's server over each store, Feast's server over SQLite, an empty endpoint.
+"""Lookup over HTTP: our server over each store beside Feast's over SQLite and an empty endpoint.
 
-``make bench-online`` requests the same 30 features of three views from each over 8 connections, one worker, and checks
-that the values agree. It starts Redis and PostgreSQL, if they are installed.
+``make bench-online`` requests the same 30 features of three views from each over 8 connections, one
+worker, and checks that the values agree. It starts Redis and PostgreSQL, if they are installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The data that benchmarks share: three views of ten features, in our project and in Feast's repository."""
+"""The data that benchmarks share: three views of ten features, for our project and for Feast."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def key_count(rows: int) -> int:
 
 
 def _write_view(folder: Path, view: str, number: int, rows: int, *, late: bool) -> None:
-    # By key range: any size fits in bounded memory, and rows are in the order in which a build writes them.
+    # By key range: any size fits in bounded memory, and rows have the order of a built file.
     parts = max(rows // ROWS_PER_PART, 1)
     keys = key_count(rows)
     pieces = []
@@ -151,7 +151,7 @@ def _definitions(*, late: bool) -> str:
 
 
 def feast_store(folder: Path, store_type: str) -> FeatureStore:
-    """Make a repository of unchanged Feast over the files, with one of Feast's own offline stores."""
+    """Make a Feast repository over the files, with one of Feast's own offline stores."""
     from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: PLC0415
     from feast.types import Float64, Int64, String  # noqa: PLC0415
     from feast.value_type import ValueType  # noqa: PLC0415

@@ -59,7 +59,7 @@ def installed(peers, printed):
 
 
 def test_gate(run_small):
-    """Each subject counts the bad rows of one case; the row gate and the large file are measured, too."""
+    """Each subject counts the same bad rows; the row gate and the large file are measured, too."""
     printed = run_small("gate")
     table = rows_below(printed, "seconds x by hand CPU s peak MB bad rows")
     peers = {

@@ -1,4 +1,4 @@
-"""A user's project that must type-check under mypy's strict mode. Never run: see `test_typing.py`."""
+"""A user's project that must type-check in mypy's strict mode. `test_typing.py` checks it."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +45,13 @@ class RawOrders(pa.DataFrameModel):
 
 class Orders(RawOrders):
     """Orders of known worth."""
+
+    @pa.check("amount")
+    @classmethod
+    def amount_is_in_cents(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """An amount has two digits after the point."""
+        amount = pl.col(data.key)
+        return data.lazyframe.select(amount == amount.round(2))
 
 
 class LastOrder(pa.DataFrameModel):

@@ -1,4 +1,4 @@
-"""User code that must not type-check: mypy reports the error of each `# expect:`, and no other. Never run."""
+"""User code that must not type-check: mypy reports the errors of each `# expect:`, no others."""
 
 from datetime import datetime, timedelta
 
@@ -60,7 +60,7 @@ def ttl_without_unit(rows: Frame[Rows]) -> Frame[Rows]:
 
 @feature_view(entity=customer, owner="shop", delay="1h")  # expect: arg-type
 def delay_as_text(rows: Frame[Rows]) -> Frame[Rows]:
-    """A duration is no text."""
+    """A duration is not a text."""
     return rows
 
 
@@ -115,7 +115,7 @@ def sources_not_in_a_tuple(rows: Frame[Rows]) -> Frame[Rows]:
 feature_service("one", view, owner="shop")  # expect: arg-type
 feature_service("one", (rows,), owner="shop")  # expect: arg-type
 feature_service("one", ("view",), owner="shop")  # expect: arg-type
-one = feature_service("one", (view,), owner="shop")
+all_rows = feature_service("one", (view,), owner="shop")
 
 
 @training_set(service="one", label="bought", owner="shop")  # expect: arg-type
@@ -124,7 +124,7 @@ def service_by_name(rows: Frame[Rows]) -> Frame[Rows]:
     return rows
 
 
-@training_set(service=one, owner="shop")  # expect: call-arg
+@training_set(service=all_rows, owner="shop")  # expect: call-arg
 def without_label(rows: Frame[Rows]) -> Frame[Rows]:
     """A label is needed."""
     return rows

@@ -1,4 +1,4 @@
-"""User code under mypy's strict mode: what is right passes, and what is wrong is refused where it is written."""
+"""User code in mypy's strict mode: right code passes, and wrong code is refused on its line."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ ERROR = re.compile(r"^(?P<path>[^:]+):(?P<line>\d+): error: (?P<message>.*)  \[(
 
 @pytest.fixture(scope="module")
 def errors(request):
-    """Run mypy once, as a user does, with none of our settings; return its errors by file and line."""
+    """Run mypy once without our settings, as users do; return its errors by file and line."""
     cache = request.config.cache.mkdir("mypy")
     options = ["--strict", "--config-file=", "--follow-imports=silent", f"--cache-dir={cache}"]
     with pytest.MonkeyPatch.context() as patch:
@@ -33,7 +33,7 @@ def errors(request):
 
 
 def test_right_code_is_accepted(errors):
-    """Sources, views, services, training sets, the methods of a project and their results have their types."""
+    """Definitions, the methods of a project and their results have their types."""
     assert {place: codes for place, codes in errors.items() if place[0] == ACCEPTED} == {}
 
 
