@@ -83,11 +83,16 @@ def measure(subject: str, case: Case, repeats: int) -> dict[str, Any]:
 
 
 def spawn(subject: str, name: str, options: argparse.Namespace, repeats: int) -> dict[str, Any]:
-    """Measure a subject in a process of its own."""
+    """Measure a subject in a process of its own; return its figures, or an ``error``."""
     command = [sys.executable, __file__, "--subject", subject, "--case", name, "--repeats", str(repeats)]
     command += ["--folder", str(options.folder), "--max-rows", str(options.max_rows)]
-    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(finished.stdout.splitlines()[-1])
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    if finished.returncode == 0:
+        return json.loads(finished.stdout.splitlines()[-1])
+    error = (finished.stderr.strip().splitlines() or [f"killed ({finished.returncode})"])[-1][:200]
+    if options.small or subject == "featurestore":
+        sys.exit(f"{subject} failed: {error}")
+    return {"error": error}
 
 
 def compare(name: str, subjects: list[str], options: argparse.Namespace) -> None:
@@ -99,11 +104,14 @@ def compare(name: str, subjects: list[str], options: argparse.Namespace) -> None
     measured: dict[str, list[dict[str, Any]]] = {subject: [] for subject in subjects}
     for _ in range(options.rounds):
         for subject, runs in measured.items():
-            if not runs or runs[0]["seconds"] < SLOW_SECONDS:
+            if not runs or runs[0].get("seconds", SLOW_SECONDS) < SLOW_SECONDS:
                 runs.append(spawn(subject, name, options, options.repeats))
     hand_seconds = statistics.median(run["seconds"] for run in measured["by hand"])
     expected = measured["by hand"][0]["bad_rows"]
     for subject, runs in measured.items():
+        if errors := [run["error"] for run in runs if "error" in run]:
+            print(f"  {subject:18}  {errors[0]}")
+            continue
         seconds = statistics.median(run["seconds"] for run in runs)
         cpu = statistics.median(run["cpu"] for run in runs)
         mb = max(run["mb"] for run in runs)
