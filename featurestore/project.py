@@ -90,7 +90,7 @@ class Project:
     def catalog(self) -> Catalog:
         """All definitions."""
         settings = self.settings
-        return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+        return load_catalog(settings.root, settings.definitions)
 
     def check(self) -> int:
         """Type-check all definitions without data; returns how many."""

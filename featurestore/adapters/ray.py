@@ -84,7 +84,7 @@ def transform_part(
 ) -> pl.DataFrame:
     """Run a view's function over the input rows of some of its keys, on whatever machine this is."""
     settings = load_settings(root)
-    catalog = load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+    catalog = load_catalog(settings.root, settings.definitions)
     found = catalog.view(view)
     ours = pl.struct(found.keys).hash(0) % parts == part
     return run(view, found.function, *(rows.filter(ours) for rows in inputs))

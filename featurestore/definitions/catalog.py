@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
-import sys
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from featurestore.definitions.call import place, reason
@@ -16,11 +13,13 @@ from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import FeatureService, TrainingSet, feature_service
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.on_demand import OnDemandFeatureView
+from featurestore.definitions.project_modules import LOADING, forget, import_module, local_names, package_of
 from featurestore.definitions.source import Source
 from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import ModuleType
 
     from featurestore.definitions.contract import Contract
@@ -195,70 +194,59 @@ def _find(kind: str, name: str, table: dict[str, Found]) -> Found:
     return table[name]
 
 
-def load_catalog(root: Path, packages: tuple[str, ...], definitions: str) -> Catalog:
-    """Import a project's definition package and collect what its modules define.
+def load_catalog(root: Path, definitions: str) -> Catalog:
+    """Import the definitions package of a project and collect what its modules define.
+
+    Each call reads the files again. The modules are the project's own: two projects whose packages have the same
+    names can be open at once (`featurestore.definitions.project_modules`).
 
     Parameters
     ----------
     root
-        The project's folder; put on ``sys.path``.
-    packages
-        All top-level packages of the project (schemas and definitions).
+        The project's folder.
     definitions
-        The package whose modules are scanned.
+        Name of the package whose modules are scanned.
 
     Raises
     ------
     ConfigError
-        If the package is not in the project.
+        If the project has no such package.
     DefinitionError
-        If a definition is refused.
+        If a module cannot be imported or a definition cannot work.
     """
     if not (root / definitions).is_dir():
         raise ConfigError(
             f"{root}: there is no folder {definitions!r}",
             hint="set [tool.featurestore] definitions in pyproject.toml",
         )
-    _make_importable(root, packages)
-    found: dict[int, Definition] = {}
-    for module in _modules(definitions):
-        for value in vars(module).values():
-            if isinstance(value, Definition):
-                found[id(value)] = value
-    return Catalog.of(found.values())
+    definitions_by_id: dict[int, Definition] = {}
+    with LOADING:
+        forget(root)
+        for module in _modules(root, definitions):
+            for value in vars(module).values():
+                if isinstance(value, Definition):
+                    definitions_by_id[id(value)] = value
+    return Catalog.of(definitions_by_id.values())
 
 
-def _modules(package: str) -> Iterable[ModuleType]:
-    top = _imported(package)
+def _modules(root: Path, package: str) -> Iterator[ModuleType]:
+    top = _imported(root, package)
     yield top
-    for found in sorted(pkgutil.walk_packages(top.__path__, f"{package}."), key=lambda m: m.name):
-        if found.name.rpartition(".")[2] != FEAST_MODULE:
-            yield _imported(found.name)
+    prefix = f"{package_of(root)}."
+    # A package that cannot be imported is reported below, by name.
+    found = pkgutil.walk_packages(top.__path__, f"{prefix}{package}.", onerror=lambda _: None)
+    for name in sorted(info.name for info in found):
+        if name.rpartition(".")[2] != FEAST_MODULE:
+            yield _imported(root, name.removeprefix(prefix))
 
 
-def _imported(module: str) -> ModuleType:
+def _imported(root: Path, module: str) -> ModuleType:
     try:
-        return importlib.import_module(module)
+        return import_module(root, module)
     except FeatureStoreError:
         raise
     except Exception as error:
         raise DefinitionError(
-            f"module {module} cannot be imported: {reason(error)}", hint=f"see {place(error)}"
+            f"module {module} cannot be imported: {local_names(reason(error), root)}",
+            hint=f"see {place(error)}",
         ) from error
-
-
-def _make_importable(root: Path, packages: tuple[str, ...]) -> None:
-    # Another project's packages of the same names may be loaded already: they give way.
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in packages:
-            origins = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
-            # A release lies below the root of its project.
-            home = root / name.partition(".")[0]
-            if not any(Path(origin).is_relative_to(home) for origin in origins if origin):
-                del sys.modules[name]
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    else:
-        sys.path.remove(str(root))
-        sys.path.insert(0, str(root))
-    importlib.invalidate_caches()

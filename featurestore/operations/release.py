@@ -303,7 +303,7 @@ def _known(layout: Layout, name: str) -> str:
 
 
 def _catalog(settings: Settings) -> Catalog:
-    return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+    return load_catalog(settings.root, settings.definitions)
 
 
 def _catch_up(settings: Settings, catalog: Catalog, store: OnlineStore) -> dict[str, ViewState]:

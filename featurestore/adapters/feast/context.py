@@ -37,7 +37,7 @@ class Context:
 
 def context_of(feast_repo: Path | None) -> Context:
     """Load the project whose definitions package is `feast_repo` (the folder of feature_store.yaml)."""
-    # Requests come in threads, and loading arranges sys.path: the first one loads, the others wait.
+    # Requests come in threads: the first one loads the project, and the others wait for it.
     with _LOADING:
         return _load((feast_repo or Path()).resolve())
 
@@ -45,9 +45,7 @@ def context_of(feast_repo: Path | None) -> Context:
 @cache
 def _load(feast_repo: Path) -> Context:
     settings = load_settings(feast_repo.parent)
-    return Context(
-        settings, load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
-    )
+    return Context(settings, load_catalog(settings.root, settings.definitions))
 
 
 def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dict[str, list[Any]]:
