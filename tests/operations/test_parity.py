@@ -36,7 +36,7 @@ def served(store, history: History, moment):
     keys = history.entity_frame
     [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
     instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
-    read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, moment=instant)
+    read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, as_of=instant)
     columns = [column for name in FEATURES for column in (name, status_column(name))]
     return [list(zip(row[::2], row[1::2], strict=True)) for row in read.collect().select(columns).rows()]
 
