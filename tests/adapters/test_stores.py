@@ -1,4 +1,4 @@
-"""LMDB, Redis and PostgreSQL, the servers real, behave the same to the last bit."""
+"""The stores in memory, LMDB, Redis and PostgreSQL behave the same to the last bit; the servers are real."""
 
 import secrets
 import shutil
@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from servers import free_port
 
 import featurestore
 from featurestore.adapters.feast.context import context_of
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.errors import StoreError
+from featurestore.testing import MemoryStore
 from featurestore.testing.stores import require_store, row, state
-from tests.servers import free_port, postgres_server, redis_server
 
 READ = """
 import sys
@@ -73,21 +74,12 @@ def postgres_factory(url):
     return lambda: PostgresStore(url, "test")
 
 
-@pytest.fixture(scope="module")
-def redis_url():
-    with redis_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def postgres_url():
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["lmdb", "redis", "postgres"])
+@pytest.fixture(params=["memory", "lmdb", "redis", "postgres"])
 def factory(request, tmp_path):
     """Open the same store again and again."""
+    if request.param == "memory":
+        store = MemoryStore()
+        return lambda: store
     if request.param == "lmdb":
         return lmdb_factory(tmp_path)
     url = request.getfixturevalue(f"{request.param}_url")

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
-from featurestore.testing.strategies import FEATURE_SCHEMA, FEATURES, KEYS, START, History, histories, moments
+from featurestore.testing.strategies import (
+    FEATURE_SCHEMA,
+    FEATURES,
+    KEYS,
+    START,
+    History,
+    histories,
+    timestamps,
+)
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.fold import known_rows, newest_rows
@@ -47,7 +55,7 @@ def expected(history: History, moment):
     return oracle.historical(asked, history.rows, KEYS, FEATURES, history.timing)
 
 
-@given(histories(), st.lists(moments(), min_size=1, max_size=4).map(sorted))
+@given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))
 @settings(max_examples=60, deadline=None)
 def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
     """After each incremental step the store says what the brute-force fold says, values and statuses."""

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from servers import postgres_server, redis_server
 
 import featurestore
 from featurestore.errors import ContractError, DefinitionError
@@ -18,18 +17,6 @@ ROW = {
     "coupon": ["NEW"],
     "ordered_at": [EVENT],
 }
-
-
-@pytest.fixture(scope="module")
-def redis_url():
-    with redis_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def postgres_url():
-    with postgres_server() as url:
-        yield url
 
 
 def served_by(folder, kind, url):
