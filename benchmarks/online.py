@@ -65,7 +65,7 @@ def compare(folder: Path, rows: int, min_seconds: float) -> None:
     reader = project.reader("joined")
     for size in SIZES:
         ours[f"lookup {size}"] = seconds_per_call(
-            lambda n=size: reader.read(keys[:n], moment=END), min_seconds
+            lambda n=size: reader.read(keys[:n], as_of=END), min_seconds
         )
 
     store = feast_store(folder, "dask")
@@ -76,7 +76,7 @@ def compare(folder: Path, rows: int, min_seconds: float) -> None:
         )
 
     expected = store.get_online_features(REFERENCES, keys).to_dict()
-    vectors = reader.read(keys, moment=END)
+    vectors = reader.read(keys, as_of=END)
     columns = {name: [row[i] for row in vectors.values] for i, name in enumerate(vectors.features)}
     agree = all(expected[name] == column for name, column in columns.items())
     print(f"3 views x {key_count(rows):,} keys x 10 features; the values {'agree' if agree else 'DIFFER'}")

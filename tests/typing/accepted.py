@@ -178,7 +178,7 @@ def serve(project: Project, now: datetime) -> list[dict[str, Any]]:
     """Look up vectors as plain values."""
     reader = project.reader(buying)
     assert_type(reader, VectorReader)
-    vectors = reader.read([{"customer": 1, "basket": 10.0}], moment=now)
+    vectors = reader.read([{"customer": 1, "basket": 10.0}], as_of=now)
     assert_type(vectors, Vectors)
     assert_type(vectors.features, tuple[str, ...])
     assert_type(vectors.values, list[list[Any]])

@@ -139,6 +139,6 @@ def use(project: Project, now: datetime) -> None:
     project.validate("rows").rows_quarantined = 0  # expect: misc
     reader = project.reader("one")
     reader.read([{"customer": 1}])  # expect: call-arg
-    reader.read({"customer": 1}, moment=now)  # expect: arg-type
-    reader.read([{"customer": 1}], moment="2024-01-01")  # expect: arg-type
-    _ = reader.read([{"customer": 1}], moment=now).value  # expect: attr-defined
+    reader.read({"customer": 1}, as_of=now)  # expect: arg-type
+    reader.read([{"customer": 1}], as_of="2024-01-01")  # expect: arg-type
+    _ = reader.read([{"customer": 1}], as_of=now).value  # expect: attr-defined
