@@ -16,7 +16,7 @@ from featurestore.operations.drift import drift_between, drift_within
 from featurestore.operations.locate import Located, locate
 from featurestore.operations.mend import quarantined, resubmit
 from featurestore.quality.change.anomalies import Anomaly, anomalies
-from featurestore.quality.change.change_summary import moved
+from featurestore.quality.change.change_summary import change_summary
 from featurestore.quality.change.history import Run
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.quality.profile.assess import Assessment, assess
@@ -150,7 +150,7 @@ class Quality:
             runs=self.history(name),
             now=self._settings.now(),
             label=next(iter(labels), None),
-            notes=moved(node.contract, self.history(name), self._before(name), self.profile(name)),
+            notes=change_summary(node.contract, self.history(name), self._before(name), self.profile(name)),
         )
 
     def quarantined(self, name: str) -> pl.DataFrame:
@@ -174,7 +174,7 @@ class Quality:
     def around(self, name: str) -> ValidationContext:
         """Say what is known besides a dataset's rows."""
         runs = read_lines(self._layout.history(name), Run)
-        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+        volumes = tuple(run.rows for run in runs if run.decision != "refused")
 
         def dataset(other: str) -> pl.LazyFrame:
             return scan(self._catalog.node(other), self._layout)
