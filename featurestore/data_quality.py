@@ -85,9 +85,10 @@ class Quality:
         name
             Of the class; by default that of the dataset or file.
         """
-        found = self._locate(reference, Path()).profile
+        located = self._locate(reference, Path())
+        found = located.profile
         title = "".join(part.title() for part in found.dataset.replace("-", "_").split("_"))
-        return suggest(found, name=name or title)
+        return suggest(found, located.rows.collect_schema(), name=name or title)
 
     def compare(self, before: str, after: str, *, key: tuple[str, ...] = ()) -> Comparison:
         """Compare two datasets, or versions of one (``flights@HEAD~1``), or files: schema, and values by key.

@@ -1,4 +1,4 @@
-"""How what is known of datasets reads on a terminal."""
+"""Profiles, comparisons, assessments and quarantined rows as text for a terminal."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.profile import Profile
 
 MAX_ITEMS = 12
-STRONG = 0.5
+CORRELATED = 0.5
 
 
-def profile_text(found: Profile) -> str:
-    """Show a profile: a line for each column, then what goes together."""
+def profile_text(profile: Profile) -> str:
+    """Show a profile: a line for each column, then days, correlations and segments."""
     rows: list[tuple[str, ...]] = [
-        ("column", "type", "missing", "zero", "distinct", "least", "median", "p99", "most", "most frequent")
+        ("column", "type", "missing", "zeros", "distinct", "min", "median", "p99", "max", "most frequent")
     ]
-    rows += [_line(name, column) for name, column in found.columns.items()]
-    lines = [f"{found.dataset}: {found.rows:,} rows", table(rows)]
-    days = [(n, list(c.days)) for n, c in found.columns.items() if c.days]
-    lines += [f"{name}: {d[0]} to {d[-1]}, rows on {len(d):,}" for name, d in days]
-    strong = sorted(
-        ((r, a, b) for (a, b), r in found.correlations().items() if abs(r) >= STRONG),
-        key=lambda told: -abs(told[0]),
+    rows += [_line(name, column) for name, column in profile.columns.items()]
+    lines = [f"{profile.dataset}: {profile.rows:,} rows", table(rows)]
+    days = [(name, list(column.days)) for name, column in profile.columns.items() if column.days]
+    lines += [f"{name}: {d[0]} to {d[-1]}, {len(d):,} of them with rows" for name, d in days]
+    correlated = sorted(
+        ((r, a, b) for (a, b), r in profile.correlations().items() if abs(r) >= CORRELATED),
+        key=lambda pair: -abs(pair[0]),
     )
-    if strong:
-        lines.append("rank correlations: " + ", ".join(f"{a} {b} {r:+.2f}" for r, a, b in strong[:MAX_ITEMS]))
-    if found.segments:
-        lines.append(
-            "rows by segment: " + ", ".join(f"{k} {n:,}" for k, n in list(found.segments.items())[:MAX_ITEMS])
-        )
+    if correlated:
+        pairs = (f"{a} {b} {r:+.2f}" for r, a, b in correlated[:MAX_ITEMS])
+        lines.append(f"rank correlations: {', '.join(pairs)}")
+    if profile.segments:
+        segments = list(profile.segments.items())[:MAX_ITEMS]
+        lines.append(f"rows by segment: {', '.join(f'{name} {rows:,}' for name, rows in segments)}")
     return "\n".join(lines)
 
 
-def comparison_text(found: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """Show how two datasets differ."""
-    before, after = found.rows
-    lines = [f"{found.before} -> {found.after}: {before:,} -> {after:,} rows"]
-    if found.schema:
-        rows = [("column", "change", "effect"), *((c.column, c.change, c.effect) for c in found.schema)]
-        lines.append(table(rows))
+    before, after = comparison.rows
+    lines = [f"{comparison.before} -> {comparison.after}: {before:,} -> {after:,} rows"]
+    if comparison.schema:
+        changes = ((change.column, change.description, change.effect) for change in comparison.schema)
+        lines.append(table([("column", "change", "effect"), *changes]))
     else:
-        lines.append("schema: the same")
-    drifted = [f"drift of {c.column} is {c.severity}: {'; '.join(c.reasons)}" for c in found.drifted]
-    values = found.values
+        lines.append("schema: no changes")
+    drifted = [f"drift of {c.column} is {c.severity}: {'; '.join(c.reasons)}" for c in comparison.drifted]
+    values = comparison.values
     if values is None:
-        lines.append("values: not compared, no key tells rows apart; name one with --key")
+        lines.append("values: not compared, because no key identifies the rows; name one with --key")
         return "\n".join([*lines, *drifted])
     lines.append(
         f"values by {', '.join(values.key)}: {values.same:,} the same, {values.changed:,} changed, "
@@ -65,12 +65,16 @@ def comparison_text(found: Comparison) -> str:
     return "\n".join([*lines, *drifted])
 
 
-def assessment_text(found: Assessment, *, whole: bool) -> str:
-    """Show the five answers; every fact, or only those that speak against a yes."""
-    lines = [found.dataset]
-    for question, facts in found.answers.items():
-        lines.append(f"  {question}: {'yes' if found.yes(question) else 'not fully'}")
-        lines += [f"    {' ' if f.good else '!'} {f.what}: {f.told}" for f in facts if whole or not f.good]
+def assessment_text(assessment: Assessment, *, all_facts: bool) -> str:
+    """Show the five answers, with all facts or only with those that speak against a yes."""
+    lines = [assessment.dataset]
+    for question, facts in assessment.answers.items():
+        lines.append(f"  {question}: {'yes' if assessment.yes(question) else 'not fully'}")
+        lines += [
+            f"    {' ' if fact.good else '!'} {fact.topic}: {fact.finding}"
+            for fact in facts
+            if all_facts or not fact.good
+        ]
     return "\n".join(lines)
 
 
@@ -91,23 +95,19 @@ def quarantine_text(name: str, rows: pl.DataFrame, total: int) -> str:
 
 
 def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
-    top = (
-        ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
-        if column.values.complete
-        else ""
-    )
-    about = "" if column.values.complete else "~"
-    quantiles = (_short(column.quantile(0.5)), _short(column.quantile(0.99)))
+    complete = column.values.complete
+    most_frequent = ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
     return (
         name,
         column.dtype.partition("(")[0],
         f"{column.null_share:.1%}",
         f"{column.zeros:,}",
-        f"{about}{column.values.distinct:,.0f}",
-        _short(column.least),
-        *quantiles,
-        _short(column.most),
-        top,
+        f"{'' if complete else '~'}{column.values.distinct:,.0f}",
+        _short(column.min),
+        _short(column.quantile(0.5)),
+        _short(column.quantile(0.99)),
+        _short(column.max),
+        most_frequent if complete else "",
     )
 
 

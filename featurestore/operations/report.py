@@ -84,7 +84,7 @@ def report(catalog: Catalog, layout: Layout, names: Collection[str] = ()) -> Pat
 
     wanted = [catalog.node(name).name for name in names]
     records = {name: records_of(node, layout, made_by=made_by(node)) for name, node in catalog.nodes.items()}
-    judged = [name for name, found in records.items() if found.judged]
+    judged = [name for name, found in records.items() if found.has_verdict]
     if not judged:
         first = next(iter(catalog.nodes.values()), None)
         raise MissingDataError(

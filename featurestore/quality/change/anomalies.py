@@ -22,6 +22,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from featurestore.quality.change.history import SHARE_KINDS
 from featurestore.quality.rules.rule_id import RuleId
@@ -51,8 +52,10 @@ SEASONS: dict[str, tuple[Callable[[datetime], int], Callable[[datetime], tuple[i
 }
 
 
-class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True, rename={"metric": "id", "name": "metric"}):
     """A metric of the last run that lies outside the range that its history leads to expect.
+
+    In JSON, ``id`` holds `metric` and ``metric`` holds `name`.
 
     Attributes
     ----------
@@ -66,6 +69,8 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
         The number of earlier runs that the range is computed from.
     seasons
         The seasons that have an effect in this history: ``day of week``, ``day of month``.
+    name
+        The printed name of the metric; always derived from `metric`.
     """
 
     metric: RuleId
@@ -76,6 +81,10 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     runs: int
     seasons: tuple[str, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "name", self.metric.name)
 
 
 def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:

@@ -28,7 +28,7 @@ def change_summary(
         The profiles of the previous and of the current data; None if there are none.
     """
     sentences = [
-        f"{anomaly.metric} is {anomaly.value:,.6g}; expected {anomaly.low:,.6g} to {anomaly.high:,.6g}; "
+        f"{anomaly.name} is {anomaly.value:,.6g}; expected {anomaly.low:,.6g} to {anomaly.high:,.6g}; "
         f"since {anomaly.since:%Y-%m-%d}"
         for anomaly in anomalies(runs)
     ]

@@ -100,9 +100,11 @@ def _metrics(verdict: Verdict, profile: Profile | None, at: datetime) -> Iterato
             yield Metric("mean", column.mean, (name,))
         if column.kind == "timestamp" and isinstance(column.max, str):
             yield Metric("age", (at - _in_utc(column.max)).total_seconds(), (name,))
-    for name, value in verdict.measured.items():
+    for measurement in verdict.measured:
+        value = measurement.value
         if value is not None:
-            yield Metric(name, value.total_seconds() if isinstance(value, timedelta) else float(value))
+            seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+            yield Metric.of(measurement.rule, seconds)
 
 
 def _in_utc(text: str) -> datetime:

@@ -144,7 +144,7 @@ def _listed(call: Call) -> bytes:
             kind=_kind(of.node),
             contract=of.node.contract.name,
             description=of.node.description,
-            verdict=discreet(of.verdict, of.node.contract) if of.judged else None,
+            verdict=discreet(of.verdict, of.node.contract) if of.has_verdict else None,
         )
         for of in records
     ]
