@@ -93,7 +93,7 @@ def assess(
     wanted = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
     found = [opened.quality.assess(name) for name in wanted]
     unseen = [name for name in opened.catalog.nodes if not names and name not in wanted]
-    told = [assessment_text(one, whole=bool(names)) for one in found]
+    told = [assessment_text(one, all_facts=bool(names)) for one in found]
     told += [f"{name}\n  not there: it never passed the gate" for name in unseen]
     Output(json).result(found, "\n\n".join(told))
 

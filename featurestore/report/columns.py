@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from featurestore.quality.profile.column_profile import MONTH
 from featurestore.report import svg
 from featurestore.report.formatting import NO_VALUE, count, number, share, short
 from featurestore.report.histograms import Bar, day_histogram, days_without_rows, number_histogram
@@ -217,8 +216,7 @@ def _values(before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
 def _days(name: str, before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
     bars = day_histogram(before, now)
     days, empty = days_without_rows(now)
-    unit = "months" if any(len(day) == len(MONTH) for day in now.days) else "days"
-    note = f"{count(days)} {unit}" + (f", {count(empty)} of them without rows" if empty else "")
+    note = f"{count(days)} {now.day_unit}" + (f", {count(empty)} of them without rows" if empty else "")
     plot = _plot(bars, f"rows by day of {name}, {note}", shares=False)
     return Distribution(plot, note=note if bars else None)
 

@@ -125,8 +125,8 @@ def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterat
             days = list(column.days)
             fewest = min(column.days, key=lambda day: column.days[day])
             finding = (
-                f"{days[0]} to {days[-1]}, {len(days):,} of them with rows; "
-                f"the fewest are {column.days[fewest]:,} on {fewest}"
+                f"{days[0]} to {days[-1]}, {len(days):,} {column.day_unit} with rows; "
+                f"fewest: {column.days[fewest]:,} in {fewest}"
             )
             yield Fact(f"time: {name}", finding, good=True)
 

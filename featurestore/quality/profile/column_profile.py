@@ -130,6 +130,11 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return self.nulls / self.rows if self.rows else 0.0
 
     @property
+    def day_unit(self) -> str:
+        """The unit in which `days` counts: ``days`` or ``months``."""
+        return "months" if any(len(day) == len(MONTH) for day in self.days) else "days"
+
+    @property
     def mean(self) -> float | None:
         """The mean of the numbers, rounded once; None if there are none."""
         return self.total.over(self.present) if self.present and self.kind == "number" else None
