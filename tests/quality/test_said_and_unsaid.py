@@ -93,7 +93,8 @@ def test_nested_columns_are_mended_in_the_raw_file():
 
 def test_a_draft_names_each_column_once():
     """Whatever the columns are called."""
-    text = suggest(profile(pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]}), dataset="odd"), name="Odd")
+    frame = pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]})
+    text = suggest(profile(frame, dataset="odd"), frame.schema, name="Odd")
     assert [line.split(":")[0].strip() for line in text.splitlines() if "pa.Field(" in line] == [
         "a_b_2",
         "a_b_3",
