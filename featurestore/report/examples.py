@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.report.words import short
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     names = rows.collect_schema().names()
     personal = {column.name for column in contract.columns if column.personal}
     suspects = dict.fromkeys(
-        name for count in rules for name in count.columns if name in contract and name in names
+        name for count in rules for name in count.rule.columns if name in contract and name in names
     )
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
     others = [name for name in names if name in contract and name not in (*origin, *suspects)]
@@ -63,11 +63,11 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     # On a phone the first columns are seen at once: what is wrong, then where it stands.
     shown = [*columns[: len(suspects)], *origin, *columns[len(suspects) :]]
     told, breaking = rows.select(*shown, BROKEN_RULES), pl.col(BROKEN_RULES)
-    of_each = [told.filter(breaking.list.contains(count.rule)).head(_OF_EACH) for count in rules]
+    of_each = [told.filter(breaking.list.contains(count.name)).head(_OF_EACH) for count in rules]
     found = pl.collect_all([*of_each, told.head(MAX_ROWS)])
     taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MAX_ROWS)
     values, broken = taken.select(shown).iter_rows(), taken[BROKEN_RULES].to_list()
-    columns_of = {count.rule: count.columns for count in verdict.rules}
+    columns_of = {count.name: count.rule.columns for count in verdict.rules}
     return Examples(
         columns=tuple(shown),
         rows=tuple(

@@ -54,8 +54,8 @@ def _suite(root: Element, verdict: Verdict) -> None:
     properties = SubElement(suite, "properties")
     for name in ("contract", "decision", "rows_in", "rows_passed", "rows_quarantined"):
         SubElement(properties, "property", name=name, value=str(getattr(verdict, name)))
-    broken = {count.rule: count for count in verdict.rules}
-    checked = () if verdict.checked is UNSET else verdict.checked
+    broken = {count.label: count for count in verdict.rules}
+    checked = () if verdict.checked is UNSET else [rule.name for rule in verdict.checked]
     for rule in dict.fromkeys((*checked, *broken)):
         case = _case(suite, verdict.dataset, rule)
         if rule not in broken:
@@ -68,12 +68,12 @@ def _suite(root: Element, verdict: Verdict) -> None:
         else:
             failure = SubElement(case, "failure", message=told, type=verdict.decision)
             failure.text = _spoken(examples) or None
-    for kind, lacking in verdict.unevaluated.items():
-        SubElement(_case(suite, verdict.dataset, kind), "skipped", message=_spoken(lacking))
+    for missing in verdict.unevaluated:
+        SubElement(_case(suite, verdict.dataset, missing.name), "skipped", message=_spoken(missing.reason))
 
 
 def _told(count: RuleCount, verdict: Verdict) -> str:
-    if count.whole is True:
+    if count.whole_dataset:
         return "the dataset as a whole breaks it"
     return f"{count.broken:,} of {verdict.rows_in:,} rows break it"
 

@@ -63,7 +63,7 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
     """
     verdict, contract = records.verdict, records.node.contract
     personal = {column.name for column in contract.columns if column.personal}
-    suspects = {name for count in verdict.rules for name in count.columns}
+    suspects = {name for count in verdict.rules for name in count.rule.columns}
     told = _stories(records, suspects)
     return (
         _environment()

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
-from featurestore.quality.gate.verdict import RuleCount, Verdict
+from featurestore.quality.gate.verdict import RuleCount, Unevaluated, Verdict
+from featurestore.quality.rules.rule_id import RuleId
 from featurestore.report.junit import junit
 
 
@@ -40,13 +41,20 @@ def test_a_case_for_each_rule():
                 decision="quarantined",
                 rules=(
                     RuleCount(
-                        rule="a.ge(1)", columns=("a",), warning=False, broken=2, examples=("-1", "<0>")
+                        rule=RuleId("ge", ("a",), ("1",)), warning=False, broken=2, examples=("-1", "<0>")
                     ),
-                    RuleCount(rule="known", columns=(), warning=True, broken=3, examples=("7",)),
-                    RuleCount(rule="rows(1, 5)", columns=(), warning=False, broken=1, whole=True),
+                    RuleCount(rule=RuleId("known"), warning=True, broken=3, examples=("7",)),
+                    RuleCount(
+                        rule=RuleId("rows", (), ("1", "5")), warning=False, broken=1, whole_dataset=True
+                    ),
                 ),
-                checked=("a.not_null", "a.ge(1)", "known", "rows(1, 5)"),
-                unevaluated={"fresh": "no moment stands for now"},
+                checked=(
+                    RuleId("not_null", ("a",)),
+                    RuleId("ge", ("a",), ("1",)),
+                    RuleId("known"),
+                    RuleId("rows", (), ("1", "5")),
+                ),
+                unevaluated=(Unevaluated(rule=RuleId("fresh"), reason="the current time is not known"),),
             )
         ]
     )
@@ -72,7 +80,7 @@ def test_a_case_for_each_rule():
       <failure message="the dataset as a whole breaks it" type="quarantined" />
     </testcase>
     <testcase classname="d" name="fresh">
-      <skipped message="no moment stands for now" />
+      <skipped message="the current time is not known" />
     </testcase>
   </testsuite>
 </testsuites>
@@ -82,7 +90,7 @@ def test_a_case_for_each_rule():
 
 def test_what_xml_cannot_say_is_replaced():
     """A value may hold any character; the file is read all the same."""
-    bad = RuleCount(rule="a\x00\x1b", columns=(), warning=False, broken=1, examples=("\ufffe\ud800",))
+    bad = RuleCount(rule=RuleId("a\x00\x1b"), warning=False, broken=1, examples=("\ufffe\ud800",))
     assert cases(junit([verdict(rules=(bad,))])) == {"a\ufffd\ufffd": "failure"}
 
 

@@ -44,9 +44,12 @@ def run_of(verdict: Verdict, profile: Profile | None, at: datetime) -> Run:
             metrics[f"mean.{name}"] = column.mean
         if column.kind == "moment" and isinstance(column.most, str):
             metrics[f"age.{name}"] = (at - _in_utc(column.most)).total_seconds()
-    for name, value in verdict.measured.items():
+    for measurement in verdict.measured:
+        value = measurement.value
         if value is not None:
-            metrics[name] = value.total_seconds() if isinstance(value, timedelta) else float(value)
+            metrics[measurement.name] = (
+                value.total_seconds() if isinstance(value, timedelta) else float(value)
+            )
     return Run(at=at, decision=verdict.decision, metrics=metrics)
 
 

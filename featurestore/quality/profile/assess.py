@@ -140,9 +140,9 @@ def _usable(contract: Contract, verdict: Verdict) -> Iterator[Row]:
     )
     yield "contract", kept, verdict.decision != "refused"
     for count in verdict.rules[:MAX_LISTED]:
-        yield f"rule {count.rule}", f"broken {count.broken:,} times", count.warning
-    for kind, lacking in verdict.unevaluated.items():
-        yield f"expectation {kind}", f"not evaluated: {lacking}", False
+        yield f"rule {count.label}", f"broken {count.broken:,} times", count.warning
+    for missing in verdict.unevaluated:
+        yield f"expectation {missing.name}", f"not evaluated: {missing.reason}", False
     missing = {name: n / verdict.rows_passed for name, n in verdict.nulls.items() if verdict.rows_passed}
     worst = sorted(missing.items(), key=lambda told: -told[1])[:MAX_LISTED]
     yield "missing values", ", ".join(f"{name} {share:.1%}" for name, share in worst) or "none", True
@@ -175,7 +175,7 @@ def _fresh(contract: Contract, profile: Profile, now: datetime) -> Iterator[Row]
 
 
 def _steady(verdict: Verdict, runs: Sequence[Run], notes: Sequence[str]) -> Iterator[Row]:
-    consistent = [rule for rule in verdict.measured if ".one_label(" in rule]
+    consistent = [m.rule for m in verdict.measured if m.rule.kind == "one_label"]
     broken = {count.rule for count in verdict.rules}
     if consistent:
         yield "label consistency", f"{len(consistent)} checked", not broken & {*consistent}
