@@ -196,7 +196,7 @@ def test_an_expectation_that_does_not_fit_its_columns_is_found_without_data(expe
 
 def test_expectations_are_a_dictionary():
     """A list of expectations is a wrong definition."""
-    with pytest.raises(DefinitionError, match="expect is .*; expected a dictionary"):
+    with pytest.raises(DefinitionError, match=r"expect is .*; expected a dictionary"):
         inspect(HOURLESS, contract_of(listed()), dataset="sales")
 
 

@@ -1,4 +1,4 @@
-"""What moved since the data before, in sentences: for the page of a dataset, and for whether it can be relied on."""
+"""A summary of what changed since the last run, in sentences: for a dataset's page and for its assessment."""
 
 from __future__ import annotations
 
@@ -15,21 +15,28 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.profile import Profile
 
 
-def moved(
+def change_summary(
     contract: Contract, runs: Sequence[Run], before: Profile | None, now: Profile | None
 ) -> tuple[str, ...]:
-    """Tell what the last run found that its history does not lead one to expect, and which columns drifted.
+    """Describe the anomalies of the last run and the columns with major drift, a sentence each.
 
     Parameters
     ----------
+    runs
+        Oldest first.
     before, now
-        Profiles of the data before and of those in place; None: there are none.
+        The profiles of the previous and of the current data; None if there are none.
     """
-    told = [
-        f"{a.metric} is {a.value:,.6g}, where {a.low:,.6g} to {a.high:,.6g} was expected, since {a.since:%Y-%m-%d}"
-        for a in anomalies(runs)
+    sentences = [
+        f"{anomaly.name} is {anomaly.value:,.6g}; expected {anomaly.low:,.6g} to {anomaly.high:,.6g}; "
+        f"since {anomaly.since:%Y-%m-%d}"
+        for anomaly in anomalies(runs)
     ]
     if before is not None and now is not None:
         columns = drift(before, now, contract.columns).columns
-        told += [f"{c.column} drifted: {'; '.join(c.reasons)}" for c in columns if c.severity == "strong"]
-    return tuple(told)
+        sentences += [
+            f"{column.column} drifted: {'; '.join(column.reasons)}"
+            for column in columns
+            if column.severity == "major"
+        ]
+    return tuple(sentences)

@@ -8,16 +8,28 @@ kinds in `COUNTED_KINDS` may be shown: they count, and depend on no value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import structs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from featurestore.definitions.contract import Contract
     from featurestore.quality.gate.verdict import Measurement, RuleCount, Verdict
     from featurestore.quality.rules.rule_id import RuleId
 
 COUNTED_KINDS = frozenset({"null_share", "distinct"})
+
+
+class _Metric(Protocol):
+    """A number with an identity."""
+
+    @property
+    def id(self) -> RuleId: ...
+
+
+M = TypeVar("M", bound=_Metric)
 
 
 def reads_personal(rule: RuleId, contract: Contract) -> bool:
@@ -28,6 +40,11 @@ def reads_personal(rule: RuleId, contract: Contract) -> bool:
 def is_value_shown(metric: RuleId, contract: Contract) -> bool:
     """Return whether the measured value of a metric or of a rule over the whole dataset may be shown."""
     return metric.kind in COUNTED_KINDS or not reads_personal(metric, contract)
+
+
+def shown_metrics(metrics: Iterable[M], contract: Contract) -> tuple[M, ...]:
+    """Return the metrics whose value may be shown."""
+    return tuple(metric for metric in metrics if is_value_shown(metric.id, contract))
 
 
 def redact(verdict: Verdict, contract: Contract) -> Verdict:
