@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import table
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.operations.compare import Comparison
+    from featurestore.quality.gate.verdict import Verdict
     from featurestore.quality.profile.assess import Assessment
     from featurestore.quality.profile.column_profile import ColumnProfile
     from featurestore.quality.profile.profile import Profile
@@ -80,20 +80,29 @@ def assessment_text(assessment: Assessment, *, all_facts: bool) -> str:
     return "\n".join(lines)
 
 
-def quarantine_text(name: str, rows: pl.DataFrame, total: int) -> str:
-    """Show rows in quarantine, each with the values of the columns that its broken rules speak of."""
+def quarantine_text(name: str, rows: pl.DataFrame, total: int, verdict: Verdict) -> str:
+    """Show rows in quarantine, each with the values of the columns that its broken rules read.
+
+    Parameters
+    ----------
+    rows
+        The rows to show.
+    total
+        How many rows are in quarantine.
+    verdict
+        The verdict that sent them there; it knows which columns each rule reads.
+    """
+    if not total:
+        return f"{name}: no rows in quarantine"
+    columns_of = {count.name: count.rule.columns for count in verdict.rules}
     lines = [("file", "row", "broken rules", "values")]
     for row in rows.iter_rows(named=True):
         rules = row["broken_rules"]
-        named = [c for c in rows.columns if any(re.search(rf"\b{re.escape(c)}\b", rule) for rule in rules)]
-        values = ", ".join(f"{c}={row[c]!r}" for c in named)
+        columns = {column for rule in rules for column in columns_of.get(rule, ())}
+        values = ", ".join(f"{column}={row[column]!r}" for column in rows.columns if column in columns)
         lines.append((row.get("source_file") or "", f"{row['source_row']:,}", "; ".join(rules), values))
     more = f"\n… and {total - rows.height:,} more" if total > rows.height else ""
-    return (
-        f"{name}: {total:,} rows in quarantine\n{table(lines)}{more}"
-        if total
-        else f"{name}: no rows in quarantine"
-    )
+    return f"{name}: {total:,} rows in quarantine\n{table(lines)}{more}"
 
 
 def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:

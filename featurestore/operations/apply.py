@@ -11,7 +11,12 @@ import msgspec
 
 from featurestore.definitions.digest import service_digest, view_digest
 from featurestore.errors import DefinitionError
-from featurestore.quality.change.schema_changes import ContractTerms, SchemaChange, contract_terms, schema_changes
+from featurestore.quality.change.schema_changes import (
+    ContractTerms,
+    SchemaChange,
+    contract_terms,
+    schema_changes,
+)
 from featurestore.storage.files import read_record, write_record
 
 if TYPE_CHECKING:

@@ -98,7 +98,9 @@ def locate(reference: str, catalog: Catalog, layout: Layout, *, fetch: Fetch, fo
         told = fetch(told, revision, copies / "profile.json")
         terms = ContractTerms(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
         if record is not None:
-            terms = read_record(fetch(record, revision, copies / "contract.json"), ContractTerms, made_by=command)
+            terms = read_record(
+                fetch(record, revision, copies / "contract.json"), ContractTerms, made_by=command
+            )
     scanned = pl.scan_parquet(required(rows, made_by=command))
     return Located(reference, scanned, terms, contract, partial(read_record, told, Profile, made_by=command))
 

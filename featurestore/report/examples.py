@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.report.formatting import short
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import msgspec
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.quality.change.history import ROWS
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.profile.profile import Profile, Sample
 from featurestore.report import formatting, svg
 from featurestore.report.columns import ColumnCard, column_card
@@ -62,8 +63,8 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
     notes
         Changes (drift, anomalies), a sentence each; the page shows them below the broken rules.
     """
-    verdict = records.verdict
-    personal = {column.name for column in records.node.contract.columns if column.personal}
+    contract = records.node.contract
+    verdict = redact(records.verdict, contract)
     suspects = {name for count in verdict.rules for name in count.rule.columns}
     cards = _cards(records, suspects)
     return (
@@ -84,7 +85,7 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
             plain=[card for card in cards if not card.plotted],
             more_columns=max(len(records.now.columns) - MAX_COLUMNS, 0) if records.now else 0,
             correlations=_correlations(records),
-            trends=trends(records.runs, personal=personal),
+            trends=trends(records.runs, contract),
             runs=records.runs[-RUNS_IN_TABLE:],
         )
     )

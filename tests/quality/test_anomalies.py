@@ -193,5 +193,7 @@ def test_units_do_not_matter(before, last, power):
 def test_noise_alone_is_seldom_an_anomaly(length):
     """At most one in a hundred histories of pure noise ends with an anomaly."""
     generator = random.Random(length)  # noqa: S311 - any noise will do
-    anomalous = sum(anomaly([generator.gauss(1000, 100) for _ in range(length)]) is not None for _ in range(300))
+    anomalous = sum(
+        anomaly([generator.gauss(1000, 100) for _ in range(length)]) is not None for _ in range(300)
+    )
     assert anomalous <= 3

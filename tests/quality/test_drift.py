@@ -91,7 +91,11 @@ def test_missing_values_are_a_category_of_their_own():
     assert found.severity == "major"
     assert compare([None] * 500, [1] * 500, dtype=pl.Int64).measures == {"null_rate": -1.0}
     histogram = categories(*both(["a", None] * 10, ["a"] * 10), same_hashes=True)
-    assert (histogram.names, histogram.before, histogram.after) == (("'a'", MISSING), (10.0, 10.0), (10.0, 0.0))
+    assert (histogram.names, histogram.before, histogram.after) == (
+        ("'a'", MISSING),
+        (10.0, 10.0),
+        (10.0, 0.0),
+    )
 
 
 def test_numbers_are_grouped_into_ten_equal_parts_of_before_and_two_bins_beyond():

@@ -51,9 +51,7 @@ def test_the_profile_of_each_kind_of_column():
 
 def test_quantiles_of_durations_of_non_finite_and_of_personal_numbers():
     """Durations are in microseconds; NaN does not count; a personal column has bins and no values."""
-    frame = pl.DataFrame(
-        {"span": [timedelta(seconds=s) for s in (1, 2, 3)], "nan": [1.0, float("nan"), 3.0]}
-    )
+    frame = pl.DataFrame({"span": [timedelta(seconds=s) for s in (1, 2, 3)], "nan": [1.0, float("nan"), 3.0]})
     columns = of(frame).columns
     assert columns["span"].quantile(0.5) == 2_000_000
     assert columns["span"].number_type == "duration"

@@ -84,10 +84,10 @@ def test_changes_of_personal_values_are_counted_and_not_shown(personal):
     assert (found.columns, found.examples) == ({"v": 1}, {})
 
 
-def test_nested_columns_are_mended_in_the_raw_file():
-    """A line of CSV does not hold a list."""
+def test_nested_columns_are_corrected_in_the_raw_file():
+    """A CSV file cannot hold a list."""
     rows = pl.DataFrame({"source_file": ["a"], "source_row": [1], "l": [[1]], "broken_rules": [["x"]]})
-    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a line of text does not hold"):
+    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a CSV file cannot hold"):
         rows_to_correct(rows)
 
 

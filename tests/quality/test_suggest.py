@@ -51,7 +51,9 @@ def test_a_draft(tmp_path):
 
 def test_a_draft_is_data_before_it_is_text():
     """The checks of a field are arguments with values and a sureness, and its dtype is a dtype."""
-    fields = {f.column: f for f in draft_schema(profile(FRAME, dataset="sales"), FRAME.schema, name="S").fields}
+    fields = {
+        f.column: f for f in draft_schema(profile(FRAME, dataset="sales"), FRAME.schema, name="S").fields
+    }
     assert fields["shop"].dtype == pl.String()
     assert fields["shop"].checks == (CheckDraft("isin", ["a, b", "c"], 0.997),)
     assert [check.argument for check in fields["number"].checks] == ["unique", "ge", "le"]

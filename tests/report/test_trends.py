@@ -2,8 +2,22 @@
 
 from datetime import UTC, datetime
 
+import pandera.polars as pa
+import polars as pl
+from msgspec.structs import replace
+
+from featurestore.definitions.contract import contract_of
 from featurestore.quality.change.history import Metric, Run
 from featurestore.report.trends import MAX_TRENDS, trends
+
+
+class People(pa.DataFrameModel):
+    """People."""
+
+    age: pl.Float64 = pa.Field(metadata={"personal": True})
+
+
+PEOPLE = contract_of(People)
 
 
 def run(day, decision="passed", *, rows=9.0, share=0.0, means=None):
@@ -14,26 +28,28 @@ def run(day, decision="passed", *, rows=9.0, share=0.0, means=None):
 
 
 def test_metrics_that_changed_are_shown():
-    """Metrics that never changed are not shown, nor is the mean of a personal column."""
+    """Metrics that never changed are not shown, nor are values of a personal column, whatever the metric."""
     runs = [
         run(1, means={"a": 1.0, "b": 5.0, "c": 7.0, "age": 30.0}),
         run(2, means={"a": 1.0, "b": 6.0, "c": 7.1, "age": 40.0}),
         run(3, means={"a": 1.0, "b": 6.0, "c": 9.9, "age": 50.0}),
     ]
-    names = [trend.name for trend in trends(runs, personal={"age"})]
+    fresh = [Metric("fresh", float(day), ("age",), ("1d",)) for day in (1, 2, 3)]
+    runs = [replace(run, metrics=(*run.metrics, m)) for run, m in zip(runs, fresh, strict=True)]
+    names = [trend.name for trend in trends(runs, PEOPLE)]
     assert names == ["rows", "quarantined_share", "c.mean", "b.mean"]
 
 
 def test_a_change_that_is_not_visible_is_not_shown():
     """It would be a steep line between two equal numbers."""
     runs = [run(1, means={"a": 150.70001}), run(2, means={"a": 150.70002})]
-    assert [trend.name for trend in trends(runs)] == ["rows", "quarantined_share"]
+    assert [trend.name for trend in trends(runs, PEOPLE)] == ["rows", "quarantined_share"]
 
 
 def test_shares_are_percentages_and_other_metrics_are_numbers():
     """The kind of a metric decides, not its name: the mean of a column called share is a number."""
     runs = [run(1, share=0.0, means={"share": 0.5}), run(2, share=0.25, means={"share": 0.75})]
-    _, quarantined, mean = trends(runs)
+    _, quarantined, mean = trends(runs, PEOPLE)
     assert (quarantined.text(0.25), mean.text(0.75)) == ("25.0%", "0.75")
 
 
@@ -44,7 +60,8 @@ def test_a_refused_run_has_no_metrics_of_columns():
             run(1, means={"a": 1.0}),
             run(2, "refused", rows=4.0, share=0.5),
             run(3, means={"a": 2.0}),
-        ]
+        ],
+        PEOPLE,
     )
     assert mean.values == (1.0, None, 2.0)
     assert 'class="refused"' in rows.line
@@ -54,9 +71,9 @@ def test_a_refused_run_has_no_metrics_of_columns():
 def test_many_metrics_are_cut_short():
     """A page stays small, however many metrics change."""
     runs = [run(day, means={str(i): float(day) for i in range(500)}) for day in (1, 2)]
-    assert len(trends(runs)) == MAX_TRENDS + 2
+    assert len(trends(runs, PEOPLE)) == MAX_TRENDS + 2
 
 
 def test_without_runs_there_are_no_trends():
     """A dataset without history has an empty list of trends."""
-    assert trends([]) == ()
+    assert trends([], PEOPLE) == ()

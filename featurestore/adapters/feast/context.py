@@ -62,5 +62,5 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
         columns.append(values.cast(dtype))
     given = pl.DataFrame(columns)
-    refuse([row_gate(view.request).broken_in(given.select(view.request.schema.names()))])
+    refuse([row_gate(view.request).breaches_in(given.select(view.request.schema.names()))])
     return compute(view, given).to_dict(as_series=False)

@@ -232,7 +232,7 @@ class PolarsOfflineStore(OfflineStore):
                 f"feature view {view.name!r} is built from its definition, and its rows carry no created timestamp",
                 hint=f"declare it in schema {view.contract.name}, or run: featurestore build {view.name}",
             )
-        rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), whole=True)
+        rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), tolerate=False)
         log_rows(view, rows, Layout(context.settings.data))
         if progress is not None:
             progress(table.num_rows)

@@ -102,9 +102,7 @@ def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:
         return ()
     values = [run.values() for run in runs]
     accepted = [
-        (run.at, of_run)
-        for run, of_run in zip(runs[:-1], values, strict=False)
-        if run.decision != "refused"
+        (run.at, of_run) for run, of_run in zip(runs[:-1], values, strict=False) if run.decision != "refused"
     ]
     anomalous = []
     for metric, value in values[-1].items():

@@ -253,8 +253,6 @@ def _distinct(before: ColumnProfile, after: ColumnProfile) -> Measures:
 
 
 def _largest_move(histogram: Histogram) -> str:
-    bins = list(
-        zip(histogram.names, shares(histogram.before), shares(histogram.after), strict=True)
-    )
+    bins = list(zip(histogram.names, shares(histogram.before), shares(histogram.after), strict=True))
     name, before, after = max(bins, key=lambda of_bin: (abs(of_bin[2] - of_bin[1]), of_bin[2]))
     return f": {name} {after:.1%}, was {before:.1%}"

@@ -111,7 +111,9 @@ def _annotation(dtype: pl.DataType) -> str:
 
 def _expression(dtype: Any) -> str:
     parameters = _parameters(dtype)
-    return f"pl.{type(dtype).__name__}({', '.join(parameters)})" if parameters else f"pl.{type(dtype).__name__}"
+    return (
+        f"pl.{type(dtype).__name__}({', '.join(parameters)})" if parameters else f"pl.{type(dtype).__name__}"
+    )
 
 
 def _parameters(dtype: Any) -> list[str]:

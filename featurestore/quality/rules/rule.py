@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import polars as pl
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+
     from featurestore.quality.rules.rule_id import RuleId
 
 # The column that numbers the rows of a frame that a rule reads.
