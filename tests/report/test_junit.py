@@ -9,7 +9,6 @@ from featurestore.quality.gate.verdict import RuleCount, Unevaluated, Verdict
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.report.junit import junit
 
-
 AT_LEAST_1 = RuleId("ge", ("a",), ("1",))
 ROWS = RuleId("rows", (), ("1", "5"))
 

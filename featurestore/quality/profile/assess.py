@@ -1,4 +1,4 @@
-"""The assessment of a dataset: is it accessible, sizeable, usable, understandable, reliable?
+"""The assessment of a dataset by five questions: is it accessible, sizeable, usable, understandable and reliable.
 
 Each answer comes from facts (profile, verdict, history) and from what the schema declares. A fact that is not known counts
 against a yes. The questions are those of Burkov, "Machine Learning Engineering" (2020), chapter 3.

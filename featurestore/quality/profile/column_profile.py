@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 MAX_VALUES = 1024
 MAX_DAYS = 4_000
 MONTH = "2013-07"
-STEPS = (
-    47  # bits below a bin: 5 of the 52 bits of the fraction remain, which are 32 steps for each power of two
-)
+# Bits below a bin. Of the 52 bits of the fraction 5 remain, which are 32 steps for each power of two.
+STEPS = 47
 _SIGN = 1 << (63 - STEPS)
 _HASHES = 2.0**64
 
