@@ -1,4 +1,4 @@
-"""The card of a column on a page: its figures before and now, and a plot with a table of the same numbers."""
+"""The card of a column on a page: its figures before and now, and a plot with a table."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ class ColumnCard:
 def column_card(
     name: str, column: Column | None, before: ColumnProfile | None, now: ColumnProfile, *, plotted: bool
 ) -> ColumnCard:
-    """Describe a column. Of a personal column, only the missing and the distinct values are counted.
+    """Describe a column.
+
+    Of a personal column, only the missing and the distinct values are counted.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Histograms for plots: the many fixed bins of a profile joined to a few bars, the same bars before and now."""
+"""Histograms for plots: the fixed bins of profiles joined to a few bars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Bar:
     label
         The values that the bar covers, such as ``0 to 5``.
     before, now
-        Numbers: the share of the values. Days: the count of rows. `before` is None without an earlier profile.
+        Numbers: the share of the values. Days: the count of rows. `before` is None without an
+        earlier profile.
     """
 
     label: str
@@ -43,9 +44,10 @@ class Bar:
 def number_histogram(
     before: ColumnProfile | None, now: ColumnProfile, limit: int = MAX_BARS
 ) -> tuple[Bar, ...]:
-    """Join the fixed bins of numbers (of text and lists: of lengths) to at most about `limit` bars of equal width.
+    """Join the fixed bins of a column to about `limit` bars of equal width.
 
-    The first and the last bar also cover values that lie far out, so that one outlier does not flatten the others.
+    The first and the last bar also cover values that lie far out, so that one outlier does not
+    flatten the others.
     """
     whole = now.kind != "number" or now.number_type == "integer"
     sides = {"before": before, "now": now}
@@ -81,7 +83,7 @@ def number_histogram(
 
 
 def day_histogram(before: ColumnProfile | None, now: ColumnProfile) -> tuple[Bar, ...]:
-    """Count rows by day, week, month or year: the shortest period that gives a readable number of bars."""
+    """Count rows by day, week, month or year: the shortest period with few enough bars."""
     sides = {"before": before, "now": now}
     days = {name: column.days for name, column in sides.items() if column is not None}
     all_days = sorted({day for of_side in days.values() for day in of_side})

@@ -1,4 +1,7 @@
-"""Records as HTML: a page for each dataset and an index page. Each is a single file without scripts and without network."""
+"""Records as HTML: a page for each dataset and an index page.
+
+Each is a single file without scripts and without network.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class Index:
 
 
 def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
-    """Show a dataset: the verdict, broken rules with example rows, distributions, quarantine, history.
+    """Show a dataset: verdict, broken rules, distributions, quarantine and history.
 
     Parameters
     ----------
@@ -162,7 +165,10 @@ def current_data(records: Records) -> str:
 
 
 def _cards(records: Records, suspects: Collection[str]) -> list[ColumnCard]:
-    """Describe the columns in their order. If there are many, plot those that broke a rule, then the first ones."""
+    """Describe the columns in their order.
+
+    If there are many, plot those that broke a rule, then the first ones.
+    """
     if records.now is None:
         return []
     declared = {column.name: column for column in records.node.contract.columns}

@@ -1,4 +1,4 @@
-"""The history of a dataset on its page: a line for each metric that changed, and a table with the same numbers."""
+"""The history of a dataset on its page: a line and numbers for each metric that changed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Trend:
 
 
 def trends(runs: Sequence[Run], contract: Contract) -> tuple[Trend, ...]:
-    """Return the rows, the quarantined share, and the metrics that changed: the largest last change first.
+    """Return rows, quarantined share, and the metrics that changed, the largest change first.
 
     Parameters
     ----------

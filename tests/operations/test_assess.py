@@ -1,4 +1,7 @@
-"""The assessment answers five questions from facts and declarations; an unknown fact counts against a yes."""
+"""The assessment answers five questions from facts and declarations.
+
+An unknown fact counts against a yes.
+"""
 
 import featurestore
 
@@ -23,7 +26,10 @@ def test_a_missing_declaration_counts_against_a_yes(shop):
 
 
 def test_declarations_count(shop_files):
-    """Licence, use, personal columns and segments are declared; the age of the newest row is measured."""
+    """Licence, use, personal columns and segments are declared.
+
+    The age of the newest row is measured.
+    """
     schemas = shop_files / "schemas/shop.py"
     declared = '"licence": "internal", "permitted_use": "forecasts", "segments": ["coupon"], "on_invalid"'
     text = schemas.read_text().replace('"on_invalid"', declared)

@@ -107,7 +107,10 @@ def test_files_are_compared_by_their_dtypes(shop, tmp_path):
 
 
 def test_a_change_that_breaks_a_service_is_refused_unless_stated(shop_files):
-    """The message names the feature, the change and the services that read it; a stricter rule passes."""
+    """The message names the feature, the change and the services that read it.
+
+    A stricter rule passes.
+    """
 
     def apply(*options):
         command = [sys.executable, "-m", "featurestore.cli", "apply", "--project", str(shop_files), *options]

@@ -31,7 +31,10 @@ def column(found, name):
 
 @pytest.fixture
 def sales(shop, tmp_path):
-    """Return two files with equally many orders of two shops; in the second file one shop doubled its prices."""
+    """Return two files with equally many orders of two shops.
+
+    In the second file one shop doubled its prices.
+    """
 
     def write(name, factor):
         rows = pl.select(
@@ -99,7 +102,7 @@ def test_training_is_compared_with_what_was_served(shop):
 
 
 def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, shop):
-    """A column that is personal in the schema of a view is personal in the training sets that join the view."""
+    """A column that is personal in a view is personal in the training sets that join it."""
     schemas = shop_files / "schemas/shop.py"
     schemas.write_text(schemas.read_text().replace('{"unit": "EUR"}', '{"unit": "EUR", "personal": True}'))
     assert run(shop, "training-set", "visits").returncode == 0
@@ -108,7 +111,7 @@ def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, sho
 
 
 def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
-    """A number in a file is text if the schema declares text, and the thresholds of the schema apply."""
+    """A number in a file is text if the schema declares text."""
     raw = shop.settings.root / "data/raw/orders.csv"
     found = shop.quality.drift("orders", str(raw))
     assert [c.reasons for c in found.columns] == [()] * 6
@@ -163,7 +166,7 @@ def test_check_finds_invalid_thresholds(shop_files):
 
 
 def test_exit_codes(shop, sales):
-    """The exit code is 0 by default, 4 for major drift with --strict, and 2 for incomplete arguments."""
+    """The exit code is 0, with --strict 4 for major drift, and 2 for incomplete arguments."""
     assert run(shop, "drift", *sales).returncode == 0
     strict = run(shop, "drift", *sales, "--strict", "--json")
     assert strict.returncode == 4
@@ -174,7 +177,10 @@ def test_exit_codes(shop, sales):
 
 
 def test_anomalies_from_the_command_line(shop):
-    """A run with half the rows is an anomaly, shown with its expected range; nobody set a threshold."""
+    """A run with half the rows is an anomaly, shown with its expected range.
+
+    Nobody set a threshold.
+    """
     for _ in range(8):
         shop.validate("orders")
     assert "no anomalies in the last runs" in run(shop, "anomalies").stdout

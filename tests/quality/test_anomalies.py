@@ -39,7 +39,7 @@ def anomaly(values, **more):
 
 
 def test_a_sudden_change_of_volume():
-    """An anomaly has the value, the expected range, and the time since when the value lies outside."""
+    """An anomaly has the value, the expected range, and the time of its start."""
     found = anomaly([100.0, 103.0, 98.0, 101.0, 99.0, 100.0, 102.0, 100.0, 50.0])
     assert (found.metric, found.value, found.at, found.since) == (
         ROWS,
@@ -78,7 +78,7 @@ def test_one_unusual_run_in_the_history_changes_little():
 
 
 def test_since_when():
-    """An anomaly lasts since the first of the consecutive runs outside the range on the same side."""
+    """An anomaly starts with the first of the consecutive runs on the same side."""
     usual = [100.0, 103.0, 98.0, 101.0, 99.0, 100.0, 102.0, 100.0, 97.0, 101.0]
     assert anomaly([*usual, 20.0, 100.0, 50.0, 50.0, 50.0]).since == MONDAY + timedelta(days=12)
     assert anomaly([*usual, 500.0, 50.0, 50.0]).since == MONDAY + timedelta(days=11)
@@ -100,7 +100,10 @@ def test_refused_runs_are_compared_and_are_not_part_of_the_history():
 
 
 def test_weekdays_have_their_own_level():
-    """Few rows on a Sunday are expected; a Sunday like a Monday is an anomaly, and so is a Monday like a Sunday."""
+    """Few rows on a Sunday are expected.
+
+    A Sunday like a Monday is an anomaly, and so is a Monday like a Sunday.
+    """
     week = [1000.0, 1010.0, 990.0, 1000.0, 1005.0, 200.0, 210.0]
     weeks = week * 8
     assert anomaly([*weeks, *week[:6], 205.0]) is None
@@ -121,7 +124,7 @@ def test_days_of_the_month_have_their_own_level():
 
 
 def test_what_a_day_brought_before_may_come_again():
-    """Until its season is known, a day may repeat its earlier value: the second Sunday may be like the first."""
+    """Until a season is known, the second Sunday may be like the first."""
     week = [1000.0, 1010.0, 990.0, 1000.0, 1005.0, 1000.0, 200.0]
     assert anomaly(week * 2) is None
     assert anomaly([*week * 2, 200.0]) is not None
@@ -150,7 +153,7 @@ def test_growth_is_no_anomaly():
 
 
 def test_freshness_is_a_metric():
-    """The age of the newest timestamp is a metric without any expectation, so a stalled source is an anomaly."""
+    """A stalled source is an anomaly: the age of its newest timestamp is a metric."""
     verdict = Verdict(
         dataset="sales", contract="Sales", decision="passed", rows_in=1, rows_passed=1, rows_quarantined=0
     )

@@ -1,4 +1,4 @@
-"""Drift is measured by effect size: it is the same for a thousand rows and for millions, and never due to chance."""
+"""Drift is measured by effect size, whatever the number of rows, and is never due to chance."""
 
 import math
 import random
@@ -57,7 +57,7 @@ def test_equal_columns_do_not_drift():
 
 
 def test_the_reason_names_the_value_whose_share_changed():
-    """A value that grows from a half to three quarters of the rows is major drift, and the reason names it."""
+    """The reason for major drift names the value that grew from 50% to 75% of the rows."""
     found = compare(["a", "b"] * 500, ["a", "a", "a", "b"] * 250)
     assert found.measures["l_infinity"] == 0.25
     assert found.measures["psi"] == pytest.approx(
@@ -124,7 +124,10 @@ def test_a_mean_that_moves_by_half_a_standard_deviation():
 
 
 def test_numbers_of_one_magnitude_are_distinguished():
-    """Seconds since 1970 of two days share a bin; the values that both profiles kept distinguish them."""
+    """Seconds since 1970 of two days share a bin.
+
+    The values that both profiles kept distinguish them.
+    """
     one, other = ([1_700_000_000 + day * 86_400 + second for second in range(0, 86_400, 9)] for day in (0, 1))
     found = compare(one, other)
     assert found.measures["ks"] == 1.0
@@ -133,14 +136,17 @@ def test_numbers_of_one_magnitude_are_distinguished():
 
 
 def test_the_effect_does_not_grow_with_the_rows():
-    """A difference of two parts in a thousand is no drift, even if it is statistically significant."""
+    """A difference of 0.2 percentage points is no drift, even if it is significant."""
     found = compare([0] * 500_000 + [1] * 500_000, [0] * 498_000 + [1] * 502_000)
     assert scipy.stats.chi2_contingency([[500_000, 500_000], [498_000, 502_000]]).pvalue < 0.01
     assert found.severity == "none"
 
 
 def test_few_rows_are_noise():
-    """One head in five coins and then four heads in five is no drift; the same shares of 500 coins are."""
+    """One head in five coins and then four heads in five is no drift.
+
+    The same shares of 500 coins are.
+    """
     one, other = [True, False, False, False, False], [True, True, True, True, False]
     assert compare(one, other).severity == "none"
     assert compare(one * 100, other * 100).severity == "major"
@@ -171,7 +177,7 @@ def test_columns_of_one_side_are_named():
 
 
 def test_timestamps_and_unique_columns_differ_between_any_two_datasets():
-    """Timestamps and unique columns are measured, but count only if their field sets a threshold."""
+    """Timestamps and unique columns count only if their field sets a threshold."""
     days = [[NOON + timedelta(days=d)] * 500 for d in (0, 1)]
     found = compare(*days)
     assert (found.measures["l_infinity"], found.severity) == (1.0, "none")
@@ -182,7 +188,10 @@ def test_timestamps_and_unique_columns_differ_between_any_two_datasets():
 
 
 def test_distinct_values_are_compared_in_equally_many_rows():
-    """Twice the rows with twice the order numbers is no drift; as many rows of a quarter of the customers is."""
+    """Twice the rows with twice the order numbers is no drift.
+
+    As many rows of a quarter of the customers is.
+    """
     orders = list(range(2_000))
     assert compare(orders, list(range(4_000)), metadata={"drift": {"ks": None}}).measures[
         "distinct"
@@ -193,7 +202,10 @@ def test_distinct_values_are_compared_in_equally_many_rows():
 
 
 def test_a_field_sets_its_own_thresholds():
-    """A number is the threshold of major drift, and minor drift keeps its proportion; None switches a measure off."""
+    """A number is the threshold of major drift, and minor drift keeps its proportion.
+
+    None switches a measure off.
+    """
     moved = [0, 1] * 500, [0, 1, 1, 1] * 250
     only = dict.fromkeys(THRESHOLDS)
     assert compare(*moved, metadata={"drift": None}).severity == "none"
@@ -243,7 +255,7 @@ def test_valid_thresholds_are_accepted():
 
 
 def test_sampled_values_are_compared_below_the_smaller_limit():
-    """Two large columns with the same values do not differ, even if one profile keeps a sample and the other all values."""
+    """Columns with equal values do not differ, even if one profile is sampled."""
     names = [f"customer {n}" for n in range(5_000)]
     large, small = names * 20, names[:1_000] * 100
     assert len(of(large).columns["x"].values.counts) == MAX_VALUES

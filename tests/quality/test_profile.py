@@ -50,7 +50,10 @@ def test_the_profile_of_each_kind_of_column():
 
 
 def test_quantiles_of_durations_of_non_finite_and_of_personal_numbers():
-    """Durations are in microseconds; NaN does not count; a personal column has bins and no values."""
+    """Durations are in microseconds.
+
+    NaN does not count; a personal column has bins and no values.
+    """
     frame = pl.DataFrame({"span": [timedelta(seconds=s) for s in (1, 2, 3)], "nan": [1.0, float("nan"), 3.0]})
     columns = of(frame).columns
     assert columns["span"].quantile(0.5) == 2_000_000
@@ -115,7 +118,7 @@ def test_the_profile_of_two_parts_is_that_of_both(one, other):
 
 
 def test_many_values_are_sampled_fairly_and_added_exactly():
-    """The profile keeps the same values with their exact counts, in whatever parts the rows come."""
+    """A profile keeps the same values with exact counts, in whatever parts the rows come."""
     frame = pl.select(n=pl.int_range(30_000) % 10_000, f=pl.int_range(30_000) / 7)
     whole = of(frame)
     assert of(frame[:1000]) + of(frame[1000:25_000]) + of(frame[25_000:]) == whole
@@ -151,6 +154,6 @@ def test_profiles_of_different_datasets_do_not_add_up():
 
 
 def test_the_hash_is_the_one_that_kept_profiles_were_made_with():
-    """If a new version of Polars changes its hash, this test fails, and the `engine` of profiles differs."""
+    """This test fails if a new version of Polars changes its hash."""
     assert of(pl.DataFrame({"a": ["x"]})).columns["a"].values.counts == ((15126531041306915455, "x", 1),)
     assert ExactSum.of(12) == ExactSum("3", 2)

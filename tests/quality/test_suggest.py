@@ -37,7 +37,10 @@ FRAME = pl.select(
 
 
 def test_a_draft(tmp_path):
-    """A draft has dtypes, nullability, ranges, categories, patterns and uniqueness; a person adds descriptions and units."""
+    """A draft has dtypes, nullability, ranges, categories, patterns and uniqueness.
+
+    A person adds descriptions and units.
+    """
     text, contract = draft(FRAME, tmp_path)
     assert 'isin=["a, b", "c"],  # sure to 99.70%' in text
     assert 'str_matches="^[A-Z0-9]{4}$",  # sure to 99.70%' in text

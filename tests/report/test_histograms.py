@@ -25,7 +25,7 @@ def test_few_whole_numbers_have_a_bar_each():
 
 
 def test_bars_end_at_round_numbers():
-    """The width is 1, 2, 2.5 or 5 times a power of ten, and a thousand values give at most about 30 bars."""
+    """The width of a bar is 1, 2, 2.5 or 5 times a power of ten."""
     bars = number_histogram(None, column(*(i / 1000 for i in range(1000))))
     assert [bar.label for bar in bars[:3]] == ["0 to 0.05", "0.05 to 0.1", "0.1 to 0.15"]
     assert [round(bar.now, 3) for bar in bars] == [0.05] * 20

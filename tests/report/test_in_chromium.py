@@ -1,4 +1,4 @@
-"""The pages in a real browser: without network and errors, by keyboard, on a phone, light and dark."""
+"""The pages in a real browser: by keyboard, on a phone, light and dark."""
 
 import pytest
 from chromium import chromium
@@ -66,7 +66,10 @@ def test_words_are_large_enough_for_a_phone(page, files):
 
 
 def test_a_page_can_be_read_by_keyboard(page, projects):
-    """The first key skips to the verdict; the next ones reach links, scrolling tables and details in order, visibly."""
+    """The first key skips to the verdict.
+
+    The next ones reach links, scrolling tables and details in order, visibly.
+    """
     shop, _ = projects
     page.show(shop.layout.page("orders"))
     page.press("Tab")

@@ -1,4 +1,4 @@
-"""The pages show the verdict first and all details below it, load nothing from elsewhere, and show nothing personal."""
+"""A page shows the verdict first, loads nothing from elsewhere, and shows nothing personal."""
 
 import re
 from html import unescape
@@ -109,7 +109,10 @@ def test_nothing_comes_from_elsewhere(shop):
 
 
 def test_three_hundred_columns_are_a_small_page(tmp_path):
-    """Some columns are plotted, first those that broke a rule; the others have their figures, before and now."""
+    """Some columns are plotted, first those that broke a rule.
+
+    The others have their figures, before and now.
+    """
     text = build_wide(tmp_path).layout.page("wide").read_text()
     assert len(text.encode()) < MAX_BYTES
     found = Markup(text)

@@ -5,7 +5,10 @@ from featurestore.report.svg import bar, histogram, sparkline, stacked
 
 
 def test_a_histogram_of_before_and_now():
-    """Now is filled, before is an outline; the smallest share is visible, and a share of 0 has no bar."""
+    """Now is filled, before is an outline.
+
+    The smallest share is visible, and a share of 0 has no bar.
+    """
     assert histogram((Bar("0", 0.5, 0.5), Bar("1", 0.5, 0.0), Bar("2", 0.0, 0.0001)), title="delay") == (
         '<svg class="plot" viewBox="0 0 300 80" preserveAspectRatio="none" role="img"><title>delay</title>'
         '<path class="now" d="M0.5 72v-70h99V72zM200.5 72v-1h99V72z"/>'

@@ -1,4 +1,4 @@
-"""The history on a page: rows and quarantined share always, then the metrics that changed, the largest last change first."""
+"""The history on a page has rows, quarantined share, and the metrics that changed."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ def run(day, decision="passed", *, rows=9.0, share=0.0, means=None):
 
 
 def test_metrics_that_changed_are_shown():
-    """Metrics that never changed are not shown, nor are values of a personal column, whatever the metric."""
+    """Metrics that never changed and metrics of personal values are not shown."""
     runs = [
         run(1, means={"a": 1.0, "b": 5.0, "c": 7.0, "age": 30.0}),
         run(2, means={"a": 1.0, "b": 6.0, "c": 7.1, "age": 40.0}),

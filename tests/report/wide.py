@@ -25,7 +25,7 @@ wide = source("wide", Wide, "data/raw/wide.csv", owner="hall")
 
 
 def measurements(shift):
-    """Return many values in every column, a different distribution in each, and a few bad values."""
+    """Return columns with different distributions and a few bad values."""
     row = pl.int_range(1500, eager=True)
     return pl.DataFrame(
         {f"sensor_number_{i:03}": ((row * (i + 7)) % 1499) ** 1.5 / 7 + shift for i in range(COLUMNS)}

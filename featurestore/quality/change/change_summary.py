@@ -1,4 +1,4 @@
-"""A summary of what changed since the last run, in sentences: for a dataset's page and for its assessment."""
+"""A summary of the changes since the last run, in sentences."""
 
 from __future__ import annotations
 

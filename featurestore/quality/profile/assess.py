@@ -1,7 +1,8 @@
-"""The assessment of a dataset by five questions: is it accessible, sizeable, usable, understandable and reliable.
+"""The assessment of a dataset: accessible, sizeable, usable, understandable, reliable.
 
-Each answer comes from facts (profile, verdict, history) and from what the schema declares. A fact that is not known counts
-against a yes. The questions are those of Burkov, "Machine Learning Engineering" (2020), chapter 3.
+Each answer comes from facts (profile, verdict, history) and from what the schema declares. A fact
+that is not known counts against a yes. The questions are those of Burkov, "Machine Learning
+Engineering" (2020), chapter 3.
 """
 
 from __future__ import annotations
