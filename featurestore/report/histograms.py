@@ -20,7 +20,7 @@ MAX_DAY_BARS = 62
 _TAIL = 0.005
 _FAR = 4
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_WHOLE_STEPS = (1.0, 2.0, 5.0, 10.0)
+_INTEGER_STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def number_histogram(
     The first and the last bar also cover values that lie far out, so that one outlier does not
     flatten the others.
     """
-    whole = now.kind != "number" or now.number_type == "integer"
+    integers = now.kind != "number" or now.number_type == "integer"
     sides = {"before": before, "now": now}
-    spans = {name: _spans(column, whole=whole) for name, column in sides.items() if column is not None}
+    spans = {name: _spans(column, integers=integers) for name, column in sides.items() if column is not None}
     if not spans["now"]:
         return ()
     all_spans = sorted(span for of_side in spans.values() for span in of_side)
@@ -64,13 +64,13 @@ def number_histogram(
         above = high > central_high
         low = max(low, central_low)
         high = min(high, central_high)
-    step = _step((high - low) / limit, _WHOLE_STEPS if whole else _STEPS)
-    if whole:
+    step = _step((high - low) / limit, _INTEGER_STEPS if integers else _STEPS)
+    if integers:
         step = max(step, 1.0)
     first = floor(low / step)
-    bars = max(1, floor(high / step) - first + 1 if whole else ceil(high / step - 1e-9) - first)
+    bars = max(1, floor(high / step) - first + 1 if integers else ceil(high / step - 1e-9) - first)
     shares = {name: _shares(of_side, step, first, bars) for name, of_side in spans.items()}
-    labels = [_label(first + i, step, whole=whole) for i in range(bars)]
+    labels = [_label(first + i, step, integers=integers) for i in range(bars)]
     if below:
         labels[0] = f"below {number((first + 1) * step)}"
     if above:
@@ -110,7 +110,7 @@ def days_without_rows(now: ColumnProfile) -> tuple[int, int]:
     return len(calendar), len(calendar) - len(now.days)
 
 
-def _spans(column: ColumnProfile, *, whole: bool) -> list[tuple[float, float, int]]:
+def _spans(column: ColumnProfile, *, integers: bool) -> list[tuple[float, float, int]]:
     """List the ranges of the values: the lower and the upper end, and the count."""
     if column.kind == "number" and column.values.complete:
         return [(value, value, rows) for value, rows in column.distribution()]
@@ -119,7 +119,7 @@ def _spans(column: ColumnProfile, *, whole: bool) -> list[tuple[float, float, in
     spans = []
     for bin_, rows in column.bins.items():
         low, high = (edge(bin_), edge(bin_ + 1)) if bin_ >= 0 else (edge(bin_ - 1), edge(bin_))
-        if whole:
+        if integers:
             # From the first to the last whole number in the bin.
             low, high = float(ceil(low)), float(max(ceil(low), ceil(high) - 1))
         spans.append((min(max(low, minimum), maximum), min(max(high, minimum), maximum), rows))
@@ -169,10 +169,10 @@ def _shares(
     return tuple(row / total if total else 0.0 for row in rows)
 
 
-def _label(place: int, step: float, *, whole: bool) -> str:
-    if whole and step == 1:
+def _label(place: int, step: float, *, integers: bool) -> str:
+    if integers and step == 1:
         return number(place)
-    return f"{number(place * step)} to {number((place + 1) * step - whole)}"
+    return f"{number(place * step)} to {number((place + 1) * step - integers)}"
 
 
 def _calendar(days: Sequence[str]) -> list[str]:

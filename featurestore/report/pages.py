@@ -149,8 +149,8 @@ def sentence(records: Records) -> str:
         f"({formatting.share(rows / (verdict.rows_in or 1))})"
     )
     if verdict.decision == "quarantined":
-        moved = "is in quarantine" if rows == 1 else "are in quarantine"
-        return f"{bad} broke contract {contract} and {moved}; the others passed."
+        state = "is in quarantine" if rows == 1 else "are in quarantine"
+        return f"{bad} broke contract {contract} and {state}; the others passed."
     subject = f"{bad} {'breaks' if rows == 1 else 'break'}" if rows else "The dataset as a whole breaks"
     return f"{subject} contract {contract}. {current_data(records)}"
 

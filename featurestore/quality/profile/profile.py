@@ -200,12 +200,12 @@ def _numbers(values: pl.Series, *, personal: bool) -> dict[str, Any]:
     floats = values.cast(pl.Float64)
     finite = floats.filter(floats.is_finite())
     groups = binned(finite, STEPS).rows()
-    whole = values.dtype.is_integer()
+    integers = values.dtype.is_integer()
     squares = (finite * finite).clip(upper_bound=1.7976931348623157e308)
     minimum, maximum = (
         (None, None)
         if personal
-        else (values if whole else finite)
+        else (values if integers else finite)
         .to_frame()
         .select(pl.first().min().alias("min"), pl.first().max().alias("max"))
         .row(0)
@@ -216,7 +216,7 @@ def _numbers(values: pl.Series, *, personal: bool) -> dict[str, Any]:
         "zeros": int((finite == 0).sum()),
         "min": minimum,
         "max": maximum,
-        "total": ExactSum.of(int(values.cast(pl.Int128).sum())) if whole else total(groups, STEPS),
+        "total": ExactSum.of(int(values.cast(pl.Int128).sum())) if integers else total(groups, STEPS),
         "squares": total(binned(squares, FRACTION).rows(), FRACTION),
         "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
     }
