@@ -16,7 +16,7 @@ from featurestore.operations.drift import drift_between, drift_within
 from featurestore.operations.locate import Located, locate
 from featurestore.operations.mend import quarantined, resubmit
 from featurestore.quality.change.anomalies import Anomaly, anomalies
-from featurestore.quality.change.change_summary import moved
+from featurestore.quality.change.change_summary import change_summary
 from featurestore.quality.change.history import Run
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.quality.profile.assess import Assessment, assess
@@ -85,9 +85,10 @@ class Quality:
         name
             Of the class; by default that of the dataset or file.
         """
-        found = self._locate(reference, Path()).profile
+        located = self._locate(reference, Path())
+        found = located.profile
         title = "".join(part.title() for part in found.dataset.replace("-", "_").split("_"))
-        return suggest(found, name=name or title)
+        return suggest(found, located.rows.collect_schema(), name=name or title)
 
     def compare(self, before: str, after: str, *, key: tuple[str, ...] = ()) -> Comparison:
         """Compare two datasets, or versions of one (``flights@HEAD~1``), or files: schema, and values by key.
@@ -150,7 +151,7 @@ class Quality:
             runs=self.history(name),
             now=self._settings.now(),
             label=next(iter(labels), None),
-            notes=moved(node.contract, self.history(name), self._before(name), self.profile(name)),
+            notes=change_summary(node.contract, self.history(name), self._before(name), self.profile(name)),
         )
 
     def quarantined(self, name: str) -> pl.DataFrame:
@@ -174,7 +175,7 @@ class Quality:
     def around(self, name: str) -> ValidationContext:
         """Say what is known besides a dataset's rows."""
         runs = read_records(self._layout.history(name), Run)
-        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+        volumes = tuple(run.rows for run in runs if run.decision != "refused")
 
         def dataset(other: str) -> pl.LazyFrame:
             return scan(self._catalog.node(other), self._layout)

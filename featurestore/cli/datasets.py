@@ -93,7 +93,7 @@ def assess(
     wanted = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
     found = [opened.quality.assess(name) for name in wanted]
     unseen = [name for name in opened.catalog.nodes if not names and name not in wanted]
-    told = [assessment_text(one, whole=bool(names)) for one in found]
+    told = [assessment_text(one, all_facts=bool(names)) for one in found]
     told += [f"{name}\n  not there: it never passed the gate" for name in unseen]
     Output(json).result(found, "\n\n".join(told))
 
@@ -111,6 +111,7 @@ def quarantine(
     Example: `featurestore quarantine raw_weather`
     """
     from featurestore.cli.about import quarantine_text  # noqa: PLC0415
+    from featurestore.report.records import records_of  # noqa: PLC0415
 
     opened = opened_at(project)
     rows = opened.quality.quarantined(name)
@@ -121,10 +122,12 @@ def quarantine(
         told = f"{rows.height:,} rows in {out}; mend them, then run: featurestore resubmit {name} {out}"
         Output(json).result({"rows": rows.height, "file": str(out)}, told)
         return
-    contract = opened.catalog.node(name).contract
+    node = opened.catalog.node(name)
+    verdict = records_of(node, opened.layout, made_by=f"featurestore quarantine {name}").verdict
+    contract = node.contract
     personal = [c.name for c in contract.columns if c.personal and c.name in rows.columns]
     shown = rows.drop(personal).head(most)
-    Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height))
+    Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height, verdict))
 
 
 def resubmit(

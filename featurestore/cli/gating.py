@@ -98,4 +98,4 @@ def _write_junit(
     from featurestore.storage.files import write_text  # noqa: PLC0415
 
     unjudged = {name: str(error) for name, error in refusals.items() if error.verdict is None}
-    write_text(junit(verdicts, unjudged=unjudged, waiting=waiting), path)
+    write_text(junit(verdicts, errors=unjudged, skipped=waiting), path)

@@ -11,7 +11,12 @@ import msgspec
 
 from featurestore.definitions.digest import service_digest, view_digest
 from featurestore.errors import DefinitionError
-from featurestore.quality.change.schema_changes import Promised, SchemaChange, promised, schema_changes
+from featurestore.quality.change.schema_changes import (
+    ContractTerms,
+    SchemaChange,
+    contract_terms,
+    schema_changes,
+)
 from featurestore.storage.files import read_record, write_record
 
 if TYPE_CHECKING:
@@ -25,7 +30,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     views: dict[str, str]
     services: dict[str, str]
-    promised: dict[str, Promised] = {}
+    promised: dict[str, ContractTerms] = {}
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +84,7 @@ def apply(
     found = changes(catalog, layout)
     if (broken := breaking(catalog, layout)) and not allow_breaking:
         told = "".join(
-            f"\n  {view}.{change.column}: {change.change} (read by {', '.join(_readers(catalog, view))})"
+            f"\n  {view}.{change.column}: {change.description} (read by {', '.join(_readers(catalog, view))})"
             for view, told in broken.items()
             for change in told
         )
@@ -102,7 +107,7 @@ def _record_of(catalog: Catalog) -> Applied:
         views={name: view_digest(view) for name, view in sorted(catalog.views.items())},
         services={name: service_digest(service) for name, service in sorted(catalog.services.items())},
         promised={
-            name: promised(view.contract)
+            name: contract_terms(view.contract)
             for name, view in sorted(catalog.views.items())
             if _readers(catalog, name)
         },

@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, UnknownNameError
 from featurestore.quality.change.binning import MISSING
-from featurestore.quality.change.drift import Drift, drift, strongest
+from featurestore.quality.change.drift import Drift, drift, max_severity
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -110,7 +110,7 @@ def _compared(
         for value in sorted({*ones, *others})
     }
     whole = drift(one, other, declared)
-    severity = strongest([whole.severity, *(part.severity for part in found.values())])
+    severity = max_severity([whole.severity, *(part.severity for part in found.values())])
     return msgspec.structs.replace(whole, severity=severity, by=by, slices=found)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ContractError
-from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.inspection import Inspection, inspect
+from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.storage.files import sink_parquet, write_record

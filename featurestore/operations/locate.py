@@ -13,7 +13,7 @@ import polars as pl
 from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.build import made_by, path_of
 from featurestore.operations.replay import logged
-from featurestore.quality.change.schema_changes import Promised, promised, terms_of_frame
+from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -47,7 +47,7 @@ class Located:
 
     name: str
     rows: pl.LazyFrame
-    promised: Promised
+    promised: ContractTerms
     contract: Contract | None
     read: Callable[[], Profile]
     raw: pl.LazyFrame | None = None
@@ -91,14 +91,16 @@ def locate(reference: str, catalog: Catalog, layout: Layout, *, fetch: Fetch, fo
         rows, record, told = path_of(node, layout), layout.contract(name), layout.profile(name)
     else:
         raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
-    terms = promised(contract)
+    terms = contract_terms(contract)
     if revision:
         copies = folder / revision.replace("/", "_") / name
         rows = fetch(rows, revision, copies / f"rows{rows.suffix}")
         told = fetch(told, revision, copies / "profile.json")
-        terms = Promised(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
+        terms = ContractTerms(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
         if record is not None:
-            terms = read_record(fetch(record, revision, copies / "contract.json"), Promised, made_by=command)
+            terms = read_record(
+                fetch(record, revision, copies / "contract.json"), ContractTerms, made_by=command
+            )
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     return Located(reference, scanned, terms, contract, partial(read_record, told, Profile, made_by=command))
 
@@ -112,7 +114,7 @@ def _file(path: Path, reference: str) -> Located:
         else:
             text = pl.read_csv(path, infer_schema=False)
             raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()
-        terms = Promised(path.name, (), terms_of_frame(rows.collect_schema()))
+        terms = ContractTerms(path.name, (), terms_of_frame(rows.collect_schema()))
     return Located(reference, rows, terms, None, partial(_profiled, rows, path), raw)
 
 
@@ -153,4 +155,4 @@ def _served(service: FeatureService, layout: Layout, reference: str) -> Located:
     contract = replace(base, name=service.name, columns=columns, uniques=(), checks=(), metadata={})
     rows = logged(service, layout).select(*(column.name for column in columns), EVENT_TIMESTAMP)
     made = partial(profile, rows, dataset=reference, contract=contract)
-    return Located(reference, rows, promised(contract), contract, made)
+    return Located(reference, rows, contract_terms(contract), contract, made)

@@ -11,7 +11,7 @@ from featurestore.operations.validate import corrections_path, validate
 from featurestore.quality.gate.corrections import (
     PLACE,
     apply_corrections,
-    joined,
+    merge_corrections,
     read_corrections,
     rows_to_correct,
 )
@@ -71,7 +71,7 @@ def resubmit(
             f"{mended}: not found", hint=f"featurestore quarantine {source.name} --out {mended}"
         )
     kept, new = corrections_path(source), read_corrections(mended)
-    corrections = joined(read_corrections(kept), new) if kept.exists() else new
+    corrections = merge_corrections(read_corrections(kept), new) if kept.exists() else new
     rows = apply_corrections(reader.scan(source, root / source.path), corrections, dataset=source.name)
     inspection = inspect(rows, source.contract, dataset=source.name, context=context)
     places = new.select(PLACE).cast(inspection.failing.select(PLACE).collect_schema())

@@ -55,7 +55,7 @@ def push(
     with locked(layout.lock(view.name)):
         known = next_watermark(view, now, store)
         stamped = rows.with_columns(_made(view, rows, known).alias(CREATED_TIMESTAMP))
-        admitted = admit(inspect_view(view, stamped.lazy()), whole=True)
+        admitted = admit(inspect_view(view, stamped.lazy()), tolerate=False)
         log_rows(view, admitted, layout)
         return materialize(view, known, layout, store)
 
@@ -65,7 +65,7 @@ def _made(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
     if CREATED_TIMESTAMP not in rows.columns:
         return now
     created = cast_plan(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
-    if created.lost is not None and rows.select(created.lost.any()).item():
+    if created.failed is not None and rows.select(created.failed.any()).item():
         # What is no moment must not become one.
-        admit(inspect_view(view, rows.lazy()), whole=True)
+        admit(inspect_view(view, rows.lazy()), tolerate=False)
     return pl.max_horizontal(created.value, now)

@@ -11,7 +11,7 @@ from featurestore.operations.audit import AuditRecord
 from featurestore.operations.build import made_by
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import TrainingManifest
-from featurestore.quality.change.change_summary import moved
+from featurestore.quality.change.change_summary import change_summary
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.storage.files import read_record, write_record, write_text
 
@@ -84,7 +84,7 @@ def report(catalog: Catalog, layout: Layout, names: Collection[str] = ()) -> Pat
 
     wanted = [catalog.node(name).name for name in names]
     records = {name: records_of(node, layout, made_by=made_by(node)) for name, node in catalog.nodes.items()}
-    judged = [name for name, found in records.items() if found.judged]
+    judged = [name for name, found in records.items() if found.has_verdict]
     if not judged:
         first = next(iter(catalog.nodes.values()), None)
         raise MissingDataError(
@@ -93,7 +93,7 @@ def report(catalog: Catalog, layout: Layout, names: Collection[str] = ()) -> Pat
         )
     for name in wanted or judged:
         told = records[name]
-        notes = moved(told.node.contract, told.runs, told.before, told.now)
+        notes = change_summary(told.node.contract, told.runs, told.before, told.now)
         write_text(dataset_page(told, notes=notes), layout.page(name))
     sets = (layout.training_manifest(name) for name in catalog.training_sets)
     index = Index(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.quality.change.history import run_of
-from featurestore.quality.change.schema_changes import promised
+from featurestore.quality.change.schema_changes import contract_terms
 from featurestore.quality.gate.corrections import apply_corrections, read_corrections
 from featurestore.quality.gate.inspection import Inspection, inspect, require
 from featurestore.quality.gate.quarantine import keep, refuse
@@ -73,7 +73,7 @@ def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
-    write_record(promised(contract), layout.contract(name))
+    write_record(contract_terms(contract), layout.contract(name))
     made = profiled(path, contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))

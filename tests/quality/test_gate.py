@@ -51,7 +51,7 @@ def look(*rows, contract=Readings):
 
 
 def rules(inspection):
-    return {count.rule: count.broken for count in inspection.verdict.rules}
+    return {count.label: count.broken for count in inspection.verdict.rules}
 
 
 def test_text_becomes_the_declared_types():
@@ -186,13 +186,13 @@ def test_the_good_half_is_checked_again():
     rows = pl.DataFrame({"player": ["a", "a", "b", "b"], "score": [50, 60, 5, 900]})
     verdict = inspect(rows.lazy(), contract_of(Scores), dataset="scores").verdict
     assert verdict.decision == "refused"
-    assert [(count.rule, count.broken) for count in verdict.rules] == [
-        ("each_player_reached_ten, once the other rows are gone", 1),
+    assert [(count.label, count.broken) for count in verdict.rules] == [
+        ("each_player_reached_ten, after bad rows were removed", 1),
         ("score.less_than_or_equal_to(100)", 1),
     ]
     assert verdict.rows_in == verdict.rows_passed + verdict.rows_quarantined
     kept = inspect(rows.head(3).lazy(), contract_of(Scores), dataset="scores").verdict
-    assert [count.rule for count in kept.rules] == ["each_player_reached_ten"]
+    assert [count.name for count in kept.rules] == ["each_player_reached_ten"]
 
 
 def test_a_check_that_selects_no_single_expression_is_run_as_pandera_runs_it():
@@ -214,7 +214,7 @@ def test_a_check_that_selects_no_single_expression_is_run_as_pandera_runs_it():
     assert rules(inspection) == {"odd": 1}
     assert inspection.quarantined["source_row"].to_list() == [2]
     more = look(*rows, *(GOOD | {"sensor": name, "count": "5"} for name in "cd"), contract=Odd)
-    assert rules(more) == {"odd": 1, "few": 1, "few, once the other rows are gone": 1}
+    assert rules(more) == {"odd": 1, "few": 1, "few, after bad rows were removed": 1}
     assert more.verdict.decision == "refused"
 
 
@@ -285,7 +285,7 @@ def test_a_moment_that_python_does_not_know_is_told_as_a_number():
 
     rows = pl.DataFrame({"at": [2**61, 2**61]}).cast(pl.Datetime("us", "UTC"))
     [count] = inspect(rows, contract_of(Seen), dataset="seen").verdict.rules
-    assert (count.rule, count.examples) == ("at.unique", (str(2**61), str(2**61)))
+    assert (count.name, count.examples) == ("at.unique", (str(2**61), str(2**61)))
 
 
 class Visits(pa.DataFrameModel):
@@ -309,9 +309,9 @@ def test_what_an_environment_does_not_know_is_not_asked_of_it():
     contract = contract_of(Visits)
     serving = inspect(pl.DataFrame({"page": ["shop"]}), contract.within("serving"), dataset="visits").verdict
     assert serving.decision == "passed"
-    assert serving.checked == ("page.not_null", "rows(1, None)", "not_empty")
+    assert tuple(rule.name for rule in serving.checked) == ("page.not_null", "rows(1, None)", "not_empty")
     rows = pl.DataFrame({"page": ["home"], "bought": [True]})
     training = inspect(rows, contract.within("training"), dataset="visits").verdict
-    assert [count.rule for count in training.rules] == ["only_the_shop_sells"]
+    assert [count.name for count in training.rules] == ["only_the_shop_sells"]
     with pytest.raises(ContractError, match="unexpected 'bought'"):
         inspect(rows, contract.within("serving"), dataset="visits")

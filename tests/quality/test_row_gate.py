@@ -16,6 +16,7 @@ from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.patterns import flat_pattern
 from featurestore.quality.gate.predicate import predicate_of
 from featurestore.quality.gate.row_gate import RowGate
+from featurestore.quality.rules.rule_id import RuleId
 
 NAN, INF = float("nan"), float("inf")
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -48,8 +49,8 @@ def row(**changes):
 
 
 def broken(contract, *rows):
-    found = RowGate(contract).broken(rows)
-    return [] if found is None else [(breach.row, breach.rule) for breach in found.first]
+    found = RowGate(contract).breaches(rows)
+    return [] if found is None else [(breach.row, breach.rule.name) for breach in found.first]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_a_refusal_is_short():
 def test_values_can_be_kept_out_of_a_refusal():
     """Where they are nobody's business."""
     with pytest.raises(ContractError) as caught:
-        gate.admit([row(bearing=400.0)], show=False)
+        gate.admit([row(bearing=400.0)], show_values=False)
     assert "400" not in str(caught.value)
 
 
@@ -157,7 +158,7 @@ def test_what_speaks_of_many_rows_says_nothing_of_a_request():
         class Config:
             unique = ["a", "day"]
 
-    names = [rule.name for rule in RowGate(contract_of(Rows)).rules]
+    names = [rule.id.name for rule in RowGate(contract_of(Rows)).rules]
     assert names == ["a.not_null", "many.not_null", "day.not_null", "all_positive", "recent"]
     assert broken(contract_of(Rows), (1, [1, -1], date(2024, 1, 1)), (1, [1], date(2019, 1, 1))) == [
         (0, "all_positive"),
@@ -196,8 +197,8 @@ def test_a_check_that_selects_no_one_expression_is_run_by_itself():
 def test_what_python_decides():
     """Of a good row nothing is asked of Polars but what only Polars knows."""
     predicate = predicate_of(contract_of(Request))
-    assert predicate.good(row())
-    assert {rule.name for rule in gate.rules} - predicate.covers == {"not_overbooked"}
+    assert predicate.is_good(row())
+    assert {rule.id for rule in gate.rules} - predicate.covers == {RuleId("not_overbooked")}
 
 
 @pytest.mark.parametrize(
@@ -364,12 +365,12 @@ def test_the_gate_of_rows_is_the_gate(drawn):
         frame = pl.DataFrame([values], schema=contract.schema, orient="row")
         counts = inspect(frame.lazy(), contract, dataset="rows").verdict.rules
         expected = {count.rule for count in counts}
-        found = compiled.broken([values])
+        found = compiled.breaches([values])
         count, first = (0, ()) if found is None else (found.count, found.first)
         assert count == len(expected)
         assert {breach.rule for breach in first} <= expected
-        assert repr(found) == repr(compiled.broken_in(frame))  # as text: NaN is not itself
+        assert repr(found) == repr(compiled.breaches_in(frame))  # as text: NaN is not itself
         total += count
         event("broken" if count else "good")
-    together = compiled.broken(rows)
+    together = compiled.breaches(rows)
     assert (0 if together is None else together.count) == total

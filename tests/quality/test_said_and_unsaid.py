@@ -84,16 +84,17 @@ def test_changes_of_personal_values_are_counted_and_not_shown(personal):
     assert (found.columns, found.examples) == ({"v": 1}, {})
 
 
-def test_nested_columns_are_mended_in_the_raw_file():
-    """A line of CSV does not hold a list."""
+def test_nested_columns_are_corrected_in_the_raw_file():
+    """A CSV file cannot hold a list."""
     rows = pl.DataFrame({"source_file": ["a"], "source_row": [1], "l": [[1]], "broken_rules": [["x"]]})
-    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a line of text does not hold"):
+    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a CSV file cannot hold"):
         rows_to_correct(rows)
 
 
 def test_a_draft_names_each_column_once():
     """Whatever the columns are called."""
-    text = suggest(profile(pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]}), dataset="odd"), name="Odd")
+    frame = pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]})
+    text = suggest(profile(frame, dataset="odd"), frame.schema, name="Odd")
     assert [line.split(":")[0].strip() for line in text.splitlines() if "pa.Field(" in line] == [
         "a_b_2",
         "a_b_3",

@@ -19,13 +19,13 @@ from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.operations.judge import environments_of, judge, keep_judged
 from featurestore.quality.change.history import Run
+from featurestore.quality.gate.personal import redact, shown_metrics
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
 from featurestore.service.api.problems import RefusedError
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Node
-    from featurestore.definitions.contract import Contract
     from featurestore.service.app import Call
     from featurestore.service.runtime.uploads import Upload
 
@@ -125,8 +125,10 @@ async def history(call: Call) -> bytes:
     _permit(call)
     node, asked = _node(call), _query(call, HistoryQuery)
     runs = await asyncio.to_thread(_quality(call).history, node.name)
-    told = [_discreet_run(run, node.contract) for run in runs[-asked.most :]]
-    return msgspec.json.encode(History(dataset=node.name, runs=told))
+    shown = [
+        structs.replace(run, metrics=shown_metrics(run.metrics, node.contract)) for run in runs[-asked.most :]
+    ]
+    return msgspec.json.encode(History(dataset=node.name, runs=shown))
 
 
 async def listing(call: Call) -> bytes:
@@ -144,7 +146,7 @@ def _listed(call: Call) -> bytes:
             kind=_kind(of.node),
             contract=of.node.contract.name,
             description=of.node.description,
-            verdict=discreet(of.verdict, of.node.contract) if of.judged else None,
+            verdict=redact(of.verdict, of.node.contract) if of.has_verdict else None,
         )
         for of in records
     ]
@@ -164,32 +166,8 @@ def _judged(
         id=upload.id,
         dataset=node.name,
         quarantine=lies,
-        verdict=discreet(inspection.verdict.record(), node.contract),
+        verdict=redact(inspection.verdict.record(), node.contract),
     )
-
-
-def discreet(verdict: Verdict, contract: Contract) -> Verdict:
-    """Leave out what a verdict says of the values of personal columns: the mean of a few is as good as a value."""
-    means = tuple(f"{column.name}.mean(" for column in contract.columns if column.personal)
-    if not means:
-        return verdict
-    return structs.replace(
-        verdict,
-        rules=tuple(
-            structs.replace(count, examples=()) if count.rule.startswith(means) else count
-            for count in verdict.rules
-        ),
-        measured={name: value for name, value in verdict.measured.items() if not name.startswith(means)},
-    )
-
-
-def _discreet_run(run: Run, contract: Contract) -> Run:
-    personal = [column.name for column in contract.columns if column.personal]
-    hidden, means = {f"mean.{name}" for name in personal}, tuple(f"{name}.mean(" for name in personal)
-    if not personal:
-        return run
-    told = {n: value for n, value in run.metrics.items() if n not in hidden and not n.startswith(means)}
-    return structs.replace(run, metrics=told)
 
 
 def _kind(node: Node) -> str:
