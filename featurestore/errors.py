@@ -11,8 +11,8 @@ The branches follow what the person does next::
     ├── ConfigError          fix pyproject.toml or feature_store.yaml
     └── StoreError           check the store or the disk (`retry`: the same call may succeed later)
 
-Each class has an exit code, which the command line returns, so that a script can tell the branches apart.
-Programs read the fields of an error. The message is for people, and its wording may change.
+Each class has an exit code, which the command line returns, so that a script can tell the branches
+apart. Programs read the fields of an error. The message is for people, and its wording may change.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ class ContractError(FeatureStoreError, ValueError):
     Attributes
     ----------
     verdict
-        The gate's verdict (`featurestore.quality.gate.verdict.Verdict`). None if the data could not be read.
+        The gate's verdict (`featurestore.quality.gate.verdict.Verdict`). None if the data could not
+        be read.
     """
 
     exit_code = 4

@@ -1,4 +1,4 @@
-"""The interfaces between operations and the outside. Each is a small Protocol with interchangeable implementations."""
+"""The interfaces between operations and the outside, each a small Protocol."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ class RawReader(Protocol):
         """Copy the raw file of `source` to `target`."""
 
     def scan(self, source: Source, path: Path) -> pl.DataFrame | pl.LazyFrame:
-        """Read or scan raw rows, with the file and row number of each. CSV values stay text: the gate parses them."""
+        """Read or scan raw rows, with the file and row number of each.
+
+        CSV values stay text: the gate parses them.
+        """
 
 
 @dataclass(frozen=True)
 class ViewRows:
-    """Selected features of a view, and the Parquet files of its rows, each in the order of key and version."""
+    """Selected features of a view, and the files of its rows, each in order of key and version."""
 
     selection: Selection
     files: tuple[Path, ...]
@@ -41,13 +44,16 @@ class ComputeEngine(Protocol):
     """Runs transformations and point-in-time joins."""
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-        """Run the function of a definition over its inputs. The order of the result's rows is not defined."""
+        """Run the function of a definition over its inputs.
+
+        The order of the result's rows is not defined.
+        """
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join the answers of views to entity rows.
 
-        Returns the entity rows in the same order, with the columns of each view: its features, their statuses,
-        and ``<view>__event_timestamp``, which is null where no row was known.
+        Returns the entity rows in the same order, with the columns of each view: its features,
+        their statuses, and ``<view>__event_timestamp``, which is null where no row was known.
         """
 
 
@@ -61,7 +67,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     source
         Digest of the file of built rows.
     watermark
-        Microseconds since 1970-01-01 UTC. All rows that are known by then are applied, and no others.
+        Microseconds since 1970-01-01 UTC. All rows that are known by then are applied, and no
+        others.
     """
 
     definition: str
@@ -75,7 +82,10 @@ class RowReader(Protocol):
     def read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        """Look up keys of several views in one snapshot: for each view its state, and a row or None for each key."""
+        """Look up keys of several views in one snapshot.
+
+        Returns for each view its state, and for each key its row or None.
+        """
 
 
 class OnlineStore(RowReader, Protocol):
@@ -89,13 +99,13 @@ class OnlineStore(RowReader, Protocol):
     ) -> int:
         """Apply pairs of key and row in one transaction, and return how many changed the store.
 
-        A row replaces the stored one only if its version is greater. With `replace`, the same step first removes
-        all stored rows, except the marks of deleted keys (`featurestore.values.codec.tombstone`). Readers see the view
-        before the step or after it.
+        A row replaces the stored one only if its version is greater. With `replace`, the same step
+        first removes all stored rows, except the marks of deleted keys
+        (`featurestore.values.codec.tombstone`). Readers see the view before the step or after it.
         """
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """Return all keys and rows of a view, with the marks of deleted keys, in the order of the keys."""
+        """Return all rows of a view, with marks of deleted keys, in the order of the keys."""
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""

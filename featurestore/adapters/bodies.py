@@ -58,7 +58,9 @@ def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
 
 @contextmanager
 def legible(node: Node, media: str) -> Iterator[None]:
-    """Translate the errors of a block that reads a body. The message shows no content of a dataset with personal columns.
+    """Translate the errors of a block that reads a body.
+
+    The message shows no content of a dataset with personal columns.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def _arrow_file(path: Path, _: Node) -> pl.LazyFrame:
 
 
 def _plain(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pl.LazyFrame:
-    """Validate batches, and copy them to a file that Polars can read: damaged bytes could end the process in Polars."""
+    """Validate batches and copy them: damaged bytes could end the process in Polars."""
     plain = pa.schema(
         pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
         for field in schema

@@ -16,7 +16,8 @@ def fetch(root: Path, path: Path, revision: str, target: Path) -> Path:
     Raises
     ------
     MissingDataError
-        If the revision does not exist, has no such file, or neither the cache nor a remote has the file.
+        If the revision does not exist, has no such file, or neither the cache nor a remote has the
+        file.
     """
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
     from dvc.exceptions import DvcException  # noqa: PLC0415

@@ -19,8 +19,8 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     Parameters
     ----------
     source
-        A Polars frame, an object that exports an Arrow stream (of pandas, pyarrow or DuckDB), the path of a Parquet
-        file, or a SQL statement for DuckDB.
+        A Polars frame, an object that exports an Arrow stream (of pandas, pyarrow or DuckDB), the
+        path of a Parquet file, or a SQL statement for DuckDB.
     tables
         The datasets that SQL can name, and their Parquet files.
 

@@ -70,16 +70,18 @@ class FileReader:
     def scan(self, source: Source, path: Path) -> pl.DataFrame | pl.LazyFrame:
         """Read a raw file, or all files that match a pattern, in the order of their names.
 
-        The columns of CSV files are text. Folders named ``column=value`` below the fixed part of a pattern become text
-        columns. ``source_file`` (relative to the fixed part) and ``source_row`` (from 1, within its file) identify each
-        row. Files that together exceed the memory limit of the reader are scanned instead of read.
+        The columns of CSV files are text. Folders named ``column=value`` below the fixed part of a
+        pattern become text columns. ``source_file`` (relative to the fixed part) and ``source_row``
+        (from 1, within its file) identify each row. Files that together exceed the memory limit of
+        the reader are scanned instead of read.
 
         Raises
         ------
         MissingDataError
             If no file exists.
         ContractError
-            If a file is empty, ends in the middle of a row, has other columns than the first file, or cannot be read.
+            If a file is empty, ends in the middle of a row, has other columns than the first file,
+            or cannot be read.
         """
         base, pattern = source.location(path)
         files = sorted(base.glob(pattern)) if pattern else [path]
@@ -171,7 +173,7 @@ def refuse_truncated(path: Path, title: str) -> None:
 
 
 def _last_row(path: Path) -> tuple[list[str] | None, int, bool]:
-    """Return the last row of a CSV file, the number of fields of the first row, and whether a line break ends the file."""
+    """Return the last row, the width of the first row, and whether a line break ends the file."""
     with path.open("rb") as file:
         header = file.readline()
         file.seek(max(len(header), path.stat().st_size - TAIL_BYTES))

@@ -1,4 +1,7 @@
-"""LMDB: the embedded online store. Reads are memory-mapped, one process writes at a time, and a crash loses nothing."""
+"""LMDB: the embedded online store.
+
+Reads are memory-mapped, one process writes at a time, and a crash loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,9 @@ RETRY_HINT = "check the disk and the other processes that use the store, then tr
 class LmdbStore:
     """An online store in one LMDB environment, one database for each view.
 
-    A process that may read the folder but not write to it can still read the store. LMDB does not know of such a
-    reader, and a writer may overwrite the pages that it reads. The store detects this, and reads again.
+    A process that may read the folder but not write to it can still read the store. LMDB does not
+    know of such a reader, and a writer may overwrite the pages that it reads. The store detects
+    this, and reads again.
 
     Parameters
     ----------

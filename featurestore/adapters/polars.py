@@ -1,9 +1,9 @@
-"""Polars as the compute engine: the point-in-time join of each view, span by span, in bounded memory.
+"""Polars as the compute engine: the point-in-time join, span by span, in bounded memory.
 
-The file of a view is in the order of key and version. A span of it needs no sort, and most keys have all their rows
-in one span. The answer of a span is the answer of the view unless another span has a greater version
-(`timing.join.greatest`). The spans can therefore be read in any order: one after another here, or on many machines
-(`adapters.ray`).
+The file of a view is in the order of key and version. A span of it needs no sort, and most keys
+have all their rows in one span. The answer of a span is the answer of the view unless another span
+has a greater version (`timing.join.greatest`). The spans can therefore be read in any order: one
+after another here, or on many machines (`adapters.ray`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ _POSITION: Final = "__position"
 
 @dataclass(frozen=True)
 class SpanJoin:
-    """The join of entity rows to one span of a view's file. Plain values, so that it can be sent to a worker."""
+    """The join of entity rows to one span of a view's file.
+
+    Plain values, so that it can be sent to a worker.
+    """
 
     path: Path
     span: Span
@@ -84,8 +87,8 @@ def join_spans(
     span_bytes
         Bytes of a span, uncompressed.
     run_joins
-        Takes the entity rows sorted by key and time, and the joins of a view. Returns the result of `answer` for each
-        join. It is called for all views before the first result is read.
+        Takes the entity rows sorted by key and time, and the joins of a view. Returns the result of
+        `answer` for each join. It is called for all views before the first result is read.
     """
     times = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(AS_OF))
     questions: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}

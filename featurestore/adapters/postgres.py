@@ -1,4 +1,4 @@
-"""PostgreSQL: an online store for many machines, in two tables of a database that a team already runs."""
+"""PostgreSQL: an online store for many machines, in two tables of a database."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ CONNECTING: dict[str, Any] = {
 
 
 class Patient(psycopg.Connection[Any]):
-    """A connection with a timeout for each answer. After the timeout it closes, because a proxy may have lost it.
+    """A connection with a timeout for each answer.
+
+    After the timeout it closes, because a proxy may have lost it.
 
     Attributes
     ----------
@@ -102,7 +104,7 @@ class SilenceError(psycopg.OperationalError):
 
 
 def _within(work: Any, seconds: float) -> Generator[Any, Any, Any]:
-    """Run psycopg's generator, which gets control ten times a second, and raise after `seconds` without an answer."""
+    """Run psycopg's generator, and raise after `seconds` without an answer."""
     end = time.monotonic() + seconds
     try:
         wait_for = next(work)
@@ -141,7 +143,10 @@ class PostgresStore:
 
     @property
     def _connection(self) -> Patient:
-        """The connection of this thread. It is a new one if the last is closed, or if one of its generation was dead."""
+        """The connection of this thread.
+
+        It is a new one if the last is closed, or if one of its generation was dead.
+        """
         held: Patient | None = getattr(self._own, "connection", None)
         if (
             held is not None
@@ -270,7 +275,10 @@ class PostgresStore:
 
 
 def schema_name(project: str) -> str:
-    """Return the name of the schema of a project. A name that is too long is cut, and gets a digest of the complete name."""
+    """Return the name of the schema of a project.
+
+    A name that is too long is cut, and gets a digest of the complete name.
+    """
     name = f"featurestore_{project}".encode()
     if len(name) > MAX_NAME_BYTES:
         digest = hashlib.sha256(name).hexdigest()[:16].encode()

@@ -35,8 +35,8 @@ except ImportError as error:
 class RayEngine:
     """A compute engine on a Ray cluster. Its results equal the local ones, to the last bit.
 
-    Every machine must be able to read the files under the same paths. Entity rows (key, time, number) are sent to
-    each machine once. If a worker dies, another worker repeats its task.
+    Every machine must be able to read the files under the same paths. Entity rows (key, time,
+    number) are sent to each machine once. If a worker dies, another worker repeats its task.
 
     Attributes
     ----------
@@ -56,7 +56,10 @@ class RayEngine:
     root: Path | None = None
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-        """Run the function of a definition over its inputs. A view with ``by_key`` runs in parts, by the hash of its key."""
+        """Run the function of a definition over its inputs.
+
+        A view with ``by_key`` runs in parts, by the hash of its key.
+        """
         if not isinstance(derived, FeatureView) or not derived.by_key or self.root is None:
             return run(derived.name, derived.function, *inputs)
         _connect(self.address)

@@ -1,9 +1,10 @@
 """Redis (or Valkey): an online store for many machines.
 
-The rows of a view are one hash, ``<project>:<view>:<generation>``. The hash ``<project>:<view>`` holds the state of the
-view and its current generation. A writer that replaces a view fills the next generation and then switches to it, in
-one step. A new writer takes the place of an earlier one that has not finished, so that Redis holds two generations at
-most. Rows are compared inside Redis, so that the greater version wins also between concurrent writers.
+The rows of a view are one hash, ``<project>:<view>:<generation>``. The hash ``<project>:<view>``
+holds the state of the view and its current generation. A writer that replaces a view fills the next
+generation and then switches to it, in one step. A new writer takes the place of an earlier one that
+has not finished, so that Redis holds two generations at most. Rows are compared inside Redis, so
+that the greater version wins also between concurrent writers.
 """
 
 from __future__ import annotations
@@ -67,20 +68,20 @@ return applied
 # Arguments for each view: the number of keys, then the keys. The result is the state and the rows of each view. Redis
 # runs one script at a time, so the result is one snapshot.
 READ = """
-local found, at = {}, 1
+local results, position = {}, 1
 for v = 1, #KEYS do
-  local held, wanted = redis.call('HMGET', KEYS[v], 'state', 'generation'), tonumber(ARGV[at])
+  local held, count = redis.call('HMGET', KEYS[v], 'state', 'generation'), tonumber(ARGV[position])
   local rows = {held[1]}
   if held[1] then
     local name = KEYS[v] .. ':' .. (held[2] or '0')
-    for i = at + 1, at + wanted, 1000 do
-      local part = redis.call('HMGET', name, unpack(ARGV, i, math.min(i + 999, at + wanted)))
+    for i = position + 1, position + count, 1000 do
+      local part = redis.call('HMGET', name, unpack(ARGV, i, math.min(i + 999, position + count)))
       for j = 1, #part do rows[#rows + 1] = part[j] end
     end
   end
-  found[v], at = rows, at + wanted + 1
+  results[v], position = rows, position + count + 1
 end
-return found
+return results
 """
 TURN = """
 if ARGV[2] == '' then
@@ -126,8 +127,8 @@ class RedisStore:
     ) -> int:
         """Apply rows, 1,000 in one step, then the state of the view. The greater version wins.
 
-        Only a replaced view changes in one step. An interrupted update leaves some of its rows in the store, each of
-        them complete, and the state as it was. The next run writes the rest.
+        Only a replaced view changes in one step. An interrupted update leaves some of its rows in
+        the store, each of them complete, and the state as it was. The next run writes the rest.
         """
         name = self._name(view)
         remaining = iter(rows)

@@ -1,1 +1,1 @@
-"""The definitions that users write: contracts, sources, datasets, feature views, services, training sets."""
+"""The definitions that users write, from contracts and sources to services and training sets."""

@@ -1,4 +1,4 @@
-"""Run the functions of definitions, and report their errors with the file and line of the user's code."""
+"""Run the functions of definitions, and report errors with the line of the user's code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def call(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.LazyF
     Raises
     ------
     DefinitionError
-        If the function raises, or does not return a frame. Names the definition, the file and the line.
+        If the function raises, or does not return a frame. Names the definition, the file and the
+        line.
     """
     try:
         result: Any = function(*inputs)

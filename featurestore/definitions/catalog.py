@@ -1,4 +1,4 @@
-"""The catalog: all definitions of a project, collected from its modules, and the graph between them."""
+"""The catalog: all definitions of a project, and the graph between them."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Catalog:
         Raises
         ------
         DefinitionError
-            If two definitions have the same name, two datasets have the same schema, an input has no producer, or
-            the graph has a cycle.
+            If two definitions have the same name, two datasets have the same schema, an input has
+            no producer, or the graph has a cycle.
         """
         every = list(definitions)
         _refuse_clashes([d for d in every if isinstance(d, Entity)])
@@ -111,7 +111,8 @@ class Catalog:
         references
             ``view:feature`` for one feature, or ``view`` for all features of a view, in order.
         aliases
-            Additional names of views. For each alias: the view, and the request column of each of its keys.
+            Additional names of views. For each alias: the view, and the request column of each of
+            its keys.
 
         Raises
         ------
@@ -164,10 +165,10 @@ class Catalog:
     def _check_graph(self) -> None:
         owners: dict[Contract, Node] = {}
         for node in self.nodes.values():
-            other = owners.setdefault(node.contract, node)
-            if other is not node:
+            first = owners.setdefault(node.contract, node)
+            if first is not node:
                 raise DefinitionError(
-                    f"{other.name!r} and {node.name!r} both produce schema {node.contract.name}",
+                    f"{first.name!r} and {node.name!r} both produce schema {node.contract.name}",
                     hint="a schema belongs to one dataset; subclass it for the other",
                 )
         for training in self.training_sets.values():
@@ -187,10 +188,10 @@ def _named(kind: type[D], definitions: Iterable[Definition]) -> dict[str, D]:
 def _refuse_clashes(definitions: Iterable[Definition]) -> None:
     taken: dict[str, Definition] = {}
     for definition in definitions:
-        other = taken.setdefault(definition.name, definition)
-        if other is not definition:
+        first = taken.setdefault(definition.name, definition)
+        if first is not definition:
             raise DefinitionError(
-                f"{KINDS[type(definition)]} {definition.name!r}: a {KINDS[type(other)]} has the same name",
+                f"{KINDS[type(definition)]} {definition.name!r}: a {KINDS[type(first)]} has the same name",
                 hint="rename one of them",
             )
 
@@ -204,8 +205,8 @@ def _find(kind: str, name: str, table: dict[str, T]) -> T:
 def load_catalog(root: Path, definitions: str) -> Catalog:
     """Import the definitions package of a project and collect what its modules define.
 
-    Each call reads the files again. The modules are the project's own: two projects whose packages have the same
-    names can be open at once (`featurestore.definitions.project_modules`).
+    Each call reads the files again. The modules are the project's own: two projects whose packages
+    have the same names can be open at once (`featurestore.definitions.project_modules`).
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """A contract: the content of a Pandera schema as plain values.
 
-Users write a ``pandera.polars.DataFrameModel`` in ``schemas/``. All that featurestore derives (gate, Parquet types,
-Feast fields, documentation) comes from the contract, so that types, nullability, ranges, units and descriptions are
-written in one place only. The module of the schema imports Pandera; this module does not.
+Users write a ``pandera.polars.DataFrameModel`` in ``schemas/``. All that featurestore derives
+(gate, Parquet types, Feast fields, documentation) comes from the contract, so that types,
+nullability, ranges, units and descriptions are written in one place only. The module of the schema
+imports Pandera; this module does not.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ class Column:
         - ``unit``: the unit of measure;
         - ``format``: the format of a raw date;
         - ``nan``: ``"null"`` turns NaN into null at the gate. Otherwise NaN breaks the contract;
-        - ``severity``: with ``"warning"``, values that break the rules of the column are counted, and pass;
-        - ``environments``: where the column is expected, such as ``["training"]``. Default: everywhere;
+        - ``severity``: with ``"warning"``, values that break the rules of the column are counted,
+          and pass;
+        - ``environments``: where the column is expected, such as ``["training"]``. Default:
+          everywhere;
         - ``personal``: with True, profiles and reports contain no value of the column;
         - ``drift``: thresholds (`featurestore.quality.change.thresholds`).
     """
@@ -83,7 +86,10 @@ class Column:
         return bool(self.metadata.get("personal", False))
 
     def expected_in(self, environment: str | None) -> bool:
-        """Return whether the column is expected in an environment. None stands for all environments together."""
+        """Return whether the column is expected in an environment.
+
+        None stands for all environments together.
+        """
         environments = self.metadata.get("environments")
         return environment is None or environments is None or environment in environments
 
@@ -118,7 +124,8 @@ class Contract:
         The ``metadata`` of the schema's ``Config``:
 
         - ``on_invalid`` and ``tolerance``: see `Policy`;
-        - ``expect`` and ``expect_or_warn``: rules of the complete dataset (`featurestore.quality.rules.expectations`);
+        - ``expect`` and ``expect_or_warn``: rules of the complete dataset
+          (`featurestore.quality.rules.expectations`);
         - ``licence``, ``personal_data`` and ``permitted_use``;
         - ``segments``: the columns by which rows are counted.
     left_out
@@ -149,12 +156,15 @@ class Contract:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Columns that identify a row: a set that is unique together, or one unique column. Empty without both."""
+        """Columns that identify a row: a set that is unique together, or one unique column.
+
+        Empty without both.
+        """
         single = ((column.name,) for column in self.columns if column.unique)
         return next(iter(self.uniques), None) or next(single, ())
 
     def within(self, environment: str | None) -> Contract:
-        """Return the contract in one environment, without the columns that are not expected there and their rules."""
+        """Return the contract in one environment, without columns that are not expected there."""
         return _within(self, environment)
 
     def empty(self) -> pl.LazyFrame:
@@ -183,8 +193,9 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
     Raises
     ------
     DefinitionError
-        If the model uses a feature of Pandera that is not supported here (a column named by a regular expression, a
-        parser, a default), or has an unknown policy. Names the model and the column.
+        If the model uses a feature of Pandera that is not supported here (a column named by a
+        regular expression, a parser, a default), or has an unknown policy. Names the model and the
+        column.
     """
     name = model.__name__
     try:
@@ -241,7 +252,10 @@ def _uniques(declared: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _refuse_changes_of_data(name: str, schema: Any) -> None:
-    """Refuse features with which Pandera changes data. The gate checks data, and casts only without loss."""
+    """Refuse features with which Pandera changes data.
+
+    The gate checks data, and casts only without loss.
+    """
     columns = schema.columns.values()
     used = {
         "drop_invalid_rows": (schema.drop_invalid_rows, 'write metadata = {"on_invalid": "quarantine", ...}'),

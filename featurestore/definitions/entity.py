@@ -16,7 +16,8 @@ class Entity:
     name
         The name, such as ``"route"``.
     keys
-        The columns that identify an entity, such as ``("origin", "dest")``. Their dtypes come from the schemas.
+        The columns that identify an entity, such as ``("origin", "dest")``. Their dtypes come from
+        the schemas.
     description
         The meaning, for people.
     """

@@ -73,7 +73,7 @@ class FeatureService:
 
     @property
     def reads(self) -> tuple[Selection, ...]:
-        """The features to read from each view: those of the vector, and the inputs of the on-demand views."""
+        """The features to read from each view, for the vector and for the on-demand views."""
         by_label: dict[str, Selection] = {}
         for selection in (*self.selections, *(s for view in self.on_demand for s in view.sources)):
             known = by_label.setdefault(selection.label, selection)
@@ -129,11 +129,11 @@ def _refuse_clashes(service: FeatureService) -> None:
     origin: dict[str, str] = {}
     labels: dict[str, Selection] = {}
     for selection in service.selections:
-        other = labels.setdefault(selection.label, selection)
-        if (other.view, other.keys) != (selection.view, selection.keys):
+        earlier = labels.setdefault(selection.label, selection)
+        if (earlier.view, earlier.keys) != (selection.view, selection.keys):
             raise DefinitionError(
-                f"feature service {service.name!r}: {selection.label!r} names two reads: of {other.view.name!r} "
-                f"by {other.keys}, and of {selection.view.name!r} by {selection.keys}",
+                f"feature service {service.name!r}: {selection.label!r} names two reads: of {earlier.view.name!r} "
+                f"by {earlier.keys}, and of {selection.view.name!r} by {selection.keys}",
                 hint="give each read an alias of its own",
             )
     stored = ((s.label, name) for s in service.reads for name in s.names)
@@ -179,21 +179,23 @@ class TrainingSet:
 
     @property
     def joined(self) -> Contract:
-        """The contract of the stored training set: that of its rows, and that of the joined features."""
+        """The contract of the stored training set, with the joined features."""
         return replace(self.contract, columns=(*self.contract.columns, *self.service.features))
 
 
 def training_set(
     *, service: FeatureService, label: str, owner: str
 ) -> Callable[[Transformation], TrainingSet]:
-    """Declare the rows of a training set: entity keys, ``event_timestamp``, request values and the label.
+    """Declare the rows of a training set: keys, timestamp, request values and label.
 
-    ``event_timestamp`` is the time at which the model would have been called. The features are those known by then.
+    ``event_timestamp`` is the time at which the model would have been called. The features are
+    those known by then.
 
     Raises
     ------
     DefinitionError
-        If the schema lacks the timestamp, the label, a key or a request value, or has one with another dtype.
+        If the schema lacks the timestamp, the label, a key or a request value, or has one with
+        another dtype.
     """
 
     def declare(function: Transformation) -> TrainingSet:

@@ -1,4 +1,4 @@
-"""A feature view: rows of ``(entity key, event_timestamp, [created_timestamp], feature values)``."""
+"""Feature views: rows of keys, ``event_timestamp``, ``created_timestamp`` and feature values."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ class Selection:
     Attributes
     ----------
     alias
-        Prefix of the names of the features, for requests that read a view more than once. None: no prefix.
+        Prefix of the names of the features, for requests that read a view more than once. None: no
+        prefix.
     keys
         The request column of each key of the view, in the order of the keys.
     """
@@ -169,21 +170,25 @@ def feature_view(
     owner
         The person or team who is responsible for the view.
     ttl
-        Maximum age of a value, counted from its event timestamp. Older values are expired. None: no expiry.
+        Maximum age of a value, counted from its event timestamp. Older values are expired. None: no
+        expiry.
     delay
         Time from an event until its row is available.
     every
-        Cadence of materialization: rows become known at multiples of it, counted from 1970-01-01 UTC.
+        Cadence of materialization: rows become known at multiples of it, counted from 1970-01-01
+        UTC.
     tags
         Tags for Feast's registry.
     by_key
-        Whether the rows of a key depend only on the input rows of that key, so that a cluster can split the work.
+        Whether the rows of a key depend only on the input rows of that key, so that a cluster can
+        split the work.
 
     Raises
     ------
     DefinitionError
-        If a key or timestamp is missing, nullable or has a wrong dtype, the dtype of a feature cannot make the round
-        trip, a column has no description, or a duration is out of range. Names the view and the column.
+        If a key or timestamp is missing, nullable or has a wrong dtype, the dtype of a feature
+        cannot make the round trip, a column has no description, or a duration is out of range.
+        Names the view and the column.
     """
 
     def declare(function: Transformation) -> FeatureView:

@@ -69,14 +69,16 @@ def on_demand_feature_view(
 ) -> Callable[[Transformation], OnDemandFeatureView]:
     """Declare features that are computed at request time.
 
-    The function has one parameter, ``Frame[<request schema>]``, and returns ``Frame[<schema of the features>]``. Its input
-    has the request values and the selected features of `sources`. It returns one row for each input row, in the same
-    order, and computes each row from that input row only.
+    The function has one parameter, ``Frame[<request schema>]``, and returns ``Frame[<schema of the
+    features>]``. Its input has the request values and the selected features of `sources`. It
+    returns one row for each input row, in the same order, and computes each row from that input row
+    only.
 
     Raises
     ------
     DefinitionError
-        If two inputs have the same name, a column has no description, or a dtype cannot make the round trip.
+        If two inputs have the same name, a column has no description, or a dtype cannot make the
+        round trip.
     """
 
     def declare(function: Transformation) -> OnDemandFeatureView:

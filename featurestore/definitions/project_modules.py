@@ -1,14 +1,17 @@
 """Import the modules of a project apart from all other modules of the process.
 
-A working copy and each of its releases are projects of their own, and their packages have the same names. Each
-project therefore gets a package of its own below this module, and its modules become members of that package::
+A working copy and each of its releases are projects of their own, and their packages have the same
+names. Each project therefore gets a package of its own below this module, and its modules become
+members of that package::
 
-    /home/me/shop/schemas/orders.py  ->  featurestore.definitions.project_modules./home/me/shop.schemas.orders
+    /home/me/shop/schemas/orders.py  ->
+    featurestore.definitions.project_modules./home/me/shop.schemas.orders
 
-Python imports these members as any others, so that tracebacks, `inspect.getsource` and relative imports work. A
-process that unpickles a function or class of the project, such as a Ray worker, finds the module by this name. An absolute import
-in a module of the project (``from schemas.orders import Orders``) finds the project's own modules first. `sys.path`
-and all other entries of `sys.modules` stay as they are.
+Python imports these members as any others, so that tracebacks, `inspect.getsource` and relative
+imports work. A process that unpickles a function or class of the project, such as a Ray worker,
+finds the module by this name. An absolute import in a module of the project (``from schemas.orders
+import Orders``) finds the project's own modules first. `sys.path` and all other entries of
+`sys.modules` stay as they are.
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ def local_names(text: str, root: Path) -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the packages of projects, and gives their modules a loader that redirects absolute imports."""
+    """Finds the modules of projects, with a loader that redirects absolute imports."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -83,13 +86,13 @@ class _Finder(MetaPathFinder):
         project, _, module = fullname.removeprefix(f"{__name__}.").partition(".")
         root = Path(unquote(project))
         if not module:
-            spec = ModuleSpec(fullname, None, is_package=True)
-            spec.submodule_search_locations = [str(root)] if root.is_dir() else []
-            return spec
-        found = PathFinder.find_spec(fullname, path, target)
-        if found is not None and isinstance(found.loader, SourceFileLoader):
-            found.loader = _Loader(found.loader.name, found.loader.path, root)
-        return found
+            package = ModuleSpec(fullname, None, is_package=True)
+            package.submodule_search_locations = [str(root)] if root.is_dir() else []
+            return package
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path, root)
+        return spec
 
 
 class _Loader(SourceFileLoader):

@@ -34,7 +34,8 @@ def signature_of(function: Transformation) -> Signature:
     Raises
     ------
     DefinitionError
-        If a parameter or the result is not annotated ``Frame[<schema>]``, or the docstring is missing.
+        If a parameter or the result is not annotated ``Frame[<schema>]``, or the docstring is
+        missing.
     """
     name = getattr(function, "__name__", repr(function))
     try:

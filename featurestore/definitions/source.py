@@ -46,10 +46,11 @@ class Source:
     name
         Name of the dataset.
     path
-        The raw file (CSV or Parquet, versioned by DVC), relative to the project. Or a pattern for several files, such
-        as ``data/raw/orders/**/*.parquet``, with hive partitions.
+        The raw file (CSV or Parquet, versioned by DVC), relative to the project. Or a pattern for
+        several files, such as ``data/raw/orders/**/*.parquet``, with hive partitions.
     origin
-        The file that ``featurestore ingest`` copies. None: a person or another system writes the raw file.
+        The file that ``featurestore ingest`` copies. None: a person or another system writes the
+        raw file.
     null_values
         Strings that stand for a missing value in a CSV file, in addition to the empty string.
     """
@@ -63,7 +64,10 @@ class Source:
     defined_in: Path
 
     def location(self, path: Path) -> tuple[Path, str | None]:
-        """Split a path into its fixed part and the pattern below it. The pattern is None if the path has no wildcard."""
+        """Split a path into its fixed part and the pattern below it.
+
+        The pattern is None if the path has no wildcard.
+        """
         parts = path.parts
         wildcard = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
         return (path, None) if wildcard is None else (Path(*parts[:wildcard]), str(Path(*parts[wildcard:])))

@@ -1,4 +1,4 @@
-"""Write files in one step, so that a failed run leaves the last good data in place, and read them back."""
+"""Write files in one step, so that a failed run leaves the last good data in place."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ def translated_write_errors(path: Path) -> Iterator[None]:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file in one step: readers see the old content or the new, never a part.
 
-    Yields a temporary path in the same folder. If the block succeeds, the temporary file is synced to disk and
-    replaces `path`. If the block fails, the temporary file is removed and `path` stays as it is.
+    Yields a temporary path in the same folder. If the block succeeds, the temporary file is synced
+    to disk and replaces `path`. If the block fails, the temporary file is removed and `path` stays
+    as it is.
 
     Raises
     ------
@@ -74,7 +75,10 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 def sink_parquet(frame: pl.LazyFrame, path: Path) -> None:
-    """Stream the result of a query to a file, in one step. Equal rows in equal order give equal bytes."""
+    """Stream the result of a query to a file, in one step.
+
+    Equal rows in equal order give equal bytes.
+    """
     with atomic_write(path) as partial:
         frame.sink_parquet(
             partial, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS

@@ -1,4 +1,4 @@
-"""The digest of the content of a frame: equal columns, dtypes and values give equal digests, however they are stored."""
+"""The digest of the content of a frame, which does not depend on how the frame is stored."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ROWS_AT_ONCE = 1 << 20
 def fingerprint(frame: pl.DataFrame) -> str:
     """Return the digest of the content of a frame.
 
-    It covers the names and dtypes of the columns, the values in the order of the rows, and which of them are missing.
-    Chunks, Parquet encodings and library versions do not count.
+    It covers the names and dtypes of the columns, the values in the order of the rows, and which of
+    them are missing. Chunks, Parquet encodings and library versions do not count.
 
     Returns
     -------

@@ -28,11 +28,14 @@ class Layout:
         return self.data / "pushed" / view
 
     def deleted(self, view: str) -> Path:
-        """Folder of the keys that were deleted from a feature view. Releases share it, as they share pushed rows."""
+        """Folder of the keys that were deleted from a feature view.
+
+        Releases share it, as they share pushed rows.
+        """
         return self.pushed(view) / "deleted"
 
     def quarantine(self, name: str) -> Path:
-        """File of the rows that broke the contract of a dataset, which was accepted without them."""
+        """File of the rows that broke the contract of an accepted dataset."""
         return self.data / "quarantine" / f"{name}.parquet"
 
     def verdict(self, name: str) -> Path:

@@ -21,7 +21,7 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def patience(until: float) -> Iterator[None]:
-    """Limit the wait for locks inside the block to a time of the clock `time.monotonic`, in seconds."""
+    """Limit the wait for locks inside the block to a time of `time.monotonic`, in seconds."""
     before = _deadline.set(until)
     try:
         yield
@@ -33,12 +33,14 @@ def patience(until: float) -> Iterator[None]:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a file while the block runs.
 
-    Waits while another process or thread holds the lock. The lock of a process that dies is released.
+    Waits while another process or thread holds the lock. The lock of a process that dies is
+    released.
 
     Raises
     ------
     StoreError
-        If the wait exceeds the limit (`patience`). The block did not run, and the call may be repeated.
+        If the wait exceeds the limit (`patience`). The block did not run, and the call may be
+        repeated.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = _deadline.get()

@@ -1,4 +1,4 @@
-"""Advance an online store to a watermark: every writer of a view does so, under the lock of the view."""
+"""Advance an online store to a watermark, as each writer of a view does under its lock."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Advanced(NamedTuple):
 def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
     """Return the watermark to advance a view to: `now`, or the view's watermark if that is later.
 
-    The clocks of writers differ, and the answers of a store as of its watermark must not change afterwards.
+    The clocks of writers differ, and the answers of a store as of its watermark must not change
+    afterwards.
     """
     before = store.state(view.name)
     return now if before is None else max(now, timestamp_of(before.watermark))
@@ -66,9 +67,10 @@ def advance_to(
 ) -> Advanced:
     """Apply every row of a view that is known at `until`, and no other row.
 
-    Only the built rows that became known since the last watermark are read. All rows are rewritten if the definition or
-    the built rows changed, if `until` is before the last watermark, or if `full` is True. The log of pushed rows and
-    deleted keys is replayed each time, because writers of other releases, with other clocks, share it.
+    Only the built rows that became known since the last watermark are read. All rows are rewritten
+    if the definition or the built rows changed, if `until` is before the last watermark, or if
+    `full` is True. The log of pushed rows and deleted keys is replayed each time, because writers
+    of other releases, with other clocks, share it.
 
     Parameters
     ----------

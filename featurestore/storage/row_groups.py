@@ -25,17 +25,18 @@ class Span:
 
 
 def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) -> Iterator[Span]:
-    """Cut a file into spans of complete row groups, without the row groups that hold none of the given keys.
+    """Split a file into spans of complete row groups that can hold the given keys.
 
     Parameters
     ----------
     path
         A Parquet file.
     columns
-        The columns that will be read. A span holds about `limit` bytes of them, and at least one row group.
+        The columns that will be read. A span holds about `limit` bytes of them, and at least one
+        row group.
     keys
-        The values to find in the column with the name of the series. A row group is left out if its statistics show
-        that it holds none of them.
+        The values to find in the column with the name of the series. A row group is left out if its
+        statistics show that it holds none of them.
     limit
         Bytes, uncompressed.
 

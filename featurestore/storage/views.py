@@ -1,4 +1,4 @@
-"""The stored rows of feature views: the file of the last build, and a log of small files with later pushes and deletions.
+"""The stored rows of feature views: the built file, and a log of later pushes and deletions.
 
 A project and its releases share one log. The store of each replays it.
 """
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def files_of(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
     """List the files that hold the rows of a view: the built file, then the pushed ones.
 
-    The rows of each file are in the order of key and version. Files that were pushed under another schema of the view
-    are left out while that schema is not the current one.
+    The rows of each file are in the order of key and version. Files that were pushed under another
+    schema of the view are left out while that schema is not the current one.
 
     Raises
     ------
@@ -55,18 +55,21 @@ def scan_view(view: FeatureView, layout: Layout) -> pl.LazyFrame:
 
 
 def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
-    """Append rows to the log of a view. The digest of the rows names the file, so that equal rows are one file."""
+    """Append rows to the log of a view.
+
+    The digest of the rows names the file, so that equal rows are one file.
+    """
     return _log(rows, layout.pushed(view.name))
 
 
 def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Layout) -> Path:
-    """Append deleted keys to the log of a view, with the time of the deletion as ``event_timestamp``."""
+    """Append deleted keys to the log of a view, with the time of deletion."""
     deleted_at = pl.lit(at, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
     return _log(keys.select(*view.keys, deleted_at), layout.deleted(view.name))
 
 
 def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:
-    """Read all keys that were deleted from a view, each with the time of the deletion as ``event_timestamp``.
+    """Read the deleted keys of a view, with the time of deletion as ``event_timestamp``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tools for users' own tests: an online store in memory, the suites that stores and engines pass, generated histories."""
+"""Tools for users' own tests: a store in memory, suites for stores and engines, histories."""
 
 from __future__ import annotations
 

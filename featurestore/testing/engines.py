@@ -1,4 +1,4 @@
-"""The suite of compute engines: each must return the answers of the brute-force fold, for any layout of files."""
+"""The suite of compute engines: each must answer as the brute-force fold, for any files."""
 
 from __future__ import annotations
 

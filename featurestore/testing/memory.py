@@ -1,4 +1,4 @@
-"""An online store in memory, for tests: real in all its behaviour, and gone when the process ends."""
+"""An online store in memory, for tests: it behaves as the stores for production."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class _View(NamedTuple):
 class MemoryStore:
     """An online store (`featurestore.ports.OnlineStore`) that holds its rows in this process.
 
-    It passes `featurestore.testing.stores.require_store`, as the stores for production do. Any number of threads can
-    use one store. Each read sees one snapshot of all views, and each write is complete or has no effect.
+    It passes `featurestore.testing.stores.require_store`, as the stores for production do. Any
+    number of threads can use one store. Each read sees one snapshot of all views, and each write is
+    complete or has no effect.
 
     Examples
     --------
@@ -31,7 +32,8 @@ class MemoryStore:
     >>> from featurestore.values.codec import HEADER
     >>> store = MemoryStore()
     >>> row = HEADER.pack(1, 1) + b"values"
-    >>> store.write("view", [(b"key", row)], ViewState(definition="d", source="s", watermark=1), replace=False)
+    >>> state = ViewState(definition="d", source="s", watermark=1)
+    >>> store.write("view", [(b"key", row)], state, replace=False)
     1
     >>> store.read([("view", [b"key"])])[0][1] == [row]
     True

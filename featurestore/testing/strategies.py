@@ -1,4 +1,4 @@
-"""Hypothesis strategies: histories of feature rows with late data, corrections, ties, nulls and expiry."""
+"""Hypothesis strategies: histories with late data, corrections, ties, nulls and expiry."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class History:
 
 
 def timestamps() -> st.SearchStrategy[datetime]:
-    """Draw timestamps a few minutes apart, around 1970, so that ties and both signs of the epoch occur."""
+    """Draw timestamps a few minutes apart, around 1970, so that ties and both signs occur."""
     return st.integers(0, 120).map(lambda minute: START + timedelta(minutes=minute))
 
 

@@ -7,7 +7,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(timestamp: datetime) -> int:
-    """Return the exact number of microseconds from 1970-01-01 UTC to a timestamp with a time zone."""
+    """Return the exact microseconds from 1970-01-01 UTC to a timestamp with a time zone."""
     return (timestamp - EPOCH) // MICROSECOND
 
 

@@ -29,7 +29,7 @@ def known_rows(
 
 
 def newest_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Keep the row with the greatest ``(event_timestamp, created_timestamp)`` of each key, sorted by key."""
+    """Keep the row with the greatest version of each key, sorted by key."""
     # Keys and versions decide which rows win. Features are read for the winners only.
     winners = (
         rows.select(*keys, EVENT_TIMESTAMP, created_or_event(timing).alias(_CREATED))

@@ -1,14 +1,16 @@
 """The point-in-time join: the replay of the online store's writes, in Polars.
 
-The online store at time T is the fold of all rows with ``known_at <= T``: a row replaces the current row of its key
-only if its version ``(event_timestamp, created_timestamp)`` is greater. At any time, the row that answers is the one
-with the greatest version among the rows that are known by then. Two things follow:
+The online store at time T is the fold of all rows with ``known_at <= T``: a row replaces the
+current row of its key only if its version ``(event_timestamp, created_timestamp)`` is greater. At
+any time, the row that answers is the one with the greatest version among the rows that are known by
+then. Two things follow:
 
-- Sort the rows of a key by version. A row begins to answer when it or a later row is known, and stops when a later
-  row is known. It begins at the minimum ``known_at`` from its position onwards (`answering_rows`). One backward as-of join
-  on that timestamp is the replay. It needs no sort if the rows are in order already.
-- The rows can be split in any way. The answer with the greatest version among the parts is the answer of the whole
-  (`greatest`).
+- Sort the rows of a key by version. A row begins to answer when it or a later row is known, and
+  stops when a later row is known. It begins at the minimum ``known_at`` from its position onwards
+  (`answering_rows`). One backward as-of join on that timestamp is the replay. It needs no sort if
+  the rows are in order already.
+- The rows can be split in any way. The answer with the greatest version among the parts is the
+  answer of the whole (`greatest`).
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ STATUS_SUFFIX: Final = "__status"
 
 
 class Status(IntEnum):
-    """The status of a value that was read; names and numbers are those of Feast's ``FieldStatus``."""
+    """The status of a value that was read: the names and numbers of Feast's ``FieldStatus``."""
 
     PRESENT = 1
     NULL_VALUE = 2
@@ -72,7 +74,8 @@ def answering_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> p
     Returns
     -------
     pl.LazyFrame
-        The same columns and ``known_at``: the time from which the row answers. It rises within a key.
+        The same columns and ``known_at``: the time from which the row answers. It rises within a
+        key.
     """
     known = rows.with_columns(known_at(timing).alias(KNOWN_AT))
     if timing.in_order and timing.every is None:
@@ -92,14 +95,16 @@ def answers(
     Parameters
     ----------
     questions
-        Keys, and the timestamp of the question in ``__as_of``, which rises within each key. Other columns pass.
+        Keys, and the timestamp of the question in ``__as_of``, which rises within each key. Other
+        columns pass.
     rows
         As for `answering_rows`. Other columns pass.
 
     Returns
     -------
     pl.LazyFrame
-        One row for each question, in the same order. The columns from `rows` are null where no row was known.
+        One row for each question, in the same order. The columns from `rows` are null where no row
+        was known.
     """
     return questions.join_asof(
         answering_rows(rows, keys, timing),
@@ -112,7 +117,7 @@ def answers(
 
 
 def greatest(candidates: pl.LazyFrame, timing: Timing) -> pl.LazyFrame:
-    """Keep the answer with the greatest version for each question (``__row``), of those from several parts of a view."""
+    """Keep the answer with the greatest version for each question (``__row``)."""
     version = [EVENT_TIMESTAMP, *([created_or_event(timing)] if timing.created else [])]
     return candidates.sort([ROW, *version]).unique(ROW, keep="last", maintain_order=True)
 
@@ -125,7 +130,7 @@ def point_in_time_join(
     features: Sequence[str],
     timing: Timing,
 ) -> pl.LazyFrame:
-    """Join to each entity row the features that serving would have returned at its ``event_timestamp``.
+    """Join to each entity row the features that serving would have returned at its timestamp.
 
     Parameters
     ----------
@@ -133,16 +138,16 @@ def point_in_time_join(
         Keys and ``event_timestamp``: the time of the question, Datetime('us', 'UTC') without nulls.
         Other columns pass.
     rows
-        Rows of one feature view in any order: keys, event timestamp, created timestamp if ``timing.created``,
-        and features.
+        Rows of one feature view in any order: keys, event timestamp, created timestamp if
+        ``timing.created``, and features.
     keys, features, timing
         The keys of the view, the features to join, and the timing of the view.
 
     Returns
     -------
     pl.LazyFrame
-        The features, and the status of each (`Status`, UInt8) in ``<feature>__status``. One row for each entity row,
-        in the same order.
+        The features, and the status of each (`Status`, UInt8) in ``<feature>__status``. One row for
+        each entity row, in the same order.
     """
     questions = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(AS_OF)).with_row_index(ROW)
     ordered = in_version_order(rows.select(*keys, *version_columns(timing), *features), keys, timing)
@@ -153,7 +158,8 @@ def point_in_time_join(
 def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, as_of: pl.Expr) -> pl.LazyFrame:
     """Read looked-up rows as of a timestamp: expire values, and add the status of each.
 
-    Offline and online reads both use this function. A row that was not found has a null ``event_timestamp``.
+    Offline and online reads both use this function. A row that was not found has a null
+    ``event_timestamp``.
     """
     is_found = pl.col(EVENT_TIMESTAMP).is_not_null()
     expired = is_found & is_expired(timing, as_of, pl.col(EVENT_TIMESTAMP))

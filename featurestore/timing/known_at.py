@@ -1,7 +1,7 @@
-"""When a row is known, and when a value is expired: the semantics that all engines and stores share.
+"""When a row is known, and when a value is expired: the semantics of all engines and stores.
 
-Durations are `datetime.timedelta`, and timestamps are Datetime('us', 'UTC'). The online store applies the same
-rules to integers: microseconds since 1970-01-01 UTC.
+Durations are `datetime.timedelta`, and timestamps are Datetime('us', 'UTC'). The online store
+applies the same rules to integers: microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Timing:
 
 
 def created_or_event(timing: Timing) -> pl.Expr:
-    """Return the created timestamp, or the event timestamp where the created timestamp is missing."""
+    """Return the created timestamp, or the event timestamp where the former is missing."""
     if not timing.created:
         return pl.col(EVENT_TIMESTAMP)
     return pl.coalesce(CREATED_TIMESTAMP, EVENT_TIMESTAMP)
@@ -71,7 +71,10 @@ def known_at(timing: Timing) -> pl.Expr:
 
 
 def is_expired(timing: Timing, as_of: pl.Expr, event: pl.Expr) -> pl.Expr:
-    """Return whether a value is expired when it is read `as_of` a timestamp; at an age of exactly `ttl` it is alive."""
+    """Return whether a value is expired `as_of` a timestamp.
+
+    At an age of exactly `ttl` it is alive.
+    """
     if timing.ttl is None:
         return pl.lit(value=False)
     return (as_of - event) > pl.lit(timing.ttl, dtype=pl.Duration("us"))

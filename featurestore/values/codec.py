@@ -1,11 +1,12 @@
 """The codec: feature rows and entity keys as bytes, the same in every online store.
 
-A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of the schema. The
-header is the version of the row, ``(event_timestamp, created_timestamp)``, as two big-endian unsigned integers offset by
-2**63, so that comparing headers as bytes compares versions. Timestamps are microseconds since 1970-01-01 UTC.
+A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of
+the schema. The header is the version of the row, ``(event_timestamp, created_timestamp)``, as two
+big-endian unsigned integers offset by 2**63, so that comparing headers as bytes compares versions.
+Timestamps are microseconds since 1970-01-01 UTC.
 
-An entity key is a MessagePack array of its values. It has at most 511 bytes, the limit of the embedded store, so that
-a project can move from any store to any other.
+An entity key is a MessagePack array of its values. It has at most 511 bytes, the limit of the
+embedded store, so that a project can move from any store to any other.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def version_of(row: bytes) -> bytes:
 
 
 def tombstone(deleted_at: int) -> bytes:
-    """Return the mark of a key that was deleted at a timestamp (microseconds). Rows of older events lose against it."""
+    """Return the mark of a key that was deleted at a timestamp (microseconds).
+
+    Rows of older events lose against it.
+    """
     return HEADER.pack(deleted_at + _OFFSET, deleted_at + _OFFSET)
 
 
@@ -49,7 +53,7 @@ def is_tombstone(row: bytes) -> bool:
 
 
 def physical(dtype: pl.DataType) -> pl.DataType:
-    """Return the dtype in which values are stored: times as integers, decimals as text, arrays as lists."""
+    """Return the stored dtype: times are integers, decimals are text, arrays are lists."""
     if isinstance(dtype, pl.Datetime):
         return pl.Int64()
     if isinstance(dtype, pl.Date):
@@ -75,7 +79,7 @@ def encode_key(key: tuple[Any, ...]) -> bytes:
 
 
 def too_long(keys: pl.DataFrame) -> pl.Series:
-    """Return for each entity key (a row of its values) whether it takes more bytes than a store can hold."""
+    """Return for each entity key, a row of values, whether it is too long for a store."""
     texts = [
         pl.col(name).cast(pl.Binary).bin.size().fill_null(0).cast(pl.Int64)
         for name, dtype in keys.schema.items()
@@ -89,7 +93,9 @@ def too_long(keys: pl.DataFrame) -> pl.Series:
 
 
 def storable(key: bytes) -> bytes:
-    """Return an encoded entity key if every store can hold it. All keys that pass the gate are short enough.
+    """Return an encoded entity key if every store can hold it.
+
+    All keys that pass the gate are short enough.
 
     Raises
     ------
@@ -111,7 +117,10 @@ def event_of(row: bytes) -> int:
 
 
 def open_row(row: bytes) -> tuple[int, list[Any]]:
-    """Return the event timestamp of a stored row, and its feature values as stored. The row must not be a tombstone."""
+    """Return the event timestamp of a stored row, and its feature values as stored.
+
+    The row must not be a tombstone.
+    """
     try:
         return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[HEADER.size :])
     except msgspec.DecodeError as error:
@@ -151,8 +160,8 @@ def encode_rows(
     Parameters
     ----------
     frame
-        Keys, ``event_timestamp`` and features, and ``created_timestamp`` if the view has one (null counts as the
-        event timestamp).
+        Keys, ``event_timestamp`` and features, and ``created_timestamp`` if the view has one (null
+        counts as the event timestamp).
 
     Raises
     ------
@@ -203,7 +212,8 @@ def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFra
     Returns
     -------
     pl.DataFrame
-        ``event_timestamp`` (null where the row is missing) and the features in their dtypes. One row for each input.
+        ``event_timestamp`` (null where the row is missing) and the features in their dtypes. One
+        row for each input.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Values on Feast's wire, which its protobuf messages and its JSON share.
 
-Feast's wire has whole seconds since 1970-01-01 UTC for timestamps and dates, and text for exact decimals. All other values
-are what they are in Python.
+Feast's wire has whole seconds since 1970-01-01 UTC for timestamps and dates, and text for exact
+decimals. All other values are what they are in Python.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ _SECOND: Final = 1_000_000
 
 
 def to_wire(feature: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:
-    """Return the function that turns a Python value of `dtype` into its wire value. None: both are equal.
+    """Return the function that turns a Python value of `dtype` into its wire value.
 
-    The function raises ContractError if a timestamp has a fraction of a second. It takes no nulls, except as
-    elements of lists.
+    None: both are equal.
+
+    The function raises ContractError if a timestamp has a fraction of a second. It takes no nulls,
+    except as elements of lists.
 
     Parameters
     ----------

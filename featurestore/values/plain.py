@@ -1,4 +1,4 @@
-"""Stored values and keys as plain Python values, equal to those that Polars returns, without a frame."""
+"""Stored values and keys as plain Python values, without a frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _KEY_KINDS: Final[dict[type[pl.DataType], type]] = {pl.String: str, pl.Boolean: 
 
 
 def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
-    """Return the function that turns a stored value into a value of `dtype`. None: the stored value is one already."""
+    """Return the function that turns a stored value into a value of `dtype`.
+
+    None: the stored value is one already.
+    """
     if isinstance(dtype, pl.List | pl.Array):
         inner = from_stored(pl.Series(dtype=dtype.inner).dtype)
         return None if inner is None else lambda values: [None if v is None else inner(v) for v in values]
@@ -37,7 +40,8 @@ def key_check(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
     Raises
     ------
     ContractError
-        Raised by the returned function if the value is missing (``...``) or has another type. None is a valid key.
+        Raised by the returned function if the value is missing (``...``) or has another type. None
+        is a valid key.
     """
     kind = _KEY_KINDS.get(type(dtype), int)
     limits: Any = dtype

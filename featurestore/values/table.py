@@ -1,7 +1,8 @@
 """The value table: the dtypes that a feature can have, and the value type that each has in Feast.
 
-The table has one row for each Polars dtype. A dtype outside the table cannot make the round trip Parquet -> Arrow ->
-store -> JSON exactly. A definition that uses one is refused, with the reason that stands here.
+The table has one row for each Polars dtype. A dtype outside the table cannot make the round trip
+Parquet -> Arrow -> store -> JSON exactly. A definition that uses one is refused, with the reason
+that stands here.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def feast_type(dtype: pl.DataType) -> str:
     Raises
     ------
     ValueError
-        If the dtype cannot make the round trip exactly. The message has the reason and the dtype to use instead.
+        If the dtype cannot make the round trip exactly. The message has the reason and the dtype to
+        use instead.
     """
     if isinstance(dtype, pl.List | pl.Array):
         inner = feast_type(_instance(dtype.inner))

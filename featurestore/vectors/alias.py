@@ -1,4 +1,4 @@
-"""Translate between the names of a view and those of a request that reads the view under an alias."""
+"""Translate between the names of a view and those of a request under an alias."""
 
 from __future__ import annotations
 

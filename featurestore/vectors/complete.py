@@ -1,4 +1,4 @@
-"""From joined or looked-up features to the vector of a service: the same steps offline and online."""
+"""Complete the vector of a service: the same steps offline and online."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
     """Run an on-demand view over rows of its inputs.
 
-    A float result that is not finite becomes null, and each float is rounded once to its declared width. A NaN
-    in the request becomes null where the column's contract has ``nan: null``.
+    A float result that is not finite becomes null, and each float is rounded once to its declared
+    width. A NaN in the request becomes null where the column's contract has ``nan: null``.
 
     Returns
     -------
@@ -59,7 +59,8 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
     Raises
     ------
     DefinitionError
-        If the function fails, or does not return one row for each input row, with the declared columns and dtypes.
+        If the function fails, or does not return one row for each input row, with the declared
+        columns and dtypes.
     """
     try:
         rows = inputs.lazy().with_columns(_without_nan(view))

@@ -37,10 +37,11 @@ def explain(
     Returns
     -------
     dict
-        For each view the rows of the key, lowest version first: ``verdict``, the timestamps of the row,
-        ``known_at`` and the features. The verdict is ``answer``, ``expired`` (the row would answer, but it is older
-        than the time-to-live), ``older`` (a row with a greater version is known), ``not yet known`` (the event had
-        happened, but its row was not known) or ``later`` (the event had not happened).
+        For each view the rows of the key, lowest version first: ``verdict``, the timestamps of the
+        row, ``known_at`` and the features. The verdict is ``answer``, ``expired`` (the row would
+        answer, but it is older than the time-to-live), ``older`` (a row with a greater version is
+        known), ``not yet known`` (the event had happened, but its row was not known) or ``later``
+        (the event had not happened).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Historical vectors: the features of a service as they were known at the timestamp of each entity row."""
+"""Historical vectors: features as they were known at the timestamp of each entity row."""
 
 from __future__ import annotations
 
@@ -37,25 +37,29 @@ def historical(
     Parameters
     ----------
     entity_rows
-        Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand views.
+        Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand
+        views.
     views
         The stored rows of each of ``service.reads``.
     engine
         Runs the joins.
     check
-        Called with the entity rows in their declared dtypes. It raises if a value breaks the request's contract.
+        Called with the entity rows in their declared dtypes. It raises if a value breaks the
+        request's contract.
     statuses
         Add ``<feature>__status`` (`Status`, UInt8) for each feature.
     times
-        Add for each stored feature ``<feature>__event_timestamp`` (of the row that answers) and ``<feature>__age``
-        (the entity row's timestamp minus the former, Duration in microseconds). Both are null where no row was known.
+        Add for each stored feature ``<feature>__event_timestamp`` (of the row that answers) and
+        ``<feature>__age`` (the entity row's timestamp minus the former, Duration in microseconds).
+        Both are null where no row was known.
     full_names
         Name the features ``<view>__<feature>``.
 
     Returns
     -------
     pl.DataFrame
-        One row for each entity row, in the same order: its columns, then the features in the service's order.
+        One row for each entity row, in the same order: its columns, then the features in the
+        service's order.
 
     Raises
     ------
@@ -112,7 +116,8 @@ def changes(
     Raises
     ------
     ContractError
-        If the views have different keys, or on-demand features need request values, which only the caller knows.
+        If the views have different keys, or on-demand features need request values, which only the
+        caller knows.
     """
     hint = "give entity rows: keys, event_timestamp and request values"
     if service.request_schema:

@@ -1,8 +1,9 @@
-"""Look up vectors, a few rows at a time: from stored bytes to Python values, without a frame between.
+"""Look up vectors, a few rows at a time: from stored bytes to Python values without a frame.
 
-Planning a frame takes milliseconds at any height, and a lookup has microseconds. The rules are those of
-`featurestore.timing`, applied to integers. Tests compare the reader with the fold over generated histories, and
-with the frame. A timestamp in nanoseconds is cut to Python's microseconds; read a frame if you need the rest.
+Planning a frame takes milliseconds at any height, and a lookup has microseconds. The rules are
+those of `featurestore.timing`, applied to integers. Tests compare the reader with the fold over
+generated histories, and with the frame. A timestamp in nanoseconds is cut to Python's microseconds;
+read a frame if you need the rest.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Vectors(msgspec.Struct, frozen=True):
     views
         Names (or aliases) of the views that were read.
     events
-        For each view, the event timestamp of the stored row that answers each row, in microseconds since
-        1970-01-01 UTC. None: no stored row.
+        For each view, the event timestamp of the stored row that answers each row, in microseconds
+        since 1970-01-01 UTC. None: no stored row.
     """
 
     features: tuple[str, ...]
@@ -85,7 +86,8 @@ class VectorReader:
     store
         The store that holds the rows.
     check
-        Called with the rows before they are looked up. It raises if a value breaks the request's contract.
+        Called with the rows before they are looked up. It raises if a value breaks the request's
+        contract.
     """
 
     def __init__(
@@ -120,7 +122,8 @@ class VectorReader:
         Raises
         ------
         ContractError
-            If a key is missing or has a wrong type, or a request value has a wrong type or breaks its contract.
+            If a key is missing or has a wrong type, or a request value has a wrong type or breaks
+            its contract.
         MissingDataError
             If a view is not materialized.
         SkewError
@@ -137,7 +140,7 @@ class VectorReader:
         return self.read_checked(checked, as_of=as_of)
 
     def read_checked(self, rows: Sequence[Sequence[Any]], *, as_of: datetime) -> Vectors:
-        """Look up rows whose values have the declared types already, each in the order of `columns`."""
+        """Look up rows in the order of `columns`, whose values have the declared types already."""
         if self._check is not None:
             self._check(rows)
         keys = [[encode_key(read.key_of(row)) for row in rows] for read in self._reads]
@@ -160,7 +163,8 @@ class VectorReader:
         Returns
         -------
         tuple
-            Values and statuses by row, in the order of the reads, and event timestamps (microseconds) by read.
+            Values and statuses by row, in the order of the reads, and event timestamps
+            (microseconds) by read.
         """
         now = microseconds(as_of)
         answers = self._store.read(
@@ -177,7 +181,7 @@ class VectorReader:
 
 @dataclass(frozen=True)
 class _Computed:
-    """One on-demand view of a service, and the positions of its inputs in request rows and in stored features."""
+    """One on-demand view of a service, and the positions of its inputs."""
 
     view: OnDemandFeatureView
     schema: pl.Schema
@@ -197,10 +201,10 @@ class _Computed:
         try:
             inputs = pl.DataFrame(columns, schema=self.schema)
         except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-            wanted = ", ".join(f"{name} as {self.schema[name]}" for name in self.requested)
+            expected = ", ".join(f"{name} as {self.schema[name]}" for name in self.requested)
             raise ContractError(
                 f"a request value for on-demand view {self.view.name!r} has a wrong type: {reason(error)}",
-                hint=f"give {wanted}",
+                hint=f"give {expected}",
             ) from error
         return compute(self.view, inputs).rows()
 
@@ -212,7 +216,7 @@ def _answer(
     all_values: list[list[Any]],
     all_statuses: list[list[int]],
 ) -> list[int | None]:
-    """Append a view's features to the values and statuses of each row; return the event timestamps."""
+    """Append the features and statuses of a view to each row, and return the event timestamps."""
     width, positions, present = read.stored_width, read.positions, read.all_present
     oldest = None if read.ttl is None else now - read.ttl
     events: list[int | None] = []

@@ -1,4 +1,4 @@
-"""The rows of a request: entity keys, timestamps and request values, in exactly the declared dtypes."""
+"""The rows of a request: keys, timestamps and request values in exactly the declared dtypes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_timesta
     Parameters
     ----------
     frame
-        One row for each vector. Numbers of another width are converted if each value fits exactly. Nothing else
-        is converted. Other columns pass unchanged.
+        One row for each vector. Numbers of another width are converted if each value fits exactly.
+        Nothing else is converted. Other columns pass unchanged.
     service
         Defines the keys and request values that are needed.
     with_timestamp

@@ -36,7 +36,7 @@ class Context:
 
 
 def context_of(feast_repo: Path | None) -> Context:
-    """Load the project whose definitions package is `feast_repo` (the folder of feature_store.yaml)."""
+    """Load the project of `feast_repo`, the folder of feature_store.yaml."""
     # Requests come in threads: the first one loads the project, and the others wait for it.
     with _LOADING:
         return _load((feast_repo or Path()).resolve())

@@ -26,10 +26,10 @@ TAG = "featurestore"
 
 
 class DeclaredOnDemandFeatureView(OnDemandFeatureView):
-    """An on-demand view whose types come from its schema, so that Feast infers nothing from samples."""
+    """An on-demand view with the types of its schema, so that Feast infers none from samples."""
 
     def infer_features(self) -> None:
-        """Keep the declared features. `featurestore check` has run the function on the declared inputs."""
+        """Keep the declared features, which `featurestore check` has proven."""
 
 
 def expose(folder: str | Path) -> dict[str, Any]:

@@ -72,7 +72,10 @@ class PolarsRetrievalJob(RetrievalJob):
         self._metadata = metadata
 
     def to_df(self, validation_reference: Any = None, timeout: int | None = None) -> pd.DataFrame:
-        """Run the retrieval. Integer columns with missing values become pandas' nullable integers."""
+        """Run the retrieval.
+
+        Integer columns with missing values become pandas' nullable integers.
+        """
         table = self.to_arrow(validation_reference=validation_reference, timeout=timeout)
         return table.to_pandas(types_mapper=_NULLABLE.get).reset_index(drop=True)
 
@@ -124,7 +127,7 @@ class PolarsOfflineStore(OfflineStore):
         full_feature_names: bool = False,
         **kwargs: Any,
     ) -> RetrievalJob:
-        """Join features to entity rows: a pandas frame, or a DuckDB query over the project's datasets."""
+        """Join features to entity rows: a pandas frame, or SQL over the project's datasets."""
         context = context_of(config.repo_path)
         layout = Layout(context.settings.data)
         projections = [view.projection for view in feature_views]
@@ -170,7 +173,7 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """Return the newest row of each key among those that became known after `start_date`, up to `end_date`."""
+        """Return the newest row of each key that became known in an interval."""
         view = _view_of(config, data_source)
         if view is None:
             raise ContractError(
@@ -194,7 +197,10 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Return all rows that became known in an interval. Of a saved dataset, return the rows with a timestamp in it."""
+        """Return all rows that became known in an interval.
+
+        Of a saved dataset, return the rows with a timestamp in it.
+        """
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         view = _view_of(config, data_source)
@@ -221,7 +227,9 @@ class PolarsOfflineStore(OfflineStore):
 
     @staticmethod
     def offline_write_batch(config: Any, feature_view: Any, table: Any, progress: Any) -> None:
-        """Append rows to a feature view, through its gate. A row is known from its created timestamp.
+        """Append rows to a feature view, through its gate.
+
+        A row is known from its created timestamp.
 
         Raises
         ------

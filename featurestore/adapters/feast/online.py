@@ -96,10 +96,10 @@ class LmdbOnlineStore(OnlineStore):
         data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Advance the view to the time at which the last of the rows becomes known, and apply the rows.
+        """Advance the view to the time at which all of the rows are known, and apply the rows.
 
-        The greater version wins. The watermark promises that every row known by then is applied, so the rows of other
-        writers are applied too.
+        The greater version wins. The watermark promises that every row known by then is applied, so
+        the rows of other writers are applied too.
         """
         context = context_of(config.repo_path)
         view, layout = context.view(table.name), Layout(context.settings.data)
@@ -118,7 +118,10 @@ class LmdbOnlineStore(OnlineStore):
     def online_read(
         self, config: Any, table: Any, entity_keys: list[Any], requested_features: list[str] | None = None
     ) -> list[tuple[datetime | None, dict[str, Any] | None]]:
-        """Look up rows. The values of an expired row are null, and its event timestamp is returned."""
+        """Look up rows.
+
+        The values of an expired row are null, and its event timestamp is returned.
+        """
         features = requested_features or [field.name for field in table.features]
         events, values, statuses = _read(context_of(config.repo_path), table.name, entity_keys, features)
         return [
@@ -184,7 +187,7 @@ class LmdbOnlineStore(OnlineStore):
         return await asyncio.to_thread(self.online_read, config, table, entity_keys, requested_features)
 
     async def get_online_features_async(self, *args: Any, **named: Any) -> OnlineResponse:
-        """Answer a request as `get_online_features` does, outside the event loop, with its on-demand features."""
+        """Answer a request as `get_online_features` does, outside the event loop."""
         return await asyncio.to_thread(self.get_online_features, *args, **named)
 
     def update(
@@ -196,7 +199,7 @@ class LmdbOnlineStore(OnlineStore):
         entities_to_keep: Sequence[Any],
         partial: bool,
     ) -> None:
-        """Keep all data: a view that is no longer registered is not read, and `materialize` rewrites changed views."""
+        """Keep all data. Unregistered views are not read."""
 
     def teardown(self, config: Any, tables: Sequence[Any], entities: Sequence[Any]) -> None:
         """Remove the rows of the views."""
