@@ -1,8 +1,8 @@
 """The gate: every dataset passes it, on its values, before anything downstream may read it.
 
-Three verbs: `inspect` returns rows and verdict, `is_valid` answers, `admit` returns the good rows or raises. One
-streamed query over the data counts what breaks every rule; only where something does, a second one collects the bad
-rows.
+Three verbs: `inspect` returns rows and verdict, `is_valid` answers, `admit` returns the good rows
+or raises. One streamed query over the data counts what breaks every rule; only where something
+does, a second one collects the bad rows.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Inspection:
     passing
         The rows that pass, in the contract's columns and dtypes, in the given order.
     failing
-        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the frame has it, and
-        ``broken_rules``.
+        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the
+        frame has it, and ``broken_rules``.
     verdict
         The decision and the counts.
     """
@@ -73,8 +73,9 @@ def inspect(
     Parameters
     ----------
     frame
-        The rows, in any dtypes that can be cast to the contract's without loss (text is parsed). A query is streamed
-        once if all rows are good, and three times if some are not; a frame in memory is read once.
+        The rows, in any dtypes that can be cast to the contract's without loss (text is parsed). A
+        query is streamed once if all rows are good, and three times if some are not; a frame in
+        memory is read once.
     contract
         What the frame must keep.
     dataset
@@ -84,7 +85,8 @@ def inspect(
     may_be_empty
         False: a frame without rows is refused.
     context
-        What the check knows besides the rows: the current time, other datasets, the dataset's own past.
+        What the check knows beyond the rows: the current time, other datasets, the dataset's own
+        past.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def require(verdict: Verdict, *, tolerate: bool = True) -> None:
 
 
 def _rule_counts(compiled: CompiledContract) -> tuple[RuleCount, ...]:
-    """Count the broken rules of all rows, errors first, the most often broken first; with examples."""
+    """Count the broken rules: errors first, the most often broken first; with examples."""
     broken = [i for i, count in enumerate(compiled.counts.broken) if count]
     rules = compiled.rules
     with_examples = [i for i in broken if rules[i].id.columns and not compiled.covers_dataset(i)]
