@@ -18,7 +18,8 @@ same query as all others.
 ``gap``         ``{column: timedelta}`` or ``{column: (timedelta, [column, ...])}``: the longest
                 time between two successive timestamps (of each group)
 ``increasing``  ``[column, ...]``: no row has a smaller value than the row before it
-``one_label``   ``{column: ([column, ...], maximum)}``: share of rows whose inputs have several labels
+``one_label``   ``{column: ([column, ...], maximum)}``: share of rows whose inputs have several
+                labels
 ``references``  ``{column: (dataset, column)}``: each value that is not null occurs in the other
                 dataset, otherwise its row is a bad row; with a third value, the tolerated share of
                 such rows, no row is blamed. Tuples of columns for keys of several columns
