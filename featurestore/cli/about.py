@@ -26,8 +26,10 @@ def profile_text(profile: Profile) -> str:
     ]
     rows += [_line(name, column) for name, column in profile.columns.items()]
     lines = [f"{profile.dataset}: {profile.rows:,} rows", table(rows)]
-    days = [(name, list(column.days)) for name, column in profile.columns.items() if column.days]
-    lines += [f"{name}: {d[0]} to {d[-1]}, {len(d):,} of them with rows" for name, d in days]
+    for name, column in profile.columns.items():
+        if column.days:
+            days = list(column.days)
+            lines.append(f"{name}: {days[0]} to {days[-1]}, {len(days):,} {column.day_unit} with rows")
     correlated = sorted(
         ((r, a, b) for (a, b), r in profile.correlations().items() if abs(r) >= CORRELATED),
         key=lambda pair: -abs(pair[0]),

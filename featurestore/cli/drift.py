@@ -33,9 +33,10 @@ def drift(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if drift is major.")] = False,
     json: Json = False,
 ) -> None:
-    """Compare the distributions of two datasets, column by column: training and serving, versions, days.
+    """Compare the distributions of two datasets, or of versions or days of one, by column.
 
-    Severity follows from the size of the effect, not from p-values. A column's schema can set its thresholds.
+    Severity follows from the size of the effect, not from p-values. A column's schema can set its
+    thresholds.
 
     Example: `featurestore drift departures served:departure_delay`
     """
@@ -61,7 +62,7 @@ def anomalies(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if there is an anomaly.")] = False,
     json: Json = False,
 ) -> None:
-    """Show metrics of the last runs that their own history does not lead to expect: volume, age, means, shares.
+    """Show metrics of the last runs that lie outside their expected range.
 
     No thresholds are needed. A dataset is compared from its eighth run on.
 

@@ -1,4 +1,4 @@
-"""The card of a column on a page: its figures before and now, and a plot with a table of the same numbers."""
+"""The card of a column on a page: its figures before and now, and a plot with a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from featurestore.quality.profile.column_profile import MONTH
 from featurestore.report import svg
 from featurestore.report.formatting import NO_VALUE, count, number, share, short
 from featurestore.report.histograms import Bar, day_histogram, days_without_rows, number_histogram
@@ -125,7 +124,9 @@ class ColumnCard:
 def column_card(
     name: str, column: Column | None, before: ColumnProfile | None, now: ColumnProfile, *, plotted: bool
 ) -> ColumnCard:
-    """Describe a column. Of a personal column, only the missing and the distinct values are counted.
+    """Describe a column.
+
+    Of a personal column, only the missing and the distinct values are counted.
 
     Parameters
     ----------
@@ -217,8 +218,7 @@ def _values(before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
 def _days(name: str, before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
     bars = day_histogram(before, now)
     days, empty = days_without_rows(now)
-    unit = "months" if any(len(day) == len(MONTH) for day in now.days) else "days"
-    note = f"{count(days)} {unit}" + (f", {count(empty)} of them without rows" if empty else "")
+    note = f"{count(days)} {now.day_unit}" + (f", {count(empty)} of them without rows" if empty else "")
     plot = _plot(bars, f"rows by day of {name}, {note}", shares=False)
     return Distribution(plot, note=note if bars else None)
 

@@ -44,10 +44,10 @@ class Examples:
 
 
 def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
-    """Read up to ten rows from quarantine: some rows for each broken rule, the rule with the most rows first.
+    """Read up to ten rows from quarantine: some rows for each broken rule.
 
-    The columns that the rules read come first. Only columns of the contract are shown, because nothing declares whether
-    other columns are personal.
+    The columns that the rules read come first. Only columns of the contract are shown, because
+    nothing declares whether other columns are personal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Histograms for plots: the many fixed bins of a profile joined to a few bars, the same bars before and now."""
+"""Histograms for plots: the fixed bins of profiles joined to a few bars."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_DAY_BARS = 62
 _TAIL = 0.005
 _FAR = 4
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_WHOLE_STEPS = (1.0, 2.0, 5.0, 10.0)
+_INTEGER_STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Bar:
     label
         The values that the bar covers, such as ``0 to 5``.
     before, now
-        Numbers: the share of the values. Days: the count of rows. `before` is None without an earlier profile.
+        Numbers: the share of the values. Days: the count of rows. `before` is None without an
+        earlier profile.
     """
 
     label: str
@@ -43,13 +44,14 @@ class Bar:
 def number_histogram(
     before: ColumnProfile | None, now: ColumnProfile, limit: int = MAX_BARS
 ) -> tuple[Bar, ...]:
-    """Join the fixed bins of numbers (of text and lists: of lengths) to at most about `limit` bars of equal width.
+    """Join the fixed bins of a column to about `limit` bars of equal width.
 
-    The first and the last bar also cover values that lie far out, so that one outlier does not flatten the others.
+    The first and the last bar also cover values that lie far out, so that one outlier does not
+    flatten the others.
     """
-    whole = now.kind != "number" or now.number_type == "integer"
+    integers = now.kind != "number" or now.number_type == "integer"
     sides = {"before": before, "now": now}
-    spans = {name: _spans(column, whole=whole) for name, column in sides.items() if column is not None}
+    spans = {name: _spans(column, integers=integers) for name, column in sides.items() if column is not None}
     if not spans["now"]:
         return ()
     all_spans = sorted(span for of_side in spans.values() for span in of_side)
@@ -62,13 +64,13 @@ def number_histogram(
         above = high > central_high
         low = max(low, central_low)
         high = min(high, central_high)
-    step = _step((high - low) / limit, _WHOLE_STEPS if whole else _STEPS)
-    if whole:
+    step = _step((high - low) / limit, _INTEGER_STEPS if integers else _STEPS)
+    if integers:
         step = max(step, 1.0)
     first = floor(low / step)
-    bars = max(1, floor(high / step) - first + 1 if whole else ceil(high / step - 1e-9) - first)
+    bars = max(1, floor(high / step) - first + 1 if integers else ceil(high / step - 1e-9) - first)
     shares = {name: _shares(of_side, step, first, bars) for name, of_side in spans.items()}
-    labels = [_label(first + i, step, whole=whole) for i in range(bars)]
+    labels = [_label(first + i, step, integers=integers) for i in range(bars)]
     if below:
         labels[0] = f"below {number((first + 1) * step)}"
     if above:
@@ -81,7 +83,7 @@ def number_histogram(
 
 
 def day_histogram(before: ColumnProfile | None, now: ColumnProfile) -> tuple[Bar, ...]:
-    """Count rows by day, week, month or year: the shortest period that gives a readable number of bars."""
+    """Count rows by day, week, month or year: the shortest period with few enough bars."""
     sides = {"before": before, "now": now}
     days = {name: column.days for name, column in sides.items() if column is not None}
     all_days = sorted({day for of_side in days.values() for day in of_side})
@@ -108,7 +110,7 @@ def days_without_rows(now: ColumnProfile) -> tuple[int, int]:
     return len(calendar), len(calendar) - len(now.days)
 
 
-def _spans(column: ColumnProfile, *, whole: bool) -> list[tuple[float, float, int]]:
+def _spans(column: ColumnProfile, *, integers: bool) -> list[tuple[float, float, int]]:
     """List the ranges of the values: the lower and the upper end, and the count."""
     if column.kind == "number" and column.values.complete:
         return [(value, value, rows) for value, rows in column.distribution()]
@@ -117,7 +119,7 @@ def _spans(column: ColumnProfile, *, whole: bool) -> list[tuple[float, float, in
     spans = []
     for bin_, rows in column.bins.items():
         low, high = (edge(bin_), edge(bin_ + 1)) if bin_ >= 0 else (edge(bin_ - 1), edge(bin_))
-        if whole:
+        if integers:
             # From the first to the last whole number in the bin.
             low, high = float(ceil(low)), float(max(ceil(low), ceil(high) - 1))
         spans.append((min(max(low, minimum), maximum), min(max(high, minimum), maximum), rows))
@@ -167,10 +169,10 @@ def _shares(
     return tuple(row / total if total else 0.0 for row in rows)
 
 
-def _label(place: int, step: float, *, whole: bool) -> str:
-    if whole and step == 1:
+def _label(place: int, step: float, *, integers: bool) -> str:
+    if integers and step == 1:
         return number(place)
-    return f"{number(place * step)} to {number((place + 1) * step - whole)}"
+    return f"{number(place * step)} to {number((place + 1) * step - integers)}"
 
 
 def _calendar(days: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Verdicts as JUnit XML for CI servers: a suite for each dataset, a case for each rule that was checked."""
+"""Verdicts as JUnit XML for CI servers: a suite for each dataset, a case for each rule."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def junit(
 ) -> str:
     """Write verdicts as JUnit XML.
 
-    A rule that rows or the whole dataset broke is a failure, also if the rows went to quarantine; the suite's property
-    ``decision`` names the decision. A broken rule of severity warning passes, with a note. An expectation that could not be
-    evaluated is skipped.
+    A rule that rows or the whole dataset broke is a failure, also if the rows went to quarantine;
+    the suite's property ``decision`` names the decision. A broken rule of severity warning passes,
+    with a note. An expectation that could not be evaluated is skipped.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Records as HTML: a page for each dataset and an index page. Each is a single file without scripts and without network."""
+"""Records as HTML: a page for each dataset and an index page.
+
+Each is a single file without scripts and without network.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import msgspec
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.quality.change.history import ROWS
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.profile.profile import Profile, Sample
 from featurestore.report import formatting, svg
 from featurestore.report.columns import ColumnCard, column_card
@@ -55,15 +59,15 @@ class Index:
 
 
 def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
-    """Show a dataset: the verdict, broken rules with example rows, distributions, quarantine, history.
+    """Show a dataset: verdict, broken rules, distributions, quarantine and history.
 
     Parameters
     ----------
     notes
         Changes (drift, anomalies), a sentence each; the page shows them below the broken rules.
     """
-    verdict = records.verdict
-    personal = {column.name for column in records.node.contract.columns if column.personal}
+    contract = records.node.contract
+    verdict = redact(records.verdict, contract)
     suspects = {name for count in verdict.rules for name in count.rule.columns}
     cards = _cards(records, suspects)
     return (
@@ -84,7 +88,7 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
             plain=[card for card in cards if not card.plotted],
             more_columns=max(len(records.now.columns) - MAX_COLUMNS, 0) if records.now else 0,
             correlations=_correlations(records),
-            trends=trends(records.runs, personal=personal),
+            trends=trends(records.runs, contract),
             runs=records.runs[-RUNS_IN_TABLE:],
         )
     )
@@ -145,8 +149,8 @@ def sentence(records: Records) -> str:
         f"({formatting.share(rows / (verdict.rows_in or 1))})"
     )
     if verdict.decision == "quarantined":
-        moved = "is in quarantine" if rows == 1 else "are in quarantine"
-        return f"{bad} broke contract {contract} and {moved}; the others passed."
+        state = "is in quarantine" if rows == 1 else "are in quarantine"
+        return f"{bad} broke contract {contract} and {state}; the others passed."
     subject = f"{bad} {'breaks' if rows == 1 else 'break'}" if rows else "The dataset as a whole breaks"
     return f"{subject} contract {contract}. {current_data(records)}"
 
@@ -161,7 +165,10 @@ def current_data(records: Records) -> str:
 
 
 def _cards(records: Records, suspects: Collection[str]) -> list[ColumnCard]:
-    """Describe the columns in their order. If there are many, plot those that broke a rule, then the first ones."""
+    """Describe the columns in their order.
+
+    If there are many, plot those that broke a rule, then the first ones.
+    """
     if records.now is None:
         return []
     declared = {column.name: column for column in records.node.contract.columns}

@@ -1,8 +1,10 @@
-"""Plots as inline SVG: pure functions of numbers. Equal numbers give equal text; the style of the page sets the colours.
+"""Plots as inline SVG: pure functions of numbers. Equal numbers give equal text.
 
-Text stays outside the plot, as HTML, so that a plot can be stretched to any width. The title says what the plot shows, and the
-page has a table with the same numbers. Before and now differ in form, not only in colour: now is filled, before is a dashed
-line.
+The style of the page sets the colours.
+
+Text stays outside the plot, as HTML, so that a plot can be stretched to any width. The title says
+what the plot shows, and the page has a table with the same numbers. Before and now differ in form,
+not only in colour: now is filled, before is a dashed line.
 """
 
 from __future__ import annotations

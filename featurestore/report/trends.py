@@ -1,4 +1,4 @@
-"""The history of a dataset on its page: a line for each metric that changed, and a table with the same numbers."""
+"""The history of a dataset on its page: a line and numbers for each metric that changed."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.quality.change.history import QUARANTINED_SHARE, ROWS, SHARE_KINDS
+from featurestore.quality.gate.personal import is_value_shown
 from featurestore.report import svg
 from featurestore.report.formatting import number, share
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from markupsafe import Markup
 
+    from featurestore.definitions.contract import Contract
     from featurestore.quality.change.history import Run
     from featurestore.quality.rules.rule_id import RuleId
 
 MAX_RUNS = 60
 MAX_TRENDS = 24
 ALWAYS = (ROWS, QUARANTINED_SHARE)
-HIDDEN_IF_PERSONAL = "mean"
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,15 @@ class Trend:
         return _text(self.metric, value)
 
 
-def trends(runs: Sequence[Run], *, personal: Collection[str] = ()) -> tuple[Trend, ...]:
-    """Return the rows, the quarantined share, and the metrics that changed: the largest last change first.
+def trends(runs: Sequence[Run], contract: Contract) -> tuple[Trend, ...]:
+    """Return rows, quarantined share, and the metrics that changed, the largest change first.
 
     Parameters
     ----------
     runs
         Oldest first.
-    personal
-        Personal columns; metrics that show their values are left out.
+    contract
+        Declares the personal columns; metrics that show something of their values are left out.
     """
     last = runs[-MAX_RUNS:]
     if not last:
@@ -71,7 +72,7 @@ def trends(runs: Sequence[Run], *, personal: Collection[str] = ()) -> tuple[Tren
     series = {
         metric: tuple(of_run.get(metric) for of_run in values)
         for metric in dict.fromkeys(metric for of_run in values for metric in of_run)
-        if metric not in ALWAYS and not _is_hidden(metric, personal)
+        if metric not in ALWAYS and is_value_shown(metric, contract)
     }
     changed = [metric for metric in series if _visibly_changed(metric, series[metric])]
     changed.sort(key=lambda metric: (-_last_change(series[metric]), metric.name))
@@ -96,10 +97,6 @@ def _trend(last: Sequence[Run], metric: RuleId, values: tuple[float | None, ...]
     texts = [number(value) for value in values if value is not None]
     title = f"{metric.name} over {len(last):,} runs" + (f", last {texts[-1]}" if texts else "")
     return Trend(metric, values, svg.sparkline(values, title=title, refused=refused))
-
-
-def _is_hidden(metric: RuleId, personal: Collection[str]) -> bool:
-    return metric.kind == HIDDEN_IF_PERSONAL and not {*personal}.isdisjoint(metric.columns)
 
 
 def _text(metric: RuleId, value: float | None) -> str:

@@ -1,14 +1,17 @@
-"""Anomalies: each metric of the last run compared with its own history. Nobody has to set a threshold.
+"""Anomalies: each metric of the last run compared with its own history.
 
-The expected value has three parts: the level (the median of the last 28 runs), the trend (how far the metric lately lies
-from the level before it), and the season (what runs of one weekday, or of one day of the month, have in common beyond three
-standard errors). A season is known once the day has occurred three times. Until then, any value that the same day had
-before is also expected.
+Nobody has to set a threshold.
 
-The expected range extends `DEVIATIONS` robust deviations to both sides. A robust deviation is 1.4826 times the median
-absolute deviation of the last 56 runs; with few runs it is wider, by the factor ``1 + 5/runs``. It is at least one percent of
-the level, and for shares at least 0.2 percentage points, so that a small move of a constant metric raises no alarm. After a
-lasting change the level follows within 15 runs.
+The expected value has three parts: the level (the median of the last 28 runs), the trend (how far
+the metric lately lies from the level before it), and the season (what runs of one weekday, or of
+one day of the month, have in common beyond three standard errors). A season is known once the day
+has occurred three times. Until then, any value that the same day had before is also expected.
+
+The expected range extends `DEVIATIONS` robust deviations to both sides. A robust deviation is
+1.4826 times the median absolute deviation of the last 56 runs; with few runs it is wider, by the
+factor ``1 + 5/runs``. It is at least one percent of the level, and for shares at least 0.2
+percentage points, so that a small move of a constant metric raises no alarm. After a lasting change
+the level follows within 15 runs.
 
 Days are days in UTC. The same history always gives the same answer.
 """
@@ -64,7 +67,8 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, rename={"metric": "id",
     low, high
         The expected range.
     since
-        The first of the consecutive runs up to the last one that lie outside the range on the same side.
+        The first of the consecutive runs up to the last one that lie outside the range on the same
+        side.
     runs
         The number of earlier runs that the range is computed from.
     seasons
@@ -90,8 +94,8 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, rename={"metric": "id",
 def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:
     """Compare the metrics of the last run with those of the runs before it.
 
-    A metric needs at least seven earlier runs. A refused last run is compared too, but refused runs are not part of the
-    history.
+    A metric needs at least seven earlier runs. A refused last run is compared too, but refused runs
+    are not part of the history.
 
     Parameters
     ----------
@@ -128,7 +132,7 @@ def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:
 
 
 def _expected(history: list[Point], at: datetime, *, share: bool) -> tuple[float, float, tuple[str, ...]]:
-    """Return the lower and upper end of the expected range at a time, and the seasons that have an effect."""
+    """Return the ends of the expected range, and the seasons that have an effect."""
     values = [value for _, value in history]
     residuals = [
         (
@@ -163,7 +167,7 @@ def _expected(history: list[Point], at: datetime, *, share: bool) -> tuple[float
 
 
 def _effects(residuals: list[Point], name: str) -> dict[int, float]:
-    """Return by how much the runs of each day of a season differ from the others, where it exceeds their noise."""
+    """Return the effect of each day of a season, where it exceeds the noise."""
     day_of, season_of = SEASONS[name]
     days: dict[int, list[Point]] = defaultdict(list)
     for time, residual in residuals:

@@ -1,9 +1,10 @@
 """Two profiles of a column counted over the same bins, so that measures of drift can compare them.
 
-Both profiles share their bins, because no profile chooses its own: the bin of a number depends on the number alone, and a
-value is identified by its hash. Where a profile kept only the values with the smallest hashes, the comparison uses the values
-below the smaller of the two limits. Both sides kept exactly those values, so their shares compare. (Neither side sees other
-values: in a column of many thousand values, one very frequent value may be missed.)
+Both profiles share their bins, because no profile chooses its own: the bin of a number depends on
+the number alone, and a value is identified by its hash. Where a profile kept only the values with
+the smallest hashes, the comparison uses the values below the smaller of the two limits. Both sides
+kept exactly those values, so their shares compare. (Neither side sees other values: in a column of
+many thousand values, one very frequent value may be missed.)
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ class Points:
 def points_of(before: ColumnProfile, after: ColumnProfile, *, same_hashes: bool) -> Points | None:
     """Count both sides at the same numbers (for lists: lengths); None if a side has no numbers.
 
-    The numbers are the values themselves if both profiles list all of them. Otherwise they are the middles of the bins. If
-    there are few bins (such as for times in seconds, or prices of one magnitude), they are the values that both profiles
-    kept.
+    The numbers are the values themselves if both profiles list all of them. Otherwise they are the
+    middles of the bins. If there are few bins (such as for times in seconds, or prices of one
+    magnitude), they are the values that both profiles kept.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def points_of(before: ColumnProfile, after: ColumnProfile, *, same_hashes: bool)
 
 
 def grouped(points: Points, before: ColumnProfile, after: ColumnProfile) -> Histogram:
-    """Group neighbouring points into about ten bins of equal weight in `before`, and two bins beyond its extremes."""
+    """Group points into about ten bins of equal weight in `before`, and two beyond its range."""
     occupied = [i for i, count in enumerate(points.before) if count]
     bins: dict[str, list[float]] = {}
     below = 0.0
@@ -114,7 +115,9 @@ def grouped(points: Points, before: ColumnProfile, after: ColumnProfile) -> Hist
 
 
 def categories(before: ColumnProfile, after: ColumnProfile, *, same_hashes: bool) -> Histogram | None:
-    """Count both sides by value (timestamps: by day); None if the values of the two sides cannot be matched.
+    """Count both sides by value (timestamps: by day).
+
+    None if the values of the two sides cannot be matched.
 
     Values with fewer than five expected rows on the smaller side share one bin.
 
@@ -140,7 +143,10 @@ def categories(before: ColumnProfile, after: ColumnProfile, *, same_hashes: bool
 
 
 def _numbers(side: ColumnProfile) -> dict[float, tuple[int, int]] | None:
-    """Return the hash and the count of each value; None if a value is hidden or the column holds no numbers."""
+    """Return the hash and the count of each value.
+
+    None if a value is hidden or the column holds no numbers.
+    """
     if side.kind != "number":
         return None
     finite = [(value, h, n) for h, value, n in side.values.counts if value not in _NON_FINITE_VALUES]
@@ -200,7 +206,7 @@ def _joined(before: list[tuple[Any, int]], after: list[tuple[Any, int]]) -> list
 def _with_missing(
     bins: dict[str, list[float]], before: ColumnProfile, after: ColumnProfile, sizes: tuple[float, float]
 ) -> Histogram:
-    """Add a bin for missing and one for non-finite values, in proportion to the rows that are counted."""
+    """Add bins for missing and non-finite values, in proportion to the counted rows."""
     counted = [sum(counts[side] for counts in bins.values()) for side in (0, 1)]
     for name in (MISSING, NON_FINITE):
         rows = [side.nulls if name == MISSING else side.non_finite for side in (before, after)]

@@ -1,4 +1,4 @@
-"""A summary of what changed since the last run, in sentences: for a dataset's page and for its assessment."""
+"""A summary of the changes since the last run, in sentences."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from featurestore.quality.change.anomalies import anomalies
 from featurestore.quality.change.drift import drift
+from featurestore.quality.gate.personal import is_value_shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from featurestore.definitions.contract import Contract
+    from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.history import Run
     from featurestore.quality.profile.profile import Profile
 
@@ -27,11 +29,7 @@ def change_summary(
     before, now
         The profiles of the previous and of the current data; None if there are none.
     """
-    sentences = [
-        f"{anomaly.name} is {anomaly.value:,.6g}; expected {anomaly.low:,.6g} to {anomaly.high:,.6g}; "
-        f"since {anomaly.since:%Y-%m-%d}"
-        for anomaly in anomalies(runs)
-    ]
+    sentences = [_sentence(anomaly, contract) for anomaly in anomalies(runs)]
     if before is not None and now is not None:
         columns = drift(before, now, contract.columns).columns
         sentences += [
@@ -40,3 +38,11 @@ def change_summary(
             if column.severity == "major"
         ]
     return tuple(sentences)
+
+
+def _sentence(anomaly: Anomaly, contract: Contract) -> str:
+    since = f"since {anomaly.since:%Y-%m-%d}"
+    if not is_value_shown(anomaly.metric, contract):
+        return f"{anomaly.name} is outside its expected range (personal: values are not shown); {since}"
+    expected = f"expected {anomaly.low:,.6g} to {anomaly.high:,.6g}"
+    return f"{anomaly.name} is {anomaly.value:,.6g}; {expected}; {since}"

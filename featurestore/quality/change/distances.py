@@ -1,8 +1,9 @@
 """Distances between two distributions: pure functions over counts.
 
-All of them are effect sizes: they measure how much the shares differ, and do not grow with the number of rows. Each distance
-has a floor: the value that two samples of independent rows from one population reach by chance about once in 100,000 times,
-as often as a normal variable exceeds `DEVIATIONS` standard deviations.
+All of them are effect sizes: they measure how much the shares differ, and do not grow with the
+number of rows. Each distance has a floor: the value that two samples of independent rows from one
+population reach by chance about once in 100,000 times, as often as a normal variable exceeds
+`DEVIATIONS` standard deviations.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ def _pairs(before: Counts, after: Counts) -> Iterator[tuple[float, float]]:
 
 
 def psi(before: Counts, after: Counts) -> float:
-    """Return the population stability index: the symmetric Kullback-Leibler divergence, with half a row added to each bin."""
+    """Return the population stability index.
+
+    It is the symmetric Kullback-Leibler divergence, with half a row added to each bin.
+    """
     pairs = _pairs([b + _HALF_A_ROW for b in before], [a + _HALF_A_ROW for a in after])
     return sum((a - b) * log(a / b) for b, a in pairs)
 
 
 def jensen_shannon(before: Counts, after: Counts) -> float:
-    """Return the Jensen-Shannon distance to base 2: 0 for equal shares, 1 if no bin has rows of both sides."""
+    """Return the Jensen-Shannon distance, base 2: 0 for equal, 1 for disjoint distributions."""
     divergence = 0.0
     for b, a in _pairs(before, after):
         middle = (a + b) / 2
@@ -49,8 +53,8 @@ def jensen_shannon(before: Counts, after: Counts) -> float:
 def cramers_v(before: Counts, after: Counts) -> float:
     """Return Cramér's V of the two-row table of shares.
 
-    Both sides have equal weight, however many rows they have. Otherwise the V of one day of serving and years of training
-    would always be near zero.
+    Both sides have equal weight, however many rows they have. Otherwise the V of one day of serving
+    and years of training would always be near zero.
     """
     half = sum((a - b) ** 2 / (a + b) for b, a in _pairs(before, after) if a + b > 0)
     return sqrt(half / 2)
@@ -62,12 +66,18 @@ def l_infinity(before: Counts, after: Counts) -> float:
 
 
 def kolmogorov_smirnov(before: Counts, after: Counts) -> float:
-    """Return the largest difference between the cumulative shares; counts are by point, ascending."""
+    """Return the largest difference between the cumulative shares.
+
+    Counts are by point, ascending.
+    """
     return max((abs(a - b) for b, a in _cumulative(before, after)), default=0.0)
 
 
 def wasserstein(points: Counts, before: Counts, after: Counts) -> float:
-    """Return how far the average row has to move to turn one distribution into the other; points ascend."""
+    """Return how far the average row has to move to turn one distribution into the other.
+
+    Points ascend.
+    """
     differences = zip(_cumulative(before, after), _widths(points), strict=True)
     return sum(abs(a - b) * width for (b, a), width in differences)
 
@@ -91,9 +101,10 @@ def _noise(sizes: tuple[float, float]) -> float:
 def psi_by_chance(bins: int, sizes: tuple[float, float]) -> tuple[float, float]:
     """Return the average of the index by chance, and its floor.
 
-    By chance the index is ``(1/n + 1/m)`` times a chi-square variable with one degree of freedom less than there are bins
-    (Yurdakul and Naranjo, Statistical properties of the population stability index, 2020). Where both are small, the
-    Jensen-Shannon divergence (in nats) is an eighth of the index, and the square of Cramér's V is a quarter of it.
+    By chance the index is ``(1/n + 1/m)`` times a chi-square variable with one degree of freedom
+    less than there are bins (Yurdakul and Naranjo, Statistical properties of the population
+    stability index, 2020). Where both are small, the Jensen-Shannon divergence (in nats) is an
+    eighth of the index, and the square of Cramér's V is a quarter of it.
     """
     return (bins - 1) * _noise(sizes), chi_square_bound(bins - 1) * _noise(sizes)
 
@@ -109,7 +120,11 @@ def l_infinity_floor(bins: int, sizes: tuple[float, float]) -> float:
 
 
 def wasserstein_floor(points: Counts, before: Counts, after: Counts, sizes: tuple[float, float]) -> float:
-    """Return `DEVIATIONS` times the integral of the standard deviation of the difference of the cumulative shares."""
+    """Return the floor of the Wasserstein distance.
+
+    It is `DEVIATIONS` times the integral of the standard deviation of the difference of the
+    cumulative shares.
+    """
     spread = 0.0
     for (b, a), width in zip(_cumulative(before, after), _widths(points), strict=True):
         below = (a + b) / 2
@@ -118,12 +133,12 @@ def wasserstein_floor(points: Counts, before: Counts, after: Counts, sizes: tupl
 
 
 def share_floor(share: float, sizes: tuple[float, float]) -> float:
-    """Return the floor for the difference of two observed shares, if the share in the population is `share`."""
+    """Return the floor of a difference of shares, if the population has the share `share`."""
     return DEVIATIONS * sqrt(share * (1 - share) * _noise(sizes))
 
 
 def chi_square_bound(degrees: int) -> float:
-    """Return the value that a chi-square variable exceeds as rarely (Wilson and Hilferty's approximation)."""
+    """Return the floor of a chi-square variable (Wilson and Hilferty's approximation)."""
     if degrees < 1:
         return 0.0
     part = 2 / (9 * degrees)

@@ -1,9 +1,10 @@
-"""Drift: how far a dataset differs from another, column by column, computed from their profiles alone.
+"""Drift: how far the columns of two datasets differ, computed from their profiles.
 
 Drift is measured by effect sizes, not by p-values: with five million rows every p-value is 0.
-`featurestore.quality.change.thresholds` describes each measure and the thresholds of its severity. A measure counts only if
-it also exceeds what chance alone produces for the number of rows (`featurestore.quality.change.distances`), so two halves of
-a small sample do not drift. Measures that add up over many bins are first reduced by their average under chance.
+`featurestore.quality.change.thresholds` describes each measure and the thresholds of its severity.
+A measure counts only if it also exceeds what chance alone produces for the number of rows
+(`featurestore.quality.change.distances`), so two halves of a small sample do not drift. Measures
+that add up over many bins are first reduced by their average under chance.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     measures
-        The measures by name (see `featurestore.quality.change.thresholds`). ``null_rate`` has a sign, ``distinct`` is a
-        ratio.
+        The measures by name (see `featurestore.quality.change.thresholds`). ``null_rate`` has a
+        sign, ``distinct`` is a ratio.
     reasons
         The measures that reached a threshold, as text; or why nothing could be measured.
     """
@@ -230,11 +231,11 @@ def _over_points(points: Points, before: ColumnProfile, after: ColumnProfile) ->
 
 
 def _distinct(before: ColumnProfile, after: ColumnProfile) -> Measures:
-    """Compare the numbers of distinct values in equally many rows: twice the rows have more values without any drift.
+    """Compare the numbers of distinct values in equally many rows.
 
-    In m of n rows, ``sum(1 - (1 - m/n) ** count)`` values are expected (rarefaction: Hurlbert, 1971). By chance, the
-    logarithm of the ratio has a variance of about the number of values that occur once or twice, over the square of the
-    number of all values, summed over both sides.
+    In m of n rows, ``sum(1 - (1 - m/n) ** count)`` values are expected (rarefaction: Hurlbert,
+    1971). By chance, the logarithm of the ratio has a variance of about the number of values that
+    occur once or twice, over the square of the number of all values, summed over both sides.
     """
     rows = min(before.present, after.present)
     if not rows or not before.values.counts or not after.values.counts:

@@ -1,4 +1,4 @@
-"""The history of a dataset: the metrics of each run, which are compared with those of earlier runs."""
+"""The history of a dataset: the metrics of each run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes
     ----------
     kind
-        What was measured: ``rows``, ``quarantined_share``, ``null_share``, ``distinct``, ``mean``, ``age`` (seconds from
-        the newest timestamp of the column to the run), or the kind of an expectation.
+        What was measured: ``rows``, ``quarantined_share``, ``null_share``, ``distinct``, ``mean``,
+        ``age`` (seconds from the newest timestamp of the column to the run), or the kind of an
+        expectation.
     value
         Durations are in seconds.
     columns, parameters
@@ -58,8 +59,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     at
         The time of the run, in UTC.
     metrics
-        The metrics of the dataset, of each of its columns, and of the expectations of its contract. A refused run
-        has no metrics of columns.
+        The metrics of the dataset, of each of its columns, and of the expectations of its contract.
+        A refused run has no metrics of columns.
     """
 
     at: datetime

@@ -1,7 +1,7 @@
 """Changes between two schemas, and whom they break: the readers of the data, or the writers.
 
-A reader relies on every rule of a schema, so a looser rule breaks readers. A writer must keep every rule, so a stricter rule
-breaks writers.
+A reader relies on every rule of a schema, so a looser rule breaks readers. A writer must keep every
+rule, so a stricter rule breaks writers.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ContractTerms(msgspec.Struct, frozen=True):
-    """What a contract says of each column. It is kept beside the data that passed under the contract."""
+    """What a contract says of each column.
+
+    It is kept beside the data that passed under the contract.
+    """
 
     contract: str
     key: tuple[str, ...]
@@ -90,7 +93,8 @@ class SchemaChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Attributes
     ----------
     kind
-        What changed: the whole column (``added``, ``removed``), one of its `Terms`, or one of its other rules (``rule``).
+        What changed: the whole column (``added``, ``removed``), one of its `Terms`, or one of its
+        other rules (``rule``).
     before, after
         The value before and after the change; None: there was or is none.
     breaks_readers
@@ -219,7 +223,10 @@ def _column_changes(column: str, old: Terms, new: Terms) -> Iterator[SchemaChang
 
 
 def _allowed_values(column: str, old: Values | None, new: Values | None) -> Iterator[SchemaChange]:
-    """List the change of the allowed values; values that are added and values that are removed are two changes."""
+    """List the change of the allowed values.
+
+    Values that are added and values that are removed are two changes.
+    """
     change = partial(_change, column, "allowed_values")
     if old is None or new is None:
         if old != new:

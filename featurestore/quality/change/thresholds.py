@@ -1,4 +1,4 @@
-"""The thresholds from which a drift is minor or major: the defaults, and what the metadata of a column sets instead.
+"""The thresholds of minor and major drift: the defaults, and what a column sets instead.
 
 ======================  =====  =====  =====================================================================
 measure                 minor  major  meaning
@@ -14,16 +14,18 @@ measure                 minor  major  meaning
 ``distinct``            1.5    2      ratio of the numbers of distinct values in equally many rows
 ======================  =====  =====  =====================================================================
 
-The thresholds of the index are the convention of credit scoring (Siddiqi, Credit Risk Scorecards, 2006; Yurdakul and Naranjo,
-2020). The others are the same effect in their own measure, rounded. If the mean of a normal variable moves by d standard
-deviations, the index is d squared, so 0.25 is d = 0.5, Cohen's medium effect (Statistical Power Analysis, 1988). The same d
-gives a Jensen-Shannon distance of 0.21 and a Kolmogorov-Smirnov distance of 0.2. Cramér's V is half the root of the index.
+The thresholds of the index are the convention of credit scoring (Siddiqi, Credit Risk Scorecards,
+2006; Yurdakul and Naranjo, 2020). The others are the same effect in their own measure, rounded. If
+the mean of a normal variable moves by d standard deviations, the index is d squared, so 0.25 is d =
+0.5, Cohen's medium effect (Statistical Power Analysis, 1988). The same d gives a Jensen-Shannon
+distance of 0.21 and a Kolmogorov-Smirnov distance of 0.2. Cramér's V is half the root of the index.
 There is no convention for shares, missing values and distinct values; those thresholds are our own.
 
-The field of a schema sets its own thresholds: ``metadata={"drift": {"psi": 0.4, "ks": None}}``. A number is the threshold of
-major drift. The threshold of minor drift keeps its default proportion to it, or is half of it. None: the measure does not
-count. ``{"drift": None}``: no measure counts. Timestamps and unique columns differ between any two datasets, so only
-missing values count there, unless the field sets a threshold.
+The field of a schema sets its own thresholds: ``metadata={"drift": {"psi": 0.4, "ks": None}}``. A
+number is the threshold of major drift. The threshold of minor drift keeps its default proportion to
+it, or is half of it. None: the measure does not count. ``{"drift": None}``: no measure counts.
+Timestamps and unique columns differ between any two datasets, so only missing values count there,
+unless the field sets a threshold.
 """
 
 from __future__ import annotations
@@ -67,7 +69,10 @@ _MINOR = 0.5  # of the major threshold, for measures without a default
 
 
 def size(measure: str, value: float) -> float:
-    """Return the size of a measure in either direction: half as many distinct values are as far as twice as many."""
+    """Return the size of a measure in either direction.
+
+    Half as many distinct values are as far as twice as many.
+    """
     if measure != "distinct":
         return abs(value)
     return max(value, 1 / value) - 1 if value > 0 else inf
@@ -105,8 +110,8 @@ def check_thresholds(contract: Contract) -> None:
     Raises
     ------
     DefinitionError
-        If the ``drift`` metadata of a column is not a dictionary or None, names an unknown measure or one that does not
-        apply to the kind of the column, or sets an invalid threshold.
+        If the ``drift`` metadata of a column is not a dictionary or None, names an unknown measure
+        or one that does not apply to the kind of the column, or sets an invalid threshold.
     """
     declared = [column for column in contract.columns if "drift" in column.metadata]
     empty = profile(pl.LazyFrame(schema={c.name: c.dtype for c in declared}), dataset=contract.name)

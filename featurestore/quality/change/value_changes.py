@@ -49,13 +49,14 @@ def value_changes(
 ) -> ValueChanges:
     """Compare the rows of two frames by a key.
 
-    A column is compared if both frames have it, with equal dtypes or with two numeric dtypes. Null equals null, and NaN
-    equals NaN.
+    A column is compared if both frames have it, with equal dtypes or with two numeric dtypes. Null
+    equals null, and NaN equals NaN.
 
     Parameters
     ----------
     personal
-        Columns whose values no example shows. If the key has one of them, there are no examples at all.
+        Columns whose values no example shows. If the key has one of them, there are no examples at
+        all.
 
     Raises
     ------

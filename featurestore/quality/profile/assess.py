@@ -1,7 +1,8 @@
-"""The assessment of a dataset: is it accessible, sizeable, usable, understandable, reliable?
+"""The assessment of a dataset: accessible, sizeable, usable, understandable, reliable.
 
-Each answer comes from facts (profile, verdict, history) and from what the schema declares. A fact that is not known counts
-against a yes. The questions are those of Burkov, "Machine Learning Engineering" (2020), chapter 3.
+Each answer comes from facts (profile, verdict, history) and from what the schema declares. A fact
+that is not known counts against a yes. The questions are those of Burkov, "Machine Learning
+Engineering" (2020), chapter 3.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterat
             days = list(column.days)
             fewest = min(column.days, key=lambda day: column.days[day])
             finding = (
-                f"{days[0]} to {days[-1]}, {len(days):,} of them with rows; "
-                f"the fewest are {column.days[fewest]:,} on {fewest}"
+                f"{days[0]} to {days[-1]}, {len(days):,} {column.day_unit} with rows; "
+                f"fewest: {column.days[fewest]:,} in {fewest}"
             )
             yield Fact(f"time: {name}", finding, good=True)
 

@@ -1,10 +1,13 @@
-"""The profile of a column. Profiles add up exactly: the sum of the profiles of two parts is the profile of both.
+"""The profile of a column.
 
-Sums are not rounded (`featurestore.quality.profile.exact_sum`). Numbers are counted in fixed bins. The upper bits of a 64-bit
-float are its sign, its power of two and one of 32 steps in between, so a bin is no wider than 1/32 of its values, and the bins
-are the same for all data. Of the distinct values, the profile keeps those with the smallest hashes, each with its exact count
-(a bottom-k sketch: Bar-Yossef et al., 2002; Cohen and Kaplan, 2007). If there are few values it keeps all of them; if there
-are many it keeps a fair sample, from which it also estimates their number.
+Profiles add up exactly: the sum of the profiles of two parts is the profile of both.
+
+Sums are not rounded (`featurestore.quality.profile.exact_sum`). Numbers are counted in fixed bins.
+The upper bits of a 64-bit float are its sign, its power of two and one of 32 steps in between, so a
+bin is no wider than 1/32 of its values, and the bins are the same for all data. Of the distinct
+values, the profile keeps those with the smallest hashes, each with its exact count (a bottom-k
+sketch: Bar-Yossef et al., 2002; Cohen and Kaplan, 2007). If there are few values it keeps all of
+them; if there are many it keeps a fair sample, from which it also estimates their number.
 """
 
 from __future__ import annotations
@@ -24,9 +27,8 @@ if TYPE_CHECKING:
 MAX_VALUES = 1024
 MAX_DAYS = 4_000
 MONTH = "2013-07"
-STEPS = (
-    47  # bits below a bin: 5 of the 52 bits of the fraction remain, which are 32 steps for each power of two
-)
+# Bits below a bin. Of the 52 bits of the fraction 5 remain, which are 32 steps for each power of two.
+STEPS = 47
 _SIGN = 1 << (63 - STEPS)
 _HASHES = 2.0**64
 
@@ -56,11 +58,14 @@ class Values(msgspec.Struct, frozen=True):
 
     @property
     def distinct(self) -> float:
-        """The number of distinct values: exact if all are listed, otherwise an estimate within about 3%."""
+        """The number of distinct values: exact if all are listed, else within about 3%."""
         return len(self.counts) if self.below is None else (len(self.counts) - 1) * _HASHES / self.below
 
     def top(self, limit: int) -> list[tuple[Value | None, int]]:
-        """Return the most frequent of the listed values with their counts; equal counts are ordered by value."""
+        """Return the most frequent of the listed values with their counts.
+
+        Equal counts are ordered by value.
+        """
         ranked = sorted(self.counts, key=lambda entry: (-entry[2], str(entry[1])))
         return [(value, count) for _, value, count in ranked[:limit]]
 
@@ -90,18 +95,21 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     dtype
         The Polars dtype, as Polars prints it.
     number_type
-        The type of the numbers; None for other kinds of columns. Durations are profiled as microseconds.
+        The type of the numbers; None for other kinds of columns. Durations are profiled as
+        microseconds.
     rows, nulls, zeros, non_finite
-        The numbers of all rows, of nulls, of zeros (of booleans: false), and of floats that are NaN or infinite.
+        The numbers of all rows, of nulls, of zeros (of booleans: false), and of floats that are NaN
+        or infinite.
     min, max
-        Numbers: as they are. Timestamps and dates: in ISO 8601. Text and lists: the lengths. None: there are no values, or
-        they are personal.
+        Numbers: as they are. Timestamps and dates: in ISO 8601. Text and lists: the lengths. None:
+        there are no values, or they are personal.
     total, squares
         The sums of the numbers and of their squares.
     bins
         The count of numbers (of text and lists: of lengths) in each bin.
     days
-        The count of timestamps on each day in UTC (``2013-07-04``); with more than 4,000 days, in each month (``2013-07``).
+        The count of timestamps on each day in UTC (``2013-07-04``); with more than 4,000 days, in
+        each month (``2013-07``).
     values
         The distinct values.
     """
@@ -132,6 +140,11 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return self.nulls / self.rows if self.rows else 0.0
 
     @property
+    def day_unit(self) -> str:
+        """The unit in which `days` counts: ``days`` or ``months``."""
+        return "months" if any(len(day) == len(MONTH) for day in self.days) else "days"
+
+    @property
     def mean(self) -> float | None:
         """The mean of the numbers, rounded once; None if there are none."""
         return self.total.over(self.present) if self.present and self.kind == "number" else None
@@ -146,7 +159,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return sqrt(max(self.squares.over(n) - square, 0.0))
 
     def quantile(self, share: float) -> float | None:
-        """Return a quantile of the numbers: exact if all values are listed, otherwise within 1/64 of it."""
+        """Return a quantile: exact if all values are listed, otherwise within 1/64 of it."""
         ordered = self.distribution()
         if not ordered:
             return None
@@ -157,7 +170,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         )
 
     def distribution(self) -> list[tuple[float, int]]:
-        """Return numbers and counts, ascending: the values if all are listed, otherwise the middles of the bins."""
+        """Return numbers and counts, ascending: all values, or the middles of the bins."""
         if self.kind != "number":
             return []
         listed = [(value, count) for _, value, count in self.values.counts if isinstance(value, int | float)]

@@ -15,10 +15,10 @@ DIMENSIONLESS = "1"  # as the International System of Units writes it
 
 
 def undocumented(contract: Contract) -> dict[str, tuple[str, ...]]:
-    """Return the columns without complete documentation, each with what is missing: ``description``, ``unit``.
+    """Return the columns that lack a ``description`` or a ``unit``, with what they lack.
 
-    A number with a fraction is a measure and needs a unit (``"1"`` for shares and ratios). A whole number without a unit is a
-    count or a code.
+    A number with a fraction is a measure and needs a unit (``"1"`` for shares and ratios). A whole
+    number without a unit is a count or a code.
     """
     missing = {column.name: _missing(column) for column in contract.columns}
     return {name: parts for name, parts in missing.items() if parts}

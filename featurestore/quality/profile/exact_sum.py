@@ -1,7 +1,8 @@
 """Sums of floats without rounding: the same for any order and any grouping of the rows.
 
-A finite 64-bit float is an integer times a power of two. Floats are grouped by their upper bits, and their lower bits are
-added as integers. The groups are added as integers of Python, which have no upper limit.
+A finite 64-bit float is an integer times a power of two. Floats are grouped by their upper bits,
+and their lower bits are added as integers. The groups are added as integers of Python, which have
+no upper limit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class ExactSum(msgspec.Struct, frozen=True):
     Attributes
     ----------
     digits
-        The sum in units of ``2 ** exponent``, as a decimal integer in text, because readers of JSON differ on large numbers.
+        The sum in units of ``2 ** exponent``, as a decimal integer in text, because readers of JSON
+        differ on large numbers.
     """
 
     digits: str = "0"

@@ -1,8 +1,8 @@
 """The profile of a dataset: a description of its values, computed part by part and added up.
 
-The same rows give the same profile, in whatever parts they come. So a new partition costs only its own rows, and DVC can track
-the file. Values are identified by the hash of Polars, which stays the same within one version of Polars. Profiles of two
-versions do not add up; adding them raises.
+The same rows give the same profile, in whatever parts they come. So a new partition costs only its
+own rows, and DVC can track the file. Values are identified by the hash of Polars, which stays the
+same within one version of Polars. Profiles of two versions do not add up; adding them raises.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PATTERN = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A fair sample of the distinct rows, for relations between columns: the rows with the smallest hashes.
+    """A fair sample of the distinct rows: those with the smallest hashes.
 
     Attributes
     ----------
@@ -67,7 +67,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     engine
         The version of Polars, whose hashes identify the values.
     segments
-        The number of rows for each combination of values of the columns that the schema's metadata lists as ``segments``.
+        The number of rows for each combination of values of the columns that the schema's metadata
+        lists as ``segments``.
     """
 
     dataset: str
@@ -94,7 +95,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def correlations(self) -> dict[tuple[str, str], float]:
-        """Estimate the rank correlation (Spearman) of each pair of number columns from the sampled rows."""
+        """Estimate the rank correlation (Spearman) of each pair of number columns."""
         if len(self.sample.hashes) < 2:  # noqa: PLR2004
             return {}
         rows = pl.DataFrame(self.sample.columns)
@@ -199,12 +200,12 @@ def _numbers(values: pl.Series, *, personal: bool) -> dict[str, Any]:
     floats = values.cast(pl.Float64)
     finite = floats.filter(floats.is_finite())
     groups = binned(finite, STEPS).rows()
-    whole = values.dtype.is_integer()
+    integers = values.dtype.is_integer()
     squares = (finite * finite).clip(upper_bound=1.7976931348623157e308)
     minimum, maximum = (
         (None, None)
         if personal
-        else (values if whole else finite)
+        else (values if integers else finite)
         .to_frame()
         .select(pl.first().min().alias("min"), pl.first().max().alias("max"))
         .row(0)
@@ -215,7 +216,7 @@ def _numbers(values: pl.Series, *, personal: bool) -> dict[str, Any]:
         "zeros": int((finite == 0).sum()),
         "min": minimum,
         "max": maximum,
-        "total": ExactSum.of(int(values.cast(pl.Int128).sum())) if whole else total(groups, STEPS),
+        "total": ExactSum.of(int(values.cast(pl.Int128).sum())) if integers else total(groups, STEPS),
         "squares": total(binned(squares, FRACTION).rows(), FRACTION),
         "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
     }

@@ -1,8 +1,9 @@
-"""The draft of a schema as data: fields, checks and expectations that a profile supports, and how sure each is.
+"""The draft of a schema as data: fields and checks, and how sure each check is.
 
-If a check held for all of n values, at most 3/n of all values break it, with 95% confidence (the rule of three; Hanley and
-Lippman-Hand, 1983). Its sureness is therefore ``1 - 3/n``. The sureness of a list of allowed values is the probability that
-the next value is one of them, ``1 - (values that occur once)/n`` (Good, 1953). A draft leaves out checks below 0.95.
+If a check held for all of n values, at most 3/n of all values break it, with 95% confidence (the
+rule of three; Hanley and Lippman-Hand, 1983). Its sureness is therefore ``1 - 3/n``. The sureness
+of a list of allowed values is the probability that the next value is one of them, ``1 - (values
+that occur once)/n`` (Good, 1953). A draft leaves out checks below 0.95.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class SchemaDraft:
     expected_rows
         The smallest and the largest expected number of rows.
     null_shares
-        For each column with missing values, the largest expected share, and the share that was seen.
+        For each column with missing values, the largest expected share, and the share that was
+        seen.
     """
 
     name: str
@@ -171,7 +173,10 @@ def _is_unique(profile: ColumnProfile) -> bool:
 
 
 def _bounds(profile: ColumnProfile) -> tuple[Any, Any]:
-    """Widen the range by a tenth, to round numbers. Zero stays the bound of numbers that are never negative."""
+    """Widen the range by a tenth, to round numbers.
+
+    Zero stays the bound of numbers that are never negative.
+    """
     minimum = float(profile.min or 0)
     maximum = float(profile.max or 0)
     room = max((maximum - minimum) / 10, abs(maximum) / 100)
@@ -200,7 +205,10 @@ def _two(share: float) -> float:
 
 
 def _pattern(values: list[str]) -> str | None:
-    """Return the narrowest class of letters that all values consist of, with their lengths; None if there is none."""
+    """Return the narrowest class of letters that all values consist of, with their lengths.
+
+    None if there is none.
+    """
     if not values or any(not value for value in values):
         return None
     lengths = sorted({len(value) for value in values})

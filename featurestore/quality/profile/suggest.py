@@ -110,32 +110,31 @@ def _annotation(dtype: pl.DataType) -> str:
 
 
 def _expression(dtype: Any) -> str:
+    name = f"pl.{type(dtype).__name__}"
     parameters = _parameters(dtype)
-    return (
-        f"pl.{type(dtype).__name__}({', '.join(parameters)})" if parameters else f"pl.{type(dtype).__name__}"
-    )
+    return f"{name}({', '.join(parameters)})" if parameters else name
 
 
 def _parameters(dtype: Any) -> list[str]:
     """Return the arguments that make a dtype, as source."""
+    parameters: list[str] = []
     match dtype:
         case pl.Datetime():
-            return [_literal(dtype.time_unit), _literal(dtype.time_zone)]
+            parameters = [_literal(dtype.time_unit), _literal(dtype.time_zone)]
         case pl.Duration():
-            return [_literal(dtype.time_unit)]
+            parameters = [_literal(dtype.time_unit)]
         case pl.Decimal():
-            return [_literal(dtype.precision), _literal(dtype.scale)]
+            parameters = [_literal(dtype.precision), _literal(dtype.scale)]
         case pl.Enum():
-            return [_literal(dtype.categories.to_list())]
+            parameters = [_literal(dtype.categories.to_list())]
         case pl.List():
-            return [_expression(dtype.inner)]
+            parameters = [_expression(dtype.inner)]
         case pl.Array():
-            return [_expression(dtype.inner), _literal(dtype.shape[0])]
+            parameters = [_expression(dtype.inner), _literal(dtype.shape[0])]
         case pl.Struct():
             fields = (f"{_literal(field.name)}: {_expression(field.dtype)}" for field in dtype.fields)
-            return [f"{{{', '.join(fields)}}}"]
-        case _:
-            return []
+            parameters = [f"{{{', '.join(fields)}}}"]
+    return parameters
 
 
 def _literal(value: Any) -> str:
