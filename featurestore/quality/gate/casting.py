@@ -1,7 +1,7 @@
 """Cast a frame to the columns and dtypes of its contract, and lose no value in silence.
 
-A value that cannot be cast becomes null, and the gate counts it as broken. A column of a wrong kind of dtype (a number
-where text is declared) is refused.
+A value that cannot be cast becomes null, and the gate counts it as broken. A column of a wrong kind
+of dtype (a number where text is declared) is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.contract import Column, Contract
 
-# A value of the first dtype may be cast to the second of the same group; what does not fit is counted as broken.
+# A dtype may be cast to another of the same group; values that do not fit count as broken.
 _INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _FLOATS = (pl.Float32, pl.Float64)
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "t": True, "f": False}
@@ -56,7 +56,8 @@ def cast_plan(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[st
     Raises
     ------
     ContractError
-        If columns are missing, of a wrong dtype, or unexpected by a strict contract; names all of them.
+        If columns are missing, of a wrong dtype, or unexpected by a strict contract; names all of
+        them.
     """
     missing = [column.name for column in contract.columns if column.name not in schema]
     unexpected = [name for name in schema if name not in contract] if contract.strict or missing else []
@@ -83,7 +84,7 @@ def fallible_columns(plan: Mapping[str, CastColumn]) -> frozenset[str]:
 
 
 def cast_known_columns(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
-    """Cast the columns that a contract declares; other columns and those of a wrong dtype stay unchanged."""
+    """Cast the declared columns; other columns and those of a wrong dtype stay unchanged."""
     schema = rows.collect_schema()
     known = (
         (column.name, _cast(column, schema[column.name]))

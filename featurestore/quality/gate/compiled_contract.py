@@ -1,4 +1,4 @@
-"""A contract compiled for a frame: the rows, which of them break which rule, and every count of the gate."""
+"""A contract compiled for a frame: its rows, the rules that they break, and all counts."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class CompiledContract:
     Attributes
     ----------
     frame
-        The rows before casting. A frame in memory is checked once, and its flags are kept (a bit for each row and
-        rule). A query runs again for each question, in bounded memory.
+        The rows before casting. A frame in memory is checked once, and its flags are kept (a bit
+        for each row and rule). A query runs again for each question, in bounded memory.
     columns
         The columns of `frame`.
     plan
@@ -140,7 +140,7 @@ class CompiledContract:
 
     @cached_property
     def partition(self) -> Partition:
-        """The rows that pass, and those that break a rule that is neither a warning nor over the whole dataset."""
+        """The rows that pass, and those that break a rule that blames rows and is not a warning."""
         warns = self.contract.policy.on_invalid == "warn"
         flags = {
             _flag(i): rule.id.name
@@ -155,7 +155,7 @@ class CompiledContract:
         )
 
     def covers_dataset(self, i: int) -> bool:
-        """Return whether a rule, by its position, decides about the whole dataset and blames no row."""
+        """Return whether the rule at a position blames no row."""
         return covers_dataset(self.rules[i]) or isinstance(self.search_results.get(i), bool)
 
     def examples(self, i: int) -> pl.LazyFrame:
@@ -164,7 +164,9 @@ class CompiledContract:
         return bad.select(original(name) for name in self.rules[i].id.columns).head(MAX_EXAMPLES)
 
     def after_removal(self) -> CompiledContract:
-        """Compile the contract for the rows that pass: a rule over groups may have held only because of the others.
+        """Compile the contract for the rows that pass.
+
+        A rule over groups may have held only because of the bad rows.
 
         Only rules whose result may differ without the bad rows are checked again, and no warnings.
         """

@@ -1,8 +1,8 @@
 """Corrections: rows that a person corrected by hand, which replace the raw rows before the gate.
 
-They are kept beside the definitions as a CSV file, as text that can be reviewed: the raw data and the corrections give
-the same dataset on any machine. A correction identifies its raw row by file, row number and digest, so that it never
-replaces another row after the raw data have changed.
+They are kept beside the definitions as a CSV file, as text that can be reviewed: the raw data and
+the corrections give the same dataset on any machine. A correction identifies its raw row by file,
+row number and digest, so that it never replaces another row after the raw data have changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CORRECTED = "__corrected__"
 
 
 def rows_to_correct(quarantined: pl.DataFrame) -> pl.DataFrame:
-    """Write rows in quarantine as text, to be corrected by a person, with the rules that they broke.
+    """Write rows in quarantine as text for a person to correct, with their broken rules.
 
     Raises
     ------
@@ -90,7 +90,8 @@ def apply_corrections(
     Raises
     ------
     ContractError
-        If the raw row of a correction is missing or has changed, or a corrected value cannot be read.
+        If the raw row of a correction is missing or has changed, or a corrected value cannot be
+        read.
     """
     schema = rows.lazy().collect_schema()
     raw = [name for name in schema if name not in PLACE]

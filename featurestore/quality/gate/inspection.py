@@ -1,8 +1,8 @@
 """The gate: every dataset passes it, on its values, before anything downstream may read it.
 
-Three verbs: `inspect` returns rows and verdict, `is_valid` answers, `admit` returns the good rows or raises. One
-streamed query over the data counts what breaks every rule; only where something does, a second one collects the bad
-rows.
+Three verbs: `inspect` returns rows and verdict, `is_valid` answers, `admit` returns the good rows
+or raises. One streamed query over the data counts what breaks every rule; only where something
+does, a second one collects the bad rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from polars import selectors
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import CompiledContract, compile_contract
-from featurestore.quality.gate.personal import reads_personal, redact
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.gate.verdict import Decision, RuleCount, Unevaluated, Verdict
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.quality.rules.rule import DatasetRule
@@ -38,8 +38,8 @@ class Inspection:
     passing
         The rows that pass, in the contract's columns and dtypes, in the given order.
     failing
-        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the frame has it, and
-        ``broken_rules``.
+        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the
+        frame has it, and ``broken_rules``.
     verdict
         The decision and the counts.
     """
@@ -73,8 +73,9 @@ def inspect(
     Parameters
     ----------
     frame
-        The rows, in any dtypes that can be cast to the contract's without loss (text is parsed). A query is streamed
-        once if all rows are good, and three times if some are not; a frame in memory is read once.
+        The rows, in any dtypes that can be cast to the contract's without loss (text is parsed). A
+        query is streamed once if all rows are good, and three times if some are not; a frame in
+        memory is read once.
     contract
         What the frame must keep.
     dataset
@@ -84,7 +85,8 @@ def inspect(
     may_be_empty
         False: a frame without rows is refused.
     context
-        What the check knows besides the rows: the current time, other datasets, the dataset's own past.
+        What the check knows beyond the rows: the current time, other datasets, the dataset's own
+        past.
 
     Raises
     ------
@@ -159,16 +161,10 @@ def require(verdict: Verdict, *, tolerate: bool = True) -> None:
 
 
 def _rule_counts(compiled: CompiledContract) -> tuple[RuleCount, ...]:
-    """Count the broken rules of all rows, errors first, the most often broken first; with examples."""
+    """Count the broken rules: errors first, the most often broken first; with examples."""
     broken = [i for i, count in enumerate(compiled.counts.broken) if count]
     rules = compiled.rules
-    with_examples = [
-        i
-        for i in broken
-        if rules[i].id.columns
-        and not compiled.covers_dataset(i)
-        and not reads_personal(rules[i].id, compiled.contract)
-    ]
+    with_examples = [i for i in broken if rules[i].id.columns and not compiled.covers_dataset(i)]
     frames = pl.collect_all([compiled.examples(i) for i in with_examples])
     examples = {i: _as_text(frame) for i, frame in zip(with_examples, frames, strict=True)}
     counts = [

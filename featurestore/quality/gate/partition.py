@@ -1,4 +1,4 @@
-"""Part the rows of a frame into those that pass and those that go to quarantine, each with the rules it broke."""
+"""Part the rows of a frame into those that pass and those that go to quarantine."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Partition:
     passing
         The rows that pass, in the contract's columns and dtypes, in the given order.
     failing
-        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the frame has it, and
-        ``broken_rules``, a list of printed names.
+        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the
+        frame has it, and ``broken_rules``, a list of printed names.
     failed
         How many rows `failing` has.
     """
@@ -53,8 +53,8 @@ def partition(
     Parameters
     ----------
     flagged
-        The rows, numbered in `ROW`, with their values in the contract's dtypes, their unchanged values (`original`) and
-        the boolean columns of `flags`.
+        The rows, numbered in `ROW`, with their values in the contract's dtypes, their unchanged
+        values (`original`) and the boolean columns of `flags`.
     flags
         For each flag column, True in the rows that break a rule, the printed name of the rule.
     original_columns
@@ -66,7 +66,7 @@ def partition(
         empty = _quarantine_form(flagged.head(0), pl.lit(None, dtype=pl.List(pl.String)), original_columns)
         return Partition(flagged.select(names), empty, 0)
     is_bad = pl.any_horizontal(*flags)
-    # Few combinations of rules are broken, however many rows: each combination is turned into names once.
+    # Few combinations of rules are broken: each combination is turned into names once.
     words = _words(list(flags))
     combinations = flagged.filter(is_bad).select(**words).group_by(list(words)).len()
     counts = combinations.collect(engine="streaming")
@@ -89,7 +89,7 @@ def _words(flags: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def _names_of_word(words: pl.Series, names: Sequence[str]) -> pl.Expr:
-    """Name the rules whose bits are set; each of the few words that occur is turned into names once."""
+    """Name the rules whose bits are set; each distinct word is turned into names once."""
     distinct = words.unique().sort()
     names_of_distinct = distinct.to_frame().select(
         pl.concat_list(
@@ -106,7 +106,7 @@ def _names_of_word(words: pl.Series, names: Sequence[str]) -> pl.Expr:
 def _quarantine_form(
     rows: pl.LazyFrame, broken_rules: pl.Expr, original_columns: Sequence[str]
 ) -> pl.LazyFrame:
-    """Select the columns of a quarantine: where each row comes from, its unchanged values, and what it broke."""
+    """Select the columns of a quarantine: source, unchanged values and broken rules."""
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in original_columns]
     number = [] if SOURCE_ROW in origin else [(pl.col(ROW) + 1).alias(SOURCE_ROW)]
     others = [name for name in original_columns if name not in origin]

@@ -1,7 +1,7 @@
 """Regular expressions that mean the same to Rust's engine, which Polars uses, and to Python's.
 
-The engines differ in unexpected places: ``$`` and a last line break, digits of other alphabets, ``a++``, ``[a&&b]``.
-Python may also take exponential time where Rust does not.
+The engines differ in unexpected places: ``$`` and a last line break, digits of other alphabets,
+``a++``, ``[a&&b]``. Python may also take exponential time where Rust does not.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _CHARACTER_CLASS: Final = re.compile(r"\\[dwsDWS]")
 def flat_pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str | None:
     r"""Translate a pattern from Rust's syntax to Python's.
 
-    Translates only a sequence of characters and classes, each with its repetition, optionally between ``^`` and ``$``.
-    The result is valid for texts of at most `MAX_LENGTH` characters, and for ASCII texts only where `ascii_only`.
+    Translates only a sequence of characters and classes, each with its repetition, optionally
+    between ``^`` and ``$``. The result is valid for texts of at most `MAX_LENGTH` characters, and
+    for ASCII texts only where `ascii_only`.
 
     Parameters
     ----------

@@ -1,9 +1,10 @@
-"""Keep personal values out of verdicts and metrics: one decision, by column, for rules of every kind.
+"""Keep personal values out of verdicts and metrics, for rules of every kind.
 
-A rule or metric is personal if it reads a personal column. Of such a rule, the identity, how often it is broken and
-the declared parameters may be shown: they come from the schema or count rows. Its examples and its measured value may
-not, because a newest timestamp, a mean or the share of one category can be the value of a single person. Only the
-kinds in `COUNTED_KINDS` may be shown: they count, and depend on no value.
+A rule or metric is personal if it reads a personal column. Of such a rule, the identity, how often
+it is broken and the declared parameters may be shown: they come from the schema or count rows. Its
+examples and its measured value may not, because a newest timestamp, a mean or the share of one
+category can be the value of a single person. Only the kinds in `COUNTED_KINDS` may be shown: they
+count, and depend on no value.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def reads_personal(rule: RuleId, contract: Contract) -> bool:
 
 
 def is_value_shown(metric: RuleId, contract: Contract) -> bool:
-    """Return whether the measured value of a metric or of a rule over the whole dataset may be shown."""
+    """Return whether the value of a metric or the measurement of a rule may be shown."""
     return metric.kind in COUNTED_KINDS or not reads_personal(metric, contract)
 
 

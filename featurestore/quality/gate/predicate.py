@@ -1,7 +1,8 @@
 """A contract's checks as one Python function of a row, which confirms a good row in microseconds.
 
-The function covers what Python and Polars decide alike: nulls, finite floats, and Pandera's built-in checks over plain
-values. It never calls a row good that Polars would not. Where it returns False, or does not cover a rule, Polars decides.
+The function covers what Python and Polars decide alike: nulls, finite floats, and Pandera's
+built-in checks over plain values. It never calls a row good that Polars would not. Where it returns
+False, or does not cover a rule, Polars decides.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Predicate:
     Attributes
     ----------
     is_good
-        Returns True for a row, a sequence in the order of the contract's columns, that breaks no rule in `covers`.
+        Returns True for a row, a sequence in the order of the contract's columns, that breaks no
+        rule in `covers`.
     covers
         The rules that `is_good` checks.
     """
@@ -58,7 +60,7 @@ def predicate_of(contract: Contract) -> Predicate:
 
 
 def _condition(column: Column, value: str, constants: dict[str, Any]) -> tuple[str, set[RuleId]]:
-    """Write the condition that a column's value must meet; also returns the rules that it covers."""
+    """Write the condition that a column's value must meet, and list the rules it covers."""
     missing = f"{value} is None"
     may_be_missing = column.nullable
     tests: list[str] = []
@@ -178,7 +180,7 @@ _WRITERS: Final[dict[str, Callable[[_Test], str | None]]] = {
 
 
 def comparable(bound: Any, dtype: pl.DataType) -> Any:
-    """Return the bound with which Python compares a value of a dtype as Polars does; None where they may differ."""
+    """Return a bound that Python compares as Polars does; None where they may differ."""
     if dtype.is_integer():
         low, high = integer_limits(dtype)
         return bound if type(bound) is int and low <= bound <= high else None

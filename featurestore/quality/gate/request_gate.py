@@ -1,7 +1,7 @@
-"""The gate of requests: checks the request values of a service against the contracts of its on-demand views.
+"""The gate of requests: checks request values against the contracts of on-demand views.
 
-Serving and training refuse the same values with the same message: each row is checked by the rules of `row_gate`,
-whether it comes alone or in a frame.
+Serving and training refuse the same values with the same message: each row is checked by the rules
+of `row_gate`, whether it comes alone or in a frame.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class RequestGate:
         refuse([gate.breaches([select(row) for row in rows]) for gate, select in self._gates])
 
     def check_frame(self, frame: pl.DataFrame) -> None:
-        """Check the rows of a frame whose columns have the declared dtypes; raises as `check_rows` does."""
+        """Check the rows of a frame in the declared dtypes; raises as `check_rows` does."""
         refuse([gate.breaches_in(frame.select(gate.contract.schema.names())) for gate, _ in self._gates])
 
 

@@ -1,7 +1,8 @@
-"""The gate of a few rows given as plain Python values: finds what the gate of datasets finds, in microseconds.
+"""The gate of a few rows of Python values: finds what the gate of datasets finds, in microseconds.
 
-It leaves out rules that read more than one row (uniqueness, windows, aggregates), checks that only warn, and all rules
-of a contract that only warns (``on_invalid = "warn"``). A request has no quarantine: one broken rule refuses it.
+It leaves out rules that read more than one row (uniqueness, windows, aggregates), checks that only
+warn, and all rules of a contract that only warns (``on_invalid = "warn"``). A request has no
+quarantine: one broken rule refuses it.
 """
 
 from __future__ import annotations
@@ -127,12 +128,19 @@ class RowGate:
         Raises
         ------
         ContractError
-            If a row breaks a rule (names row, rule and value, and what is allowed), or a value is of another type.
+            If a row breaks a rule (names row, rule and value, and what is allowed), or a value is
+            of another type.
         """
         refuse([self.breaches(rows)], show_values=show_values)
 
     def breaches(self, rows: Sequence[Sequence[Any]]) -> Breaches | None:
-        """Return which rules rows break; None: none. Takes rows and raises as `admit` does for values of other types."""
+        """Return which rules rows break, None if none.
+
+        Raises
+        ------
+        ContractError
+            If a value is of another type.
+        """
         rules = self._uncovered if self._all_good(rows) else self.rules
         if not rules or not rows:
             return None
@@ -149,7 +157,7 @@ class RowGate:
         return self._breaches_in(frame, rules)
 
     def breaches_in(self, frame: pl.DataFrame) -> Breaches | None:
-        """Return which rules the rows of a frame break, whose columns have the contract's dtypes; None: none."""
+        """Return which rules the rows of a frame in the contract's dtypes break, None if none."""
         return self._breaches_in(frame, self.rules) if self.rules and frame.height else None
 
     def _all_good(self, rows: Sequence[Sequence[Any]]) -> bool:
@@ -242,7 +250,7 @@ def _flags(rows: pl.LazyFrame, rules: tuple[_Refusing, ...]) -> pl.DataFrame:
 
 
 def _refuses_rows(rule: Rule) -> TypeGuard[_Refusing]:
-    """Return whether a rule can refuse a single row: it decides by that row alone, and does not only warn."""
+    """Return whether a rule can refuse a single row, by that row alone."""
     if rule.warning or isinstance(rule, DatasetRule):
         return False
     if isinstance(rule, SearchRule):
@@ -252,7 +260,7 @@ def _refuses_rows(rule: Rule) -> TypeGuard[_Refusing]:
 
 def _reads_others(expression: pl.Expr) -> bool:
     inputs = expression.meta.pop()
-    # An expression without columns consists of literals, or of elements of a list: only `len` reads all rows.
+    # An expression without columns has literals or elements of a list: only `len` reads all rows.
     if (expression.meta.root_names() or not inputs) and not _is_row_by_row(expression):
         return True
     return any(map(_reads_others, inputs))

@@ -1,4 +1,4 @@
-"""The verdict of the gate: how many rows came in, passed and went to quarantine, and which rules they broke."""
+"""The verdict of the gate: how many rows passed, and which rules were broken."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ Decision = Literal["passed", "quarantined", "refused"]
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, rename={"rule": "id", "name": "rule"}):
-    """What a rule over the whole dataset measured. In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
+    """What a rule over the whole dataset measured.
+
+    In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
 
     Attributes
     ----------
     rule
         Which rule.
     value
-        The measured value; None where it could not be computed (of no values).
+        The measured value; None where it could not be computed or is personal.
     name
         The printed name; always derived from `rule`.
     """
@@ -35,7 +37,9 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, rename={"rule": "id
 
 
 class Unevaluated(msgspec.Struct, frozen=True, kw_only=True, rename={"rule": "id", "name": "rule"}):
-    """An expectation that could not be evaluated. In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
+    """An expectation that could not be evaluated.
+
+    In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
 
     Attributes
     ----------
@@ -95,8 +99,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     rules
-        The rules that were broken at least once: errors before warnings, the most often broken first. A row may
-        break several.
+        The rules that were broken at least once: errors before warnings, the most often broken
+        first. A row may break several.
     nulls
         Null values by column, of the rows that passed; columns without nulls are left out.
     measured
@@ -104,8 +108,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     unevaluated
         The expectations that could not be evaluated; they do not count as kept.
     checked
-        All rules that were checked, broken or not. Set right after the gate; `record` leaves it out, because the
-        contract says it.
+        All rules that were checked, broken or not. Set right after the gate; `record` leaves it
+        out, because the contract says it.
     """
 
     dataset: str

@@ -1,4 +1,4 @@
-"""The gate of a feature view's rows: its contract, and one set of values for each key and version."""
+"""The gate of a feature view: its contract, and one row for each key and version."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def inspect_view(
 ) -> Inspection:
     """Check the rows of a feature view.
 
-    Beyond the contract, two rows of one key and version must have equal values, and each key must fit into the stores.
-    Rows that repeat another row are dropped.
+    Beyond the contract, two rows of one key and version must have equal values, and each key must
+    fit into the stores. Rows that repeat another row are dropped.
 
     Raises
     ------

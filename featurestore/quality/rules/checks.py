@@ -1,8 +1,8 @@
 """Compile Pandera's checks into rules.
 
-A check is a function of a lazy frame. It is called once with a recorder in place of the frame; if it selects one
-expression, that expression becomes a rule and runs in the gate's query. A check that does more than select one
-expression runs as Pandera runs it, over the columns that it reads.
+A check is a function of a lazy frame. It is called once with a recorder in place of the frame; if
+it selects one expression, that expression becomes a rule and runs in the gate's query. A check that
+does more than select one expression runs as Pandera runs it, over the columns that it reads.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def check_rules(contract: Contract) -> Mapping[str | None, tuple[Rule, ...]]:
 def check_id(check: Any, column: str | None) -> RuleId:
     """Return the identity of a check of a column, or (None) of the whole row.
 
-    A built-in check has its function's name as kind and its arguments as parameters; another check has its error text
-    (of a column's check) or its name as kind.
+    A built-in check has its function's name as kind and its arguments as parameters; another check
+    has its error text (of a column's check) or its name as kind.
     """
     columns = (column,) if column else ()
     label = str(check.error) if column and check.error else str(check.name)
@@ -142,7 +142,7 @@ class _Recorder:
 
 
 def _trace(check: Any, column: str | None, where: str) -> pl.Expr | None:
-    """Return the one expression that a check selects, True where the check passes; None if it selects none."""
+    """Return the one expression that a check selects; None if it selects none."""
     from pandera.polars import PolarsData  # noqa: PLC0415 - the user's schema has imported Pandera already
 
     function, arguments = _function(check), check._check_kwargs  # noqa: SLF001 - Pandera has no public name for it
@@ -206,7 +206,7 @@ def _search(
 
 
 def _function(check: Any) -> Any:
-    # A built-in check may be a copy made before Pandera knew of Polars: the registered function is the complete one.
+    # A built-in check may be a copy from before the Polars backend was registered.
     from pandera.api.checks import Check  # noqa: PLC0415
     from pandera.backends.polars.register import register_polars_backends  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ def _is_built_in(check: Any) -> bool:
 
 
 def _are_aggregates(contract: Contract, rules: Sequence[RowRule]) -> list[bool]:
-    """Return for each rule whether its expression is an aggregate: over no rows, an aggregate still gives one value."""
+    """Return for each rule whether its expression is an aggregate: one value over no rows."""
     sizes = (rule.broken.implode().list.len().alias(str(i)) for i, rule in enumerate(rules))
     try:
         return [size == 1 for size in contract.empty().select(sizes).collect().row(0)] if rules else []

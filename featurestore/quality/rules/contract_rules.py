@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 
 def rules_of(contract: Contract, *, fallible: Collection[str] = ()) -> tuple[Rule, ...]:
-    """List the rules of a contract in the order written: dtype, nulls, values, uniqueness, row checks.
+    """List the rules of a contract: dtypes, nulls, uniqueness, checks of columns and rows.
 
     Parameters
     ----------
     fallible
-        The columns whose values may fail to be cast to the contract's dtype. For each, the rules read a boolean column
-        named by `failed_column`.
+        The columns whose values may fail to be cast to the contract's dtype. For each, the rules
+        read a boolean column named by `failed_column`.
 
     Raises
     ------
     DefinitionError
-        If a check cannot be used: it does not fit its columns, or is grouped, which Pandera ignores on Polars.
+        If a check cannot be used: it does not fit its columns, or is grouped, which Pandera ignores
+        on Polars.
     """
     checks = check_rules(contract)
     rules: list[Rule] = []
@@ -43,7 +44,7 @@ def rules_of(contract: Contract, *, fallible: Collection[str] = ()) -> tuple[Rul
 
 
 def unique_rule(columns: tuple[str, ...]) -> SearchRule:
-    """Return the rule that no two rows share their values of `columns`; all rows that do break it."""
+    """Return the rule that no two rows share their values of `columns`."""
     return SearchRule(
         RuleId("unique", columns),
         lambda frame: duplicated_rows(frame, columns, ROW),

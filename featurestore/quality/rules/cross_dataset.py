@@ -16,7 +16,9 @@ Scan: TypeAlias = Callable[[], pl.LazyFrame]
 
 
 def orphans(frame: pl.LazyFrame, *, referenced: Scan, columns: Sequence[str]) -> pl.Series:
-    """Find the rows whose values of `columns` do not occur in another dataset; rows with a null refer to nothing.
+    """Find the rows whose values of `columns` do not occur in another dataset.
+
+    A row with a null refers to nothing.
 
     Returns
     -------
@@ -39,13 +41,13 @@ def too_many_orphans(
 def sums_differ(
     frame: pl.LazyFrame, *, other: Scan, column: str, groups: Sequence[str], max_share: float
 ) -> bool:
-    """Return whether the sums of a column in two datasets differ by more than a share of the larger one.
+    """Return whether two sums of a column differ by more than a share of the larger one.
 
     Parameters
     ----------
     groups
-        Columns by whose values the sums are compared; a group that only one dataset has sums to 0 in the other.
-        Empty: the sums over all rows are compared.
+        Columns by whose values the sums are compared; a group that only one dataset has sums to 0
+        in the other. Empty: the sums over all rows are compared.
     max_share
         The tolerated difference, 0 to 1.
     """

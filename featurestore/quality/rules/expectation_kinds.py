@@ -1,4 +1,4 @@
-"""Compile each kind of expectation into rules. `featurestore.quality.rules.expectations` documents the kinds."""
+"""Compile each kind of expectation into rules; the module `expectations` documents the kinds."""
 
 from __future__ import annotations
 

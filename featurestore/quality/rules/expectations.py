@@ -1,29 +1,31 @@
-"""Expectations of a whole dataset: row counts, freshness, null shares, categories, sums, references, labels.
+"""Expectations of a whole dataset, such as row counts, freshness, null shares and references.
 
-A schema declares them in its ``Config.metadata``: ``expect`` (a broken expectation refuses the dataset) and
-``expect_or_warn`` (it is counted). Each becomes a rule of the gate and runs in the same query as all others.
+A schema declares them in its ``Config.metadata``: ``expect`` (a broken expectation refuses the
+dataset) and ``expect_or_warn`` (it is counted). Each becomes a rule of the gate and runs in the
+same query as all others.
 
-======================  =============================================================================
-``rows``                ``(minimum, maximum)``; None: no bound, here and below
-``volume``              share, such as 0.5: how far the number of rows may be from the median of the
-                        earlier runs
-``fresh``               ``{column: timedelta}``: the largest age of the newest timestamp
-``null_share``          ``{column: maximum}``: share of rows, 0 to 1, in which the value may be null
-``distinct``            ``{column: (minimum, maximum)}``: number of different values, without null
-``mean``                ``{column: (minimum, maximum)}``
-``covers``              ``{column: [value, ...]}``: each of these values occurs
-``share``               ``{column: {value: (minimum, maximum)}}``: share of the rows that have the value
-``segments``            ``{(column, ...): minimum}``: each combination of their values has so many rows
-``gap``                 ``{column: timedelta}`` or ``{column: (timedelta, [column, ...])}``: the longest time
-                        between two successive timestamps (of each group)
-``increasing``          ``[column, ...]``: no row has a smaller value than the row before it
-``one_label``           ``{column: ([column, ...], maximum)}``: share of rows whose inputs have several labels
-``references``          ``{column: (dataset, column)}``: each value that is not null occurs in the other
-                        dataset, otherwise its row is a bad row; with a third value, the tolerated share of
-                        such rows, no row is blamed. Tuples of columns for keys of several columns
-``sums_agree``          ``{column: (dataset, column, maximum)}``, or with a list of shared columns as fourth
-                        value: the sums (of each group) differ by no more than this share
-======================  =============================================================================
+==============  =============================================================================
+``rows``        ``(minimum, maximum)``; None: no bound, here and below
+``volume``      share, such as 0.5: how far the number of rows may be from the median of the
+                earlier runs
+``fresh``       ``{column: timedelta}``: the largest age of the newest timestamp
+``null_share``  ``{column: maximum}``: share of rows, 0 to 1, in which the value may be null
+``distinct``    ``{column: (minimum, maximum)}``: number of different values, without null
+``mean``        ``{column: (minimum, maximum)}``
+``covers``      ``{column: [value, ...]}``: each of these values occurs
+``share``       ``{column: {value: (minimum, maximum)}}``: share of the rows that have the value
+``segments``    ``{(column, ...): minimum}``: each combination of their values has so many rows
+``gap``         ``{column: timedelta}`` or ``{column: (timedelta, [column, ...])}``: the longest
+                time between two successive timestamps (of each group)
+``increasing``  ``[column, ...]``: no row has a smaller value than the row before it
+``one_label``   ``{column: ([column, ...], maximum)}``: share of rows whose inputs have several
+                labels
+``references``  ``{column: (dataset, column)}``: each value that is not null occurs in the other
+                dataset, otherwise its row is a bad row; with a third value, the tolerated share of
+                such rows, no row is blamed. Tuples of columns for keys of several columns
+``sums_agree``  ``{column: (dataset, column, maximum)}``, or with a list of shared columns as fourth
+                value: the sums (of each group) differ by no more than this share
+==============  =============================================================================
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ DECLARATIONS = {"expect": False, "expect_or_warn": True}
 
 @dataclass(frozen=True)
 class ValidationContext:
-    """What a check knows besides its rows.
+    """What a check knows beyond its rows.
 
     Attributes
     ----------
@@ -143,7 +145,7 @@ def expectations_of(contract: Contract, context: ValidationContext = NO_CONTEXT)
 
 
 def check_expectations(contract: Contract, scan_dataset: Callable[[str], pl.LazyFrame]) -> None:
-    """Evaluate the expectations of a contract over no rows, so that wrong definitions are found without data.
+    """Evaluate the expectations of a contract over no rows, to find wrong definitions.
 
     Parameters
     ----------
@@ -153,7 +155,8 @@ def check_expectations(contract: Contract, scan_dataset: Callable[[str], pl.Lazy
     Raises
     ------
     DefinitionError
-        If `expectations_of` raises, or an expectation does not fit the dtypes of this or another dataset.
+        If `expectations_of` raises, or an expectation does not fit the dtypes of this or another
+        dataset.
     """
     context = ValidationContext(datetime.now(UTC), scan_dataset, (1,) * MIN_RUNS)
     rows = contract.empty().with_row_index(ROW)

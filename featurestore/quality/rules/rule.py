@@ -1,4 +1,4 @@
-"""The three kinds of rules of a contract: over one row, over the whole dataset, and by a query of its own."""
+"""The three kinds of rules: over one row, over the whole dataset, and by a search."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # The column that numbers the rows of a frame that a rule reads.
 ROW = "__row__"
 
-# What a search returns: the numbers (values of `ROW`) of the rows that break the rule, ascending; or whether the
-# dataset breaks it.
+# What a search returns: the numbers (of `ROW`) of the rows that break the rule, ascending; or
+# whether the dataset breaks it.
 SearchResult: TypeAlias = "pl.Series | bool"
 
 
@@ -27,8 +27,9 @@ class RowRule:
     Attributes
     ----------
     broken
-        Boolean, True for each row that breaks the rule, over the columns in the contract's dtypes; null counts as
-        kept. Where the expression mixes rows (a window), its result may depend on the other rows.
+        Boolean, True for each row that breaks the rule, over the columns in the contract's dtypes;
+        null counts as kept. Where the expression mixes rows (a window), its result may depend on
+        the other rows.
     warning
         True: rows that break the rule are counted, and pass.
     independent
@@ -49,10 +50,10 @@ class Bounds:
     maximum: Any = None
 
     def contain(self, value: Any) -> bool:
-        """Return whether a value lies in the range; a value that could not be computed (None) does not."""
+        """Return whether a value is in the range; None, which could not be computed, is not."""
         if value is None:
             return False
-        # Not written with >= and <=: a mean of NaN is left to the rule `finite`, which blames the rows.
+        # Not >= and <=: NaN is left to the rule `finite`, which blames the rows.
         below = self.minimum is not None and value < self.minimum
         above = self.maximum is not None and value > self.maximum
         return not (below or above)
@@ -65,11 +66,13 @@ class DatasetRule:
     Attributes
     ----------
     aggregate
-        The value that is measured; without `bounds` a boolean, True where the dataset breaks the rule.
+        The value that is measured; without `bounds` a boolean, True where the dataset breaks the
+        rule.
     bounds
         The range of the measured value; None where `aggregate` is the boolean.
     expected
-        The bounds as text, where they come from the validation context and not from the rule's parameters.
+        The bounds as text, where they come from the validation context and not from the rule's
+        parameters.
     warning
         True: a dataset that breaks the rule passes with a warning.
     """
@@ -87,7 +90,7 @@ class DatasetRule:
 
 @dataclass(frozen=True, eq=False)
 class SearchRule:
-    """A rule that no expression over one row decides: a query of its own finds the rows, or answers for the dataset.
+    """A rule that no expression decides: a search finds the rows, or answers for the dataset.
 
     Attributes
     ----------
@@ -96,7 +99,8 @@ class SearchRule:
     whole_dataset
         True where the search answers for the dataset and blames no row.
     compares_rows
-        True where the search compares rows with each other; then it decides nothing about a single row.
+        True where the search compares rows with each other; then it decides nothing about a single
+        row.
     warning
         True: rows that break the rule are counted, and pass.
     independent

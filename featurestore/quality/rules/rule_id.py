@@ -1,4 +1,4 @@
-"""The identity of a rule or metric: data, from which the printed name is derived. Nothing parses a name."""
+"""The identity of a rule or metric: data, from which the printed name is derived."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ class RuleId(msgspec.Struct, frozen=True, omit_defaults=True):
     kind
         Such as ``not_null``, ``in_range``, ``fresh``; for a user's own check its name.
     columns
-        The columns that the rule reads, its subject first; empty for a rule over whole rows or the dataset.
+        The columns that the rule reads, its subject first; empty for a rule over whole rows or the
+        dataset.
     parameters
-        Everything else that tells the rule from others of its kind, as text in printed order, such as
-        ``("-120", "3000")``.
+        Everything else that tells the rule from others of its kind, as text in printed order, such
+        as ``("-120", "3000")``.
     """
 
     kind: str
