@@ -16,7 +16,7 @@ from polars import selectors
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import CompiledContract, compile_contract
-from featurestore.quality.gate.personal import reads_personal, redact
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.gate.verdict import Decision, RuleCount, Unevaluated, Verdict
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.quality.rules.rule import DatasetRule
@@ -162,13 +162,7 @@ def _rule_counts(compiled: CompiledContract) -> tuple[RuleCount, ...]:
     """Count the broken rules of all rows, errors first, the most often broken first; with examples."""
     broken = [i for i, count in enumerate(compiled.counts.broken) if count]
     rules = compiled.rules
-    with_examples = [
-        i
-        for i in broken
-        if rules[i].id.columns
-        and not compiled.covers_dataset(i)
-        and not reads_personal(rules[i].id, compiled.contract)
-    ]
+    with_examples = [i for i in broken if rules[i].id.columns and not compiled.covers_dataset(i)]
     frames = pl.collect_all([compiled.examples(i) for i in with_examples])
     examples = {i: _as_text(frame) for i, frame in zip(with_examples, frames, strict=True)}
     counts = [
