@@ -1,105 +1,84 @@
-"""What is known of a project's datasets: reached as ``project.quality``."""
+"""The quality of a project's datasets, as methods: ``project.quality``."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from featurestore.adapters.dvc import fetch
-from featurestore.definitions.source import Source
-from featurestore.errors import ContractError, DefinitionError
-from featurestore.operations.build import made_by, scan
+from featurestore.operations.anomalies import anomalies
+from featurestore.operations.assess import assess
 from featurestore.operations.compare import Comparison, compare
-from featurestore.operations.drift import drift_between, drift_within
-from featurestore.operations.locate import Located, locate
-from featurestore.operations.mend import quarantined, resubmit
-from featurestore.quality.change.anomalies import Anomaly, anomalies
-from featurestore.quality.change.change_summary import moved
-from featurestore.quality.change.history import Run
-from featurestore.quality.gate.verdict import Verdict
-from featurestore.quality.profile.assess import Assessment, assess
-from featurestore.quality.profile.profile import Profile
-from featurestore.quality.profile.suggest import suggest
-from featurestore.quality.rules.expectations import ValidationContext
-from featurestore.storage.files import read_lines, read_record
+from featurestore.operations.drift import drift
+from featurestore.operations.junit import write_junit
+from featurestore.operations.quarantine import quarantine
+from featurestore.operations.records import history, profile, verdict
+from featurestore.operations.resubmit import resubmit
+from featurestore.operations.suggest import suggest
+from featurestore.operations.validate_rows import environments, validate_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     import polars as pl
 
-    from featurestore.config import Settings
-    from featurestore.definitions.catalog import Catalog
-    from featurestore.ports import RawReader
+    from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.drift import Drift
-    from featurestore.storage.layout import Layout
+    from featurestore.quality.change.history import Run
+    from featurestore.quality.gate.verdict import Verdict
+    from featurestore.quality.profile.assess import Assessment
+    from featurestore.quality.profile.profile import Profile
+    from featurestore.workspace import Workspace
+
+__all__ = ["Comparison", "Quality"]
 
 
 class Quality:
-    """Everything that can be asked about datasets. Made by `featurestore.Project`.
+    """Everything that can be asked about the quality of datasets. Made by `featurestore.Project`.
+
+    Every method delegates to the function of its name in `featurestore.operations`, whose docstring names all errors.
 
     Parameters
     ----------
-    reader
-        Reads raw files.
+    workspace
+        The settings, definitions, data and adapters of the project.
     """
 
-    def __init__(self, settings: Settings, catalog: Catalog, layout: Layout, reader: RawReader) -> None:
-        self._settings, self._catalog, self._layout, self._reader = settings, catalog, layout, reader
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
 
     def verdict(self, name: str) -> Verdict:
-        """Read what the gate found of the data in place.
-
-        Raises
-        ------
-        MissingDataError
-            If it did not pass the gate yet.
-        """
-        command = made_by(self._catalog.node(name))
-        return read_record(self._layout.verdict(name), Verdict, made_by=command)
+        """Read the verdict of the gate on the rows in place."""
+        return verdict(self._workspace, name)
 
     def profile(self, name: str) -> Profile:
-        """Read the profile of a dataset or training set.
-
-        Raises
-        ------
-        MissingDataError
-            If it is not there yet.
-        """
-        if name in self._catalog.training_sets:
-            path, command = self._layout.training_profile(name), f"featurestore training-set {name}"
-        else:
-            path, command = self._layout.profile(name), made_by(self._catalog.node(name))
-        return read_record(path, Profile, made_by=command)
+        """Read the profile of a dataset or training set."""
+        return profile(self._workspace, name)
 
     def history(self, name: str) -> list[Run]:
-        """Read what each run found of a dataset, oldest first."""
-        self._catalog.node(name)
-        return read_lines(self._layout.history(name), Run)
+        """Read what each run of a dataset measured, the oldest run first."""
+        return history(self._workspace, name)
 
-    def suggest(self, reference: str, *, name: str | None = None) -> str:
-        """Draft a Pandera schema, as Python, of a dataset or of a Parquet or CSV file.
+    def suggest(self, reference: str, *, name: str | None = None, out: Path | None = None) -> str:
+        """Draft a Pandera schema, as Python code, from a dataset or a Parquet or CSV file.
 
         Parameters
         ----------
         name
-            Of the class; by default that of the dataset or file.
+            Name of the schema class; by default the name of the dataset or file.
+        out
+            Also write the draft to this file.
         """
-        found = self._locate(reference, Path()).profile
-        title = "".join(part.title() for part in found.dataset.replace("-", "_").split("_"))
-        return suggest(found, name=name or title)
+        return suggest(self._workspace, reference, name=name, out=out)
 
     def compare(self, before: str, after: str, *, key: tuple[str, ...] = ()) -> Comparison:
-        """Compare two datasets, or versions of one (``flights@HEAD~1``), or files: schema, and values by key.
+        """Compare two datasets, versions of one (``flights@HEAD~1``), or files: schema, and values by key.
 
         Parameters
         ----------
         key
-            Columns that tell rows apart; by default those that the schema says are unique.
+            Columns that identify a row; by default the columns that the schema declares unique.
         """
-        with TemporaryDirectory(prefix="featurestore-compare-") as folder:
-            one, other = (self._locate(reference, Path(folder)) for reference in (before, after))
-            return compare(one, other, names=(before, after), key=key)
+        return compare(self._workspace, before, after, key=key)
 
     def drift(
         self,
@@ -110,81 +89,72 @@ class Quality:
         at: str | None = None,
         by: str | None = None,
     ) -> Drift:
-        """Say how far the values of a dataset lie from those of another, column by column.
+        """Measure how far the distribution of each column moved.
 
         Parameters
         ----------
         before, after
-            A dataset or training set; a former version of one (``flights@HEAD~1``); ``served:SERVICE``, what a service
-            answered, as logged; or a Parquet or CSV file.
-        days, at
-            Without `after`: compare the last days of `before`, by the moments of a column, with all before them.
+            A dataset or training set; an earlier version (``flights@HEAD~1``); ``served:SERVICE``, the logged answers
+            of a service; or a Parquet or CSV file.
+        days
+            Without `after`: compare the last days of `before` with all earlier rows.
+        at
+            The column of timestamps for `days`; by default ``event_timestamp``, or the only such column.
         by
             Also compare the rows of each value of this column.
         """
-        if (after is None) == (days is None) or (at is not None and days is None):
-            raise ContractError(
-                f"{before}: with what it is compared is not clear",
-                hint="name a second dataset, or say how many of the last days; `at` goes with days",
-            )
-        with TemporaryDirectory(prefix="featurestore-drift-") as folder:
-            one = self._locate(before, Path(folder))
-            if after is None or days is not None:
-                return drift_within(one, days or 0, at=at, by=by)
-            return drift_between(one, self._locate(after, Path(folder)), by=by)
+        return drift(self._workspace, before, after, days=days, at=at, by=by)
 
     def anomalies(self, name: str) -> tuple[Anomaly, ...]:
-        """Name what the last run of a dataset found that its own history does not lead one to expect."""
-        return anomalies(self.history(name))
+        """List the metrics of the last run of a dataset that lie outside the range of its earlier runs."""
+        return anomalies(self._workspace, name)
 
     def assess(self, name: str) -> Assessment:
-        """Answer the five questions about a dataset: accessible, sizeable, usable, understandable, reliable."""
-        node = self._catalog.node(name)
-        labels = [t.label for t in self._catalog.training_sets.values() if t.label in node.contract]
-        return assess(
-            name,
-            node.contract,
-            owner=node.owner,
-            verdict=self.verdict(name),
-            profile=self.profile(name),
-            runs=self.history(name),
-            now=self._settings.now(),
-            label=next(iter(labels), None),
-            notes=moved(node.contract, self.history(name), self._before(name), self.profile(name)),
-        )
+        """Answer whether a dataset is accessible, sizeable, usable, understandable and reliable."""
+        return assess(self._workspace, name)
 
-    def quarantined(self, name: str) -> pl.DataFrame:
-        """Read the rows that the last run set apart, each with its file, its row and every rule that it broke."""
-        return quarantined(name, self._layout, made_by=made_by(self._catalog.node(name)))
+    def quarantine(self, name: str, *, out: Path | None = None) -> pl.DataFrame:
+        """Read the rows that the last run put in quarantine, each with its file, its row and its broken rules.
 
-    def resubmit(self, name: str, mended: Path) -> Verdict:
-        """Let mended rows of a source through the gate, in the place of those that they mend.
-
-        See `featurestore.operations.mend.resubmit`.
+        Parameters
+        ----------
+        out
+            Also write the rows to this CSV file, to be corrected by hand and passed to `resubmit`.
         """
-        source = self._catalog.node(name)
-        if not isinstance(source, Source):
-            raise DefinitionError(
-                f"{name!r} is computed: its rows cannot be mended",
-                hint="mend the source, or the function that computes it",
-            )
-        root, around = self._settings.root, self.around(name)
-        return resubmit(source, mended, root, self._layout, reader=self._reader, context=around)
+        return quarantine(self._workspace, name, out=out)
 
-    def around(self, name: str) -> ValidationContext:
-        """Say what is known besides a dataset's rows."""
-        runs = read_lines(self._layout.history(name), Run)
-        volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+    def resubmit(self, name: str, file: Path) -> Verdict:
+        """Replace raw rows of a source by the corrected rows of a file, and let all rows through the gate."""
+        return resubmit(self._workspace, name, file)
 
-        def dataset(other: str) -> pl.LazyFrame:
-            return scan(self._catalog.node(other), self._layout)
+    def validate_rows(
+        self, name: str, rows: pl.LazyFrame, *, environment: str | None = None, folder: Path | None = None
+    ) -> Verdict:
+        """Check rows that were sent against the contract of a dataset; the data in place do not change.
 
-        return ValidationContext(self._settings.now(), dataset, volumes[-10:])
+        Parameters
+        ----------
+        environment
+            Where the rows come from; columns that the schema does not expect there may be absent. None: all are expected.
+        folder
+            Where the verdict and the bad rows are written.
+        """
+        return validate_rows(self._workspace, name, rows, environment=environment, folder=folder)
 
-    def _before(self, name: str) -> Profile | None:
-        path = self._layout.profile_before(name)
-        return read_record(path, Profile, made_by="") if path.exists() else None
+    def write_junit(
+        self, path: Path, verdicts: Sequence[Verdict], *, unjudged: Mapping[str, str], waiting: Sequence[str]
+    ) -> None:
+        """Write verdicts as a JUnit XML file.
 
-    def _locate(self, reference: str, folder: Path) -> Located:
-        get = partial(fetch, self._settings.root)
-        return locate(reference, self._catalog, self._layout, fetch=get, folder=folder)
+        Parameters
+        ----------
+        unjudged
+            Datasets without a verdict, and the message of the error of each.
+        waiting
+            Datasets that the run did not reach.
+        """
+        write_junit(path, verdicts, unjudged=unjudged, waiting=waiting)
+
+    def environments(self, name: str) -> tuple[str, ...]:
+        """Return the names of the environments in which rows of a dataset can be checked."""
+        return environments(self._workspace, name)

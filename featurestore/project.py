@@ -1,139 +1,161 @@
-"""A project: the composition root, where definitions, settings and parts come together."""
+"""A project: every verb as a method, and the one place that chooses the adapters."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.adapters.entity_rows import frame_of, rows_given
+from featurestore.adapters.dvc import fetch
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
-from featurestore.config import load_settings, parse_moment
-from featurestore.data_quality import Quality
-from featurestore.definitions.catalog import load_catalog
-from featurestore.definitions.feature_service import FeatureService
-from featurestore.definitions.source import Source
-from featurestore.errors import ContractError, DefinitionError
-from featurestore.operations import build as building
-from featurestore.operations import check as checking
-from featurestore.operations import validate as validating
-from featurestore.operations.apply import Changes, apply
+from featurestore.config import load_settings
+from featurestore.data_quality import Comparison, Quality
+from featurestore.operations.apply import ApplyPlan, apply, plan_apply
 from featurestore.operations.audit import AuditRecord, audit
-from featurestore.operations.delete import delete
-from featurestore.operations.get_online import online
-from featurestore.operations.materialize import MaterializeRecord, MaterializeRun, Progress, materialize
+from featurestore.operations.build import build
+from featurestore.operations.check import check
+from featurestore.operations.dataset import dataset
+from featurestore.operations.delete import DeletePlan, delete, plan_delete
+from featurestore.operations.example import example
+from featurestore.operations.explain import explain
+from featurestore.operations.get_online import get_online
+from featurestore.operations.historical import historical
+from featurestore.operations.ingest import ingest
+from featurestore.operations.init import init
+from featurestore.operations.materialize import (
+    Materialized,
+    MaterializePlan,
+    MaterializeRecord,
+    MaterializeRun,
+    Progress,
+    materializations,
+    materialize,
+    plan_materialize,
+)
 from featurestore.operations.pipeline import pipeline
-from featurestore.operations.push import push
-from featurestore.operations.release import Release, current, release_project, rollback
+from featurestore.operations.prune import PrunePlan, plan_prune, prune
+from featurestore.operations.push import Pushed, push
+from featurestore.operations.reader import reader
+from featurestore.operations.release import KEEP, ReleasePlan, plan_release, release
+from featurestore.operations.releases import Release, active_release, releases, served
 from featurestore.operations.replay import replay
-from featurestore.operations.report import Summary, report, summarize
-from featurestore.operations.training_set import TrainingManifest, training_set
-from featurestore.quality.gate.inspection import inspect, require
-from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.storage.files import append_line, scan_parquet, write_record
+from featurestore.operations.report import report
+from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.summary import Summary, summary
+from featurestore.operations.training_set import TrainingManifest, training_manifest, training_set
+from featurestore.operations.validate import validate
 from featurestore.storage.layout import Layout
-from featurestore.storage.lock import locked
-from featurestore.storage.views import rows_of
-from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import moment_of
-from featurestore.vectors.explain import explain
-from featurestore.vectors.historical import changes, historical
-from featurestore.vectors.reader import VectorReader
+from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
-    from featurestore.operations.materialize import Materialized
-    from featurestore.ports import ComputeEngine, OnlineStore
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.ports import ComputeEngine, OnlineStore, Registry
     from featurestore.quality.gate.verdict import Verdict
+    from featurestore.vectors.reader import VectorReader
 
+__all__ = [
+    "KEEP",
+    "ApplyPlan",
+    "AuditRecord",
+    "Comparison",
+    "DeletePlan",
+    "MaterializePlan",
+    "MaterializeRecord",
+    "MaterializeRun",
+    "Materialized",
+    "Progress",
+    "Project",
+    "PrunePlan",
+    "Pushed",
+    "Quality",
+    "Release",
+    "ReleasePlan",
+    "RollbackPlan",
+    "Summary",
+    "TrainingManifest",
+    "init",
+    "open",
+    "open_served",
+]
 Rows = pl.DataFrame | pl.LazyFrame
+READER_SHARE = 8
+ENGINE_SHARE = 4
 
 
 class Project:
     """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
 
+    Every method delegates to the function of its name in `featurestore.operations`, whose docstring names all errors.
+
     Parameters
     ----------
-    settings
-        Where things are.
+    workspace
+        The settings, definitions, data and adapters of the project.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.layout = Layout(settings.data)
-        self._reader = FileReader(settings.memory * MIB // 8)
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
 
-    @cached_property
-    def _engine(self) -> ComputeEngine:
-        # A span is decoded, joined and gathered: about four times its bytes at the most.
-        span_bytes = self.settings.memory * MIB // 4
-        if self.settings.engine == "ray":
-            from featurestore.adapters.ray import RayEngine  # noqa: PLC0415 - only who asks for Ray needs it
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self._workspace.settings
 
-            return RayEngine(self.settings.ray_address, span_bytes, root=self.settings.root)
-        return PolarsEngine(span_bytes)
+    @property
+    def layout(self) -> Layout:
+        """Where the data are."""
+        return self._workspace.layout
+
+    @property
+    def catalog(self) -> Catalog:
+        """All definitions."""
+        return self._workspace.catalog
 
     @cached_property
     def quality(self) -> Quality:
-        """What is known of datasets, and of what is wrong with them."""
-        return Quality(self.settings, self.catalog, self.layout, self._reader)
+        """The quality of datasets: verdicts, profiles, history, quarantine."""
+        return Quality(self._workspace)
 
-    @cached_property
-    def catalog(self) -> Catalog:
-        """All definitions."""
-        settings = self.settings
-        return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+    def with_data(self, folder: Path) -> Project:
+        """Return a project with the same definitions and the data of another folder."""
+        return Project(self._workspace.with_data(Layout(folder)))
 
     def check(self) -> int:
-        """Type-check all definitions without data; returns how many."""
-        return checking.check(self.catalog)
+        """Type-check all definitions without data; returns how many definitions were checked."""
+        return check(self._workspace)
 
     def ingest(self, name: str) -> Path:
-        """Fetch the raw file of a source."""
-        return validating.ingest(self._source(name), self.settings.root, self._reader)
+        """Fetch the raw file of a source from its origin; returns the path of the file."""
+        return ingest(self._workspace, name)
 
     def validate(self, name: str) -> Verdict:
-        """Let a source's raw file through the gate, or check a built dataset again where it lies."""
-        node = self.catalog.node(name)
-        if isinstance(node, Source):
-            return validating.validate(
-                node, self.settings.root, self.layout, self._reader, self.quality.around(name)
-            )
-        inspection = inspect(
-            building.scan(node, self.layout),
-            node.contract,
-            dataset=name,
-            context=self.quality.around(name),
-        )
-        require(inspection.verdict)
-        return inspection.verdict
+        """Let the raw file of a source through the gate, or check a built dataset in place."""
+        return validate(self._workspace, name)
 
     def build(self, name: str) -> Verdict:
         """Build a dataset or feature view from its inputs."""
-        node = self.catalog.node(name)
-        if isinstance(node, Source):
-            raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
-        return building.build(node, self.catalog, self.layout, self._engine, self.quality.around(name))
+        return build(self._workspace, name)
 
     def dataset(self, name: str) -> pl.LazyFrame:
         """Scan the rows of a source, dataset or feature view."""
-        return building.scan(self.catalog.node(name), self.layout)
+        return dataset(self._workspace, name)
 
-    def apply(self, *, allow_removal: bool = False, allow_breaking: bool = False) -> Changes:
-        """Register the definitions with Feast."""
-        from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
+    def plan_apply(self) -> ApplyPlan:
+        """Return what `apply` would change; nothing changes."""
+        return plan_apply(self._workspace)
 
-        registry = FeastRegistry(self.settings)
-        allowed = {"allow_removal": allow_removal, "allow_breaking": allow_breaking}
-        return apply(self.catalog, self.layout, registry, **allowed)
+    def apply(self, *, allow_removal: bool = False, allow_breaking: bool = False) -> ApplyPlan:
+        """Register the definitions with Feast; returns the plan that was executed."""
+        return apply(self._workspace, allow_removal=allow_removal, allow_breaking=allow_breaking)
 
     def historical(
         self,
@@ -152,31 +174,20 @@ class Project:
         ----------
         entity_rows
             A frame of Polars, pandas or Arrow; the path of a Parquet file; or SQL over the project's datasets. None:
-            every key at every moment after `start` and up to `end` at which one of the features became known anew.
+            every key, at every timestamp after `start` and up to `end` at which a row of a feature became known.
         features
             A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
         start, end
-            Only without entity rows; `end` is now, if none is given.
+            Only without entity rows; `end` is the current time, if none is given.
         statuses, times, full_names
             See `featurestore.vectors.historical.historical`.
         """
-        service = self._service(features)
-        views = [rows_of(selection, self.layout) for selection in service.reads]
-        if entity_rows is None:
-            first = None if start is None else parse_moment(start)
-            rows = changes(service, views, start=first, end=self._moment(end))
-        elif start is not None or end is not None:
-            raise ContractError(
-                "entity rows say their own moments", hint="leave out start and end, or the rows"
-            )
-        else:
-            rows = frame_of(entity_rows, self._tables())
         return historical(
-            rows,
-            service,
-            views,
-            self._engine,
-            check=RequestGate(service).check_frame,
+            self._workspace,
+            entity_rows,
+            features,
+            start=start,
+            end=end,
             statuses=statuses,
             times=times,
             full_names=full_names,
@@ -185,15 +196,10 @@ class Project:
     def explain(
         self, entity_row: Any, features: str | Sequence[str] | FeatureService
     ) -> dict[str, pl.DataFrame]:
-        """Show which stored row gives one entity row its features, and why the others do not.
+        """Show which stored row gives one entity row its features, and why the others do not."""
+        return explain(self._workspace, entity_row, features)
 
-        See `featurestore.vectors.explain.explain`.
-        """
-        service = self._service(features)
-        views = [rows_of(selection, self.layout) for selection in service.reads]
-        return explain(frame_of(entity_row, self._tables()), service, views)
-
-    def online(
+    def get_online(
         self,
         entity_rows: Rows | Sequence[Mapping[str, Any]],
         features: str | Sequence[str] | FeatureService,
@@ -201,30 +207,26 @@ class Project:
         as_of: datetime | str | None = None,
         statuses: bool = False,
     ) -> pl.DataFrame:
-        """Look up features (as for `historical`) for entity rows, now or `as_of` a moment.
-
-        See `featurestore.operations.get_online.online`.
-        """
-        service = self._service(features)
-        return online(
-            rows_given(entity_rows, service.name),
-            service,
-            self.store(),
-            moment=self._moment(as_of),
-            statuses=statuses,
-        )
+        """Look up features (as for `historical`) in the online store, now or `as_of` a timestamp."""
+        return get_online(self._workspace, entity_rows, features, as_of=as_of, statuses=statuses)
 
     def reader(self, features: str | Sequence[str] | FeatureService) -> VectorReader:
-        """Make ready to look up vectors in microseconds: rows as dictionaries in, Python values and statuses out.
-
-        See `featurestore.vectors.reader.VectorReader`.
-        """
-        service = self._service(features)
-        return VectorReader(service, self.store(), check=RequestGate(service).check_rows)
+        """Prepare lookups of vectors in microseconds: rows as dictionaries in, Python values and statuses out."""
+        return reader(self._workspace, features)
 
     def training_set(self, name: str) -> TrainingManifest:
         """Build a training set."""
-        return training_set(self.catalog.training_set(name), self.catalog, self.layout, self._engine)
+        return training_set(self._workspace, name)
+
+    def training_manifest(self, name: str) -> TrainingManifest | None:
+        """Read the manifest of a training set; None: the training set is not built yet."""
+        return training_manifest(self._workspace, name)
+
+    def plan_materialize(
+        self, views: Iterable[str] = (), *, until: datetime | str | None = None, full: bool = False
+    ) -> MaterializePlan:
+        """Return what `materialize` would do; nothing changes."""
+        return plan_materialize(self._workspace, views, until=until, full=full)
 
     def materialize(
         self,
@@ -234,116 +236,84 @@ class Project:
         full: bool = False,
         progress: Progress = lambda *_: None,
     ) -> MaterializeRecord:
-        """Bring views (all, if none are named) to a moment (now, if none is named) in the online store."""
-        moment = self._moment(until)
-        store = self.store(create=True)
-        done, since = [], {}
-        for view in [self.catalog.view(name) for name in views] or self.catalog.views.values():
-            with locked(self.layout.lock(view.name)):
-                before = store.state(view.name)
-                since[view.name] = None if before is None else moment_of(before.watermark)
-                made = materialize(view, moment, self.layout, store, full=full, progress=progress)
-                done.append(made)
-        record = MaterializeRecord(until=moment, views=tuple(done))
-        run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
-        append_line(run, self.layout.materializations)
-        write_record(record, self.layout.materialized)
-        return record
+        """Bring views (all, if none are given) to a timestamp (the current time, if none is given) in the online store."""
+        return materialize(self._workspace, views, until=until, full=full, progress=progress)
 
-    def push(self, view: str, rows: Rows) -> Materialized:
-        """Write rows of a view to the online store and to the offline log at once.
+    def materializations(self) -> list[MaterializeRun]:
+        """List all materializations, the oldest first."""
+        return materializations(self._workspace)
 
-        See `featurestore.operations.push.push`.
-        """
-        found = self.catalog.view(view)
-        return push(
-            found, rows.lazy().collect(), self.layout, self.store(create=True), now=self.settings.now()
-        )
+    def push(self, view: str, rows: Rows | Path) -> Pushed:
+        """Write rows of a view, or of a file, to the online store and to the offline log at once."""
+        return push(self._workspace, view, rows)
+
+    def plan_delete(self, view: str, keys: Rows) -> DeletePlan:
+        """Return what `delete` would do; nothing changes."""
+        return plan_delete(self._workspace, view, keys)
 
     def delete(self, view: str, keys: Rows) -> int:
-        """Delete entities from a view of the online store, and of the one that is served.
+        """Delete entities from a view of the online store, and from the active release; returns how many keys."""
+        return delete(self._workspace, view, keys)
 
-        See `featurestore.operations.delete.delete`.
-        """
-        found, rows = self.catalog.view(view), keys.lazy().collect()
-        count = delete(found, rows, self.layout, self.store(), now=self.settings.now())
-        if served := current(self.layout):
-            release = open(self.layout.releases / served)
-            if view in release.catalog.views:
-                release.delete(view, rows)
-        return count
+    def plan_release(self, *, keep: int = KEEP) -> ReleasePlan:
+        """Return what `release` would do; nothing changes."""
+        return plan_release(self._workspace, keep=keep)
 
-    def release(self, *, keep: int = 5) -> Release:
-        """Freeze definitions and online data as a release, and serve it from now on; of the others the last stay."""
-        make = partial(open_store, create=True)
-        return release_project(self.settings, self.catalog, self.store(), make, keep=keep)
+    def release(self, *, keep: int = KEEP) -> Release:
+        """Freeze definitions and online data as a release, make it the active one, and remove old releases."""
+        return release(self._workspace, keep=keep)
+
+    def plan_rollback(self, to: str | None = None) -> RollbackPlan:
+        """Return what `rollback` would do; nothing changes."""
+        return plan_rollback(self._workspace, to)
 
     def rollback(self, to: str | None = None) -> str:
-        """Serve the former release (or the one named) from now on; returns its name."""
-        return rollback(self.layout, to, open_store)
+        """Make the former release (or the one that is named) the active one; returns its name."""
+        return rollback(self._workspace, to)
+
+    def plan_prune(self, *, keep: int = KEEP) -> PrunePlan:
+        """Return what `prune` would do; nothing changes."""
+        return plan_prune(self._workspace, keep=keep)
+
+    def prune(self, *, keep: int = KEEP) -> tuple[str, ...]:
+        """Remove old releases; returns the names of the removed releases."""
+        return prune(self._workspace, keep=keep)
+
+    def releases(self) -> list[Release]:
+        """List the releases, the oldest first."""
+        return releases(self._workspace)
+
+    def active_release(self) -> str | None:
+        """Return the name of the active release; None: the project itself is served."""
+        return active_release(self.layout)
 
     def audit(self) -> AuditRecord:
         """Compare the online store with the historical join, cell by cell."""
-        services = [
-            (training.service, pl.read_parquet(self.layout.training(training.name)))
-            for training in self.catalog.training_sets.values()
-            if self.layout.training(training.name).exists()
-        ]
-        record = audit(self.catalog.views.values(), services, self.layout, self._engine, self.store())
-        write_record(record, self.layout.audit)
-        return record
+        return audit(self._workspace)
 
     def replay(self, service: str) -> AuditRecord:
-        """Compare what a server logged that it served with the historical join at the same moments, cell by cell."""
-        return replay(self._service(service), self.layout, self._engine)
+        """Compare the logged answers of a server with the historical join at the same timestamps, cell by cell."""
+        return replay(self._workspace, service)
 
     def summary(self) -> Summary:
-        """Gather what the records say of the last run."""
-        return summarize(self.catalog, self.layout)
+        """Read the records of the last run of each step."""
+        return summary(self._workspace)
 
     def report(self, names: Collection[str] = ()) -> Path:
-        """Write the HTML pages of datasets (all, if none are named) and the one over all; returns the path of that."""
-        return report(self.catalog, self.layout, names)
+        """Write the HTML pages of datasets (all, if none are given); returns the path of the page over all."""
+        return report(self._workspace, names)
 
-    def pipeline(self) -> str:
-        """Derive dvc.yaml from the definitions."""
-        return pipeline(self.catalog, self.settings, self.layout)
+    def pipeline(self, *, write: bool = False) -> str:
+        """Return the text of dvc.yaml, derived from the definitions; with `write`, also write the file."""
+        return pipeline(self._workspace, write=write)
 
     def store(self, *, create: bool = False) -> OnlineStore:
-        """Open the online store."""
-        return open_store(self.settings, create=create)
+        """Open the online store; with `create`, make an embedded store that does not exist yet."""
+        return self._workspace.store(create=create)
 
     def example(self, service: str) -> pl.DataFrame:
-        """Take from a service's training set the last complete row asked by now, as an example to look up."""
-        found = self._service(service)
-        for training in self.catalog.training_sets.values():
-            if training.service is found:
-                rows = scan_parquet(
-                    self.layout.training(training.name), made_by=f"featurestore training-set {training.name}"
-                )
-                keys = [*found.key_schema, *found.request_schema]
-                asked = rows.filter(pl.col(EVENT_TIMESTAMP) <= self.settings.now())
-                return asked.select(keys).drop_nulls().tail(1).collect()
-        raise DefinitionError(f"service {service!r} has no training set to take an example from")
-
-    def _source(self, name: str) -> Source:
-        node = self.catalog.node(name)
-        if not isinstance(node, Source):
-            raise DefinitionError(f"{name!r} is not a source", hint=f"run: featurestore build {name}")
-        return node
-
-    def _service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
-        if isinstance(features, FeatureService):
-            return features
-        if isinstance(features, str) and ":" not in features:
-            return self.catalog.service(features)
-        return self.catalog.request([features] if isinstance(features, str) else features)
-
-    def _tables(self) -> dict[str, Path]:
-        return {name: building.path_of(node, self.layout) for name, node in self.catalog.nodes.items()}
-
-    def _moment(self, moment: datetime | str | None) -> datetime:
-        return self.settings.now() if moment is None else parse_moment(moment)
+        """Return the last complete row of a service's training set, as an example to look up."""
+        return example(self._workspace, service)
 
 
 def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
@@ -354,4 +324,43 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, 
     ConfigError
         If its settings cannot be read.
     """
-    return Project(load_settings(Path(path)))
+    return Project(_workspace(path))
+
+
+def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
+    """Open what a server of the project in a folder serves: the active release, or the project itself (then None).
+
+    Raises
+    ------
+    ConfigError
+        If the settings cannot be read.
+    SkewError
+        If the definitions of the release were changed after the release was made.
+    """
+    workspace, active = served(_workspace(path))
+    return Project(workspace), active
+
+
+def _workspace(path: str | Path) -> Workspace:
+    parts = Parts(_reader, _engine, _registry, open_store, fetch)
+    return Workspace.of(load_settings(Path(path)), parts)
+
+
+def _reader(settings: Settings) -> FileReader:
+    return FileReader(settings.memory * MIB // READER_SHARE)
+
+
+def _engine(settings: Settings) -> ComputeEngine:
+    # A span of rows is decoded, joined and gathered: a join takes at most about four times its bytes.
+    span_bytes = settings.memory * MIB // ENGINE_SHARE
+    if settings.engine == "ray":
+        from featurestore.adapters.ray import RayEngine  # noqa: PLC0415 - Ray is an extra
+
+        return RayEngine(settings.ray_address, span_bytes, root=settings.root)
+    return PolarsEngine(span_bytes)
+
+
+def _registry(settings: Settings) -> Registry:
+    from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
+
+    return FeastRegistry(settings)

@@ -36,7 +36,7 @@ def test_each_name_is_read_by_its_own_column(project):
     """Offline and online alike."""
     joined = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred")
     assert joined.select(COLUMNS).rows() == FOUND
-    served = project.online(ROWS, "referred", statuses=True)
+    served = project.get_online(ROWS, "referred", statuses=True)
     assert served.select(COLUMNS).rows() == FOUND
     assert served["referrer_amount__status"].to_list() == [2, 3, 1]
     full = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred", full_names=True, times=True)

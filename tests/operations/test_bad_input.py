@@ -130,7 +130,7 @@ def test_a_lookup_with_a_wrong_key_is_refused(shop, row, message):
     """A key of another type is an error, never a miss."""
     shop.materialize()
     with pytest.raises(FeatureStoreError, match=message):
-        shop.online([row], "buying")
+        shop.get_online([row], "buying")
 
 
 def test_two_values_for_one_version_are_a_broken_contract(shop):
@@ -167,4 +167,4 @@ def test_a_damaged_online_store_says_what_to_do(shop):
     shop.settings.online.mkdir(parents=True)
     (shop.settings.online / "data.mdb").write_bytes(b"nothing")
     with pytest.raises(StoreError, match=r"the online store is damaged: MDB_INVALID(.|\n)*remove the folder"):
-        shop.online([{"customer": 1, "basket": 1.0}], "buying")
+        shop.get_online([{"customer": 1, "basket": 1.0}], "buying")

@@ -11,7 +11,7 @@ KEY = pl.DataFrame({"customer": [3]})
 
 
 def amounts(shop):
-    served = shop.online([{"customer": 3}, {"customer": 1}], ["last_order:amount"], statuses=True)
+    served = shop.get_online([{"customer": 3}, {"customer": 1}], ["last_order:amount"], statuses=True)
     return served.select("amount", "amount__status").rows()
 
 

@@ -95,7 +95,7 @@ def test_both_reads_give_back_what_was_written(project):
     project.materialize()
     asked = rows().select(*KEYS)
     joined = project.historical(asked.with_columns(event_timestamp=MOMENT), "service").select(*FEATURES)
-    served = project.online(asked, "service").select(*FEATURES)
+    served = project.get_online(asked, "service").select(*FEATURES)
     for found in (joined, served):
         assert found.schema == rows().select(*FEATURES).schema
         assert found.equals(rows().select(*FEATURES), null_equal=True)

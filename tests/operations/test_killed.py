@@ -9,7 +9,6 @@ import pytest
 from servers import PostgresServer, RedisServer, run_server
 
 import featurestore
-from featurestore.operations.materialize import history
 from featurestore.storage.files import append_line
 from featurestore.values.codec import encode_key, open_row
 
@@ -103,7 +102,7 @@ def test_every_run_is_recorded(shop):
     """Where it began, where it ended, what it read, applied and passed over; adds up."""
     for until in ("2024-01-05T12:00:00Z", "2024-01-08T12:00:00Z", "2024-01-10T00:00:00Z"):
         shop.materialize(until=until)
-    runs = history(shop.layout)
+    runs = shop.materializations()
     assert [(v.rows_read, v.rows_applied, v.rows_older) for run in runs for v in run.views] == [
         (2, 1, 1),
         (2, 1, 1),
@@ -119,5 +118,5 @@ def test_an_interrupted_line_of_the_history_costs_that_line_only(shop):
     shop.materialize()
     with shop.layout.materializations.open("ab") as file:
         file.write(b'{"at":"2024-')
-    append_line(history(shop.layout)[0], shop.layout.materializations)
-    assert len(history(shop.layout)) == 2
+    append_line(shop.materializations()[0], shop.layout.materializations)
+    assert len(shop.materializations()) == 2

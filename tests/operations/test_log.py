@@ -8,7 +8,7 @@ import pytest
 
 import featurestore
 from featurestore.errors import ContractError, SkewError, StoreError
-from featurestore.operations.release import current
+from featurestore.project import open_served
 from featurestore.storage.lock import locked
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
@@ -29,12 +29,12 @@ def order(amount, *, customer=7, at=NOW - timedelta(hours=1)):
 
 def amounts(project, *customers):
     asked = [{"customer": customer} for customer in customers or (7,)]
-    return project.online(asked, ["last_order:amount"])["amount"].to_list()
+    return project.get_online(asked, ["last_order:amount"])["amount"].to_list()
 
 
 def served(shop):
     """The release that a server would serve."""
-    return featurestore.open(shop.layout.releases / current(shop.layout))
+    return open_served(shop.settings.root)[0]
 
 
 @pytest.fixture
@@ -186,4 +186,4 @@ def test_a_release_that_was_edited_is_not_gone_back_to(released):
     path.write_text(path.read_text() + "\n")
     with pytest.raises(SkewError, match="definitions were changed since the release was made"):
         released.rollback()
-    assert current(released.layout) == "0002"
+    assert released.active_release() == "0002"

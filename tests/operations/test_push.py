@@ -45,7 +45,7 @@ def test_training_and_serving_see_it_from_now_on(shop):
     shop.materialize(until="2024-01-09T23:00:00Z")
     done = shop.push("last_order", pl.DataFrame(ROW))
     assert (done.rows_applied, done.full) == (1, False)
-    assert shop.online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
+    assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
     asked = pl.DataFrame({"customer": [1, 1], "event_timestamp": [datetime(2024, 1, 9, 23, tzinfo=UTC), NOW]})
     assert shop.historical(asked, ["last_order:amount"])["amount"].to_list() == [None, 99.5]
     assert shop.audit().mismatches == 0
@@ -138,7 +138,7 @@ def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, re
     longest = "L" * 507
     shop.push("last_order", pl.DataFrame({**ROW, "customer": [longest]}))
     asked = [{"customer": longest}, {"customer": "L" * 6_000}]
-    assert shop.online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, None]
+    assert shop.get_online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, None]
     shop.materialize(full=True)
     assert shop.audit().mismatches == 0
 

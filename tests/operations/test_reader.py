@@ -51,7 +51,7 @@ def test_the_same_as_the_frame(shop):
     """On-demand features included, in the service's order."""
     shop.materialize()
     found = shop.reader("buying").read(ROWS, moment=NOW)
-    frame = shop.online(ROWS, "buying", statuses=True)
+    frame = shop.get_online(ROWS, "buying", statuses=True)
     assert found.features == ("amount", "coupon", "ordered_at", "ratio")
     assert found.values == [list(row) for row in frame.select(found.features).rows()]
     assert found.statuses == [list(row) for row in frame.select(map(status_column, found.features)).rows()]

@@ -105,5 +105,5 @@ def test_retrieval_without_entity_rows(shop):
     assert shop.historical(features=AMOUNT).height == 6
     with pytest.raises(ContractError, match="needs request values: basket"):
         shop.historical(features="buying")
-    with pytest.raises(ContractError, match="say their own moments"):
+    with pytest.raises(ContractError, match="entity rows have timestamps of their own"):
         shop.historical(ROWS, AMOUNT, start="2024-01-05T00:00:00Z")

@@ -69,7 +69,7 @@ def test_training_and_serving_agree(shop):
         ("last_order", 9),
         ("buying", 20),
     ]
-    found = shop.online(
+    found = shop.get_online(
         [{"customer": 3, "basket": 10.0}, {"customer": 9, "basket": 1.0}], "buying", statuses=True
     )
     assert found.select("amount", "amount__status", "ratio", "ratio__status").rows() == [
@@ -97,7 +97,9 @@ def test_going_back_writes_the_view_anew(shop):
     shop.materialize(until=at(10))
     assert shop.materialize(until=at(2)).views[0].full
     assert shop.audit().mismatches == 0
-    assert shop.online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(2))["amount"].to_list() == [10.5]
+    assert shop.get_online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(2))["amount"].to_list() == [
+        10.5
+    ]
 
 
 def test_one_differing_cell_is_found_and_named(shop):
@@ -119,7 +121,7 @@ def test_one_differing_cell_is_found_and_named(shop):
 def test_minus_zero_is_not_zero(shop):
     """Bit for bit: -0.0 is stored and joined as -0.0."""
     shop.materialize()
-    served = shop.online([{"customer": 2, "basket": 1.0}], "buying")["amount"]
+    served = shop.get_online([{"customer": 2, "basket": 1.0}], "buying")["amount"]
     assert str(served.item()) == "-0.0"
     assert shop.audit().mismatches == 0
 
@@ -128,7 +130,7 @@ def test_a_store_ahead_of_the_moment_is_refused(shop):
     """What was not known then is not served then."""
     shop.materialize(until=at(10))
     with pytest.raises(SkewError, match="stands at 2024-01-10"):
-        shop.online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(9))
+        shop.get_online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(9))
 
 
 def test_a_store_of_another_definition_is_refused(shop):
@@ -138,13 +140,13 @@ def test_a_store_of_another_definition_is_refused(shop):
     path.write_text(path.read_text().replace("ttl=timedelta(days=5)", "ttl=timedelta(days=6)"))
     changed = featurestore.open(_fresh(shop.settings.root))
     with pytest.raises(SkewError, match="written by another definition"):
-        changed.online([{"customer": 1, "basket": 1.0}], "buying")
+        changed.get_online([{"customer": 1, "basket": 1.0}], "buying")
 
 
 def test_nothing_is_served_before_it_is_materialized(shop):
     """The message names the command."""
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
-        shop.online([{"customer": 1, "basket": 1.0}], "buying")
+        shop.get_online([{"customer": 1, "basket": 1.0}], "buying")
 
 
 def test_the_watermark_is_the_moment_asked_for(shop):

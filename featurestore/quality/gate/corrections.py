@@ -1,6 +1,6 @@
 """Mended rows: what a person made of rows in quarantine, put in their place before the gate.
 
-They are kept beside the definitions, in ``mended/<source>.csv``, as text that can be reviewed: from the raw data and the
+They are kept beside the definitions, in ``corrections/<source>.csv``, as text that can be reviewed: from the raw data and the
 mends the dataset follows again on any machine. A mend names the row it mends by file, row number and digest, so that it
 never touches another row where the raw data have changed.
 """
@@ -134,7 +134,7 @@ def _require_same(
         file, row = changed.select(PLACE).row(0)
         raise ContractError(
             f"{dataset}: {changed.height:,} mended rows are not the raw rows that they were, first row {row} of {file}",
-            hint="the raw data changed: take their lines out of feature_repo/mended, list the quarantine again, and mend "
+            hint="the raw data changed: take their lines out of feature_repo/corrections, list the quarantine again, and mend "
             "what is in it now",
         )
 

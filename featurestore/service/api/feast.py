@@ -15,16 +15,14 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.service.api.request_types import json_type
-from featurestore.timing.epoch import EPOCH, in_utc, moment_of
+from featurestore.timing.epoch import EPOCH, moment_of
 from featurestore.timing.join import Status
-from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.values.json_rows import JsonColumn, row_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.definitions.feature_view import FeatureView
     from featurestore.vectors.reader import Vectors
 
 NAMES: Final = {status.value: status.name for status in Status}
@@ -102,7 +100,7 @@ class Wire:
     def __init__(self, service: FeatureService, columns: Sequence[str]) -> None:
         schema = {**service.key_schema, **service.request_schema}
         self._where = f"entities for {service.name!r}"
-        self._columns = {name: Column(self._where, name, schema[name]) for name in columns}
+        self._columns = {name: JsonColumn(self._where, name, schema[name]) for name in columns}
         self._keys = len(service.key_schema)
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
@@ -128,7 +126,7 @@ class Wire:
             unknown = [name for name in columns if name not in wanted]
             fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
             raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
-        height = _height(self._where, columns)
+        height = row_count(self._where, columns)
         if height > most:
             raise ContractError(f"{self._where}: {height:,} rows, more than {most:,}", hint="ask in batches")
         return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
@@ -177,78 +175,6 @@ def _encoded(values: list[Any]) -> Any:
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
-
-
-class Column:
-    """Reads one column of a request in its dtype; moments as Feast reads them.
-
-    These are seconds since 1970, or text, which is UTC if it does not say.
-    """
-
-    def __init__(self, where: str, name: str, dtype: pl.DataType) -> None:
-        self._where, self._name, self._dtype = where, name, dtype
-        self._moment = isinstance(dtype, pl.Datetime)
-        self._kind: Any = list[(datetime | int if self._moment else json_type(dtype)) | None]  # type: ignore[misc]
-
-    def read(self, values: list[Any]) -> list[Any]:
-        """Read the values of a request.
-
-        Raises
-        ------
-        ContractError
-            If one is of another type.
-        """
-        try:
-            found: list[Any] = msgspec.convert(values, self._kind, builtin_types=())
-        except msgspec.ValidationError as error:
-            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
-        try:
-            return [_moment(value) for value in found] if self._moment else found
-        except OverflowError as error:
-            raise ContractError(
-                f"{self._where}: {self._name!r}: a moment lies outside the years 1 to 9999",
-                hint="a number is seconds since 1970, in UTC",
-            ) from error
-
-
-def _height(where: str, columns: dict[str, list[Any]]) -> int:
-    lengths = {len(values) for values in columns.values()}
-    if len(lengths) > 1:
-        raise ContractError(f"{where}: the columns have different lengths: {sorted(lengths)}")
-    return max(lengths, default=0)
-
-
-def _moment(value: datetime | int | None) -> datetime | None:
-    if isinstance(value, int):
-        return moment_of(value * 1_000_000)
-    return value if value is None else in_utc(value)
-
-
-def pushed_rows(view: FeatureView, columns: dict[str, list[Any]]) -> pl.DataFrame:
-    """Read the columns of a push as rows of a view, in its dtypes; moments that name no time zone are UTC.
-
-    Raises
-    ------
-    ContractError
-        If a column cannot be read as its dtype, or the columns differ in length.
-    """
-    where = f"rows pushed to {view.name!r}"
-    created = {"created": "created_timestamp"} if "created_timestamp" not in columns else {}
-    given = {created.get(name, name): values for name, values in columns.items()}
-    schema = {
-        **view.key_schema,
-        "event_timestamp": UTC_MICROSECONDS,
-        "created_timestamp": UTC_MICROSECONDS,
-        **view.feature_schema,
-    }
-    if unknown := [name for name in given if name not in schema]:
-        raise ContractError(f"{where}: there is no column {unknown[0]!r}", hint=f"known: {', '.join(schema)}")
-    _height(where, given)
-    read = {name: Column(where, name, schema[name]).read(values) for name, values in given.items()}
-    try:
-        return pl.DataFrame(read, schema={name: schema[name] for name in given})
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"{where}: {str(error).splitlines()[0]}") from error
 
 
 def _plain(name: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:
