@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.operations.anomalies import anomalies
 from featurestore.operations.assess import assess
-from featurestore.operations.compare import Comparison, compare
+from featurestore.operations.compare import compare
 from featurestore.operations.drift import drift
 from featurestore.operations.junit import write_junit
 from featurestore.operations.quarantine import quarantine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from featurestore.operations.compare import Comparison
     from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.drift import Drift
     from featurestore.quality.change.history import Run
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.assess import Assessment
     from featurestore.quality.profile.profile import Profile
     from featurestore.workspace import Workspace
-
-__all__ = ["Comparison", "Quality"]
 
 
 class Quality:

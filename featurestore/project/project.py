@@ -1,19 +1,12 @@
-"""A project: every verb as a method, and the one place that chooses the adapters."""
+"""The project: every verb as a method."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.adapters.dvc import fetch
-from featurestore.adapters.files import FileReader
-from featurestore.adapters.polars import MIB, PolarsEngine
-from featurestore.adapters.stores import open_store
-from featurestore.config import load_settings
-from featurestore.data_quality import Comparison, Quality
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.build import build
@@ -25,9 +18,7 @@ from featurestore.operations.explain import explain
 from featurestore.operations.get_online import get_online
 from featurestore.operations.historical import historical
 from featurestore.operations.ingest import ingest
-from featurestore.operations.init import init
 from featurestore.operations.materialize import (
-    Materialized,
     MaterializePlan,
     MaterializeRecord,
     MaterializeRun,
@@ -41,54 +32,30 @@ from featurestore.operations.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.push import Pushed, push
 from featurestore.operations.reader import reader
 from featurestore.operations.release import KEEP, ReleasePlan, plan_release, release
-from featurestore.operations.releases import Release, active_release, releases, served
+from featurestore.operations.releases import Release, active_release, releases
 from featurestore.operations.replay import replay
 from featurestore.operations.report import report
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
 from featurestore.operations.summary import Summary, summary
 from featurestore.operations.training_set import TrainingManifest, training_manifest, training_set
 from featurestore.operations.validate import validate
+from featurestore.project.quality import Quality
 from featurestore.storage.layout import Layout
-from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.ports import ComputeEngine, OnlineStore, Registry
+    from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader
+    from featurestore.workspace import Workspace
 
-__all__ = [
-    "KEEP",
-    "ApplyPlan",
-    "AuditRecord",
-    "Comparison",
-    "DeletePlan",
-    "MaterializePlan",
-    "MaterializeRecord",
-    "MaterializeRun",
-    "Materialized",
-    "Progress",
-    "Project",
-    "PrunePlan",
-    "Pushed",
-    "Quality",
-    "Release",
-    "ReleasePlan",
-    "RollbackPlan",
-    "Summary",
-    "TrainingManifest",
-    "init",
-    "open",
-    "open_served",
-]
 Rows = pl.DataFrame | pl.LazyFrame
-READER_SHARE = 8
-ENGINE_SHARE = 4
 
 
 class Project:
@@ -314,53 +281,3 @@ class Project:
     def example(self, service: str) -> pl.DataFrame:
         """Return the last complete row of a service's training set, as an example to look up."""
         return example(self._workspace, service)
-
-
-def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
-    """Open the project in a folder.
-
-    Raises
-    ------
-    ConfigError
-        If its settings cannot be read.
-    """
-    return Project(_workspace(path))
-
-
-def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
-    """Open what a server of the project in a folder serves: the active release, or the project itself (then None).
-
-    Raises
-    ------
-    ConfigError
-        If the settings cannot be read.
-    SkewError
-        If the definitions of the release were changed after the release was made.
-    """
-    workspace, active = served(_workspace(path))
-    return Project(workspace), active
-
-
-def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, fetch)
-    return Workspace.of(load_settings(Path(path)), parts)
-
-
-def _reader(settings: Settings) -> FileReader:
-    return FileReader(settings.memory * MIB // READER_SHARE)
-
-
-def _engine(settings: Settings) -> ComputeEngine:
-    # A span of rows is decoded, joined and gathered: a join takes at most about four times its bytes.
-    span_bytes = settings.memory * MIB // ENGINE_SHARE
-    if settings.engine == "ray":
-        from featurestore.adapters.ray import RayEngine  # noqa: PLC0415 - Ray is an extra
-
-        return RayEngine(settings.ray_address, span_bytes, root=settings.root)
-    return PolarsEngine(span_bytes)
-
-
-def _registry(settings: Settings) -> Registry:
-    from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
-
-    return FeastRegistry(settings)
