@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.operations.records import history
+from featurestore.operations.history import history
 from featurestore.quality.change import anomalies as change
 
 if TYPE_CHECKING:

@@ -50,20 +50,7 @@ class DeletePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -> DeletePlan:
     """Plan a deletion without changing anything; raises as `delete` does."""
-    definition = workspace.catalog.view(view)
-    rows = _key_rows(definition, keys.lazy().collect())
-    now = workspace.now()
-    store = workspace.store()
-    check_state(definition, store.state(view), now)
-    [(_, stored)] = store.read([(view, encode_keys(rows, definition.keys))])
-    release = _release_with(workspace, view)
-    return DeletePlan(
-        view=view,
-        at=now,
-        keys=rows.height,
-        stored=sum(row is not None and not is_tombstone(row) for row in stored),
-        release=None if release is None else release.root.name,
-    )
+    return _plan(workspace, view, keys.lazy().collect(), _release_with(workspace, view))
 
 
 def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -> int:
@@ -81,11 +68,28 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         If the view is not materialized.
     """
     rows = keys.lazy().collect()
-    count = _delete(workspace, view, rows)
     release = _release_with(workspace, view)
+    plan = _plan(workspace, view, rows, release)
+    count = _delete(workspace, plan.view, rows)
     if release is not None:
-        _delete(release, view, rows)
+        _delete(release, plan.view, rows)
     return count
+
+
+def _plan(workspace: Workspace, view: str, keys: pl.DataFrame, release: Workspace | None) -> DeletePlan:
+    definition = workspace.catalog.view(view)
+    rows = _key_rows(definition, keys)
+    now = workspace.now()
+    store = workspace.store()
+    check_state(definition, store.state(view), now)
+    [(_, stored)] = store.read([(view, encode_keys(rows, definition.keys))])
+    return DeletePlan(
+        view=view,
+        at=now,
+        keys=rows.height,
+        stored=sum(row is not None and not is_tombstone(row) for row in stored),
+        release=None if release is None else release.root.name,
+    )
 
 
 def _delete(workspace: Workspace, view: str, keys: pl.DataFrame) -> int:

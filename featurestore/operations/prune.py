@@ -52,16 +52,18 @@ def prune(workspace: Workspace, *, keep: int) -> tuple[str, ...]:
         How many releases to keep, at least 1.
     """
     with locked(workspace.layout.releasing):
-        return prune_releases(workspace, keep)
+        return remove_releases(workspace, plan_prune(workspace, keep=keep).removes)
 
 
-def prune_releases(workspace: Workspace, keep: int, *, spare: str | None = None) -> tuple[str, ...]:
-    """Remove old releases, and not `spare`; the caller holds the lock of the releases."""
-    layout = workspace.layout
+def remove_releases(workspace: Workspace, names: Sequence[str]) -> tuple[str, ...]:
+    """Remove releases; the caller holds the lock of the releases. Returns the names of the removed releases.
+
+    A release that cannot be removed stays, with a warning.
+    """
     removed = []
-    for name in releases_to_remove(release_names(layout), active_release(layout), keep, spare=spare):
+    for name in names:
         try:
-            _remove(workspace, layout.releases / name)
+            _remove(workspace, workspace.layout.releases / name)
         except (FeatureStoreError, OSError) as error:
             warnings.warn(f"release {name} was not removed: {error}", stacklevel=3)
         else:

@@ -12,7 +12,7 @@ import yaml
 
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError
-from featurestore.operations.prune import prune_releases, releases_to_remove
+from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
     RECORD,
     Release,
@@ -69,12 +69,14 @@ def plan_release(workspace: Workspace, *, keep: int = KEEP) -> ReleasePlan:
     layout = workspace.layout
     name = _next_name(layout)
     replaces = active_release(layout)
+    # A server may read the replaced release for a moment: it stays until the next release.
+    removes = releases_to_remove([*release_names(layout), name], name, keep, spare=replaces)
     return ReleasePlan(
         name=name,
         replaces=replaces,
         services=tuple(workspace.catalog.services),
         views={view: moment_of(state.watermark) for view, state in states.items()},
-        removes=releases_to_remove([*release_names(layout), name], name, keep, spare=replaces),
+        removes=removes,
     )
 
 
@@ -99,19 +101,16 @@ def release(workspace: Workspace, *, keep: int = KEEP) -> Release:
     """
     layout = workspace.layout
     with locked(layout.releasing):
-        before = active_release(layout)
-        result = _make(workspace)
-        switch(layout, result.name)
-        # A server may read the former release for a moment.
-        prune_releases(workspace, keep, spare=before)
+        plan = plan_release(workspace, keep=keep)
+        result = _make(workspace, plan.name)
+        switch(layout, plan.name)
+        remove_releases(workspace, plan.removes)
     return result
 
 
-def _make(workspace: Workspace) -> Release:
+def _make(workspace: Workspace, name: str) -> Release:
     states = _checked_states(workspace)
-    layout = workspace.layout
-    name = _next_name(layout)
-    root = layout.releases / name
+    root = workspace.layout.releases / name
     # A release that failed may have left this folder.
     shutil.rmtree(root, ignore_errors=True)
     with writing(root):

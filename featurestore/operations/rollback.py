@@ -44,9 +44,12 @@ class RollbackPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_rollback(workspace: Workspace, to: str | None = None) -> RollbackPlan:
     """Plan a rollback without changing anything. Parameters and errors as of `rollback`."""
-    name, _ = _target(workspace, to)
-    views = read_release(workspace.layout.releases / name).views
-    return RollbackPlan(release=name, replaces=active_release(workspace.layout), views=tuple(views))
+    layout = workspace.layout
+    name = _release_before(layout) if to is None else to
+    root = require_release(layout, name)
+    record = read_release(root)
+    require_unchanged(record, root)
+    return RollbackPlan(release=name, replaces=active_release(layout), views=tuple(record.views))
 
 
 def rollback(workspace: Workspace, to: str | None = None) -> str:
@@ -68,18 +71,13 @@ def rollback(workspace: Workspace, to: str | None = None) -> str:
     SkewError
         If the definitions of the release were changed after the release was made.
     """
-    with locked(workspace.layout.releasing):
-        name, release = _target(workspace, to)
+    layout = workspace.layout
+    with locked(layout.releasing):
+        plan = plan_rollback(workspace, to)
+        release = workspace.at(layout.releases / plan.release)
         catch_up(release, release.store())
-        switch(workspace.layout, name)
-    return name
-
-
-def _target(workspace: Workspace, to: str | None) -> tuple[str, Workspace]:
-    name = _release_before(workspace.layout) if to is None else to
-    root = require_release(workspace.layout, name)
-    require_unchanged(read_release(root), root)
-    return name, workspace.at(root)
+        switch(layout, plan.release)
+    return plan.release
 
 
 def _release_before(layout: Layout) -> str:

@@ -8,8 +8,8 @@ import msgspec
 
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.records import verdict
 from featurestore.operations.training_set import TrainingManifest
+from featurestore.operations.verdict import verdict
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.storage.files import read_record
 

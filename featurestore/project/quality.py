@@ -8,12 +8,14 @@ from featurestore.operations.anomalies import anomalies
 from featurestore.operations.assess import assess
 from featurestore.operations.compare import compare
 from featurestore.operations.drift import drift
+from featurestore.operations.history import history
 from featurestore.operations.junit import write_junit
+from featurestore.operations.profile import profile
 from featurestore.operations.quarantine import quarantine
-from featurestore.operations.records import history, profile, verdict
 from featurestore.operations.resubmit import resubmit
 from featurestore.operations.suggest import suggest
 from featurestore.operations.validate_rows import environments, validate_rows
+from featurestore.operations.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

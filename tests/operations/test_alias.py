@@ -33,7 +33,7 @@ referred = feature_service("referred", (last_order["amount"], referrer), owner="
 
 
 def test_each_name_is_read_by_its_own_column(project):
-    """Offline and online alike."""
+    """The historical join and the online lookup read the same values under each name."""
     joined = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred")
     assert joined.select(COLUMNS).rows() == FOUND
     served = project.get_online(ROWS, "referred", statuses=True)
@@ -49,7 +49,7 @@ def test_each_name_is_read_by_its_own_column(project):
 
 @pytest.mark.filterwarnings("ignore")
 def test_feast_reads_it_under_both_names(project):
-    """As Feast's own projections: a name and a map of join keys."""
+    """Feast sees each name as a projection: a name and a map of join keys."""
     from feast import FeatureStore  # noqa: PLC0415 - after the filters above
 
     project.apply()
@@ -66,7 +66,7 @@ def test_feast_reads_it_under_both_names(project):
 
 
 def test_two_reads_of_one_name_are_refused(project):
-    """Which key would it be?"""
+    """A service that reads one view twice under one name is refused: its keys are ambiguous."""
     view = project.catalog.view("last_order")
     other = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
     with pytest.raises(DefinitionError, match="'last_order' is two reads"):

@@ -21,7 +21,7 @@ def correct(path, **values):
 
 
 def test_quarantine_says_where_a_row_comes_from_and_all_that_it_broke(shop):
-    """The row as it came, with its file and number."""
+    """A row in quarantine is kept as it came, with its file, its number and every rule that it breaks."""
     [row] = shop.quality.quarantine("orders").to_dicts()
     assert (row["source_file"], row["source_row"], row["customer"]) == ("orders.csv", 7, "0")
     assert row["broken_rules"] == ["customer.greater_than_or_equal_to(1)"]
@@ -41,7 +41,7 @@ def test_a_corrected_row_replaces_the_raw_row(shop, rows_to_correct):
 
 
 def test_a_row_still_bad_is_sent_back(shop, rows_to_correct):
-    """The message says which, and why; the data in place stay."""
+    """A corrected row that still breaks a rule is refused with its number and rule; the rows in place do not change."""
     before = shop.dataset("orders").collect()
     correct(rows_to_correct, customer="-1", amount="-5")
     with pytest.raises(
@@ -53,7 +53,7 @@ def test_a_row_still_bad_is_sent_back(shop, rows_to_correct):
 
 
 def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
-    """Row numbers move when a file is delivered again."""
+    """Corrections of other raw data are refused: row numbers move when a file is delivered again."""
     correct(rows_to_correct, customer="4")
     raw = shop.settings.root / "data/raw/orders.csv"
     head, *rows = raw.read_text().splitlines()
@@ -65,14 +65,14 @@ def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
 
 
 def test_missing_values_of_a_corrected_row_are_missing(shop, rows_to_correct):
-    """An empty cell of the CSV file is no empty text."""
+    """An empty cell of the CSV file is a missing value, not an empty text."""
     correct(rows_to_correct, customer="4", amount=None)
     shop.quality.resubmit("orders", rows_to_correct)
     assert shop.dataset("orders").filter(pl.col("customer") == 4).collect()["amount"].to_list() == [None]
 
 
 def test_what_cannot_be_corrected(shop, tmp_path):
-    """Rows that are computed; files that are not there, or are something else."""
+    """Rows that are computed, a missing file, and a file of other columns are errors."""
     with pytest.raises(DefinitionError, match="is computed"):
         shop.quality.resubmit("last_order", tmp_path / "x.csv")
     with pytest.raises(MissingDataError, match="not found"):
@@ -83,7 +83,7 @@ def test_what_cannot_be_corrected(shop, tmp_path):
 
 
 def test_rows_of_a_refused_dataset_can_be_corrected_too(shop, tmp_path):
-    """They are what was set apart last."""
+    """The rows of a refused dataset are listed and corrected like rows in quarantine."""
     raw = shop.settings.root / "data/raw/orders.csv"
     raw.write_text(raw.read_text().replace(",1,2024", ",0,2024"))
     with pytest.raises(ContractError, match="refused"):

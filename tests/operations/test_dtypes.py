@@ -54,7 +54,7 @@ KEYS = {
 
 @pytest.fixture
 def project(tmp_path):
-    """A project whose one view holds all of them, under a composite key of mixed types."""
+    """A project whose one view has a feature of every dtype, and a composite key of mixed types."""
     init(tmp_path)
     fields = "".join(
         f"    {name}: {written} = pa.Field(nullable={name in FEATURES}, description='{name}', metadata={{'unit': '1'}})\n"
@@ -91,7 +91,7 @@ def rows():
 
 
 def test_both_reads_give_back_what_was_written(project):
-    """Values and dtypes, bit for bit, nulls included; the audit agrees."""
+    """Both reads give the same values and dtypes, bit for bit, nulls included; the audit agrees."""
     project.materialize()
     asked = rows().select(*KEYS)
     joined = project.historical(asked.with_columns(event_timestamp=MOMENT), "service").select(*FEATURES)
@@ -108,7 +108,7 @@ def test_both_reads_give_back_what_was_written(project):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_feast_gives_back_what_was_written(project):
-    """Feast's wire, online, and Arrow, offline, carry the same values."""
+    """Feast reads the same values, online over its wire and offline as Arrow."""
     from feast import FeatureStore  # noqa: PLC0415 - after the filters above
 
     project.apply()

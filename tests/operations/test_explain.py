@@ -1,4 +1,4 @@
-"""An explanation names the row that answers, and says of every other why it does not."""
+"""An explanation names the row that answers, and for every other row the reason why it does not."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from featurestore.vectors.explain import explain
 
 
 def test_each_row_is_told_what_it_was(shop):
-    """On January 5th: order 1 is old, order 3 answers, order 2 happened before it and is not known yet."""
+    """On January 5th, order 1 is older, order 3 answers, and order 2, an earlier event, is not known yet."""
     asked = pl.DataFrame({"customer": [1], "event_timestamp": [datetime(2024, 1, 5, 1, tzinfo=UTC)]})
     rows = shop.explain(asked, ["last_order:amount"])["last_order"]
     assert rows.select("verdict", "amount").rows() == [
@@ -43,7 +43,7 @@ def test_each_row_is_told_what_it_was(shop):
 @given(histories())
 @settings(max_examples=50, deadline=None)
 def test_the_answer_is_that_of_the_fold(history):
-    """For any history and moment, the row called the answer holds what the fold says, and no other row is called so."""
+    """For any history and timestamp, exactly the row that the fold holds is the answer."""
     service = feature_service("service", (history.view,), owner="test")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.parquet"

@@ -1,4 +1,4 @@
-"""A pushed row reaches serving and training at once, and the past stays as it was."""
+"""A pushed row reaches serving and training at once, and the past does not change."""
 
 import sys
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def served_by(folder, kind, url):
 
 
 def test_training_and_serving_see_it_from_now_on(shop):
-    """It happened at ten and was pushed at midnight: at eleven nobody knew it."""
+    """An event of ten o'clock that is pushed at midnight is not known at eleven."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     done = shop.push("last_order", pl.DataFrame(ROW))
     assert (done.rows_applied, done.full) == (1, False)
@@ -54,7 +54,7 @@ def test_training_and_serving_see_it_from_now_on(shop):
 
 
 def test_moments_may_be_text(shop):
-    """As in a file of CSV; when a row was made is never before it was pushed."""
+    """Values may be text, as in CSV; `created_timestamp` is never before the push."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     text = {"event_timestamp": ["2024-01-09T22:00:00Z"], "ordered_at": ["2024-01-09T22:00:00Z"]}
     for made in ("2024-01-09T22:30:00Z", None):
@@ -64,7 +64,7 @@ def test_moments_may_be_text(shop):
 
 
 def test_a_row_pushed_twice_is_one(shop):
-    """The log is named by content."""
+    """A row that is pushed twice is logged once, because the log is named by content."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     for _ in range(2):
         shop.push("last_order", pl.DataFrame(ROW))
@@ -83,7 +83,7 @@ def test_a_row_pushed_twice_is_one(shop):
     ],
 )
 def test_a_bad_row_writes_nothing(shop, change, message):
-    """Neither side."""
+    """A bad row is written neither to the online store nor to the log."""
     row = {name: value for name, value in {**ROW, **change}.items() if value is not None}
     with pytest.raises(ContractError, match=message):
         shop.push("last_order", pl.DataFrame(row))
@@ -91,7 +91,7 @@ def test_a_bad_row_writes_nothing(shop, change, message):
 
 
 def named(shop_files):
-    """The shop, its customers named by text."""
+    """Build the shop with text in place of numbers as the key."""
     path = shop_files / "schemas/shop.py"
     before = 'customer: pl.Int64 = pa.Field(description="who ordered")'
     assert before in path.read_text()
@@ -109,7 +109,7 @@ def named(shop_files):
 
 
 def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
-    """It breaks a rule as any bad row does."""
+    """A build refuses a key that is too long for a store."""
     path = shop_files / "feature_repo/shop.py"
     shop = named(shop_files)
     path.write_text(path.read_text().replace(".cast(str)", '.cast(str) + pl.lit("L" * 520)'))
@@ -123,7 +123,7 @@ def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
 
 @pytest.mark.parametrize("kind", ["lmdb", "redis", "postgres"])
 def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, request):
-    """At most 511 bytes as stored; a longer one writes nothing, and does not stand in the way of later rows."""
+    """A key of more than 511 bytes writes nothing, and later rows are written."""
     if kind != "lmdb":
         served_by(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
     shop = named(shop_files)
@@ -144,7 +144,7 @@ def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, re
 
 
 def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
-    """Training would believe the row known since its event."""
+    """A view without `created_timestamp` is refused: training would take a row as known since its event."""
     for name, found, made in (
         (
             "schemas/shop.py",

@@ -1,4 +1,4 @@
-"""Historical retrieval in every form that a user may ask for it."""
+"""Historical retrieval takes entity rows and features in every form."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ AMOUNT = ["last_order:amount"]
 
 
 def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
-    """Polars, pandas, Arrow, a Parquet file, SQL."""
+    """Entity rows may be a frame of Polars, pandas or Arrow, a Parquet file, or SQL."""
     ROWS.write_parquet(tmp_path / "asked.parquet")
     expected = shop.historical(ROWS, AMOUNT)
     sql = """
@@ -39,7 +39,7 @@ def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
 
 
 def test_sql_sees_the_datasets_of_the_project(shop):
-    """Every dataset by its name."""
+    """SQL reads every dataset by its name."""
     sql = "SELECT customer, ordered_at + INTERVAL 1 HOUR AS event_timestamp FROM orders WHERE customer = 3 ORDER BY 2"
     assert shop.historical(sql, AMOUNT)["amount"].to_list() == [7.0, 7.0]
 
@@ -53,13 +53,13 @@ def test_sql_sees_the_datasets_of_the_project(shop):
     ],
 )
 def test_entity_rows_that_cannot_be_read(shop, rows, message):
-    """One message says which and why."""
+    """The error of unusable entity rows says what is wrong."""
     with pytest.raises(ContractError, match=message):
         shop.historical(rows, AMOUNT)
 
 
 def test_features_one_by_one(shop):
-    """In the order asked for, all of a view by its name, on-demand ones too, once each."""
+    """Features come in the order of the references, each once; the name of a view stands for all its features."""
     joined = shop.historical(
         ROWS.with_columns(basket=5.0), ["last_order:coupon", "compared:ratio", "last_order:amount"]
     )
@@ -79,7 +79,7 @@ def test_features_one_by_one(shop):
 
 
 def test_statuses_times_and_full_names(shop):
-    """The row that a value comes from happened then, and is that old at the moment asked."""
+    """`times` adds the event timestamp of the row that a value comes from, and its age."""
     joined = shop.historical(ROWS, AMOUNT, statuses=True, times=True, full_names=True)
     assert joined.columns[2:] == [
         "last_order__amount",
@@ -94,7 +94,7 @@ def test_statuses_times_and_full_names(shop):
 
 
 def test_retrieval_without_entity_rows(shop):
-    """Each moment at which a value became known, and the value from then on."""
+    """Without entity rows, there is a row for each timestamp at which a value became known."""
     joined = shop.historical(features=AMOUNT, start="2024-01-05T00:00:00Z", end="2024-01-08T12:00:00Z")
     day = {
         5: datetime(2024, 1, 5, 0, 1, tzinfo=UTC),

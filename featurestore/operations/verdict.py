@@ -1,0 +1,26 @@
+"""Verdict: read what the gate decided about a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.quality.gate.verdict import Verdict
+from featurestore.storage.datasets import build_command
+from featurestore.storage.files import read_record
+
+if TYPE_CHECKING:
+    from featurestore.workspace import Workspace
+
+
+def verdict(workspace: Workspace, name: str) -> Verdict:
+    """Read the verdict of the gate on the rows in place.
+
+    Raises
+    ------
+    UnknownNameError
+        If the dataset is not defined.
+    MissingDataError
+        If the dataset never passed the gate.
+    """
+    command = build_command(workspace.catalog.node(name))
+    return read_record(workspace.layout.verdict(name), Verdict, made_by=command)
