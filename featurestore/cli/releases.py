@@ -37,9 +37,11 @@ def release(
         Output(json).result(plan, release_plan_text(plan))
         return
     with _printed_warnings():
-        made = opened.release(keep=keep)
-    text = f"release {made.name}: {len(made.services):,} services, {len(made.views):,} views, served now"
-    Output(json).result(made, text)
+        record = opened.release(keep=keep)
+    text = (
+        f"release {record.name}: {len(record.services):,} services, {len(record.views):,} views, served now"
+    )
+    Output(json).result(record, text)
 
 
 def rollback(

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def anomalies(workspace: Workspace, name: str) -> tuple[Anomaly, ...]:
-    """List the metrics of the last run of a dataset that lie outside the range of its earlier runs."""
+    """List the metrics of the last run of a dataset that are outside the range of its earlier runs."""
     return change.anomalies(history(workspace, name))

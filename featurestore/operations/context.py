@@ -22,7 +22,7 @@ def validation_context(workspace: Workspace, name: str) -> ValidationContext:
     runs = read_lines(workspace.layout.history(name), Run)
     volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
 
-    def dataset(other: str) -> pl.LazyFrame:
-        return scan_dataset(workspace.catalog.node(other), workspace.layout)
+    def dataset(reference: str) -> pl.LazyFrame:
+        return scan_dataset(workspace.catalog.node(reference), workspace.layout)
 
     return ValidationContext(workspace.now(), dataset, volumes[-RUNS:])

@@ -59,7 +59,7 @@ def get_online(
     MissingDataError
         If a view is not materialized.
     SkewError
-        If the store was written by another definition, or `as_of` lies before the store's watermark.
+        If the store was written by another definition, or `as_of` is before the store's watermark.
     """
     service = workspace.service(features)
     rows = rows_given(entity_rows, service.name)

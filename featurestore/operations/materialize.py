@@ -61,7 +61,7 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     until
         Every row known by this timestamp is applied.
     full
-        True if the view was written in full: its definition or rows changed, or the timestamp lies before the watermark.
+        True if the view was written in full: its definition or rows changed, or the timestamp is before the watermark.
     rows_read
         Built rows that became known since the last run (all rows, if full), and all pushed and deleted rows.
     rows_applied

@@ -49,7 +49,7 @@ def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> p
     return rows
 
 
-def _is_newer(path: Path, other: Path) -> bool:
+def _is_newer(path: Path, than: Path) -> bool:
     if not path.exists():
         return False
-    return not other.exists() or path.stat().st_mtime_ns > other.stat().st_mtime_ns
+    return not than.exists() or path.stat().st_mtime_ns > than.stat().st_mtime_ns

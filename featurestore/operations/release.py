@@ -178,7 +178,7 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
     if settings.online_url is None:
         feast["online_store"]["path"] = EMBEDDED_STORE
     else:
-        # On a server, the rows of all releases are in one database, told apart by the name of the project.
+        # On a server, the rows of all releases are in one database, distinguished by the name of the project.
         feast["project"] = f"{settings.name}_{name}"
     write_text(yaml.safe_dump(feast, sort_keys=False), path)
 

@@ -51,14 +51,14 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
     records = {
         name: records_of(node, layout, made_by=build_command(node)) for name, node in catalog.nodes.items()
     }
-    judged = [name for name, record in records.items() if record.judged]
-    if not judged:
+    seen = [name for name, record in records.items() if record.judged]
+    if not seen:
         first = next(iter(catalog.nodes.values()), None)
         raise MissingDataError(
             "there is nothing to report: the gate has seen no dataset yet",
             hint="define a source" if first is None else f"run: {build_command(first)}",
         )
-    for name in selected or judged:
+    for name in selected or seen:
         record = records[name]
         notes = moved(record.node.contract, record.runs, record.before, record.now)
         write_text(dataset_page(record, notes=notes), layout.page(name))
@@ -72,7 +72,7 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
     )
     write_text(index_page(index), layout.report)
     if not selected:
-        write_record(Pages(tuple(judged)), layout.pages)
+        write_record(Pages(tuple(seen)), layout.pages)
     return layout.report
 
 

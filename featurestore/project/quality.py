@@ -107,7 +107,7 @@ class Quality:
         return drift(self._workspace, before, after, days=days, at=at, by=by)
 
     def anomalies(self, name: str) -> tuple[Anomaly, ...]:
-        """List the metrics of the last run of a dataset that lie outside the range of its earlier runs."""
+        """List the metrics of the last run of a dataset that are outside the range of its earlier runs."""
         return anomalies(self._workspace, name)
 
     def assess(self, name: str) -> Assessment:

@@ -94,7 +94,7 @@ def _reason_for_full(before: ViewState | None, state: ViewState, *, full: bool) 
     if before.source != state.source:
         return "the built rows changed"
     if before.watermark > state.watermark:
-        return "the timestamp lies before the watermark"
+        return "the timestamp is before the watermark"
     return "a full run is requested" if full else None
 
 

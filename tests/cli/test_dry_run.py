@@ -65,7 +65,7 @@ def test_materialize_names_what_it_would_write(built):
     assert view == {"view": "last_order", "since": "2024-01-05T00:00:00Z", "full": None}
     assert not json.loads(run("materialize", "--json", cwd=built).stdout)["views"][0]["full"]
     [view] = planned(built, "materialize", "--until", "2024-01-04T00:00:00Z")["views"]
-    assert view["full"] == "the timestamp lies before the watermark"
+    assert view["full"] == "the timestamp is before the watermark"
     [view] = planned(built, "materialize", "--full")["views"]
     assert view["full"] == "a full run is requested"
 

@@ -55,8 +55,8 @@ def test_feast_reads_it_under_both_names(project):
     project.apply()
     store = FeatureStore(repo_path=str(project.settings.feast_repo))
     service = store.get_feature_service("referred")
-    asked = ROWS.with_columns(event_timestamp=NOW)
-    job = store.get_historical_features(asked.to_pandas(), service, full_feature_names=True)
+    entity_rows = ROWS.with_columns(event_timestamp=NOW)
+    job = store.get_historical_features(entity_rows.to_pandas(), service, full_feature_names=True)
     full = ["last_order__amount", "referrer__amount", "referrer__coupon"]
     assert pl.DataFrame(job.to_arrow()).select(full).rows() == FOUND
     online = store.get_online_features(
@@ -68,8 +68,8 @@ def test_feast_reads_it_under_both_names(project):
 def test_two_reads_of_one_name_are_refused(project):
     """A service that reads one view twice under one name is refused: its keys are ambiguous."""
     view = project.catalog.view("last_order")
-    other = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
+    coupon = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
     with pytest.raises(DefinitionError, match="'last_order' is two reads"):
-        featurestore.feature_service("twice", (view["amount"], other), owner="test")
+        featurestore.feature_service("twice", (view["amount"], coupon), owner="test")
     with pytest.raises(UnknownNameError, match="did you mean 'customer'"):
         view.aliased("x", keys={"custmer": "referred_by"})

@@ -81,16 +81,16 @@ def test_an_unknown_name_suggests_the_nearest(shop, verb, message):
         verb(shop)
 
 
-MOMENT = datetime(2024, 1, 4, tzinfo=UTC)
+TIMESTAMP = datetime(2024, 1, 4, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"event_timestamp": [MOMENT], "basket": [1.0]}, "lack 'customer'"),
+        ({"event_timestamp": [TIMESTAMP], "basket": [1.0]}, "lack 'customer'"),
         ({"customer": [1], "basket": [1.0]}, "lack 'event_timestamp'"),
         (
-            {"customer": [1], "basket": [1.0], "event_timestamp": [MOMENT.replace(tzinfo=None)]},
+            {"customer": [1], "basket": [1.0], "event_timestamp": [TIMESTAMP.replace(tzinfo=None)]},
             "'event_timestamp' has no time zone",
         ),
         (
@@ -98,15 +98,15 @@ MOMENT = datetime(2024, 1, 4, tzinfo=UTC)
             "'event_timestamp' is missing in 1 rows",
         ),
         (
-            {"customer": ["1"], "basket": [1.0], "event_timestamp": [MOMENT]},
+            {"customer": ["1"], "basket": [1.0], "event_timestamp": [TIMESTAMP]},
             "'customer' is String, expected Int64",
         ),
         (
-            {"customer": [1.5], "basket": [1.0], "event_timestamp": [MOMENT]},
+            {"customer": [1.5], "basket": [1.0], "event_timestamp": [TIMESTAMP]},
             "'customer' holds values that do not fit Int64",
         ),
         (
-            {"customer": [1], "basket": [1.0], "event_timestamp": [MOMENT], "amount": [1.0]},
+            {"customer": [1], "basket": [1.0], "event_timestamp": [TIMESTAMP], "amount": [1.0]},
             "hold 'amount' already",
         ),
     ],

@@ -19,25 +19,25 @@ from featurestore.vectors.explain import explain
 
 def test_each_row_is_told_what_it_was(shop):
     """On January 5th, order 1 is older, order 3 answers, and order 2, an earlier event, is not known yet."""
-    asked = pl.DataFrame({"customer": [1], "event_timestamp": [datetime(2024, 1, 5, 1, tzinfo=UTC)]})
-    rows = shop.explain(asked, ["last_order:amount"])["last_order"]
+    entity_rows = pl.DataFrame({"customer": [1], "event_timestamp": [datetime(2024, 1, 5, 1, tzinfo=UTC)]})
+    rows = shop.explain(entity_rows, ["last_order:amount"])["last_order"]
     assert rows.select("verdict", "amount").rows() == [
         ("older", 10.5),
         ("not yet known", pytest.approx(20.1)),
         ("answer", None),
     ]
-    later = asked.with_columns(event_timestamp=datetime(2024, 2, 1, tzinfo=UTC))
+    later = entity_rows.with_columns(event_timestamp=datetime(2024, 2, 1, tzinfo=UTC))
     assert shop.explain(later, ["last_order:amount"])["last_order"]["verdict"].to_list() == [
         "older",
         "older",
         "expired",
     ]
-    before = asked.with_columns(event_timestamp=datetime(2023, 1, 1, tzinfo=UTC))
+    before = entity_rows.with_columns(event_timestamp=datetime(2023, 1, 1, tzinfo=UTC))
     assert shop.explain(before, ["last_order:amount"])["last_order"]["verdict"].unique().to_list() == [
         "later"
     ]
     with pytest.raises(ContractError, match="takes one entity row, not 2"):
-        shop.explain(pl.concat([asked, later]), ["last_order:amount"])
+        shop.explain(pl.concat([entity_rows, later]), ["last_order:amount"])
 
 
 @given(histories())
@@ -49,14 +49,14 @@ def test_the_answer_is_that_of_the_fold(history):
         file = Path(folder) / "rows.parquet"
         history.row_frame.write_parquet(file)
         views = [ViewRows(history.view[FEATURES], (file,))]
-        for asked in history.entity_frame.iter_slices(1):
-            row = asked.row(0, named=True)
+        for entity_rows in history.entity_frame.iter_slices(1):
+            row = entity_rows.row(0, named=True)
             held = oracle.store_at(row[EVENT_TIMESTAMP], history.rows, KEYS, history.timing)
             expected = held.get(tuple(row[key] for key in KEYS))
-            rows = explain(asked, service, views)["history"]
-            found = rows.filter(pl.col("verdict").is_in(["answer", "expired"])).select(
+            rows = explain(entity_rows, service, views)["history"]
+            answers = rows.filter(pl.col("verdict").is_in(["answer", "expired"])).select(
                 EVENT_TIMESTAMP, *FEATURES
             )
-            assert found.rows() == (
+            assert answers.rows() == (
                 [tuple(expected[c] for c in (EVENT_TIMESTAMP, *FEATURES))] if expected else []
             )

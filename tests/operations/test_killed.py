@@ -68,10 +68,10 @@ def worths(store):
     keys = [encode_key((number,)) for number in range(1, CUSTOMERS, 97)]
     [(state, rows)] = store.read([("last_order", keys)])
     assert state is not None
-    found = [open_row(row)[1][:2] for row in rows if row is not None]
-    assert len(found) == len(keys)
-    assert all(str(int(amount)) == coupon for amount, coupon in found)
-    return {amount for amount, _ in found}
+    values = [open_row(row)[1][:2] for row in rows if row is not None]
+    assert len(values) == len(keys)
+    assert all(str(int(amount)) == coupon for amount, coupon in values)
+    return {amount for amount, _ in values}
 
 
 @pytest.mark.parametrize("mode", ["full", "incremental"])
@@ -84,7 +84,7 @@ def test_killed_at_any_moment(stored, mode):
             for _ in range(steps + 1):
                 assert writer.stdout.readline()
                 seen = worths(store)
-                # A view written anew is seen as before or as after; otherwise batch by batch.
+                # A reader sees a view that is written in full before or after; an incremental run, batch by batch.
                 assert len(seen) == 1 or mode == "incremental"
             writer.kill()
         worths(store)

@@ -28,8 +28,8 @@ def order(amount, *, customer=7, at=NOW - timedelta(hours=1)):
 
 
 def amounts(project, *customers):
-    asked = [{"customer": customer} for customer in customers or (7,)]
-    return project.get_online(asked, ["last_order:amount"])["amount"].to_list()
+    entity_rows = [{"customer": customer} for customer in customers or (7,)]
+    return project.get_online(entity_rows, ["last_order:amount"])["amount"].to_list()
 
 
 def served(shop):
@@ -48,9 +48,9 @@ def test_a_row_pushed_to_the_served_release_is_in_the_next(released):
     """A row pushed to the active release is in the next release, also without a materialization in between."""
     served(released).push("last_order", order(4.5))
     assert amounts(released) == [None]
-    made = released.release()
+    release = released.release()
     assert amounts(served(released)) == [4.5]
-    assert made.views["last_order"] == served(released).store().state("last_order")
+    assert release.views["last_order"] == served(released).store().state("last_order")
     assert served(released).audit().mismatches == 0
 
 

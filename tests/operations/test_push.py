@@ -46,8 +46,10 @@ def test_training_and_serving_see_it_from_now_on(shop):
     done = shop.push("last_order", pl.DataFrame(ROW))
     assert (done.rows_applied, done.full) == (1, False)
     assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
-    asked = pl.DataFrame({"customer": [1, 1], "event_timestamp": [datetime(2024, 1, 9, 23, tzinfo=UTC), NOW]})
-    assert shop.historical(asked, ["last_order:amount"])["amount"].to_list() == [None, 99.5]
+    entity_rows = pl.DataFrame(
+        {"customer": [1, 1], "event_timestamp": [datetime(2024, 1, 9, 23, tzinfo=UTC), NOW]}
+    )
+    assert shop.historical(entity_rows, ["last_order:amount"])["amount"].to_list() == [None, 99.5]
     assert shop.audit().mismatches == 0
     shop.materialize(full=True)
     assert shop.audit().mismatches == 0
@@ -57,8 +59,8 @@ def test_moments_may_be_text(shop):
     """Values may be text, as in CSV; `created_timestamp` is never before the push."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     text = {"event_timestamp": ["2024-01-09T22:00:00Z"], "ordered_at": ["2024-01-09T22:00:00Z"]}
-    for made in ("2024-01-09T22:30:00Z", None):
-        rows = pl.DataFrame({**ROW, **text, "created_timestamp": [made]}, strict=False)
+    for created in ("2024-01-09T22:30:00Z", None):
+        rows = pl.DataFrame({**ROW, **text, "created_timestamp": [created]}, strict=False)
         shop.push("last_order", rows.cast({"created_timestamp": pl.String}))
     assert shop.dataset("last_order").filter(coupon="NEW").collect()["created_timestamp"].to_list() == [NOW]
 
@@ -137,15 +139,15 @@ def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, re
             shop.delete("last_order", pl.DataFrame({"customer": ["L" * length]}))
     longest = "L" * 507
     shop.push("last_order", pl.DataFrame({**ROW, "customer": [longest]}))
-    asked = [{"customer": longest}, {"customer": "L" * 6_000}]
-    assert shop.get_online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, None]
+    entity_rows = [{"customer": longest}, {"customer": "L" * 6_000}]
+    assert shop.get_online(entity_rows, ["last_order:amount"])["amount"].to_list() == [99.5, None]
     shop.materialize(full=True)
     assert shop.audit().mismatches == 0
 
 
 def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
     """A view without `created_timestamp` is refused: training would take a row as known since its event."""
-    for name, found, made in (
+    for name, before, after in (
         (
             "schemas/shop.py",
             '    created_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when known")\n',
@@ -154,7 +156,7 @@ def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
         ("feature_repo/shop.py", ', created_timestamp="loaded_at"', ""),
     ):
         path = shop_files / name
-        assert found in path.read_text()
-        path.write_text(path.read_text().replace(found, made))
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, after))
     with pytest.raises(DefinitionError, match="cannot be pushed to: its schema has no 'created_timestamp'"):
         featurestore.open(shop_files).push("last_order", pl.DataFrame(ROW))

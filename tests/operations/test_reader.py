@@ -77,7 +77,7 @@ def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
 
 
 def test_a_store_that_cannot_answer_is_refused(shop):
-    """A reader refuses a store that is not materialized, or whose watermark lies after the timestamp."""
+    """A reader refuses a store that is not materialized, or whose watermark is after the timestamp."""
     shop.store(create=True)
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
         shop.reader(["last_order"]).read(ROWS, moment=NOW)

@@ -9,8 +9,8 @@ from polars.testing import assert_frame_equal
 
 from featurestore.errors import ContractError, UnknownNameError
 
-MOMENTS = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
-ROWS = pl.DataFrame({"customer": [1, 1, 3, 9], "event_timestamp": MOMENTS}).with_columns(
+TIMESTAMPS = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
+ROWS = pl.DataFrame({"customer": [1, 1, 3, 9], "event_timestamp": TIMESTAMPS}).with_columns(
     pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
 )
 AMOUNT = ["last_order:amount"]
@@ -18,7 +18,7 @@ AMOUNT = ["last_order:amount"]
 
 def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
     """Entity rows may be a frame of Polars, pandas or Arrow, a Parquet file, or SQL."""
-    ROWS.write_parquet(tmp_path / "asked.parquet")
+    ROWS.write_parquet(tmp_path / "rows.parquet")
     expected = shop.historical(ROWS, AMOUNT)
     sql = """
         SELECT customer, day::TIMESTAMPTZ AS event_timestamp
@@ -30,8 +30,8 @@ def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
         pandas,
         pandas.set_index("customer", drop=False).rename_axis(None),
         ROWS.to_arrow(),
-        tmp_path / "asked.parquet",
-        str(tmp_path / "asked.parquet"),
+        tmp_path / "rows.parquet",
+        str(tmp_path / "rows.parquet"),
         sql,
     ):
         assert_frame_equal(shop.historical(rows, AMOUNT), expected)
@@ -87,9 +87,9 @@ def test_statuses_times_and_full_names(shop):
         "last_order__amount__event_timestamp",
         "last_order__amount__age",
     ]
-    # Order 1 is known a minute after its moment, order 5 expires after 5 days, customer 9 never ordered.
+    # Order 1 is known a minute after its event, order 5 expires after 5 days, customer 9 never ordered.
     assert joined["last_order__amount__status"].to_list() == [3, 1, 3, 3]
-    assert joined["last_order__amount__event_timestamp"].to_list() == [None, MOMENTS[0], None, None]
+    assert joined["last_order__amount__event_timestamp"].to_list() == [None, TIMESTAMPS[0], None, None]
     assert joined["last_order__amount__age"].to_list() == [None, timedelta(days=3), None, None]
 
 

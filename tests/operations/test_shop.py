@@ -18,7 +18,7 @@ def at(day, hour=0):
 
 def ask(project, *rows):
     frame = pl.DataFrame(
-        [{"customer": customer, EVENT_TIMESTAMP: moment, "basket": 10.0} for customer, moment in rows],
+        [{"customer": customer, EVENT_TIMESTAMP: timestamp, "basket": 10.0} for customer, timestamp in rows],
         schema={"customer": pl.Int64, EVENT_TIMESTAMP: pl.Datetime("us", "UTC"), "basket": pl.Float64},
     )
     joined = project.historical(frame, "buying", statuses=True)
@@ -69,10 +69,10 @@ def test_training_and_serving_agree(shop):
         ("last_order", 9),
         ("buying", 20),
     ]
-    found = shop.get_online(
+    vectors = shop.get_online(
         [{"customer": 3, "basket": 10.0}, {"customer": 9, "basket": 1.0}], "buying", statuses=True
     )
-    assert found.select("amount", "amount__status", "ratio", "ratio__status").rows() == [
+    assert vectors.select("amount", "amount__status", "ratio", "ratio__status").rows() == [
         (8.0, 1, 1.25, 1),
         (None, 3, None, 2),
     ]

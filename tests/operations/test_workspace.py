@@ -41,9 +41,9 @@ def test_what_is_served_is_the_active_release(shop):
     project, release = open_served(shop.settings.root)
     assert (project.settings.root, release) == (shop.settings.root, None)
     shop.materialize()
-    made = shop.release()
+    newest = shop.release()
     project, release = open_served(shop.settings.root)
-    assert (project.settings.root, release) == (shop.layout.releases / made.name, made)
+    assert (project.settings.root, release) == (shop.layout.releases / newest.name, newest)
 
 
 def test_opening_a_project_imports_neither_feast_nor_duckdb(shop_files):
