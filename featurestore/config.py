@@ -1,4 +1,4 @@
-"""The settings of a project: ``[tool.featurestore]`` of pyproject.toml, and Feast's feature_store.yaml."""
+"""Settings of a project: ``[tool.featurestore]`` of pyproject.toml, and Feast's feature_store.yaml."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class Settings:
         Names of the packages that hold schemas and definitions.
     data
         The folder of all data.
+    online
+        The folder of the embedded online store.
+    as_of
+        A fixed timestamp in place of the current time, for data of the past; None: the clock.
     name
         Feast's name of the project.
     online_kind
-        ``"lmdb"``, ``"redis"`` or ``"postgres"``: the class of the online store that feature_store.yaml names.
-    online
-        Where the embedded online store lies.
+        The kind of online store that feature_store.yaml names: ``"lmdb"``, ``"redis"`` or ``"postgres"``.
     online_url
-        Of a server; None: the store is embedded.
+        Address of the server of the online store; None: the store is embedded.
     engine
         Where joins run: ``"polars"`` (this process) or ``"ray"`` (a cluster).
     ray_address
-        Of the cluster; None: one is started on this machine.
+        Address of the Ray cluster; None: a cluster is started on this machine.
     memory
-        MiB that a join may take for what it reads; its result comes on top.
-    as_of
-        A fixed moment that stands for "now" when nobody names one (for data of the past); None: the clock.
+        MiB that a join may take for the rows that it reads; the result comes on top.
     """
 
     root: Path
@@ -72,7 +72,7 @@ class Settings:
         return self.root / self.definitions
 
     def now(self) -> datetime:
-        """Return the moment that stands for now, in UTC."""
+        """Return the current time, or the fixed timestamp of the settings, in UTC."""
         return self.as_of or datetime.now(UTC)
 
 
@@ -82,7 +82,7 @@ def load_settings(root: Path) -> Settings:
     Raises
     ------
     ConfigError
-        If a file is missing, cannot be read or holds a setting that does not exist.
+        If a file is missing or cannot be read, or a setting is unknown or has a wrong value.
     """
     root = root.resolve()
     path = root / "pyproject.toml"
@@ -94,18 +94,27 @@ def load_settings(root: Path) -> Settings:
         raise ConfigError(f"{path}: {error}") from error
     if table is None:
         raise ConfigError(
-            f"{path}: has no table [tool.featurestore]", hint='add it; definitions = "feature_repo" is enough'
+            f"{path}: the table [tool.featurestore] is missing",
+            hint='add the table; the line definitions = "feature_repo" is enough',
         )
     if unknown := sorted(set(table) - KNOWN):
         raise ConfigError(
-            f"{path}: [tool.featurestore] has unknown {', '.join(unknown)}", hint=f"known: {sorted(KNOWN)}"
+            f"{path}: [tool.featurestore] has unknown settings: {', '.join(unknown)}",
+            hint=f"known settings: {', '.join(sorted(KNOWN))}",
         )
     definitions = table.get("definitions", "feature_repo")
-    engine, memory = table.get("engine", "polars"), table.get("memory", 2048)
+    engine = table.get("engine", "polars")
+    memory = table.get("memory", 2048)
     if engine not in ENGINES:
-        raise ConfigError(f"{path}: engine is {engine!r}, not one of {', '.join(ENGINES)}")
+        raise ConfigError(
+            f"{path}: engine is {engine!r}; expected one of {', '.join(ENGINES)}",
+            hint='example: engine = "polars"',
+        )
     if not isinstance(memory, int) or memory < 1:
-        raise ConfigError(f"{path}: memory is {memory!r}, but must be a number of MiB")
+        raise ConfigError(
+            f"{path}: memory is {memory!r}; expected a number of MiB, at least 1",
+            hint="example: memory = 2048",
+        )
     feast = _feast_settings(root / definitions / "feature_store.yaml")
     online = feast["online_store"]
     return Settings(
@@ -126,15 +135,17 @@ def load_settings(root: Path) -> Settings:
 
 def _feast_settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ConfigError(f"{path}: not found", hint="Feast's settings belong there; see the README")
+        raise ConfigError(
+            f"{path}: not found", hint="run: featurestore init, which writes this file of Feast's settings"
+        )
     try:
-        # As Feast does: ${VARIABLE} is taken from the environment.
+        # As in Feast, ${VARIABLE} is read from the environment.
         settings = yaml.safe_load(os.path.expandvars(_text(path)))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
     section = settings.get("online_store") if isinstance(settings, dict) else None
     if not isinstance(section, dict):
-        raise ConfigError(f"{path}: online_store is missing", hint="give its type and path")
+        raise ConfigError(f"{path}: online_store is missing", hint="add online_store with its type and path")
     return cast("dict[str, Any]", settings)
 
 
@@ -148,7 +159,8 @@ def _text(path: Path) -> str:
 def _online_kind(path: Path, type_name: str) -> str:
     if type_name not in ONLINE_STORES:
         raise ConfigError(
-            f"{path}: online_store is of type {type_name!r}", hint=f"one of ours: {', '.join(ONLINE_STORES)}"
+            f"{path}: online_store has the unknown type {type_name!r}",
+            hint=f"use one of: {', '.join(ONLINE_STORES)}",
         )
     return ONLINE_STORES[type_name]
 

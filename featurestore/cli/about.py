@@ -9,7 +9,7 @@ from featurestore.cli.output import table
 if TYPE_CHECKING:
     import polars as pl
 
-    from featurestore.operations.compare import Comparison
+    from featurestore.project import Comparison
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.quality.profile.assess import Assessment
     from featurestore.quality.profile.column_profile import ColumnProfile

@@ -1,96 +1,65 @@
-"""Rows given on the command line."""
+"""Rows written on the command line as ``name=value`` words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import polars as pl
 
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.definitions.feature_view import FeatureView
+
+TIMESTAMP = "%Y-%m-%dT%H:%M:%S%.f%#z"
 
 
 def row_of(values: Sequence[str], service: FeatureService) -> pl.DataFrame:
-    """Read ``name=value`` words as the one row that a service is asked for; raises as `values_of` does."""
+    """Read ``name=value`` words as one row of keys and request values of a service. Raises as `values_of` does."""
     return values_of(values, {**service.key_schema, **service.request_schema}, f"service {service.name!r}")
 
 
-def values_of(values: Sequence[str], wanted: Mapping[str, pl.DataType], whose: str) -> pl.DataFrame:
+def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: str) -> pl.DataFrame:
     """Read ``name=value`` words as one row.
 
     Parameters
     ----------
-    wanted
-        The columns it may have.
-    whose
-        Who needs them, for messages.
+    schema
+        The columns that the row may have, and their dtypes.
+    owner
+        What needs the values, for messages.
 
     Raises
     ------
     ContractError
-        If no such value is needed, or it cannot be read as the dtype that is.
+        If a word has no value, a column is unknown, or a value cannot be read as the dtype of its column.
     """
-    import polars as pl  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    if bare := [value for value in values if "=" not in value]:
-        raise ContractError(f"{bare[0]!r} says no value", hint=f"write {bare[0]}=...")
-    given = dict(value.partition("=")[::2] for value in values)
-    if unknown := [name for name in given if name not in wanted]:
-        raise ContractError(f"{whose} needs no {unknown[0]!r}", hint=f"it needs {', '.join(wanted)}")
-    frame = pl.DataFrame(
-        [{name: given.get(name) or None for name in given}], schema=dict.fromkeys(given, pl.String)
+    if bare := [word for word in words if "=" not in word]:
+        raise ContractError(f"{bare[0]!r} has no value", hint=f"write {bare[0]}=VALUE")
+    texts = dict(word.partition("=")[::2] for word in words)
+    if unknown := [name for name in texts if name not in schema]:
+        raise ContractError(f"{owner} has no column {unknown[0]!r}", hint=f"it has {', '.join(schema)}")
+    row = pl.DataFrame(
+        [{name: text or None for name, text in texts.items()}], dict.fromkeys(texts, pl.String)
     )
-    casts = []
-    for name, dtype in ((name, wanted[name]) for name in given):
-        parsed = pl.col(name)
-        if isinstance(dtype, pl.Datetime):
-            parsed = parsed.str.to_datetime(
-                "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
-            )
-        casts.append(parsed.cast(dtype, strict=False).alias(name))
-    result = frame.with_columns(casts)
-    for name, text in given.items():
+    result = row.with_columns(_cast(name, schema[name]) for name in texts)
+    for name, text in texts.items():
         if text and result[name].null_count():
-            raise ContractError(f"{name}={text!r} is not {wanted[name]}, as {whose} needs it")
+            raise ContractError(
+                f"{name}={text!r} is not {schema[name]}, which {owner} needs",
+                hint="write numbers like 12.5, timestamps like 2013-12-31T12:00:00Z, booleans like true",
+            )
     return result
 
 
-def rows_of(path: Path, view: FeatureView) -> pl.DataFrame:
-    """Read rows of a view from Parquet, CSV or JSON lines; what they hold is for the gate to judge.
+def _cast(name: str, dtype: pl.DataType) -> pl.Expr:
+    import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    Raises
-    ------
-    ContractError
-        If the file cannot be read, or holds what is no row of the view.
-    """
-    import msgspec  # noqa: PLC0415
-    import polars as pl  # noqa: PLC0415
-
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False)
-        if path.suffix in (".jsonl", ".ndjson"):
-            return _json_rows(msgspec.json.Decoder(dict).decode_lines(path.read_bytes()), path, view)
-    except (pl.exceptions.PolarsError, msgspec.DecodeError, OSError) as error:
-        raise ContractError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    raise ContractError(
-        f"{path}: of what kind it is is not known", hint="name it .parquet, .csv or .jsonl, for what it is"
-    )
-
-
-def _json_rows(lines: list[dict[str, Any]], path: Path, view: FeatureView) -> pl.DataFrame:
-    from featurestore.service.api.feast import pushed_rows  # noqa: PLC0415
-
-    if not lines:
-        raise ContractError(f"{path}: holds no rows")
-    names = {name: None for line in lines for name in line}
-    # Read as the server reads them.
-    return pushed_rows(view, {name: [line.get(name) for line in lines] for name in names})
+    text = pl.col(name)
+    if isinstance(dtype, pl.Datetime):
+        text = text.str.to_datetime(TIMESTAMP, time_unit="us", time_zone="UTC", strict=False)
+    return text.cast(dtype, strict=False).alias(name)

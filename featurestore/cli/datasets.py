@@ -1,4 +1,4 @@
-"""Commands that say what data are, and what is wrong with them."""
+"""Commands that describe datasets, and handle their bad rows."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output
 
 Dataset = Annotated[str, typer.Argument(help="A source, dataset, feature view or training set.")]
-Reference = Annotated[str, typer.Argument(help="A dataset, a former version as NAME@REVISION, or a file.")]
+Reference = Annotated[str, typer.Argument(help="A dataset, an earlier version as NAME@REVISION, or a file.")]
 
 
 def profile(name: Dataset, project: Folder = HERE, *, json: Json = False) -> None:
-    """Say what the values of a dataset are: missing, zero, distinct, quantiles, most frequent, correlated.
+    """Describe the values of a dataset: missing, zero, distinct, quantiles, most frequent, correlated.
 
-    It is computed as the dataset passes the gate, and versioned with it.
+    The profile is computed when the dataset passes the gate, and versioned with it.
 
     Example: `featurestore profile flights`
     """
-    from featurestore.cli.about import profile_text  # noqa: PLC0415
+    from featurestore.cli.about import profile_text  # noqa: PLC0415 - `--help` answers at once
 
-    found = opened_at(project).quality.profile(name)
-    Output(json).result(found, profile_text(found))
+    record = opened_at(project).quality.profile(name)
+    Output(json).result(record, profile_text(record))
 
 
 def suggest(
@@ -33,24 +33,18 @@ def suggest(
     project: Folder = HERE,
     *,
     name: Annotated[
-        str | None, typer.Option(help="Name of the class; by default that of the dataset.")
+        str | None, typer.Option(help="Name of the schema class; by default the name of the dataset.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write it to a file that is not there yet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the draft to this new file.")] = None,
 ) -> None:
-    """Draft a Pandera schema from data, each rule with how sure it is.
+    """Draft a Pandera schema from data; each rule has a confidence.
 
     Example: `featurestore suggest data/raw/flights.csv --name RawFlights`
     """
-    text = opened_at(project).quality.suggest(reference, name=name)
-    if out is None:
-        sys.stdout.write(text)
-        return
-    if out.exists():
-        raise typer.BadParameter(f"{out} is there already: a draft never replaces what a person wrote")
-    from featurestore.storage.files import write_text  # noqa: PLC0415
-
-    write_text(text, out)
-    Output().result(None, str(out))
+    if out is not None and out.exists():
+        raise typer.BadParameter(f"{out} exists already; a draft never replaces a file. Name a new file")
+    text = opened_at(project).quality.suggest(reference, name=name, out=out)
+    sys.stdout.write(text if out is None else f"{out}\n")
 
 
 def compare(
@@ -59,18 +53,18 @@ def compare(
     project: Folder = HERE,
     *,
     key: Annotated[
-        list[str] | None, typer.Option(help="Column that tells rows apart; may be repeated.")
+        list[str] | None, typer.Option(help="Column that identifies a row; may be repeated.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare two datasets or versions: schema changes and whom they break, values by key.
+    """Compare two datasets or versions: schema changes and whom they break, and values by key.
 
     Example: `featurestore compare raw_weather@HEAD~1 raw_weather`
     """
-    from featurestore.cli.about import comparison_text  # noqa: PLC0415
+    from featurestore.cli.about import comparison_text  # noqa: PLC0415 - `--help` answers at once
 
-    found = opened_at(project).quality.compare(before, after, key=tuple(key or ()))
-    Output(json).result(found, comparison_text(found))
+    comparison = opened_at(project).quality.compare(before, after, key=tuple(key or ()))
+    Output(json).result(comparison, comparison_text(comparison))
 
 
 def assess(
@@ -81,72 +75,70 @@ def assess(
     *,
     json: Json = False,
 ) -> None:
-    """Answer five questions about data: whether they are accessible, sizeable, usable, understandable, reliable.
+    """Answer whether data are accessible, sizeable, usable, understandable and reliable.
 
-    From facts and from what schemas declare; what is not known is no yes.
+    The answers follow from records and from schemas; an unknown fact never counts as a yes.
 
     Example: `featurestore assess raw_flights`
     """
-    from featurestore.cli.about import assessment_text  # noqa: PLC0415
+    from featurestore.cli.about import assessment_text  # noqa: PLC0415 - `--help` answers at once
 
     opened = opened_at(project)
-    wanted = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
-    found = [opened.quality.assess(name) for name in wanted]
-    unseen = [name for name in opened.catalog.nodes if not names and name not in wanted]
-    told = [assessment_text(one, all_facts=bool(names)) for one in found]
-    told += [f"{name}\n  not there: it never passed the gate" for name in unseen]
-    Output(json).result(found, "\n\n".join(told))
+    selected = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
+    assessments = [opened.quality.assess(name) for name in selected]
+    unseen = [name for name in opened.catalog.nodes if not names and name not in selected]
+    blocks = [assessment_text(assessment, all_facts=bool(names)) for assessment in assessments]
+    blocks += [f"{name}\n  not assessed: it never passed the gate" for name in unseen]
+    Output(json).result(assessments, "\n\n".join(blocks))
 
 
 def quarantine(
     name: Annotated[str, typer.Argument(help="A source, dataset or feature view.")],
     project: Folder = HERE,
     *,
-    out: Annotated[Path | None, typer.Option(help="Write them as CSV, to be mended.")] = None,
-    most: Annotated[int, typer.Option(help="Show at most so many rows.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Write the rows as CSV, to be corrected by hand.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 20,
     json: Json = False,
 ) -> None:
-    """List the rows that the last run set apart: file, row, every rule broken, and the values that broke it.
+    """List the rows in quarantine: file, row, every broken rule, and the values that break it.
 
     Example: `featurestore quarantine raw_weather`
+
+    Example: `featurestore quarantine raw_weather --out corrected.csv`
     """
-    from featurestore.cli.about import quarantine_text  # noqa: PLC0415
-    from featurestore.report.records import records_of  # noqa: PLC0415
+    from featurestore.cli.about import quarantine_text  # noqa: PLC0415 - `--help` answers at once
 
     opened = opened_at(project)
-    rows = opened.quality.quarantined(name)
+    rows = opened.quality.quarantine(name, out=out)
     if out is not None:
-        from featurestore.operations.mend import write_rows_to_correct  # noqa: PLC0415
-
-        write_rows_to_correct(rows, out)
-        told = f"{rows.height:,} rows in {out}; mend them, then run: featurestore resubmit {name} {out}"
-        Output(json).result({"rows": rows.height, "file": str(out)}, told)
+        text = f"{rows.height:,} rows in {out}; correct them, then run: featurestore resubmit {name} {out}"
+        Output(json).result({"rows": rows.height, "file": str(out)}, text)
         return
-    node = opened.catalog.node(name)
-    verdict = records_of(node, opened.layout, made_by=f"featurestore quarantine {name}").verdict
-    contract = node.contract
+    verdict = opened.quality.verdict(name, last_run=True)
+    contract = opened.catalog.node(name).contract
     personal = [c.name for c in contract.columns if c.personal and c.name in rows.columns]
-    shown = rows.drop(personal).head(most)
+    shown = rows.drop(personal).head(limit)
     Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height, verdict))
 
 
 def resubmit(
     name: Annotated[str, typer.Argument(help="A source.")],
     file: Annotated[
-        Path, typer.Argument(help="Mended rows, as `featurestore quarantine NAME --out FILE` wrote them.")
+        Path,
+        typer.Argument(help="The file that `featurestore quarantine NAME --out FILE` wrote, corrected."),
     ],
     project: Folder = HERE,
     *,
     json: Json = False,
 ) -> None:
-    """Let mended rows through the gate, in the place of those that they mend.
+    """Replace raw rows by corrected rows, and let all rows through the gate.
 
-    They are kept beside the definitions, in mended/NAME.csv: add that file to git, and to the pipeline with
-    `featurestore pipeline --write`.
+    The corrections are kept beside the definitions, in corrections/NAME.csv: add that file to git, and to the pipeline
+    with `featurestore pipeline --write`.
 
-    Example: `featurestore resubmit raw_weather mended.csv`
+    Example: `featurestore resubmit raw_weather corrected.csv`
     """
-    from featurestore.cli.text import verdict_text  # noqa: PLC0415
+    from featurestore.cli.text import verdict_text  # noqa: PLC0415 - `--help` answers at once
 
     verdict = opened_at(project).quality.resubmit(name, file)
     Output(json).result(verdict.record(), verdict_text([verdict]))

@@ -1,4 +1,4 @@
-"""What most commands are told: the project's folder, names, and whether a program reads the answer."""
+"""Options that many commands share: the project's folder, names, JSON output, dry runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from featurestore.project import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")]
 Folder = Annotated[
     Path, typer.Option("--project", "-p", help="The project's folder.", envvar="FEATURESTORE_PROJECT")
 ]
@@ -19,7 +20,7 @@ HERE = Path()
 
 
 def opened_at(folder: Path) -> Project:
-    """Open the project in a folder; what it needs is imported only now."""
-    from featurestore.project import open as open_project  # noqa: PLC0415
+    """Open the project in a folder. Heavy packages are imported only now."""
+    from featurestore.project import open as open_project  # noqa: PLC0415 - `--help` answers at once
 
     return open_project(folder)

@@ -1,4 +1,4 @@
-"""The one output port: text for people, JSON for programs, progress only where a person is watching."""
+"""Output of commands: text for people, JSON for programs, progress only on a terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Output:
-    """Where a command's result goes.
+    """Prints the result of a command.
 
     Attributes
     ----------
     json
-        True: one JSON document on standard output, nothing else.
+        True: print one JSON document on standard output, and nothing else.
     """
 
     json: bool = False
@@ -31,11 +31,11 @@ class Output:
 
     @contextmanager
     def progress(self, total: int, doing: str) -> Iterator[Callable[[str], None]]:
-        """Show progress over `total` steps on standard error, if that is a terminal; call it as each step starts."""
+        """Show progress over `total` steps on standard error, if it is a terminal. Call the result as each step starts."""
         if not sys.stderr.isatty():
             yield lambda _: None
             return
-        from rich.console import Console  # noqa: PLC0415 - only for people
+        from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
         from rich.progress import Progress  # noqa: PLC0415
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -51,11 +51,11 @@ class Output:
 
     @contextmanager
     def rows(self, doing: str) -> Iterator[Callable[[str, int, int], None]]:
-        """Show progress over rows, a bar for each name; call it with the name, the rows done, and of how many."""
+        """Show progress over rows, a bar for each name. Call the result with the name, the rows done, and the total."""
         if not sys.stderr.isatty():
             yield lambda *_: None
             return
-        from rich.console import Console  # noqa: PLC0415 - only for people
+        from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
         from rich.progress import Progress, TaskID  # noqa: PLC0415
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -70,7 +70,7 @@ class Output:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Set rows in columns, the first row being the head; a column of numbers stands right, any other left."""
+    """Align rows in columns; the first row is the head. Columns of numbers are right-aligned, all others left-aligned."""
     columns = []
     for head, *cells in zip(*rows, strict=True):
         width = max(map(len, (head, *cells)))

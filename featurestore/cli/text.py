@@ -1,4 +1,4 @@
-"""How results read on a terminal."""
+"""Text and JSON of results."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from typing import TYPE_CHECKING, Any
 from featurestore.cli.output import table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
-    from featurestore.operations.report import Summary
-    from featurestore.project import Project
+    from featurestore.project import Project, Summary
     from featurestore.quality.gate.verdict import Verdict
 
 
-def verdict_text(verdicts: list[Verdict], most: int = 5) -> str:
-    """Say what the gate decided, and at most so many broken rules of each dataset."""
+def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
+    """Show what the gate decided, and up to `limit` broken rules of each dataset."""
     rows = [("dataset", "verdict", "rows in", "passed", "quarantined")]
     rows += [
         (v.dataset, v.decision, f"{v.rows_in:,}", f"{v.rows_passed:,}", f"{v.rows_quarantined:,}")
         for v in verdicts
     ]
-    reasons = [f"{v.dataset}:\n{v.explain(most)}" for v in verdicts if v.rules]
+    reasons = [f"{v.dataset}:\n{v.explain(limit)}" for v in verdicts if v.rules]
     return "\n".join([table(rows), *reasons])
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
-    """Bring a looked-up vector into the form that is printed as JSON."""
-    from featurestore.timing.join import Status, status_column  # noqa: PLC0415
+    """Return a vector in the form that is printed as JSON."""
+    from featurestore.timing.join import Status, status_column  # noqa: PLC0415 - `--help` answers at once
 
     row = vector.row(0, named=True)
-    found = project.catalog.service(service)
+    definition = project.catalog.service(service)
     return {
         "service": service,
-        "entity": {name: row[name] for name in (*found.key_schema, *found.request_schema)},
+        "entity": {name: row[name] for name in (*definition.key_schema, *definition.request_schema)},
         "features": {
             name: {"value": row[name], "status": Status(row[status_column(name)]).name}
-            for name in found.feature_names
+            for name in definition.feature_names
         },
     }
 
 
 def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
-    """Show a looked-up vector, a feature a line."""
-    import polars.selectors as cs  # noqa: PLC0415
+    """Show a vector, one feature a line."""
+    import polars.selectors as cs  # noqa: PLC0415 - `--help` answers at once
 
     # Polars writes a Float32 by its shortest digits, Python only a Float64.
     shown = vector.with_columns(cs.float().cast(str)).row(0, named=True)
@@ -54,54 +55,57 @@ def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
     return f"{service} for {entity}\n{table(rows)}"
 
 
-def explained_record(found: dict[str, pl.DataFrame], most: int) -> dict[str, Any]:
-    """Bring an explanation into the form that is printed as JSON."""
+def explained_record(answers: dict[str, pl.DataFrame], limit: int) -> dict[str, Any]:
+    """Return an explanation in the form that is printed as JSON."""
     return {
-        view: {"counts": dict(rows["verdict"].value_counts().rows()), "rows": _nearest(rows, most).to_dicts()}
-        for view, rows in found.items()
+        view: {
+            "counts": dict(rows["verdict"].value_counts().rows()),
+            "rows": _nearest(rows, limit).to_dicts(),
+        }
+        for view, rows in answers.items()
     }
 
 
-def explained_text(found: dict[str, pl.DataFrame], most: int) -> str:
-    """Show what each stored row was at the moment asked; of many with one verdict, those nearest to the answer."""
-    import polars.selectors as cs  # noqa: PLC0415
+def explained_text(answers: dict[str, pl.DataFrame], limit: int) -> str:
+    """Show the verdict on each stored row; of many rows with one verdict, the rows nearest to the answer."""
+    import polars.selectors as cs  # noqa: PLC0415 - `--help` answers at once
 
     blocks = []
-    for view, rows in found.items():
+    for view, rows in answers.items():
         counts = rows.group_by("verdict", maintain_order=True).len().rows()
-        told = ", ".join(f"{count:,} {verdict}" for verdict, count in counts) or "no row of this key"
-        shown = _nearest(rows, most).with_columns(cs.float().cast(str))
+        summary = ", ".join(f"{count:,} {verdict}" for verdict, count in counts) or "no row of this key"
+        shown = _nearest(rows, limit).with_columns(cs.float().cast(str))
         lines = [tuple(shown.columns), *(tuple(map(str, row)) for row in shown.iter_rows())]
-        blocks.append(f"{view}: {told}" + (f"\n{table(lines)}" if shown.height else ""))
+        blocks.append(f"{view}: {summary}" + (f"\n{table(lines)}" if shown.height else ""))
     return "\n\n".join(blocks)
 
 
-def _nearest(rows: pl.DataFrame, most: int) -> pl.DataFrame:
-    import polars as pl  # noqa: PLC0415
+def _nearest(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
     place = pl.int_range(pl.len()).over("verdict")
     from_answer = (
         pl.when(pl.col("verdict") == "older").then(pl.len().over("verdict") - 1 - place).otherwise(place)
     )
-    return rows.filter(from_answer < most)
+    return rows.filter(from_answer < limit)
 
 
-def summary_text(project: Project, found: Summary) -> str:
-    """Say what a person wants to know of the last run."""
-    verdicts = [*found.sources, *found.datasets, *found.views]
-    lines = [verdict_text(verdicts, most=20), ""]
+def summary_text(project: Project, summary: Summary) -> str:
+    """Show what the last run of each step did."""
+    verdicts = [*summary.sources, *summary.datasets, *summary.views]
+    lines = [verdict_text(verdicts, limit=20), ""]
     lines.append(
-        f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(found.views)} views"
+        f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )
-    for t in found.training_sets:
+    for t in summary.training_sets:
         labels = ", ".join(f"{value} {count:,}" for value, count in t.labels.items())
         lines.append(
             f"training set {t.name}: {t.rows:,} rows x {len(t.columns)} columns, {t.label}: {labels}"
         )
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
-    for t in found.training_sets:
-        vector = project.online(project.example(t.service), t.service, statuses=True)
+    for t in summary.training_sets:
+        vector = project.get_online(project.example(t.service), t.service, statuses=True)
         lines += ["", vector_text(project, t.service, vector)]
-    lines += ["", f"parity: {found.audit.cells:,} cells compared, {found.audit.mismatches:,} mismatches"]
+    lines += ["", f"parity: {summary.audit.cells:,} cells compared, {summary.audit.mismatches:,} mismatches"]
     lines.append(f"report: {project.layout.report}")
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""One verb per file: what the commands do."""
+"""Operations: one verb a file. Each function takes the workspace first, and is a method of the project."""

@@ -1,6 +1,7 @@
-"""Register: Feast's registry rebuilt from the definitions, and our own record of what is applied.
+"""Apply: register the definitions with Feast, and record what is registered.
 
-Feast deletes what it no longer finds, online data included, without a word; so removals are asked for first.
+Feast deletes what is no longer defined, online data included, without asking: `apply` refuses removals unless they are
+allowed.
 """
 
 from __future__ import annotations
@@ -11,102 +12,137 @@ import msgspec
 
 from featurestore.definitions.digest import service_digest, view_digest
 from featurestore.errors import DefinitionError
-from featurestore.quality.change.schema_changes import (
-    ContractTerms,
-    SchemaChange,
-    contract_terms,
-    schema_changes,
-)
+from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, schema_changes
 from featurestore.storage.files import read_record, write_record
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
-    from featurestore.ports import Registry
     from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What is registered: digests of views and services by name, and what is promised of the views that services read."""
+    """What is registered.
+
+    Attributes
+    ----------
+    views, services
+        Digests by name.
+    promised
+        The schemas of the views that services read.
+    """
 
     views: dict[str, str]
     services: dict[str, str]
-    promised: dict[str, ContractTerms] = {}
+    contract_terms: dict[str, ContractTerms] = {}
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What an apply changes."""
+class BreakingChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a schema that breaks the feature services that read the view.
+
+    Attributes
+    ----------
+    readers
+        The feature services that read the view.
+    """
+
+    view: str
+    column: str
+    change: str
+    readers: tuple[str, ...]
+
+
+class ApplyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What `apply` changes in the registry.
+
+    Attributes
+    ----------
+    added, changed, removed
+        Views and services, such as ``"view last_order"``.
+    breaking
+        Changes of schemas that break the services that read them.
+    """
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    breaking: tuple[BreakingChange, ...]
+
+    def require_allowed(self, *, allow_removal: bool = False, allow_breaking: bool = False) -> None:
+        """Raise if the plan needs a permission that is not given.
+
+        Raises
+        ------
+        DefinitionError
+            If the plan has removals or breaking changes, and they are not allowed.
+        """
+        if self.breaking and not allow_breaking:
+            listing = "".join(
+                f"\n  {change.view}.{change.column}: {change.change} (read by {', '.join(change.readers)})"
+                for change in self.breaking
+            )
+            raise DefinitionError(
+                f"schemas that feature services depend on have changed in a way that breaks their readers:{listing}",
+                hint="give the feature a new name, or run: featurestore apply --allow-breaking",
+            )
+        if self.removed and not allow_removal:
+            raise DefinitionError(
+                f"no longer defined, and would be removed from the registry: {', '.join(self.removed)}",
+                hint="define them again, or run: featurestore apply --allow-removal",
+            )
 
 
-def changes(catalog: Catalog, layout: Layout) -> Changes:
-    """Compare the definitions with the record of what is applied."""
-    now = _names(_record_of(catalog))
-    before = _names(_recorded(layout))
-    return Changes(
+def plan_apply(workspace: Workspace) -> ApplyPlan:
+    """Compare the definitions with what is registered, without changing anything."""
+    applied = _applied(workspace.layout)
+    wanted = _wanted(workspace.catalog)
+    before = _digests(applied)
+    now = _digests(wanted)
+    return ApplyPlan(
         added=tuple(sorted(now.keys() - before.keys())),
         changed=tuple(sorted(name for name in now.keys() & before.keys() if now[name] != before[name])),
         removed=tuple(sorted(before.keys() - now.keys())),
+        breaking=_breaking(workspace.catalog, applied, wanted),
     )
 
 
-def breaking(catalog: Catalog, layout: Layout) -> dict[str, tuple[SchemaChange, ...]]:
-    """List, by view, what changed since the last apply in a way that breaks the services that read it."""
-    before, now = _recorded(layout).promised, _record_of(catalog).promised
-    found = {
-        view: tuple(
-            change for change in schema_changes(told.columns, now[view].columns) if change.breaks_readers
-        )
-        for view, told in before.items()
-        if view in now
-    }
-    return {view: told for view, told in found.items() if told}
+def apply(workspace: Workspace, *, allow_removal: bool = False, allow_breaking: bool = False) -> ApplyPlan:
+    """Register what the catalog defines; returns the plan that was executed.
 
-
-def apply(
-    catalog: Catalog,
-    layout: Layout,
-    registry: Registry,
-    *,
-    allow_removal: bool = False,
-    allow_breaking: bool = False,
-) -> Changes:
-    """Register what the catalog defines.
+    Parameters
+    ----------
+    allow_removal
+        True: also remove what is no longer defined.
+    allow_breaking
+        True: also change schemas in ways that break the services that read them.
 
     Raises
     ------
     DefinitionError
-        If that would remove something and `allow_removal` is not set, or would break a service that reads a view and
-        `allow_breaking` is not set; nothing is changed then.
+        If the plan has removals or breaking changes, and they are not allowed; nothing changes then.
     """
-    found = changes(catalog, layout)
-    if (broken := breaking(catalog, layout)) and not allow_breaking:
-        told = "".join(
-            f"\n  {view}.{change.column}: {change.description} (read by {', '.join(_readers(catalog, view))})"
-            for view, told in broken.items()
-            for change in told
-        )
-        raise DefinitionError(
-            f"schemas that feature services depend on have changed in a way that breaks their readers:{told}",
-            hint="give the feature a new name, or run: featurestore apply --allow-breaking",
-        )
-    if found.removed and not allow_removal:
-        raise DefinitionError(
-            f"no longer defined, and would be removed from the registry: {', '.join(found.removed)}",
-            hint="define them again, or run: featurestore apply --allow-removal",
-        )
-    registry.apply(catalog)
-    write_record(_record_of(catalog), layout.registry)
-    return found
+    plan = plan_apply(workspace)
+    plan.require_allowed(allow_removal=allow_removal, allow_breaking=allow_breaking)
+    workspace.registry.apply(workspace.catalog)
+    write_record(_wanted(workspace.catalog), workspace.layout.registry)
+    return plan
 
 
-def _record_of(catalog: Catalog) -> Applied:
+def _breaking(catalog: Catalog, applied: Applied, wanted: Applied) -> tuple[BreakingChange, ...]:
+    return tuple(
+        BreakingChange(view=view, column=change.column, change=change.description, readers=_readers(catalog, view))
+        for view, before in applied.contract_terms.items()
+        if view in wanted.contract_terms
+        for change in schema_changes(before.columns, wanted.contract_terms[view].columns)
+        if change.breaks_readers
+    )
+
+
+def _wanted(catalog: Catalog) -> Applied:
     return Applied(
         views={name: view_digest(view) for name, view in sorted(catalog.views.items())},
         services={name: service_digest(service) for name, service in sorted(catalog.services.items())},
-        promised={
+        contract_terms={
             name: contract_terms(view.contract)
             for name, view in sorted(catalog.views.items())
             if _readers(catalog, name)
@@ -114,19 +150,22 @@ def _record_of(catalog: Catalog) -> Applied:
     )
 
 
-def _readers(catalog: Catalog, view: str) -> list[str]:
-    return [
-        name for name, service in catalog.services.items() if any(s.view.name == view for s in service.reads)
-    ]
+def _readers(catalog: Catalog, view: str) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, service in catalog.services.items()
+        if any(selection.view.name == view for selection in service.reads)
+    )
 
 
-def _recorded(layout: Layout) -> Applied:
+def _applied(layout: Layout) -> Applied:
     if not layout.registry.exists():
         return Applied(views={}, services={})
     return read_record(layout.registry, Applied, made_by="featurestore apply")
 
 
-def _names(applied: Applied) -> dict[str, str]:
-    return {f"view {k}": v for k, v in applied.views.items()} | {
-        f"service {k}": v for k, v in applied.services.items()
+def _digests(applied: Applied) -> dict[str, str]:
+    return {
+        **{f"view {name}": digest for name, digest in applied.views.items()},
+        **{f"service {name}": digest for name, digest in applied.services.items()},
     }

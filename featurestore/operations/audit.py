@@ -1,4 +1,4 @@
-"""The parity audit: every cell of the online store against the historical join at the same moment."""
+"""Audit: compare every cell of the online store with the historical join at the same timestamp."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.operations.build import scan
-from featurestore.operations.get_online import online
+from featurestore.operations.get_online import read_online
+from featurestore.storage.datasets import scan_dataset
+from featurestore.storage.files import write_record
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
@@ -21,16 +22,16 @@ from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import FeatureView
-    from featurestore.ports import ComputeEngine, OnlineStore
-    from featurestore.storage.layout import Layout
+    from featurestore.ports import OnlineStore
+    from featurestore.workspace import Workspace
 
 MAX_SHOWN = 20
 SAMPLE_ROWS = 2_000
-BATCH_ROWS = 97  # not a divisor of the sample: on-demand features must not depend on how rows are batched
+BATCH_ROWS = 97  # not a divisor of the sample: on-demand features must not depend on the size of a batch
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +45,29 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """What was compared for one view or service."""
+    """What was compared for one view or service.
+
+    Attributes
+    ----------
+    as_of
+        The timestamp of both sides, in UTC.
+    """
 
     name: str
-    moment: datetime
+    as_of: datetime
     rows: int
     cells: int
     mismatches: int
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict of a parity audit. A cell is one feature of one key: its value and its status."""
+    """The result of a parity audit. A cell is one feature of one key: its value and its status.
+
+    Attributes
+    ----------
+    differences
+        The first cells that differ.
+    """
 
     cells: int
     mismatches: int
@@ -63,12 +76,12 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
 
     def require_parity(self) -> None:
-        """Raise if anything differs.
+        """Raise if a cell differs.
 
         Raises
         ------
         SkewError
-            Naming view, key, feature and both values of the first differing cells.
+            If a cell differs; the message names view, key, feature and both values of the first such cells.
         """
         if self.mismatches:
             shown = "\n".join(
@@ -77,52 +90,54 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
             )
             raise SkewError(
                 f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving\n{shown}",
-                hint="materialize again; if they still differ, the store or a view is broken",
+                hint="run: featurestore materialize; if cells still differ, the store or a view is broken",
             )
 
 
-def audit(
-    views: Iterable[FeatureView],
-    services: Iterable[tuple[FeatureService, pl.DataFrame]],
-    layout: Layout,
-    engine: ComputeEngine,
-    store: OnlineStore,
-) -> AuditRecord:
-    """Compare the online store with the historical join, cell by cell, values bit for bit and statuses.
+def audit(workspace: Workspace) -> AuditRecord:
+    """Compare the online store with the historical join, cell by cell: values bit for bit, and statuses.
 
-    Parameters
-    ----------
-    views
-        For each, every key of the store and every key known offline is compared, at the store's watermark.
-    services
-        Services and rows to ask them for; their vectors, on-demand features included, are compared too.
+    For each view, every key of the store and every key known offline is compared, at the store's watermark. For each
+    training set that is built, its service is asked for rows of it: vectors with on-demand features are compared too.
 
     Raises
     ------
     MissingDataError
         If a view is not built or not materialized.
     """
-    compared, vectors, differences = [], [], []
-    for view in views:
-        result, found = _audit_view(view, layout, engine, store)
-        compared.append(result)
-        differences += found
-    for service, rows in services:
-        result, found = _audit_service(service, rows, layout, engine, store)
-        vectors.append(result)
-        differences += found
-    every = [*compared, *vectors]
-    return AuditRecord(
-        cells=sum(part.cells for part in every),
-        mismatches=sum(part.mismatches for part in every),
-        views=tuple(compared),
-        services=tuple(vectors),
+    store = workspace.store()
+    differences: list[Difference] = []
+    views = []
+    for view in workspace.catalog.views.values():
+        compared, differing = _audit_view(workspace, view, store)
+        views.append(compared)
+        differences += differing
+    services = []
+    for service, rows in _samples(workspace):
+        compared, differing = _audit_service(workspace, service, rows, store)
+        services.append(compared)
+        differences += differing
+    record = AuditRecord(
+        cells=sum(part.cells for part in (*views, *services)),
+        mismatches=sum(part.mismatches for part in (*views, *services)),
+        views=tuple(views),
+        services=tuple(services),
         differences=tuple(differences[:MAX_SHOWN]),
     )
+    write_record(record, workspace.layout.audit)
+    return record
 
 
-def watermark(view: FeatureView, store: OnlineStore) -> datetime:
-    """Return the moment at which the online store stands for a view."""
+def _samples(workspace: Workspace) -> list[tuple[FeatureService, pl.DataFrame]]:
+    layout = workspace.layout
+    return [
+        (training.service, pl.read_parquet(layout.training(training.name)).tail(SAMPLE_ROWS))
+        for training in workspace.catalog.training_sets.values()
+        if layout.training(training.name).exists()
+    ]
+
+
+def _watermark(view: FeatureView, store: OnlineStore) -> datetime:
     state = store.state(view.name)
     if state is None:
         raise MissingDataError(
@@ -132,70 +147,75 @@ def watermark(view: FeatureView, store: OnlineStore) -> datetime:
 
 
 def _audit_view(
-    view: FeatureView, layout: Layout, engine: ComputeEngine, store: OnlineStore
+    workspace: Workspace, view: FeatureView, store: OnlineStore
 ) -> tuple[Compared, list[Difference]]:
-    moment = watermark(view, store)
-    check_state(view, store.state(view.name), moment)
+    as_of = _watermark(view, store)
+    check_state(view, store.state(view.name), as_of)
     held = list(store.scan(view.name))
     pairs = [pair for pair in held if not is_tombstone(pair[1])]
     deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
-    instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
+    timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
     stored = keys.hstack(
         read_at(
             decode_rows([row for _, row in pairs], view.feature_schema).lazy(),
             features=view.feature_names,
             timing=view.timing,
-            as_of=instant,
+            as_of=timestamp,
         ).collect()
     )
-    everyone = pl.concat([keys, scan(view, layout).select(view.keys).collect()]).unique().sort(view.keys)
-    # What was deleted online is not served; that nothing is, the store's own suite shows.
-    everyone = everyone.join(deleted, on=list(view.keys), how="anti", maintain_order="left")
-    asked = everyone.with_columns(instant.alias(EVENT_TIMESTAMP))
-    expected = engine.historical(asked, [rows_of(view[view.feature_names], layout)])
+    offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
+    # Deleted keys are not served; the suite of the store proves that.
+    all_keys = (
+        pl.concat([keys, offline_keys])
+        .unique()
+        .sort(view.keys)
+        .join(deleted, on=list(view.keys), how="anti", maintain_order="left")
+    )
+    entity_rows = all_keys.with_columns(timestamp.alias(EVENT_TIMESTAMP))
+    views = [rows_of(view[view.feature_names], workspace.layout)]
+    offline = workspace.engine.historical(entity_rows, views)
     absent = pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8)
-    served = everyone.join(stored, on=list(view.keys), how="left", maintain_order="left").with_columns(
+    served = all_keys.join(stored, on=list(view.keys), how="left", maintain_order="left").with_columns(
         pl.col(status_column(name)).fill_null(absent) for name in view.feature_names
     )
-    return compare(view.name, view.keys, view.feature_names, offline=expected, served=served, moment=moment)
+    return compare_cells(
+        view.name, view.keys, view.feature_names, offline=offline, served=served, as_of=as_of
+    )
 
 
 def _audit_service(
-    service: FeatureService, rows: pl.DataFrame, layout: Layout, engine: ComputeEngine, store: OnlineStore
+    workspace: Workspace, service: FeatureService, rows: pl.DataFrame, store: OnlineStore
 ) -> tuple[Compared, list[Difference]]:
-    moment = max(watermark(selection.view, store) for selection in service.reads)
-    asked = rows.tail(SAMPLE_ROWS).select(*service.key_schema, *service.request_schema)
+    as_of = max(_watermark(selection.view, store) for selection in service.reads)
+    entity_rows = rows.select(*service.key_schema, *service.request_schema)
     offline = historical(
-        asked.with_columns(pl.lit(moment, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
+        entity_rows.with_columns(pl.lit(as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
         service,
-        [rows_of(selection, layout) for selection in service.reads],
-        engine,
+        workspace.rows_of(service),
+        workspace.engine,
         statuses=True,
     )
     served = pl.concat(
-        online(batch, service, store, moment=moment, statuses=True) for batch in asked.iter_slices(BATCH_ROWS)
+        read_online(batch, service, store, as_of=as_of, statuses=True)
+        for batch in entity_rows.iter_slices(BATCH_ROWS)
     )
-    return compare(
-        service.name,
-        tuple(service.key_schema),
-        service.feature_names,
-        offline=offline,
-        served=served,
-        moment=moment,
+    keys = tuple(service.key_schema)
+    return compare_cells(
+        service.name, keys, service.feature_names, offline=offline, served=served, as_of=as_of
     )
 
 
-def compare(
+def compare_cells(
     name: str,
     keys: Sequence[str],
     features: Sequence[str],
     *,
     offline: pl.DataFrame,
     served: pl.DataFrame,
-    moment: datetime,
+    as_of: datetime,
 ) -> tuple[Compared, list[Difference]]:
-    """Compare vectors and their statuses, offline and as served, row by row; some differences are shown."""
+    """Compare vectors and their statuses row by row: those of the historical join with those that were served."""
     mismatches = 0
     differences: list[Difference] = []
     for feature in features:
@@ -215,13 +235,12 @@ def compare(
             for i in differs.arg_true().head(MAX_SHOWN - len(differences))
         )
     cells = offline.height * len(features)
-    return Compared(
-        name=name, moment=moment, rows=offline.height, cells=cells, mismatches=mismatches
-    ), differences
+    compared = Compared(name=name, as_of=as_of, rows=offline.height, cells=cells, mismatches=mismatches)
+    return compared, differences
 
 
 def _bits(values: pl.Series) -> pl.Series:
-    # Floats are compared as bits: equality calls 0.0 and -0.0 the same.
+    # Floats are compared as bits: 0.0 == -0.0, but their bits differ.
     if isinstance(values.dtype, pl.Float32):
         return values.reinterpret(dtype=pl.UInt32)
     if isinstance(values.dtype, pl.Float64):

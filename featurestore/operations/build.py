@@ -1,4 +1,4 @@
-"""Build datasets and feature views: run the function, let the result through the gate, keep it as Parquet."""
+"""Build: run the function of a dataset or feature view, let the result through the gate, keep it as Parquet."""
 
 from __future__ import annotations
 
@@ -6,77 +6,45 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
-from featurestore.operations.validate import settle
+from featurestore.errors import DefinitionError
+from featurestore.operations.context import validation_context
+from featurestore.operations.outcome import record_outcome
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.quality.profile.documentation import require_documentation
-from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
-from featurestore.storage.files import scan_parquet
-from featurestore.storage.views import scan_view
+from featurestore.storage.datasets import scan_dataset
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import polars as pl
-
-    from featurestore.definitions.catalog import Catalog, Derived, Node
-    from featurestore.ports import ComputeEngine
     from featurestore.quality.gate.verdict import Verdict
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
-def path_of(node: Node, layout: Layout) -> Path:
-    """Say where a dataset's rows lie."""
-    return layout.features(node.name) if isinstance(node, FeatureView) else layout.dataset(node.name)
+def build(workspace: Workspace, name: str) -> Verdict:
+    """Build a dataset or feature view from datasets that are built already.
 
-
-def made_by(node: Node) -> str:
-    """Name the command that makes a dataset."""
-    return f"featurestore {'validate' if isinstance(node, Source) else 'build'} {node.name}"
-
-
-def scan(node: Node, layout: Layout) -> pl.LazyFrame:
-    """Scan a dataset's rows.
-
-    Raises
-    ------
-    MissingDataError
-        If it is not built yet.
-    """
-    if isinstance(node, FeatureView):
-        return scan_view(node, layout)
-    return scan_parquet(path_of(node, layout), made_by=made_by(node))
-
-
-def build(
-    derived: Derived,
-    catalog: Catalog,
-    layout: Layout,
-    engine: ComputeEngine,
-    context: ValidationContext = NO_CONTEXT,
-) -> Verdict:
-    """Build one dataset or feature view from datasets already in place.
-
-    The rows of a feature view are kept sorted by key, event and created timestamp, exact duplicates once; those of
-    a dataset by what its schema declares unique (else in the order that its function gives), so that equal inputs
-    give equal files.
+    The rows of a feature view are sorted by key, event and created timestamp; exact duplicates are removed. The rows of
+    a dataset are sorted by the columns that its schema declares unique; without such columns they keep the order that the
+    function returns. Equal inputs give equal files.
 
     Raises
     ------
     MissingDataError
         If an input is not built yet.
     ContractError
-        If the result is refused; the last good rows stay as they were.
+        If the result is refused; the rows in place do not change.
     DefinitionError
-        If the function fails, or a column does not say what it means or in what unit it is.
+        If `name` is a source, the function fails, or a column has no description or no unit.
     """
-    require_documentation(derived.contract, derived.name)
-    rows = engine.transform(derived, [scan(node, layout) for node in catalog.inputs(derived)])
-    if isinstance(derived, FeatureView):
-        inspection = inspect_view(derived, rows.lazy(), context)
+    node = workspace.catalog.node(name)
+    if isinstance(node, Source):
+        raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
+    require_documentation(node.contract, name)
+    context = validation_context(workspace, name)
+    inputs = [scan_dataset(needed, workspace.layout) for needed in workspace.catalog.inputs(node)]
+    rows = workspace.engine.transform(node, inputs)
+    if isinstance(node, FeatureView):
+        inspection = inspect_view(node, rows.lazy(), context)
     else:
-        key = derived.contract.key
-        inspection = inspect(
-            rows.sort(key) if key else rows, derived.contract, dataset=derived.name, context=context
-        )
-    return settle(inspection, derived.contract, layout, derived.name, path_of(derived, layout))
+        key = node.contract.key
+        inspection = inspect(rows.sort(key) if key else rows, node.contract, dataset=name, context=context)
+    return record_outcome(inspection, node, workspace.layout)

@@ -1,4 +1,4 @@
-"""Check the definitions without data: run every function on empty frames of its input schemas."""
+"""Check: run every function on empty frames of its input schemas, without data."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
-    from featurestore.definitions.catalog import Catalog, Definition
+    from featurestore.definitions.catalog import Definition
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.signature import Transformation
+    from featurestore.workspace import Workspace
 
 
-def check(catalog: Catalog) -> int:
-    """Type-check the whole graph; returns how many definitions were checked.
+def check(workspace: Workspace) -> int:
+    """Type-check all definitions; returns how many definitions were checked.
 
     Raises
     ------
     DefinitionError
-        If a function fails on empty frames, gives other columns or dtypes than its schema, or a check, an expectation
-        or a bound of a schema means nothing.
+        If a function fails on empty frames, returns other columns or dtypes than its schema declares, or a schema has a
+        check, an expectation or a threshold that cannot be evaluated.
     """
+    catalog = workspace.catalog
     count = 0
     for node in (*catalog.nodes.values(), *catalog.training_sets.values()):
         check_expectations(node.contract, lambda name: catalog.node(name).contract.empty())

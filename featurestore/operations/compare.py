@@ -1,4 +1,4 @@
-"""Compare two versions of a dataset, or two datasets: what is promised, values by key, distributions."""
+"""Compare: how two datasets, or two versions of one, differ in schema, values by key, and distributions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.operations.drift import drift_between
+from featurestore.operations.locate import located
 from featurestore.quality.change.drift import ColumnDrift
 from featurestore.quality.change.schema_changes import SchemaChange, schema_changes
 from featurestore.quality.change.value_changes import ValueChanges, value_changes
 
 if TYPE_CHECKING:
-    from featurestore.operations.locate import Located
+    from featurestore.workspace import Workspace
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,12 +21,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    before, after
+        The references that were compared.
+    rows
+        Row counts, before and after.
     schema
-        Changes of what is promised; of files without a contract, of their dtypes.
+        Changes of the schema; of files without a contract, changes of dtypes.
     values
-        Changes of rows; None where there is no key to tell rows apart.
+        Changes of rows; None if no key identifies rows.
     drifted
-        Columns whose distribution has changed.
+        Columns whose distribution changed.
     """
 
     before: str
@@ -36,25 +41,34 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     drifted: tuple[ColumnDrift, ...]
 
 
-def compare(
-    before: Located, after: Located, *, names: tuple[str, str], key: tuple[str, ...] = ()
-) -> Comparison:
-    """Compare two datasets.
+def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ...] = ()) -> Comparison:
+    """Compare two datasets, two versions of one (``flights@HEAD~1``), or files.
 
     Parameters
     ----------
+    before, after
+        References as for `featurestore.operations.locate.located`.
     key
-        Columns that tell rows apart; by default those that the later contract says are unique.
+        Columns that identify a row; by default the columns that the schema of `after` declares unique.
+
+    Raises
+    ------
+    MissingDataError
+        If the data do not exist.
+    UnknownNameError
+        If a reference is neither a file nor a dataset.
     """
-    by = key or after.promised.key
-    shared = all(name in frame.collect_schema() for name in by for frame in (before.rows, after.rows))
-    contracts = [side.contract for side in (before, after) if side.contract is not None]
-    personal = {column.name for contract in contracts for column in contract.columns if column.personal}
-    return Comparison(
-        before=names[0],
-        after=names[1],
-        rows=(before.profile.rows, after.profile.rows),
-        schema=schema_changes(before.promised.columns, after.promised.columns),
-        values=value_changes(before.rows, after.rows, by, personal) if by and shared else None,
-        drifted=tuple(c for c in drift_between(before, after).columns if c.severity != "none"),
-    )
+    with located(workspace, before, after) as sides:
+        old, new = sides
+        by = key or new.contract_terms.key
+        has_key = all(name in side.rows.collect_schema() for name in by for side in sides)
+        contracts = [side.contract for side in sides if side.contract is not None]
+        personal = {column.name for contract in contracts for column in contract.columns if column.personal}
+        return Comparison(
+            before=before,
+            after=after,
+            rows=(old.profile.rows, new.profile.rows),
+            schema=schema_changes(old.contract_terms.columns, new.contract_terms.columns),
+            values=value_changes(old.rows, new.rows, by, personal) if by and has_key else None,
+            drifted=tuple(c for c in drift_between(old, new).columns if c.severity != "none"),
+        )

@@ -1,4 +1,4 @@
-"""Drift between two datasets, or between the last days of one and those before; as a whole, and slice by slice."""
+"""Drift: how far distributions moved between two datasets, or between the last days of one and the days before."""
 
 from __future__ import annotations
 
@@ -10,74 +10,107 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, UnknownNameError
+from featurestore.operations.locate import Located, located
+from featurestore.quality.change import drift as change
 from featurestore.quality.change.binning import MISSING
-from featurestore.quality.change.drift import Drift, drift, max_severity
+from featurestore.quality.change.drift import Drift, max_severity
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
-    from featurestore.operations.locate import Located
+    from featurestore.workspace import Workspace
 
 MAX_SLICES = 100
 _SLICE = "__slice__"
 
 
-def drift_between(before: Located, after: Located, *, by: str | None = None) -> Drift:
-    """Compare two datasets; a file is read as the other's contract says.
+def drift(
+    workspace: Workspace,
+    before: str,
+    after: str | None = None,
+    *,
+    days: int | None = None,
+    at: str | None = None,
+    by: str | None = None,
+) -> Drift:
+    """Measure how far the distribution of each column moved.
 
     Parameters
     ----------
+    before, after
+        A dataset or training set; an earlier version (``flights@HEAD~1``); ``served:SERVICE``, the logged answers of a
+        service; or a Parquet or CSV file.
+    days
+        Without `after`: compare the last days of `before` with all earlier rows.
+    at
+        The column of timestamps for `days`; by default ``event_timestamp``, or the only such column.
     by
-        Also compare, for each value of this column, the rows that have it.
+        Also compare the rows of each value of this column.
 
     Raises
     ------
     ContractError
-        If the column by which to slice is personal, or has too many values.
+        If neither or both of `after` and `days` are given, the timestamps are ambiguous, or the column to slice by is
+        personal or has too many values.
+    MissingDataError
+        If the data do not exist.
     UnknownNameError
-        If a side lacks it.
+        If a dataset or column does not exist.
     """
-    contract, sides = before.contract or after.contract, (before, after)
+    if (after is None) == (days is None) or (at is not None and days is None):
+        raise ContractError(
+            f"{before}: the data to compare with are missing or ambiguous",
+            hint="name a second dataset, or say how many of the last days (`days`); `at` goes with `days`",
+        )
+    if days is not None:
+        with located(workspace, before) as (data,):
+            return _drift_within(data, days, at=at, by=by)
+    with located(workspace, before, str(after)) as (old, new):
+        return drift_between(old, new, by=by)
+
+
+def drift_between(before: Located, after: Located, *, by: str | None = None) -> Drift:
+    """Compare two datasets; a file is read with the contract of the other side. Parameters as of `drift`."""
+    contract = before.contract or after.contract
+    sides = (before, after)
     names = (before.name, after.name)
     if by is None and all(side.contract is not None or contract is None for side in sides):
-        return _named(drift(before.profile, after.profile, contract.columns if contract else ()), names)
+        columns = contract.columns if contract else ()
+        result = change.drift(before.profile, after.profile, columns)
+        return msgspec.structs.replace(result, before=names[0], after=names[1])
     rows = [
-        s.rows if s.raw is None or contract is None else cast_known_columns(s.raw, contract) for s in sides
+        side.rows if side.raw is None or contract is None else cast_known_columns(side.raw, contract)
+        for side in sides
     ]
     return _compared(rows[0], rows[1], contract, names, by)
 
 
-def drift_within(found: Located, days: int, *, at: str | None = None, by: str | None = None) -> Drift:
-    """Compare the last days of a dataset with all before; rows without a moment are left out.
-
-    Parameters
-    ----------
-    at
-        The column that says when; by default ``event_timestamp``, or the only one of moments.
-    by
-        As of `drift_between`.
-    """
-    moment = at or _moment(found)
-    newest = found.rows.select(_column(found.rows, moment, found.name).max()).collect().item()
+def _drift_within(data: Located, days: int, *, at: str | None, by: str | None) -> Drift:
+    """Compare the last days of a dataset with all earlier rows; rows without a timestamp are left out."""
+    timestamp = at or _timestamp_column(data)
+    newest = data.rows.select(_column(data.rows, timestamp, data.name).max()).collect().item()
     if newest is None:
-        raise ContractError(f"{found.name}: {moment!r} says no moment, so there are no last days")
-    last = newest - timedelta(days=days)
-    names = (f"{found.name} until {last}", f"{found.name}, the last {days} days")
-    rows = [found.rows.filter(part) for part in (pl.col(moment) <= last, pl.col(moment) > last)]
-    return _compared(rows[0], rows[1], found.contract, names, by)
+        raise ContractError(
+            f"{data.name}: column {timestamp!r} has no values, so there are no last days to compare",
+            hint="name another column of timestamps with `at`",
+        )
+    start = newest - timedelta(days=days)
+    names = (f"{data.name} until {start}", f"{data.name}, the last {days:,} days")
+    rows = [data.rows.filter(part) for part in (pl.col(timestamp) <= start, pl.col(timestamp) > start)]
+    return _compared(rows[0], rows[1], data.contract, names, by)
 
 
-def _moment(found: Located) -> str:
-    schema = found.rows.collect_schema()
-    moments = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime | pl.Date)]
-    if EVENT_TIMESTAMP in moments:
+def _timestamp_column(data: Located) -> str:
+    schema = data.rows.collect_schema()
+    candidates = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime | pl.Date)]
+    if EVENT_TIMESTAMP in candidates:
         return EVENT_TIMESTAMP
-    if len(moments) != 1:
-        listing = f"name one of {', '.join(moments)}" if moments else "it has no column of moments"
-        raise ContractError(f"{found.name}: which column says when is not known", hint=listing)
-    return moments[0]
+    if len(candidates) != 1:
+        hint = f"name one of {', '.join(candidates)}" if candidates else "it has no column of timestamps"
+        raise ContractError(f"{data.name}: the column of timestamps is ambiguous", hint=hint)
+    return candidates[0]
 
 
 def _column(rows: pl.LazyFrame, column: str, name: str) -> pl.Expr:
@@ -93,48 +126,49 @@ def _compared(
     names: tuple[str, str],
     by: str | None,
 ) -> Drift:
-    # The schema's segments are counted of the whole dataset; here a side may lack their columns.
+    # The schema's segments are counted of the whole dataset; a side may lack their columns.
     contract = None if contract is None else replace(contract, metadata={})
     declared = contract.columns if contract else ()
+    sides = (before, after)
     if by is None:
-        sides = [
-            profile(r, dataset=n, contract=contract) for r, n in zip((before, after), names, strict=True)
-        ]
-        return drift(sides[0], sides[1], declared)
-    (one, ones), (other, others) = (
-        _slices(r, n, by, contract) for r, n in zip((before, after), names, strict=True)
+        old, new = (
+            profile(rows, dataset=name, contract=contract) for rows, name in zip(sides, names, strict=True)
+        )
+        return change.drift(old, new, declared)
+    (old, old_slices), (new, new_slices) = (
+        _slices(rows, name, by, contract) for rows, name in zip(sides, names, strict=True)
     )
-    nothing = [profile(rows.head(0), dataset=by, contract=contract) for rows in (before, after)]
-    found = {
-        value: drift(ones.get(value, nothing[0]), others.get(value, nothing[1]), declared)
-        for value in sorted({*ones, *others})
+    no_old, no_new = (profile(rows.head(0), dataset=by, contract=contract) for rows in sides)
+    slices = {
+        value: change.drift(old_slices.get(value, no_old), new_slices.get(value, no_new), declared)
+        for value in sorted({*old_slices, *new_slices})
     }
-    whole = drift(one, other, declared)
-    severity = max_severity([whole.severity, *(part.severity for part in found.values())])
-    return msgspec.structs.replace(whole, severity=severity, by=by, slices=found)
+    total = change.drift(old, new, declared)
+    severity = max_severity([total.severity, *(part.severity for part in slices.values())])
+    return msgspec.structs.replace(total, severity=severity, by=by, slices=slices)
 
 
 def _slices(
     rows: pl.LazyFrame, name: str, by: str, contract: Contract | None
 ) -> tuple[Profile, dict[str, Profile]]:
-    """Profile the rows of each value of a column, and all of them, in one pass."""
+    """Profile the rows of each value of a column, and all rows, in one pass."""
     if contract is not None and by in contract and contract[by].personal:
-        raise ContractError(f"{name}: {by!r} is personal, so its values cannot name slices")
-    wanted = _column(rows, by, name).cast(pl.String).fill_null(MISSING).alias(_SLICE)
-    found: dict[str, Profile] = {}
-    whole = profile(rows.head(0), dataset=name, contract=contract)
-    for batch in rows.with_columns(wanted).collect_batches(chunk_size=ROWS_AT_ONCE):
+        raise ContractError(
+            f"{name}: column {by!r} is personal; its values cannot name slices",
+            hint="slice by a column that is not personal",
+        )
+    value_of = _column(rows, by, name).cast(pl.String).fill_null(MISSING).alias(_SLICE)
+    slices: dict[str, Profile] = {}
+    total = profile(rows.head(0), dataset=name, contract=contract)
+    for batch in rows.with_columns(value_of).collect_batches(chunk_size=ROWS_AT_ONCE):
         for (value,), part in batch.partition_by(_SLICE, as_dict=True, include_key=False).items():
-            made = profile(part, dataset=f"{by} {value}", contract=contract)
-            found[str(value)] = found[str(value)] + made if value in found else made
-            whole = whole + made
-            if len(found) > MAX_SLICES:
+            part_profile = profile(part, dataset=f"{by} {value}", contract=contract)
+            key = str(value)
+            slices[key] = slices[key] + part_profile if key in slices else part_profile
+            total = total + part_profile
+            if len(slices) > MAX_SLICES:
                 raise ContractError(
-                    f"{name}: {by!r} has more than {MAX_SLICES} values, too many to compare each",
-                    hint="slice by a column of fewer values",
+                    f"{name}: column {by!r} has more than {MAX_SLICES:,} values; at most {MAX_SLICES:,} can be compared",
+                    hint="slice by a column with fewer values",
                 )
-    return whole, found
-
-
-def _named(found: Drift, names: tuple[str, str]) -> Drift:
-    return msgspec.structs.replace(found, before=names[0], after=names[1])
+    return total, slices

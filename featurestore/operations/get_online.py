@@ -1,11 +1,12 @@
-"""Online lookup: this entity, now, the same features."""
+"""Get online: look up the features of entities in the online store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.adapters.entity_rows import rows_given
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.timing.join import STATUS_SUFFIX, read_at
 from featurestore.values.codec import decode_rows, encode_keys
@@ -16,36 +17,40 @@ from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import OnlineStore, ViewState
+    from featurestore.workspace import Workspace
 
 
-def online(
-    entity_rows: pl.DataFrame,
-    service: FeatureService,
-    store: OnlineStore,
+def get_online(
+    workspace: Workspace,
+    entity_rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]],
+    features: str | Sequence[str] | FeatureService,
     *,
-    moment: datetime,
+    as_of: datetime | str | None = None,
     statuses: bool = False,
 ) -> pl.DataFrame:
-    """Look up a service's vector for each entity row.
+    """Look up features for entity rows.
 
     Parameters
     ----------
     entity_rows
-        Entity keys and the request values of on-demand views.
-    moment
-        The moment of reading, in UTC: it decides what is expired. Not before the store's watermark.
+        Entity keys and the request values of on-demand views: a frame, or a list of dictionaries.
+    features
+        A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
+    as_of
+        The timestamp of reading, with a time zone: it decides which values are expired. None: the current time.
     statuses
         True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
 
     Returns
     -------
     pl.DataFrame
-        One row for each entity row, in the order given: its columns, then the features in the service's order.
+        One row for each entity row, in the same order: its columns, then the features in the service's order.
 
     Raises
     ------
@@ -54,15 +59,44 @@ def online(
     MissingDataError
         If a view is not materialized.
     SkewError
-        If the store was written by another definition, or is ahead of `moment`.
+        If the store was written by another definition, or `as_of` is before the store's watermark.
+    """
+    service = workspace.service(features)
+    rows = rows_given(entity_rows, service.name)
+    return read_online(rows, service, workspace.store(), as_of=workspace.timestamp(as_of), statuses=statuses)
+
+
+def read_online(
+    entity_rows: pl.DataFrame,
+    service: FeatureService,
+    store: OnlineStore,
+    *,
+    as_of: datetime,
+    statuses: bool = False,
+) -> pl.DataFrame:
+    """Look up a service's vector for each entity row. Errors as of `get_online`.
+
+    Parameters
+    ----------
+    entity_rows
+        Entity keys and the request values of on-demand views.
+    as_of
+        The timestamp of reading, in UTC: it decides which values are expired. Not before the store's watermark.
+    statuses
+        True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row for each entity row, in the same order: its columns, then the features in the service's order.
     """
     rows = entity_rows_of(entity_rows, service, with_timestamp=False)
     RequestGate(service).check_frame(rows)
     reads = service.reads
-    found = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
+    answers = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
     parts = [
-        _read(selection, state, stored, moment)
-        for selection, (state, stored) in zip(reads, found, strict=True)
+        _read(selection, state, stored, as_of)
+        for selection, (state, stored) in zip(reads, answers, strict=True)
     ]
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
     result = pl.concat([rows, complete(rows, read, service)], how="horizontal")
@@ -70,15 +104,15 @@ def online(
 
 
 def _read(
-    selection: Selection, state: ViewState | None, stored: list[bytes | None], moment: datetime
+    selection: Selection, state: ViewState | None, stored: list[bytes | None], as_of: datetime
 ) -> pl.DataFrame:
     view = selection.view
-    check_state(view, state, moment)
+    check_state(view, state, as_of)
     decoded = decode_rows(stored, view.feature_schema)
     read = read_at(
         decoded.lazy(),
         features=selection.features,
         timing=view.timing,
-        as_of=pl.lit(moment, dtype=UTC_MICROSECONDS),
+        as_of=pl.lit(as_of, dtype=UTC_MICROSECONDS),
     )
     return as_requested(read.collect(), selection)

@@ -1,4 +1,4 @@
-"""A new project: the files that every project needs, and nothing of what only its owner knows."""
+"""Init: write the files of an empty project."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ f[!e]*.py
     ".dvcignore": "__pycache__\n",
     ".gitignore": "__pycache__/\n/data/\n",
 }
-# Files that other tools make too: left as they are where they stand.
+# Files that other tools write too: an existing file is kept.
 SHARED = {".dvcignore", ".gitignore", "schemas/__init__.py", "feature_repo/__init__.py"}
 
 
 def init(root: Path) -> tuple[Path, ...]:
-    """Write the files of an empty project; returns those written.
+    """Write the files of an empty project; returns the paths of the files that were written.
 
     Raises
     ------
@@ -69,10 +69,13 @@ def init(root: Path) -> tuple[Path, ...]:
     if "[tool.featurestore]" in table:
         taken.append("pyproject.toml: [tool.featurestore]")
     if taken:
-        raise ConfigError(f"{root.resolve()} holds a project already: {', '.join(taken)}")
+        raise ConfigError(
+            f"{root.resolve()} holds a project already: {', '.join(taken)}",
+            hint="name another folder: featurestore init FOLDER",
+        )
     contents = {name: text for name, text in FILES.items() if not (root / name).exists()}
     contents["pyproject.toml"] = f"{table.rstrip()}\n\n{TABLE}".lstrip()
-    # Feast takes letters, digits and underscores.
+    # Feast allows letters, digits and underscores.
     name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_") or "features"
     for path, text in contents.items():
         write_text(text.replace("{name}", name), root / path)

@@ -1,30 +1,31 @@
-"""Find data by what a person calls them: a dataset, a former version of one, a training set, what was served, a file."""
+"""Locate data by a reference: a dataset, an earlier version of it, a training set, served vectors, or a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.errors import MissingDataError, UnknownNameError
-from featurestore.operations.build import made_by, path_of
-from featurestore.operations.replay import logged
+from featurestore.operations.replay import served_rows
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
+from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
-    from featurestore.definitions.catalog import Catalog
+    from collections.abc import Callable, Iterator
+
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
-Fetch: TypeAlias = Callable[[Path, str, Path], Path]
 SERVED = "served:"
 FILES = (".parquet", ".csv")
 
@@ -36,78 +37,112 @@ class Located:
     Attributes
     ----------
     name
-        What a person calls them.
+        The reference.
+    rows
+        The rows.
+    promised
+        The schema under which the rows passed the gate; of a file, its dtypes.
     contract
-        What the definitions promise of them now; None for files.
-    read
-        Reads or makes their profile.
+        The contract in the current definitions; None for files.
+    read_profile
+        Reads or computes the profile.
     raw
-        The rows of a file before the dtypes of text were guessed.
+        The rows of a file before dtypes are guessed from text; None for datasets.
     """
 
     name: str
     rows: pl.LazyFrame
-    promised: ContractTerms
+    contract_terms: ContractTerms
     contract: Contract | None
-    read: Callable[[], Profile]
+    read_profile: Callable[[], Profile]
     raw: pl.LazyFrame | None = None
 
     @cached_property
     def profile(self) -> Profile:
-        """What is known of their values."""
-        return self.read()
+        """The profile of the rows."""
+        return self.read_profile()
 
 
-def locate(reference: str, catalog: Catalog, layout: Layout, *, fetch: Fetch, folder: Path) -> Located:
-    """Find data by name, by name and revision (``flights@HEAD~1``), as ``served:SERVICE``, or by the path of a file.
+@contextmanager
+def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, ...]]:
+    """Locate data while the block runs; copies of earlier versions are removed afterwards.
 
     Parameters
     ----------
-    fetch
-        Copies a file of the project as it was at a revision.
-    folder
-        Where such copies go.
+    references
+        Each the name of a dataset or training set, a name and a revision (``flights@HEAD~1``), ``served:SERVICE``, or
+        the path of a Parquet or CSV file.
 
     Raises
     ------
     MissingDataError
-        If it is not there.
+        If the data do not exist.
     UnknownNameError
-        If it is neither a file nor a dataset.
+        If a reference is neither a file nor a dataset.
     """
+    with TemporaryDirectory(prefix="featurestore-") as folder:
+        yield tuple(
+            _locate(workspace, reference, Path(folder) / str(number))
+            for number, reference in enumerate(references)
+        )
+
+
+def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
+    catalog = workspace.catalog
     file = Path(reference)
     if file.suffix in FILES:
         return _file(file, reference)
     if reference.startswith(SERVED):
-        return _served(catalog.service(reference.removeprefix(SERVED)), layout, reference)
+        return _served(workspace, catalog.service(reference.removeprefix(SERVED)), reference)
     name, _, revision = reference.partition("@")
     if name in catalog.training_sets:
-        training = catalog.training_sets[name]
-        contract, command = training.joined, f"featurestore training-set {name}"
-        rows, record, told = layout.training(name), None, layout.training_profile(name)
-    elif name in catalog.nodes:
-        node = catalog.nodes[name]
-        contract, command = node.contract, made_by(node)
-        rows, record, told = path_of(node, layout), layout.contract(name), layout.profile(name)
-    else:
-        raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
+        return _training_set(workspace, name, revision, reference, folder)
+    if name in catalog.nodes:
+        return _dataset(workspace, name, revision, reference, folder)
+    raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
+
+
+def _training_set(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:
+    layout = workspace.layout
+    contract = workspace.catalog.training_sets[name].joined
+    command = f"featurestore training-set {name}"
+    rows = layout.training(name)
+    profile_path = layout.training_profile(name)
     terms = contract_terms(contract)
     if revision:
-        copies = folder / revision.replace("/", "_") / name
-        rows = fetch(rows, revision, copies / f"rows{rows.suffix}")
-        told = fetch(told, revision, copies / "profile.json")
+        rows = _version(workspace, rows, revision, folder / "rows.parquet")
+        profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
+        # Git keeps no contract of a training set: its dtypes are what is known of that version.
         terms = ContractTerms(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
-        if record is not None:
-            terms = read_record(
-                fetch(record, revision, copies / "contract.json"), ContractTerms, made_by=command
-            )
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
-    return Located(reference, scanned, terms, contract, partial(read_record, told, Profile, made_by=command))
+    read_profile = partial(read_record, profile_path, Profile, made_by=command)
+    return Located(reference, scanned, terms, contract, read_profile)
+
+
+def _dataset(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:
+    layout = workspace.layout
+    node = workspace.catalog.nodes[name]
+    command = build_command(node)
+    rows = dataset_path(node, layout)
+    profile_path = layout.profile(name)
+    terms = contract_terms(node.contract)
+    if revision:
+        rows = _version(workspace, rows, revision, folder / "rows.parquet")
+        profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
+        record = _version(workspace, layout.contract(name), revision, folder / "contract.json")
+        terms = read_record(record, ContractTerms, made_by=command)
+    scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
+    read_profile = partial(read_record, profile_path, Profile, made_by=command)
+    return Located(reference, scanned, terms, node.contract, read_profile)
+
+
+def _version(workspace: Workspace, path: Path, revision: str, target: Path) -> Path:
+    return workspace.parts.fetch_version(workspace.root, path, revision, target)
 
 
 def _file(path: Path, reference: str) -> Located:
     if not path.is_file():
-        raise MissingDataError(f"{path}: not found", hint="name a file that is there, or a dataset")
+        raise MissingDataError(f"{path}: not found", hint="name a file that exists, or a dataset")
     with translated_read_errors(path.name, path):
         if path.suffix == ".parquet":
             raw = rows = pl.scan_parquet(path)
@@ -119,21 +154,21 @@ def _file(path: Path, reference: str) -> Located:
 
 
 def guessed(text: pl.Series) -> pl.Series:
-    """Give a column of text the first dtype as which all of it can be read; a column without values stays text."""
-    truth = {"true": True, "false": False}
+    """Cast a column of text to the first dtype that all its values can be read as; an empty column stays text."""
+    booleans = {"true": True, "false": False}
     readings: tuple[Callable[[], pl.Series], ...] = (
         lambda: text.cast(pl.Int64, strict=False),
         lambda: text.cast(pl.Float64, strict=False),
-        lambda: text.str.to_lowercase().replace_strict(truth, default=None, return_dtype=pl.Boolean),
+        lambda: text.str.to_lowercase().replace_strict(booleans, default=None, return_dtype=pl.Boolean),
         lambda: text.str.to_date("%Y-%m-%d", strict=False),
         lambda: text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", strict=False),
         lambda: text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False),
         lambda: text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False),
     )
     for read in readings:
-        found = read()
-        if found.null_count() == text.null_count() < text.len():
-            return found
+        values = read()
+        if values.null_count() == text.null_count() < text.len():
+            return values
     return text
 
 
@@ -142,17 +177,17 @@ def _profiled(rows: pl.LazyFrame, path: Path) -> Profile:
         return profile(rows, dataset=path.stem)
 
 
-def _served(service: FeatureService, layout: Layout, reference: str) -> Located:
-    """Find what a service answered: keys, request values, the moment, the vector; statuses are left out."""
-    asked = {column.name: column for view in service.on_demand for column in view.request.columns}
+def _served(workspace: Workspace, service: FeatureService, reference: str) -> Located:
+    """Locate the vectors that a service answered: keys, request values, timestamp and features, without statuses."""
+    requested = {column.name: column for view in service.on_demand for column in view.request.columns}
     keys = {
-        key: replace(selection.view.contract[own], name=key)
+        key: replace(selection.view.contract[column], name=key)
         for selection in service.reads
-        for key, own in zip(selection.keys, selection.view.key_schema, strict=True)
+        for key, column in zip(selection.keys, selection.view.key_schema, strict=True)
     }
-    columns = tuple({**keys, **asked, **{column.name: column for column in service.features}}.values())
+    columns = tuple({**keys, **requested, **{column.name: column for column in service.features}}.values())
     base = service.reads[0].view.contract if service.reads else service.on_demand[0].contract
     contract = replace(base, name=service.name, columns=columns, uniques=(), checks=(), metadata={})
-    rows = logged(service, layout).select(*(column.name for column in columns), EVENT_TIMESTAMP)
-    made = partial(profile, rows, dataset=reference, contract=contract)
-    return Located(reference, rows, contract_terms(contract), contract, made)
+    rows = served_rows(workspace, service).select(*(column.name for column in columns), EVENT_TIMESTAMP)
+    read_profile = partial(profile, rows, dataset=reference, contract=contract)
+    return Located(reference, rows, contract_terms(contract), contract, read_profile)

@@ -1,41 +1,73 @@
-"""Materialize: bring the online store to a moment, by knowledge time."""
+"""Materialize: bring feature views to a timestamp in the online store, by the time at which rows became known."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from featurestore.storage.files import read_records
-from featurestore.storage.online import advance_to
+from featurestore.errors import MissingDataError
+from featurestore.storage.files import append_record, read_records, write_record
+from featurestore.storage.lock import locked
+from featurestore.storage.online import advance_to, plan_advance
+from featurestore.timing.epoch import timestamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 
-class Materialized(msgspec.Struct, frozen=True, kw_only=True):
-    """What a materialization did for one view.
+class PlannedView(msgspec.Struct, frozen=True, kw_only=True):
+    """What `materialize` does to one view.
+
+    Attributes
+    ----------
+    since
+        The watermark of the view now; None: the store does not hold the view.
+    full
+        Why the view is written in full; None: only rows that became known after `since` are applied.
+    """
+
+    view: str
+    since: datetime | None
+    full: str | None
+
+
+class MaterializePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What `materialize` does.
 
     Attributes
     ----------
     until
-        Every row known by this moment is applied.
+        The timestamp that the views are brought to, in UTC.
+    """
+
+    until: datetime
+    views: tuple[PlannedView, ...]
+
+
+class Materialized(msgspec.Struct, frozen=True, kw_only=True):
+    """What a materialization did to one view.
+
+    Attributes
+    ----------
+    until
+        Every row known by this timestamp is applied.
     full
-        True where the view was written anew: its definition or rows changed, or the moment lies before the last.
+        True if the view was written in full: its definition or rows changed, or the timestamp is before the watermark.
     rows_read
-        Built rows that became known since the last time (all, if full); and all that was pushed and deleted.
+        Built rows that became known since the last run (all rows, if full), and all pushed and deleted rows.
     rows_applied
-        Rows written: the newest of each key, where newer than the stored one.
+        Rows written: the newest row of each key, if it is newer than the stored row.
     rows_older
-        Rows passed over: as new a row of their key was read as well, or stored already.
+        Rows not written: a row of the same key that is at least as new was read too, or is stored already.
     """
 
     view: str
@@ -52,9 +84,9 @@ class MaterializeRun(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     at
-        When it ended, by the clock.
+        When the run ended, by the clock, in UTC.
     since
-        Where each view stood before; None: nowhere.
+        The watermark of each view before the run; None: the store did not hold the view.
     """
 
     at: datetime
@@ -69,34 +101,92 @@ class MaterializeRecord(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[Materialized, ...]
 
 
+def plan_materialize(
+    workspace: Workspace,
+    views: Iterable[str] = (),
+    *,
+    until: datetime | str | None = None,
+    full: bool = False,
+) -> MaterializePlan:
+    """Plan a materialization without changing anything. Parameters and errors as of `materialize`."""
+    timestamp = workspace.timestamp(until)
+    try:
+        store = workspace.store()
+    except MissingDataError:
+        store = None
+    planned = []
+    for view in _views(workspace, views):
+        _, before, reason = plan_advance(timestamp, view, workspace.layout, store, full=full)
+        since = None if before is None else timestamp_of(before.watermark)
+        planned.append(PlannedView(view=view.name, since=since, full=reason))
+    return MaterializePlan(until=timestamp, views=tuple(planned))
+
+
 def materialize(
+    workspace: Workspace,
+    views: Iterable[str] = (),
+    *,
+    until: datetime | str | None = None,
+    full: bool = False,
+    progress: Progress = lambda *_: None,
+) -> MaterializeRecord:
+    """Apply to the online store every row that is known at a timestamp, and no other row.
+
+    Each view is written in one transaction: readers see its state before or after. A run that is killed leaves a store
+    that answers, and the next run completes it.
+
+    Parameters
+    ----------
+    views
+        Names of feature views; all, if none are given.
+    until
+        The timestamp, with a time zone; the current time, if none is given.
+    full
+        True: write the views in full.
+    progress
+        Called now and then with the name of a view, the number of rows written, and the number of rows to write.
+
+    Raises
+    ------
+    MissingDataError
+        If a view is not built yet.
+    StoreError
+        If the store fails; the view that was being written is as it was before.
+    """
+    timestamp = workspace.timestamp(until)
+    definitions = _views(workspace, views)
+    store = workspace.store(create=True)
+    done: list[Materialized] = []
+    since: dict[str, datetime | None] = {}
+    for view in definitions:
+        with locked(workspace.layout.lock(view.name)):
+            before = store.state(view.name)
+            since[view.name] = None if before is None else timestamp_of(before.watermark)
+            done.append(materialize_view(workspace, view, timestamp, store, full=full, progress=progress))
+    record = MaterializeRecord(until=timestamp, views=tuple(done))
+    run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
+    append_record(run, workspace.layout.materializations)
+    write_record(record, workspace.layout.materialized)
+    return record
+
+
+def materialize_view(
+    workspace: Workspace,
     view: FeatureView,
     until: datetime,
-    layout: Layout,
     store: OnlineStore,
     *,
     full: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Materialized:
-    """Apply to the online store every row of a view that is known at `until`, and no other.
-
-    See `featurestore.storage.online.bring_to`: the view is written in one transaction, and readers see the state before or after.
-    A run that is killed at any moment leaves a store that answers, and the next run makes good.
-
-    Parameters
-    ----------
-    progress
-        Called now and then with the view's name, how many rows are written, and of how many.
-
-    Raises
-    ------
-    MissingDataError
-        If the view is not built yet.
-    StoreError
-        If the store fails; it then holds what it held before.
-    """
+    """Materialize one view; the caller holds the lock of the view. Parameters and errors as of `materialize`."""
     done = advance_to(
-        until, view, layout, store, full=full, progress=lambda done, of: progress(view.name, done, of)
+        until,
+        view,
+        workspace.layout,
+        store,
+        full=full,
+        progress=lambda written, total: progress(view.name, written, total),
     )
     return Materialized(
         view=view.name,
@@ -108,6 +198,11 @@ def materialize(
     )
 
 
-def history(layout: Layout) -> list[MaterializeRun]:
-    """List all runs so far, the oldest first."""
-    return read_records(layout.materializations, MaterializeRun)
+def materializations(workspace: Workspace) -> list[MaterializeRun]:
+    """List all runs, the oldest first."""
+    return read_records(workspace.layout.materializations, MaterializeRun)
+
+
+def _views(workspace: Workspace, names: Iterable[str]) -> list[FeatureView]:
+    catalog = workspace.catalog
+    return [catalog.view(name) for name in names] or list(catalog.views.values())

@@ -1,163 +1,217 @@
-"""The pipeline: dvc.yaml, derived from the definitions."""
+"""Pipeline: derive dvc.yaml from the definitions."""
 
 from __future__ import annotations
 
-import ast
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
-from featurestore.operations.build import path_of
-from featurestore.operations.validate import corrections_path
+from featurestore.operations.code_files import code_files
 from featurestore.quality.rules.expectations import referenced
+from featurestore.storage.datasets import corrections_path, dataset_path
+from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from featurestore.config import Settings
-    from featurestore.definitions.catalog import Catalog, Derived
+    from featurestore.definitions.catalog import Derived
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.on_demand import OnDemandFeatureView
     from featurestore.definitions.source import Source
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 HEADER = "# Made from the definitions by `featurestore pipeline`; a test keeps it in step with them. Do not edit.\n"
-Stage = dict[str, Any]
+Stage: TypeAlias = dict[str, Any]
+Stages: TypeAlias = dict[str, Stage]
 
 
-def pipeline(catalog: Catalog, settings: Settings, layout: Layout) -> str:  # noqa: C901 - one stage after another
-    """Write dvc.yaml as text: one stage for each dataset, view and training set, then the verbs over all of them.
+def pipeline(workspace: Workspace, *, write: bool = False) -> str:
+    """Return the text of dvc.yaml: a stage for each dataset, view and training set, then the verbs over all of them.
 
-    Outputs are persistent: DVC does not delete the last good data before a stage has made better ones.
+    Outputs are persistent: DVC does not delete the last good data before a stage has written better data.
+
+    Parameters
+    ----------
+    write
+        True: also write dvc.yaml in the project's folder.
     """
-    root = settings.root
+    stages: Stages = {}
+    for source in workspace.catalog.sources.values():
+        stages |= _source_stages(workspace, source)
+    for derived in workspace.catalog.build_order():
+        stages |= _build_stage(workspace, derived)
+    stages |= _apply_stage(workspace)
+    for training in workspace.catalog.training_sets.values():
+        stages |= _training_set_stage(workspace, training)
+    stages |= _materialize_stage(workspace)
+    stages |= _audit_stage(workspace)
+    stages |= _report_stage(workspace)
+    text = HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
+    if write:
+        write_text(text, workspace.root / "dvc.yaml")
+    return text
 
-    def relative(path: Path) -> str:
-        return path.resolve().relative_to(root).as_posix()
 
-    def code(definition: Source | Derived | OnDemandFeatureView | TrainingSet) -> list[str]:
-        start = [definition.defined_in, Path(inspect.getfile(definition.contract.model)).resolve()]
-        return sorted(relative(path) for path in _with_imports(start, settings))
-
-    def kept(*paths: Path) -> list[dict[str, Any]]:
-        return [{relative(path): {"persist": True}} for path in paths]
-
-    def beside(path: Path) -> list[dict[str, Any]]:
-        # A record of what lies outside DVC, such as the online store: never taken from DVC's cache instead of running.
-        return [{relative(path): {"persist": True, "cache": False}}]
-
-    def told(name: str) -> list[Path]:
-        return [layout.quarantine(name), layout.verdict(name), layout.contract(name), layout.profile(name)]
-
-    def corrections(source: Source) -> list[str]:
-        path = corrections_path(source)
-        return [relative(path)] if path.exists() else []
-
-    def beside_it(contract: Contract) -> list[str]:
-        # Datasets that it promises to agree with.
-        return [relative(path_of(catalog.node(name), layout)) for name in referenced(contract)]
-
-    stages: dict[str, Stage] = {}
-    for source in catalog.sources.values():
-        if source.origin is not None:
-            stages[f"ingest-{source.name}"] = {
-                "cmd": f"featurestore ingest {source.name}",
-                "outs": kept(root / source.path),
-            }
-        stages[f"validate-{source.name}"] = {
-            "cmd": f"featurestore validate {source.name}",
-            "deps": [
-                *code(source),
-                relative(source.location(root / source.path)[0]),
-                *corrections(source),
-                *beside_it(source.contract),
-            ],
-            "outs": kept(layout.dataset(source.name), *told(source.name)),
-        }
-    for derived in catalog.build_order():
-        inputs = [relative(path_of(node, layout)) for node in catalog.inputs(derived)]
-        stages[f"build-{derived.name}"] = {
-            "cmd": f"featurestore build {derived.name}",
-            "deps": [*code(derived), *dict.fromkeys((*inputs, *beside_it(derived.contract)))],
-            "outs": kept(path_of(derived, layout), *told(derived.name)),
-        }
-    views = [relative(path_of(view, layout)) for view in catalog.views.values()]
-    definitions = sorted(
-        {
-            path
-            for table in (catalog.nodes, catalog.on_demand, catalog.training_sets)
-            for definition in table.values()
-            for path in code(definition)
-        }
-    )
-    stages["apply"] = {
-        "cmd": "featurestore apply",
-        "deps": [*definitions, *views],
-        "outs": beside(layout.registry),
+def _source_stages(workspace: Workspace, source: Source) -> Stages:
+    name = source.name
+    raw = workspace.root / source.path
+    corrections = corrections_path(source)
+    stages: Stages = {}
+    if source.origin is not None:
+        stages[f"ingest-{name}"] = {"cmd": f"featurestore ingest {name}", "outs": _outputs(workspace, [raw])}
+    stages[f"validate-{name}"] = {
+        "cmd": f"featurestore validate {name}",
+        "deps": [
+            *_code(workspace, source),
+            _relative(workspace, source.location(raw)[0]),
+            *([_relative(workspace, corrections)] if corrections.exists() else []),
+            *_referenced(workspace, source.contract),
+        ],
+        "outs": _outputs(workspace, [workspace.layout.dataset(name), *_records(workspace, name)]),
     }
-    sets = []
-    for training in catalog.training_sets.values():
-        made = [
-            layout.training(training.name),
-            layout.training_manifest(training.name),
-            layout.training_profile(training.name),
-        ]
-        sets += made
-        read = [relative(path_of(s.view, layout)) for s in training.service.reads]
-        stages[f"training-set-{training.name}"] = {
+    return stages
+
+
+def _build_stage(workspace: Workspace, derived: Derived) -> Stages:
+    name = derived.name
+    rows = dataset_path(derived, workspace.layout)
+    dependencies = (*_inputs(workspace, derived), *_referenced(workspace, derived.contract))
+    return {
+        f"build-{name}": {
+            "cmd": f"featurestore build {name}",
+            "deps": [*_code(workspace, derived), *dict.fromkeys(dependencies)],
+            "outs": _outputs(workspace, [rows, *_records(workspace, name)]),
+        }
+    }
+
+
+def _apply_stage(workspace: Workspace) -> Stages:
+    return {
+        "apply": {
+            "cmd": "featurestore apply",
+            "deps": [*_all_code(workspace), *_views(workspace)],
+            "outs": _uncached_output(workspace, workspace.layout.registry),
+        }
+    }
+
+
+def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
+    views = [dataset_path(selection.view, workspace.layout) for selection in training.service.reads]
+    return {
+        f"training-set-{training.name}": {
             "cmd": f"featurestore training-set {training.name}",
             "deps": [
-                *code(training),
-                *(relative(path_of(node, layout)) for node in catalog.inputs(training)),
-                *read,
+                *_code(workspace, training),
+                *_inputs(workspace, training),
+                *(_relative(workspace, path) for path in views),
             ],
-            "outs": kept(*made),
+            "outs": _outputs(workspace, _training_files(workspace, training.name)),
         }
-    stages["materialize"] = {
-        "cmd": "featurestore materialize --full",
-        "deps": [*definitions, relative(settings.feast_repo / "feature_store.yaml"), *views],
-        "outs": beside(layout.materialized),
     }
-    stages["audit"] = {
-        "cmd": "featurestore audit",
-        "deps": [relative(layout.materialized), *views, *map(relative, sets)],
-        "outs": kept(layout.audit),
-    }
-    stages["report"] = {
-        "cmd": "featurestore report",
-        "deps": [
-            relative(layout.audit),
-            relative(layout.materialized),
-            *(relative(path(name)) for name in catalog.nodes for path in (layout.verdict, layout.profile)),
-            *map(relative, sets),
-        ],
-        # The pages show the runs of this machine, so their bytes are nobody else's: what is tracked is which were made.
-        "outs": beside(layout.pages),
-    }
-    return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
 
 
-def _with_imports(start: Iterable[Path], settings: Settings) -> set[Path]:
-    """Find the project's own modules that some modules import, directly or through others."""
-    packages = {settings.schemas, settings.definitions}
-    found: set[Path] = set()
-    waiting = list(start)
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names: list[str] = []
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                file = settings.root.joinpath(*name.split(".")).with_suffix(".py")
-                if name.partition(".")[0] in packages and file.is_file():
-                    waiting.append(file.resolve())
-    return found
+def _materialize_stage(workspace: Workspace) -> Stages:
+    settings = _relative(workspace, workspace.settings.feast_repo / "feature_store.yaml")
+    return {
+        "materialize": {
+            "cmd": "featurestore materialize --full",
+            "deps": [*_all_code(workspace), settings, *_views(workspace)],
+            "outs": _uncached_output(workspace, workspace.layout.materialized),
+        }
+    }
+
+
+def _audit_stage(workspace: Workspace) -> Stages:
+    return {
+        "audit": {
+            "cmd": "featurestore audit",
+            "deps": [
+                _relative(workspace, workspace.layout.materialized),
+                *_views(workspace),
+                *_training_sets(workspace),
+            ],
+            "outs": _outputs(workspace, [workspace.layout.audit]),
+        }
+    }
+
+
+def _report_stage(workspace: Workspace) -> Stages:
+    layout = workspace.layout
+    records = [path(name) for name in workspace.catalog.nodes for path in (layout.verdict, layout.profile)]
+    return {
+        "report": {
+            "cmd": "featurestore report",
+            "deps": [
+                _relative(workspace, layout.audit),
+                _relative(workspace, layout.materialized),
+                *(_relative(workspace, path) for path in records),
+                *_training_sets(workspace),
+            ],
+            # The pages show the runs of this machine, so their bytes differ elsewhere: DVC tracks which pages there are.
+            "outs": _uncached_output(workspace, layout.pages),
+        }
+    }
+
+
+def _relative(workspace: Workspace, path: Path) -> str:
+    return path.resolve().relative_to(workspace.root).as_posix()
+
+
+def _outputs(workspace: Workspace, paths: Iterable[Path]) -> list[Stage]:
+    return [{_relative(workspace, path): {"persist": True}} for path in paths]
+
+
+def _uncached_output(workspace: Workspace, path: Path) -> list[Stage]:
+    # A record of something outside DVC, such as the online store: DVC must run the stage, not restore the record.
+    return [{_relative(workspace, path): {"persist": True, "cache": False}}]
+
+
+def _code(
+    workspace: Workspace, definition: Source | Derived | OnDemandFeatureView | TrainingSet
+) -> list[str]:
+    start = [definition.defined_in, Path(inspect.getfile(definition.contract.model)).resolve()]
+    return sorted(_relative(workspace, path) for path in code_files(start, workspace.settings))
+
+
+def _all_code(workspace: Workspace) -> list[str]:
+    catalog = workspace.catalog
+    definitions = (
+        *catalog.nodes.values(),
+        *catalog.on_demand.values(),
+        *catalog.training_sets.values(),
+    )
+    return sorted({path for definition in definitions for path in _code(workspace, definition)})
+
+
+def _records(workspace: Workspace, name: str) -> list[Path]:
+    layout = workspace.layout
+    return [layout.quarantine(name), layout.verdict(name), layout.contract(name), layout.profile(name)]
+
+
+def _inputs(workspace: Workspace, definition: Derived | TrainingSet) -> list[str]:
+    nodes = workspace.catalog.inputs(definition)
+    return [_relative(workspace, dataset_path(node, workspace.layout)) for node in nodes]
+
+
+def _referenced(workspace: Workspace, contract: Contract) -> list[str]:
+    """List the datasets that the expectations of a contract read."""
+    nodes = [workspace.catalog.node(name) for name in referenced(contract)]
+    return [_relative(workspace, dataset_path(node, workspace.layout)) for node in nodes]
+
+
+def _views(workspace: Workspace) -> list[str]:
+    views = workspace.catalog.views.values()
+    return [_relative(workspace, dataset_path(view, workspace.layout)) for view in views]
+
+
+def _training_files(workspace: Workspace, name: str) -> list[Path]:
+    layout = workspace.layout
+    return [layout.training(name), layout.training_manifest(name), layout.training_profile(name)]
+
+
+def _training_sets(workspace: Workspace) -> list[str]:
+    names = workspace.catalog.training_sets
+    return [_relative(workspace, path) for name in names for path in _training_files(workspace, name)]

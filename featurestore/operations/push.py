@@ -1,13 +1,16 @@
-"""Push: rows of a feature view that come between two builds, for training and serving at once."""
+"""Push: write rows of a feature view between two builds, to training and serving at once."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 
+from featurestore.adapters.row_files import read_rows
 from featurestore.errors import DefinitionError
-from featurestore.operations.materialize import Materialized, materialize
+from featurestore.operations.materialize import Materialized, materialize_view
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
@@ -21,51 +24,65 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from featurestore.definitions.feature_view import FeatureView
-    from featurestore.ports import OnlineStore
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
-def push(
-    view: FeatureView, rows: pl.DataFrame, layout: Layout, store: OnlineStore, *, now: datetime
-) -> Materialized:
-    """Let rows through the view's gate, log them offline, and bring the online store to now.
+class Pushed(Materialized, frozen=True, kw_only=True):
+    """What a push did.
 
-    A pushed row is known from now on, and never before: training on the past does not see it.
+    Attributes
+    ----------
+    rows
+        Rows that were pushed.
+    """
+
+    rows: int
+
+
+def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Path) -> Pushed:
+    """Let rows through the gate of a view, log them offline, and bring the online store to the current time.
+
+    A pushed row is known from now on and never before: training on the past does not see it.
 
     Parameters
     ----------
     rows
-        Rows of the view. ``created_timestamp`` may be left out or null: it becomes `now`.
+        Rows of the view, or the path of a Parquet, CSV or JSON lines file. ``created_timestamp`` may be absent or null:
+        it becomes the current time.
 
     Raises
     ------
     ContractError
-        If a row breaks the view's contract; nothing is written then.
+        If the file cannot be read, or a row breaks the view's contract; nothing is written then.
     DefinitionError
-        If the view's schema has no ``created_timestamp``: training would believe the row known since its event.
+        If the view's schema has no ``created_timestamp``: training would take the row as known since its event.
     MissingDataError
         If the view is not built yet.
     """
-    if not view.timing.created:
+    definition = workspace.catalog.view(view)
+    frame = read_rows(rows, definition) if isinstance(rows, Path) else rows.lazy().collect()
+    if not definition.timing.created:
         raise DefinitionError(
-            f"feature view {view.name!r} cannot be pushed to: its schema has no {CREATED_TIMESTAMP!r}, so training "
-            "would believe a pushed row known since its event",
-            hint=f"declare {CREATED_TIMESTAMP!r} in schema {view.contract.name}",
+            f"feature view {view!r} cannot be pushed to: its schema has no {CREATED_TIMESTAMP!r}, so training "
+            "would take a pushed row as known since its event",
+            hint=f"declare {CREATED_TIMESTAMP!r} in schema {definition.contract.name}",
         )
-    with locked(layout.lock(view.name)):
-        known = next_watermark(view, now, store)
-        stamped = rows.with_columns(_made(view, rows, known).alias(CREATED_TIMESTAMP))
-        admitted = admit(inspect_view(view, stamped.lazy()), tolerate=False)
-        log_rows(view, admitted, layout)
-        return materialize(view, known, layout, store)
+    store = workspace.store(create=True)
+    with locked(workspace.layout.lock(view)):
+        known = next_watermark(definition, workspace.now(), store)
+        stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
+        admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
+        log_rows(definition, admitted, workspace.layout)
+        done = materialize_view(workspace, definition, known, store)
+    return Pushed(rows=frame.height, **msgspec.structs.asdict(done))
 
 
-def _made(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
+def _created(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
     now = pl.lit(known, dtype=UTC_MICROSECONDS)
     if CREATED_TIMESTAMP not in rows.columns:
         return now
     created = cast_plan(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
     if created.failed is not None and rows.select(created.failed.any()).item():
-        # What is no moment must not become one.
+        # A value that is not a timestamp must not become the current time: the gate names it.
         admit(inspect_view(view, rows.lazy()), tolerate=False)
     return pl.max_horizontal(created.value, now)

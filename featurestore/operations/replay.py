@@ -1,4 +1,4 @@
-"""Replay: every vector that was served, against the historical join at the moment it was served."""
+"""Replay: compare every logged vector with the historical join at the timestamp at which it was served."""
 
 from __future__ import annotations
 
@@ -8,43 +8,46 @@ import polars as pl
 
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import MissingDataError
-from featurestore.operations.audit import AuditRecord, compare
-from featurestore.storage.views import rows_of
+from featurestore.operations.audit import AuditRecord, compare_cells
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.ports import ComputeEngine
     from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
-def replay(service: FeatureService, layout: Layout, engine: ComputeEngine) -> AuditRecord:
-    """Compare the served-feature log of a service with the historical join, values bit for bit and statuses.
+def replay(workspace: Workspace, features: str | FeatureService) -> AuditRecord:
+    """Compare the log of served vectors with the historical join: values bit for bit, and statuses.
 
-    Vectors served by another definition of the service, and those marked stale, are left out. A cell that differs
-    was served late: the store did not yet hold what was known.
+    Vectors of another definition of the service, and vectors marked stale, are left out. A cell that differs was served
+    late: the store did not hold yet what was known.
+
+    Parameters
+    ----------
+    features
+        A feature service or its name.
 
     Raises
     ------
     MissingDataError
-        If nothing of this definition was logged.
+        If no vector of this definition was logged.
     """
-    rows = logged(service, layout).filter(~pl.col("stale")).collect()
+    service = workspace.service(features)
+    rows = served_rows(workspace, service).filter(~pl.col("stale")).collect()
     if not rows.height:
-        raise _nothing_logged(service, layout, "of this definition")
+        raise _nothing_logged(service, workspace.layout, "of this definition")
     served = rows.sort(EVENT_TIMESTAMP, "request_id", maintain_order=True)
-    asked = served.select(*service.key_schema, *service.request_schema, EVENT_TIMESTAMP)
-    offline = historical(
-        asked, service, [rows_of(selection, layout) for selection in service.reads], engine, statuses=True
-    )
-    compared, differences = compare(
+    entity_rows = served.select(*service.key_schema, *service.request_schema, EVENT_TIMESTAMP)
+    offline = historical(entity_rows, service, workspace.rows_of(service), workspace.engine, statuses=True)
+    compared, differences = compare_cells(
         service.name,
         (*service.key_schema, EVENT_TIMESTAMP),
         service.feature_names,
         offline=offline,
         served=served,
-        moment=served[EVENT_TIMESTAMP][-1],
+        as_of=served[EVENT_TIMESTAMP][-1],
     )
     return AuditRecord(
         cells=compared.cells,
@@ -55,28 +58,29 @@ def replay(service: FeatureService, layout: Layout, engine: ComputeEngine) -> Au
     )
 
 
-def logged(service: FeatureService, layout: Layout) -> pl.LazyFrame:
-    """Scan the served-feature log of a service, as far as this definition of it was served.
+def served_rows(workspace: Workspace, service: FeatureService) -> pl.LazyFrame:
+    """Scan the log of served vectors of a service: the vectors of its current definition.
 
     Raises
     ------
     MissingDataError
-        If nothing of this definition was logged.
+        If no vector of this definition was logged.
     """
+    layout = workspace.layout
     files = sorted(layout.served(service.name).rglob("*.parquet"))
     if not files:
         raise _nothing_logged(service, layout, "yet")
-    # Other definitions have other columns: files, each of one definition, are told apart before they are put together.
+    # Each file holds one definition; other definitions have other columns, so these files are left out before scanning.
     digest = service_digest(service)
     scans = [pl.scan_parquet(file) for file in files]
-    found = [scan for scan in scans if digest in scan.select("definition").head(1).collect().to_series()]
-    if not found:
+    matches = [scan for scan in scans if digest in scan.select("definition").head(1).collect().to_series()]
+    if not matches:
         raise _nothing_logged(service, layout, "of this definition")
-    return pl.concat(found)
+    return pl.concat(matches)
 
 
-def _nothing_logged(service: FeatureService, layout: Layout, what: str) -> MissingDataError:
+def _nothing_logged(service: FeatureService, layout: Layout, which: str) -> MissingDataError:
     return MissingDataError(
-        f"{layout.served(service.name)}: nothing was logged {what}",
+        f"{layout.served(service.name)}: nothing was logged {which}",
         hint="run: featurestore serve --log-features 1",
     )

@@ -1,4 +1,4 @@
-"""Training sets: rows and labels, and the features that serving would have given at their moments."""
+"""Training set: rows and labels, joined with the features that serving would have given at their timestamps."""
 
 from __future__ import annotations
 
@@ -8,38 +8,36 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.digest import service_digest
-from featurestore.operations.build import path_of, scan
-from featurestore.operations.validate import profiled
+from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.storage.files import write_parquet, write_record
+from featurestore.storage.datasets import dataset_path, scan_dataset
+from featurestore.storage.files import read_record, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
-from featurestore.storage.views import rows_of
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
-    from featurestore.definitions.catalog import Catalog
-    from featurestore.definitions.feature_service import TrainingSet
-    from featurestore.ports import ComputeEngine
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
 class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training set is and what it was made from.
+    """What a training set holds, and what it was built from.
 
     Attributes
     ----------
     digest
-        Of the content (`featurestore.storage.fingerprint`).
+        Digest of the content (`featurestore.storage.fingerprint`).
     definition
-        Of the service that was joined.
+        Digest of the feature service that was joined.
     features
         Digests of the feature files that were read, by view.
+    label
+        The column of labels.
     labels
-        Rows by value of the label.
+        Row counts by value of the label.
     statuses
-        For each feature, how many values had each status.
+        For each feature, the number of values with each status.
     """
 
     name: str
@@ -54,33 +52,34 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, dict[str, int]]
 
 
-def training_set(
-    training: TrainingSet, catalog: Catalog, layout: Layout, engine: ComputeEngine
-) -> TrainingManifest:
-    """Build a training set and keep it as Parquet, with a manifest beside it.
+def training_set(workspace: Workspace, name: str) -> TrainingManifest:
+    """Build a training set as Parquet, with a manifest and a profile beside it.
 
     Raises
     ------
     ContractError
-        If the entity rows break their contract, or that of requests; the last good training set stays as it was.
+        If the entity rows break their contract, or the request values theirs; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
     """
-    inputs = [scan(node, layout) for node in catalog.inputs(training)]
-    asked = engine.transform(training, inputs)
-    rows = admit(inspect(asked, training.contract, dataset=training.name))
-    views = [rows_of(selection, layout) for selection in training.service.reads]
-    check = RequestGate(training.service).check_frame
-    joined = historical(rows, training.service, views, engine, check=check, statuses=True)
+    layout = workspace.layout
+    training = workspace.catalog.training_set(name)
+    service = training.service
+    inputs = [scan_dataset(node, layout) for node in workspace.catalog.inputs(training)]
+    transformed = workspace.engine.transform(training, inputs)
+    rows = admit(inspect(transformed, training.contract, dataset=name))
+    check = RequestGate(service).check_frame
+    views = workspace.rows_of(service)
+    joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
     manifest = TrainingManifest(
-        name=training.name,
-        service=training.service.name,
+        name=name,
+        service=service.name,
         rows=result.height,
         columns=tuple(result.columns),
         digest=fingerprint(result),
-        definition=service_digest(training.service),
-        features={s.view.name: file_fingerprint(path_of(s.view, layout)) for s in training.service.reads},
+        definition=service_digest(service),
+        features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
         labels=_counts(result.get_column(training.label)),
         statuses={
@@ -88,18 +87,21 @@ def training_set(
                 Status(int(value)).name: count
                 for value, count in _counts(joined[status_column(name)]).items()
             }
-            for name in training.service.feature_names
+            for name in service.feature_names
         },
     )
-    write_parquet(result, layout.training(training.name))
-    write_record(manifest, layout.training_manifest(training.name))
-    profiled(
-        layout.training(training.name),
-        training.joined,
-        layout.training_profile(training.name),
-        dataset=training.name,
-    )
+    write_parquet(result, layout.training(name))
+    write_record(manifest, layout.training_manifest(name))
+    write_profile(layout.training(name), training.joined, layout.training_profile(name), dataset=name)
     return manifest
+
+
+def training_manifest(workspace: Workspace, name: str) -> TrainingManifest | None:
+    """Read the manifest of a training set; None: the training set is not built yet."""
+    path = workspace.layout.training_manifest(workspace.catalog.training_set(name).name)
+    if not path.exists():
+        return None
+    return read_record(path, TrainingManifest, made_by=f"featurestore training-set {name}")
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

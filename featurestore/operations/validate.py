@@ -1,88 +1,60 @@
-"""Bring raw data in, and let them through the gate."""
+"""Validate: let raw data through the gate, or check a built dataset again."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from featurestore.quality.change.history import run_of
-from featurestore.quality.change.schema_changes import contract_terms
+from featurestore.definitions.source import Source
+from featurestore.operations.context import validation_context
+from featurestore.operations.outcome import record_outcome
 from featurestore.quality.gate.corrections import apply_corrections, read_corrections
-from featurestore.quality.gate.inspection import Inspection, inspect, require
-from featurestore.quality.gate.quarantine import keep, refuse
+from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.profile.documentation import require_documentation
-from featurestore.quality.profile.profile import Profile, profile
-from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
-from featurestore.storage.files import append_record, translated_read_errors, write_bytes, write_record
+from featurestore.storage.datasets import corrections_path, scan_dataset
+from featurestore.storage.files import translated_read_errors
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from featurestore.definitions.contract import Contract
-    from featurestore.definitions.source import Source
-    from featurestore.ports import RawReader
+    from featurestore.definitions.catalog import Derived
     from featurestore.quality.gate.verdict import Verdict
-    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
 
 
-def ingest(source: Source, root: Path, reader: RawReader) -> Path:
-    """Fetch a source's raw file from its origin; returns where it lies."""
-    target = root / source.path
-    reader.fetch(source, target)
-    return target
-
-
-def validate(
-    source: Source, root: Path, layout: Layout, reader: RawReader, context: ValidationContext = NO_CONTEXT
-) -> Verdict:
-    """Check a source's raw file on its values and keep the good rows as Parquet.
+def validate(workspace: Workspace, name: str) -> Verdict:
+    """Check the raw file of a source and keep the good rows as Parquet; or check a built dataset in place.
 
     Raises
     ------
     MissingDataError
-        If the raw file is not there.
+        If the raw file does not exist, or the dataset is not built yet.
     DefinitionError
-        If a column does not say what it means, or in what unit it is.
+        If a column has no description or no unit.
     ContractError
-        If the file cannot be read or is refused; the last good data stay as they were, and what was refused lies in
+        If the data cannot be read or are refused. The rows in place do not change; the refused rows of a source are in
         ``data/refused``.
     """
-    path = root / source.path
+    node = workspace.catalog.node(name)
+    return _source(workspace, node) if isinstance(node, Source) else _built(workspace, node)
+
+
+def _source(workspace: Workspace, source: Source) -> Verdict:
     require_documentation(source.contract, source.name)
-    rows, mended = reader.scan(source, path), corrections_path(source)
+    path = workspace.root / source.path
+    rows = workspace.reader.scan(source, path)
+    corrections = corrections_path(source)
     with translated_read_errors(source.name, path):
-        if mended.exists():
-            rows = apply_corrections(rows, read_corrections(mended), dataset=source.name)
+        if corrections.exists():
+            rows = apply_corrections(rows, read_corrections(corrections), dataset=source.name)
+        context = validation_context(workspace, source.name)
         inspection = inspect(rows, source.contract, dataset=source.name, context=context)
-        return settle(inspection, source.contract, layout, source.name, layout.dataset(source.name))
+        return record_outcome(inspection, source, workspace.layout)
 
 
-def corrections_path(source: Source) -> Path:
-    """Say where a source's mended rows are kept: beside its definition."""
-    return source.defined_in.parent / "mended" / f"{source.name}.csv"
-
-
-def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str, path: Path) -> Verdict:
-    """Keep what passed at `path`, with its profile, and what did not in quarantine; or refuse all of it."""
-    verdict, at = inspection.verdict, datetime.now(UTC)
-    if verdict.decision == "refused":
-        refuse(inspection, layout, name)
-        append_record(run_of(verdict, None, at), layout.history(name))
-        require(verdict)
-    before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
-    keep(inspection, layout, name, path)
-    write_record(contract_terms(contract), layout.contract(name))
-    made = profiled(path, contract, layout.profile(name), dataset=name)
-    if before is not None and before != layout.profile(name).read_bytes():
-        write_bytes(before, layout.profile_before(name))
-    append_record(run_of(verdict, made, at), layout.history(name))
-    return verdict
-
-
-def profiled(rows: Path, contract: Contract, target: Path, *, dataset: str) -> Profile:
-    """Profile a Parquet file and keep the profile at `target`."""
-    made = profile(pl.scan_parquet(rows), dataset=dataset, contract=contract)
-    write_record(made, target, indent=0)
-    return made
+def _built(workspace: Workspace, node: Derived) -> Verdict:
+    inspection = inspect(
+        scan_dataset(node, workspace.layout),
+        node.contract,
+        dataset=node.name,
+        context=validation_context(workspace, node.name),
+    )
+    require(inspection.verdict)
+    return inspection.verdict

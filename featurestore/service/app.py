@@ -26,6 +26,7 @@ from featurestore.service.state import ServerState
 from featurestore.service.telemetry.journal import log_line
 from featurestore.storage.lock import patience
 from featurestore.timing.epoch import in_utc
+from featurestore.vectors.pushed_rows import pushed_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -318,7 +319,7 @@ async def _looked_up(
 async def _pushed(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
     state, project = call.state, call.serving.project
     state.permit_push(call.scope["caller"], view, call.serving)
-    rows = feast.pushed_rows(project.catalog.view(view), columns)
+    rows = pushed_rows(project.catalog.view(view), columns)
     if rows.height > state.options.max_rows:
         raise ContractError(
             f"{rows.height:,} rows, more than {state.options.max_rows:,}", hint="push in batches"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.config import load_settings
 from featurestore.errors import FeatureStoreError
-from featurestore.operations.release import current
+from featurestore.project import open as open_project
 from featurestore.service.api.problems import UNSURE, RefusedError
 from featurestore.service.lookup.active_release import WORKING, ActiveRelease
 from featurestore.service.lookup.lookups import Lookups
@@ -19,7 +17,6 @@ from featurestore.service.runtime.workers import Workers
 from featurestore.service.telemetry.journal import Journal, RequestLog, Teller, log_line
 from featurestore.service.telemetry.metrics import Metrics
 from featurestore.service.telemetry.served_log import ServedLog
-from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
     from featurestore.service.runtime.keys import ApiKey
@@ -48,7 +45,8 @@ class ServerState:
         self.options = options
         self.serving = ActiveRelease(options)
         self.refused: str | None = None
-        self.layout = Layout(load_settings(Path(options.root)).data)
+        self.project = open_project(options.root)
+        self.layout = self.project.layout
         self._tried, self._again, self._pause = self.serving.release, 0.0, POLL
         self.followed = KeyReload(self.layout.keys)
         self.keys = self.followed.now()
@@ -121,7 +119,7 @@ class ServerState:
         self.keys = self.followed.now()
         name = self.serving.release
         try:
-            name = current(self.layout) or WORKING
+            name = self.project.active_release() or WORKING
             if name == self.serving.release:
                 self._tried, self.refused, self._pause = name, None, POLL
             if name == self._tried or time.monotonic() < self._again:

@@ -46,6 +46,24 @@ class Advanced(NamedTuple):
     applied: int
 
 
+class Advance(NamedTuple):
+    """How a view is to be brought to a timestamp.
+
+    Attributes
+    ----------
+    state
+        The state that the store has afterwards.
+    before
+        The state that the store has now; None: it does not hold the view.
+    reason
+        Why the view is written in full; None: only rows that became known since `before` are applied.
+    """
+
+    state: ViewState
+    before: ViewState | None
+    reason: str | None
+
+
 def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
     """Return the watermark to advance a view to: `now`, or the view's watermark if that is later.
 
@@ -54,6 +72,41 @@ def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> date
     """
     before = store.state(view.name)
     return now if before is None else max(now, timestamp_of(before.watermark))
+
+
+def plan_advance(
+    until: datetime, view: FeatureView, layout: Layout, store: OnlineStore | None, *, full: bool = False
+) -> Advance:
+    """Decide how `advance_to` brings a view to a timestamp, without changing anything.
+
+    Parameters
+    ----------
+    store
+        The online store; None: it does not exist yet.
+
+    Raises
+    ------
+    MissingDataError
+        If the view is not built yet.
+    """
+    built, *_ = files_of(view, layout)
+    state = ViewState(
+        definition=view_digest(view), source=file_fingerprint(built), watermark=microseconds(until)
+    )
+    before = None if store is None else store.state(view.name)
+    return Advance(state, before, _reason_for_full(before, state, full=full))
+
+
+def _reason_for_full(before: ViewState | None, state: ViewState, *, full: bool) -> str | None:
+    if before is None:
+        return "the store does not hold the view"
+    if before.definition != state.definition:
+        return "the definition changed"
+    if before.source != state.source:
+        return "the built rows changed"
+    if before.watermark > state.watermark:
+        return "the timestamp is before the watermark"
+    return "a full run is requested" if full else None
 
 
 def advance_to(
@@ -89,17 +142,8 @@ def advance_to(
         If the store fails. It then holds the rows that it held before.
     """
     built, *pushed = files_of(view, layout)
-    state = ViewState(
-        definition=view_digest(view), source=file_fingerprint(built), watermark=microseconds(until)
-    )
-    before = store.state(view.name)
-    full = (
-        full
-        or before is None
-        or (before.definition, before.source) != (state.definition, state.source)
-        or before.watermark > state.watermark
-    )
-    after = None if full or before is None else timestamp_of(before.watermark)
+    state, before, reason = plan_advance(until, view, layout, store, full=full)
+    after = None if reason is not None or before is None else timestamp_of(before.watermark)
     fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
     if pushed:
         fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
@@ -107,9 +151,9 @@ def advance_to(
     read, winners = pl.collect_all([fresh.select(pl.len()), newest])
     deleted = encode_deleted(deleted_keys(view, layout), view.keys)
     pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
-    with_progress = _with_progress(pairs, lambda done: progress(done, winners.height + len(deleted)))
-    applied = store.write(view.name, with_progress, state, replace=full)
-    return Advanced(state, full, read.item() + len(deleted), applied)
+    counted = _with_progress(pairs, lambda done: progress(done, winners.height + len(deleted)))
+    applied = store.write(view.name, counted, state, replace=reason is not None)
+    return Advanced(state, reason is not None, read.item() + len(deleted), applied)
 
 
 def _with_progress(rows: Iterable[Pair], progress: Callable[[int], None]) -> Iterator[Pair]:

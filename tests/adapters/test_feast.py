@@ -95,7 +95,7 @@ def test_online_features_are_ours(shop, store):
     """Feast's lookup gives our values and our four statuses."""
     shop.materialize()
     response = store.get_online_features(features=store.get_feature_service("buying"), entity_rows=ROWS)
-    ours = shop.online(ROWS, "buying", statuses=True)
+    ours = shop.get_online(ROWS, "buying", statuses=True)
     theirs = response.to_dict()
     names = response.proto.metadata.feature_names.val
     statuses = {name: list(r.statuses) for name, r in zip(names, response.proto.results, strict=True)}
@@ -156,7 +156,7 @@ def test_a_timestamp_with_a_fraction_is_not_cut_in_silence(shop, store):
     shop.validate("orders")
     shop.build("last_order")
     shop.materialize()
-    assert shop.online(ROWS[1:2], "buying")["ordered_at"].item().microsecond == 500_000
+    assert shop.get_online(ROWS[1:2], "buying")["ordered_at"].item().microsecond == 500_000
     with pytest.raises(Exception, match="whole seconds"):
         store.get_online_features(features=["last_order:ordered_at"], entity_rows=[{"customer": 2}])
 
@@ -186,7 +186,7 @@ def test_feast_pushes_to_both_stores(shop, store):
     frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
     store.write_to_offline_store("last_order", frame)
     store.write_to_online_store("last_order", frame)
-    assert shop.online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
+    assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
     asked = pl.DataFrame({"customer": [1, 1], "event_timestamp": [made - timedelta(minutes=1), made]})
     assert shop.historical(asked, ["last_order:coupon"])["coupon"].to_list() == [None, "NEW"]
     assert shop.audit().mismatches == 0
@@ -199,14 +199,14 @@ def test_a_row_that_feast_writes_online_hides_no_other(shop, store):
     import pandas as pd  # noqa: PLC0415 - pandas is Feast's own
 
     shop.materialize(until="2024-01-08T12:00:00Z")
-    assert shop.online([{"customer": 3}], ["last_order:amount"])["amount"].to_list() == [7.0]
+    assert shop.get_online([{"customer": 3}], ["last_order:amount"])["amount"].to_list() == [7.0]
     event = datetime(2024, 1, 9, 22, tzinfo=UTC)
     row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [event]}
     frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
     store.write_to_online_store("last_order", frame)
     shop.materialize()
     asked = [{"customer": customer} for customer in (1, 2, 3)]
-    assert shop.online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, -0.0, 8.0]
+    assert shop.get_online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, -0.0, 8.0]
 
 
 def test_saved_datasets(shop, store, tmp_path):

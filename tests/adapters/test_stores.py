@@ -225,14 +225,14 @@ def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypat
 
     shop.materialize()
     rows = [{"customer": customer, "basket": 10.0} for customer in (1, 2, 3, 9)]
-    embedded = shop.online(rows, "buying", statuses=True)
+    embedded = shop.get_online(rows, "buying", statuses=True)
     monkeypatch.setenv("STORE_URL", request.getfixturevalue(f"{name}_url"))
     settings = shop.settings.feast_repo / "feature_store.yaml"
     text = settings.read_text().replace("LmdbOnlineStore", f"{name.title()}OnlineStore")
     settings.write_text(text.replace("path: ../data/online/store.lmdb", "url: ${STORE_URL}"))
     moved = featurestore.open(shop.settings.root)
     moved.materialize()
-    assert moved.online(rows, "buying", statuses=True).equals(embedded)
+    assert moved.get_online(rows, "buying", statuses=True).equals(embedded)
     assert moved.audit().mismatches == 0
     moved.apply()
     context_of.__globals__["_load"].cache_clear()

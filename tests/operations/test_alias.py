@@ -33,10 +33,10 @@ referred = feature_service("referred", (last_order["amount"], referrer), owner="
 
 
 def test_each_name_is_read_by_its_own_column(project):
-    """Offline and online alike."""
+    """The historical join and the online lookup read the same values under each name."""
     joined = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred")
     assert joined.select(COLUMNS).rows() == FOUND
-    served = project.online(ROWS, "referred", statuses=True)
+    served = project.get_online(ROWS, "referred", statuses=True)
     assert served.select(COLUMNS).rows() == FOUND
     assert served["referrer_amount__status"].to_list() == [2, 3, 1]
     full = project.historical(ROWS.with_columns(event_timestamp=NOW), "referred", full_names=True, times=True)
@@ -49,14 +49,14 @@ def test_each_name_is_read_by_its_own_column(project):
 
 @pytest.mark.filterwarnings("ignore")
 def test_feast_reads_it_under_both_names(project):
-    """As Feast's own projections: a name and a map of join keys."""
+    """Feast sees each name as a projection: a name and a map of join keys."""
     from feast import FeatureStore  # noqa: PLC0415 - after the filters above
 
     project.apply()
     store = FeatureStore(repo_path=str(project.settings.feast_repo))
     service = store.get_feature_service("referred")
-    asked = ROWS.with_columns(event_timestamp=NOW)
-    job = store.get_historical_features(asked.to_pandas(), service, full_feature_names=True)
+    entity_rows = ROWS.with_columns(event_timestamp=NOW)
+    job = store.get_historical_features(entity_rows.to_pandas(), service, full_feature_names=True)
     full = ["last_order__amount", "referrer__amount", "referrer__coupon"]
     assert pl.DataFrame(job.to_arrow()).select(full).rows() == FOUND
     online = store.get_online_features(
@@ -66,10 +66,10 @@ def test_feast_reads_it_under_both_names(project):
 
 
 def test_two_reads_of_one_name_are_refused(project):
-    """Which key would it be?"""
+    """A service that reads one view twice under one name is refused: its keys are ambiguous."""
     view = project.catalog.view("last_order")
-    other = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
-    with pytest.raises(DefinitionError, match="'last_order' names two reads"):
-        featurestore.feature_service("twice", (view["amount"], other), owner="test")
+    coupon = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
+    with pytest.raises(DefinitionError, match="'last_order' is two reads"):
+        featurestore.feature_service("twice", (view["amount"], coupon), owner="test")
     with pytest.raises(UnknownNameError, match="did you mean 'customer'"):
         view.aliased("x", keys={"custmer": "referred_by"})

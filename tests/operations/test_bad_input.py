@@ -1,4 +1,4 @@
-"""Bad input gets one clear message, and the last good data stay as they were."""
+"""Bad input raises one clear message, and the rows in place do not change."""
 
 from datetime import UTC, datetime
 
@@ -40,7 +40,7 @@ ROW = "1,1,2024-01-01T00:00:00Z,,10.5,"
     ids=["missing", "empty", "no rows", "truncated", "renamed", "wrong type", "too many fields"],
 )
 def test_a_bad_raw_file_is_refused_and_nothing_is_lost(shop, content, error, message):
-    """One message says what is wrong and where; the dataset built before stays."""
+    """One message says what is wrong and where; the dataset in place does not change."""
     good = file_fingerprint(shop.layout.dataset("orders"))
     verdict = shop.layout.verdict("orders").read_text()
     path = shop.settings.root / "data/raw/orders.csv"
@@ -54,7 +54,7 @@ def test_a_bad_raw_file_is_refused_and_nothing_is_lost(shop, content, error, mes
 
 
 def test_what_was_refused_can_be_looked_at(shop):
-    """The broken rows and the verdict lie apart from the data."""
+    """The broken rows and the verdict of a refused dataset are kept apart from the rows in place."""
     path = shop.settings.root / "data/raw/orders.csv"
     path.write_text(f"{HEADER}\none,1,2024-01-01T00:00:00Z,,10.5,\n")
     with pytest.raises(ContractError):
@@ -76,21 +76,21 @@ def test_what_was_refused_can_be_looked_at(shop):
     ],
 )
 def test_an_unknown_name_suggests_the_nearest(shop, verb, message):
-    """The nearest name is suggested."""
+    """The error of an unknown name suggests the nearest name."""
     with pytest.raises(UnknownNameError, match=message):
         verb(shop)
 
 
-MOMENT = datetime(2024, 1, 4, tzinfo=UTC)
+TIMESTAMP = datetime(2024, 1, 4, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"event_timestamp": [MOMENT], "basket": [1.0]}, "lack 'customer'"),
+        ({"event_timestamp": [TIMESTAMP], "basket": [1.0]}, "lack 'customer'"),
         ({"customer": [1], "basket": [1.0]}, "lack 'event_timestamp'"),
         (
-            {"customer": [1], "basket": [1.0], "event_timestamp": [MOMENT.replace(tzinfo=None)]},
+            {"customer": [1], "basket": [1.0], "event_timestamp": [TIMESTAMP.replace(tzinfo=None)]},
             "'event_timestamp' has no time zone",
         ),
         (
@@ -98,21 +98,21 @@ MOMENT = datetime(2024, 1, 4, tzinfo=UTC)
             "'event_timestamp' is missing in 1 rows",
         ),
         (
-            {"customer": ["1"], "basket": [1.0], "event_timestamp": [MOMENT]},
+            {"customer": ["1"], "basket": [1.0], "event_timestamp": [TIMESTAMP]},
             "'customer' is String, expected Int64",
         ),
         (
-            {"customer": [1.5], "basket": [1.0], "event_timestamp": [MOMENT]},
+            {"customer": [1.5], "basket": [1.0], "event_timestamp": [TIMESTAMP]},
             "'customer' holds values that do not fit Int64",
         ),
         (
-            {"customer": [1], "basket": [1.0], "event_timestamp": [MOMENT], "amount": [1.0]},
-            "column 'amount' has the name of a feature",
+            {"customer": [1], "basket": [1.0], "event_timestamp": [TIMESTAMP], "amount": [1.0]},
+            "hold 'amount' already",
         ),
     ],
 )
 def test_entity_rows_that_cannot_be_used_are_refused(shop, rows, message):
-    """The message names the column."""
+    """The error of bad entity rows names the column."""
     with pytest.raises(ContractError, match=message):
         shop.historical(pl.DataFrame(rows), "buying")
 
@@ -127,14 +127,14 @@ def test_entity_rows_that_cannot_be_used_are_refused(shop, rows, message):
     ],
 )
 def test_a_lookup_with_a_wrong_key_is_refused(shop, row, message):
-    """A key of another type is an error, never a miss."""
+    """A key of another type is an error; it is never `NOT_FOUND`."""
     shop.materialize()
     with pytest.raises(FeatureStoreError, match=message):
-        shop.online([row], "buying")
+        shop.get_online([row], "buying")
 
 
 def test_two_values_for_one_version_are_a_broken_contract(shop):
-    """Rows equal in key and version but different in values are found at build."""
+    """A build refuses rows that are equal in key and version, and differ in values."""
     path = shop.settings.root / "data/raw/orders.csv"
     path.write_text(
         path.read_text().replace("7,0,2024-01-08", "7,3,2024-01-08").replace("Z,,7,\n", "Z,,9,\n", 1)
@@ -147,7 +147,7 @@ def test_two_values_for_one_version_are_a_broken_contract(shop):
 
 
 def test_a_damaged_file_names_the_command_that_makes_it(shop):
-    """A truncated Parquet file is a failed store, whatever reads it."""
+    """A truncated Parquet file is a failed store for every command that reads it."""
     path = shop.layout.dataset("orders")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(
@@ -163,8 +163,8 @@ def test_a_damaged_file_names_the_command_that_makes_it(shop):
 
 
 def test_a_damaged_online_store_says_what_to_do(shop):
-    """Not LMDB's words alone."""
+    """The error of a damaged online store names the folder and the command to run."""
     shop.settings.online.mkdir(parents=True)
     (shop.settings.online / "data.mdb").write_bytes(b"nothing")
     with pytest.raises(StoreError, match=r"the online store is damaged: MDB_INVALID(.|\n)*remove the folder"):
-        shop.online([{"customer": 1, "basket": 1.0}], "buying")
+        shop.get_online([{"customer": 1, "basket": 1.0}], "buying")

@@ -1,4 +1,4 @@
-"""A deleted entity is gone from serving, and an older row does not bring it back."""
+"""A deleted entity is not served, and an older row does not bring it back."""
 
 from datetime import UTC, datetime
 
@@ -11,12 +11,12 @@ KEY = pl.DataFrame({"customer": [3]})
 
 
 def amounts(shop):
-    served = shop.online([{"customer": 3}, {"customer": 1}], ["last_order:amount"], statuses=True)
+    served = shop.get_online([{"customer": 3}, {"customer": 1}], ["last_order:amount"], statuses=True)
     return served.select("amount", "amount__status").rows()
 
 
 def test_it_stays_deleted(shop):
-    """Also when the view is materialized anew; other keys stay."""
+    """A deleted key stays deleted when the view is materialized in full; other keys stay."""
     shop.materialize()
     assert amounts(shop) == [(8.0, 1), (None, 2)]
     assert shop.delete("last_order", KEY) == 1
@@ -28,7 +28,7 @@ def test_it_stays_deleted(shop):
 
 
 def test_a_later_event_brings_it_back(shop):
-    """It is a new fact, not an old one."""
+    """A row of a later event brings a deleted key back."""
     shop.materialize(until="2024-01-09T00:00:00Z")
     shop.delete("last_order", KEY)
     event = datetime(2024, 1, 10, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ def test_a_later_event_brings_it_back(shop):
 
 
 def test_what_cannot_be_deleted(shop):
-    """A view that is not there, a key of another type."""
+    """A view that is not materialized and a key of another type are errors."""
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
         shop.delete("last_order", KEY)
     shop.materialize()

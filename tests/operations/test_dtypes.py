@@ -9,7 +9,7 @@ import pytest
 import featurestore
 from featurestore.operations.init import init
 
-MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+TIMESTAMP = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 SMALLEST = 2**-1074
 # Feature: dtype as written in a schema, dtype, two values that are hard to keep.
 FEATURES = {
@@ -27,11 +27,11 @@ FEATURES = {
     "text": ("pl.String", pl.String(), ["", "naïve\0🦆"]),
     "raw": ("pl.Binary", pl.Binary(), [b"", b"\xff\x00"]),
     "day": ("pl.Date", pl.Date(), [date(1900, 2, 28), None]),
-    "at_ms": ('Annotated[pl.Datetime, "ms", "UTC"]', pl.Datetime("ms", "UTC"), [MOMENT, None]),
+    "at_ms": ('Annotated[pl.Datetime, "ms", "UTC"]', pl.Datetime("ms", "UTC"), [TIMESTAMP, None]),
     "at_ns": (
         'Annotated[pl.Datetime, "ns", "Asia/Kathmandu"]',
         pl.Datetime("ns", "Asia/Kathmandu"),
-        [MOMENT, None],
+        [TIMESTAMP, None],
     ),
     "money": (
         "Annotated[pl.Decimal, 38, 4]",
@@ -54,7 +54,7 @@ KEYS = {
 
 @pytest.fixture
 def project(tmp_path):
-    """A project whose one view holds all of them, under a composite key of mixed types."""
+    """A project whose one view has a feature of every dtype, and a composite key of mixed types."""
     init(tmp_path)
     fields = "".join(
         f"    {name}: {written} = pa.Field(nullable={name in FEATURES}, description='{name}', metadata={{'unit': '1'}})\n"
@@ -75,7 +75,7 @@ def project(tmp_path):
         "service = feature_service('service', (zoo,), owner='test')\n"
     )
     (tmp_path / "data/raw").mkdir(parents=True)
-    rows().with_columns(event_timestamp=pl.lit(MOMENT, pl.Datetime("us", "UTC"))).write_parquet(
+    rows().with_columns(event_timestamp=pl.lit(TIMESTAMP, pl.Datetime("us", "UTC"))).write_parquet(
         tmp_path / "data/raw/zoo.parquet"
     )
     opened = featurestore.open(tmp_path)
@@ -91,24 +91,26 @@ def rows():
 
 
 def test_both_reads_give_back_what_was_written(project):
-    """Values and dtypes, bit for bit, nulls included; the audit agrees."""
+    """Both reads give the same values and dtypes, bit for bit, nulls included; the audit agrees."""
     project.materialize()
-    asked = rows().select(*KEYS)
-    joined = project.historical(asked.with_columns(event_timestamp=MOMENT), "service").select(*FEATURES)
-    served = project.online(asked, "service").select(*FEATURES)
-    for found in (joined, served):
-        assert found.schema == rows().select(*FEATURES).schema
-        assert found.equals(rows().select(*FEATURES), null_equal=True)
-        assert str(found["f64"][1]) == "-0.0"
-        assert str(found["vector"][0][1]) == "-0.0"
-    read = project.reader("service").read(asked.to_dicts(), as_of=datetime.now(UTC))
+    entity_rows = rows().select(*KEYS)
+    joined = project.historical(entity_rows.with_columns(event_timestamp=TIMESTAMP), "service").select(
+        *FEATURES
+    )
+    served = project.get_online(entity_rows, "service").select(*FEATURES)
+    for frame in (joined, served):
+        assert frame.schema == rows().select(*FEATURES).schema
+        assert frame.equals(rows().select(*FEATURES), null_equal=True)
+        assert str(frame["f64"][1]) == "-0.0"
+        assert str(frame["vector"][0][1]) == "-0.0"
+    read = project.reader("service").read(entity_rows.to_dicts(), as_of=datetime.now(UTC))
     assert read.values == [list(row) for row in served.rows()]
     assert project.audit().mismatches == 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_feast_gives_back_what_was_written(project):
-    """Feast's wire, online, and Arrow, offline, carry the same values."""
+    """Feast reads the same values, online over its wire and offline as Arrow."""
     from feast import FeatureStore  # noqa: PLC0415 - after the filters above
 
     project.apply()
@@ -125,8 +127,8 @@ def test_feast_gives_back_what_was_written(project):
     assert Decimal(online["money"][0]) == FEATURES["money"][2][0]
     assert online["many"][0][0] == 2**62
     assert online["raw"] == [b"", b"\xff\x00"]
-    asked = rows().select(*KEYS).with_columns(event_timestamp=MOMENT).to_pandas()
-    table = store.get_historical_features(entity_df=asked, features=service).to_arrow()
+    entity_rows = rows().select(*KEYS).with_columns(event_timestamp=TIMESTAMP).to_pandas()
+    table = store.get_historical_features(entity_df=entity_rows, features=service).to_arrow()
     assert (
         pl.DataFrame(table)
         .select("i64", "u64", "money", "day")

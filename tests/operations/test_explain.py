@@ -1,4 +1,4 @@
-"""An explanation names the row that answers, and says of every other why it does not."""
+"""An explanation names the row that answers, and for every other row the reason why it does not."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -18,45 +18,45 @@ from featurestore.vectors.explain import explain
 
 
 def test_each_row_is_told_what_it_was(shop):
-    """On January 5th: order 1 is old, order 3 answers, order 2 happened before it and is not known yet."""
-    asked = pl.DataFrame({"customer": [1], "event_timestamp": [datetime(2024, 1, 5, 1, tzinfo=UTC)]})
-    rows = shop.explain(asked, ["last_order:amount"])["last_order"]
+    """On January 5th, order 1 is older, order 3 answers, and order 2, an earlier event, is not known yet."""
+    entity_rows = pl.DataFrame({"customer": [1], "event_timestamp": [datetime(2024, 1, 5, 1, tzinfo=UTC)]})
+    rows = shop.explain(entity_rows, ["last_order:amount"])["last_order"]
     assert rows.select("verdict", "amount").rows() == [
         ("older", 10.5),
         ("not yet known", pytest.approx(20.1)),
         ("answer", None),
     ]
-    later = asked.with_columns(event_timestamp=datetime(2024, 2, 1, tzinfo=UTC))
+    later = entity_rows.with_columns(event_timestamp=datetime(2024, 2, 1, tzinfo=UTC))
     assert shop.explain(later, ["last_order:amount"])["last_order"]["verdict"].to_list() == [
         "older",
         "older",
         "expired",
     ]
-    before = asked.with_columns(event_timestamp=datetime(2023, 1, 1, tzinfo=UTC))
+    before = entity_rows.with_columns(event_timestamp=datetime(2023, 1, 1, tzinfo=UTC))
     assert shop.explain(before, ["last_order:amount"])["last_order"]["verdict"].unique().to_list() == [
         "later"
     ]
     with pytest.raises(ContractError, match="takes one entity row, not 2"):
-        shop.explain(pl.concat([asked, later]), ["last_order:amount"])
+        shop.explain(pl.concat([entity_rows, later]), ["last_order:amount"])
 
 
 @given(histories())
 @settings(max_examples=50, deadline=None)
 def test_the_answer_is_that_of_the_fold(history):
-    """For any history and moment, the row called the answer holds what the fold says, and no other row is called so."""
+    """For any history and timestamp, exactly the row that the fold holds is the answer."""
     service = feature_service("service", (history.view,), owner="test")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.parquet"
         history.row_frame.write_parquet(file)
         views = [ViewRows(history.view[FEATURES], (file,))]
-        for asked in history.entity_frame.iter_slices(1):
-            row = asked.row(0, named=True)
+        for entity_rows in history.entity_frame.iter_slices(1):
+            row = entity_rows.row(0, named=True)
             held = oracle.store_at(row[EVENT_TIMESTAMP], history.rows, KEYS, history.timing)
             expected = held.get(tuple(row[key] for key in KEYS))
-            rows = explain(asked, service, views)["history"]
-            found = rows.filter(pl.col("verdict").is_in(["answer", "expired"])).select(
+            rows = explain(entity_rows, service, views)["history"]
+            answers = rows.filter(pl.col("verdict").is_in(["answer", "expired"])).select(
                 EVENT_TIMESTAMP, *FEATURES
             )
-            assert found.rows() == (
+            assert answers.rows() == (
                 [tuple(expected[c] for c in (EVENT_TIMESTAMP, *FEATURES))] if expected else []
             )

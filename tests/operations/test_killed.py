@@ -1,4 +1,4 @@
-"""Materialization killed at any moment: readers see whole rows throughout, and the next run makes good."""
+"""A materialization may be killed at any time: readers see whole rows, and the next run completes it."""
 
 import subprocess
 import sys
@@ -9,7 +9,6 @@ import pytest
 from servers import PostgresServer, RedisServer, run_server
 
 import featurestore
-from featurestore.operations.materialize import history
 from featurestore.storage.files import append_record
 from featurestore.values.codec import encode_key, open_row
 
@@ -37,7 +36,7 @@ def postgres():
 
 @pytest.fixture(params=["lmdb", "redis", "postgres"])
 def stored(request, shop_files):
-    """Twenty thousand customers, two orders each: the first is stored."""
+    """A shop of 20,000 customers with two orders each, of which the first is stored."""
     path = shop_files / "feature_repo/feature_store.yaml"
     if request.param != "lmdb":
         url = request.getfixturevalue(request.param)
@@ -65,19 +64,19 @@ def stored(request, shop_files):
 
 
 def worths(store):
-    """Read some keys in one snapshot; a row is whole if its amount and its coupon say the same."""
+    """Read some keys in one snapshot; a row is whole if its amount and its coupon agree."""
     keys = [encode_key((number,)) for number in range(1, CUSTOMERS, 97)]
     [(state, rows)] = store.read([("last_order", keys)])
     assert state is not None
-    found = [open_row(row)[1][:2] for row in rows if row is not None]
-    assert len(found) == len(keys)
-    assert all(str(int(amount)) == coupon for amount, coupon in found)
-    return {amount for amount, _ in found}
+    values = [open_row(row)[1][:2] for row in rows if row is not None]
+    assert len(values) == len(keys)
+    assert all(str(int(amount)) == coupon for amount, coupon in values)
+    return {amount for amount, _ in values}
 
 
 @pytest.mark.parametrize("mode", ["full", "incremental"])
 def test_killed_at_any_moment(stored, mode):
-    """After the start, midway and near the end; then one whole run leaves what an uninterrupted one leaves."""
+    """A run killed early, midway or late, and then one complete run, leave what an uninterrupted run leaves."""
     store = stored.store()
     for steps in (1, 8, 20):
         command = [sys.executable, "-c", WRITER, str(stored.settings.root), SECOND.isoformat(), mode]
@@ -85,7 +84,7 @@ def test_killed_at_any_moment(stored, mode):
             for _ in range(steps + 1):
                 assert writer.stdout.readline()
                 seen = worths(store)
-                # A view written anew is seen as before or as after; otherwise batch by batch.
+                # A reader sees a view that is written in full before or after; an incremental run, batch by batch.
                 assert len(seen) == 1 or mode == "incremental"
             writer.kill()
         worths(store)
@@ -100,10 +99,10 @@ def test_killed_at_any_moment(stored, mode):
 
 
 def test_every_run_is_recorded(shop):
-    """Where it began, where it ended, what it read, applied and passed over; adds up."""
+    """The history holds where each run began and ended; rows applied and older rows add up to rows read."""
     for until in ("2024-01-05T12:00:00Z", "2024-01-08T12:00:00Z", "2024-01-10T00:00:00Z"):
         shop.materialize(until=until)
-    runs = history(shop.layout)
+    runs = shop.materializations()
     assert [(v.rows_read, v.rows_applied, v.rows_older) for run in runs for v in run.views] == [
         (2, 1, 1),
         (2, 1, 1),
@@ -115,9 +114,9 @@ def test_every_run_is_recorded(shop):
 
 
 def test_an_interrupted_line_of_the_history_costs_that_line_only(shop):
-    """What was appended before and after it is read."""
+    """A half line in the history is skipped; the lines before and after it are read."""
     shop.materialize()
     with shop.layout.materializations.open("ab") as file:
         file.write(b'{"at":"2024-')
-    append_record(history(shop.layout)[0], shop.layout.materializations)
-    assert len(history(shop.layout)) == 2
+    append_record(shop.materializations()[0], shop.layout.materializations)
+    assert len(shop.materializations()) == 2

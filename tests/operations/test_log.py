@@ -1,4 +1,4 @@
-"""What is pushed and deleted is logged once for a project and all its releases, and no store misses any of it."""
+"""Pushed and deleted rows are logged once for a project and all its releases; every store replays the log."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 
 import featurestore
 from featurestore.errors import ContractError, SkewError, StoreError
-from featurestore.operations.release import current
+from featurestore.project import open_served
 from featurestore.storage.lock import locked
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
@@ -28,13 +28,13 @@ def order(amount, *, customer=7, at=NOW - timedelta(hours=1)):
 
 
 def amounts(project, *customers):
-    asked = [{"customer": customer} for customer in customers or (7,)]
-    return project.online(asked, ["last_order:amount"])["amount"].to_list()
+    entity_rows = [{"customer": customer} for customer in customers or (7,)]
+    return project.get_online(entity_rows, ["last_order:amount"])["amount"].to_list()
 
 
 def served(shop):
-    """The release that a server would serve."""
-    return featurestore.open(shop.layout.releases / current(shop.layout))
+    """Open the release that a server would serve."""
+    return open_served(shop.settings.root)[0]
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def released(shop):
 
 
 def test_a_row_pushed_to_the_served_release_is_in_the_next(released):
-    """Also where nobody materialized in between."""
+    """A row pushed to the active release is in the next release, also without a materialization in between."""
     served(released).push("last_order", order(4.5))
     assert amounts(released) == [None]
-    made = released.release()
+    release = released.release()
     assert amounts(served(released)) == [4.5]
-    assert made.views["last_order"] == served(released).store().state("last_order")
+    assert release.views["last_order"] == served(released).store().state("last_order")
     assert served(released).audit().mismatches == 0
 
 
 def test_a_row_pushed_to_the_served_release_stays_after_a_rollback(released):
-    """And after the way forward again."""
+    """A row pushed to the active release is served after a rollback, and after the way forward."""
     released.release()
     served(released).push("last_order", order(4.5))
     released.rollback()
@@ -66,7 +66,7 @@ def test_a_row_pushed_to_the_served_release_stays_after_a_rollback(released):
 
 
 def test_a_row_logged_behind_the_watermark_is_not_missed(released):
-    """A writer to another store, whose clock was behind: the next run applies what it logged."""
+    """A row that a writer with a slow clock logged is applied by the next run."""
     released.materialize(until=NOW - timedelta(minutes=1))
     served(released).push("last_order", order(4.5, at=NOW - timedelta(days=1)))
     released.materialize()
@@ -79,8 +79,8 @@ def test_a_row_logged_behind_the_watermark_is_not_missed(released):
     assert released.audit().mismatches == 0
 
 
-def test_what_was_pushed_under_another_schema_is_passed_over(released):
-    """A feature that came later does not stand in the way of the view, nor of the way back."""
+def test_rows_pushed_under_another_schema_are_left_out(released):
+    """Rows pushed under another schema are left out, and are served again after a rollback to that schema."""
     released.push("last_order", order(4.5))
     for name, before, after in (
         (
@@ -110,7 +110,7 @@ def test_what_was_pushed_under_another_schema_is_passed_over(released):
 
 
 def test_a_damaged_file_of_the_log_is_named(released):
-    """It is not passed over."""
+    """A damaged file of the log is an error that names the file."""
     path = released.layout.pushed("last_order") / "half.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"PAR1")
@@ -119,14 +119,14 @@ def test_a_damaged_file_of_the_log_is_named(released):
 
 
 def test_a_key_deleted_in_the_project_is_gone_from_what_is_served_at_once(released):
-    """And from every store that is written later."""
+    """A key deleted in the project is not served by the active release, at once."""
     assert amounts(served(released), 3) == [8.0]
     assert released.delete("last_order", KEY) == 1
     assert amounts(released, 3) == amounts(served(released), 3) == [None]
 
 
 def test_a_key_deleted_in_a_release_does_not_come_back(released):
-    """Neither in the project, nor with the next release, nor the former one, nor in a store made from nothing."""
+    """A key deleted in a release stays deleted in the project, in other releases, and in a new store."""
     released.release()
     assert served(released).delete("last_order", KEY) == 1
     released.rollback()
@@ -142,7 +142,7 @@ def test_a_key_deleted_in_a_release_does_not_come_back(released):
 
 
 def test_a_later_row_brings_a_deleted_key_back_everywhere(released):
-    """In the order in which things happened, whatever the order in which a store learns of them."""
+    """A store that replays a deletion and a later row in any order holds the later row."""
     released.delete("last_order", KEY)
     object.__setattr__(released.settings, "as_of", NOW + timedelta(days=1))
     released.push("last_order", order(5.0, customer=3, at=NOW + timedelta(hours=1)))
@@ -151,8 +151,8 @@ def test_a_later_row_brings_a_deleted_key_back_everywhere(released):
     assert amounts(released, 3) == [5.0]
 
 
-def test_deleting_waits_for_whoever_writes_the_view(released):
-    """As materializing and pushing do: no state that was read is written over a later one."""
+def test_deleting_waits_for_the_writer_of_the_view(released):
+    """A deletion waits for the lock of the view, so that it never writes an old state over a new one."""
     deleting = threading.Thread(target=released.delete, args=("last_order", KEY))
     with locked(released.layout.lock("last_order")):
         deleting.start()
@@ -163,15 +163,15 @@ def test_deleting_waits_for_whoever_writes_the_view(released):
     assert amounts(released, 3) == [None]
 
 
-def test_a_key_without_a_value_is_no_key(released):
-    """Nothing is logged."""
+def test_a_missing_key_is_not_deleted(released):
+    """A missing key is an error, and nothing is logged."""
     with pytest.raises(ContractError, match="'customer' is missing in 1 rows"):
         released.delete("last_order", pl.DataFrame({"customer": [None]}, schema={"customer": pl.Int64}))
     assert not released.layout.deleted("last_order").exists()
 
 
 def test_marks_of_other_keys_are_named_and_not_passed_over(released):
-    """Whoever changes a view's keys has to say what becomes of the deleted ones."""
+    """Deleted keys of other columns than the view has now are an error, not left out."""
     released.delete("last_order", KEY)
     [path] = released.layout.deleted("last_order").iterdir()
     pl.read_parquet(path).rename({"customer": "client"}).write_parquet(path)
@@ -179,11 +179,11 @@ def test_marks_of_other_keys_are_named_and_not_passed_over(released):
         released.materialize()
 
 
-def test_a_release_that_was_edited_is_not_gone_back_to(released):
-    """Its definitions are no longer those that wrote its store."""
+def test_a_rollback_to_an_edited_release_is_refused(released):
+    """A rollback to a release whose definitions were edited is refused."""
     released.release()
     path = released.layout.releases / "0001/feature_repo/shop.py"
     path.write_text(path.read_text() + "\n")
     with pytest.raises(SkewError, match="definitions were changed since the release was made"):
         released.rollback()
-    assert current(released.layout) == "0002"
+    assert released.active_release() == "0002"

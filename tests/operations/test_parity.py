@@ -32,7 +32,7 @@ SCHEMA = pl.Schema(FEATURE_SCHEMA)
 
 
 def advance(store, history: History, until, after=None):
-    """Apply to the store what became known, as `materialize` does."""
+    """Apply to the store the rows that became known, as `materialize` does."""
     fresh = known_rows(history.row_frame.lazy(), history.timing, until=until, after=after)
     newest = newest_rows(fresh, KEYS, history.timing).collect()
     state = ViewState(definition="d", source="s", watermark=microseconds(until))
@@ -40,7 +40,7 @@ def advance(store, history: History, until, after=None):
 
 
 def served(store, history: History, moment):
-    """Read every entity row's key at a moment."""
+    """Read the key of every entity row at a timestamp."""
     keys = history.entity_frame
     [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
     instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
@@ -50,7 +50,7 @@ def served(store, history: History, moment):
 
 
 def expected(history: History, moment):
-    """Say what the fold holds at a moment."""
+    """Return what the fold holds at a timestamp."""
     asked = [{**row, EVENT_TIMESTAMP: moment} for row in history.entity_rows]
     return oracle.historical(asked, history.rows, KEYS, FEATURES, history.timing)
 
@@ -58,7 +58,7 @@ def expected(history: History, moment):
 @given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))
 @settings(max_examples=60, deadline=None)
 def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
-    """After each incremental step the store says what the brute-force fold says, values and statuses."""
+    """After each incremental step, the store and the brute-force fold agree in values and statuses."""
     folder = Path(tempfile.mkdtemp())
     try:
         store, after = LmdbStore(folder / "store", create=True), None
@@ -73,7 +73,7 @@ def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
 @given(histories(), st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
 def test_the_order_of_arrival_changes_nothing(history, random):
-    """The newer version wins, whatever comes first."""
+    """The newer version of a row wins in any order of arrival."""
     folder = Path(tempfile.mkdtemp())
     try:
         store = LmdbStore(folder / "store", create=True)

@@ -1,4 +1,4 @@
-"""A pushed row reaches serving and training at once, and the past stays as it was."""
+"""A pushed row reaches serving and training at once, and the past does not change."""
 
 from datetime import UTC, datetime
 
@@ -27,30 +27,32 @@ def served_by(folder, kind, url):
 
 
 def test_training_and_serving_see_it_from_now_on(shop):
-    """It happened at ten and was pushed at midnight: at eleven nobody knew it."""
+    """An event of ten o'clock that is pushed at midnight is not known at eleven."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     done = shop.push("last_order", pl.DataFrame(ROW))
     assert (done.rows_applied, done.full) == (1, False)
-    assert shop.online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
-    asked = pl.DataFrame({"customer": [1, 1], "event_timestamp": [datetime(2024, 1, 9, 23, tzinfo=UTC), NOW]})
-    assert shop.historical(asked, ["last_order:amount"])["amount"].to_list() == [None, 99.5]
+    assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
+    entity_rows = pl.DataFrame(
+        {"customer": [1, 1], "event_timestamp": [datetime(2024, 1, 9, 23, tzinfo=UTC), NOW]}
+    )
+    assert shop.historical(entity_rows, ["last_order:amount"])["amount"].to_list() == [None, 99.5]
     assert shop.audit().mismatches == 0
     shop.materialize(full=True)
     assert shop.audit().mismatches == 0
 
 
 def test_moments_may_be_text(shop):
-    """As in a file of CSV; when a row was made is never before it was pushed."""
+    """Values may be text, as in CSV; `created_timestamp` is never before the push."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     text = {"event_timestamp": ["2024-01-09T22:00:00Z"], "ordered_at": ["2024-01-09T22:00:00Z"]}
-    for made in ("2024-01-09T22:30:00Z", None):
-        rows = pl.DataFrame({**ROW, **text, "created_timestamp": [made]}, strict=False)
+    for created in ("2024-01-09T22:30:00Z", None):
+        rows = pl.DataFrame({**ROW, **text, "created_timestamp": [created]}, strict=False)
         shop.push("last_order", rows.cast({"created_timestamp": pl.String}))
     assert shop.dataset("last_order").filter(coupon="NEW").collect()["created_timestamp"].to_list() == [NOW]
 
 
 def test_a_row_pushed_twice_is_one(shop):
-    """The log is named by content."""
+    """A row that is pushed twice is logged once, because the log is named by content."""
     shop.materialize(until="2024-01-09T23:00:00Z")
     for _ in range(2):
         shop.push("last_order", pl.DataFrame(ROW))
@@ -69,7 +71,7 @@ def test_a_row_pushed_twice_is_one(shop):
     ],
 )
 def test_a_bad_row_writes_nothing(shop, change, message):
-    """Neither side."""
+    """A bad row is written neither to the online store nor to the log."""
     row = {name: value for name, value in {**ROW, **change}.items() if value is not None}
     with pytest.raises(ContractError, match=message):
         shop.push("last_order", pl.DataFrame(row))
@@ -77,7 +79,7 @@ def test_a_bad_row_writes_nothing(shop, change, message):
 
 
 def named(shop_files):
-    """The shop, its customers named by text."""
+    """Build the shop with text in place of numbers as the key."""
     path = shop_files / "schemas/shop.py"
     before = 'customer: pl.Int64 = pa.Field(description="who ordered")'
     assert before in path.read_text()
@@ -95,7 +97,7 @@ def named(shop_files):
 
 
 def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
-    """It breaks a rule as any bad row does."""
+    """A build refuses a key that is too long for a store."""
     path = shop_files / "feature_repo/shop.py"
     shop = named(shop_files)
     path.write_text(path.read_text().replace(".cast(str)", '.cast(str) + pl.lit("L" * 520)'))
@@ -107,7 +109,7 @@ def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
 
 @pytest.mark.parametrize("kind", ["lmdb", "redis", "postgres"])
 def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, request):
-    """At most 511 bytes as stored; a longer one writes nothing, and does not stand in the way of later rows."""
+    """A key of more than 511 bytes writes nothing, and later rows are written."""
     if kind != "lmdb":
         served_by(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
     shop = named(shop_files)
@@ -121,15 +123,15 @@ def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, re
             shop.delete("last_order", pl.DataFrame({"customer": ["L" * length]}))
     longest = "L" * 507
     shop.push("last_order", pl.DataFrame({**ROW, "customer": [longest]}))
-    asked = [{"customer": longest}, {"customer": "L" * 6_000}]
-    assert shop.online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, None]
+    entity_rows = [{"customer": longest}, {"customer": "L" * 6_000}]
+    assert shop.get_online(entity_rows, ["last_order:amount"])["amount"].to_list() == [99.5, None]
     shop.materialize(full=True)
     assert shop.audit().mismatches == 0
 
 
 def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
-    """Training would believe the row known since its event."""
-    for name, found, made in (
+    """A view without `created_timestamp` is refused: training would take a row as known since its event."""
+    for name, before, after in (
         (
             "schemas/shop.py",
             '    created_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when known")\n',
@@ -138,7 +140,7 @@ def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
         ("feature_repo/shop.py", ', created_timestamp="loaded_at"', ""),
     ):
         path = shop_files / name
-        assert found in path.read_text()
-        path.write_text(path.read_text().replace(found, made))
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, after))
     with pytest.raises(DefinitionError, match="cannot be pushed to: its schema has no 'created_timestamp'"):
         featurestore.open(shop_files).push("last_order", pl.DataFrame(ROW))

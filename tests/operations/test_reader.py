@@ -1,4 +1,4 @@
-"""Vectors looked up as Python values are those of the frame, and those of the fold."""
+"""The vectors of a reader equal those of `get_online`, and those of the fold."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ ROWS = [{"customer": customer, "basket": 10.0} for customer in (3, 1, 2, 9)]
 @given(histories())
 @settings(max_examples=60, deadline=None)
 def test_a_vector_is_what_the_fold_holds(history):
-    """At any moment, for any key: values and statuses."""
+    """A reader and the fold agree in values and statuses, at any timestamp and for any key."""
     service = feature_service("service", (history.view,), owner="test")
     with tempfile.TemporaryDirectory() as folder:
         store = LmdbStore(Path(folder) / "store", create=True)
@@ -48,10 +48,10 @@ def test_a_vector_is_what_the_fold_holds(history):
 
 
 def test_the_same_as_the_frame(shop):
-    """On-demand features included, in the service's order."""
+    """A reader returns the features of `get_online`, on-demand features included, in the service's order."""
     shop.materialize()
     found = shop.reader("buying").read(ROWS, as_of=NOW)
-    frame = shop.online(ROWS, "buying", statuses=True)
+    frame = shop.get_online(ROWS, "buying", statuses=True)
     assert found.features == ("amount", "coupon", "ordered_at", "ratio")
     assert found.values == [list(row) for row in frame.select(found.features).rows()]
     assert found.statuses == [list(row) for row in frame.select(map(status_column, found.features)).rows()]
@@ -70,14 +70,14 @@ def test_the_same_as_the_frame(shop):
     ],
 )
 def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
-    """Nothing is converted."""
+    """A reader refuses keys of another type; it converts nothing."""
     shop.materialize()
     with pytest.raises(ContractError, match=message):
         shop.reader(["last_order"]).read([row], as_of=NOW)
 
 
 def test_a_store_that_cannot_answer_is_refused(shop):
-    """Not materialized, or ahead of the moment."""
+    """A reader refuses a store that is not materialized, or whose watermark is after the timestamp."""
     shop.store(create=True)
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
         shop.reader(["last_order"]).read(ROWS, as_of=NOW)

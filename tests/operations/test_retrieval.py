@@ -1,4 +1,4 @@
-"""Historical retrieval in every form that a user may ask for it."""
+"""Historical retrieval takes entity rows and features in every form."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,16 +9,16 @@ from polars.testing import assert_frame_equal
 
 from featurestore.errors import ContractError, UnknownNameError
 
-MOMENTS = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
-ROWS = pl.DataFrame({"customer": [1, 1, 3, 9], "event_timestamp": MOMENTS}).with_columns(
+TIMESTAMPS = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
+ROWS = pl.DataFrame({"customer": [1, 1, 3, 9], "event_timestamp": TIMESTAMPS}).with_columns(
     pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
 )
 AMOUNT = ["last_order:amount"]
 
 
 def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
-    """Polars, pandas, Arrow, a Parquet file, SQL."""
-    ROWS.write_parquet(tmp_path / "asked.parquet")
+    """Entity rows may be a frame of Polars, pandas or Arrow, a Parquet file, or SQL."""
+    ROWS.write_parquet(tmp_path / "rows.parquet")
     expected = shop.historical(ROWS, AMOUNT)
     sql = """
         SELECT customer, day::TIMESTAMPTZ AS event_timestamp
@@ -30,8 +30,8 @@ def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
         pandas,
         pandas.set_index("customer", drop=False).rename_axis(None),
         ROWS.to_arrow(),
-        tmp_path / "asked.parquet",
-        str(tmp_path / "asked.parquet"),
+        tmp_path / "rows.parquet",
+        str(tmp_path / "rows.parquet"),
         sql,
     ):
         assert_frame_equal(shop.historical(rows, AMOUNT), expected)
@@ -39,7 +39,7 @@ def test_entity_rows_of_any_kind_give_the_same(shop, tmp_path):
 
 
 def test_sql_sees_the_datasets_of_the_project(shop):
-    """Every dataset by its name."""
+    """SQL reads every dataset by its name."""
     sql = "SELECT customer, ordered_at + INTERVAL 1 HOUR AS event_timestamp FROM orders WHERE customer = 3 ORDER BY 2"
     assert shop.historical(sql, AMOUNT)["amount"].to_list() == [7.0, 7.0]
 
@@ -53,13 +53,13 @@ def test_sql_sees_the_datasets_of_the_project(shop):
     ],
 )
 def test_entity_rows_that_cannot_be_read(shop, rows, message):
-    """One message says which and why."""
+    """The error of unusable entity rows says what is wrong."""
     with pytest.raises(ContractError, match=message):
         shop.historical(rows, AMOUNT)
 
 
 def test_features_one_by_one(shop):
-    """In the order asked for, all of a view by its name, on-demand ones too, once each."""
+    """Features come in the order of the references, each once; the name of a view stands for all its features."""
     joined = shop.historical(
         ROWS.with_columns(basket=5.0), ["last_order:coupon", "compared:ratio", "last_order:amount"]
     )
@@ -79,7 +79,7 @@ def test_features_one_by_one(shop):
 
 
 def test_statuses_times_and_full_names(shop):
-    """The row that a value comes from happened then, and is that old at the moment asked."""
+    """`times` adds the event timestamp of the row that a value comes from, and its age."""
     joined = shop.historical(ROWS, AMOUNT, statuses=True, times=True, full_names=True)
     assert joined.columns[2:] == [
         "last_order__amount",
@@ -87,14 +87,14 @@ def test_statuses_times_and_full_names(shop):
         "last_order__amount__event_timestamp",
         "last_order__amount__age",
     ]
-    # Order 1 is known a minute after its moment, order 5 expires after 5 days, customer 9 never ordered.
+    # Order 1 is known a minute after its event, order 5 expires after 5 days, customer 9 never ordered.
     assert joined["last_order__amount__status"].to_list() == [3, 1, 3, 3]
-    assert joined["last_order__amount__event_timestamp"].to_list() == [None, MOMENTS[0], None, None]
+    assert joined["last_order__amount__event_timestamp"].to_list() == [None, TIMESTAMPS[0], None, None]
     assert joined["last_order__amount__age"].to_list() == [None, timedelta(days=3), None, None]
 
 
 def test_retrieval_without_entity_rows(shop):
-    """Each moment at which a value became known, and the value from then on."""
+    """Without entity rows, there is a row for each timestamp at which a value became known."""
     joined = shop.historical(features=AMOUNT, start="2024-01-05T00:00:00Z", end="2024-01-08T12:00:00Z")
     day = {
         5: datetime(2024, 1, 5, 0, 1, tzinfo=UTC),
@@ -105,5 +105,5 @@ def test_retrieval_without_entity_rows(shop):
     assert shop.historical(features=AMOUNT).height == 6
     with pytest.raises(ContractError, match="needs request values: basket"):
         shop.historical(features="buying")
-    with pytest.raises(ContractError, match="say their own moments"):
+    with pytest.raises(ContractError, match="entity rows have timestamps of their own"):
         shop.historical(ROWS, AMOUNT, start="2024-01-05T00:00:00Z")

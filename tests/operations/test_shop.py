@@ -18,7 +18,7 @@ def at(day, hour=0):
 
 def ask(project, *rows):
     frame = pl.DataFrame(
-        [{"customer": customer, EVENT_TIMESTAMP: moment, "basket": 10.0} for customer, moment in rows],
+        [{"customer": customer, EVENT_TIMESTAMP: timestamp, "basket": 10.0} for customer, timestamp in rows],
         schema={"customer": pl.Int64, EVENT_TIMESTAMP: pl.Datetime("us", "UTC"), "basket": pl.Float64},
     )
     joined = project.historical(frame, "buying", statuses=True)
@@ -26,7 +26,7 @@ def ask(project, *rows):
 
 
 def test_what_was_known_at_each_moment(shop):
-    """A late row is not seen before it was loaded, and never overwrites a newer one."""
+    """A late row is not known before it was loaded, and never overwrites a newer row."""
     assert ask(
         shop,
         (1, at(1)),  # the event itself: known a minute later
@@ -60,7 +60,7 @@ def test_bad_rows_are_kept_apart_with_their_reason(shop):
 
 
 def test_training_and_serving_agree(shop):
-    """Every cell of the store equals the historical join; on-demand features too."""
+    """Every cell of the store equals the historical join, on-demand features included."""
     shop.training_set("visits")
     shop.materialize()
     record = shop.audit()
@@ -69,17 +69,17 @@ def test_training_and_serving_agree(shop):
         ("last_order", 9),
         ("buying", 20),
     ]
-    found = shop.online(
+    vectors = shop.get_online(
         [{"customer": 3, "basket": 10.0}, {"customer": 9, "basket": 1.0}], "buying", statuses=True
     )
-    assert found.select("amount", "amount__status", "ratio", "ratio__status").rows() == [
+    assert vectors.select("amount", "amount__status", "ratio", "ratio__status").rows() == [
         (8.0, 1, 1.25, 1),
         (None, 3, None, 2),
     ]
 
 
 def test_materialize_in_steps_equals_materialize_at_once(shop):
-    """Rows that became known between two moments are applied, and only they are read."""
+    """An incremental run reads only the rows that became known since the last run."""
     steps = [shop.materialize(until=at(day)).views[0] for day in (2, 5, 7, 10)]
     assert [(s.full, s.rows_read, s.rows_applied) for s in steps] == [
         (True, 1, 1),
@@ -93,11 +93,13 @@ def test_materialize_in_steps_equals_materialize_at_once(shop):
 
 
 def test_going_back_writes_the_view_anew(shop):
-    """A store rolled back to a moment holds what was known then."""
+    """A store that is materialized to an earlier timestamp holds what was known then."""
     shop.materialize(until=at(10))
     assert shop.materialize(until=at(2)).views[0].full
     assert shop.audit().mismatches == 0
-    assert shop.online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(2))["amount"].to_list() == [10.5]
+    assert shop.get_online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(2))["amount"].to_list() == [
+        10.5
+    ]
 
 
 def test_one_differing_cell_is_found_and_named(shop):
@@ -117,18 +119,18 @@ def test_one_differing_cell_is_found_and_named(shop):
 
 
 def test_minus_zero_is_not_zero(shop):
-    """Bit for bit: -0.0 is stored and joined as -0.0."""
+    """-0.0 is stored and joined as -0.0, bit for bit."""
     shop.materialize()
-    served = shop.online([{"customer": 2, "basket": 1.0}], "buying")["amount"]
+    served = shop.get_online([{"customer": 2, "basket": 1.0}], "buying")["amount"]
     assert str(served.item()) == "-0.0"
     assert shop.audit().mismatches == 0
 
 
 def test_a_store_ahead_of_the_moment_is_refused(shop):
-    """What was not known then is not served then."""
+    """A read before the watermark of the store is refused."""
     shop.materialize(until=at(10))
-    with pytest.raises(SkewError, match="watermark of the online store is 2024-01-10"):
-        shop.online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(9))
+    with pytest.raises(SkewError, match="stands at 2024-01-10"):
+        shop.get_online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(9))
 
 
 def test_a_store_of_another_definition_is_refused(shop):
@@ -138,23 +140,23 @@ def test_a_store_of_another_definition_is_refused(shop):
     path.write_text(path.read_text().replace("ttl=timedelta(days=5)", "ttl=timedelta(days=6)"))
     changed = featurestore.open(_fresh(shop.settings.root))
     with pytest.raises(SkewError, match="written by another definition"):
-        changed.online([{"customer": 1, "basket": 1.0}], "buying")
+        changed.get_online([{"customer": 1, "basket": 1.0}], "buying")
 
 
 def test_nothing_is_served_before_it_is_materialized(shop):
-    """The message names the command."""
+    """The error of a view that is not materialized names the command."""
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
-        shop.online([{"customer": 1, "basket": 1.0}], "buying")
+        shop.get_online([{"customer": 1, "basket": 1.0}], "buying")
 
 
 def test_the_watermark_is_the_moment_asked_for(shop):
-    """The store knows how far it has come."""
+    """The store holds its watermark."""
     shop.materialize(until=at(7))
     assert timestamp_of(shop.store().state("last_order").watermark) == at(7)
 
 
 def test_a_training_set_is_rebuilt_with_the_same_digest(shop):
-    """Replay: the same definitions and data give the same training set."""
+    """The same definitions and data give the same training set."""
     first = shop.training_set("visits")
     shop.validate("orders")
     shop.build("last_order")
@@ -162,5 +164,5 @@ def test_a_training_set_is_rebuilt_with_the_same_digest(shop):
 
 
 def _fresh(root):
-    """Move a project, so that its changed modules are imported anew."""
+    """Move a project, so that its changed modules are imported again."""
     return root.rename(root.with_name(f"{root.name}_changed"))

@@ -84,7 +84,7 @@ def test_feasts_remote_online_store_as_the_client(applied, tmp_path):
         store = FeatureStore(repo_path=str(tmp_path / "client"))
         rows = [dict(zip(BASKETS, values, strict=True)) for values in zip(*BASKETS.values(), strict=True)]
         found = store.get_online_features(features=store.get_feature_service("buying"), entity_rows=rows)
-        ours = applied.online(rows, "buying")
+        ours = applied.get_online(rows, "buying")
         for name in ("amount", "coupon", "ratio"):
             assert found.to_dict()[name] == ours[name].to_list()
 
@@ -97,7 +97,7 @@ def test_feasts_remote_online_store_as_the_client(applied, tmp_path):
             ordered_at=pl.lit(NOW),
         )
         store.write_to_online_store("last_order", df=frame.to_pandas())
-        assert applied.online([{"customer": 9}], ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
+        assert applied.get_online([{"customer": 9}], ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
         asked = pl.DataFrame({"customer": [9], "event_timestamp": [NOW]})
         assert applied.historical(asked, ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
 

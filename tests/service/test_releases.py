@@ -11,7 +11,7 @@ from serving import ROW, running
 
 import featurestore
 from featurestore.errors import MissingDataError, SkewError, StoreError, UnknownNameError
-from featurestore.operations.release import current, releases, switch
+from featurestore.operations.releases import switch
 
 
 @pytest.fixture
@@ -51,13 +51,13 @@ def doubled(shop):
 def test_a_release_is_a_project_of_its_own(stored):
     """Every command takes it; what comes later does not change it."""
     made = stored.release()
-    assert (made.name, current(stored.layout)) == ("0001", "0001")
+    assert (made.name, stored.active_release()) == ("0001", "0001")
     frozen = featurestore.open(stored.layout.releases / "0001")
-    assert frozen.online([ROW], "buying").equals(stored.online([ROW], "buying"))
+    assert frozen.get_online([ROW], "buying").equals(stored.get_online([ROW], "buying"))
     assert frozen.audit().mismatches == 0
-    before = frozen.online([ROW], "buying")
+    before = frozen.get_online([ROW], "buying")
     doubled(stored)
-    assert featurestore.open(stored.layout.releases / "0001").online([ROW], "buying").equals(before)
+    assert featurestore.open(stored.layout.releases / "0001").get_online([ROW], "buying").equals(before)
 
 
 def test_a_release_and_its_project_have_definitions_of_their_own(stored):
@@ -176,7 +176,7 @@ def test_old_releases_go_the_served_and_the_former_stay(stored):
     """Numbers are never given twice while a later one stands; there is no way back beyond the first."""
     for _ in range(4):
         stored.release(keep=2)
-    assert [release.name for release in releases(stored.layout)] == ["0003", "0004"]
+    assert [release.name for release in stored.releases()] == ["0003", "0004"]
     assert stored.rollback() == "0003"
     with pytest.raises(MissingDataError, match="there is no former release"):
         stored.rollback()
@@ -192,7 +192,7 @@ def test_releases_made_at_once_are_made_one_after_the_other(stored):
         for _ in range(3)
     ]
     names = sorted(json.loads(process.communicate()[0])["name"] for process in made)
-    assert names == [release.name for release in releases(stored.layout)] == ["0001", "0002", "0003"]
+    assert names == [release.name for release in stored.releases()] == ["0001", "0002", "0003"]
 
 
 def damage_settings(root):
@@ -218,7 +218,7 @@ def test_an_old_release_that_cannot_be_removed_keeps_nobody_from_making_the_next
     for name in ("0003", "0004"):
         with pytest.warns(UserWarning, match="release 0001 was not removed: .*(not found|read|answer)"):
             assert stored.release(keep=1).name == name
-    assert current(stored.layout) == "0004"
+    assert stored.active_release() == "0004"
     assert stored.rollback() == "0003"
     assert not (stored.layout.releases / "0002").exists()
     done = subprocess.run(
@@ -239,16 +239,16 @@ def test_what_the_file_system_refuses_of_a_release_is_said(stored):
     (stored.settings.root / "schemas/gone.py").symlink_to("nowhere")
     with pytest.raises(StoreError, match=r"releases/0002: cannot be written: .*gone.py"):
         stored.release()
-    assert current(stored.layout) == "0001"
+    assert stored.active_release() == "0001"
 
 
 def test_an_interrupted_release_is_none(stored):
     """A folder without its record is not listed, not served, and is written over."""
     (stored.layout.releases / "0001/data").mkdir(parents=True)
     (stored.layout.releases / "0001/data/half").write_text("")
-    assert releases(stored.layout) == []
+    assert stored.releases() == []
     stored.release()
-    assert [release.name for release in releases(stored.layout)] == ["0001"]
+    assert [release.name for release in stored.releases()] == ["0001"]
     assert not (stored.layout.releases / "0001/data/half").exists()
 
 
@@ -258,4 +258,4 @@ def test_deleted_entities_stay_deleted_in_a_release(stored):
     stored.release()
     frozen = featurestore.open(stored.layout.releases / "0001")
     frozen.materialize(full=True)
-    assert frozen.online([ROW], ["last_order:amount"])["amount"].to_list() == [None]
+    assert frozen.get_online([ROW], ["last_order:amount"])["amount"].to_list() == [None]

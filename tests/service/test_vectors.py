@@ -36,7 +36,7 @@ def test_the_same_as_in_process(client, shop):
     """Bit for bit, for every key: floats travel as the shortest text that reads back as the same float."""
     rows = [{"customer": number, "basket": 0.1 * number} for number in range(5)]
     found = client.vectors(*rows).json()
-    frame = shop.online(rows, "buying", statuses=True)
+    frame = shop.get_online(rows, "buying", statuses=True)
     values = frame.select(found["features"])
     expected = [
         [v.isoformat().replace("+00:00", "Z") if isinstance(v, datetime) else v for v in row]

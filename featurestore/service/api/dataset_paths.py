@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from featurestore.adapters.bodies import CSV, FORMATS, JSON_LINES
-from featurestore.operations.judge import environments_of
 from featurestore.service.api.datasets import MAX_RUNS, Datasets, History, Judged
 from featurestore.service.api.json_schema import json_schema
 from featurestore.service.api.samples import sample
@@ -64,7 +63,7 @@ def _validate(node: Node, serving: ActiveRelease, problems: Problems) -> dict[st
             _parameter(
                 "environment",
                 "Where the rows are: columns that are not expected there are not asked for.",
-                {"type": "string", "enum": list(environments_of(node.contract))},
+                {"type": "string", "enum": list(serving.project.quality.environments(node.name))},
             )
         ],
         "requestBody": {"required": True, "content": content},

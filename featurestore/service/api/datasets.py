@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta, structs
+from msgspec import Meta
 
 from featurestore.adapters.bodies import FORMATS, legible, scan_body
-from featurestore.adapters.files import FileReader
-from featurestore.data_quality import Quality
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
-from featurestore.operations.judge import environments_of, judge, keep_judged
 from featurestore.quality.change.history import Run
-from featurestore.quality.gate.personal import redact, shown_metrics
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
 from featurestore.service.api.problems import RefusedError
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Node
+    from featurestore.project import Project
     from featurestore.service.app import Call
     from featurestore.service.runtime.uploads import Upload
 
@@ -101,7 +99,7 @@ async def validate(call: Call) -> bytes:
     """Answer ``POST /v1/datasets/{dataset}/validate``: whatever the verdict, it is an answer."""
     _permit(call)
     node, asked = _node(call), _query(call, ValidateQuery)
-    known = environments_of(node.contract)
+    known = _project(call).quality.environments(node.name)
     if asked.environment is not None and asked.environment not in known:
         raise RefusedError(
             422, "InvalidRequest", "there is no such environment", hint=f"known: {', '.join(known)}"
@@ -112,7 +110,7 @@ async def validate(call: Call) -> bytes:
         node=node,
         media=media,
         environment=asked.environment,
-        quality=_quality(call),
+        project=_project(call),
         root=state.options.root,
     )
     found = await state.uploads.judged(state.layout.uploads(node.name), call.receive, work)
@@ -124,11 +122,9 @@ async def history(call: Call) -> bytes:
     """Answer ``GET /v1/datasets/{dataset}/history``."""
     _permit(call)
     node, asked = _node(call), _query(call, HistoryQuery)
-    runs = await asyncio.to_thread(_quality(call).history, node.name)
-    shown = [
-        structs.replace(run, metrics=shown_metrics(run.metrics, node.contract)) for run in runs[-asked.most :]
-    ]
-    return msgspec.json.encode(History(dataset=node.name, runs=shown))
+    runs = await asyncio.to_thread(_project(call).quality.history, node.name)
+    told = [structs.replace(run, metrics=shown_metrics(run.metrics, node.contract)) for run in runs[-asked.most :]]
+    return msgspec.json.encode(History(dataset=node.name, runs=told))
 
 
 async def listing(call: Call) -> bytes:
@@ -154,19 +150,19 @@ def _listed(call: Call) -> bytes:
 
 
 def _judged(
-    upload: Upload, *, node: Node, media: str, environment: str | None, quality: Quality, root: str
+    upload: Upload, *, node: Node, media: str, environment: str | None, project: Project, root: str
 ) -> Judged:
     rows = scan_body(upload.body, media, node)
     with legible(node, media):
-        inspection = judge(node, rows, quality.around(node.name), environment=environment)
-    bad = keep_judged(inspection, upload.found)
+        verdict = project.quality.validate_rows(node.name, rows, environment=environment, folder=upload.found)
     place = upload.keep()
-    lies = None if bad is None or place is None else os.path.relpath(place / bad.name, Path(root).resolve())
+    bad = None if place is None or not verdict.rows_quarantined else place / "rows.parquet"
+    lies = None if bad is None else os.path.relpath(bad, Path(root).resolve())
     return Judged(
         id=upload.id,
         dataset=node.name,
         quarantine=lies,
-        verdict=redact(inspection.verdict.record(), node.contract),
+        verdict=redact(verdict.record(), node.contract),
     )
 
 
@@ -187,10 +183,9 @@ def _permit(call: Call) -> None:
         )
 
 
-def _quality(call: Call) -> Quality:
-    """Ask about the definitions that are served, beside the project's own data: a release has none but features."""
-    project = call.serving.project
-    return Quality(project.settings, project.catalog, call.state.layout, FileReader())
+def _project(call: Call) -> Project:
+    """Return the served definitions with the data of the project: a release has no data but features."""
+    return call.serving.project.with_data(call.state.layout.data)
 
 
 def _node(call: Call) -> Node:

@@ -6,43 +6,19 @@ type that is published says as much of it as JSON Schema can.
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import polars as pl
 from msgspec import Meta
 
 from featurestore.service.api.json_schema import json_schema
+from featurestore.values.json_rows import json_type
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Column
     from featurestore.definitions.feature_service import FeatureService
-
-_SCALARS: Final[dict[type[pl.DataType], Any]] = {
-    pl.String: str,
-    pl.Boolean: bool,
-    pl.Binary: bytes,
-    pl.Float32: float,
-    pl.Float64: float,
-    pl.Date: date,
-    pl.Decimal: Decimal,
-    pl.UInt64: Annotated[int, Meta(ge=0)],
-}
-
-
-def json_type(dtype: pl.DataType) -> Any:
-    """Return the type that msgspec reads a value of a dtype as: of integers the range, of moments the time zone."""
-    if isinstance(dtype, pl.List | pl.Array):
-        return list[json_type(pl.Series(dtype=dtype.inner).dtype) | None]  # type: ignore[misc]
-    if isinstance(dtype, pl.Datetime):
-        return Annotated[datetime, Meta(tz=True)]
-    if type(dtype) in _SCALARS:
-        return _SCALARS[type(dtype)]
-    low, high = integer_limits(dtype)
-    return Annotated[int, Meta(ge=low, le=high)]
 
 
 def json_schema_of(column: Column) -> Any:

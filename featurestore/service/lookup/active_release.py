@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError, FeatureStoreError, SkewError, UnknownNameError
-from featurestore.operations.release import Release, served_root, verify
-from featurestore.operations.training_set import TrainingManifest
-from featurestore.project import open as open_project
+from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
-from featurestore.storage.files import read_record
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -37,10 +33,10 @@ class ActiveRelease:
     """
 
     def __init__(self, options: Options) -> None:
-        self.root, release = served_root(Path(options.root))
+        self.project, release = open_served(options.root)
+        self.root = self.project.settings.root
         self.release = WORKING if release is None else release.name
-        self.project = open_project(self.root)
-        self._refuse(release, options)
+        self._refuse(options)
         self.local = self.project.settings.online_url is None
         store = self.project.store()
         memory = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
@@ -79,12 +75,10 @@ class ActiveRelease:
     def _services(self) -> list[FeatureService]:
         return [endpoint.service for endpoint in self.endpoints.values()]
 
-    def _refuse(self, release: Release | None, options: Options) -> None:
+    def _refuse(self, options: Options) -> None:
         catalog = self.project.catalog
         if not catalog.services:
             raise ConfigError(f"{self.root}: there is nothing to serve: no feature service is defined")
-        if release is not None:
-            verify(release, self.root)
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
         faults = dict(_faults(services, self.project)) | dict(_untrained(services, self.project))
         if faults:
@@ -109,11 +103,10 @@ def _faults(services: list[FeatureService], project: Project) -> Iterator[tuple[
 def _untrained(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
     """Name the training sets that were made with another definition of a service than the one to be served."""
     for training in project.catalog.training_sets.values():
-        path = project.layout.training_manifest(training.name)
-        if training.service in services and path.exists():
+        if training.service in services:
             made_by = f"featurestore training-set {training.name}"
-            manifest = read_record(path, TrainingManifest, made_by=made_by)
-            if manifest.definition != service_digest(training.service):
+            manifest = project.training_manifest(training.name)
+            if manifest is not None and manifest.definition != service_digest(training.service):
                 yield (
                     f"training set {training.name}",
                     f"made with another definition of service {training.service.name!r}, run: {made_by}",

@@ -1,4 +1,4 @@
-"""Commands that ask for features, and for why they are what they are."""
+"""Commands that look up features, and explain their values: get-online and explain."""
 
 from __future__ import annotations
 
@@ -11,54 +11,65 @@ from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output
 from featurestore.cli.text import explained_record, explained_text, vector_record, vector_text
 
+Service = Annotated[str, typer.Argument(help="A feature service.")]
 
-def get(
-    service: Annotated[str, typer.Argument(help="A feature service.")],
+
+def get_online(
+    service: Service,
     values: Annotated[
         list[str] | None, typer.Argument(help="Keys and request values, as name=value.", show_default=False)
     ] = None,
     project: Folder = HERE,
     *,
-    as_of: Annotated[str | None, typer.Option(help="Read as of a moment; now, if none is given.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Timestamp of reading, such as 2013-12-31T12:00:00Z; the current time, if none is given."
+        ),
+    ] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="Ask for the last row of the training set.")
+        bool, typer.Option("--example", help="Look up the last row of the training set.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Look up one vector in the online store.
 
-    Example: `featurestore get departure_delay --example`
+    Example: `featurestore get-online departure_delay --example`
+
+    Example: `featurestore get-online buying customer=3 basket=10 --as-of 2024-01-09T12:00:00Z`
     """
     opened = opened_at(project)
     rows = opened.example(service) if example else row_of(values or [], opened.catalog.service(service))
-    vector = opened.online(rows, service, as_of=as_of, statuses=True)
+    vector = opened.get_online(rows, service, as_of=as_of, statuses=True)
     Output(json).result(vector_record(opened, service, vector), vector_text(opened, service, vector))
 
 
 def explain(
-    service: Annotated[str, typer.Argument(help="A feature service.")],
+    service: Service,
     values: Annotated[list[str], typer.Argument(help="Keys and request values, as name=value.")],
-    at: Annotated[str, typer.Option(help="The moment asked, such as 2013-07-01T11:00:00Z.")],
+    at: Annotated[str, typer.Option(help="The timestamp of the entity row, such as 2013-07-01T11:00:00Z.")],
     project: Folder = HERE,
     *,
-    most: Annotated[int, typer.Option(help="Show at most so many rows with one verdict, the nearest.")] = 2,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Rows to show of each verdict: those nearest to the answer.")
+    ] = 2,
     json: Json = False,
 ) -> None:
-    """Show which stored row gave each feature at a moment, and why the others did not.
+    """Show which stored row gave each feature at a timestamp, and why the others did not.
 
     Example: `featurestore explain departure_delay carrier=UA origin=EWR dest=IAH tailnum=N567UA
     scheduled_departure=2013-07-01T12:00:00Z route_bearing=244.73 --at 2013-07-01T11:00:00Z`
     """
-    import polars as pl  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    from featurestore.config import parse_timestamp  # noqa: PLC0415
+    from featurestore.config import parse_timestamp  # noqa: PLC0415 - as above
 
     opened = opened_at(project)
     row = row_of(values, opened.catalog.service(service)).with_columns(
         event_timestamp=pl.lit(parse_timestamp(at))
     )
-    found = opened.explain(row, service)
-    Output(json).result(explained_record(found, most), explained_text(found, most))
+    answers = opened.explain(row, service)
+    Output(json).result(explained_record(answers, limit), explained_text(answers, limit))
 
 
-COMMANDS = (get, explain)
+COMMANDS = (get_online, explain)

@@ -1,61 +1,60 @@
-"""Rows in quarantine can be listed, mended and resubmitted; whatever is wrong with a mend, nothing is changed."""
+"""Rows in quarantine are listed, corrected by hand and resubmitted; a correction that is refused changes nothing."""
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
-from featurestore.operations.mend import write_rows_to_correct
 
 
 @pytest.fixture
 def rows_to_correct(shop, tmp_path):
-    """The one bad row of the shop's orders (a customer numbered 0), written to be mended."""
-    path = tmp_path / "mended.csv"
-    write_rows_to_correct(shop.quality.quarantined("orders"), path)
+    """The one bad row of the shop's orders (a customer numbered 0), written to be corrected."""
+    path = tmp_path / "corrected.csv"
+    shop.quality.quarantine("orders", out=path)
     return path
 
 
-def mend(path, **values):
+def correct(path, **values):
     rows = pl.read_csv(path, infer_schema=False)
     rows.with_columns(pl.lit(value).alias(name) for name, value in values.items()).write_csv(path)
 
 
 def test_quarantine_says_where_a_row_comes_from_and_all_that_it_broke(shop):
-    """The row as it came, with its file and number."""
-    [row] = shop.quality.quarantined("orders").to_dicts()
+    """A row in quarantine is kept as it came, with its file, its number and every rule that it breaks."""
+    [row] = shop.quality.quarantine("orders").to_dicts()
     assert (row["source_file"], row["source_row"], row["customer"]) == ("orders.csv", 7, "0")
     assert row["broken_rules"] == ["customer.greater_than_or_equal_to(1)"]
 
 
-def test_a_mended_row_takes_its_place(shop, rows_to_correct):
-    """Counts add up, the mend is kept beside the definitions, and the next run follows it."""
-    mend(rows_to_correct, customer="4")
+def test_a_corrected_row_replaces_the_raw_row(shop, rows_to_correct):
+    """Counts add up, the correction is kept beside the definitions, and the next run applies it."""
+    correct(rows_to_correct, customer="4")
     verdict = shop.quality.resubmit("orders", rows_to_correct)
     assert (verdict.rows_in, verdict.rows_passed, verdict.rows_quarantined) == (7, 7, 0)
     assert shop.dataset("orders").select("customer").collect().to_series().to_list() == [1, 1, 1, 2, 3, 3, 4]
-    kept = shop.settings.feast_repo / "mended/orders.csv"
+    kept = shop.settings.feast_repo / "corrections/orders.csv"
     assert kept.exists()
-    assert "feature_repo/mended/orders.csv" in shop.pipeline()
+    assert "feature_repo/corrections/orders.csv" in shop.pipeline()
     assert shop.validate("orders") == verdict
-    assert shop.quality.quarantined("orders").is_empty()
+    assert shop.quality.quarantine("orders").is_empty()
 
 
 def test_a_row_still_bad_is_sent_back(shop, rows_to_correct):
-    """The message says which, and why; the data in place stay."""
+    """A corrected row that still breaks a rule is refused with its number and rule; the rows in place do not change."""
     before = shop.dataset("orders").collect()
-    mend(rows_to_correct, customer="-1", amount="-5")
+    correct(rows_to_correct, customer="-1", amount="-5")
     with pytest.raises(
-        ContractError, match=r"1 mended rows still break schema RawOrders:\n  row 7 of orders.csv: cust"
+        ContractError, match=r"1 corrected rows still break schema RawOrders:\n  row 7 of orders.csv: cust"
     ):
         shop.quality.resubmit("orders", rows_to_correct)
     assert_frame_equal(shop.dataset("orders").collect(), before)
-    assert not (shop.settings.feast_repo / "mended/orders.csv").exists()
+    assert not (shop.settings.feast_repo / "corrections/orders.csv").exists()
 
 
-def test_a_mend_of_other_raw_data_is_refused(shop, rows_to_correct):
-    """Row numbers move when a file is delivered again."""
-    mend(rows_to_correct, customer="4")
+def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
+    """Corrections of other raw data are refused: row numbers move when a file is delivered again."""
+    correct(rows_to_correct, customer="4")
     raw = shop.settings.root / "data/raw/orders.csv"
     head, *rows = raw.read_text().splitlines()
     raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
@@ -65,15 +64,15 @@ def test_a_mend_of_other_raw_data_is_refused(shop, rows_to_correct):
         shop.quality.resubmit("orders", rows_to_correct)
 
 
-def test_missing_values_of_a_mended_row_are_missing(shop, rows_to_correct):
-    """An empty cell of the CSV file is no empty text."""
-    mend(rows_to_correct, customer="4", amount=None)
+def test_missing_values_of_a_corrected_row_are_missing(shop, rows_to_correct):
+    """An empty cell of the CSV file is a missing value, not an empty text."""
+    correct(rows_to_correct, customer="4", amount=None)
     shop.quality.resubmit("orders", rows_to_correct)
     assert shop.dataset("orders").filter(pl.col("customer") == 4).collect()["amount"].to_list() == [None]
 
 
-def test_what_cannot_be_mended(shop, tmp_path):
-    """Rows that are computed; files that are not there, or are something else."""
+def test_what_cannot_be_corrected(shop, tmp_path):
+    """Rows that are computed, a missing file, and a file of other columns are errors."""
     with pytest.raises(DefinitionError, match="is computed"):
         shop.quality.resubmit("last_order", tmp_path / "x.csv")
     with pytest.raises(MissingDataError, match="not found"):
@@ -83,14 +82,12 @@ def test_what_cannot_be_mended(shop, tmp_path):
         shop.quality.resubmit("orders", tmp_path / "x.csv")
 
 
-def test_rows_of_a_refused_dataset_can_be_mended_too(shop, tmp_path):
-    """They are what was set apart last."""
+def test_rows_of_a_refused_dataset_can_be_corrected_too(shop, tmp_path):
+    """The rows of a refused dataset are listed and corrected like rows in quarantine."""
     raw = shop.settings.root / "data/raw/orders.csv"
     raw.write_text(raw.read_text().replace(",1,2024", ",0,2024"))
     with pytest.raises(ContractError, match="refused"):
         shop.validate("orders")
-    rows = shop.quality.quarantined("orders")
-    assert rows.height == 4
-    write_rows_to_correct(rows, tmp_path / "m.csv")
-    mend(tmp_path / "m.csv", customer="1")
-    assert shop.quality.resubmit("orders", tmp_path / "m.csv").rows_passed == 7
+    assert shop.quality.quarantine("orders", out=tmp_path / "corrected.csv").height == 4
+    correct(tmp_path / "corrected.csv", customer="1")
+    assert shop.quality.resubmit("orders", tmp_path / "corrected.csv").rows_passed == 7

@@ -1,0 +1,91 @@
+"""Text of plans: what a command would change, printed by ``--dry-run``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.cli.output import table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from featurestore.project import (
+        ApplyPlan,
+        DeletePlan,
+        MaterializePlan,
+        PrunePlan,
+        ReleasePlan,
+        RollbackPlan,
+    )
+
+NOTHING_CHANGED = "dry run: nothing was changed"
+
+
+def apply_text(plan: ApplyPlan) -> str:
+    """List what is added, changed and removed, and the changes that break readers."""
+    groups = (("added", plan.added), ("changed", plan.changed), ("removed", plan.removed))
+    lines = [f"{word} {name}" for word, names in groups for name in names]
+    lines += [
+        f"breaking {change.view}.{change.column}: {change.change} (read by {', '.join(change.readers)})"
+        for change in plan.breaking
+    ]
+    return "\n".join(lines) or "nothing changed"
+
+
+def materialize_plan_text(plan: MaterializePlan) -> str:
+    """Show, for each view, from which watermark it is brought to the timestamp, and why it is written in full."""
+    rows = [("view", "since", "mode", "reason")]
+    rows += [
+        (
+            view.view,
+            "" if view.since is None else _utc(view.since),
+            "incremental" if view.full is None else "full",
+            view.full or "",
+        )
+        for view in plan.views
+    ]
+    return f"until {plan.until.isoformat()}\n{table(rows)}\n{NOTHING_CHANGED}"
+
+
+def delete_plan_text(plan: DeletePlan) -> str:
+    """Say how many keys are deleted, how many of them are stored, and from which release they are deleted too."""
+    where = "the project" if plan.release is None else f"the project and release {plan.release}"
+    return (
+        f"{plan.view}: {plan.keys:,} keys to remove from {where}, {plan.stored:,} of them stored; "
+        f"at {plan.at.isoformat()}\n{NOTHING_CHANGED}"
+    )
+
+
+def release_plan_text(plan: ReleasePlan) -> str:
+    """Say which release is made, what it holds, what it replaces and which releases are removed."""
+    rows = [("view", "materialized until"), *((view, _utc(until)) for view, until in plan.views.items())]
+    replaces = "the project itself" if plan.replaces is None else f"release {plan.replaces}"
+    return "\n".join(
+        [
+            f"release {plan.name}: {len(plan.services):,} services, {len(plan.views):,} views; replaces {replaces}",
+            table(rows),
+            f"releases to remove: {', '.join(plan.removes) or 'none'}",
+            NOTHING_CHANGED,
+        ]
+    )
+
+
+def rollback_plan_text(plan: RollbackPlan) -> str:
+    """Say which release is served, what it replaces, and which views are brought up to date."""
+    replaces = "the project itself" if plan.replaces is None else f"release {plan.replaces}"
+    return (
+        f"release {plan.release} replaces {replaces}; views to bring up to date: {', '.join(plan.views)}\n"
+        f"{NOTHING_CHANGED}"
+    )
+
+
+def prune_plan_text(plan: PrunePlan) -> str:
+    """List the releases that are removed and the releases that stay."""
+    return (
+        f"releases to remove: {', '.join(plan.removes) or 'none'}\n"
+        f"releases to keep: {', '.join(plan.keeps) or 'none'}\n{NOTHING_CHANGED}"
+    )
+
+
+def _utc(timestamp: datetime) -> str:
+    return f"{timestamp:%Y-%m-%d %H:%M:%SZ}"

@@ -1,0 +1,82 @@
+"""Commands that prove: check, audit and replay; and those that show: summary and pipeline."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from featurestore.cli.options import HERE, Folder, Json, opened_at
+from featurestore.cli.output import Output, table
+from featurestore.cli.text import summary_text
+
+
+def check(project: Folder = HERE, *, json: Json = False) -> None:
+    """Type-check all definitions without data.
+
+    Example: `featurestore check`
+    """
+    count = opened_at(project).check()
+    Output(json).result({"definitions": count}, f"{count:,} definitions fit together")
+
+
+def audit(project: Folder = HERE, *, json: Json = False) -> None:
+    """Prove parity: compare every cell of the online store with the historical join at the same timestamp.
+
+    Exits with 5 if a cell differs.
+
+    Example: `featurestore audit`
+    """
+    record = opened_at(project).audit()
+    rows = [("compared", "rows", "cells", "mismatches")]
+    rows += [
+        (part.name, f"{part.rows:,}", f"{part.cells:,}", f"{part.mismatches:,}")
+        for part in (*record.views, *record.services)
+    ]
+    verdict = f"{record.cells:,} cells compared, {record.mismatches:,} mismatches"
+    Output(json).result(record, f"{table(rows)}\n{verdict}")
+    record.require_parity()
+
+
+def replay(
+    service: Annotated[str, typer.Argument(help="A feature service.")],
+    project: Folder = HERE,
+    *,
+    json: Json = False,
+) -> None:
+    """Prove what was served: compare every logged vector with the historical join at the timestamp of its answer.
+
+    Reads what `featurestore serve --log-features` wrote. Exits with 5 if a cell differs: the store was behind.
+
+    Example: `featurestore replay departure_delay`
+    """
+    record = opened_at(project).replay(service)
+    rows = sum(compared.rows for compared in record.services)
+    verdict = f"{rows:,} vectors, {record.cells:,} cells replayed, {record.mismatches:,} mismatches"
+    Output(json).result(record, verdict)
+    record.require_parity()
+
+
+def summary(project: Folder = HERE, *, json: Json = False) -> None:
+    """Summarize the last run: rows, quarantine, features, training sets, a vector, parity, report.
+
+    Example: `featurestore summary`
+    """
+    opened = opened_at(project)
+    record = opened.summary()
+    Output(json).result(record, summary_text(opened, record))
+
+
+def pipeline(
+    project: Folder = HERE,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write dvc.yaml in the project's folder.")] = False,
+) -> None:
+    """Derive dvc.yaml from the definitions, and print it.
+
+    Example: `featurestore pipeline --write`
+    """
+    text = opened_at(project).pipeline(write=write)
+    if not write:
+        sys.stdout.write(text)

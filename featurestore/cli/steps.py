@@ -1,0 +1,132 @@
+"""Commands of the usual order that change data: ingest, apply, training-set and materialize."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_at
+from featurestore.cli.output import Output, table
+from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+
+def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+    """Fetch the raw files of sources from their origins.
+
+    Without names, all sources that declare an origin.
+
+    Example: `featurestore ingest raw_flights`
+    """
+    opened = opened_at(project)
+    out = Output(json)
+    selected = names or [s.name for s in opened.catalog.sources.values() if s.origin is not None]
+    paths = [str(path) for path in _each(out, "fetching", selected, opened.ingest)]
+    lines = [f"{name}: {path}" for name, path in zip(selected, paths, strict=True)]
+    out.result(dict(zip(selected, paths, strict=True)), "\n".join(lines))
+
+
+def apply(
+    project: Folder = HERE,
+    *,
+    allow_removal: Annotated[
+        bool, typer.Option("--allow-removal", help="Also remove what is no longer defined.")
+    ] = False,
+    allow_breaking: Annotated[
+        bool,
+        typer.Option(
+            "--allow-breaking", help="Also change schemas in ways that break the services that read them."
+        ),
+    ] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Register the definitions with Feast.
+
+    With --dry-run, exits with 3 if `apply` would refuse.
+
+    Example: `featurestore apply`
+
+    Example: `featurestore apply --dry-run`
+    """
+    opened = opened_at(project)
+    if not dry_run:
+        changes = opened.apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
+        Output(json).result(changes, apply_text(changes))
+        return
+    plan = opened.plan_apply()
+    Output(json).result(plan, f"{apply_text(plan)}\n{NOTHING_CHANGED}")
+    plan.require_allowed(allow_removal=allow_removal, allow_breaking=allow_breaking)
+
+
+def training_set(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+    """Build training sets: each row has the features known at its timestamp.
+
+    Example: `featurestore training-set departures`
+    """
+    opened = opened_at(project)
+    out = Output(json)
+    manifests = _each(out, "joining", names or list(opened.catalog.training_sets), opened.training_set)
+    lines = [
+        f"{manifest.name}: {manifest.rows:,} rows x {len(manifest.columns):,} columns\n  {manifest.digest}\n"
+        f"  {opened.layout.training(manifest.name)}"
+        for manifest in manifests
+    ]
+    out.result(manifests, "\n".join(lines) or "no training set is defined")
+
+
+def materialize(
+    names: Names = None,
+    project: Folder = HERE,
+    *,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Timestamp to bring the store to, such as 2013-12-31T12:00:00Z; the current time, if none is given."
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Write the views in full.")] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Bring the online store to a timestamp: every row known by then, and no other row.
+
+    Example: `featurestore materialize --until 2013-12-31T12:00:00Z`
+
+    Example: `featurestore materialize --dry-run`
+    """
+    opened = opened_at(project)
+    out = Output(json)
+    if dry_run:
+        plan = opened.plan_materialize(names or (), until=until, full=full)
+        out.result(plan, materialize_plan_text(plan))
+        return
+    with out.rows("writing") as step:
+        record = opened.materialize(names or (), until=until, full=full, progress=step)
+    rows = [("view", "rows read", "keys written", "older", "mode")]
+    rows += [
+        (
+            view.view,
+            f"{view.rows_read:,}",
+            f"{view.rows_applied:,}",
+            f"{view.rows_older:,}",
+            "full" if view.full else "incremental",
+        )
+        for view in record.views
+    ]
+    out.result(record, f"until {record.until.isoformat()}\n{table(rows)}")
+
+
+def _each(out: Output, doing: str, names: Sequence[str], verb: Callable[[str], T]) -> list[T]:
+    """Run a verb for each name, with progress."""
+    results = []
+    with out.progress(len(names), doing) as step:
+        for name in names:
+            step(name)
+            results.append(verb(name))
+    return results

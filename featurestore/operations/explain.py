@@ -1,0 +1,35 @@
+"""Explain: show which stored row gives one entity row its features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from featurestore.adapters.entity_rows import frame_of
+from featurestore.operations.historical import tables
+from featurestore.vectors import explain as vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.workspace import Workspace
+
+
+def explain(
+    workspace: Workspace, entity_row: Any, features: str | Sequence[str] | FeatureService
+) -> dict[str, pl.DataFrame]:
+    """Show, for each view, which stored row gives one entity row its features, and why the others do not.
+
+    See `featurestore.vectors.explain.explain`.
+
+    Raises
+    ------
+    ContractError
+        If there is not exactly one entity row, or it cannot be used.
+    MissingDataError
+        If a view is not built yet.
+    """
+    service = workspace.service(features)
+    return vectors.explain(frame_of(entity_row, tables(workspace)), service, workspace.rows_of(service))

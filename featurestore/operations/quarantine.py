@@ -1,0 +1,55 @@
+"""Quarantine: read the rows that broke their contract, and write them to be corrected by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.quality.gate.corrections import rows_to_correct
+from featurestore.storage.datasets import build_command
+from featurestore.storage.files import atomic_write, scan_parquet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.workspace import Workspace
+
+
+def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> pl.DataFrame:
+    """Read the rows that the last run put in quarantine, or that it refused.
+
+    Parameters
+    ----------
+    out
+        Also write the rows to this CSV file, to be corrected by hand and passed to `resubmit`.
+
+    Returns
+    -------
+    pl.DataFrame
+        The rows as they came, each with ``source_file``, ``source_row`` and ``broken_rules``.
+
+    Raises
+    ------
+    MissingDataError
+        If the dataset never passed the gate.
+    ContractError
+        If a column cannot be written as text to `out`.
+    """
+    command = build_command(workspace.catalog.node(name))
+    accepted = workspace.layout.quarantine(name)
+    refused = workspace.layout.refused(name) / "rows.parquet"
+    if _is_newer(refused, accepted):
+        rows = pl.read_parquet(refused)
+    else:
+        rows = scan_parquet(accepted, made_by=command).collect()
+    if out is not None:
+        with atomic_write(out) as partial:
+            rows_to_correct(rows).write_csv(partial)
+    return rows
+
+
+def _is_newer(path: Path, than: Path) -> bool:
+    if not path.exists():
+        return False
+    return not than.exists() or path.stat().st_mtime_ns > than.stat().st_mtime_ns

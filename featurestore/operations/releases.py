@@ -1,0 +1,167 @@
+"""Releases: definitions and online data frozen together, so that a server switches from one to the next in one step.
+
+A release is a project of its own, in a folder of its own: every command takes it with ``--project``. Its feature files
+are links to the built files; its online store is a copy. The link ``current`` names the active release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from featurestore.config import load_settings
+from featurestore.errors import SkewError, UnknownNameError
+from featurestore.ports import ViewState
+from featurestore.storage.files import read_record
+from featurestore.storage.lock import locked
+from featurestore.storage.online import advance_to, next_watermark
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.config import Settings
+    from featurestore.ports import OnlineStore
+    from featurestore.storage.layout import Layout
+    from featurestore.workspace import Workspace
+
+RECORD = "release.json"
+COMMAND = "featurestore release"
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """What a release holds.
+
+    Attributes
+    ----------
+    name
+        Releases are numbered in the order in which they were made.
+    made_at
+        When the release was made, in UTC.
+    definitions
+        Digest of the files of schemas, definitions and settings.
+    services
+        Digests of the feature services, by name.
+    views
+        The state of each view in the online store.
+    """
+
+    name: str
+    made_at: datetime
+    definitions: str
+    services: dict[str, str]
+    views: dict[str, ViewState]
+
+
+def releases(workspace: Workspace) -> list[Release]:
+    """List the releases, the oldest first. A release that was interrupted while it was made is not listed."""
+    return [read_release(workspace.layout.releases / name) for name in release_names(workspace.layout)]
+
+
+def active_release(layout: Layout) -> str | None:
+    """Return the name of the active release; None: the project itself is served."""
+    link = layout.releases / "current"
+    return link.readlink().name if link.is_symlink() else None
+
+
+def release_names(layout: Layout) -> list[str]:
+    """List the names of the releases, the oldest first."""
+    names = (path.parent.name for path in layout.releases.glob(f"*/{RECORD}"))
+    return sorted((name for name in names if name.isdigit()), key=int)
+
+
+def read_release(root: Path) -> Release:
+    """Read the record of the release in a folder.
+
+    Raises
+    ------
+    MissingDataError
+        If the folder holds no release.
+    """
+    return read_record(root / RECORD, Release, made_by=COMMAND)
+
+
+def require_release(layout: Layout, name: str) -> Path:
+    """Return the folder of a release.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such release.
+    """
+    names = release_names(layout)
+    if name not in names:
+        raise UnknownNameError("release", name, names)
+    return layout.releases / name
+
+
+def switch(layout: Layout, name: str) -> None:
+    """Make a release the active one, in one step.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such release.
+    """
+    require_release(layout, name)
+    link = layout.releases / f".current.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(name)
+    link.replace(layout.releases / "current")
+
+
+def served(workspace: Workspace) -> tuple[Workspace, Release | None]:
+    """Open what a server of this project serves: the active release, or the project itself (then None).
+
+    Raises
+    ------
+    SkewError
+        If the definitions of the release were changed after the release was made.
+    """
+    name = active_release(workspace.layout)
+    if name is None:
+        return workspace, None
+    root = workspace.layout.releases / name
+    release = read_release(root)
+    require_unchanged(release, root)
+    return workspace.at(root), release
+
+
+def require_unchanged(release: Release, root: Path) -> None:
+    """Refuse a release whose definitions were changed after it was made.
+
+    Raises
+    ------
+    SkewError
+        If one byte of them differs.
+    """
+    if definitions_digest(root, load_settings(root)) != release.definitions:
+        raise SkewError(
+            f"{root}: its definitions were changed since the release was made",
+            hint="a release must not be edited: change the project, then run: featurestore release",
+        )
+
+
+def definitions_digest(root: Path, settings: Settings) -> str:
+    """Digest the files of schemas, definitions and settings: their names and contents."""
+    digest = hashlib.sha256()
+    packages = {settings.schemas, settings.definitions}
+    files = [root / "pyproject.toml", *(path for package in packages for path in (root / package).rglob("*"))]
+    for path in sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def catch_up(workspace: Workspace, store: OnlineStore) -> dict[str, ViewState]:
+    """Apply to an online store of a project or release all rows that are known now; returns the state of each view."""
+    states = {}
+    for view in workspace.catalog.views.values():
+        with locked(workspace.layout.lock(view.name)):
+            until = next_watermark(view, workspace.now(), store)
+            states[view.name] = advance_to(until, view, workspace.layout, store).state
+    return states

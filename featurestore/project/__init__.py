@@ -1,0 +1,49 @@
+"""Project: everything that can be done with a project's data, and the types of the results."""
+
+from featurestore.operations.apply import ApplyPlan
+from featurestore.operations.audit import AuditRecord
+from featurestore.operations.compare import Comparison
+from featurestore.operations.delete import DeletePlan
+from featurestore.operations.init import init
+from featurestore.operations.materialize import (
+    Materialized,
+    MaterializePlan,
+    MaterializeRecord,
+    MaterializeRun,
+    Progress,
+)
+from featurestore.operations.prune import PrunePlan
+from featurestore.operations.push import Pushed
+from featurestore.operations.release import KEEP, ReleasePlan
+from featurestore.operations.releases import Release
+from featurestore.operations.rollback import RollbackPlan
+from featurestore.operations.summary import Summary
+from featurestore.operations.training_set import TrainingManifest
+from featurestore.project.composition import open, open_served  # noqa: A004 - featurestore.open, as gzip.open
+from featurestore.project.project import Project
+from featurestore.project.quality import Quality
+
+__all__ = [
+    "KEEP",
+    "ApplyPlan",
+    "AuditRecord",
+    "Comparison",
+    "DeletePlan",
+    "MaterializePlan",
+    "MaterializeRecord",
+    "MaterializeRun",
+    "Materialized",
+    "Progress",
+    "Project",
+    "PrunePlan",
+    "Pushed",
+    "Quality",
+    "Release",
+    "ReleasePlan",
+    "RollbackPlan",
+    "Summary",
+    "TrainingManifest",
+    "init",
+    "open",
+    "open_served",
+]

@@ -1,0 +1,74 @@
+"""Composition: the one place that chooses the adapters of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurestore.adapters.dvc import fetch
+from featurestore.adapters.files import FileReader
+from featurestore.adapters.polars import MIB, PolarsEngine
+from featurestore.adapters.stores import open_store
+from featurestore.config import load_settings
+from featurestore.operations.releases import served
+from featurestore.project.project import Project
+from featurestore.workspace import Parts, Workspace
+
+if TYPE_CHECKING:
+    from featurestore.config import Settings
+    from featurestore.operations.releases import Release
+    from featurestore.ports import ComputeEngine, Registry
+
+# Shares of the memory setting: what a reader holds of a raw file, and a join of the rows that it reads.
+READER_SHARE = 8
+ENGINE_SHARE = 4
+
+
+def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
+    """Open the project in a folder.
+
+    Raises
+    ------
+    ConfigError
+        If its settings cannot be read.
+    """
+    return Project(_workspace(path))
+
+
+def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
+    """Open what a server of the project in a folder serves: the active release, or the project itself (then None).
+
+    Raises
+    ------
+    ConfigError
+        If the settings cannot be read.
+    SkewError
+        If the definitions of the release were changed after the release was made.
+    """
+    workspace, active = served(_workspace(path))
+    return Project(workspace), active
+
+
+def _workspace(path: str | Path) -> Workspace:
+    parts = Parts(_reader, _engine, _registry, open_store, fetch)
+    return Workspace.of(load_settings(Path(path)), parts)
+
+
+def _reader(settings: Settings) -> FileReader:
+    return FileReader(settings.memory * MIB // READER_SHARE)
+
+
+def _engine(settings: Settings) -> ComputeEngine:
+    # A span of rows is decoded, joined and gathered: a join takes at most about four times its bytes.
+    span_bytes = settings.memory * MIB // ENGINE_SHARE
+    if settings.engine == "ray":
+        from featurestore.adapters.ray import RayEngine  # noqa: PLC0415 - Ray is an extra
+
+        return RayEngine(settings.ray_address, span_bytes, root=settings.root)
+    return PolarsEngine(span_bytes)
+
+
+def _registry(settings: Settings) -> Registry:
+    from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
+
+    return FeastRegistry(settings)

@@ -1,0 +1,283 @@
+"""The project: every verb as a method."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from featurestore.operations.apply import ApplyPlan, apply, plan_apply
+from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.build import build
+from featurestore.operations.check import check
+from featurestore.operations.dataset import dataset
+from featurestore.operations.delete import DeletePlan, delete, plan_delete
+from featurestore.operations.example import example
+from featurestore.operations.explain import explain
+from featurestore.operations.get_online import get_online
+from featurestore.operations.historical import historical
+from featurestore.operations.ingest import ingest
+from featurestore.operations.materialize import (
+    MaterializePlan,
+    MaterializeRecord,
+    MaterializeRun,
+    Progress,
+    materializations,
+    materialize,
+    plan_materialize,
+)
+from featurestore.operations.pipeline import pipeline
+from featurestore.operations.prune import PrunePlan, plan_prune, prune
+from featurestore.operations.push import Pushed, push
+from featurestore.operations.reader import reader
+from featurestore.operations.release import KEEP, ReleasePlan, plan_release, release
+from featurestore.operations.releases import Release, active_release, releases
+from featurestore.operations.replay import replay
+from featurestore.operations.report import report
+from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.summary import Summary, summary
+from featurestore.operations.training_set import TrainingManifest, training_manifest, training_set
+from featurestore.operations.validate import validate
+from featurestore.project.quality import Quality
+from featurestore.storage.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from featurestore.config import Settings
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.ports import OnlineStore
+    from featurestore.quality.gate.verdict import Verdict
+    from featurestore.vectors.reader import VectorReader
+    from featurestore.workspace import Workspace
+
+Rows = pl.DataFrame | pl.LazyFrame
+
+
+class Project:
+    """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
+
+    Every method delegates to the function of its name in `featurestore.operations`, whose docstring names all errors.
+
+    Parameters
+    ----------
+    workspace
+        The settings, definitions, data and adapters of the project.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self._workspace.settings
+
+    @property
+    def layout(self) -> Layout:
+        """Where the data are."""
+        return self._workspace.layout
+
+    @property
+    def catalog(self) -> Catalog:
+        """All definitions."""
+        return self._workspace.catalog
+
+    @cached_property
+    def quality(self) -> Quality:
+        """The quality of datasets: verdicts, profiles, history, quarantine."""
+        return Quality(self._workspace)
+
+    def with_data(self, folder: Path) -> Project:
+        """Return a project with the same definitions and the data of another folder."""
+        return Project(self._workspace.with_data(Layout(folder)))
+
+    def check(self) -> int:
+        """Type-check all definitions without data; returns how many definitions were checked."""
+        return check(self._workspace)
+
+    def ingest(self, name: str) -> Path:
+        """Fetch the raw file of a source from its origin; returns the path of the file."""
+        return ingest(self._workspace, name)
+
+    def validate(self, name: str) -> Verdict:
+        """Let the raw file of a source through the gate, or check a built dataset in place."""
+        return validate(self._workspace, name)
+
+    def build(self, name: str) -> Verdict:
+        """Build a dataset or feature view from its inputs."""
+        return build(self._workspace, name)
+
+    def dataset(self, name: str) -> pl.LazyFrame:
+        """Scan the rows of a source, dataset or feature view."""
+        return dataset(self._workspace, name)
+
+    def plan_apply(self) -> ApplyPlan:
+        """Return what `apply` would change; nothing changes."""
+        return plan_apply(self._workspace)
+
+    def apply(self, *, allow_removal: bool = False, allow_breaking: bool = False) -> ApplyPlan:
+        """Register the definitions with Feast; returns the plan that was executed."""
+        return apply(self._workspace, allow_removal=allow_removal, allow_breaking=allow_breaking)
+
+    def historical(
+        self,
+        entity_rows: Any = None,
+        features: str | Sequence[str] | FeatureService = (),
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        statuses: bool = False,
+        times: bool = False,
+        full_names: bool = False,
+    ) -> pl.DataFrame:
+        """Join features to entity rows, each at its ``event_timestamp``, as they were known then.
+
+        Parameters
+        ----------
+        entity_rows
+            A frame of Polars, pandas or Arrow; the path of a Parquet file; or SQL over the project's datasets. None:
+            every key, at every timestamp after `start` and up to `end` at which a row of a feature became known.
+        features
+            A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
+        start, end
+            Only without entity rows; `end` is the current time, if none is given.
+        statuses, times, full_names
+            See `featurestore.vectors.historical.historical`.
+        """
+        return historical(
+            self._workspace,
+            entity_rows,
+            features,
+            start=start,
+            end=end,
+            statuses=statuses,
+            times=times,
+            full_names=full_names,
+        )
+
+    def explain(
+        self, entity_row: Any, features: str | Sequence[str] | FeatureService
+    ) -> dict[str, pl.DataFrame]:
+        """Show which stored row gives one entity row its features, and why the others do not."""
+        return explain(self._workspace, entity_row, features)
+
+    def get_online(
+        self,
+        entity_rows: Rows | Sequence[Mapping[str, Any]],
+        features: str | Sequence[str] | FeatureService,
+        *,
+        as_of: datetime | str | None = None,
+        statuses: bool = False,
+    ) -> pl.DataFrame:
+        """Look up features (as for `historical`) in the online store, now or `as_of` a timestamp."""
+        return get_online(self._workspace, entity_rows, features, as_of=as_of, statuses=statuses)
+
+    def reader(self, features: str | Sequence[str] | FeatureService) -> VectorReader:
+        """Prepare lookups of vectors in microseconds: rows as dictionaries in, Python values and statuses out."""
+        return reader(self._workspace, features)
+
+    def training_set(self, name: str) -> TrainingManifest:
+        """Build a training set."""
+        return training_set(self._workspace, name)
+
+    def training_manifest(self, name: str) -> TrainingManifest | None:
+        """Read the manifest of a training set; None: the training set is not built yet."""
+        return training_manifest(self._workspace, name)
+
+    def plan_materialize(
+        self, views: Iterable[str] = (), *, until: datetime | str | None = None, full: bool = False
+    ) -> MaterializePlan:
+        """Return what `materialize` would do; nothing changes."""
+        return plan_materialize(self._workspace, views, until=until, full=full)
+
+    def materialize(
+        self,
+        views: Iterable[str] = (),
+        *,
+        until: datetime | str | None = None,
+        full: bool = False,
+        progress: Progress = lambda *_: None,
+    ) -> MaterializeRecord:
+        """Bring views (all, if none are given) to a timestamp (the current time, if none is given) in the online store."""
+        return materialize(self._workspace, views, until=until, full=full, progress=progress)
+
+    def materializations(self) -> list[MaterializeRun]:
+        """List all materializations, the oldest first."""
+        return materializations(self._workspace)
+
+    def push(self, view: str, rows: Rows | Path) -> Pushed:
+        """Write rows of a view, or of a file, to the online store and to the offline log at once."""
+        return push(self._workspace, view, rows)
+
+    def plan_delete(self, view: str, keys: Rows) -> DeletePlan:
+        """Return what `delete` would do; nothing changes."""
+        return plan_delete(self._workspace, view, keys)
+
+    def delete(self, view: str, keys: Rows) -> int:
+        """Delete entities from a view of the online store, and from the active release; returns how many keys."""
+        return delete(self._workspace, view, keys)
+
+    def plan_release(self, *, keep: int = KEEP) -> ReleasePlan:
+        """Return what `release` would do; nothing changes."""
+        return plan_release(self._workspace, keep=keep)
+
+    def release(self, *, keep: int = KEEP) -> Release:
+        """Freeze definitions and online data as a release, make it the active one, and remove old releases."""
+        return release(self._workspace, keep=keep)
+
+    def plan_rollback(self, to: str | None = None) -> RollbackPlan:
+        """Return what `rollback` would do; nothing changes."""
+        return plan_rollback(self._workspace, to)
+
+    def rollback(self, to: str | None = None) -> str:
+        """Make the former release (or the one that is named) the active one; returns its name."""
+        return rollback(self._workspace, to)
+
+    def plan_prune(self, *, keep: int = KEEP) -> PrunePlan:
+        """Return what `prune` would do; nothing changes."""
+        return plan_prune(self._workspace, keep=keep)
+
+    def prune(self, *, keep: int = KEEP) -> tuple[str, ...]:
+        """Remove old releases; returns the names of the removed releases."""
+        return prune(self._workspace, keep=keep)
+
+    def releases(self) -> list[Release]:
+        """List the releases, the oldest first."""
+        return releases(self._workspace)
+
+    def active_release(self) -> str | None:
+        """Return the name of the active release; None: the project itself is served."""
+        return active_release(self.layout)
+
+    def audit(self) -> AuditRecord:
+        """Compare the online store with the historical join, cell by cell."""
+        return audit(self._workspace)
+
+    def replay(self, service: str) -> AuditRecord:
+        """Compare the logged answers of a server with the historical join at the same timestamps, cell by cell."""
+        return replay(self._workspace, service)
+
+    def summary(self) -> Summary:
+        """Read the records of the last run of each step."""
+        return summary(self._workspace)
+
+    def report(self, names: Collection[str] = ()) -> Path:
+        """Write the HTML pages of datasets (all, if none are given); returns the path of the page over all."""
+        return report(self._workspace, names)
+
+    def pipeline(self, *, write: bool = False) -> str:
+        """Return the text of dvc.yaml, derived from the definitions; with `write`, also write the file."""
+        return pipeline(self._workspace, write=write)
+
+    def store(self, *, create: bool = False) -> OnlineStore:
+        """Open the online store; with `create`, make an embedded store that does not exist yet."""
+        return self._workspace.store(create=create)
+
+    def example(self, service: str) -> pl.DataFrame:
+        """Return the last complete row of a service's training set, as an example to look up."""
+        return example(self._workspace, service)

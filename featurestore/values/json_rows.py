@@ -1,0 +1,105 @@
+"""Read values of JSON as rows: each column in its dtype, checked value by value."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+import polars as pl
+from msgspec import Meta
+
+from featurestore.errors import ContractError
+from featurestore.timing.epoch import in_utc, timestamp_of
+from featurestore.values.table import integer_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCALARS: Final[dict[type[pl.DataType], Any]] = {
+    pl.String: str,
+    pl.Boolean: bool,
+    pl.Binary: bytes,
+    pl.Float32: float,
+    pl.Float64: float,
+    pl.Date: date,
+    pl.Decimal: Decimal,
+    pl.UInt64: Annotated[int, Meta(ge=0)],
+}
+
+
+def json_type(dtype: pl.DataType) -> Any:
+    """Return the type that msgspec reads a value of a dtype as: integers with their range, timestamps with a time zone."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return list[json_type(pl.Series(dtype=dtype.inner).dtype) | None]  # type: ignore[misc]
+    if isinstance(dtype, pl.Datetime):
+        return Annotated[datetime, Meta(tz=True)]
+    if type(dtype) in _SCALARS:
+        return _SCALARS[type(dtype)]
+    low, high = integer_limits(dtype)
+    return Annotated[int, Meta(ge=low, le=high)]
+
+
+class JsonColumn:
+    """Reads the values of one column in its dtype.
+
+    A timestamp is seconds since 1970 or ISO 8601 text, as in Feast; text without a time zone is UTC.
+
+    Parameters
+    ----------
+    where
+        Begins the messages of errors.
+    name
+        Name of the column.
+    dtype
+        Its dtype.
+    """
+
+    def __init__(self, where: str, name: str, dtype: pl.DataType) -> None:
+        self._where = where
+        self._name = name
+        self._dtype = dtype
+        self._is_timestamp = isinstance(dtype, pl.Datetime)
+        value = datetime | int if self._is_timestamp else json_type(dtype)
+        self._type: Any = list[value | None]  # type: ignore[valid-type]
+
+    def read(self, values: list[Any]) -> list[Any]:
+        """Read values.
+
+        Raises
+        ------
+        ContractError
+            If a value has another type, or a timestamp lies outside the years 1 to 9999.
+        """
+        try:
+            typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
+        except msgspec.ValidationError as error:
+            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
+        try:
+            return [_timestamp(value) for value in typed] if self._is_timestamp else typed
+        except OverflowError as error:
+            raise ContractError(
+                f"{self._where}: {self._name!r}: a timestamp lies outside the years 1 to 9999",
+                hint="a number is seconds since 1970, in UTC",
+            ) from error
+
+
+def row_count(where: str, columns: Mapping[str, list[Any]]) -> int:
+    """Return how many rows columns have.
+
+    Raises
+    ------
+    ContractError
+        If the columns differ in length.
+    """
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise ContractError(f"{where}: the columns have different lengths: {sorted(lengths)}")
+    return max(lengths, default=0)
+
+
+def _timestamp(value: datetime | int | None) -> datetime | None:
+    if isinstance(value, int):
+        return timestamp_of(value * 1_000_000)
+    return value if value is None else in_utc(value)

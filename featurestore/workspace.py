@@ -1,0 +1,160 @@
+"""The workspace: what every operation works on. Operations take it as their first argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Protocol
+
+from featurestore.config import load_settings, parse_timestamp
+from featurestore.definitions.catalog import load_catalog
+from featurestore.definitions.feature_service import FeatureService
+from featurestore.storage.layout import Layout
+from featurestore.storage.views import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from featurestore.config import Settings
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ViewRows
+
+
+class StoreOpener(Protocol):
+    """Opens the online store that a project's settings name."""
+
+    def __call__(self, settings: Settings, *, create: bool = False) -> OnlineStore:
+        """Open the store; with `create`, make an embedded store that does not exist yet."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The adapters that a project runs on. Each is made when it is first needed.
+
+    Attributes
+    ----------
+    reader
+        Makes the reader of raw files.
+    engine
+        Makes the engine that runs transformations and joins.
+    registry
+        Makes Feast's registry.
+    open_store
+        Opens the online store.
+    fetch_version
+        Copies a file of the project, as it was at a revision: project folder, path, revision, target. Returns the target.
+    """
+
+    reader: Callable[[Settings], RawReader]
+    engine: Callable[[Settings], ComputeEngine]
+    registry: Callable[[Settings], Registry]
+    open_store: StoreOpener
+    fetch_version: Callable[[Path, Path, str, Path], Path]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Settings, definitions, data and adapters of a project.
+
+    Attributes
+    ----------
+    settings
+        The settings of the project.
+    layout
+        Where the data are.
+    parts
+        The adapters.
+    load_definitions
+        Loads the catalog; later calls return the same catalog.
+    """
+
+    settings: Settings
+    layout: Layout
+    parts: Parts
+    load_definitions: Callable[[], Catalog]
+
+    @classmethod
+    def of(cls, settings: Settings, parts: Parts) -> Workspace:
+        """Make the workspace of a project. Nothing is loaded, opened or connected yet."""
+        return cls(settings, Layout(settings.data), parts, cache(partial(_load, settings)))
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.settings.root
+
+    @property
+    def catalog(self) -> Catalog:
+        """All definitions."""
+        return self.load_definitions()
+
+    @cached_property
+    def reader(self) -> RawReader:
+        """The reader of raw files."""
+        return self.parts.reader(self.settings)
+
+    @cached_property
+    def engine(self) -> ComputeEngine:
+        """The engine that runs transformations and joins."""
+        return self.parts.engine(self.settings)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Feast's registry."""
+        return self.parts.registry(self.settings)
+
+    def store(self, *, create: bool = False) -> OnlineStore:
+        """Open the online store; with `create`, make an embedded store that does not exist yet."""
+        return self.parts.open_store(self.settings, create=create)
+
+    def now(self) -> datetime:
+        """Return the current time in UTC, or the fixed time that the settings name."""
+        return self.settings.now()
+
+    def timestamp(self, value: datetime | str | None) -> datetime:
+        """Return a timestamp in UTC: the one given, or the current time."""
+        return self.now() if value is None else parse_timestamp(value)
+
+    def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
+        """Return the feature service of a name, or of a list of ``"view:feature"`` and ``"view"``.
+
+        Raises
+        ------
+        UnknownNameError
+            If a service, view or feature does not exist.
+        """
+        if isinstance(features, FeatureService):
+            return features
+        if isinstance(features, str) and ":" not in features:
+            return self.catalog.service(features)
+        return self.catalog.request([features] if isinstance(features, str) else features)
+
+    def rows_of(self, service: FeatureService) -> list[ViewRows]:
+        """Locate the stored rows of each view that a service reads.
+
+        Raises
+        ------
+        MissingDataError
+            If a view is not built yet.
+        """
+        return [rows_of(selection, self.layout) for selection in service.reads]
+
+    def with_data(self, layout: Layout) -> Workspace:
+        """Return a workspace with the same definitions and the data of another folder."""
+        return replace(self, layout=layout)
+
+    def at(self, root: Path) -> Workspace:
+        """Return the workspace of another project folder, such as a release, with the same adapters.
+
+        Raises
+        ------
+        ConfigError
+            If the settings of that project cannot be read.
+        """
+        return Workspace.of(load_settings(root), self.parts)
+
+
+def _load(settings: Settings) -> Catalog:
+    return load_catalog(settings.root, settings.definitions)
