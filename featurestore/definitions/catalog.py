@@ -191,7 +191,7 @@ def _refuse_clashes(definitions: Iterable[Definition]) -> None:
 
 def _find(kind: str, name: str, table: dict[str, Found]) -> Found:
     if name not in table:
-        raise UnknownNameError.of(kind, name, table)
+        raise UnknownNameError(kind, name, table)
     return table[name]
 
 

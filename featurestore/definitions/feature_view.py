@@ -100,7 +100,7 @@ class Selection:
         """Select features by name, refusing names that the view does not have."""
         for name in names:
             if name not in view.feature_names:
-                raise UnknownNameError.of(f"feature of view {view.name!r}", name, view.feature_names)
+                raise UnknownNameError("feature", name, view.feature_names, within=f"view {view.name!r}")
         return cls(view, names, view.keys)
 
     @property
@@ -140,7 +140,7 @@ class Selection:
         given = dict(keys or {})
         for key in given:
             if key not in self.view.keys:
-                raise UnknownNameError.of(f"key of view {self.view.name!r}", key, self.view.keys)
+                raise UnknownNameError("key", key, self.view.keys, within=f"view {self.view.name!r}")
         return replace(self, alias=alias, keys=tuple(given.get(key, key) for key in self.view.keys))
 
 

@@ -48,8 +48,8 @@ class OnDemandFeatureView:
         wanted = (names,) if isinstance(names, str) else names
         for name in wanted:
             if name not in self.feature_names:
-                raise UnknownNameError.of(
-                    f"feature of on-demand view {self.name!r}", name, self.feature_names
+                raise UnknownNameError(
+                    "feature", name, self.feature_names, within=f"on-demand view {self.name!r}"
                 )
         columns = tuple(self.contract[name] for name in wanted)
         return replace(self, contract=replace(self.contract, columns=columns))

@@ -90,7 +90,7 @@ def locate(reference: str, catalog: Catalog, layout: Layout, *, fetch: Fetch, fo
         contract, command = node.contract, made_by(node)
         rows, record, told = path_of(node, layout), layout.contract(name), layout.profile(name)
     else:
-        raise UnknownNameError.of("dataset", name, [*catalog.nodes, *catalog.training_sets])
+        raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
     terms = promised(contract)
     if revision:
         copies = folder / revision.replace("/", "_") / name

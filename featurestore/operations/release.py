@@ -298,7 +298,7 @@ def _remove(root: Path, open_store: Callable[[Settings], OnlineStore]) -> None:
 def _known(layout: Layout, name: str) -> str:
     known = _names(layout)
     if name not in known:
-        raise UnknownNameError.of("release", name, known)
+        raise UnknownNameError("release", name, known)
     return name
 
 

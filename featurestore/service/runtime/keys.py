@@ -106,7 +106,7 @@ def remove_key(path: Path, name: str) -> None:
     with locked(path.with_suffix(".lock")):
         keys = read_keys(path)
         if all(key.name != name for key in keys):
-            raise UnknownNameError.of("API key", name, [key.name for key in keys])
+            raise UnknownNameError("API key", name, [key.name for key in keys])
         _write(path, tuple(key for key in keys if key.name != name))
 
 
