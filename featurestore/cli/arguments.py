@@ -87,7 +87,7 @@ def rows_of(path: Path, view: FeatureView) -> pl.DataFrame:
 
 
 def _json_rows(lines: list[dict[str, Any]], path: Path, view: FeatureView) -> pl.DataFrame:
-    from featurestore.service.api.feast import pushed_rows  # noqa: PLC0415
+    from featurestore.service.lookup.feast_wire import pushed_rows  # noqa: PLC0415
 
     if not lines:
         raise ContractError(f"{path}: holds no rows")

@@ -16,9 +16,9 @@ from serving import eventually, running
 from shop import ORDERS, build_shop
 
 from featurestore.adapters.bodies import ARROW_FILE, ARROW_STREAM, CSV, JSON_LINES, PARQUET
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key
-from featurestore.service.runtime.options import KeyScope
-from featurestore.service.runtime.uploads import AT_ONCE, KEPT, WAITING
+from featurestore.service.runtime.uploads import CONCURRENCY, KEPT, QUEUE
 
 # The last row breaks the contract.
 GOOD = ORDERS.rsplit("7,0,", 1)[0]
@@ -190,7 +190,7 @@ def test_unknown_names_formats_and_parameters_are_refused(client, shop):
     assert send(client, GOOD, "Text/CSV; charset=UTF-8").status_code == 200
     for query in ("?environment=srving", "?enviroment=serving"):
         assert send(client, ORDERS, query=query).status_code == 422
-    for query in ("?most=0", "?most=many", "?least=1"):
+    for query in ("?limit=0", "?limit=many", "?most=1"):
         assert client.get(f"/v1/datasets/orders/history{query}").status_code == 422
 
 
@@ -260,7 +260,7 @@ def test_a_body_may_take_longer_than_a_request_but_not_pause_longer(shop):
 
 def test_so_many_uploads_at_once(client, shop):
     """More get 503, and when one of them goes there is a place again."""
-    slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(AT_ONCE + WAITING)]
+    slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(CONCURRENCY + QUEUE)]
     for connection in slow:
         connection.sendall(head(100) + b"order")
     eventually(lambda: len(uploads(shop.settings.root)) == len(slow))
@@ -290,7 +290,7 @@ def test_history_and_listing_tell_of_the_projects_own_runs(client, shop):
         ["quarantined", "passed"],
     )
     assert [run["metrics"]["rows"] for run in told["runs"]] == [7.0, 6.0]
-    last = client.get("/v1/datasets/orders/history?most=1").json()["runs"]
+    last = client.get("/v1/datasets/orders/history?limit=1").json()["runs"]
     assert last == told["runs"][1:]
     listed = client.get("/v1/datasets").json()["datasets"]
     assert [(d["name"], d["kind"], d["contract"], d["verdict"]["decision"]) for d in listed] == [
@@ -347,12 +347,12 @@ def test_rows_are_counted_by_dataset_and_decision(client):
             for s in family.samples
         }
 
-    judged = ("featurestore_rows_judged_total", "orders", "quarantined")
+    judged = ("featurestore_rows_validated_total", "orders", "quarantined")
     eventually(lambda: samples().get(judged) == 14)
     found = samples()
-    assert found["featurestore_rows_refused_total", "orders", "quarantined"] == 2
-    assert found["featurestore_rows_judged_total", "orders", "passed"] == 6
-    assert found["featurestore_rows_refused_total", "orders", "passed"] == 0
+    assert found["featurestore_rows_quarantined_total", "orders", "quarantined"] == 2
+    assert found["featurestore_rows_validated_total", "orders", "passed"] == 6
+    assert found["featurestore_rows_quarantined_total", "orders", "passed"] == 0
     assert found["featurestore_requests_total", "/v1/datasets/{dataset}/validate", "200"] == 3
 
 

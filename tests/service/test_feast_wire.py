@@ -129,7 +129,7 @@ def test_errors_reach_feasts_client_as_feasts_own(applied, tmp_path):
         ({"features": FIELDS, "entities": {"customer": [1], "origin": ["JFK"]}}, "'origin' is not needed"),
         ({"features": ["compared:ratio"], "entities": {"customer": [1], "basket": [1, 2]}}, "lengths"),
         ({"features": FIELDS, "entities": {"customer": ["1"]}}, "expected Int64"),
-        ({"features": [], "entities": {"customer": [1]}}, "nothing is asked for"),
+        ({"features": [], "entities": {"customer": [1]}}, "the request names no features"),
         ({"features": FIELDS}, "missing required field `entities`"),
     ],
 )

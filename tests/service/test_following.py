@@ -9,8 +9,8 @@ from servers import RedisServer, run_server
 from serving import ROW, eventually, running
 
 import featurestore
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key, read_keys, remove_key
-from featurestore.service.runtime.options import KeyScope
 
 
 @pytest.fixture

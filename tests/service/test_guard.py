@@ -11,8 +11,9 @@ from serving import ROW, eventually, running
 
 from featurestore.errors import ConfigError, UnknownNameError
 from featurestore.service.run import serve
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key, read_keys, remove_key
-from featurestore.service.runtime.options import KeyScope, Options
+from featurestore.service.runtime.options import Options
 
 PUSHED = {"push_source_name": "last_order", "df": {}}
 
@@ -192,7 +193,7 @@ def test_more_connections_than_there_may_be(stored, capfd):
         eventually(lambda: refused.append(client.vectors(ROW)) or refused[-1].status_code == 503)
         assert refused[-1].headers["retry-after"] == "1"
         assert refused[-1].headers["connection"] == "close"
-        assert refused[-1].json()["error"]["message"] == "too many connections at once"
+        assert refused[-1].json()["error"]["message"] == "too many connections at the same time"
         assert client.get("/health").status_code == 200
         for connection in idle:
             connection.close()

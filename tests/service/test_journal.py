@@ -94,7 +94,7 @@ def test_a_store_that_was_behind_is_found_out_by_replay(shop):
 
 def test_what_cannot_be_written_waits_and_beyond_a_bound_is_counted(shop, monkeypatch, capfd):
     """A full disk loses nothing that it need not, and what it does is told."""
-    monkeypatch.setattr(served, "ROWS_A_FILE", 1)
+    monkeypatch.setattr(served, "ROWS_PER_FILE", 1)
     monkeypatch.setattr(served, "MAX_ROWS", 3)
     shop.materialize()
     refusing = shop.layout.data / "served"
@@ -102,7 +102,7 @@ def test_what_cannot_be_written_waits_and_beyond_a_bound_is_counted(shop, monkey
     with running(shop.settings.root, log_features=1.0) as client:
         for _ in range(5):
             assert client.vectors(ROW).status_code == 200
-        eventually(lambda: client.state.served.dropped == 2)
+        eventually(lambda: client.state.served_log.dropped == 2)
         refusing.unlink()
     assert pl.read_parquet(shop.layout.served("buying") / "**/*.parquet").height == 3
     told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
@@ -116,7 +116,7 @@ def test_what_cannot_be_written_at_the_end_is_counted(shop, capfd):
     (shop.layout.data / "served").write_text("")
     with running(shop.settings.root, log_features=1.0) as client:
         assert client.vectors(ROW).status_code == 200
-    assert client.state.served.dropped == 1
+    assert client.state.served_log.dropped == 1
     told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [(line["waiting"], line["dropped"]) for line in told] == [(0, 1)]
 
@@ -136,7 +136,7 @@ def test_a_share_of_requests_is_chosen_by_their_ids(shop):
 def test_a_journal_that_is_full_drops_and_counts():
     """Memory is bounded, whatever comes."""
     told = []
-    journal = Journal([told.extend], most=3)
+    journal = Journal([told.extend], limit=3)
     for number in range(5):
         journal.put(Entry(request_id=str(number), at=0.0, method="GET"))
     journal.start()

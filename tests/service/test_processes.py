@@ -14,7 +14,7 @@ import requests
 from servers import free_port
 from serving import ROW, eventually
 
-from featurestore.service.app import create_worker
+from featurestore.service.run import create_worker
 from featurestore.service.runtime.options import VARIABLE, Options
 
 PATH = "/v1/vectors/buying"
@@ -132,8 +132,8 @@ def certificates(tmp_path_factory):
 @pytest.mark.parametrize(
     ("certificate", "key", "message"),
     [
-        ("none.pem", "one.key", "no certificate with its key"),
-        ("one.pem", "two.key", "no certificate with its key"),
+        ("none.pem", "one.key", "these files are not a certificate and its key"),
+        ("one.pem", "two.key", "these files are not a certificate and its key"),
         ("locked.pem", "locked.key", "the key is encrypted"),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_port_that_is_taken_is_said_at_once(stored, workers):
         port = taken.getsockname()[1]
         done = ended(stored, "--port", str(port), "--workers", workers)
     assert done.returncode == 7
-    assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in done.stderr
+    assert f"the server cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
     assert "serving" not in done.stderr
 
 

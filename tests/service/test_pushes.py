@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from serving import running
 
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key
-from featurestore.service.runtime.options import KeyScope
 
 PUSHED = {
     "push_source_name": "last_order",

@@ -13,7 +13,7 @@ from serving import ROW, running
 import featurestore
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.service.api.request_types import json_schema_of
+from featurestore.service.lookup.request_types import published_type
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
 ALLOWED = "allowed are basket: Float64, not_null, finite, not_equal_to(13), greater_than_or_equal_to(0), less_than(10000)"
@@ -144,7 +144,7 @@ class Asked(pa.DataFrameModel):
 
 def test_what_json_schema_says_of_a_contract():
     """Ranges, members, lengths, patterns and what may be null, where it means the same."""
-    said = {c.name: msgspec.json.schema(json_schema_of(c)) for c in contract_of(Asked).columns}
+    said = {c.name: msgspec.json.schema(published_type(c)) for c in contract_of(Asked).columns}
     assert said == {
         "worth": {"type": "number", "minimum": 0, "exclusiveMaximum": 360, "not": {"enum": [3]}},
         "code": {"anyOf": [{"type": "string", "minLength": 1, "pattern": "^[A-Z]{2}$"}, {"type": "null"}]},
