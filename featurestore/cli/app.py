@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from featurestore.cli import asking, datasets, drift, gating, serving, writing
+from featurestore.cli import asking, datasets, drift, gating, keys, serving, writing
 from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import summary_text
@@ -225,7 +225,7 @@ def pipeline(
 
 for verb in (*asking.COMMANDS, *datasets.COMMANDS, *drift.COMMANDS, *writing.COMMANDS, *serving.COMMANDS):
     app.command()(verb)
-app.add_typer(serving.key, name="key")
+app.add_typer(keys.key, name="key")
 
 
 def _stepped(step: Any, name: str, verb: Any) -> Any:

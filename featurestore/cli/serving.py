@@ -1,4 +1,4 @@
-"""Commands for releases and API keys of the server."""
+"""Commands for the server and its releases."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ import typer
 from featurestore.cli.options import HERE, Folder, Json
 from featurestore.cli.output import Output, table
 from featurestore.cli.serve import serve
-from featurestore.service.runtime.key_scope import KeyScope
-
-key = typer.Typer(no_args_is_help=True, help="API keys of the server.")
 
 
 def release(
@@ -83,65 +80,3 @@ def releases(project: Folder = HERE, *, json: Json = False) -> None:
 
 
 COMMANDS = (serve, release, rollback, releases)
-
-
-@key.command()
-def add(
-    name: Annotated[str, typer.Argument(help="Whose key it is.")],
-    project: Folder = HERE,
-    *,
-    scope: Annotated[
-        list[KeyScope] | None,
-        typer.Option(help="What it may do; read, if none is given.", show_default=False),
-    ] = None,
-    service: Annotated[
-        list[str] | None,
-        typer.Option(help="Feature services it is for; all, if none are given.", show_default=False),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Make a key, and print it this once: only its digest is kept.
-
-    Example: `featurestore key add checkout --scope read --service departure_delay`
-    """
-    from featurestore.project import open as open_project  # noqa: PLC0415
-    from featurestore.service.runtime.keys import add_key  # noqa: PLC0415
-
-    opened = open_project(project)
-    services = tuple(opened.catalog.service(found).name for found in service or ())
-    secret = add_key(opened.layout.keys, name, scopes=tuple(scope or (KeyScope.READ,)), services=services)
-    Output(json).result({"name": name, "key": secret}, secret)
-
-
-@key.command("list")
-def list_keys(project: Folder = HERE, *, json: Json = False) -> None:
-    """List the keys, without their secrets.
-
-    Example: `featurestore key list`
-    """
-    from featurestore.project import open as open_project  # noqa: PLC0415
-    from featurestore.service.runtime.keys import read_keys  # noqa: PLC0415
-
-    found = read_keys(open_project(project).layout.keys)
-    rows = [("key", "scopes", "services")]
-    rows += [(k.name, ", ".join(k.scopes), ", ".join(k.services) or "all") for k in found]
-    record = [{"name": k.name, "scopes": k.scopes, "services": k.services} for k in found]
-    Output(json).result(record, table(rows) if found else "there are no API keys")
-
-
-@key.command()
-def remove(
-    name: Annotated[str, typer.Argument(help="Whose key it is.")],
-    project: Folder = HERE,
-    *,
-    json: Json = False,
-) -> None:
-    """Forget a key; a running server does so within a second.
-
-    Example: `featurestore key remove checkout`
-    """
-    from featurestore.project import open as open_project  # noqa: PLC0415
-    from featurestore.service.runtime.keys import remove_key  # noqa: PLC0415
-
-    remove_key(open_project(project).layout.keys, name)
-    Output(json).result({"removed": name}, f"removed {name}")
