@@ -23,7 +23,7 @@ from featurestore.quality.profile.assess import Assessment, assess
 from featurestore.quality.profile.profile import Profile
 from featurestore.quality.profile.suggest import suggest
 from featurestore.quality.rules.expectations import ValidationContext
-from featurestore.storage.files import read_lines, read_record
+from featurestore.storage.files import read_record, read_records
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +75,7 @@ class Quality:
     def history(self, name: str) -> list[Run]:
         """Read what each run found of a dataset, oldest first."""
         self._catalog.node(name)
-        return read_lines(self._layout.history(name), Run)
+        return read_records(self._layout.history(name), Run)
 
     def suggest(self, reference: str, *, name: str | None = None) -> str:
         """Draft a Pandera schema, as Python, of a dataset or of a Parquet or CSV file.
@@ -173,7 +173,7 @@ class Quality:
 
     def around(self, name: str) -> ValidationContext:
         """Say what is known besides a dataset's rows."""
-        runs = read_lines(self._layout.history(name), Run)
+        runs = read_records(self._layout.history(name), Run)
         volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
 
         def dataset(other: str) -> pl.LazyFrame:

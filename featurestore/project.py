@@ -13,7 +13,7 @@ from featurestore.adapters.entity_rows import frame_of, rows_given
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
-from featurestore.config import load_settings, parse_moment
+from featurestore.config import load_settings, parse_timestamp
 from featurestore.data_quality import Quality
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.feature_service import FeatureService
@@ -35,12 +35,12 @@ from featurestore.operations.report import Summary, report, summarize
 from featurestore.operations.training_set import TrainingManifest, training_set
 from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.storage.files import append_line, scan_parquet, write_record
+from featurestore.storage.files import append_record, scan_parquet, write_record
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 from featurestore.vectors.explain import explain
 from featurestore.vectors.historical import changes, historical
 from featurestore.vectors.reader import VectorReader
@@ -90,7 +90,7 @@ class Project:
     def catalog(self) -> Catalog:
         """All definitions."""
         settings = self.settings
-        return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+        return load_catalog(settings.root, settings.definitions)
 
     def check(self) -> int:
         """Type-check all definitions without data; returns how many."""
@@ -163,7 +163,7 @@ class Project:
         service = self._service(features)
         views = [rows_of(selection, self.layout) for selection in service.reads]
         if entity_rows is None:
-            first = None if start is None else parse_moment(start)
+            first = None if start is None else parse_timestamp(start)
             rows = changes(service, views, start=first, end=self._moment(end))
         elif start is not None or end is not None:
             raise ContractError(
@@ -241,12 +241,12 @@ class Project:
         for view in [self.catalog.view(name) for name in views] or self.catalog.views.values():
             with locked(self.layout.lock(view.name)):
                 before = store.state(view.name)
-                since[view.name] = None if before is None else moment_of(before.watermark)
+                since[view.name] = None if before is None else timestamp_of(before.watermark)
                 made = materialize(view, moment, self.layout, store, full=full, progress=progress)
                 done.append(made)
         record = MaterializeRecord(until=moment, views=tuple(done))
         run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
-        append_line(run, self.layout.materializations)
+        append_record(run, self.layout.materializations)
         write_record(record, self.layout.materialized)
         return record
 
@@ -343,7 +343,7 @@ class Project:
         return {name: building.path_of(node, self.layout) for name, node in self.catalog.nodes.items()}
 
     def _moment(self, moment: datetime | str | None) -> datetime:
-        return self.settings.now() if moment is None else parse_moment(moment)
+        return self.settings.now() if moment is None else parse_timestamp(moment)
 
 
 def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open

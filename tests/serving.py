@@ -63,14 +63,14 @@ def eventually(condition, reason="the condition never held", *, seconds=SECONDS)
 
 
 @contextmanager
-def threaded(config):
-    """Run uvicorn in a thread; at the end, the server has answered and written everything."""
-    server = uvicorn.Server(config)
+def in_thread(app, port, **config):
+    """Run an ASGI application in a thread; at the end, it has answered and written everything."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, **config))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         eventually(lambda: server.started or not thread.is_alive(), "the server did not start")
-        yield
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(2 * SECONDS)
@@ -83,8 +83,8 @@ def running(root, **options):
     port = free_port()
     chosen = Options(root=str(root), port=port, **{"log_requests": False, **options})
     app = create_app(chosen)
-    with threaded(uvicorn.Config(app, host="127.0.0.1", port=port, **settings(chosen))):
-        yield Client(f"http://127.0.0.1:{port}", port, app.state)
+    with in_thread(app, port, **settings(chosen)) as url:
+        yield Client(url, port, app.state)
 
 
 @dataclass

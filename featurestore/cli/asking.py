@@ -51,11 +51,11 @@ def explain(
     """
     import polars as pl  # noqa: PLC0415
 
-    from featurestore.config import parse_moment  # noqa: PLC0415
+    from featurestore.config import parse_timestamp  # noqa: PLC0415
 
     opened = opened_at(project)
     row = row_of(values, opened.catalog.service(service)).with_columns(
-        event_timestamp=pl.lit(parse_moment(at))
+        event_timestamp=pl.lit(parse_timestamp(at))
     )
     found = opened.explain(row, service)
     Output(json).result(explained_record(found, most), explained_text(found, most))

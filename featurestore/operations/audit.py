@@ -13,7 +13,7 @@ from featurestore.operations.build import scan
 from featurestore.operations.get_online import online
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
 from featurestore.values.table import UTC_MICROSECONDS
@@ -128,7 +128,7 @@ def watermark(view: FeatureView, store: OnlineStore) -> datetime:
         raise MissingDataError(
             f"view {view.name!r} is not in the online store", hint="run: featurestore materialize"
         )
-    return moment_of(state.watermark)
+    return timestamp_of(state.watermark)
 
 
 def _audit_view(
@@ -146,7 +146,7 @@ def _audit_view(
             decode_rows([row for _, row in pairs], view.feature_schema).lazy(),
             features=view.feature_names,
             timing=view.timing,
-            moment=instant,
+            as_of=instant,
         ).collect()
     )
     everyone = pl.concat([keys, scan(view, layout).select(view.keys).collect()]).unique().sort(view.keys)

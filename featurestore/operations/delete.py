@@ -41,7 +41,7 @@ def delete(
         If the view is not materialized.
     """
     wanted = feature_service("delete", (view,), owner=view.owner)
-    rows = entity_rows_of(keys, wanted, with_moment=False).select(view.keys)
+    rows = entity_rows_of(keys, wanted, with_timestamp=False).select(view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
             raise ContractError(f"keys of view {view.name!r}: {name!r} is missing in {count:,} rows")

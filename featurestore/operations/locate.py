@@ -15,7 +15,7 @@ from featurestore.operations.build import made_by, path_of
 from featurestore.operations.replay import logged
 from featurestore.quality.change.schema_changes import Promised, promised, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
-from featurestore.storage.files import read_record, readable, required
+from featurestore.storage.files import read_record, require_parquet, translated_read_errors
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -99,14 +99,14 @@ def locate(reference: str, catalog: Catalog, layout: Layout, *, fetch: Fetch, fo
         terms = Promised(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
         if record is not None:
             terms = read_record(fetch(record, revision, copies / "contract.json"), Promised, made_by=command)
-    scanned = pl.scan_parquet(required(rows, made_by=command))
+    scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     return Located(reference, scanned, terms, contract, partial(read_record, told, Profile, made_by=command))
 
 
 def _file(path: Path, reference: str) -> Located:
     if not path.is_file():
         raise MissingDataError(f"{path}: not found", hint="name a file that is there, or a dataset")
-    with readable(path.name, path):
+    with translated_read_errors(path.name, path):
         if path.suffix == ".parquet":
             raw = rows = pl.scan_parquet(path)
         else:
@@ -136,7 +136,7 @@ def guessed(text: pl.Series) -> pl.Series:
 
 
 def _profiled(rows: pl.LazyFrame, path: Path) -> Profile:
-    with readable(path.name, path):
+    with translated_read_errors(path.name, path):
         return profile(rows, dataset=path.stem)
 
 

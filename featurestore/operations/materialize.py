@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from featurestore.storage.files import read_lines
+from featurestore.storage.files import read_records
 from featurestore.storage.online import advance_to
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def materialize(
         If the store fails; it then holds what it held before.
     """
     done = advance_to(
-        until, view, layout, store, full=full, tell=lambda done, of: progress(view.name, done, of)
+        until, view, layout, store, full=full, progress=lambda done, of: progress(view.name, done, of)
     )
     return Materialized(
         view=view.name,
@@ -110,4 +110,4 @@ def materialize(
 
 def history(layout: Layout) -> list[MaterializeRun]:
     """List all runs so far, the oldest first."""
-    return read_lines(layout.materializations, MaterializeRun)
+    return read_records(layout.materializations, MaterializeRun)

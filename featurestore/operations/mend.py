@@ -17,7 +17,7 @@ from featurestore.quality.gate.corrections import (
 )
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
-from featurestore.storage.files import aside, scan_parquet
+from featurestore.storage.files import atomic_write, scan_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def quarantined(name: str, layout: Layout, *, made_by: str) -> pl.DataFrame:
 
 def write_rows_to_correct(rows: pl.DataFrame, path: Path) -> None:
     """Write rows in quarantine as a CSV file to be mended."""
-    with aside(path) as partial:
+    with atomic_write(path) as partial:
         rows_to_correct(rows).write_csv(partial)
 
 
@@ -85,6 +85,6 @@ def resubmit(
             f"{source.name}: {still.height:,} mended rows still break schema {source.contract.name}:{told}",
             hint=f"mend them in {mended}, and submit it again",
         )
-    with aside(kept) as partial:
+    with atomic_write(kept) as partial:
         corrections.write_csv(partial)
     return validate(source, root, layout, reader, context)

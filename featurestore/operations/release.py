@@ -21,7 +21,7 @@ from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError, FeatureStoreError, MissingDataError, SkewError, UnknownNameError
 from featurestore.ports import ViewState
-from featurestore.storage.files import read_record, write_record, write_text, writing
+from featurestore.storage.files import read_record, translated_write_errors, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.online import advance_to, next_watermark
@@ -120,12 +120,12 @@ def make_release(
     root = layout.releases / name
     # What a release that failed has left.
     shutil.rmtree(root, ignore_errors=True)
-    with writing(root):
+    with translated_write_errors(root):
         _copy_definitions(settings, name, root)
     frozen = load_settings(root)
     services = {service.name: service_digest(service) for service in catalog.services.values()}
     _require_whole(frozen, services)
-    with writing(root):
+    with translated_write_errors(root):
         _link_data(layout, Layout(frozen.data), catalog)
     copy = open_store(frozen)
     for view, state in states.items():
@@ -303,7 +303,7 @@ def _known(layout: Layout, name: str) -> str:
 
 
 def _catalog(settings: Settings) -> Catalog:
-    return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+    return load_catalog(settings.root, settings.definitions)
 
 
 def _catch_up(settings: Settings, catalog: Catalog, store: OnlineStore) -> dict[str, ViewState]:

@@ -15,7 +15,7 @@ from featurestore.quality.gate.quarantine import keep, refuse
 from featurestore.quality.profile.documentation import require_documentation
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
-from featurestore.storage.files import append_line, readable, write_bytes, write_record
+from featurestore.storage.files import append_record, translated_read_errors, write_bytes, write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def validate(
     path = root / source.path
     require_documentation(source.contract, source.name)
     rows, mended = reader.scan(source, path), corrections_path(source)
-    with readable(source.name, path):
+    with translated_read_errors(source.name, path):
         if mended.exists():
             rows = apply_corrections(rows, read_corrections(mended), dataset=source.name)
         inspection = inspect(rows, source.contract, dataset=source.name, context=context)
@@ -69,7 +69,7 @@ def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str
     verdict, at = inspection.verdict, datetime.now(UTC)
     if verdict.decision == "refused":
         refuse(inspection, layout, name)
-        append_line(run_of(verdict, None, at), layout.history(name))
+        append_record(run_of(verdict, None, at), layout.history(name))
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
@@ -77,7 +77,7 @@ def settle(inspection: Inspection, contract: Contract, layout: Layout, name: str
     made = profiled(path, contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))
-    append_line(run_of(verdict, made, at), layout.history(name))
+    append_record(run_of(verdict, made, at), layout.history(name))
     return verdict
 
 

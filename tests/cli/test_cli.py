@@ -66,8 +66,8 @@ def test_the_whole_job_from_the_command_line(shop_files):
         (["get", "buying", "custmer=1"], 4, "needs no 'custmer'"),
         (["get", "buying", "customer"], 4, "'customer' says no value"),
         (["build", "last_order"], 6, "run: featurestore validate orders"),
-        (["materialize", "--until", "soon"], 7, "'soon' is not a moment"),
-        (["materialize", "--until", "2024-01-01"], 7, "does not say its time zone"),
+        (["materialize", "--until", "soon"], 7, "'soon' is not a timestamp"),
+        (["materialize", "--until", "2024-01-01"], 7, "has no time zone"),
         (["check", "--project", "/nowhere"], 7, "pyproject.toml: not found"),
     ],
 )

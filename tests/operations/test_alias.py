@@ -69,7 +69,7 @@ def test_two_reads_of_one_name_are_refused(project):
     """Which key would it be?"""
     view = project.catalog.view("last_order")
     other = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
-    with pytest.raises(DefinitionError, match="'last_order' is two reads"):
+    with pytest.raises(DefinitionError, match="'last_order' names two reads"):
         featurestore.feature_service("twice", (view["amount"], other), owner="test")
     with pytest.raises(UnknownNameError, match="did you mean 'customer'"):
         view.aliased("x", keys={"custmer": "referred_by"})

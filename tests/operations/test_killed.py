@@ -10,7 +10,7 @@ from servers import PostgresServer, RedisServer, run_server
 
 import featurestore
 from featurestore.operations.materialize import history
-from featurestore.storage.files import append_line
+from featurestore.storage.files import append_record
 from featurestore.values.codec import encode_key, open_row
 
 CUSTOMERS = 20_000
@@ -119,5 +119,5 @@ def test_an_interrupted_line_of_the_history_costs_that_line_only(shop):
     shop.materialize()
     with shop.layout.materializations.open("ab") as file:
         file.write(b'{"at":"2024-')
-    append_line(history(shop.layout)[0], shop.layout.materializations)
+    append_record(history(shop.layout)[0], shop.layout.materializations)
     assert len(history(shop.layout)) == 2

@@ -42,7 +42,7 @@ def test_a_vector_is_what_the_fold_holds(history):
             store.write(
                 "history", encode_rows(newest, KEYS, history.view.feature_schema), state, replace=True
             )
-            found = VectorReader(service, store).read([asked], moment=moment)
+            found = VectorReader(service, store).read([asked], as_of=moment)
             expected = oracle.historical([asked], history.rows, KEYS, FEATURES, history.timing)
             assert [list(zip(found.values[0], found.statuses[0], strict=True))] == expected
 
@@ -50,12 +50,12 @@ def test_a_vector_is_what_the_fold_holds(history):
 def test_the_same_as_the_frame(shop):
     """On-demand features included, in the service's order."""
     shop.materialize()
-    found = shop.reader("buying").read(ROWS, moment=NOW)
+    found = shop.reader("buying").read(ROWS, as_of=NOW)
     frame = shop.online(ROWS, "buying", statuses=True)
     assert found.features == ("amount", "coupon", "ordered_at", "ratio")
     assert found.values == [list(row) for row in frame.select(found.features).rows()]
     assert found.statuses == [list(row) for row in frame.select(map(status_column, found.features)).rows()]
-    some = shop.reader(["last_order:coupon", "last_order:amount"]).read(ROWS, moment=NOW)
+    some = shop.reader(["last_order:coupon", "last_order:amount"]).read(ROWS, as_of=NOW)
     assert some.values == [list(row) for row in frame.select("coupon", "amount").rows()]
 
 
@@ -73,14 +73,14 @@ def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
     """Nothing is converted."""
     shop.materialize()
     with pytest.raises(ContractError, match=message):
-        shop.reader(["last_order"]).read([row], moment=NOW)
+        shop.reader(["last_order"]).read([row], as_of=NOW)
 
 
 def test_a_store_that_cannot_answer_is_refused(shop):
     """Not materialized, or ahead of the moment."""
     shop.store(create=True)
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
-        shop.reader(["last_order"]).read(ROWS, moment=NOW)
+        shop.reader(["last_order"]).read(ROWS, as_of=NOW)
     shop.materialize()
-    with pytest.raises(SkewError, match="holds what was not known then"):
-        shop.reader(["last_order"]).read(ROWS, moment=datetime(2024, 1, 9, tzinfo=UTC))
+    with pytest.raises(SkewError, match="holds rows that were not known then"):
+        shop.reader(["last_order"]).read(ROWS, as_of=datetime(2024, 1, 9, tzinfo=UTC))

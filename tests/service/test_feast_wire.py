@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 import requests
-import uvicorn
 import yaml
 from servers import free_port
-from serving import running, threaded
+from serving import in_thread, running
 
 pytestmark = [
     # Feast 0.67 and what it imports warn about themselves.
@@ -32,8 +31,8 @@ def feast_server(repository):
 
     port = free_port()
     app = get_app(FeatureStore(repo_path=str(repository)))
-    with threaded(uvicorn.Config(app, port=port, log_level="critical", ws="none")):
-        yield f"http://127.0.0.1:{port}"
+    with in_thread(app, port, log_level="critical", ws="none") as url:
+        yield url
 
 
 def columns_of(answer):

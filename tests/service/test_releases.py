@@ -21,12 +21,6 @@ def edit(shop, name, before, after):
     path.write_text(text.replace(before, after))
 
 
-def forget():
-    """Read definitions anew, as another process would."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("schemas", "feature_repo")]:
-        del sys.modules[name]
-
-
 def doubled(shop):
     """Return the shop with another definition of its ratio and other amounts, built and materialized."""
     edit(
@@ -41,7 +35,6 @@ def doubled(shop):
         "6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,8,",
         "6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,4,",
     )
-    forget()
     project = featurestore.open(shop.settings.root)
     project.validate("orders")
     project.build("last_order")
@@ -132,7 +125,6 @@ def test_an_edited_release_is_refused_and_the_active_one_stays(stored, capfd):
 def test_a_server_refuses_to_start_if_a_view_has_another_definition(stored):
     """The error names the view."""
     edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
-    forget()
     with (
         pytest.raises(SkewError, match=r"view last_order.*written by another definition"),
         running(stored.settings.root),

@@ -7,8 +7,7 @@ are columns, and statuses are names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -16,13 +15,12 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.service.lookup.request_types import json_type
-from featurestore.timing.epoch import EPOCH, in_utc, moment_of
+from featurestore.timing.epoch import in_utc, timestamp_of
 from featurestore.timing.join import Status
+from featurestore.values.feast_wire import from_seconds, to_wire
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.vectors.reader import Vectors
@@ -107,7 +105,7 @@ class Wire:
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
         self._features = [
-            (views.index(origin[name]) if name in origin else None, _plain(name, dtype))
+            (views.index(origin[name]) if name in origin else None, to_wire(name, dtype))
             for name, dtype in service.feature_schema.items()
         ]
         keys, names, full = list(service.key_schema), service.feature_names, service.full_names
@@ -149,7 +147,7 @@ class Wire:
         # The timestamps of a view and equal statuses are encoded once: many columns share them.
         nothing = _encoded([NO_EVENT] * height)
         stamps = [
-            _encoded([NO_EVENT if event is None else moment_of(event) for event in events])
+            _encoded([NO_EVENT if event is None else timestamp_of(event) for event in events])
             for events in vectors.events
         ]
         encoded: dict[tuple[int, ...], Any] = {}
@@ -191,8 +189,8 @@ class Column:
 
     def __init__(self, where: str, name: str, dtype: pl.DataType) -> None:
         self._where, self._name, self._dtype = where, name, dtype
-        self._moment = isinstance(dtype, pl.Datetime)
-        self._kind: Any = list[(datetime | int if self._moment else json_type(dtype)) | None]  # type: ignore[misc]
+        self._is_timestamp = isinstance(dtype, pl.Datetime)
+        self._kind: Any = list[(datetime | int if self._is_timestamp else json_type(dtype)) | None]  # type: ignore[misc]
 
     def read(self, values: list[Any]) -> list[Any]:
         """Read the values of a request.
@@ -207,10 +205,10 @@ class Column:
         except msgspec.ValidationError as error:
             raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
         try:
-            return [_moment(value) for value in converted] if self._moment else converted
+            return [_timestamp(value) for value in converted] if self._is_timestamp else converted
         except OverflowError as error:
             raise ContractError(
-                f"{self._where}: {self._name!r}: a moment lies outside the years 1 to 9999",
+                f"{self._where}: {self._name!r}: the timestamp is outside the years 1 to 9999",
                 hint="a number is seconds since 1970, in UTC",
             ) from error
 
@@ -222,9 +220,9 @@ def _height(where: str, columns: dict[str, list[Any]]) -> int:
     return max(lengths, default=0)
 
 
-def _moment(value: datetime | int | None) -> datetime | None:
+def _timestamp(value: datetime | int | None) -> datetime | None:
     if isinstance(value, int):
-        return moment_of(value * 1_000_000)
+        return from_seconds(value)
     return value if value is None else in_utc(value)
 
 
@@ -253,27 +251,3 @@ def pushed_rows(view: FeatureView, columns: dict[str, list[Any]]) -> pl.DataFram
         return pl.DataFrame(read, schema={name: schema[name] for name in given})
     except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"{where}: {str(error).splitlines()[0]}") from error
-
-
-def _plain(name: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:
-    """Return the function that converts a value to Feast's JSON. None: the value needs no conversion."""
-    if isinstance(dtype, pl.List | pl.Array):
-        inner = _plain(name, pl.Series(dtype=dtype.inner).dtype)
-        return None if inner is None else lambda values: [inner(value) for value in values]
-    if isinstance(dtype, pl.Datetime):
-        return lambda value: _seconds(name, value)
-    if isinstance(dtype, pl.Date):
-        return lambda value: (value - date(1970, 1, 1)).days * 86_400
-    if isinstance(dtype, pl.Decimal) or dtype == pl.UInt64:
-        return lambda value: str(Decimal(value))
-    return None
-
-
-def _seconds(name: str, value: datetime) -> int:
-    ticks = (value - EPOCH).total_seconds()
-    if value.microsecond:
-        raise ContractError(
-            f"feature {name!r}: Feast's wire has whole seconds and cannot carry a fraction of one",
-            hint="request it from POST /v1/vectors, or round it in the view",
-        )
-    return int(ticks)

@@ -44,10 +44,10 @@ class Lookups(Workers):
             If the store does not answer and the stale cache cannot.
         """
         if local and len(rows) <= MAX_INLINE_ROWS:
-            return endpoint.reader.read_checked(rows, moment=as_of), False
+            return endpoint.reader.read_checked(rows, as_of=as_of), False
         try:
-            return await self.run(lambda: endpoint.reader.read_checked(rows, moment=as_of)), False
+            return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=as_of)), False
         except StoreError as error:
             if not error.retry or isinstance(error, BusyError) or endpoint.stale_reader is None:
                 raise
-            return endpoint.stale_reader.read_checked(rows, moment=as_of), True
+            return endpoint.stale_reader.read_checked(rows, as_of=as_of), True

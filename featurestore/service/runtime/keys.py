@@ -10,7 +10,7 @@ import msgspec
 
 from featurestore.errors import ConfigError, StoreError, UnknownNameError
 from featurestore.service.runtime.key_scope import KeyScope
-from featurestore.storage.files import aside
+from featurestore.storage.files import atomic_write
 from featurestore.storage.lock import locked
 
 if TYPE_CHECKING:
@@ -120,6 +120,6 @@ def remove_key(path: Path, name: str) -> None:
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
-    with aside(path) as partial:
+    with atomic_write(path) as partial:
         partial.touch(mode=0o600)
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")

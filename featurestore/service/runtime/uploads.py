@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.runtime.threads import Threads
-from featurestore.storage.files import writing
+from featurestore.storage.files import translated_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Upload:
         if self.abandoned:
             return None
         place = self._folder / self.id
-        with writing(place):
+        with translated_write_errors(place):
             self.results.replace(place)
         for old in sorted(self._folder.glob("[!.]*"))[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
@@ -75,7 +75,7 @@ class Upload:
 
     def begin(self) -> None:
         """Make the temporary folder, and remove those of killed processes after a day."""
-        with writing(self._temporary):
+        with translated_write_errors(self._temporary):
             self.results.mkdir(parents=True)
         for partial_folder in self._folder.glob(".*.partial"):
             if partial_folder.stat().st_mtime < time.time() - DAY:
@@ -140,7 +140,7 @@ class Uploads:
         upload.begin()
         buffer = bytearray()
         more = True
-        with writing(upload.body), upload.body.open("wb") as file:
+        with translated_write_errors(upload.body), upload.body.open("wb") as file:
             while more:
                 message = await self._next(receive)
                 buffer += message.get("body", b"")

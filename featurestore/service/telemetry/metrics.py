@@ -11,8 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from featurestore.service.telemetry import metric_table as table
-from featurestore.timing.epoch import microseconds
-from featurestore.timing.known_at import MICROSECOND
+from featurestore.timing.epoch import MICROSECOND, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
