@@ -1,72 +1,16 @@
 """Datasets over HTTP: uploaded rows are validated against their contract, and the project's data do not change."""
 
-import io
 import json
-import shutil
-import socket
-import threading
-import time
-from pathlib import Path
 
 import polars as pl
 import pytest
-import requests
 from serving import eventually, running
 from shop import ORDERS, build_shop
+from uploading import BODIES, GOOD, HEAD, ROW, TYPED, in_place, send, uploads, written
 
 from featurestore.adapters.bodies import ARROW_FILE, ARROW_STREAM, CSV, JSON_LINES, PARQUET
 from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key
-from featurestore.service.runtime.uploads import CONCURRENCY, KEPT, QUEUE
-
-# The last row breaks the contract.
-GOOD = ORDERS.rsplit("7,0,", 1)[0]
-HEAD, ROW, *_ = ORDERS.splitlines(keepends=True)
-TYPED = pl.read_csv(ORDERS.encode(), try_parse_dates=True)
-
-
-def written(write, frame=TYPED):
-    """Return the bytes that a frame's writer writes."""
-    out = io.BytesIO()
-    getattr(frame, write)(out)
-    return out.getvalue()
-
-
-BODIES = {
-    CSV: ORDERS.encode(),
-    JSON_LINES: written("write_ndjson"),
-    PARQUET: written("write_parquet"),
-    ARROW_STREAM: written("write_ipc_stream"),
-    ARROW_FILE: written("write_ipc"),
-}
-
-
-def send(client, body, media=CSV, dataset="orders", query="", **headers):
-    """Upload rows for validation."""
-    url = f"{client.url}/v1/datasets/{dataset}/validate{query}"
-    sent = {"content-type": media, **headers, **client.headers}
-    return requests.post(url, data=body, headers={k: v for k, v in sent.items() if v}, timeout=60)
-
-
-def head(length, dataset="orders"):
-    """Return the head of an upload as bytes."""
-    return (
-        f"POST /v1/datasets/{dataset}/validate HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: text/csv\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
-
-
-def uploads(root):
-    """Return the names of all files and folders of uploads, hidden ones too."""
-    return sorted(path.name for path in (Path(root) / "data/uploads").glob("*/*"))
-
-
-def in_place(root):
-    """Return the bytes of every file of the project's data but uploads."""
-    paths = (path for path in (Path(root) / "data").rglob("*") if path.is_file())
-    return {
-        path: path.read_bytes() for path in paths if "uploads" not in path.parts and path.suffix != ".lock"
-    }
 
 
 @pytest.mark.parametrize("media", BODIES)
@@ -212,74 +156,6 @@ def test_the_environment_decides_which_columns_are_required(shop_files):
         assert send(client, without, query="?environment=serving").json()["verdict"]["decision"] == "passed"
 
 
-def test_nothing_remains_of_a_body_that_is_too_large_or_incomplete(shop):
-    """A body may be declared, streamed or cut off; other requests keep their own limit."""
-    shop.materialize()
-    with running(shop.settings.root, max_upload=len(ORDERS), max_bytes=100) as client:
-        assert send(client, ORDERS).status_code == 200
-        assert send(client, ORDERS + "x").status_code == 413
-        assert send(client, iter([ORDERS.encode(), b"x"])).status_code == 413
-        assert (
-            client.post("/v1/vectors/buying", {"rows": [{"customer": 3, "basket": 1.0}] * 9}).status_code
-            == 413
-        )
-        path = "/v1/datasets/orders/history/validate"
-        assert requests.post(client.url + path, data="x" * 200, timeout=30).status_code == 413
-        for cut in (0, 10, 150):
-            with socket.create_connection(("127.0.0.1", client.port)) as connection:
-                connection.sendall(head(len(ORDERS)) + ORDERS.encode()[:cut])
-                # The upload has started once its folder exists.
-                eventually(lambda: len(uploads(shop.settings.root)) == 2)
-            eventually(lambda: len(uploads(shop.settings.root)) == 1)
-
-
-def steadily(seconds):
-    """Yield good rows, one after the other, for some seconds."""
-    yield HEAD.encode()
-    end, order = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        order += 1
-        yield ROW.replace("1,", f"{order},", 1).encode()
-        threading.Event().wait(0.02)
-
-
-def test_a_body_may_take_longer_than_a_request_but_not_pause_longer(shop):
-    """An upload has its own time limit."""
-    shop.materialize()
-    with running(shop.settings.root, timeout=1.0) as client:
-        assert send(client, steadily(1.5)).json()["verdict"]["decision"] == "passed"
-        with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
-            connection.sendall(head(100) + b"order")
-            paused = connection.recv(10_000)
-        assert paused.startswith(b"HTTP/1.1 503")
-        assert b"retry-after: 1" in paused
-    with running(shop.settings.root, timeout=1.0, upload_timeout=1.2) as client:
-        late = send(client, steadily(2.0))
-        assert (late.status_code, late.json()["error"]["kind"]) == (503, "TimedOut")
-    assert len(uploads(shop.settings.root)) == 1
-
-
-def test_uploads_beyond_the_limit_get_503(client, shop):
-    """A place is free again as soon as an upload ends."""
-    slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(CONCURRENCY + QUEUE)]
-    for connection in slow:
-        connection.sendall(head(100) + b"order")
-    eventually(lambda: len(uploads(shop.settings.root)) == len(slow))
-    busy = send(client, GOOD)
-    assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
-    assert client.vectors({"customer": 3, "basket": 16.0}).status_code == 200
-    for connection in slow:
-        connection.close()
-    eventually(lambda: uploads(shop.settings.root) == [])
-    assert send(client, GOOD).status_code == 200
-
-
-def test_the_last_uploads_of_a_dataset_are_kept(client, shop):
-    """The oldest uploads are removed."""
-    ids = [send(client, ORDERS).json()["id"] for _ in range(KEPT + 2)]
-    assert uploads(shop.settings.root) == ids[2:] == sorted(ids[2:])
-
-
 def test_history_and_listing_have_the_projects_own_runs(client, shop):
     """Runs are newest last; an upload is not a run."""
     (shop.settings.root / "data/raw/orders.csv").write_text(GOOD)
@@ -387,14 +263,3 @@ def test_personal_values_are_in_no_answer_and_no_log(shop_files, capfdbinary):
         "31337" in answer.text or "customer.mean" in str(answer.json().get("runs")) for answer in answers
     )
     assert b"31337" not in capfdbinary.readouterr().err
-
-
-def test_a_folder_that_cannot_be_written_is_an_error_of_the_server(client, shop):
-    """Uploads work again as soon as the folder can be written."""
-    folder = shop.settings.root / "data/uploads"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.write_text("in the way")
-    answer = send(client, GOOD)
-    assert (answer.status_code, answer.json()["error"]["kind"]) == (500, "StoreError")
-    folder.unlink()
-    assert send(client, GOOD).status_code == 200
