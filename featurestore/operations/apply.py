@@ -130,7 +130,9 @@ def apply(workspace: Workspace, *, allow_removal: bool = False, allow_breaking: 
 
 def _breaking(catalog: Catalog, applied: Applied, wanted: Applied) -> tuple[BreakingChange, ...]:
     return tuple(
-        BreakingChange(view=view, column=change.column, change=change.description, readers=_readers(catalog, view))
+        BreakingChange(
+            view=view, column=change.column, change=change.description, readers=_readers(catalog, view)
+        )
         for view, before in applied.contract_terms.items()
         if view in wanted.contract_terms
         for change in schema_changes(before.columns, wanted.contract_terms[view].columns)

@@ -1,0 +1,177 @@
+"""Feast's wire format: a client of Feast's feature server only has to change its URL.
+
+The format is that of Feast 0.67's server; the tests compare both. Timestamps are whole seconds since 1970, features
+are columns, and statuses are names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from featurestore.errors import ContractError
+from featurestore.timing.epoch import timestamp_of
+from featurestore.timing.join import Status
+from featurestore.values.feast_wire import to_wire
+from featurestore.values.json_rows import JsonColumn, row_count
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.vectors.reader import Vectors
+
+NAMES: Final = {status.value: status.name for status in Status}
+NO_EVENT: Final = "1970-01-01T00:00:00Z"
+PUSHED: Final = ("online", "online_and_offline")
+
+
+class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for features of entities. Entities are columns.
+
+    Attributes
+    ----------
+    features
+        Names such as ``view:feature``. A request has either `features` or `feature_service`.
+    """
+
+    entities: dict[str, list[Any]]
+    feature_service: str | None = None
+    features: list[str] = []
+    full_feature_names: bool = False
+    include_feature_view_version_metadata: bool = False
+
+
+class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows to push to a feature view, as columns. They always reach training and serving.
+
+    Attributes
+    ----------
+    push_source_name
+        The feature view.
+    to
+        ``online`` or ``online_and_offline``; both mean the same here. The server refuses ``offline``.
+    """
+
+    push_source_name: str
+    df: dict[str, list[Any]]
+    to: str = "online"
+    allow_registry_cache: bool = True
+    transform_on_write: bool = True
+
+
+class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that Feast's remote online store writes. The server handles them as a push."""
+
+    feature_view_name: str
+    df: dict[str, list[Any]]
+    allow_registry_cache: bool = True
+    transform_on_write: bool = True
+
+
+class FeatureColumn(msgspec.Struct, frozen=True):
+    """One feature of all rows. A missing event has the timestamp 1970-01-01T00:00:00Z."""
+
+    values: Sequence[Any]
+    statuses: list[str]
+    event_timestamps: list[str]
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """Names of the columns."""
+
+    feature_names: list[str]
+
+
+class OnlineResponse(msgspec.Struct, frozen=True):
+    """The columns of the entity keys, followed by the columns of the features."""
+
+    results: list[FeatureColumn]
+    metadata: Metadata
+
+
+class Wire:
+    """Converts Feast's columns to rows of a service, and vectors to Feast's columns."""
+
+    def __init__(self, service: FeatureService, columns: Sequence[str]) -> None:
+        schema = {**service.key_schema, **service.request_schema}
+        self._where = f"entities for {service.name!r}"
+        self._columns = {name: JsonColumn(self._where, name, schema[name]) for name in columns}
+        self._keys = len(service.key_schema)
+        origin = {name: selection.label for selection in service.selections for name in selection.names}
+        views = [selection.label for selection in service.reads]
+        self._features = [
+            (views.index(origin[name]) if name in origin else None, to_wire(name, dtype))
+            for name, dtype in service.feature_schema.items()
+        ]
+        keys, names, full = list(service.key_schema), service.feature_names, service.full_names
+        self._names = Metadata([*keys, *names])
+        self._full_names = Metadata([*keys, *(full[name] for name in names)])
+
+    def rows(self, columns: dict[str, list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
+        """Convert the columns of a request to rows, with values in the order of the reader's columns.
+
+        Raises
+        ------
+        ContractError
+            If a column is missing, unknown or of another length, has a value of another type, or there are more than
+            `limit` rows.
+        """
+        wanted = self._columns
+        if columns.keys() != wanted.keys():
+            missing = [name for name in wanted if name not in columns]
+            unknown = [name for name in columns if name not in wanted]
+            fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
+            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
+        height = row_count(self._where, columns)
+        if height > limit:
+            raise ContractError(
+                f"{self._where}: {height:,} rows; the limit is {limit:,}",
+                hint="send several smaller requests",
+            )
+        return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
+
+    def answer(self, vectors: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
+        """Convert vectors to Feast's columns.
+
+        Raises
+        ------
+        ContractError
+            If a timestamp has a fraction of a second, which Feast's wire cannot carry.
+        """
+        height = len(rows)
+        # The timestamps of a view and equal statuses are encoded once: many columns share them.
+        nothing = _encoded([NO_EVENT] * height)
+        stamps = [
+            _encoded([NO_EVENT if event is None else timestamp_of(event) for event in events])
+            for events in vectors.events
+        ]
+        encoded: dict[tuple[int, ...], Any] = {}
+        present = (Status.PRESENT.value,) * height
+        encoded[present] = _encoded([NAMES[status] for status in present])
+        results = [
+            FeatureColumn(column, encoded[present], nothing)
+            for column in _turned(rows, len(self._columns))[: self._keys]
+        ]
+        width = len(self._features)
+        for (view, plain), values, statuses in zip(
+            self._features, _turned(vectors.values, width), _turned(vectors.statuses, width), strict=True
+        ):
+            if statuses not in encoded:
+                encoded[statuses] = _encoded([NAMES[status] for status in statuses])
+            results.append(
+                FeatureColumn(
+                    values if plain is None else [None if v is None else plain(v) for v in values],
+                    encoded[statuses],
+                    nothing if view is None else stamps[view],
+                )
+            )
+        return OnlineResponse(results, self._full_names if full_names else self._names)
+
+
+def _encoded(values: list[Any]) -> Any:
+    return msgspec.Raw(msgspec.json.encode(values))
+
+
+def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
