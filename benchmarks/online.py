@@ -47,7 +47,7 @@ def main() -> None:
     reader = project.reader("joined")
     for size in SIZES:
         rows = keys[:size]
-        ours[f"lookup {size}"] = per_call(lambda rows=rows: reader.read(rows, moment=END))
+        ours[f"lookup {size}"] = per_call(lambda rows=rows: reader.read(rows, as_of=END))
 
     store = feast_store(folder, "dask")
     start = time.perf_counter()
@@ -61,7 +61,7 @@ def main() -> None:
         )
 
     answer = store.get_online_features(references, keys).to_dict()
-    found = reader.read(keys, moment=END)
+    found = reader.read(keys, as_of=END)
     agree = all(answer[name] == [row[i] for row in found.values] for i, name in enumerate(found.features))
     print(f"3 views x {ROWS // 50:,} keys x 10 features; the values {'agree' if agree else 'DIFFER'}")
     print(f"{'':14}{'ours, ms':>12}{'Feast, ms':>12}{'ratio':>8}")

@@ -123,7 +123,7 @@ def load_settings(root: Path) -> Settings:
         definitions=definitions,
         data=root / table.get("data", "data"),
         online=(root / definitions / online.get("path", "../data/online/store.lmdb")).resolve(),
-        as_of=parse_moment(online["as_of"]) if online.get("as_of") is not None else None,
+        as_of=parse_timestamp(online["as_of"]) if online.get("as_of") is not None else None,
         name=str(feast.get("project", "features")),
         online_kind=_online_kind(root / definitions / "feature_store.yaml", str(online.get("type"))),
         online_url=online.get("url"),
@@ -165,21 +165,21 @@ def _online_kind(path: Path, type_name: str) -> str:
     return ONLINE_STORES[type_name]
 
 
-def parse_moment(value: str | datetime) -> datetime:
-    """Read a moment in time; it must carry its offset from UTC.
+def parse_timestamp(value: str | datetime) -> datetime:
+    """Read a timestamp, and convert it to UTC.
 
     Raises
     ------
     ConfigError
-        If the text is no ISO 8601 moment or says no offset.
+        If the text is not an ISO 8601 timestamp, or the timestamp has no offset from UTC.
     """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ConfigError(
-                f"{value!r} is not a moment", hint="write it like 2013-12-31T12:00:00Z"
+                f"{value!r} is not a timestamp; expected ISO 8601", hint="write it like 2013-12-31T12:00:00Z"
             ) from None
     if value.tzinfo is None:
-        raise ConfigError(f"{value} does not say its time zone", hint=f"write {value.isoformat()}Z for UTC")
+        raise ConfigError(f"{value} has no time zone", hint=f"write {value.isoformat()}Z for UTC")
     return value.astimezone(UTC)

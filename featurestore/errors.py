@@ -4,14 +4,15 @@ The branches follow what the person does next::
 
     FeatureStoreError
     ├── DefinitionError      fix the code in schemas/ or feature_repo/
-    │   └── UnknownNameError ask for a name that exists (the nearest is suggested)
+    │   └── UnknownNameError use a name that exists (carries the kind, the name and the known names)
     ├── ContractError        fix the data (carries the verdict of the gate, where there is one)
-    ├── SkewError            training and serving disagree (carries the differing cells)
-    ├── MissingDataError     run the command that the message names
+    ├── SkewError            bring training and serving together again
+    ├── MissingDataError     run the command that the hint names
     ├── ConfigError          fix pyproject.toml or feature_store.yaml
-    └── StoreError           the outside world failed (says whether to try again)
+    └── StoreError           check the store or the disk (`retry`: the same call may succeed later)
 
-Each class has an exit code that the command line returns, so that a script can tell them apart.
+Each class has an exit code, which the command line returns, so that a script can tell the branches
+apart. Programs read the fields of an error. The message is for people, and its wording may change.
 """
 
 from __future__ import annotations
@@ -23,30 +24,52 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_MESSAGE = 2_000
+MAX_LISTED = 50
+_MIN_SIMILARITY = 0.5
 
 
 class FeatureStoreError(Exception):
-    """Root of all errors raised on purpose.
+    """Root of all errors that featurestore raises on purpose.
 
     Parameters
     ----------
     message
-        What is wrong, and where. Cut at 2,000 characters.
+        What is wrong, and where. Longer messages are cut at 2,000 characters.
     hint
-        What to do next; shown on a line of its own.
+        What to do next. It is shown on a line of its own.
+
+    Attributes
+    ----------
+    message
+        The message without the hint.
+    hint
+        The hint, or None.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         if len(message) > MAX_MESSAGE:
-            message = f"{message[:MAX_MESSAGE]} … ({len(message) - MAX_MESSAGE} more characters)"
+            message = f"{message[:MAX_MESSAGE]} … ({len(message) - MAX_MESSAGE:,} more characters)"
         super().__init__(message if hint is None else f"{message}\n  hint: {hint}")
         self.message = message
         self.hint = hint
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Workers send errors to each other: the fields travel, and `__init__` does not run a second time.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[FeatureStoreError], args: tuple[Any, ...], fields: dict[str, Any]
+) -> FeatureStoreError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class DefinitionError(FeatureStoreError, ValueError):
@@ -56,18 +79,45 @@ class DefinitionError(FeatureStoreError, ValueError):
 
 
 class UnknownNameError(DefinitionError, LookupError):
-    """Something was asked for by a name that nothing has."""
+    """Nothing has the name that was asked for.
 
-    @classmethod
-    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-        """Build the error for `name`, suggesting the nearest of the `known` names."""
-        names = sorted(known)
-        nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-        listing = ", ".join(names) if names else "none are defined"
-        return cls(
-            f"there is no {kind} named {name!r}",
-            hint=f"did you mean {nearest[0]!r}? (known: {listing})" if nearest else f"known: {listing}",
-        )
+    Parameters
+    ----------
+    kind
+        What the name should stand for, such as ``"feature view"``.
+    name
+        The name that nothing has.
+    known
+        The names that exist.
+    within
+        Where the name was looked up, such as ``"view 'orders'"``. None for the whole project.
+
+    Attributes
+    ----------
+    kind, name, within
+        As given.
+    known
+        The names that exist, sorted. The hint lists the first 50 of them.
+    nearest
+        The known name that is most similar, or None.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, within: str | None = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(sorted(known))
+        self.within = within
+        self.nearest = next(iter(get_close_matches(name, self.known, n=1, cutoff=_MIN_SIMILARITY)), None)
+        place = "" if within is None else f" in {within}"
+        super().__init__(f"there is no {kind} named {name!r}{place}", hint=self._suggestion())
+
+    def _suggestion(self) -> str:
+        listing = ", ".join(self.known[:MAX_LISTED]) or "none are defined"
+        if len(self.known) > MAX_LISTED:
+            listing += f" and {len(self.known) - MAX_LISTED:,} more"
+        if self.nearest is None:
+            return f"known: {listing}"
+        return f"did you mean {self.nearest!r}? (known: {listing})"
 
 
 class ContractError(FeatureStoreError, ValueError):
@@ -76,7 +126,8 @@ class ContractError(FeatureStoreError, ValueError):
     Attributes
     ----------
     verdict
-        The gate's verdict (`featurestore.quality.Verdict`), or None where the data could not be read at all.
+        The gate's verdict (`featurestore.quality.gate.verdict.Verdict`). None if the data could not
+        be read.
     """
 
     exit_code = 4
@@ -93,13 +144,13 @@ class SkewError(FeatureStoreError):
 
 
 class MissingDataError(FeatureStoreError, FileNotFoundError):
-    """Data that an earlier command writes are not there yet."""
+    """Data are missing that an earlier command writes. The hint names the command."""
 
     exit_code = 6
 
 
 class ConfigError(FeatureStoreError, ValueError):
-    """The project's settings cannot be used."""
+    """The settings of the project cannot be used."""
 
     exit_code = 7
 
@@ -110,7 +161,7 @@ class StoreError(FeatureStoreError, OSError):
     Attributes
     ----------
     retry
-        True where the same call may succeed later.
+        True if the same call may succeed later.
     """
 
     exit_code = 8

@@ -1,4 +1,4 @@
-"""The seams: what the operations need of the outside, each a small Protocol with interchangeable parts."""
+"""The interfaces between operations and the outside, each a small Protocol."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 
 
 class RawReader(Protocol):
-    """Brings raw data in."""
+    """Reads raw data."""
 
     def fetch(self, source: Source, target: Path) -> None:
-        """Put the raw file of `source` at `target`."""
+        """Copy the raw file of `source` to `target`."""
 
     def scan(self, source: Source, path: Path) -> pl.DataFrame | pl.LazyFrame:
-        """Read raw rows, or scan them: text of CSV stays text, the gate parses it; says where each row comes from."""
+        """Read or scan raw rows, with the file and row number of each.
+
+        CSV values stay text: the gate parses them.
+        """
 
 
 @dataclass(frozen=True)
 class ViewRows:
-    """The features wanted of a view, and the Parquet files that hold its rows in the order of key and version."""
+    """Selected features of a view, and the files of its rows, each in order of key and version."""
 
     selection: Selection
     files: tuple[Path, ...]
@@ -41,26 +44,31 @@ class ComputeEngine(Protocol):
     """Runs transformations and point-in-time joins."""
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-        """Run a definition's function over its inputs; of rows that it leaves unordered, in any order."""
+        """Run the function of a definition over its inputs.
+
+        The order of the result's rows is not defined.
+        """
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
-        """Join views to entity rows: the rows given, in their order, then what each view answers.
+        """Join the answers of views to entity rows.
 
-        Of a view: its features, their statuses, and ``<view>__event_timestamp``, null where no row was known.
+        Returns the entity rows in the same order, with the columns of each view: its features,
+        their statuses, and ``<view>__event_timestamp``, which is null where no row was known.
         """
 
 
 class ViewState(msgspec.Struct, frozen=True, kw_only=True):
-    """What an online store holds of a view.
+    """The state of a view in an online store.
 
     Attributes
     ----------
     definition
         Digest of the view's keys, features and timing.
     source
-        Digest of the rows it was materialized from.
+        Digest of the file of built rows.
     watermark
-        Microseconds since 1970 (UTC): every row known by then is applied, none known later.
+        Microseconds since 1970-01-01 UTC. All rows that are known by then are applied, and no
+        others.
     """
 
     definition: str
@@ -74,33 +82,37 @@ class RowReader(Protocol):
     def read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        """Look up keys of several views in one consistent snapshot."""
+        """Look up keys of several views in one snapshot.
+
+        Returns for each view its state, and for each key its row or None.
+        """
 
 
 class OnlineStore(RowReader, Protocol):
     """Holds the current row of each key, by view."""
 
     def state(self, view: str) -> ViewState | None:
-        """Say what is held of a view; None: nothing."""
+        """Return the state of a view. None: the store does not hold the view."""
 
     def write(
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
-        """Apply rows in one transaction; a row replaces the stored one only if its version is greater.
+        """Apply pairs of key and row in one transaction, and return how many changed the store.
 
-        With `replace`, whatever was there before goes in the same step, except the marks of deleted keys
-        (`featurestore.values.codec.tombstone`). Readers see the view before or after. Returns how many rows were applied.
+        A row replaces the stored one only if its version is greater. With `replace`, the same step
+        first removes all stored rows, except the marks of deleted keys
+        (`featurestore.values.codec.tombstone`). Readers see the view before the step or after it.
         """
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """List all keys and rows of a view, marks of deleted keys included."""
+        """Return all rows of a view, with marks of deleted keys, in the order of the keys."""
 
     def drop(self, views: Sequence[str]) -> None:
-        """Remove all of views, and what is known of them."""
+        """Remove the rows and the states of views."""
 
 
 class Registry(Protocol):
     """Keeps Feast's registry in step with the definitions."""
 
     def apply(self, catalog: Catalog) -> None:
-        """Register exactly what the catalog defines."""
+        """Register exactly the definitions of the catalog."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
-from featurestore.config import load_settings, parse_moment
+from featurestore.config import load_settings, parse_timestamp
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.feature_service import FeatureService
 from featurestore.storage.layout import Layout
@@ -115,7 +115,7 @@ class Workspace:
 
     def timestamp(self, value: datetime | str | None) -> datetime:
         """Return a timestamp in UTC: the one given, or the current time."""
-        return self.now() if value is None else parse_moment(value)
+        return self.now() if value is None else parse_timestamp(value)
 
     def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
         """Return the feature service of a name, or of a list of ``"view:feature"`` and ``"view"``.
@@ -157,4 +157,4 @@ class Workspace:
 
 
 def _load(settings: Settings) -> Catalog:
-    return load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
+    return load_catalog(settings.root, settings.definitions)

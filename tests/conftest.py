@@ -1,8 +1,9 @@
-"""The shop (tests/shop.py) as fixtures."""
+"""The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures."""
 
 from pathlib import Path
 
 import pytest
+from servers import postgres_server, redis_server
 from shop import build_shop, write_files
 
 import featurestore
@@ -24,3 +25,17 @@ def shop(shop_files: Path) -> featurestore.Project:
 def shared_shop(tmp_path_factory) -> featurestore.Project:
     """One shop for all tests of a module."""
     return build_shop(write_files(tmp_path_factory.mktemp("shop")))
+
+
+@pytest.fixture(scope="module")
+def redis_url():
+    """The URL of a Redis server for the tests of a module."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_url():
+    """The URL of a PostgreSQL server for the tests of a module."""
+    with postgres_server() as url:
+        yield url

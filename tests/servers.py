@@ -1,6 +1,7 @@
-"""Real servers for the tests: each on a free port of loopback, in a folder of its own, gone when the tests end.
+"""Real servers for the tests: each has a free port of the loopback interface and a folder of its own.
 
-A machine without one skips its tests with the reason; where FEATURESTORE_REQUIRE_SERVERS is set, as in CI, they fail.
+Tests of a server that is not installed are skipped with the reason. If FEATURESTORE_REQUIRE_SERVERS is set, as in CI,
+they fail.
 """
 
 import os
@@ -23,22 +24,22 @@ def free_port() -> int:
 
 
 def program(name: str, *folders: str, needs: str = "redis-server postgresql") -> str:
-    """Find a program that Debian's packages bring."""
+    """Find a program of one of Debian's packages."""
     candidates = [
         shutil.which(name),
         *(str(p) for folder in folders for p in Path("/").glob(f"{folder}/{name}")),
     ]
-    found = next((path for path in candidates if path), None)
-    if found is None:
+    path = next((candidate for candidate in candidates if candidate), None)
+    if path is None:
         message = f"{name} is not installed (Debian: apt-get install {needs})"
         if os.environ.get("FEATURESTORE_REQUIRE_SERVERS"):
             pytest.fail(message)
         pytest.skip(message)
-    return found
+    return path
 
 
 class RedisServer:
-    """Redis, which can go away and come back with its data."""
+    """A Redis server, which can stop and start again with its data."""
 
     def __init__(self, folder):
         self.port = free_port()
@@ -61,7 +62,7 @@ class RedisServer:
         self._process.stdout.close()
 
     def pause(self):
-        """Hang: connections stay open, and nothing is answered."""
+        """Hang: connections stay open, and no request is answered."""
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self):
@@ -69,9 +70,9 @@ class RedisServer:
 
 
 class PostgresServer:
-    """PostgreSQL, which can go away and come back with its data.
+    """A PostgreSQL server, which can stop and start again with its data.
 
-    It refuses to run as root, so root runs it as the user that Debian makes for it.
+    PostgreSQL refuses to run as root, so root runs it as the user that Debian creates for it.
     """
 
     def __init__(self, folder):
@@ -93,7 +94,7 @@ class PostgresServer:
         self._run(self._control, "-D", self._data, "--mode=immediate", "--wait", "stop")
 
     def pause(self):
-        """Hang: connections stay open, and nothing is answered."""
+        """Hang: connections stay open, and no request is answered."""
         self._signal(signal.SIGSTOP)
 
     def resume(self):
@@ -110,7 +111,7 @@ class PostgresServer:
 
 
 class Proxy:
-    """Stands before a server, and can lose its connections without a word: nothing comes through, nothing is closed."""
+    """A proxy of a server that can lose its connections silently: no data pass, and no connection closes."""
 
     def __init__(self, port):
         self._target, self._lost = port, set()
@@ -120,13 +121,13 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose(self):
-        """Lose the connections that there are; new ones work."""
+        """Lose all current connections. New connections work."""
         self._lost.update(end for pair in self._pairs for end in pair)
 
     def close(self):
         self._listener.close()
         for end in [end for pair in self._pairs for end in pair]:
-            # What waits in recv is woken.
+            # Wakes the threads that wait in recv.
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
@@ -136,21 +137,21 @@ class Proxy:
             while True:
                 pair = self._listener.accept()[0], socket.create_connection(("127.0.0.1", self._target))
                 self._pairs.append(pair)
-                for one, other in (pair, pair[::-1]):
-                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+                for source, target in (pair, pair[::-1]):
+                    threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
 
-    def _pass_on(self, one, other):
+    def _pass_on(self, source, target):
         with suppress(OSError):
-            while data := one.recv(65536):
-                if one not in self._lost:
-                    other.sendall(data)
-            if one not in self._lost:
-                other.shutdown(socket.SHUT_WR)
+            while data := source.recv(65536):
+                if source not in self._lost:
+                    target.sendall(data)
+            if source not in self._lost:
+                target.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
 def run_server(kind):
-    """Run a server in a folder of its own."""
+    """Run a server in a temporary folder."""
     folder = tempfile.mkdtemp()
     server = kind(folder)
     server.start()
@@ -163,13 +164,13 @@ def run_server(kind):
 
 @contextmanager
 def redis_server():
-    """Run Redis; gives its URL."""
+    """Run Redis, and yield its URL."""
     with run_server(RedisServer) as server:
         yield server.url
 
 
 @contextmanager
 def postgres_server():
-    """Run PostgreSQL; gives its URL."""
+    """Run PostgreSQL, and yield its URL."""
     with run_server(PostgresServer) as server:
         yield server.url

@@ -1,4 +1,4 @@
-"""A real server on a free port of loopback, in a thread of the test's process."""
+"""A real server on a free port of the loopback interface, in a thread of the test's process."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ ROW = {"customer": 3, "basket": 16.0}
 
 @dataclass
 class Client:
-    """Asks a server."""
+    """A client of a running server."""
 
     url: str
     port: int
@@ -42,27 +42,32 @@ class Client:
 
 
 def eventually(holds, seconds=30):
-    """Wait until something holds that is told beside the requests; fail if it never does."""
+    """Wait until a condition holds that no answer reports; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, "it never came to hold"
+        assert time.monotonic() < end, "the condition never held"
+
+
+@contextmanager
+def in_thread(app, port, **config):
+    """Run an ASGI application in a thread, from the time when it answers until the block ends."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, **config))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        thread.join(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
 def running(root, **options):
-    """Run a server of the project in `root`; when it ends, all it has to write is written."""
+    """Run a server of the project in `root`. When the block ends, the server has written all its files."""
     port = free_port()
-    told = Options(root=str(root), port=port, **{"log_requests": False, **options})
-    app = create_app(told)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, **settings(told))
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    client = Client(f"http://127.0.0.1:{port}", port, app.state)
-    while not server.started and thread.is_alive():
-        thread.join(0.01)
-    try:
-        yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    server_options = Options(root=str(root), port=port, **{"log_requests": False, **options})
+    app = create_app(server_options)
+    with in_thread(app, port, **settings(server_options)) as url:
+        yield Client(url, port, app.state)

@@ -1,1 +1,1 @@
-"""One third party each."""
+"""Adapters to the outside. Each module wraps one third-party library or one kind of file."""

@@ -1,4 +1,4 @@
-"""Datasets as they come in the body of a request: CSV, JSON lines, Parquet, Arrow."""
+"""Datasets in the body of a request: CSV, JSON lines, Parquet, Arrow."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ JSON_LINES: Final = "application/x-ndjson"
 PARQUET: Final = "application/vnd.apache.parquet"
 ARROW_STREAM: Final = "application/vnd.apache.arrow.stream"
 ARROW_FILE: Final = "application/vnd.apache.arrow.file"
-# How much a packed body may be once it is unpacked and packed again.
-LARGER, ANYWAY = 16, 64 << 20
-BATCH = 8_192
-# What readers raise of a body that is damaged; Polars panics at some.
+# A compressed body may grow to this many times its size, plus this many bytes.
+MAX_GROWTH = 16
+ALWAYS_ALLOWED_BYTES = 64 << 20
+BATCH_ROWS = 8_192
+# Readers raise these for a damaged body. Polars panics at some bodies.
 UNREADABLE: Final = (
     pl.exceptions.PolarsError,
     pl.exceptions.PanicException,
     pa.ArrowException,
     UnicodeDecodeError,
     OSError,
-    RecursionError,  # nested too deep
+    RecursionError,  # nesting is too deep
 )
 
 
 def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
-    """Scan a body, of one of `FORMATS`: text stays text, the gate parses it.
+    """Scan a body in one of `FORMATS`. Text stays text: the gate parses it.
 
     Raises
     ------
     ContractError
-        If it is empty, ends in the middle, or is of another format.
+        If the body is empty, incomplete, or in another format.
     """
     if path.stat().st_size == 0:
         raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
@@ -57,12 +58,14 @@ def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
 
 @contextmanager
 def legible(node: Node, media: str) -> Iterator[None]:
-    """Say of a body that cannot be read what it should have been; of personal data nothing of what stands in it.
+    """Translate the errors of a block that reads a body.
+
+    The message shows no content of a dataset with personal columns.
 
     Raises
     ------
     ContractError
-        If a reader gives up.
+        If the body cannot be read.
     StoreError
         If the disk is full.
     """
@@ -78,7 +81,8 @@ def legible(node: Node, media: str) -> Iterator[None]:
         personal = any(column.personal for column in node.contract.columns)
         reason = "" if personal else ": " + str(error).partition("\n")[0]
         raise ContractError(
-            f"{node.name}: the body cannot be read as {media}{reason}", hint="send it whole, in that format"
+            f"{node.name}: the body cannot be read as {media}{reason}",
+            hint="send a complete body in that format",
         ) from error
 
 
@@ -89,12 +93,12 @@ def _csv(path: Path, node: Node) -> pl.LazyFrame:
 
 
 def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
-    # Its numbers are read as text where the contract has another type than text, so that the gate tells which are none.
-    found = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
+    # Values are read as text where the contract has another type, so that the gate reports those that cannot be cast.
+    inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
     as_text = {
         column.name: pl.String()
         for column in node.contract.columns
-        if column.name in found and not column.dtype.is_nested()
+        if column.name in inferred and not column.dtype.is_nested()
     }
     as_text = {name: text for name, text in as_text.items() if node.contract[name].dtype != text}
     return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
@@ -102,7 +106,7 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
 
 def _parquet(path: Path, _: Node) -> pl.LazyFrame:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return _plain(path, file.schema_arrow, file.iter_batches(batch_size=BATCH))
+        return _plain(path, file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS))
 
 
 def _arrow_stream(path: Path, _: Node) -> pl.LazyFrame:
@@ -116,19 +120,22 @@ def _arrow_file(path: Path, _: Node) -> pl.LazyFrame:
 
 
 def _plain(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pl.LazyFrame:
-    """Write batches anew, each looked through first: Polars trusts what it reads, and damaged bytes can end the process."""
+    """Validate batches and copy them: damaged bytes could end the process in Polars."""
     plain = pa.schema(
         pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
         for field in schema
     )
-    target, most = path.with_name(f"{path.name}.arrow"), LARGER * path.stat().st_size + ANYWAY
-    packed = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, plain, options=packed) as out:
+    target = path.with_name(f"{path.name}.arrow")
+    max_bytes = MAX_GROWTH * path.stat().st_size + ALWAYS_ALLOWED_BYTES
+    compressed = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, plain, options=compressed) as out:
         for batch in batches:
             batch.validate(full=True)
             out.write_batch(batch.cast(plain))
-            if file.tell() > most:
-                raise ContractError("the body unpacks to too much", hint="send it in parts")
+            if file.tell() > max_bytes:
+                raise ContractError(
+                    f"the body decompresses to more than {max_bytes:,} bytes", hint="send it in parts"
+                )
     return pl.scan_ipc(target, hive_partitioning=False, glob=False)
 
 

@@ -1,4 +1,4 @@
-"""DuckDB: SQL over the datasets of a project, by their names."""
+"""DuckDB: SQL over the datasets of a project, under their names."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
-    """Run a query.
+    """Run a SQL query over datasets.
 
     Parameters
     ----------
     sql
-        One statement; every dataset that is built can be named in it.
+        One statement. It can name every dataset that is built.
     tables
         The Parquet file of each dataset.
 
     Raises
     ------
     ContractError
-        If the statement fails; the message is DuckDB's.
+        If the statement fails. The message contains that of DuckDB.
     """
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -38,7 +38,7 @@ def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
         try:
             relation = connection.sql(sql)
             if relation is None:
-                raise ContractError("the query gives no rows", hint="write a SELECT")
+                raise ContractError("the query returns no rows", hint="write a SELECT")
             table = relation.to_arrow_table()
         except duckdb.Error as error:
             raise ContractError(

@@ -1,4 +1,4 @@
-"""DVC: files as they were at a git revision."""
+"""DVC: the files of a git revision."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 
 def fetch(root: Path, path: Path, revision: str, target: Path) -> Path:
-    """Copy a file of a project as it was at a revision, from git, DVC's cache or its remote; returns `target`.
+    """Copy a file of a git revision from git, DVC's cache or a DVC remote, and return `target`.
 
     Raises
     ------
     MissingDataError
-        If there is no such revision, it has no such file, or nobody kept it.
+        If the revision does not exist, has no such file, or neither the cache nor a remote has the
+        file.
     """
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
     from dvc.exceptions import DvcException  # noqa: PLC0415
@@ -29,6 +30,6 @@ def fetch(root: Path, path: Path, revision: str, target: Path) -> Path:
     except (DvcException, SCMError, OSError) as error:
         raise MissingDataError(
             f"{inside} at {revision}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            hint="see `git log` for revisions; `dvc fetch` brings what a remote keeps",
+            hint="`git log` lists revisions; `dvc fetch` gets files from the remote",
         ) from error
     return target

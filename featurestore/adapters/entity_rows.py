@@ -1,4 +1,4 @@
-"""Entity rows in whatever form a user has them: a frame of any library, a Parquet file, or SQL."""
+"""Entity rows from the forms that users have: a frame of any library, a Parquet file, or SQL."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     Parameters
     ----------
     source
-        A Polars frame; any object that gives an Arrow stream (pandas, pyarrow, DuckDB); the path of a Parquet file; or
-        a SQL statement for DuckDB.
+        A Polars frame, an object that exports an Arrow stream (of pandas, pyarrow or DuckDB), the
+        path of a Parquet file, or a SQL statement for DuckDB.
     tables
-        Datasets that SQL can name, and their Parquet files.
+        The datasets that SQL can name, and their Parquet files.
 
     Raises
     ------
     ContractError
-        If it is none of these, or cannot be read.
+        If `source` has another type, or cannot be read.
     """
     if isinstance(source, pl.DataFrame | pl.LazyFrame):
         return source.lazy().collect()
     if hasattr(source, "__arrow_c_stream__"):
-        # pandas gives an index that was not reset as one more column.
+        # pandas exports an index that was not reset as a column.
         return pl.DataFrame(source).select(pl.exclude("^__index_level_.*$"))
     if isinstance(source, str) and not source.endswith(".parquet"):
         from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
@@ -45,17 +45,17 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
             raise ContractError(f"entity rows {source}: cannot be read as Parquet: {error}") from error
     raise ContractError(
         f"entity rows cannot be a {type(source).__name__}",
-        hint="give a frame, the path of a Parquet file, or SQL over the project's datasets",
+        hint="pass a frame, the path of a Parquet file, or SQL over the project's datasets",
     )
 
 
 def rows_given(rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]], service: str) -> pl.DataFrame:
-    """Take rows of a request as a frame; Python's own types are taken for what they are.
+    """Convert the rows of a request to a frame. Polars infers the dtypes of Python values.
 
     Raises
     ------
     ContractError
-        If the values of a column are of several types.
+        If a column has values of several types.
     """
     if isinstance(rows, pl.DataFrame | pl.LazyFrame):
         return rows.lazy().collect()

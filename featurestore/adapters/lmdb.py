@@ -1,4 +1,7 @@
-"""LMDB: the embedded online store. Memory-mapped reads, one writer, safe against a crash at any moment."""
+"""LMDB: the embedded online store.
+
+Reads are memory-mapped, one process writes at a time, and a crash loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +27,25 @@ MAX_VIEWS = 1024
 STATES_NAME = "__states__"
 SPACE_HINT = "free disk space, then run the command again"
 DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
-# A snapshot's pages may be given again from the third write after it; until the second is done they stand.
+# LMDB may reuse the pages of a snapshot from the third write after it. They are intact until the second has ended.
 SAFE_WRITES = 1
-UNLOCKED_READS = 10
-RETRY_HINT = "check the disk and who else holds the store, then try again"
+MAX_UNLOCKED_READS = 10
+RETRY_HINT = "check the disk and the other processes that use the store, then try again"
 
 
 class LmdbStore:
     """An online store in one LMDB environment, one database for each view.
 
-    Whoever may read the folder and not write to it reads all the same. LMDB then does not know of the reader, and
-    may write over what is being read: that is found out, and read again.
+    A process that may read the folder but not write to it can still read the store. LMDB does not
+    know of such a reader, and a writer may overwrite the pages that it reads. The store detects
+    this, and reads again.
 
     Parameters
     ----------
     path
         The store's folder.
     create
-        Make it if it is not there; otherwise reading needs it to be there.
+        Create the store if it does not exist. Otherwise a missing store raises `MissingDataError`.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
@@ -50,25 +54,25 @@ class LmdbStore:
                 path.mkdir(parents=True, exist_ok=True)
             elif not (path / "data.mdb").exists():
                 raise MissingDataError(
-                    f"{path}: the online store is not there yet", hint="run: featurestore materialize"
+                    f"{path}: the online store does not exist yet", hint="run: featurestore materialize"
                 )
             self._env = _environment(path)
         self._path, self._unlocked = path, not self._env.flags()["lock"]
         self._views: dict[str, lmdb._Database] = {}
 
     def state(self, view: str) -> ViewState | None:
-        """Say what is held of a view."""
+        """Return the state of a view. None: the store does not hold the view."""
         return self.read([(view, ())])[0][0]
 
     def write(
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
-        """Apply rows and the view's state in one transaction; the greater version wins."""
+        """Apply rows and the state of the view in one transaction. The greater version wins."""
         applied = 0
         with _translated(self._path), _WRITING:
             database = self._env.open_db(view.encode(), create=True)
             states = self._env.open_db(STATES_NAME.encode(), create=True)
-            self._env.reader_check()  # what a reader was reading when it was killed would be kept for ever
+            self._env.reader_check()  # otherwise the pages of a killed reader stay forever
             with self._env.begin(write=True) as transaction:
                 if replace:
                     deleted = [pair for pair in transaction.cursor(db=database) if is_tombstone(pair[1])]
@@ -87,16 +91,16 @@ class LmdbStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
-        for _ in range(UNLOCKED_READS):
-            found, snapshot = self._read(views)
-            if not self._unlocked or self._stands(snapshot):
-                return found
+        for _ in range(MAX_UNLOCKED_READS):
+            answers, snapshot = self._read(views)
+            if not self._unlocked or self._is_intact(snapshot):
+                return answers
         raise self._overwritten()
 
     def _read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> tuple[list[tuple[ViewState | None, list[bytes | None]]], int]:
-        found: list[tuple[ViewState | None, list[bytes | None]]] = []
+        answers: list[tuple[ViewState | None, list[bytes | None]]] = []
         try:
             databases = [self._views.get(view) or self._database(view) for view, _ in views]
             states = self._views.get(STATES_NAME) or self._database(STATES_NAME)
@@ -105,15 +109,15 @@ class LmdbStore:
                 for (view, keys), database in zip(views, databases, strict=True):
                     state = get(view.encode(), db=states) if states is not None else None
                     if database is None or state is None:
-                        found.append((None, [None] * len(keys)))
+                        answers.append((None, [None] * len(keys)))
                     else:
-                        found.append((_state_of(state), [get(key, db=database) for key in keys]))
+                        answers.append((_state_of(state), [get(key, db=database) for key in keys]))
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
-        return found, snapshot
+        return answers, snapshot
 
     def drop(self, views: Sequence[str]) -> None:
-        """Remove all rows of views, and what is known of them."""
+        """Remove the rows and the states of views."""
         with _translated(self._path), _WRITING:
             databases = [(view, self._database(view)) for view in views]
             states = self._database(STATES_NAME)
@@ -124,30 +128,30 @@ class LmdbStore:
                         transaction.delete(view.encode(), db=states)
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """List all keys and rows of a view, in the order of the keys."""
+        """Return all keys and rows of a view, in the order of the keys."""
         with _translated(self._path):
             database = self._database(view)
             if database is None:
                 return
             with self._env.begin(db=database) as transaction:
                 yield from transaction.cursor()
-                if self._unlocked and not self._stands(transaction.id()):
+                if self._unlocked and not self._is_intact(transaction.id()):
                     raise self._overwritten()
 
-    def _stands(self, snapshot: int) -> bool:
+    def _is_intact(self, snapshot: int) -> bool:
         return self._env.info()["last_txnid"] - snapshot <= SAFE_WRITES
 
     def _overwritten(self) -> StoreError:
         return StoreError(
-            f"{self._path}: was written while it was read without permission to lock it",
-            hint="try again, or ask for permission to write to the folder",
+            f"{self._path}: the store was written while this process read it without a lock",
+            hint="try again, or grant this process permission to write to the folder",
             retry=True,
         )
 
     def _database(self, view: str) -> lmdb._Database | None:
         if view not in self._views:
             try:
-                # The first look at a view waits for whoever writes; handles made in reading transactions do not last.
+                # The first read of a view waits for the writer, because handles from read transactions do not last.
                 with _WRITING:
                     self._views[view] = self._env.open_db(view.encode(), create=False)
             except lmdb.NotFoundError:
@@ -155,10 +159,10 @@ class LmdbStore:
         return self._views[view]
 
 
-# LMDB wants one environment for each store (however it is named) and process, and none carried over a fork.
+# LMDB needs one environment for each store (under any path) and process, and none that survives a fork.
 _OPENING = Lock()
-# Threads of one process wait here: a database opened while another thread writes would wait for it with the
-# interpreter's lock held. Other processes wait for LMDB's own lock.
+# Threads of this process wait here. Otherwise a thread that opens a database waits for the writer while it holds the
+# lock of the interpreter. Other processes wait for the lock of LMDB.
 _WRITING = RLock()
 _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
 
@@ -167,11 +171,11 @@ def _environment(path: Path) -> lmdb.Environment:
     with _OPENING:
         identity = _identity(path)
         if identity is None or identity not in _ENVIRONMENTS:
-            _forget_what_is_gone()
+            _close_removed_stores()
             environment = _opened(path)
             identity = _identity(path)
             if identity is None:
-                raise lmdb.Error("the store vanished as it was opened")
+                raise lmdb.Error("the store was removed while it was opened")
             _ENVIRONMENTS[identity] = environment
         return _ENVIRONMENTS[identity]
 
@@ -185,7 +189,7 @@ def _opened(path: Path) -> lmdb.Environment:
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
-    # Of the file, which an open environment keeps: a folder's number may be given again.
+    # The identity of the file, which an open environment keeps. The number of a removed folder can be reused.
     try:
         file = (path / "data.mdb").stat()
     except FileNotFoundError:
@@ -193,8 +197,8 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return file.st_dev, file.st_ino, os.getpid()
 
 
-def _forget_what_is_gone() -> None:
-    # Their address space is wanted: a process has room for some hundreds. Who still reads one keeps it open.
+def _close_removed_stores() -> None:
+    # A process has address space for some hundreds of stores. A store that is still used keeps its environment.
     for identity, environment in list(_ENVIRONMENTS.items()):
         if identity[2] == os.getpid() and _identity(Path(environment.path())) != identity:
             del _ENVIRONMENTS[identity]
@@ -213,18 +217,21 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _translation(error: lmdb.Error, path: Path) -> StoreError:
-    plain = str(error).removeprefix(f"{path}: ")
+    reason = str(error).removeprefix(f"{path}: ")
     if isinstance(error, lmdb.BadValsizeError):
-        return StoreError(f"{path}: a key is longer than LMDB's 511 bytes", hint="use a shorter one")
+        return StoreError(f"{path}: a key has more than the 511 bytes of LMDB", hint="use a shorter key")
     if isinstance(error, lmdb.ReadonlyError):
-        return StoreError(f"{path}: may not be written: {plain}", hint="ask for permission to write to it")
+        return StoreError(
+            f"{path}: cannot be written: {reason}",
+            hint="grant this process permission to write to the folder",
+        )
     if isinstance(error, DAMAGES):
         return StoreError(
-            f"{path}: the online store is damaged: {plain}",
+            f"{path}: the online store is damaged: {reason}",
             hint="remove the folder, then run: featurestore materialize",
         )
     hint = SPACE_HINT if isinstance(error, lmdb.MapFullError | lmdb.DiskError) else RETRY_HINT
-    return StoreError(f"{path}: {plain}", hint=hint, retry=True)
+    return StoreError(f"{path}: {reason}", hint=hint, retry=True)
 
 
 @lru_cache(maxsize=MAX_VIEWS)

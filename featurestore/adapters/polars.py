@@ -1,8 +1,9 @@
-"""Polars as the compute engine: the point-in-time join of each view, span by span, in bounded memory.
+"""Polars as the compute engine: the point-in-time join, span by span, in bounded memory.
 
-A view's file lies in the order of key and version, so a span of it needs no sort, and most keys have all their rows in
-one. What a span finds is the view's answer unless another span knows a greater version (`timing.join.greatest`); so
-spans can be read in any order, one after another here, or on many machines (`adapters.ray`).
+The file of a view is in the order of key and version. A span of it needs no sort, and most keys
+have all their rows in one span. The answer of a span is the answer of the view unless another span
+has a greater version (`timing.join.greatest`). The spans can therefore be read in any order: one
+after another here, or on many machines (`adapters.ray`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import polars as pl
 from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
-from featurestore.timing.join import MOMENT, ROW, answers, greatest, read_at, version_columns
-from featurestore.vectors.alias import as_asked, view_keys
+from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, version_columns
+from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
     from featurestore.timing.known_at import Timing
 
 MIB: Final = 1 << 20
-_PLACE: Final = "__place"
+_POSITION: Final = "__position"
 
 
 @dataclass(frozen=True)
 class SpanJoin:
-    """One piece of work: what one span of a view's file answers. Plain values, so that it can travel."""
+    """The join of entity rows to one span of a view's file.
+
+    Plain values, so that it can be sent to a worker.
+    """
 
     path: Path
     span: Span
@@ -43,125 +47,122 @@ class SpanJoin:
     features: tuple[str, ...]
 
 
-Run: TypeAlias = "Callable[[pl.DataFrame, Sequence[SpanJoin]], Iterable[pl.DataFrame]]"
+RunJoins: TypeAlias = "Callable[[pl.DataFrame, Sequence[SpanJoin]], Iterable[pl.DataFrame]]"
 
 
 @dataclass(frozen=True)
 class PolarsEngine:
-    """Joins in this process.
+    """A compute engine in this process.
 
     Attributes
     ----------
     span_bytes
-        How much of a file is read at once, uncompressed. The result is the same for any.
+        Bytes of a file that are read at once, uncompressed. The result does not depend on it.
     """
 
     span_bytes: int = 512 * MIB
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-        """Run a definition's function over its inputs."""
+        """Run the function of a definition over its inputs."""
         return run(derived.name, derived.function, *inputs)
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
-        """Join to entity rows, in their order, what each view answers."""
+        """Join the answers of each view to entity rows, in the order of the rows."""
         return join_spans(entity_rows, views, self.span_bytes, _in_turn)
 
 
-def _in_turn(asked: pl.DataFrame, work: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
-    return (answer(asked, piece) for piece in work)
+def _in_turn(questions: pl.DataFrame, joins: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
+    return (answer(questions, join) for join in joins)
 
 
 def join_spans(
-    entity_rows: pl.DataFrame, views: Sequence[ViewRows], span_bytes: int, each: Run
+    entity_rows: pl.DataFrame, views: Sequence[ViewRows], span_bytes: int, run_joins: RunJoins
 ) -> pl.DataFrame:
-    """Cut the files of views into spans, have them answered by `each`, and put the answers in place.
+    """Split the files of views into spans, run the join of each span, and combine the answers.
 
     Parameters
     ----------
     entity_rows, views
         As for `featurestore.ports.ComputeEngine.historical`.
     span_bytes
-        How much of a file makes a span.
-    each
-        Is given entity rows by key and moment and the pieces of work of a view, and gives what `answer` says of each;
-        it is called for all views before the first answer is awaited.
+        Bytes of a span, uncompressed.
+    run_joins
+        Takes the entity rows sorted by key and time, and the joins of a view. Returns the result of
+        `answer` for each join. It is called for all views before the first result is read.
     """
-    moments = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(MOMENT))
-    asked: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
+    times = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(AS_OF))
+    questions: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
     running = []
     for view in views:
         keys = (view.selection.keys, view.selection.view.keys)
-        if keys not in asked:
-            asked[keys] = _asked(entity_rows, view.selection)
-        rows = asked[keys]
-        running.append((view, each(rows, _work(rows, view, span_bytes))))
+        if keys not in questions:
+            questions[keys] = _questions(entity_rows, view.selection)
+        rows = questions[keys]
+        running.append((view, run_joins(rows, _joins(rows, view, span_bytes))))
     joined = []
     for view, parts in running:
-        found = _in_place([part for part in parts if part.height], view, moments)
+        answered = _in_order([part for part in parts if part.height], view, times)
         selection = view.selection
         read = read_at(
-            found.lazy(),
+            answered.lazy(),
             features=selection.features,
             timing=selection.view.timing,
-            moment=pl.col(MOMENT),
+            as_of=pl.col(AS_OF),
         ).collect()
-        event = found[EVENT_TIMESTAMP].alias(f"{selection.label}{EVENT_SUFFIX}")
-        joined.append(as_asked(read, selection).with_columns(event))
+        event = answered[EVENT_TIMESTAMP].alias(f"{selection.label}{EVENT_SUFFIX}")
+        joined.append(as_requested(read, selection).with_columns(event))
     return pl.concat([entity_rows, *joined], how="horizontal")
 
 
-def answer(asked: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
-    """Find what one span answers: row number, version, features."""
-    first_key, version = work.keys[0], version_columns(work.timing)
-    rows = pl.scan_parquet(work.path).slice(work.span.start, work.span.rows)
-    versions = rows.select(*work.keys, *version).with_row_index(_PLACE).collect()
+def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
+    """Return the answers of one span: number of the entity row, version, features."""
+    first_key, version = join.keys[0], version_columns(join.timing)
+    rows = pl.scan_parquet(join.path).slice(join.span.start, join.span.rows)
+    versions = rows.select(*join.keys, *version).with_row_index(_POSITION).collect()
     first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
-    near = asked.lazy().filter(pl.col(first_key).is_between(first, last))
-    found = (
-        answers(near, versions.lazy(), keys=work.keys, timing=work.timing)
-        .filter(pl.col(_PLACE).is_not_null())
-        .select(ROW, _PLACE, *version)
+    in_span = questions.lazy().filter(pl.col(first_key).is_between(first, last))
+    answered = (
+        answers(in_span, versions.lazy(), keys=join.keys, timing=join.timing)
+        .filter(pl.col(_POSITION).is_not_null())
+        .select(ROW, _POSITION, *version)
         .collect()
     )
     del versions
-    if not found.height or not work.features:
-        return found.drop(_PLACE)
-    features = rows.select(work.features).collect()
-    return found.drop(_PLACE).hstack(features[found[_PLACE]])
+    if not answered.height or not join.features:
+        return answered.drop(_POSITION)
+    features = rows.select(join.features).collect()
+    return answered.drop(_POSITION).hstack(features[answered[_POSITION]])
 
 
-def _asked(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    """Give the entity rows numbers and sort them by key and moment."""
+def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
+    """Add row numbers to the entity rows, and sort them by key and time."""
     keys = selection.view.keys
-    asked = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(MOMENT))
-    asked = asked.with_row_index(ROW)
-    return asked.drop_nulls(list(keys)).sort(*keys, MOMENT)
+    questions = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(AS_OF))
+    return questions.with_row_index(ROW).drop_nulls(list(keys)).sort(*keys, AS_OF)
 
 
-def _work(asked: pl.DataFrame, view: ViewRows, span_bytes: int) -> list[SpanJoin]:
+def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> list[SpanJoin]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
     return [
         SpanJoin(path, span, keys, timing, features)
         for path in view.files
-        for span in spans(path, columns=columns, keys=asked[keys[0]], limit=span_bytes)
+        for span in spans(path, columns=columns, keys=questions[keys[0]], limit=span_bytes)
     ]
 
 
-def _in_place(parts: list[pl.DataFrame], rows: ViewRows, moments: pl.DataFrame) -> pl.DataFrame:
-    """Put what was found in the order of the entity rows; where nothing was, nulls."""
+def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) -> pl.DataFrame:
+    """Put the answers in the order of the entity rows, with nulls where no row answers."""
     view, names = rows.selection.view, (EVENT_TIMESTAMP, *rows.selection.features)
     if not parts:
-        return moments.with_columns(
-            pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names
-        )
-    found = pl.concat(parts, rechunk=True)
-    best = found.select(ROW, *version_columns(view.timing)).with_row_index(_PLACE)
+        return times.with_columns(pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names)
+    candidates = pl.concat(parts, rechunk=True)
+    best = candidates.select(ROW, *version_columns(view.timing)).with_row_index(_POSITION)
     if len(parts) > 1:
-        # Few rows are answered by two spans: those whose key lies across the border.
+        # Two spans answer only the few questions whose key has rows in both.
         several = best[ROW].is_duplicated()
         best = pl.concat(
             [best.filter(~several), greatest(best.filter(several).lazy(), view.timing).collect()]
         )
-    places = pl.repeat(None, moments.height, dtype=pl.UInt32, eager=True).scatter(best[ROW], best[_PLACE])
-    return moments.hstack(found.select(names)[places])
+    positions = pl.repeat(None, times.height, dtype=pl.UInt32, eager=True).scatter(best[ROW], best[_POSITION])
+    return times.hstack(candidates.select(names)[positions])

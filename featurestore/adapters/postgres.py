@@ -1,4 +1,4 @@
-"""PostgreSQL: an online store for many machines, in two tables of the database that teams already run."""
+"""PostgreSQL: an online store for many machines, in two tables of a database."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from featurestore.adapters.server_url import without_secrets
 from featurestore.errors import ConfigError, StoreError
 from featurestore.ports import ViewState
 from featurestore.values.codec import HEADER
@@ -27,7 +28,7 @@ except ImportError as error:
         hint="pip install 'featurestore[postgres]'",
     ) from error
 
-MAX_NAME_BYTES = 63  # PostgreSQL cuts what is longer, in silence
+MAX_NAME_BYTES = 63  # PostgreSQL truncates longer names without an error
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE TABLE IF NOT EXISTS {schema}.states (view text PRIMARY KEY, state bytea NOT NULL);
@@ -36,10 +37,10 @@ CREATE TABLE IF NOT EXISTS {schema}.rows (
 );
 """
 ARRIVED = "CREATE TEMPORARY TABLE arrived (key bytea NOT NULL, row bytea NOT NULL) ON COMMIT DROP"
-# Writers of a view take turns, from here to their commit: of two that write it anew one would not see, and so not
-# remove, the rows of the other.
+# Writers of a view take turns, from this statement to their commit. Otherwise a writer that replaces a view would not
+# see, and not remove, the rows of another one.
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-# bytea compares byte by byte, as versions do.
+# PostgreSQL compares bytea byte by byte, which is the order of versions.
 MERGE = f"""
 INSERT INTO {{schema}}.rows AS held (view, key, row)
 SELECT DISTINCT ON (key) %s, key, row FROM arrived ORDER BY key, substring(row FROM 1 FOR {HEADER.size}) DESC
@@ -51,16 +52,16 @@ HELD = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
 UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
 """
-LIMITS = "54"  # class of errors: what is asked is too much for PostgreSQL, now and ever
+LIMITS = "54"  # class of errors: the statement exceeds a limit of PostgreSQL, and a retry does not help
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
 """
 
 
 IDLE = psycopg.pq.TransactionStatus.IDLE
-# A reader waits so long for an answer; who writes waits as long as it takes.
+# Timeout of a read. Writes have no timeout.
 READ_SECONDS = 3.0
-# What is gone without a word is found out by TCP: within ten seconds if it is the other machine.
+# TCP detects a lost connection; it takes at most ten seconds to detect that the other machine is down.
 CONNECTING: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -71,25 +72,27 @@ CONNECTING: dict[str, Any] = {
 
 
 class Patient(psycopg.Connection[Any]):
-    """A connection that waits for an answer for so long and then is closed: a proxy may have lost it and not say so.
+    """A connection with a timeout for each answer.
+
+    After the timeout it closes, because a proxy may have lost it.
 
     Attributes
     ----------
     seconds
-        None: as long as it takes.
+        The timeout. None: no timeout.
     """
 
     seconds: float | None = None
 
     def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
-        """Wait for the server, as psycopg does."""
+        """Wait for the server as psycopg does, but no longer than the timeout."""
         if self.seconds is None:
             return super().wait(gen, *args, **named)
         try:
             return super().wait(_within(gen, self.seconds), *args, **named)
         except SilenceError:
             if psycopg.capabilities.has_cancel_safe():
-                # Over a connection of its own: what the server still does for this one ends there too.
+                # The cancellation uses another connection, and ends the statement on the server.
                 with contextlib.suppress(psycopg.Error):
                     self.cancel_safe(timeout=1)
             self.close()
@@ -97,19 +100,19 @@ class Patient(psycopg.Connection[Any]):
 
 
 class SilenceError(psycopg.OperationalError):
-    """No answer came in time."""
+    """The server did not answer in time."""
 
 
 def _within(work: Any, seconds: float) -> Generator[Any, Any, Any]:
-    """Do the work of psycopg's generator; every tenth of a second it is told that nothing came."""
+    """Run psycopg's generator, and raise after `seconds` without an answer."""
     end = time.monotonic() + seconds
     try:
-        wanted = next(work)
+        wait_for = next(work)
         while True:
-            came = yield wanted
-            if not came and time.monotonic() > end:
+            ready = yield wait_for
+            if not ready and time.monotonic() > end:
                 raise SilenceError(f"no answer within {seconds:g} seconds")
-            wanted = work.send(came)
+            wait_for = work.send(ready)
     except StopIteration as done:
         return done.value
 
@@ -127,26 +130,35 @@ class PostgresStore:
 
     def __init__(self, url: str, project: str) -> None:
         self._schema = sql.Identifier(schema_name(project))
-        self._url, self._made = url, False
-        # A connection has one transaction at a time: each thread has its own.
+        self._url = url
+        self._has_written = False
+        # A connection has one transaction at a time, so each thread has its own.
         self._own = threading.local()
         self._opened: list[Patient] = []
-        # Connections of one time; when one of them is found dead, so may be all.
-        self._times = 0
+        # When one connection is dead, the others of its generation may be dead too.
+        self._generation = 0
         weakref.finalize(self, _close, self._opened)
         with _translated(url):
             self._connection.execute("SELECT 1")
 
     @property
     def _connection(self) -> Patient:
-        """The connection of the thread; a new one where the last is closed, or of a time of which one was found dead."""
+        """The connection of this thread.
+
+        It is a new one if the last is closed, or if one of its generation was dead.
+        """
         held: Patient | None = getattr(self._own, "connection", None)
-        if held is not None and self._own.times != self._times and held.info.transaction_status == IDLE:
+        if (
+            held is not None
+            and self._own.generation != self._generation
+            and held.info.transaction_status == IDLE
+        ):
             held.close()
         if held is None or held.closed:
-            times = self._times
+            generation = self._generation
             held = Patient.connect(self._url, autocommit=True, **CONNECTING)
-            self._own.connection, self._own.times = held, times
+            self._own.connection = held
+            self._own.generation = generation
             self._opened[:] = [held, *(connection for connection in self._opened if not connection.closed)]
         return held
 
@@ -157,19 +169,19 @@ class PostgresStore:
         try:
             yield
         except SilenceError:
-            self._times += 1
+            self._generation += 1
             raise
         finally:
             connection.seconds = None
 
     def state(self, view: str) -> ViewState | None:
-        """Say what is held of a view."""
+        """Return the state of a view. None: the store does not hold the view."""
         return self.read([(view, ())])[0][0]
 
     def write(
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
-        """Apply rows and the view's state in one transaction; the greater version wins."""
+        """Apply rows and the state of the view in one transaction. The greater version wins."""
         self._look_alive()
         with _translated(self._url), self._connection.transaction():
             self._make_tables()
@@ -183,7 +195,7 @@ class PostgresStore:
                 self._run(EMPTY, view)
             applied = self._run(MERGE, view).rowcount
             self._run(KEEP, view, msgspec.json.encode(state))
-        self._made = True
+        self._has_written = True
         return int(applied)
 
     def read(
@@ -194,13 +206,13 @@ class PostgresStore:
             return []
         values = [value for view, keys in views for value in (view, list(keys), view)]
         statement = " UNION ALL ".join(
-            HELD.format(place=place, schema="{schema}") for place in range(len(views))
+            HELD.format(place=number, schema="{schema}") for number in range(len(views))
         )
         used = getattr(self._own, "connection", None)
         try:
             return self._answered(views, statement, values)
         except StoreError as error:
-            # The server may have been away since this connection was used: then a new one is tried, once.
+            # The server may have restarted since this connection was last used. A new connection is tried once.
             if not error.retry or used is None or not used.closed:
                 raise
             return self._answered(views, statement, values)
@@ -209,11 +221,11 @@ class PostgresStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]], statement: str, values: list[Any]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         with _translated(self._url), self._in_time():
-            answer = self._found(statement, *values)
+            answer = self._rows(statement, *values)
         held: list[dict[bytes | None, bytes]] = [{} for _ in views]
-        for place, key, content in answer:
-            held[place][key] = content
-        # The state of a view has no key.
+        for number, key, content in answer:
+            held[number][key] = content
+        # The row with the state of a view has no key.
         return [
             (None, [None] * len(keys))
             if None not in rows
@@ -222,27 +234,27 @@ class PostgresStore:
         ]
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """List all keys and rows of a view, in the order of the keys."""
+        """Return all keys and rows of a view, in the order of the keys."""
         self._look_alive()
         with _translated(self._url):
-            yield from self._found("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
+            yield from self._rows("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
 
     def drop(self, views: Sequence[str]) -> None:
-        """Remove all of views, and what is known of them."""
+        """Remove the rows and the states of views."""
         self._look_alive()
         with _translated(self._url), self._connection.transaction():
             for table in ("rows", "states") if self._has_tables() else ():
                 self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
 
     def _look_alive(self) -> None:
-        # Rows given one by one cannot be given again: a connection that is dead is found out before.
+        # An iterator of rows cannot be read twice, so a dead connection must be detected before.
         with contextlib.suppress(psycopg.OperationalError), self._in_time():
             self._connection.execute("SELECT 1")
 
     def _make_tables(self) -> None:
-        # By who writes first: who reads need not be allowed to.
-        if not (self._made or self._has_tables()):
-            # Two that start at once would both create the tables.
+        # The first writer creates the tables, because readers may lack the permission.
+        if not (self._has_written or self._has_tables()):
+            # Without the lock, two writers that start at once would both create the tables.
             self._connection.execute(TAKE_TURN, [self._schema.as_string()])
             self._run(TABLES)
 
@@ -250,12 +262,12 @@ class PostgresStore:
         rows = f"{self._schema.as_string()}.rows"
         return bool(self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [rows]).fetchone()[0])  # type: ignore[index]
 
-    def _found(self, statement: str, *values: Any) -> list[Any]:
+    def _rows(self, statement: str, *values: Any) -> list[Any]:
         try:
-            found: list[Any] = self._run(statement, *values).fetchall()
+            rows: list[Any] = self._run(statement, *values).fetchall()
         except psycopg.errors.UndefinedTable:
-            return []  # nothing was written yet
-        return found
+            return []  # no view was written yet
+        return rows
 
     def _run(self, statement: str, *values: Any) -> Any:
         query = sql.SQL(statement).format(schema=self._schema)
@@ -263,7 +275,10 @@ class PostgresStore:
 
 
 def schema_name(project: str) -> str:
-    """Name the schema of a project: by its name, of which what does not fit gives way to a digest of all of it."""
+    """Return the name of the schema of a project.
+
+    A name that is too long is cut, and gets a digest of the complete name.
+    """
     name = f"featurestore_{project}".encode()
     if len(name) > MAX_NAME_BYTES:
         digest = hashlib.sha256(name).hexdigest()[:16].encode()
@@ -282,16 +297,11 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if (getattr(error, "sqlstate", None) or "").startswith(LIMITS):
-            raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
+            raise StoreError(f"PostgreSQL at {without_secrets(url)}: {str(error).strip()}") from error
         raise StoreError(
-            f"PostgreSQL at {_shown(url)} does not answer: {str(error).strip()}",
-            hint="start it, or try again",
+            f"PostgreSQL at {without_secrets(url)} does not answer: {str(error).strip()}",
+            hint="start the server, or try again",
             retry=True,
         ) from error
     except psycopg.Error as error:
-        raise StoreError(f"PostgreSQL at {_shown(url)}: {str(error).strip()}") from error
-
-
-def _shown(url: str) -> str:
-    # Without the password.
-    return url.rpartition("@")[2]
+        raise StoreError(f"PostgreSQL at {without_secrets(url)}: {str(error).strip()}") from error

@@ -1,4 +1,4 @@
-"""Ray as the compute engine: joins and transformations in parts, on many machines, by the same Polars code."""
+"""Ray as the compute engine: the same Polars code joins and transforms parts on many machines."""
 
 from __future__ import annotations
 
@@ -33,31 +33,33 @@ except ImportError as error:
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Joins and transforms on a Ray cluster; the result is the local one, to the last bit.
+    """A compute engine on a Ray cluster. Its results equal the local ones, to the last bit.
 
-    The files must be readable under the same path on every machine. Entity rows (key, moment, number) go to each machine
-    once; a span whose worker dies is answered by another.
+    Every machine must be able to read the files under the same paths. Entity rows (key, time,
+    number) are sent to each machine once. If a worker dies, another worker repeats its task.
 
     Attributes
     ----------
     address
-        Of the cluster; None: one is started on this machine.
+        Address of the cluster. None: start a cluster on this machine.
     span_bytes
-        How much of a file one task reads, uncompressed.
+        Bytes of a file that one task reads, uncompressed.
     answer
-        What a task of a join does.
+        The function that a task of a join runs.
     root
-        The project's folder, the same on every machine; None: transformations run here.
+        The project's folder, the same on every machine. None: transformations run in this process.
     """
 
     address: str | None = None
     span_bytes: int = 128 * MIB
     answer: Callable[[pl.DataFrame, SpanJoin], pl.DataFrame] = answer
-
     root: Path | None = None
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-        """Run a definition's function over its inputs: a view declared ``by_key`` in parts, by the hash of its key."""
+        """Run the function of a definition over its inputs.
+
+        A view with ``by_key`` runs in parts, by the hash of its key.
+        """
         if not isinstance(derived, FeatureView) or not derived.by_key or self.root is None:
             return run(derived.name, derived.function, *inputs)
         _connect(self.address)
@@ -69,37 +71,37 @@ class RayEngine:
         return pl.concat(frames)
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
-        """Join to entity rows, in their order, what each view answers."""
+        """Join the answers of each view to entity rows, in the order of the rows."""
         _connect(self.address)
         return join_spans(entity_rows, views, self.span_bytes, self._on_cluster)
 
-    def _on_cluster(self, asked: pl.DataFrame, work: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
-        shared = ray.put(asked)
+    def _on_cluster(self, questions: pl.DataFrame, joins: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
+        shared = ray.put(questions)
         task = ray.remote(self.answer).options(max_retries=3)
-        return _awaited([task.remote(shared, piece) for piece in work])
+        return _awaited([task.remote(shared, join) for join in joins])
 
 
 def transform_part(
     root: Path, view: str, inputs: Sequence[pl.LazyFrame], part: int, parts: int
 ) -> pl.DataFrame:
-    """Run a view's function over the input rows of some of its keys, on whatever machine this is."""
+    """Run the function of a view over the input rows of some of its keys: one part of `parts`."""
     settings = load_settings(root)
-    catalog = load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
-    found = catalog.view(view)
-    ours = pl.struct(found.keys).hash(0) % parts == part
-    return run(view, found.function, *(rows.filter(ours) for rows in inputs))
+    catalog = load_catalog(settings.root, settings.definitions)
+    definition = catalog.view(view)
+    in_part = pl.struct(definition.keys).hash(0) % parts == part
+    return run(view, definition.function, *(rows.filter(in_part) for rows in inputs))
 
 
 def _awaited(answers: Sequence[Any]) -> Iterator[pl.DataFrame]:
     try:
-        for found in answers:
-            yield ray.get(found)
+        for answer in answers:
+            yield ray.get(answer)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, FeatureStoreError):
             raise error.cause from error
         raise StoreError(f"Ray: a task fails: {error.cause}") from error
     except ray.exceptions.RayError as error:
-        raise StoreError(f"Ray: {error}", hint="look at the cluster, then try again", retry=True) from error
+        raise StoreError(f"Ray: {error}", hint="check the cluster, then try again", retry=True) from error
 
 
 def _connect(address: str | None) -> None:
@@ -111,7 +113,7 @@ def _connect(address: str | None) -> None:
             include_dashboard=False if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            # Ray counts processors, and Polars would take all it finds for each task.
+            # Ray assigns processors to tasks; without this limit Polars uses all of them in each task.
             runtime_env={"env_vars": {"POLARS_MAX_THREADS": "1"}},
         )
     except (ConnectionError, ray.exceptions.RayError) as error:

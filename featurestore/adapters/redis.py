@@ -1,9 +1,10 @@
 """Redis (or Valkey): an online store for many machines.
 
-A view is one hash, ``<project>:<view>:<generation>``; ``<project>:<view>`` holds its state and generation. To write a
-view anew is to fill the next generation and then to turn to it, in one step. Who begins to do so takes the place
-of whoever was at it, alive or dead: Redis holds two generations at the most. Rows are compared inside Redis, so that
-the greater version wins also between concurrent writers.
+The rows of a view are one hash, ``<project>:<view>:<generation>``. The hash ``<project>:<view>``
+holds the state of the view and its current generation. A writer that replaces a view fills the next
+generation and then switches to it, in one step. A new writer takes the place of an earlier one that
+has not finished, so that Redis holds two generations at most. Rows are compared inside Redis, so
+that the greater version wins also between concurrent writers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from featurestore.adapters.server_url import without_secrets
 from featurestore.errors import ConfigError, StoreError
 from featurestore.ports import ViewState
 from featurestore.values.codec import HEADER
@@ -30,16 +32,17 @@ except ImportError as error:
         "the online store is Redis, and its client is not installed", hint="pip install 'featurestore[redis]'"
     ) from error
 
-ROWS_A_CALL = 1_000
-# For an answer, asked for twice at the most.
-READ_SECONDS, WRITE_SECONDS = 1.5, 10.0
+ROWS_PER_CALL = 1_000
+# Timeouts of one call. A call is tried twice at most.
+READ_SECONDS = 1.5
+WRITE_SECONDS = 10.0
 BEGIN = """
 local last, current = unpack(redis.call('HMGET', KEYS[1], 'last', 'generation'))
 if last and last ~= current then redis.call('UNLINK', KEYS[1] .. ':' .. last) end
 return redis.call('HINCRBY', KEYS[1], 'last', 1)
 """
-# Lua compares strings by the locale; versions are compared byte by byte. A generation that is being filled vanishes a
-# day after its writer did, if nobody begins the next.
+# Lua compares strings by the locale, so versions are compared byte by byte. A generation that a dead writer left
+# incomplete expires after a day.
 APPLY = f"""
 local function newer(row, current)
   if not current then return true end
@@ -62,22 +65,23 @@ end
 if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 86400) end
 return applied
 """
-# For each view: how many keys, then the keys; back come the state and the rows. A script runs alone: one snapshot.
+# Arguments for each view: the number of keys, then the keys. The result is the state and the rows of each view. Redis
+# runs one script at a time, so the result is one snapshot.
 READ = """
-local found, at = {}, 1
+local results, position = {}, 1
 for v = 1, #KEYS do
-  local held, wanted = redis.call('HMGET', KEYS[v], 'state', 'generation'), tonumber(ARGV[at])
+  local held, count = redis.call('HMGET', KEYS[v], 'state', 'generation'), tonumber(ARGV[position])
   local rows = {held[1]}
   if held[1] then
     local name = KEYS[v] .. ':' .. (held[2] or '0')
-    for i = at + 1, at + wanted, 1000 do
-      local part = redis.call('HMGET', name, unpack(ARGV, i, math.min(i + 999, at + wanted)))
+    for i = position + 1, position + count, 1000 do
+      local part = redis.call('HMGET', name, unpack(ARGV, i, math.min(i + 999, position + count)))
       for j = 1, #part do rows[#rows + 1] = part[j] end
     end
   end
-  found[v], at = rows, at + wanted + 1
+  results[v], position = rows, position + count + 1
 end
-return found
+return results
 """
 TURN = """
 if ARGV[2] == '' then
@@ -115,54 +119,56 @@ class RedisStore:
         self._url, self._project = url, project
 
     def state(self, view: str) -> ViewState | None:
-        """Say what is held of a view."""
+        """Return the state of a view. None: the store does not hold the view."""
         return self.read([(view, ())])[0][0]
 
     def write(
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
-        """Apply rows, a thousand in one step, then the view's state; the greater version wins.
+        """Apply rows, 1,000 in one step, then the state of the view. The greater version wins.
 
-        Only a view written anew changes in one step. Of an update that was cut short some rows are there already, each
-        whole; the state does not know them yet, and the next run writes the rest.
+        Only a replaced view changes in one step. An interrupted update leaves some of its rows in
+        the store, each of them complete, and the state as it was. The next run writes the rest.
         """
-        name, applied, waiting = self._name(view), 0, iter(rows)
+        name = self._name(view)
+        remaining = iter(rows)
+        applied = 0
         with _translated(self._url):
             generation = ""
             if replace:
                 generation = str(self._begin(keys=[name]))
                 deleted = (pair for pair in self.scan(view) if len(pair[1]) == HEADER.size)
                 self._put(name, generation, deleted)
-            while part := list(islice(waiting, ROWS_A_CALL)):
+            while part := list(islice(remaining, ROWS_PER_CALL)):
                 applied += self._put(name, generation, part)
-            self._in_place(self._turn(keys=[name], args=[msgspec.json.encode(state), generation]), name)
+            self._not_overtaken(self._turn(keys=[name], args=[msgspec.json.encode(state), generation]), name)
         return applied
 
     def read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
-        asked: list[Any] = [part for _, keys in views for part in (len(keys), *keys)]
+        arguments: list[Any] = [part for _, keys in views for part in (len(keys), *keys)]
         with _translated(self._url):
-            answers = self._read(keys=[self._name(view) for view, _ in views], args=asked)
-        found: list[tuple[ViewState | None, list[bytes | None]]] = []
+            answers = self._read(keys=[self._name(view) for view, _ in views], args=arguments)
+        results: list[tuple[ViewState | None, list[bytes | None]]] = []
         for (_, keys), (state, *stored) in zip(views, answers, strict=True):
             if state is None:
-                found.append((None, [None] * len(keys)))
+                results.append((None, [None] * len(keys)))
             else:
-                found.append((msgspec.json.decode(state, type=ViewState), stored))
-        return found
+                results.append((msgspec.json.decode(state, type=ViewState), stored))
+        return results
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """List all keys and rows of a view, in the order of the keys."""
+        """Return all keys and rows of a view, in the order of the keys."""
         name = self._name(view)
         with _translated(self._url):
             generation = (self._redis.hget(name, "generation") or b"0").decode()
-            rows = dict(self._redis.hscan_iter(f"{name}:{generation}", count=ROWS_A_CALL))
+            rows = dict(self._redis.hscan_iter(f"{name}:{generation}", count=ROWS_PER_CALL))
         yield from sorted(rows.items())
 
     def drop(self, views: Sequence[str]) -> None:
-        """Remove all of views, and what is known of them."""
+        """Remove the rows and the states of views."""
         with _translated(self._url):
             for name in map(self._name, views):
                 current, last = self._redis.hmget(name, "generation", "last")
@@ -171,12 +177,12 @@ class RedisStore:
 
     def _put(self, name: str, generation: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
         parts = (part for pair in rows for part in pair)
-        return self._in_place(self._apply(keys=[name], args=[generation, *parts]), name)
+        return self._not_overtaken(self._apply(keys=[name], args=[generation, *parts]), name)
 
-    def _in_place(self, answer: int, name: str) -> int:
+    def _not_overtaken(self, answer: int, name: str) -> int:
         if answer < 0:
             raise StoreError(
-                f"Redis at {_shown(self._url)}: another process began to write {name} anew",
+                f"Redis at {without_secrets(self._url)}: another process began to replace {name}",
                 hint="run the command again",
                 retry=True,
             )
@@ -187,7 +193,7 @@ class RedisStore:
 
 
 def _client(url: str, seconds: float) -> Any:
-    # A connection that is closed meanwhile, or dead, is opened anew, once and at once.
+    # A connection that was closed or is dead is opened again, once, without delay.
     return redis.Redis.from_url(
         url,
         socket_timeout=seconds,
@@ -203,12 +209,11 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise StoreError(
-            f"Redis at {_shown(url)} does not answer: {error}", hint="start it, or try again", retry=True
+            f"Redis at {without_secrets(url)} does not answer: {error}",
+            hint="start the server, or try again",
+            retry=True,
         ) from error
     except (redis.RedisError, ValueError) as error:
-        raise StoreError(f"Redis at {_shown(url)}: {error}", hint="look at the server's log") from error
-
-
-def _shown(url: str) -> str:
-    # Without the password.
-    return url.rpartition("@")[2]
+        raise StoreError(
+            f"Redis at {without_secrets(url)}: {error}", hint="check the log of the server"
+        ) from error

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
-    """Open the online store of a project; a backend is imported when it is named.
+    """Open the online store of a project. Only the module of the store that is used is imported.
 
     Parameters
     ----------
     create
-        Make an embedded store if it is not there; a server has its own ways.
+        Create an embedded store that does not exist.
 
     Raises
     ------
     MissingDataError
-        If an embedded store is not there yet.
+        If an embedded store does not exist.
     StoreError
         If a server does not answer.
     ConfigError
-        If a server has no url, or its client is not installed.
+        If the url of a server is missing, or its client is not installed.
     """
     if settings.online_kind == "lmdb":
         from featurestore.adapters.lmdb import LmdbStore  # noqa: PLC0415
@@ -37,7 +37,7 @@ def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
     if settings.online_url is None:
         raise ConfigError(
             f"{settings.feast_repo / 'feature_store.yaml'}: online_store has no url",
-            hint="write one, such as redis://localhost:6379/0 or postgresql://user@localhost/features",
+            hint="add one, such as redis://localhost:6379/0 or postgresql://user@localhost/features",
         )
     return _connected(settings.online_kind, settings.online_url, settings.name, os.getpid())
 

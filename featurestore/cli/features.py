@@ -62,11 +62,11 @@ def explain(
     """
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    from featurestore.config import parse_moment  # noqa: PLC0415 - as above
+    from featurestore.config import parse_timestamp  # noqa: PLC0415 - as above
 
     opened = opened_at(project)
     row = row_of(values, opened.catalog.service(service)).with_columns(
-        event_timestamp=pl.lit(parse_moment(at))
+        event_timestamp=pl.lit(parse_timestamp(at))
     )
     answers = opened.explain(row, service)
     Output(json).result(explained_record(answers, limit), explained_text(answers, limit))

@@ -1,1 +1,1 @@
-"""What a user writes: contracts, sources, datasets, feature views, services, training sets."""
+"""The definitions that users write, from contracts and sources to services and training sets."""

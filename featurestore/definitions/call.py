@@ -1,4 +1,4 @@
-"""Running what users write: whatever it raises is said with its place in their file."""
+"""Run the functions of definitions, and report errors with the line of the user's code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def call(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.LazyF
     Raises
     ------
     DefinitionError
-        If it raises, or gives no frame; names the definition, the file and the line.
+        If the function raises, or does not return a frame. Names the definition, the file and the
+        line.
     """
     try:
         result: Any = function(*inputs)
@@ -32,18 +33,19 @@ def call(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.LazyF
         return result.lazy()
     if not isinstance(result, pl.LazyFrame):
         raise DefinitionError(
-            f"{name!r} gives a {type(result).__name__}, not a frame", hint="return the frame it builds"
+            f"{name!r} returns a {type(result).__name__}, expected a frame",
+            hint="return the frame that it builds",
         )
     return result
 
 
 def run(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.DataFrame:
-    """Run the function of a definition on data.
+    """Run the function of a definition on data, and collect the result.
 
     Raises
     ------
     DefinitionError
-        If it fails; names the definition, the file and the line where Python knows it.
+        If the function fails. Names the definition and the file, and the line if Python knows it.
     """
     frame = call(name, function, *inputs)
     try:
@@ -55,13 +57,13 @@ def run(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.DataFr
 
 
 def reason(error: BaseException) -> str:
-    """Say an error in one line: Polars adds its whole plan."""
+    """Return an error as one line, without the query plan that Polars adds."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def place(error: BaseException) -> str:
-    """Say where an error arose: the last line that is no library's."""
+    """Return the file and line where an error arose: the last line of the user's code."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

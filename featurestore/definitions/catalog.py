@@ -1,13 +1,10 @@
-"""The catalog: all definitions of a project, found by scanning its modules, and the graph between them."""
+"""The catalog: all definitions of a project, and the graph between them."""
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
-import sys
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from featurestore.definitions.call import place, reason
@@ -16,11 +13,13 @@ from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import FeatureService, TrainingSet, feature_service
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.on_demand import OnDemandFeatureView
+from featurestore.definitions.project_modules import LOADING, forget, import_module, local_names, package_of
 from featurestore.definitions.source import Source
 from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import ModuleType
 
     from featurestore.definitions.contract import Contract
@@ -32,7 +31,7 @@ Definition: TypeAlias = (
     Entity | Source | Dataset | FeatureView | OnDemandFeatureView | FeatureService | TrainingSet
 )
 D = TypeVar("D", bound=Definition)
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 KINDS: dict[type, str] = {
     Entity: "entity",
@@ -44,7 +43,7 @@ KINDS: dict[type, str] = {
     TrainingSet: "training set",
 }
 
-# The one module of a project that speaks Feast; scanning it would import Feast.
+# The only module of a project that imports Feast. The scan leaves it out.
 FEAST_MODULE = "feast_objects"
 
 
@@ -62,81 +61,88 @@ class Catalog:
 
     @classmethod
     def of(cls, definitions: Iterable[Definition]) -> Catalog:
-        """Collect definitions, refusing two of one name and edges that lead nowhere.
+        """Collect definitions, and check their names and the graph between them.
 
         Raises
         ------
         DefinitionError
-            If two definitions share a name or two datasets a schema, an input has no producer, or the graph has
-            a cycle.
+            If two definitions have the same name, two datasets have the same schema, an input has
+            no producer, or the graph has a cycle.
         """
-        found = list(definitions)
-        _refuse_clashes([d for d in found if isinstance(d, Entity)])
-        _refuse_clashes([d for d in found if not isinstance(d, Entity)])
+        every = list(definitions)
+        _refuse_clashes([d for d in every if isinstance(d, Entity)])
+        _refuse_clashes([d for d in every if not isinstance(d, Entity)])
         catalog = cls(
-            entities=_named(Entity, found),
-            sources=_named(Source, found),
-            datasets=_named(Dataset, found),
-            views=_named(FeatureView, found),
-            on_demand=_named(OnDemandFeatureView, found),
-            services=_named(FeatureService, found),
-            training_sets=_named(TrainingSet, found),
+            entities=_named(Entity, every),
+            sources=_named(Source, every),
+            datasets=_named(Dataset, every),
+            views=_named(FeatureView, every),
+            on_demand=_named(OnDemandFeatureView, every),
+            services=_named(FeatureService, every),
+            training_sets=_named(TrainingSet, every),
         )
         catalog._check_graph()
         return catalog
 
     @property
     def nodes(self) -> dict[str, Node]:
-        """Sources, datasets and feature views: everything that holds rows."""
+        """Sources, datasets and feature views: all definitions that have rows."""
         return {**self.sources, **self.datasets, **self.views}
 
     def node(self, name: str) -> Node:
-        """Find a dataset of any kind by name."""
+        """Return the source, dataset or feature view with a name."""
         return _find("dataset", name, self.nodes)
 
     def view(self, name: str) -> FeatureView:
-        """Find a feature view by name."""
+        """Return the feature view with a name."""
         return _find("feature view", name, self.views)
 
     def service(self, name: str) -> FeatureService:
-        """Find a feature service by name."""
+        """Return the feature service with a name."""
         return _find("feature service", name, self.services)
 
     def request(
         self, references: Sequence[str], aliases: Mapping[str, tuple[str, Mapping[str, str]]] | None = None
     ) -> FeatureService:
-        """Bind features asked for one by one, as ``view:feature``, or all of a view by its name.
+        """Make a feature service from references to features.
 
         Parameters
         ----------
         references
-            Names of features, in order.
+            ``view:feature`` for one feature, or ``view`` for all features of a view, in order.
         aliases
-            Further names of views: for each the view, and the columns given for its keys.
+            Additional names of views. For each alias: the view, and the request column of each of
+            its keys.
 
         Raises
         ------
         UnknownNameError
-            If there is no such view or feature.
+            If a view or feature does not exist.
         """
         views: dict[str, FeatureView | Selection | OnDemandFeatureView] = {**self.views, **self.on_demand}
         for alias, (name, keys) in (aliases or {}).items():
             views[alias] = self.view(name).aliased(alias, keys)
-        asked: dict[str, list[str]] = {}
+        requested: dict[str, list[str]] = {}
         for reference in references:
             name, _, feature = reference.partition(":")
-            name = name.partition("@")[0]  # Feast names versions so
-            known = _find("feature view", name, views).feature_names
-            asked.setdefault(name, []).extend([feature] if feature else known)
-        features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in asked.items())
+            name = name.partition("@")[0]  # Feast appends the version of a view
+            every = _find("feature view", name, views).feature_names
+            requested.setdefault(name, []).extend([feature] if feature else every)
+        features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in requested.items())
         return feature_service("request", features, owner="request")
 
     def training_set(self, name: str) -> TrainingSet:
-        """Find a training set by name."""
+        """Return the training set with a name."""
         return _find("training set", name, self.training_sets)
 
     def producer(self, contract: Contract) -> Node:
-        """Find the dataset that keeps a contract."""
+        """Return the dataset that has a contract.
+
+        Raises
+        ------
+        DefinitionError
+            If no dataset has it.
+        """
         for node in self.nodes.values():
             if node.contract is contract:
                 return node
@@ -146,23 +152,23 @@ class Catalog:
         )
 
     def inputs(self, derived: Derived | TrainingSet) -> tuple[Node, ...]:
-        """List the datasets that a derived one reads, in the order of its parameters."""
+        """Return the datasets that a definition reads, in the order of its parameters."""
         return tuple(self.producer(contract) for contract in derived.inputs)
 
     def build_order(self) -> tuple[Derived, ...]:
-        """List datasets and feature views so that each comes after its inputs."""
+        """Return datasets and feature views in an order in which each comes after its inputs."""
         derived: dict[str, Derived] = {**self.datasets, **self.views}
         graph = {name: [node.name for node in self.inputs(derived[name])] for name in sorted(derived)}
         order = TopologicalSorter(graph).static_order()
         return tuple(derived[name] for name in order if name in derived)
 
     def _check_graph(self) -> None:
-        keeper: dict[Contract, Node] = {}
+        owners: dict[Contract, Node] = {}
         for node in self.nodes.values():
-            other = keeper.setdefault(node.contract, node)
-            if other is not node:
+            first = owners.setdefault(node.contract, node)
+            if first is not node:
                 raise DefinitionError(
-                    f"{other.name!r} and {node.name!r} both produce schema {node.contract.name}",
+                    f"{first.name!r} and {node.name!r} both produce schema {node.contract.name}",
                     hint="a schema belongs to one dataset; subclass it for the other",
                 )
         for training in self.training_sets.values():
@@ -182,83 +188,73 @@ def _named(kind: type[D], definitions: Iterable[Definition]) -> dict[str, D]:
 def _refuse_clashes(definitions: Iterable[Definition]) -> None:
     taken: dict[str, Definition] = {}
     for definition in definitions:
-        other = taken.setdefault(definition.name, definition)
-        if other is not definition:
+        first = taken.setdefault(definition.name, definition)
+        if first is not definition:
             raise DefinitionError(
-                f"{KINDS[type(definition)]} {definition.name!r}: the name is already that of a {KINDS[type(other)]}"
+                f"{KINDS[type(definition)]} {definition.name!r}: a {KINDS[type(first)]} has the same name",
+                hint="rename one of them",
             )
 
 
-def _find(kind: str, name: str, table: dict[str, Found]) -> Found:
+def _find(kind: str, name: str, table: dict[str, T]) -> T:
     if name not in table:
-        raise UnknownNameError.of(kind, name, table)
+        raise UnknownNameError(kind, name, table)
     return table[name]
 
 
-def load_catalog(root: Path, packages: tuple[str, ...], definitions: str) -> Catalog:
-    """Import a project's definition package and collect what its modules define.
+def load_catalog(root: Path, definitions: str) -> Catalog:
+    """Import the definitions package of a project and collect what its modules define.
+
+    Each call reads the files again. The modules are the project's own: two projects whose packages
+    have the same names can be open at once (`featurestore.definitions.project_modules`).
 
     Parameters
     ----------
     root
-        The project's folder; put on ``sys.path``.
-    packages
-        All top-level packages of the project (schemas and definitions).
+        The project's folder.
     definitions
-        The package whose modules are scanned.
+        Name of the package whose modules are scanned.
 
     Raises
     ------
     ConfigError
-        If the package is not in the project.
+        If the project has no such package.
     DefinitionError
-        If a definition is refused.
+        If a module cannot be imported or a definition cannot work.
     """
     if not (root / definitions).is_dir():
         raise ConfigError(
             f"{root}: there is no folder {definitions!r}",
             hint="set [tool.featurestore] definitions in pyproject.toml",
         )
-    _make_importable(root, packages)
-    found: dict[int, Definition] = {}
-    for module in _modules(definitions):
-        for value in vars(module).values():
-            if isinstance(value, Definition):
-                found[id(value)] = value
-    return Catalog.of(found.values())
+    definitions_by_id: dict[int, Definition] = {}
+    with LOADING:
+        forget(root)
+        for module in _modules(root, definitions):
+            for value in vars(module).values():
+                if isinstance(value, Definition):
+                    definitions_by_id[id(value)] = value
+    return Catalog.of(definitions_by_id.values())
 
 
-def _modules(package: str) -> Iterable[ModuleType]:
-    top = _imported(package)
+def _modules(root: Path, package: str) -> Iterator[ModuleType]:
+    top = _imported(root, package)
     yield top
-    for found in sorted(pkgutil.walk_packages(top.__path__, f"{package}."), key=lambda m: m.name):
-        if found.name.rpartition(".")[2] != FEAST_MODULE:
-            yield _imported(found.name)
+    prefix = f"{package_of(root)}."
+    # A package that cannot be imported is reported below, by name.
+    modules = pkgutil.walk_packages(top.__path__, f"{prefix}{package}.", onerror=lambda _: None)
+    for name in sorted(info.name for info in modules):
+        if name.rpartition(".")[2] != FEAST_MODULE:
+            yield _imported(root, name.removeprefix(prefix))
 
 
-def _imported(module: str) -> ModuleType:
+def _imported(root: Path, module: str) -> ModuleType:
     try:
-        return importlib.import_module(module)
+        return import_module(root, module)
     except FeatureStoreError:
         raise
     except Exception as error:
         raise DefinitionError(
-            f"module {module} cannot be imported: {reason(error)}", hint=f"see {place(error)}"
+            f"module {module} cannot be imported: {local_names(reason(error), root)}",
+            hint=f"see {place(error)}",
         ) from error
-
-
-def _make_importable(root: Path, packages: tuple[str, ...]) -> None:
-    # Another project's packages of the same names may be loaded already: they give way.
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in packages:
-            origins = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
-            # A release lies below the root of its project.
-            home = root / name.partition(".")[0]
-            if not any(Path(origin).is_relative_to(home) for origin in origins if origin):
-                del sys.modules[name]
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    else:
-        sys.path.remove(str(root))
-        sys.path.insert(0, str(root))
-    importlib.invalidate_caches()

@@ -1,8 +1,9 @@
-"""A contract: what a Pandera schema says of a dataset, read once into plain values.
+"""A contract: the content of a Pandera schema as plain values.
 
-Users write a ``pandera.polars.DataFrameModel`` in ``schemas/``; everything that featurestore derives (gate, Parquet
-types, Feast fields, documentation) is read from here, so that types, nullability, ranges, units and meanings are
-written in one place only. Pandera itself is imported by the schema's module, never by this one.
+Users write a ``pandera.polars.DataFrameModel`` in ``schemas/``. All that featurestore derives
+(gate, Parquet types, Feast fields, documentation) comes from the contract, so that types,
+nullability, ranges, units and descriptions are written in one place only. The module of the schema
+imports Pandera; this module does not.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 else:
 
     class Frame:
-        """``Frame[Flights]``: a ``polars.LazyFrame`` whose rows keep the contract ``Flights``."""
+        """``Frame[Flights]`` is a ``polars.LazyFrame`` whose rows keep the contract ``Flights``."""
 
         def __class_getitem__(cls, model: Any) -> Any:
             return Annotated[pl.LazyFrame, model]
@@ -50,11 +51,17 @@ class Column:
     checks
         Pandera's checks, in the order written.
     metadata
-        The ``metadata`` of the Pandera field: ``unit``; ``format`` (of a raw date); ``nan`` (``"null"`` turns NaN to
-        null at the gate; otherwise NaN breaks the contract); ``severity`` (``"warning"``: values that break the column's
-        rules are counted and pass); ``environments`` (such as ``["training"]``: elsewhere the column is not expected);
-        ``personal`` (True: no value of it is shown or kept in profiles and reports); ``drift`` (bounds, see
-        `featurestore.quality.change.thresholds`).
+        The ``metadata`` of the Pandera field:
+
+        - ``unit``: the unit of measure;
+        - ``format``: the format of a raw date;
+        - ``nan``: ``"null"`` turns NaN into null at the gate. Otherwise NaN breaks the contract;
+        - ``severity``: with ``"warning"``, values that break the rules of the column are counted,
+          and pass;
+        - ``environments``: where the column is expected, such as ``["training"]``. Default:
+          everywhere;
+        - ``personal``: with True, profiles and reports contain no value of the column;
+        - ``drift``: thresholds (`featurestore.quality.change.thresholds`).
     """
 
     name: str
@@ -67,35 +74,38 @@ class Column:
 
     @property
     def unit(self) -> str | None:
-        """The unit of measure, as declared in the field's metadata."""
+        """The unit of measure."""
         return cast("str | None", self.metadata.get("unit"))
 
     @property
     def severity(self) -> Severity:
-        """What breaking the column's rules means."""
+        """Whether values that break the rules of the column are errors or warnings."""
         return cast("Severity", self.metadata.get("severity", "error"))
 
     @property
     def personal(self) -> bool:
-        """Whether its values say something of a person, and must not be shown."""
+        """Whether its values are personal data, which must not be shown."""
         return bool(self.metadata.get("personal", False))
 
     def expected_in(self, environment: str | None) -> bool:
-        """Say whether the column is there in an environment (None: in all of them together)."""
+        """Return whether the column is expected in an environment.
+
+        None stands for all environments together.
+        """
         environments = self.metadata.get("environments")
         return environment is None or environments is None or environment in environments
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What happens to rows that break a contract.
+    """The treatment of rows that break a contract.
 
     Attributes
     ----------
     on_invalid
-        ``"refuse"`` the whole dataset, ``"quarantine"`` the rows, or ``"warn"`` and let them pass.
+        ``"refuse"`` the dataset, ``"quarantine"`` the rows, or ``"warn"`` and let the rows pass.
     tolerance
-        The largest share of rows, 0 to 1, that may be quarantined before the dataset is refused.
+        Maximum share of rows, 0 to 1, that may be quarantined. Above it, the dataset is refused.
     """
 
     on_invalid: OnInvalid = "refuse"
@@ -104,20 +114,24 @@ class Policy:
 
 @dataclass(frozen=True, eq=False)
 class Contract:
-    """What is promised of a dataset. Read from a Pandera model by `contract_of`.
+    """The rules of a dataset. `contract_of` reads them from a Pandera model.
 
     Attributes
     ----------
     uniques
-        Sets of columns whose values together occur once.
+        Sets of columns whose combined values occur only once.
     strict
-        True where further columns break the contract; otherwise they are left out.
+        Whether additional columns break the contract. Otherwise they are dropped.
     metadata
-        The ``metadata`` of the schema's ``Config``: ``on_invalid`` and ``tolerance`` (`Policy`); ``expect`` and
-        ``expect_or_warn``, what is promised of the dataset as a whole (`featurestore.quality.rules.expectations`); ``licence``,
-        ``personal_data``, ``permitted_use``; ``segments``, the columns by which rows are counted.
+        The ``metadata`` of the schema's ``Config``:
+
+        - ``on_invalid`` and ``tolerance``: see `Policy`;
+        - ``expect`` and ``expect_or_warn``: rules of the complete dataset
+          (`featurestore.quality.rules.expectations`);
+        - ``licence``, ``personal_data`` and ``permitted_use``;
+        - ``segments``: the columns by which rows are counted.
     left_out
-        Columns that are not expected in the environment that the contract is for (`within`).
+        Columns that are not expected in the environment of the contract (`within`).
     """
 
     name: str
@@ -133,7 +147,7 @@ class Contract:
 
     @property
     def schema(self) -> pl.Schema:
-        """Names and dtypes, in the order declared."""
+        """Names and dtypes of the columns, in the order of the schema."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
 
     def __getitem__(self, name: str) -> Column:
@@ -144,12 +158,15 @@ class Contract:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Columns that tell any two rows apart: those declared unique together, or one declared unique; else none."""
-        alone = ((column.name,) for column in self.columns if column.unique)
-        return next(iter(self.uniques), None) or next(alone, ())
+        """Columns that identify a row: a set that is unique together, or one unique column.
+
+        Empty without both.
+        """
+        single = ((column.name,) for column in self.columns if column.unique)
+        return next(iter(self.uniques), None) or next(single, ())
 
     def within(self, environment: str | None) -> Contract:
-        """Return what is promised in one environment: columns that are not expected there, and what is said of them, are left out."""
+        """Return the contract in one environment, without columns that are not expected there."""
         return _within(self, environment)
 
     def empty(self) -> pl.LazyFrame:
@@ -178,8 +195,9 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
     Raises
     ------
     DefinitionError
-        If the model uses what has no meaning here (a column named by a regular expression, ``coerce``, a policy
-        that is not known), naming the model and the column.
+        If the model uses a feature of Pandera that is not supported here (a column named by a
+        regular expression, a parser, a default), or has an unknown policy. Names the model and the
+        column.
     """
     name = model.__name__
     try:
@@ -190,8 +208,8 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
     for column_name, column in schema.columns.items():
         if column.regex or not column.required:
             raise DefinitionError(
-                f"schema {name}, column {column_name!r}: columns named by a regular expression, and columns that "
-                "may be absent, cannot be promised",
+                f"schema {name}, column {column_name!r}: columns that a regular expression names, and optional columns, "
+                "are not supported",
                 hint="declare each column by its name; make it nullable if its values may be missing",
             )
         if column.dtype is None:
@@ -209,7 +227,7 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
             )
         )
     metadata = getattr(model.__config__, "metadata", None) or {}
-    _refuse_what_has_no_meaning(name, schema)
+    _refuse_changes_of_data(name, schema)
     _refuse_personal_segments(name, metadata, columns)
     return Contract(
         name=name,
@@ -228,24 +246,29 @@ def _uniques(declared: Any) -> tuple[tuple[str, ...], ...]:
     if not declared:
         return ()
     sets = (
-        [declared] if isinstance(declared, str) or all(isinstance(one, str) for one in declared) else declared
+        [declared]
+        if isinstance(declared, str) or all(isinstance(name, str) for name in declared)
+        else declared
     )
-    return tuple((one,) if isinstance(one, str) else tuple(one) for one in sets)
+    return tuple((names,) if isinstance(names, str) else tuple(names) for names in sets)
 
 
-def _refuse_what_has_no_meaning(name: str, schema: Any) -> None:
-    """Refuse what Pandera would do to data: here data are checked, and parsed only where nothing is lost."""
+def _refuse_changes_of_data(name: str, schema: Any) -> None:
+    """Refuse features with which Pandera changes data.
+
+    The gate checks data, and casts only without loss.
+    """
     columns = schema.columns.values()
     used = {
-        "drop_invalid_rows": (schema.drop_invalid_rows, 'say metadata = {"on_invalid": "quarantine", ...}'),
-        "add_missing_columns": (schema.add_missing_columns, "declare what every frame has"),
+        "drop_invalid_rows": (schema.drop_invalid_rows, 'write metadata = {"on_invalid": "quarantine", ...}'),
+        "add_missing_columns": (schema.add_missing_columns, "declare only columns that every frame has"),
         "a parser": (schema.parsers or any(c.parsers for c in columns), "transform in a dataset's function"),
         "a default": (any(c.default is not None for c in columns), "fill in a dataset's function"),
     }
-    for what, (found, instead) in used.items():
-        if found:
+    for feature, (is_used, instead) in used.items():
+        if is_used:
             raise DefinitionError(
-                f"schema {name}: {what} would change data at the gate", hint=f"leave it out; {instead}"
+                f"schema {name}: {feature} would change data at the gate", hint=f"leave it out; {instead}"
             )
 
 
@@ -253,8 +276,8 @@ def _refuse_personal_segments(name: str, metadata: Mapping[str, Any], columns: l
     personal = {column.name for column in columns if column.personal}
     if shown := [segment for segment in metadata.get("segments", ()) if str(segment) in personal]:
         raise DefinitionError(
-            f"schema {name}: rows are counted by {shown[0]!r}, whose values are personal",
-            hint="leave it out of segments",
+            f"schema {name}: segments has {shown[0]!r}, a column of personal data",
+            hint="remove it from segments",
         )
 
 
@@ -262,8 +285,8 @@ def _policy(name: str, metadata: Mapping[str, Any]) -> Policy:
     policy = Policy(metadata.get("on_invalid", "refuse"), float(metadata.get("tolerance", 0.0)))
     if policy.on_invalid not in get_args(OnInvalid):
         raise DefinitionError(
-            f"schema {name}: on_invalid is {policy.on_invalid!r}, not one of {', '.join(get_args(OnInvalid))}"
+            f"schema {name}: on_invalid is {policy.on_invalid!r}, expected one of {', '.join(get_args(OnInvalid))}"
         )
     if not 0.0 <= policy.tolerance <= 1.0:
-        raise DefinitionError(f"schema {name}: tolerance is {policy.tolerance}, not a share between 0 and 1")
+        raise DefinitionError(f"schema {name}: tolerance is {policy.tolerance}, expected a share from 0 to 1")
     return policy

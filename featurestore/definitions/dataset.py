@@ -1,4 +1,4 @@
-"""A dataset: derived from contracted data by a typed Polars function."""
+"""A dataset: a typed Polars function derives it from contracted data."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Dataset:
 
 
 def dataset(*, owner: str) -> Callable[[Transformation], Dataset]:
-    """Declare a derived dataset; its name is the function's.
+    """Declare a derived dataset. The name of the function is the name of the dataset.
 
     Raises
     ------
     DefinitionError
-        If an annotation or the docstring is missing.
+        If an annotation or the docstring of the function is missing.
     """
 
     def declare(function: Transformation) -> Dataset:

@@ -1,4 +1,4 @@
-"""Digests of definitions: what must agree between what was built, stored and is read."""
+"""Digests of definitions, which must agree between build, store and read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def view_digest(view: FeatureView) -> str:
-    """Digest what decides the meaning of stored rows: keys, features with their dtypes, and timing."""
+    """Return the digest of the meaning of stored rows: keys, features, dtypes and timing."""
     timing = view.timing
     return _digest(
         [
@@ -26,7 +26,7 @@ def view_digest(view: FeatureView) -> str:
 
 
 def service_digest(service: FeatureService) -> str:
-    """Digest a service: its vector, the views it reads and the source of its on-demand functions."""
+    """Return the digest of a service: vector, views, and files of its on-demand functions."""
     return _digest(
         [
             service.name,

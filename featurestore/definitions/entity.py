@@ -1,4 +1,4 @@
-"""An entity: the thing that features describe, known by one or more key columns."""
+"""An entity: the thing that features describe, identified by one or more key columns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class Entity:
     Parameters
     ----------
     name
-        Such as ``"route"``.
+        The name, such as ``"route"``.
     keys
-        The columns that identify one, such as ``("origin", "dest")``. Their dtypes come from the schemas.
+        The columns that identify an entity, such as ``("origin", "dest")``. Their dtypes come from
+        the schemas.
     description
-        What one is, for people.
+        The meaning, for people.
     """
 
     name: str
@@ -28,5 +29,6 @@ class Entity:
     def __post_init__(self) -> None:
         if not self.keys or len(set(self.keys)) != len(self.keys):
             raise DefinitionError(
-                f"entity {self.name!r}: it needs one or more different keys, not {self.keys}"
+                f"entity {self.name!r}: keys is {self.keys}, expected one or more different columns",
+                hint='write keys=("origin", "dest")',
             )

@@ -1,4 +1,4 @@
-"""A feature service: the features of one model, by name. A training set: its rows and labels."""
+"""Feature services (the features of one model) and training sets (its rows and labels)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FeatureService:
     selections
         Stored features, view by view, in the order of the vector.
     on_demand
-        Views computed at request time; their features come last.
+        Views that are computed at request time. Their features come last.
     """
 
     name: str
@@ -42,18 +42,18 @@ class FeatureService:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the vector, in order."""
+        """Names of the features, in the order of the vector."""
         stored = (name for selection in self.selections for name in selection.names)
         return (*stored, *(name for view in self.on_demand for name in view.feature_names))
 
     @property
     def feature_schema(self) -> pl.Schema:
-        """Dtypes of the vector, in order."""
+        """Names and dtypes of the features, in the order of the vector."""
         return _schema({column.name: column.dtype for column in self.features})
 
     @property
     def features(self) -> tuple[Column, ...]:
-        """What is promised of the vector, by the names that it has there."""
+        """The contract of each feature, under its name in the vector."""
         stored = (
             replace(selection.view.contract[feature], name=name)
             for selection in self.selections
@@ -63,7 +63,7 @@ class FeatureService:
 
     @property
     def full_names(self) -> dict[str, str]:
-        """For each name of the vector, ``<view or alias>__<feature>``."""
+        """The full name ``<view or alias>__<feature>`` of each feature."""
         stored = {
             name: f"{s.label}__{feature}"
             for s in self.selections
@@ -73,22 +73,22 @@ class FeatureService:
 
     @property
     def reads(self) -> tuple[Selection, ...]:
-        """What must be read from each view: the vector's features and the inputs of the on-demand views."""
-        wanted: dict[str, Selection] = {}
+        """The features to read from each view, for the vector and for the on-demand views."""
+        by_label: dict[str, Selection] = {}
         for selection in (*self.selections, *(s for view in self.on_demand for s in view.sources)):
-            known = wanted.setdefault(selection.label, selection)
+            known = by_label.setdefault(selection.label, selection)
             features = dict.fromkeys((*known.features, *selection.features))
-            wanted[selection.label] = replace(known, features=tuple(features))
-        return tuple(wanted.values())
+            by_label[selection.label] = replace(known, features=tuple(features))
+        return tuple(by_label.values())
 
     @property
     def key_schema(self) -> pl.Schema:
-        """Dtypes of all entity keys that a caller gives."""
+        """Names and dtypes of the entity keys that a request needs."""
         return _schema({k: d for selection in self.reads for k, d in _keys(selection).items()})
 
     @property
     def request_schema(self) -> pl.Schema:
-        """Dtypes of the request values that a caller gives for the on-demand views."""
+        """Names and dtypes of the request values that the on-demand views need."""
         return _schema({k: d for view in self.on_demand for k, d in view.request.schema.items()})
 
 
@@ -107,12 +107,12 @@ def feature_service(
     owner: str,
     description: str = "",
 ) -> FeatureService:
-    """Bind features to the name of a model.
+    """Declare the features that a model reads.
 
     Raises
     ------
     DefinitionError
-        If two features have one name, or a key or a request value has two dtypes.
+        If two features have the same name, or a key or request value has two dtypes.
     """
     selections = tuple(
         f[f.feature_names] if isinstance(f, FeatureView) else f
@@ -129,11 +129,11 @@ def _refuse_clashes(service: FeatureService) -> None:
     origin: dict[str, str] = {}
     labels: dict[str, Selection] = {}
     for selection in service.selections:
-        other = labels.setdefault(selection.label, selection)
-        if (other.view, other.keys) != (selection.view, selection.keys):
+        earlier = labels.setdefault(selection.label, selection)
+        if (earlier.view, earlier.keys) != (selection.view, selection.keys):
             raise DefinitionError(
-                f"feature service {service.name!r}: {selection.label!r} is two reads: of {other.view.name!r} by "
-                f"{other.keys} and of {selection.view.name!r} by {selection.keys}",
+                f"feature service {service.name!r}: {selection.label!r} names two reads: of {earlier.view.name!r} "
+                f"by {earlier.keys}, and of {selection.view.name!r} by {selection.keys}",
                 hint="give each read an alias of its own",
             )
     stored = ((s.label, name) for s in service.reads for name in s.names)
@@ -142,30 +142,30 @@ def _refuse_clashes(service: FeatureService) -> None:
         if feature in origin:
             raise DefinitionError(
                 f"feature service {service.name!r}: feature {feature!r} is in {origin[feature]!r} and in {view!r}",
-                hint="rename one of them, or select only one",
+                hint="rename one of them, or select only one of them",
             )
         origin[feature] = view
-    given: dict[str, tuple[pl.DataType, str]] = {}
+    dtypes: dict[str, tuple[pl.DataType, str]] = {}
     for view, schema in (
         *((s.label, _keys(s)) for s in service.reads),
         *((view.name, view.request.schema) for view in service.on_demand),
     ):
         for column, dtype in schema.items():
-            known, first = given.setdefault(column, (dtype, view))
+            known, first = dtypes.setdefault(column, (dtype, view))
             if known != dtype:
                 raise DefinitionError(
                     f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}"
                 )
             if column in origin:
                 raise DefinitionError(
-                    f"feature service {service.name!r}: {column!r} is a feature of {origin[column]!r} and also "
-                    f"given by the caller for {view!r}"
+                    f"feature service {service.name!r}: {column!r} is a feature of {origin[column]!r} and "
+                    f"also a request column of {view!r}"
                 )
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Entity rows with their moments and labels, to which a service's features are joined."""
+    """Entity rows with timestamps and labels, to which the features of a service are joined."""
 
     name: str
     function: Transformation
@@ -179,28 +179,30 @@ class TrainingSet:
 
     @property
     def joined(self) -> Contract:
-        """What is promised of the training set as it is kept: of its rows, and of the features joined to them."""
+        """The contract of the stored training set, with the joined features."""
         return replace(self.contract, columns=(*self.contract.columns, *self.service.features))
 
 
 def training_set(
     *, service: FeatureService, label: str, owner: str
 ) -> Callable[[Transformation], TrainingSet]:
-    """Declare the rows of a training set: entity keys, ``event_timestamp``, request values and the label.
+    """Declare the rows of a training set: keys, timestamp, request values and label.
 
-    The moment (``event_timestamp``) is when the model would have been asked; features are those known by then.
+    ``event_timestamp`` is the time at which the model would have been called. The features are
+    those known by then.
 
     Raises
     ------
     DefinitionError
-        If the schema lacks the moment, the label, a key or a request value, or gives one another dtype.
+        If the schema lacks the timestamp, the label, a key or a request value, or has one with
+        another dtype.
     """
 
     def declare(function: Transformation) -> TrainingSet:
         signature = signature_of(function)
         name, contract = function.__name__, signature.output
-        given = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
-        for column, dtype in given.items():
+        needed = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
+        for column, dtype in needed.items():
             if column not in contract:
                 raise DefinitionError(
                     f"training set {name!r}: schema {contract.name} lacks {column!r}, which service "

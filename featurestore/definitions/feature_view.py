@@ -1,4 +1,4 @@
-"""A feature view: rows of ``(entity key, event_timestamp, [created_timestamp], feature values)``."""
+"""Feature views: rows of keys, ``event_timestamp``, ``created_timestamp`` and feature values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ZERO = timedelta(0)
 class FeatureView:
     """A contracted table of features of one entity, and when its rows become known.
 
-    Made by `feature_view`; ``view["a", "b"]`` selects some of its features.
+    `feature_view` declares one. ``view["a", "b"]`` selects some of its features.
     """
 
     name: str
@@ -46,14 +46,14 @@ class FeatureView:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The entity's key columns."""
+        """Names of the entity's key columns."""
         return self.entity.keys
 
     @property
     def features(self) -> tuple[Column, ...]:
         """The columns that are neither keys nor times."""
-        apart = TIME_COLUMNS | set(self.keys)
-        return tuple(column for column in self.contract.columns if column.name not in apart)
+        others = TIME_COLUMNS | set(self.keys)
+        return tuple(column for column in self.contract.columns if column.name not in others)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class FeatureView:
         return Selection.of(self, (names,) if isinstance(names, str) else names)
 
     def aliased(self, alias: str, keys: Mapping[str, str] | None = None) -> Selection:
-        """Read all features under another name, and by other columns; see `Selection.aliased`."""
+        """Read all features under an alias. See `Selection.aliased`."""
         return self[self.feature_names].aliased(alias, keys)
 
 
@@ -85,9 +85,10 @@ class Selection:
     Attributes
     ----------
     alias
-        Prefix of the features' names, where one request reads a view more than once; None: their own names.
+        Prefix of the names of the features, for requests that read a view more than once. None: no
+        prefix.
     keys
-        The columns that a caller gives for the view's keys, in their order.
+        The request column of each key of the view, in the order of the keys.
     """
 
     view: FeatureView
@@ -97,51 +98,57 @@ class Selection:
 
     @classmethod
     def of(cls, view: FeatureView, names: tuple[str, ...]) -> Selection:
-        """Select features by name, refusing names that the view does not have."""
-        for name in names:
-            if name not in view.feature_names:
-                raise UnknownNameError.of(f"feature of view {view.name!r}", name, view.feature_names)
-        return cls(view, names, view.keys)
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The selected features, by the view's names."""
-        return self.features
-
-    def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
-        chosen = Selection.of(self.view, (names,) if isinstance(names, str) else names)
-        return replace(self, features=chosen.features)
-
-    @property
-    def label(self) -> str:
-        """The alias, or the view's name."""
-        return self.alias or self.view.name
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the features in the request: ``<alias>_<feature>`` under an alias."""
-        return tuple(f"{self.alias}_{name}" for name in self.features) if self.alias else self.features
-
-    def aliased(self, alias: str, keys: Mapping[str, str] | None = None) -> Selection:
-        """Read the view under another name, and by other columns.
-
-        Parameters
-        ----------
-        alias
-            Prefix of the features' names.
-        keys
-            For a key of the view, the column that the caller gives for it.
+        """Select features by name.
 
         Raises
         ------
         UnknownNameError
-            If the view has no such key.
+            If the view has no feature with a name.
         """
-        given = dict(keys or {})
-        for key in given:
+        for name in names:
+            if name not in view.feature_names:
+                raise UnknownNameError("feature", name, view.feature_names, within=f"view {view.name!r}")
+        return cls(view, names, view.keys)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The selected features, under the names of the view."""
+        return self.features
+
+    def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
+        selection = Selection.of(self.view, (names,) if isinstance(names, str) else names)
+        return replace(self, features=selection.features)
+
+    @property
+    def label(self) -> str:
+        """The alias, or the name of the view."""
+        return self.alias or self.view.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features in the request: ``<alias>_<feature>`` if there is an alias."""
+        return tuple(f"{self.alias}_{name}" for name in self.features) if self.alias else self.features
+
+    def aliased(self, alias: str, keys: Mapping[str, str] | None = None) -> Selection:
+        """Read the view under an alias, by other request columns.
+
+        Parameters
+        ----------
+        alias
+            Prefix of the names of the features.
+        keys
+            The request column of a key, by the name of the key. Default: the name of the key.
+
+        Raises
+        ------
+        UnknownNameError
+            If the view has no key with a name.
+        """
+        columns = dict(keys or {})
+        for key in columns:
             if key not in self.view.keys:
-                raise UnknownNameError.of(f"key of view {self.view.name!r}", key, self.view.keys)
-        return replace(self, alias=alias, keys=tuple(given.get(key, key) for key in self.view.keys))
+                raise UnknownNameError("key", key, self.view.keys, within=f"view {self.view.name!r}")
+        return replace(self, alias=alias, keys=tuple(columns.get(key, key) for key in self.view.keys))
 
 
 def feature_view(
@@ -154,30 +161,34 @@ def feature_view(
     tags: Mapping[str, str] | None = None,
     by_key: bool = False,
 ) -> Callable[[Transformation], FeatureView]:
-    """Declare a feature view; its name is the function's, its types are the schema's.
+    """Declare a feature view. The function has its name, and the schema has its types.
 
     Parameters
     ----------
     entity
-        What the rows describe; the result's schema must hold its keys.
+        The entity that the rows describe. The schema of the result must have its keys.
     owner
-        Who answers for it.
+        The person or team who is responsible for the view.
     ttl
-        The age, against the event timestamp, beyond which a value is expired. None: never.
+        Maximum age of a value, counted from its event timestamp. Older values are expired. None: no
+        expiry.
     delay
-        How long after its event a row becomes available.
+        Time from an event until its row is available.
     every
-        The cadence of materialization: rows become known at whole multiples of it (counted from 1970-01-01 UTC).
+        Cadence of materialization: rows become known at multiples of it, counted from 1970-01-01
+        UTC.
     tags
-        Free words for Feast's registry.
+        Tags for Feast's registry.
     by_key
-        True: the rows of a key follow from the input rows of that key alone, so that a cluster can part the work by key.
+        Whether the rows of a key depend only on the input rows of that key, so that a cluster can
+        split the work.
 
     Raises
     ------
     DefinitionError
-        If a key or timestamp is missing, nullable or of a wrong dtype, a feature's dtype cannot make the round trip,
-        a column has no description, or a duration is out of range; names the view and the column.
+        If a key or timestamp is missing, nullable or has a wrong dtype, the dtype of a feature
+        cannot make the round trip, a column has no description, or a duration is out of range.
+        Names the view and the column.
     """
 
     def declare(function: Transformation) -> FeatureView:
@@ -213,7 +224,7 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
             f"feature view {name!r}: ttl is {ttl}, but must be above zero", hint="leave ttl out for no expiry"
         )
     if delay < ZERO:
-        raise DefinitionError(f"feature view {name!r}: delay is {delay}; no row is known before its event")
+        raise DefinitionError(f"feature view {name!r}: delay is {delay}, but must not be negative")
     if every is not None and every <= ZERO:
         raise DefinitionError(f"feature view {name!r}: every is {every}, but must be above zero")
 
@@ -269,7 +280,7 @@ def _check_features(view: FeatureView) -> None:
             )
         if not column.description:
             raise DefinitionError(
-                f"feature view {view.name!r}, column {column.name!r}: its meaning is missing",
+                f"feature view {view.name!r}, column {column.name!r}: the description is missing",
                 hint=f"write pa.Field(description=...) in schema {view.contract.name}",
             )
     for column in view.features:

@@ -1,4 +1,4 @@
-"""On-demand features: Polars expressions over stored features and values of the request."""
+"""On-demand features: Polars expressions over stored features and request values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class OnDemandFeatureView:
-    """Features computed at the moment of the request, by one function offline and online."""
+    """Features that are computed at request time, by the same function offline and online."""
 
     name: str
     function: Transformation
@@ -35,7 +35,7 @@ class OnDemandFeatureView:
 
     @property
     def features(self) -> tuple[Column, ...]:
-        """The columns it computes."""
+        """The columns that the view computes."""
         return self.contract.columns
 
     @property
@@ -44,19 +44,19 @@ class OnDemandFeatureView:
         return tuple(column.name for column in self.features)
 
     def __getitem__(self, names: str | tuple[str, ...]) -> OnDemandFeatureView:
-        """Select some of its features."""
-        wanted = (names,) if isinstance(names, str) else names
-        for name in wanted:
+        """Select some of the features."""
+        selected = (names,) if isinstance(names, str) else names
+        for name in selected:
             if name not in self.feature_names:
-                raise UnknownNameError.of(
-                    f"feature of on-demand view {self.name!r}", name, self.feature_names
+                raise UnknownNameError(
+                    "feature", name, self.feature_names, within=f"on-demand view {self.name!r}"
                 )
-        columns = tuple(self.contract[name] for name in wanted)
+        columns = tuple(self.contract[name] for name in selected)
         return replace(self, contract=replace(self.contract, columns=columns))
 
     @property
     def input_schema(self) -> pl.Schema:
-        """Columns that the function is given: the request's, then the sources' features."""
+        """Columns of the function's input: the request values, then the features of the sources."""
         schema = self.request.schema
         for selection in self.sources:
             for name, feature in zip(selection.names, selection.features, strict=True):
@@ -67,23 +67,27 @@ class OnDemandFeatureView:
 def on_demand_feature_view(
     *, sources: tuple[Selection | FeatureView, ...] = (), owner: str
 ) -> Callable[[Transformation], OnDemandFeatureView]:
-    """Declare features computed at request time.
+    """Declare features that are computed at request time.
 
-    The function takes one parameter annotated ``Frame[<request schema>]`` (the columns that the caller gives; the
-    selected features of `sources` stand beside them) and returns ``Frame[<schema of the features>]``: one row out
-    for each row in, in order, each from its own row only.
+    The function has one parameter, ``Frame[<request schema>]``, and returns ``Frame[<schema of the
+    features>]``. Its input has the request values and the selected features of `sources`. It
+    returns one row for each input row, in the same order, and computes each row from that input row
+    only.
 
     Raises
     ------
     DefinitionError
-        If an input name comes from two places, or a dtype cannot make the round trip.
+        If two inputs have the same name, a column has no description, or a dtype cannot make the
+        round trip.
     """
 
     def declare(function: Transformation) -> OnDemandFeatureView:
         signature = signature_of(function)
         name = function.__name__
         if len(signature.inputs) != 1:
-            raise DefinitionError(f"on-demand view {name!r}: it takes one parameter, Frame[<request schema>]")
+            raise DefinitionError(
+                f"on-demand view {name!r} has {len(signature.inputs)} parameters, expected one: Frame[<request schema>]"
+            )
         request = signature.inputs[0]
         selections = tuple(s if isinstance(s, Selection) else s[s.feature_names] for s in sources)
         seen = set(request.schema)
@@ -91,7 +95,7 @@ def on_demand_feature_view(
             for feature in selection.names:
                 if feature in seen:
                     raise DefinitionError(
-                        f"on-demand view {name!r}: input {feature!r} comes from two places, one of them view "
+                        f"on-demand view {name!r}: two inputs are named {feature!r}; one is of view "
                         f"{selection.view.name!r}",
                         hint="select other features, or rename the request's column",
                     )
@@ -99,7 +103,8 @@ def on_demand_feature_view(
         for column in (*request.columns, *signature.output.columns):
             if not column.description:
                 raise DefinitionError(
-                    f"on-demand view {name!r}, column {column.name!r}: its meaning is missing"
+                    f"on-demand view {name!r}, column {column.name!r}: the description is missing",
+                    hint="write pa.Field(description=...) in its schema",
                 )
             try:
                 feast_type(column.dtype)

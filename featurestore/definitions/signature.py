@@ -1,4 +1,4 @@
-"""What a user's function says of itself: the contracts of its parameters and of its result."""
+"""The signature of a transformation: the contracts of its parameters and of its result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """A transformation's edges in the dependency graph, and where it is written."""
+    """The contracts, the description and the file of a transformation."""
 
     inputs: tuple[Contract, ...]
     output: Contract
@@ -34,7 +34,8 @@ def signature_of(function: Transformation) -> Signature:
     Raises
     ------
     DefinitionError
-        If a parameter or the result is not annotated ``Frame[<schema>]``, or the docstring is missing.
+        If a parameter or the result is not annotated ``Frame[<schema>]``, or the docstring is
+        missing.
     """
     name = getattr(function, "__name__", repr(function))
     try:
@@ -47,15 +48,15 @@ def signature_of(function: Transformation) -> Signature:
     parameters = tuple(inspect.signature(function).parameters)
     for position in (*parameters, "return"):
         if _model(hints.get(position)) is None:
-            what = "the result" if position == "return" else f"parameter {position!r}"
+            part = "the result" if position == "return" else f"parameter {position!r}"
             raise DefinitionError(
-                f"{name}: {what} is not annotated Frame[<schema>]",
+                f"{name}: {part} is not annotated Frame[<schema>]",
                 hint="write def name(rows: Frame[Input]) -> Frame[Output], with schemas of schemas/",
             )
     if not function.__doc__:
         raise DefinitionError(
             f"{name}: the docstring is missing",
-            hint="say in a sentence what the rows mean; it becomes the description",
+            hint="describe the rows in one sentence; it becomes the description",
         )
     return Signature(
         inputs=tuple(contract_of(_model(hints[parameter])) for parameter in parameters),

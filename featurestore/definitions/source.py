@@ -1,4 +1,4 @@
-"""A source: raw data as they arrive, under a contract."""
+"""A source: raw data under a contract."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ RESERVED = (
     "source_file",
     "source_row",
     "broken_rules",
-)  # where a quarantined row comes from, and why it is there
+)  # columns of the quarantine: the origin of each row, and the rules that it breaks
 FORMATS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
 class PackageFile:
-    """A data file inside an installed Python package, fetched by ``featurestore ingest``.
+    """A data file in an installed Python package. ``featurestore ingest`` copies it.
 
     Parameters
     ----------
     package
-        Import name of the package; it is located, never imported.
+        Import name of the package. The package is located and not imported.
     member
-        Path inside the package; a ``.zip`` with one member is unpacked.
+        Path inside the package. A ``.zip`` archive with one member is unpacked.
     """
 
     package: str
@@ -39,19 +39,20 @@ class PackageFile:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Raw data as they arrive.
+    """Raw data under a contract.
 
     Attributes
     ----------
     name
-        The dataset's name.
+        Name of the dataset.
     path
-        The raw file, relative to the project, CSV or Parquet, versioned by DVC; or a pattern such as
-        ``data/raw/orders/**/*.parquet`` for many, hive partitions included.
+        The raw file (CSV or Parquet, versioned by DVC), relative to the project. Or a pattern for
+        several files, such as ``data/raw/orders/**/*.parquet``, with hive partitions.
     origin
-        Where ``featurestore ingest`` gets the file from; None where a person or another system puts it there.
+        The file that ``featurestore ingest`` copies. None: a person or another system writes the
+        raw file.
     null_values
-        Strings of a CSV file that mean a missing value, besides the empty string.
+        Strings that stand for a missing value in a CSV file, in addition to the empty string.
     """
 
     name: str
@@ -63,14 +64,17 @@ class Source:
     defined_in: Path
 
     def location(self, path: Path) -> tuple[Path, str | None]:
-        """Part the path of the raw data into the part that is fixed and the pattern below it, if it is one."""
+        """Split a path into its fixed part and the pattern below it.
+
+        The pattern is None if the path has no wildcard.
+        """
         parts = path.parts
-        free = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
-        return (path, None) if free is None else (Path(*parts[:free]), str(Path(*parts[free:])))
+        wildcard = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
+        return (path, None) if wildcard is None else (Path(*parts[:wildcard]), str(Path(*parts[wildcard:])))
 
     @property
     def description(self) -> str:
-        """What a row means: the schema's docstring."""
+        """The meaning of a row: the docstring of the schema."""
         return self.contract.description
 
 
@@ -83,18 +87,22 @@ def source(
     origin: PackageFile | None = None,
     null_values: tuple[str, ...] = (),
 ) -> Source:
-    """Declare raw data and the contract they are checked against.
+    """Declare raw data and their contract.
 
     Raises
     ------
     DefinitionError
-        If the file's format is not known, or a column has a name that the quarantine needs.
+        If the format of the file is not supported, or a column has a name that the quarantine uses.
     """
     if Path(path).suffix not in FORMATS:
-        raise DefinitionError(f"source {name!r}: {path!r} is not one of {', '.join(FORMATS)}")
+        raise DefinitionError(
+            f"source {name!r}: the path is {path!r}, expected one that ends in {' or '.join(FORMATS)}"
+        )
     contract = contract_of(schema)
     if taken := [column for column in RESERVED if column in contract]:
-        raise DefinitionError(f"source {name!r}: column {taken[0]!r} is the gate's own", hint="rename it")
+        raise DefinitionError(
+            f"source {name!r}: the quarantine uses the name of column {taken[0]!r}", hint="rename the column"
+        )
     frame: Any = inspect.currentframe()
     return Source(
         name=name,

@@ -14,7 +14,7 @@ from featurestore.storage.datasets import scan_dataset
 from featurestore.storage.files import write_record
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
 from featurestore.values.table import UTC_MICROSECONDS
@@ -143,7 +143,7 @@ def _watermark(view: FeatureView, store: OnlineStore) -> datetime:
         raise MissingDataError(
             f"view {view.name!r} is not in the online store", hint="run: featurestore materialize"
         )
-    return moment_of(state.watermark)
+    return timestamp_of(state.watermark)
 
 
 def _audit_view(
@@ -161,7 +161,7 @@ def _audit_view(
             decode_rows([row for _, row in pairs], view.feature_schema).lazy(),
             features=view.feature_names,
             timing=view.timing,
-            moment=timestamp,
+            as_of=timestamp,
         ).collect()
     )
     offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()

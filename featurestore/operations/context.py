@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from featurestore.quality.change.history import Run
 from featurestore.quality.rules.expectations import ValidationContext
 from featurestore.storage.datasets import scan_dataset
-from featurestore.storage.files import read_lines
+from featurestore.storage.files import read_records
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +19,7 @@ RUNS = 10
 
 def validation_context(workspace: Workspace, name: str) -> ValidationContext:
     """Collect the current time, the other datasets, and the row counts of the last accepted runs of a dataset."""
-    runs = read_lines(workspace.layout.history(name), Run)
+    runs = read_records(workspace.layout.history(name), Run)
     volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
 
     def dataset(reference: str) -> pl.LazyFrame:

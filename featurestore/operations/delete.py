@@ -108,7 +108,7 @@ def _delete(workspace: Workspace, view: str, keys: pl.DataFrame) -> int:
 
 def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     service = feature_service("delete", (view,), owner=view.owner)
-    rows = entity_rows_of(keys, service, with_moment=False).select(view.keys)
+    rows = entity_rows_of(keys, service, with_timestamp=False).select(view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
             raise ContractError(f"keys of view {view.name!r}: {name!r} is missing in {count:,} rows")

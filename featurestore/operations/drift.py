@@ -115,7 +115,7 @@ def _timestamp_column(data: Located) -> str:
 
 def _column(rows: pl.LazyFrame, column: str, name: str) -> pl.Expr:
     if column not in (names := rows.collect_schema().names()):
-        raise UnknownNameError.of(f"column of {name}", column, names)
+        raise UnknownNameError("column", column, names, within=name)
     return pl.col(column)
 
 

@@ -11,7 +11,7 @@ from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.timing.join import STATUS_SUFFIX, read_at
 from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.vectors.alias import as_asked
+from featurestore.vectors.alias import as_requested
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
@@ -90,7 +90,7 @@ def read_online(
     pl.DataFrame
         One row for each entity row, in the same order: its columns, then the features in the service's order.
     """
-    rows = entity_rows_of(entity_rows, service, with_moment=False)
+    rows = entity_rows_of(entity_rows, service, with_timestamp=False)
     RequestGate(service).check_frame(rows)
     reads = service.reads
     answers = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
@@ -113,6 +113,6 @@ def _read(
         decoded.lazy(),
         features=selection.features,
         timing=view.timing,
-        moment=pl.lit(as_of, dtype=UTC_MICROSECONDS),
+        as_of=pl.lit(as_of, dtype=UTC_MICROSECONDS),
     )
-    return as_asked(read.collect(), selection)
+    return as_requested(read.collect(), selection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.quality.change.history import Run
-from featurestore.storage.files import read_lines
+from featurestore.storage.files import read_records
 
 if TYPE_CHECKING:
     from featurestore.workspace import Workspace
@@ -19,4 +19,4 @@ def history(workspace: Workspace, name: str) -> list[Run]:
     UnknownNameError
         If the dataset is not defined.
     """
-    return read_lines(workspace.layout.history(workspace.catalog.node(name).name), Run)
+    return read_records(workspace.layout.history(workspace.catalog.node(name).name), Run)

@@ -16,7 +16,7 @@ from featurestore.operations.replay import served_rows
 from featurestore.quality.change.schema_changes import Promised, promised, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.datasets import build_command, dataset_path
-from featurestore.storage.files import read_record, readable, required
+from featurestore.storage.files import read_record, require_parquet, translated_read_errors
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
         return _training_set(workspace, name, revision, reference, folder)
     if name in catalog.nodes:
         return _dataset(workspace, name, revision, reference, folder)
-    raise UnknownNameError.of("dataset", name, [*catalog.nodes, *catalog.training_sets])
+    raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
 
 
 def _training_set(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:
@@ -114,7 +114,7 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
         profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
         # Git keeps no contract of a training set: its dtypes are what is known of that version.
         terms = Promised(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
-    scanned = pl.scan_parquet(required(rows, made_by=command))
+    scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, contract, read_profile)
 
@@ -131,7 +131,7 @@ def _dataset(workspace: Workspace, name: str, revision: str, reference: str, fol
         profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
         record = _version(workspace, layout.contract(name), revision, folder / "contract.json")
         terms = read_record(record, Promised, made_by=command)
-    scanned = pl.scan_parquet(required(rows, made_by=command))
+    scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, node.contract, read_profile)
 
@@ -143,7 +143,7 @@ def _version(workspace: Workspace, path: Path, revision: str, target: Path) -> P
 def _file(path: Path, reference: str) -> Located:
     if not path.is_file():
         raise MissingDataError(f"{path}: not found", hint="name a file that exists, or a dataset")
-    with readable(path.name, path):
+    with translated_read_errors(path.name, path):
         if path.suffix == ".parquet":
             raw = rows = pl.scan_parquet(path)
         else:
@@ -173,7 +173,7 @@ def guessed(text: pl.Series) -> pl.Series:
 
 
 def _profiled(rows: pl.LazyFrame, path: Path) -> Profile:
-    with readable(path.name, path):
+    with translated_read_errors(path.name, path):
         return profile(rows, dataset=path.stem)
 
 

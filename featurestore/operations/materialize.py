@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from featurestore.errors import MissingDataError
-from featurestore.storage.files import append_line, read_lines, write_record
+from featurestore.storage.files import append_record, read_records, write_record
 from featurestore.storage.lock import locked
 from featurestore.storage.online import advance_to, plan_advance
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -117,7 +117,7 @@ def plan_materialize(
     planned = []
     for view in _views(workspace, views):
         _, before, reason = plan_advance(timestamp, view, workspace.layout, store, full=full)
-        since = None if before is None else moment_of(before.watermark)
+        since = None if before is None else timestamp_of(before.watermark)
         planned.append(PlannedView(view=view.name, since=since, full=reason))
     return MaterializePlan(until=timestamp, views=tuple(planned))
 
@@ -161,11 +161,11 @@ def materialize(
     for view in definitions:
         with locked(workspace.layout.lock(view.name)):
             before = store.state(view.name)
-            since[view.name] = None if before is None else moment_of(before.watermark)
+            since[view.name] = None if before is None else timestamp_of(before.watermark)
             done.append(materialize_view(workspace, view, timestamp, store, full=full, progress=progress))
     record = MaterializeRecord(until=timestamp, views=tuple(done))
     run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
-    append_line(run, workspace.layout.materializations)
+    append_record(run, workspace.layout.materializations)
     write_record(record, workspace.layout.materialized)
     return record
 
@@ -186,7 +186,7 @@ def materialize_view(
         workspace.layout,
         store,
         full=full,
-        tell=lambda written, total: progress(view.name, written, total),
+        progress=lambda written, total: progress(view.name, written, total),
     )
     return Materialized(
         view=view.name,
@@ -200,7 +200,7 @@ def materialize_view(
 
 def materializations(workspace: Workspace) -> list[MaterializeRun]:
     """List all runs, the oldest first."""
-    return read_lines(workspace.layout.materializations, MaterializeRun)
+    return read_records(workspace.layout.materializations, MaterializeRun)
 
 
 def _views(workspace: Workspace, names: Iterable[str]) -> list[FeatureView]:

@@ -13,7 +13,7 @@ from featurestore.quality.gate.inspection import require
 from featurestore.quality.gate.quarantine import keep, refuse
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.datasets import dataset_path
-from featurestore.storage.files import append_line, write_bytes, write_record
+from featurestore.storage.files import append_record, write_bytes, write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
     at = datetime.now(UTC)
     if verdict.decision == "refused":
         refuse(inspection, layout, name)
-        append_line(run_of(verdict, None, at), layout.history(name))
+        append_record(run_of(verdict, None, at), layout.history(name))
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
@@ -47,7 +47,7 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
     current = write_profile(path, node.contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))
-    append_line(run_of(verdict, current, at), layout.history(name))
+    append_record(run_of(verdict, current, at), layout.history(name))
     return verdict
 
 

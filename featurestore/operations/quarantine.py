@@ -8,7 +8,7 @@ import polars as pl
 
 from featurestore.quality.gate.corrections import rows_to_correct
 from featurestore.storage.datasets import build_command
-from featurestore.storage.files import aside, scan_parquet
+from featurestore.storage.files import atomic_write, scan_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> p
     else:
         rows = scan_parquet(accepted, made_by=command).collect()
     if out is not None:
-        with aside(out) as partial:
+        with atomic_write(out) as partial:
             rows_to_correct(rows).write_csv(partial)
     return rows
 

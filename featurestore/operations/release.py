@@ -22,9 +22,9 @@ from featurestore.operations.releases import (
     release_names,
     switch,
 )
-from featurestore.storage.files import write_record, write_text, writing
+from featurestore.storage.files import translated_write_errors, write_record, write_text
 from featurestore.storage.lock import locked
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def plan_release(workspace: Workspace, *, keep: int = KEEP) -> ReleasePlan:
         name=name,
         replaces=replaces,
         services=tuple(workspace.catalog.services),
-        views={view: moment_of(state.watermark) for view, state in states.items()},
+        views={view: timestamp_of(state.watermark) for view, state in states.items()},
         removes=removes,
     )
 
@@ -113,12 +113,12 @@ def _make(workspace: Workspace, name: str) -> Release:
     root = workspace.layout.releases / name
     # A release that failed may have left this folder.
     shutil.rmtree(root, ignore_errors=True)
-    with writing(root):
+    with translated_write_errors(root):
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
     services = _service_digests(workspace)
     _require_equal(frozen, services)
-    with writing(root):
+    with translated_write_errors(root):
         _link_data(workspace, frozen.layout)
     source = workspace.store()
     copy = frozen.store(create=True)

@@ -94,7 +94,7 @@ def require_release(layout: Layout, name: str) -> Path:
     """
     names = release_names(layout)
     if name not in names:
-        raise UnknownNameError.of("release", name, names)
+        raise UnknownNameError("release", name, names)
     return layout.releases / name
 
 

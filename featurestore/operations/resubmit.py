@@ -11,7 +11,7 @@ from featurestore.operations.validate import validate
 from featurestore.quality.gate.corrections import PLACE, apply_corrections, joined, read_corrections
 from featurestore.quality.gate.inspection import Inspection, inspect
 from featurestore.storage.datasets import corrections_path
-from featurestore.storage.files import aside
+from featurestore.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def resubmit(workspace: Workspace, name: str, file: Path) -> Verdict:
     )
     context = validation_context(workspace, name)
     _require_corrected(inspect(rows, source.contract, dataset=name, context=context), submitted, source, file)
-    with aside(path) as partial:
+    with atomic_write(path) as partial:
         corrections.write_csv(partial)
     return validate(workspace, name)
 

@@ -11,7 +11,7 @@ from featurestore.quality.gate.corrections import apply_corrections, read_correc
 from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.profile.documentation import require_documentation
 from featurestore.storage.datasets import corrections_path, scan_dataset
-from featurestore.storage.files import readable
+from featurestore.storage.files import translated_read_errors
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Derived
@@ -41,7 +41,7 @@ def _source(workspace: Workspace, source: Source) -> Verdict:
     path = workspace.root / source.path
     rows = workspace.reader.scan(source, path)
     corrections = corrections_path(source)
-    with readable(source.name, path):
+    with translated_read_errors(source.name, path):
         if corrections.exists():
             rows = apply_corrections(rows, read_corrections(corrections), dataset=source.name)
         context = validation_context(workspace, source.name)

@@ -10,7 +10,7 @@ from featurestore.quality.change.history import Run
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.quality.profile.profile import Profile
 from featurestore.report.examples import Examples, examples
-from featurestore.storage.files import read_lines, read_record
+from featurestore.storage.files import read_record, read_records
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -116,7 +116,7 @@ def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
         refused=refused,
         now=now,
         before=before,
-        runs=tuple(read_lines(layout.history(name), Run)),
+        runs=tuple(read_records(layout.history(name), Run)),
         kept_back=layout.quarantine(name) if refused is None else refusal.with_name("rows.parquet"),
         verdict_file=accepted if refused is None else refusal,
         folder=layout.data.parent,

@@ -1,1 +1,1 @@
-"""Where data lie, and how they are written."""
+"""The files of a project: their paths, and how they are written and locked."""

@@ -1,4 +1,4 @@
-"""Files are written aside and renamed, so that a failed step leaves the last good data in place."""
+"""Write files in one step, so that a failed run leaves the last good data in place."""
 
 from __future__ import annotations
 
@@ -18,37 +18,47 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Part of what makes equal frames equal files, together with the locked Polars version.
+# Fixed, together with the version of Polars, so that equal frames give equal files.
 COMPRESSION_LEVEL = 3
 ROW_GROUP_ROWS = 128 * 1024
 FULL = os.strerror(errno.ENOSPC)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Write to a path, or to a folder.
+def translated_write_errors(path: Path) -> Iterator[None]:
+    """Translate the errors of a block that writes to a file or a folder.
 
     Raises
     ------
     StoreError
-        If the file system refuses; a full disk is worth another try.
+        If the file system refuses a write. ``retry`` is True if the disk is full.
     """
     try:
         yield
-    # Polars says so of what its own files could not take.
+    # Polars raises ComputeError if it cannot write a file.
     except (OSError, pl.exceptions.ComputeError) as error:
         if isinstance(error, FeatureStoreError):
             raise
-        full = FULL in str(error)
-        hint = "free disk space, then try again" if full else "check the folder and its permissions"
-        raise StoreError(f"{path}: cannot be written: {error}", hint=hint, retry=full) from error
+        is_full = FULL in str(error)
+        hint = "free disk space, then try again" if is_full else "check the folder and its permissions"
+        raise StoreError(f"{path}: cannot be written: {error}", hint=hint, retry=is_full) from error
 
 
 @contextmanager
-def aside(path: Path) -> Iterator[Path]:
-    """Give a path to write to; on success it takes the place of `path`, on failure it vanishes; raises as `writing` does."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file in one step: readers see the old content or the new, never a part.
+
+    Yields a temporary path in the same folder. If the block succeeds, the temporary file is synced
+    to disk and replaces `path`. If the block fails, the temporary file is removed and `path` stays
+    as it is.
+
+    Raises
+    ------
+    StoreError
+        As `translated_write_errors`.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with writing(path):
+    with translated_write_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
@@ -60,46 +70,54 @@ def aside(path: Path) -> Iterator[Path]:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame; equal frames give equal bytes."""
+    """Write a frame in one step. Equal frames give equal bytes."""
     sink_parquet(frame.lazy(), path)
 
 
 def sink_parquet(frame: pl.LazyFrame, path: Path) -> None:
-    """Write what a query gives as it comes; the same rows in the same order give the same bytes."""
-    with aside(path) as partial:
+    """Stream the result of a query to a file, in one step.
+
+    Equal rows in equal order give equal bytes.
+    """
+    with atomic_write(path) as partial:
         frame.sink_parquet(
             partial, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS
         )
 
 
 def scan_parquet(path: Path, *, made_by: str) -> pl.LazyFrame:
-    """Scan a Parquet file; raises as `required` does."""
-    return pl.scan_parquet(required(path, made_by=made_by))
+    """Scan a Parquet file. Raises as `require_parquet` does."""
+    return pl.scan_parquet(require_parquet(path, made_by=made_by))
 
 
-def required(path: Path, *, made_by: str) -> Path:
-    """Return the path of a Parquet file that must be there, whole.
+def require_parquet(path: Path, *, made_by: str) -> Path:
+    """Return the path of a Parquet file that must exist and be complete.
+
+    Parameters
+    ----------
+    made_by
+        The command that writes the file.
 
     Raises
     ------
     MissingDataError
-        If it is not there; names the command that makes it.
+        If the file does not exist. The hint names the command.
     StoreError
-        If it is no Parquet file, or not all of one.
+        If the file is damaged or is not a Parquet file.
     """
     if not path.exists():
-        raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
+        raise MissingDataError(f"{path}: does not exist yet", hint=f"run: {made_by}")
     parquet_schema(path, hint=f"run: {made_by}")
     return path
 
 
 def parquet_schema(path: Path, *, hint: str) -> pl.Schema:
-    """Read the schema of a Parquet file that is there.
+    """Read the schema of an existing Parquet file.
 
     Raises
     ------
     StoreError
-        If it is no Parquet file, or not all of one; with the hint.
+        If the file is damaged or is not a Parquet file.
     """
     try:
         return pl.Schema(pl.read_parquet_schema(path))
@@ -108,13 +126,20 @@ def parquet_schema(path: Path, *, hint: str) -> pl.Schema:
 
 
 @contextmanager
-def readable(name: str, path: Path) -> Iterator[None]:
-    """Say of what cannot be read as data whose it is.
+def translated_read_errors(name: str, path: Path) -> Iterator[None]:
+    """Translate the errors of a block that reads raw data.
+
+    Parameters
+    ----------
+    name
+        The dataset whose data are read; the message names it.
+    path
+        The file that is read.
 
     Raises
     ------
     ContractError
-        If Polars cannot read it.
+        If Polars cannot read the file.
     """
     try:
         yield
@@ -126,58 +151,74 @@ def readable(name: str, path: Path) -> Iterator[None]:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write text as UTF-8."""
+    """Write text as UTF-8, in one step."""
     write_bytes(text.encode(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write bytes as they are."""
-    with aside(path) as partial:
+    """Write bytes, in one step."""
+    with atomic_write(path) as partial:
         partial.write_bytes(content)
 
 
 def write_record(record: msgspec.Struct, path: Path, *, indent: int = 2) -> None:
-    """Write a record as JSON, indented (0: on one line), keys in the order of the fields."""
+    """Write a record as JSON, in one step.
+
+    Parameters
+    ----------
+    indent
+        Spaces of each level. 0 writes one line.
+    """
     text = msgspec.json.format(msgspec.json.encode(record), indent=indent or -1)
     write_text(f"{text.decode()}\n", path)
 
 
-def append_line(record: msgspec.Struct, path: Path) -> None:
-    """Append a record to a file of JSON lines, on disk before it returns; what an interrupted append left is ended first.
+def append_record(record: msgspec.Struct, path: Path) -> None:
+    """Append a record to a file of JSON lines, and sync it to disk.
 
-    Raises as `writing` does.
+    If an interrupted append left an incomplete line, a line break ends that line first.
+
+    Raises
+    ------
+    StoreError
+        As `translated_write_errors`.
     """
-    with writing(path):
+    with translated_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
-            whole = file.tell() == 0 or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
-            file.write((b"" if whole else b"\n") + msgspec.json.encode(record) + b"\n")
+            is_complete = file.tell() == 0 or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
+            file.write((b"" if is_complete else b"\n") + msgspec.json.encode(record) + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def read_lines(path: Path, kind: type[T]) -> list[T]:
-    """Read a file of JSON lines; a line that an interrupted append left is passed over."""
+def read_records(path: Path, kind: type[T]) -> list[T]:
+    """Read a file of JSON lines. A line that an interrupted append left incomplete is skipped."""
     lines = path.read_bytes().split(b"\n") if path.exists() else []
-    found = []
+    records = []
     for line in lines:
         with suppress(msgspec.DecodeError):
-            found.append(msgspec.json.decode(line, type=kind))
-    return found
+            records.append(msgspec.json.decode(line, type=kind))
+    return records
 
 
 def read_record(path: Path, kind: type[T], *, made_by: str) -> T:
-    """Read a record.
+    """Read a record from a JSON file.
+
+    Parameters
+    ----------
+    made_by
+        The command that writes the file.
 
     Raises
     ------
     MissingDataError
-        If it is not there.
+        If the file does not exist. The hint names the command.
     StoreError
-        If it cannot be read as `kind`.
+        If the content is not a record of `kind`.
     """
     if not path.exists():
-        raise MissingDataError(f"{path}: not there yet", hint=f"run: {made_by}")
+        raise MissingDataError(f"{path}: does not exist yet", hint=f"run: {made_by}")
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.DecodeError as error:

@@ -1,4 +1,4 @@
-"""The digest of a frame's content: the same for the same columns, dtypes and values, however they are stored."""
+"""The digest of the content of a frame, which does not depend on how the frame is stored."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ROWS_AT_ONCE = 1 << 20
 
 
 def fingerprint(frame: pl.DataFrame) -> str:
-    """Digest a frame's content.
+    """Return the digest of the content of a frame.
 
-    Names and dtypes, then for each column which values are missing and what the others are, in the order of the
-    rows; independent of chunks, Parquet encodings and library versions.
+    It covers the names and dtypes of the columns, the values in the order of the rows, and which of
+    them are missing. Chunks, Parquet encodings and library versions do not count.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def fingerprint(frame: pl.DataFrame) -> str:
 
 
 def file_fingerprint(path: Path) -> str:
-    """Digest a file's bytes."""
+    """Return the digest of the bytes of a file."""
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 

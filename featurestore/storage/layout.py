@@ -1,4 +1,4 @@
-"""Where everything lies below the data folder."""
+"""The path of each file below the data folder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Layout:
     data: Path
 
     def dataset(self, name: str) -> Path:
-        """Rows of a source or dataset that passed the gate."""
+        """File of the rows of a source or dataset that passed the gate."""
         return self.data / "datasets" / f"{name}.parquet"
 
     def features(self, view: str) -> Path:
-        """Rows of a feature view; the view's name is the folder's."""
+        """File of the built rows of a feature view, in a folder with the name of the view."""
         return self.data / "features" / view / "part-0.parquet"
 
     def pushed(self, view: str) -> Path:
@@ -28,47 +28,50 @@ class Layout:
         return self.data / "pushed" / view
 
     def deleted(self, view: str) -> Path:
-        """Folder of the keys deleted from a feature view: a part of what is pushed to it, and shared as that is."""
+        """Folder of the keys that were deleted from a feature view.
+
+        Releases share it, as they share pushed rows.
+        """
         return self.pushed(view) / "deleted"
 
     def quarantine(self, name: str) -> Path:
-        """Rows that broke the contract of a dataset that was accepted without them."""
+        """File of the rows that broke the contract of an accepted dataset."""
         return self.data / "quarantine" / f"{name}.parquet"
 
     def verdict(self, name: str) -> Path:
-        """Verdict of the gate on the data in place."""
+        """Verdict of the gate on the current data."""
         return self.data / "verdicts" / f"{name}.json"
 
     def contract(self, name: str) -> Path:
-        """File of what was promised of the data in place when they passed."""
+        """Contract of the current data at the time when they passed the gate."""
         return self.data / "contracts" / f"{name}.json"
 
     def profile(self, name: str) -> Path:
-        """Profile of the data in place."""
+        """Profile of the current data."""
         return self.data / "profiles" / f"{name}.json"
 
     def profile_before(self, name: str) -> Path:
-        """Profile of the data that were in place before."""
+        """Profile of the previous data."""
         return self.data / "records" / "profiles" / f"{name}.json"
 
     def history(self, name: str) -> Path:
-        """File of what each run found of a dataset, one line each."""
+        """History of a dataset: one JSON line for each run of the gate."""
         return self.data / "records" / "history" / f"{name}.jsonl"
 
     def refused(self, name: str) -> Path:
-        """Folder for what the gate refused; the last good data stay where they are."""
+        """Folder for data that the gate refused. The last good data stay in place."""
         return self.data / "refused" / name
 
     def uploads(self, name: str) -> Path:
-        """Folder of what was found of data that were sent to be judged, a folder for each by its id."""
+        """Folder of the results for uploaded data, with one folder for each upload."""
         return self.data / "uploads" / name
 
     def training(self, name: str) -> Path:
-        """Rows of a training set."""
+        """File of the rows of a training set."""
         return self.data / "training" / f"{name}.parquet"
 
     def training_manifest(self, name: str) -> Path:
-        """Record of what a training set was made from."""
+        """Record of the inputs of a training set."""
         return self.data / "training" / f"{name}.json"
 
     def training_profile(self, name: str) -> Path:
@@ -77,7 +80,7 @@ class Layout:
 
     @property
     def registry(self) -> Path:
-        """Our own record of what is applied to Feast's registry."""
+        """Record of the definitions that are applied to Feast's registry."""
         return self.data / "registry" / "applied.json"
 
     @property
@@ -86,31 +89,31 @@ class Layout:
         return self.data / "online" / "materialized.json"
 
     def lock(self, view: str) -> Path:
-        """File by which writers of a view wait for each other."""
+        """Lock file of the writers of a view."""
         return self.data / "online" / "locks" / f"{view}.lock"
 
     @property
     def releases(self) -> Path:
-        """Folder of the releases, each a project of its own."""
+        """Folder of the releases. Each release is a project of its own."""
         return self.data / "releases"
 
     @property
     def releasing(self) -> Path:
-        """File by which those who make, switch or remove releases wait for each other."""
+        """Lock file for creating, switching and removing releases."""
         return self.releases / ".lock"
 
     @property
     def keys(self) -> Path:
-        """API keys, as digests."""
+        """Digests of the API keys."""
         return self.data / "serving" / "keys.json"
 
     def served(self, service: str) -> Path:
-        """Folder of the vectors that were served, as logged."""
+        """Folder of the log of served vectors."""
         return self.data / "served" / service
 
     @property
     def materializations(self) -> Path:
-        """History of all materializations, one line each."""
+        """History of the materializations, one JSON line each."""
         return self.data / "records" / "materializations.jsonl"
 
     @property
@@ -120,14 +123,14 @@ class Layout:
 
     @property
     def report(self) -> Path:
-        """The HTML page over all datasets."""
+        """HTML page about all datasets."""
         return self.data / "report.html"
 
     def page(self, name: str) -> Path:
-        """HTML page of a dataset."""
+        """HTML page about a dataset."""
         return self.data / "reports" / f"{name}.html"
 
     @property
     def pages(self) -> Path:
-        """Record of the pages that were made, beside them."""
+        """Record of the HTML pages that were written."""
         return self.data / "reports" / "pages.json"

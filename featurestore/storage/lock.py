@@ -1,4 +1,4 @@
-"""One writer of a view at a time, over all processes of a machine."""
+"""Locks between all processes of a machine, so that a view has one writer at a time."""
 
 from __future__ import annotations
 
@@ -15,49 +15,53 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-LOOK = 0.02
-_until: ContextVar[float | None] = ContextVar("until", default=None)
+POLL_SECONDS = 0.02
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
 def patience(until: float) -> Iterator[None]:
-    """Wait for locks in this block until a moment of `time.monotonic`, and not for ever: somebody waits for the answer."""
-    before = _until.set(until)
+    """Limit the wait for locks inside the block to a time of `time.monotonic`, in seconds."""
+    before = _deadline.set(until)
     try:
         yield
     finally:
-        _until.reset(before)
+        _deadline.reset(before)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock, named by a file, while the block runs; waits for whoever holds it. It vanishes with its holder.
+    """Hold the lock of a file while the block runs.
+
+    Waits while another process or thread holds the lock. The lock of a process that dies is
+    released.
 
     Raises
     ------
     StoreError
-        If patience ends before: nothing was done, and it may be tried again.
+        If the wait exceeds the limit (`patience`). The block did not run, and the call may be
+        repeated.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    until = _until.get()
+    deadline = _deadline.get()
     with path.open("w") as file:
-        if until is None:
+        if deadline is None:
             fcntl.flock(file, fcntl.LOCK_EX)
         else:
-            _take(file, path, until)
+            _take(file, path, deadline)
         yield
 
 
-def _take(file: IO[str], path: Path, until: float) -> None:
-    while time.monotonic() < until:
+def _take(file: IO[str], path: Path, deadline: float) -> None:
+    while time.monotonic() < deadline:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
         else:
             return
     raise StoreError(
-        f"{path.stem!r} is being written by another, and the turn did not come in time: {path} is held",
-        hint="nothing was done: try again when the other has ended",
+        f"{path.stem!r}: another process writes it and did not finish in time; it holds {path}",
+        hint="nothing was written; try again when the other process has finished",
         retry=True,
     )

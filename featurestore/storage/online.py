@@ -1,4 +1,4 @@
-"""Bringing an online store to a moment: what every writer of a view does, under the view's lock."""
+"""Advance an online store to a watermark, as each writer of a view does under its lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from featurestore.definitions.digest import view_digest
 from featurestore.ports import ViewState
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
-from featurestore.timing.epoch import microseconds, moment_of
+from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import encode_deleted, encode_rows
 
@@ -23,12 +23,22 @@ if TYPE_CHECKING:
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
 
-ROWS_A_STEP = 1_000
+ROWS_PER_STEP = 1_000
 Pair: TypeAlias = tuple[bytes, bytes]
 
 
 class Advanced(NamedTuple):
-    """What was done: the state that the store has now, whether the view was written anew, rows read and applied."""
+    """The result of `advance_to`.
+
+    Attributes
+    ----------
+    state
+        The state of the view in the store.
+    full
+        Whether all rows of the view were rewritten.
+    read, applied
+        Number of rows that were read, and of those that changed the store.
+    """
 
     state: ViewState
     full: bool
@@ -55,12 +65,13 @@ class Advance(NamedTuple):
 
 
 def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
-    """Return the moment to bring a view to: now, or where it stands already.
+    """Return the watermark to advance a view to: `now`, or the view's watermark if that is later.
 
-    Clocks of writers differ, and what the store was read at must not change afterwards.
+    The clocks of writers differ, and the answers of a store as of its watermark must not change
+    afterwards.
     """
     before = store.state(view.name)
-    return now if before is None else max(now, moment_of(before.watermark))
+    return now if before is None else max(now, timestamp_of(before.watermark))
 
 
 def plan_advance(
@@ -105,29 +116,34 @@ def advance_to(
     store: OnlineStore,
     *,
     full: bool = False,
-    tell: Callable[[int, int], None] = lambda *_: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Advanced:
-    """Apply every row of a view that is known at a moment, and no other.
+    """Apply every row of a view that is known at `until`, and no other row.
 
-    Only built rows that became known since the last time are read, unless the definition or the rows changed, or
-    the moment lies before the last, or `full` asks for it: then the view is written anew. What was pushed and deleted is
-    replayed each time: writers to other releases, with other clocks, share that log.
+    Only the built rows that became known since the last watermark are read. All rows are rewritten
+    if the definition or the built rows changed, if `until` is before the last watermark, or if
+    `full` is True. The log of pushed rows and deleted keys is replayed each time, because writers
+    of other releases, with other clocks, share it.
 
     Parameters
     ----------
-    tell
-        Called now and then with how many rows are written, and of how many.
+    until
+        The new watermark.
+    full
+        Rewrite all rows.
+    progress
+        Called from time to time with the number of rows written and the number of rows to write.
 
     Raises
     ------
     MissingDataError
         If the view is not built yet.
     StoreError
-        If the store fails; it then holds what it held before.
+        If the store fails. It then holds the rows that it held before.
     """
     built, *pushed = files_of(view, layout)
     state, before, reason = plan_advance(until, view, layout, store, full=full)
-    after = None if reason is not None or before is None else moment_of(before.watermark)
+    after = None if reason is not None or before is None else timestamp_of(before.watermark)
     fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
     if pushed:
         fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
@@ -135,16 +151,16 @@ def advance_to(
     read, winners = pl.collect_all([fresh.select(pl.len()), newest])
     deleted = encode_deleted(deleted_keys(view, layout), view.keys)
     pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
-    counted = _counted(pairs, lambda done: tell(done, winners.height + len(deleted)))
+    counted = _with_progress(pairs, lambda done: progress(done, winners.height + len(deleted)))
     applied = store.write(view.name, counted, state, replace=reason is not None)
     return Advanced(state, reason is not None, read.item() + len(deleted), applied)
 
 
-def _counted(rows: Iterable[Pair], tell: Callable[[int], None]) -> Iterator[Pair]:
-    tell(0)
+def _with_progress(rows: Iterable[Pair], progress: Callable[[int], None]) -> Iterator[Pair]:
+    progress(0)
     done = 0
     for done, row in enumerate(rows, 1):
         yield row
-        if done % ROWS_A_STEP == 0:
-            tell(done)
-    tell(done)
+        if done % ROWS_PER_STEP == 0:
+            progress(done)
+    progress(done)

@@ -1,4 +1,4 @@
-"""The row groups of a Parquet file: where they begin, how large they are, and which keys they may hold."""
+"""The row groups of a Parquet file: where each begins, its size, and the keys that it can hold."""
 
 from __future__ import annotations
 
@@ -25,46 +25,54 @@ class Span:
 
 
 def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) -> Iterator[Span]:
-    """Cut a file into spans of whole row groups, leaving out those that hold none of some keys.
+    """Split a file into spans of complete row groups that can hold the given keys.
 
     Parameters
     ----------
     path
         A Parquet file.
     columns
-        The columns that will be read: a span holds about `limit` bytes of them, at least one row group.
+        The columns that will be read. A span holds about `limit` bytes of them, and at least one
+        row group.
     keys
-        The values wanted of one column (its name is the series'). A row group is left out where its statistics say
-        that it holds none of them.
+        The values to find in the column with the name of the series. A row group is left out if its
+        statistics show that it holds none of them.
     limit
         Bytes, uncompressed.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read as Parquet.
     """
     try:
         metadata = pq.read_metadata(path)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint="build it again") from error
-    wanted = keys.drop_nulls().unique().sort()
-    places = [
+        raise StoreError(
+            f"{path}: cannot be read as Parquet: {error}", hint="run: featurestore build"
+        ) from error
+    values = keys.drop_nulls().unique().sort()
+    indices = [
         i for i in range(metadata.num_columns) if metadata.schema.column(i).path.split(".")[0] in columns
     ]
     [key] = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path == keys.name]
     start = size = rows = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        held = _may_hold(group.column(key).statistics, wanted)
-        if rows and (not held or size >= limit):
+        may_hold = _may_hold(group.column(key).statistics, values)
+        if rows and (not may_hold or size >= limit):
             yield Span(start - rows, rows)
             size = rows = 0
-        if held:
-            size += sum(group.column(i).total_uncompressed_size for i in places)
+        if may_hold:
+            size += sum(group.column(i).total_uncompressed_size for i in indices)
             rows += group.num_rows
         start += group.num_rows
     if rows:
         yield Span(start - rows, rows)
 
 
-def _may_hold(statistics: pq.Statistics | None, wanted: pl.Series) -> bool:
+def _may_hold(statistics: pq.Statistics | None, values: pl.Series) -> bool:
     if statistics is None or not statistics.has_min_max:
         return True
-    at = wanted.search_sorted(statistics.min, "left")
-    return bool(at < wanted.len() and wanted[at] <= statistics.max)
+    first = values.search_sorted(statistics.min, "left")
+    return bool(first < values.len() and values[first] <= statistics.max)

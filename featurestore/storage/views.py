@@ -1,6 +1,6 @@
-"""The stored rows of feature views: what the last build made, and what was pushed and deleted since, as a log of small files.
+"""The stored rows of feature views: the built file, and a log of later pushes and deletions.
 
-The log is one for a project and its releases, whose stores each replay it.
+A project and its releases share one log. The store of each replays it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.ports import ViewRows
-from featurestore.storage.files import parquet_schema, required, write_parquet
+from featurestore.storage.files import parquet_schema, require_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 
 def files_of(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
-    """List the files that hold a view's rows, each in the order of key and version: the built one, then those pushed.
+    """List the files that hold the rows of a view: the built file, then the pushed ones.
 
-    Rows pushed under another schema of the view are none of its rows, until that schema is back.
+    The rows of each file are in the order of key and version. Files that were pushed under another
+    schema of the view are left out while that schema is not the current one.
 
     Raises
     ------
@@ -37,40 +38,43 @@ def files_of(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
     StoreError
         If a file is damaged.
     """
-    built = required(layout.features(view.name), made_by=f"featurestore build {view.name}")
+    built = require_parquet(layout.features(view.name), made_by=f"featurestore build {view.name}")
     schema = pl.Schema(pl.read_parquet_schema(built))
     pushed = sorted(layout.pushed(view.name).glob("*.parquet"))
     return (built, *(path for path in pushed if _schema_of(path) == schema))
 
 
 def rows_of(selection: Selection, layout: Layout) -> ViewRows:
-    """Locate the rows of a view; raises as `files_of` does."""
+    """Locate the rows of a view. Raises as `files_of` does."""
     return ViewRows(selection, files_of(selection.view, layout))
 
 
 def scan_view(view: FeatureView, layout: Layout) -> pl.LazyFrame:
-    """Scan the rows of a view; raises as `files_of` does."""
+    """Scan the rows of a view. Raises as `files_of` does."""
     return pl.scan_parquet(list(files_of(view, layout)))
 
 
 def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
-    """Append rows to a view, named by their content: the same rows twice are one file."""
+    """Append rows to the log of a view.
+
+    The digest of the rows names the file, so that equal rows are one file.
+    """
     return _log(rows, layout.pushed(view.name))
 
 
 def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Layout) -> Path:
-    """Append keys to those deleted from a view, and when, as ``event_timestamp``."""
-    moment = pl.lit(at, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
-    return _log(keys.select(*view.keys, moment), layout.deleted(view.name))
+    """Append deleted keys to the log of a view, with the time of deletion."""
+    deleted_at = pl.lit(at, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
+    return _log(keys.select(*view.keys, deleted_at), layout.deleted(view.name))
 
 
 def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:
-    """Read the keys that were ever deleted from a view, each with the moment of it as ``event_timestamp``.
+    """Read the deleted keys of a view, with the time of deletion as ``event_timestamp``.
 
     Raises
     ------
     ContractError
-        If some were deleted by other keys than those that the view has now.
+        If a file of deleted keys has other key columns than the view has now.
     StoreError
         If a file is damaged.
     """
@@ -79,8 +83,8 @@ def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:
     for path in paths:
         if _schema_of(path) != schema:
             raise ContractError(
-                f"{path}: holds deleted keys of other columns than feature view {view.name!r} has now",
-                hint="write the file anew with its keys of now, or remove it if they may come back",
+                f"{path}: its key columns are not those of feature view {view.name!r}",
+                hint="rewrite the file with the current key columns, or remove it if the keys may come back",
             )
     return pl.read_parquet(paths) if paths else pl.DataFrame(schema=schema)
 
@@ -91,7 +95,7 @@ def _log(rows: pl.DataFrame, folder: Path) -> Path:
     return path
 
 
-# A file of the log is never written to again.
+# The files of the log never change.
 @lru_cache(maxsize=100_000)
 def _schema_of(path: Path) -> pl.Schema:
     return parquet_schema(path, hint="restore the file, or remove it and push its rows again")

@@ -1,1 +1,36 @@
-"""What users and we prove views and stores with."""
+"""Tools for users' own tests: a store in memory, suites for stores and engines, histories."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featurestore.testing.engines import require_fold
+    from featurestore.testing.memory import MemoryStore
+    from featurestore.testing.stores import require_store
+    from featurestore.testing.strategies import History, histories, timings
+
+# Modules are imported when they are first used: the strategies need Hypothesis, an extra.
+_HOMES = {
+    "History": "strategies",
+    "MemoryStore": "memory",
+    "histories": "strategies",
+    "require_fold": "engines",
+    "require_store": "stores",
+    "timings": "strategies",
+}
+
+__all__ = ["History", "MemoryStore", "histories", "require_fold", "require_store", "timings"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"featurestore.testing.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'featurestore.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

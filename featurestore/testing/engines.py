@@ -1,4 +1,4 @@
-"""What every compute engine must do: answer as the brute-force fold does, however the rows lie in files."""
+"""The suite of compute engines: each must answer as the brute-force fold, for any files."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def require_fold(
     cuts: Sequence[int] = (),
     row_group_rows: int = 2,
 ) -> None:
-    """Compare an engine with the oracle on one history: values, statuses, order and dtypes.
+    """Prove an engine on one history: values, statuses, order and dtypes are those of the oracle.
 
     Parameters
     ----------
     engine
         The engine to prove.
     history
-        Rows and what is asked of them (`featurestore.testing.strategies.histories`).
+        Rows and questions (`featurestore.testing.strategies.histories`).
     folder
-        Where the rows are written as Parquet.
+        Folder for the Parquet files of the rows.
     cuts
-        Places at which the rows are cut into files.
+        Row numbers at which the rows are split into files.
     row_group_rows
-        Rows of each row group.
+        Number of rows of each row group.
 
     Raises
     ------
     AssertionError
-        If one cell differs.
+        If one cell differs. The message has the actual and the expected cells.
     """
     rows = in_version_order(history.row_frame.lazy(), KEYS, history.timing).collect()
     ends = [0, *sorted(min(cut, rows.height) for cut in cuts), rows.height]
@@ -53,19 +53,22 @@ def require_fold(
     for number, (start, end) in enumerate(itertools.pairwise(ends)):
         files.append(folder / f"{number}.parquet")
         rows[start:end].write_parquet(files[-1], row_group_size=row_group_rows)
-    asked = history.entity_frame
-    joined = engine.historical(asked, [ViewRows(history.view[FEATURES], tuple(files))])
-    given: dict[str, Any] = dict(history.view.feature_schema)
+    questions = history.entity_frame
+    joined = engine.historical(questions, [ViewRows(history.view[FEATURES], tuple(files))])
+    dtypes: dict[str, Any] = dict(history.view.feature_schema)
     event = f"{history.view.name}{EVENT_SUFFIX}"
-    if joined.columns != [*asked.columns, *FEATURES, *map(status_column, FEATURES), event]:
+    if joined.columns != [*questions.columns, *FEATURES, *map(status_column, FEATURES), event]:
         raise AssertionError(f"the columns are {joined.columns}")
-    if not joined.select(asked.columns).equals(asked) or dict(joined.select(FEATURES).schema) != given:
+    if (
+        not joined.select(questions.columns).equals(questions)
+        or dict(joined.select(FEATURES).schema) != dtypes
+    ):
         raise AssertionError("entity rows or dtypes were changed")
     columns = [joined[column].to_list() for name in FEATURES for column in (name, status_column(name))]
-    found = [
+    actual = [
         [(value, Status(status)) for value, status in zip(row[::2], row[1::2], strict=True)]
         for row in zip(*columns, strict=True)
     ]
     expected = oracle.historical(history.entity_rows, history.rows, KEYS, FEATURES, history.timing)
-    if found != expected:
-        raise AssertionError(f"found {found}\nexpected {expected}")
+    if actual != expected:
+        raise AssertionError(f"actual {actual}\nexpected {expected}")

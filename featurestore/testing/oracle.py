@@ -1,6 +1,6 @@
 """The reference implementation: the online store as a plain loop, slow and obvious.
 
-It is what the semantics mean. Every engine and every store is compared with it.
+It defines the semantics. Every engine and every store is compared with it.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def known_at(row: Row, timing: Timing) -> datetime:
-    """Return the first moment at which serving could have read the row."""
+    """Return the first timestamp at which serving could have read the row."""
     event: datetime = row[EVENT_TIMESTAMP]
-    moment = max(event + timing.delay, row.get(CREATED_TIMESTAMP) or event)
+    available = max(event + timing.delay, row.get(CREATED_TIMESTAMP) or event)
     if timing.every is None:
-        return moment
-    waiting = (moment - EPOCH) % timing.every
-    return moment + (timing.every - waiting if waiting else timedelta(0))
+        return available
+    since_last = (available - EPOCH) % timing.every
+    return available + (timing.every - since_last if since_last else timedelta(0))
 
 
 def version(row: Row) -> tuple[datetime, datetime]:
-    """Return what decides between two rows of one key: the greater wins."""
+    """Return the version of a row. Of two rows of a key, the one with the greater version wins."""
     return row[EVENT_TIMESTAMP], row.get(CREATED_TIMESTAMP) or row[EVENT_TIMESTAMP]
 
 
 def store_at(
-    moment: datetime, rows: Sequence[Row], keys: Sequence[str], timing: Timing
+    as_of: datetime, rows: Sequence[Row], keys: Sequence[str], timing: Timing
 ) -> dict[tuple[Any, ...], Row]:
-    """Fold the rows known at `moment` into the state of the online store."""
+    """Fold the rows that are known at `as_of` into the state of the online store."""
     state: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: known_at(row, timing)):
         key = tuple(row[name] for name in keys)
-        if known_at(row, timing) <= moment and (key not in state or version(row) > version(state[key])):
+        if known_at(row, timing) <= as_of and (key not in state or version(row) > version(state[key])):
             state[key] = row
     return state
 
 
-def read(row: Row | None, feature: str, moment: datetime, timing: Timing) -> tuple[Any, Status]:
-    """Read one feature of the current row of a key at a moment: its value and its status."""
+def read(row: Row | None, feature: str, as_of: datetime, timing: Timing) -> tuple[Any, Status]:
+    """Read one feature of the current row of a key as of a timestamp: its value and its status."""
     if row is None:
         return None, Status.NOT_FOUND
-    if timing.ttl is not None and moment - row[EVENT_TIMESTAMP] > timing.ttl:
+    if timing.ttl is not None and as_of - row[EVENT_TIMESTAMP] > timing.ttl:
         return None, Status.OUTSIDE_MAX_AGE
     value = row[feature]
     return value, Status.NULL_VALUE if value is None else Status.PRESENT
@@ -64,10 +64,10 @@ def historical(
     features: Sequence[str],
     timing: Timing,
 ) -> list[list[tuple[Any, Status]]]:
-    """Answer each entity row as the online store would have at its moment."""
+    """Answer each entity row as the online store would have answered at its ``event_timestamp``."""
     answers = []
-    for asked in entity_rows:
-        moment = asked[EVENT_TIMESTAMP]
-        row = store_at(moment, rows, keys, timing).get(tuple(asked[key] for key in keys))
-        answers.append([read(row, feature, moment, timing) for feature in features])
+    for entity_row in entity_rows:
+        as_of = entity_row[EVENT_TIMESTAMP]
+        row = store_at(as_of, rows, keys, timing).get(tuple(entity_row[key] for key in keys))
+        answers.append([read(row, feature, as_of, timing) for feature in features])
     return answers

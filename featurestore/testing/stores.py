@@ -1,4 +1,4 @@
-"""What every online store must do: hold the fold, whatever the order of arrival, and never a mixture."""
+"""The suite of online stores: each must hold the fold, and show no partial write."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ if TYPE_CHECKING:
 
 
 def row(version: int, value: bytes) -> bytes:
-    """Return a stored row of a version."""
+    """Return a stored row with a version."""
     return HEADER.pack(version, version) + value
 
 
 def state(watermark: int) -> ViewState:
-    """Return a view's state at a watermark."""
+    """Return the state of a view at a watermark."""
     return ViewState(definition="definition", source="source", watermark=watermark)
 
 
 def require_store(open_store: Callable[[], OnlineStore]) -> None:
-    """Prove an online store; `open_store` opens the same one, empty at first, each time as another process would.
+    """Prove an online store.
+
+    Parameters
+    ----------
+    open_store
+        Opens the same store each time, as another process would. Views ``one`` and ``two`` are
+        removed.
 
     Raises
     ------
     AssertionError
-        Naming the law that does not hold.
+        If a law does not hold. The message is the law.
     """
     for law in (
         _empty,
@@ -42,79 +48,79 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
         _drop,
         _threads,
     ):
-        store, other = open_store(), open_store()
+        store, reopened = open_store(), open_store()
         store.drop(["one", "two"])
-        if not law(store, other):
+        if not law(store, reopened):
             raise AssertionError(f"{type(store).__name__}: {(law.__doc__ or '').strip()}")
 
 
-def _empty(store: OnlineStore, other: OnlineStore) -> bool:
-    """Find nothing of a view never written."""
+def _empty(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Have no state and no rows for a view that was never written."""
     return (
         store.state("one") is None
         and store.read([("one", [b"a"])]) == [(None, [None])]
-        and list(other.scan("one")) == []
+        and list(reopened.scan("one")) == []
     )
 
 
-def _greater_version_wins(store: OnlineStore, other: OnlineStore) -> bool:
-    """Let the greater version win, whatever the order of arrival; an equal one changes nothing."""
+def _greater_version_wins(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Keep the greater version in any order of arrival, and change nothing for an equal version."""
     first = store.write("one", [(b"a", row(2, b"x")), (b"a", row(1, b"y"))], state(1), replace=False)
-    second = other.write("one", [(b"a", row(1, b"z")), (b"b", row(0, b""))], state(2), replace=False)
+    second = reopened.write("one", [(b"a", row(1, b"z")), (b"b", row(0, b""))], state(2), replace=False)
     third = store.write("one", [(b"a", row(2, b"w")), (b"b", row(2**64 - 1, b"v"))], state(3), replace=False)
-    found = other.read([("one", [b"b", b"c", b"a", b"a"])])
+    rows = reopened.read([("one", [b"b", b"c", b"a", b"a"])])
     expected = [row(2**64 - 1, b"v"), None, row(2, b"x"), row(2, b"x")]
-    return (first, second, third) == (1, 1, 1) and found == [(state(3), expected)]
+    return (first, second, third) == (1, 1, 1) and rows == [(state(3), expected)]
 
 
-def _replace(store: OnlineStore, other: OnlineStore) -> bool:
-    """Hold nothing of before in a view written anew, and take older versions then."""
+def _replace(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Hold no former rows of a replaced view, and take older versions after it."""
     store.write("one", [(b"a", row(9, b"x")), (b"b", row(9, b"x"))], state(1), replace=False)
-    applied = other.write("one", [(b"a", row(1, b"y"))], state(2), replace=True)
+    applied = reopened.write("one", [(b"a", row(1, b"y"))], state(2), replace=True)
     return applied == 1 and store.read([("one", [b"a", b"b"])]) == [(state(2), [row(1, b"y"), None])]
 
 
-def _deleted_stays_deleted(store: OnlineStore, other: OnlineStore) -> bool:
-    """Bring a deleted key back with a newer event only, also when the view is written anew."""
+def _deleted_stays_deleted(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Bring a deleted key back only with a newer event, also when the view is replaced."""
     mark = tombstone(0)
     store.write("one", [(b"a", row(5, b"x")), (b"b", mark)], state(1), replace=False)
     older, newer = mark[:7] + b"\x00" + mark[8:] + b"x", tombstone(1) + b"x"
-    other.write("one", [(b"b", older)], state(2), replace=True)
+    reopened.write("one", [(b"b", older)], state(2), replace=True)
     kept = dict(store.scan("one"))
-    other.write("one", [(b"b", newer)], state(3), replace=False)
+    reopened.write("one", [(b"b", newer)], state(3), replace=False)
     return is_tombstone(kept[b"b"]) and kept == {b"b": mark} and dict(store.scan("one")) == {b"b": newer}
 
 
-def _views_apart(store: OnlineStore, other: OnlineStore) -> bool:
-    """Keep views apart, and see all of them in one read."""
+def _views_apart(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Keep the rows of views separate, and read several views at once."""
     store.write("one", [(b"\x00\xff", row(1, b"\x00"))], state(1), replace=False)
-    other.write("two", [(b"\x00\xff", row(2, b"\xff"))], state(2), replace=False)
-    found = store.read([("two", [b"\x00\xff"]), ("none", [b"a"]), ("one", [b"\x00\xff"])])
-    return found == [(state(2), [row(2, b"\xff")]), (None, [None]), (state(1), [row(1, b"\x00")])]
+    reopened.write("two", [(b"\x00\xff", row(2, b"\xff"))], state(2), replace=False)
+    rows = store.read([("two", [b"\x00\xff"]), ("none", [b"a"]), ("one", [b"\x00\xff"])])
+    return rows == [(state(2), [row(2, b"\xff")]), (None, [None]), (state(1), [row(1, b"\x00")])]
 
 
-def _many_rows(store: OnlineStore, other: OnlineStore) -> bool:
-    """Take more rows than any batch, and list them in the order of their keys."""
+def _many_rows(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Take more rows than any batch, and scan them in the order of their keys."""
     pairs = [(number.to_bytes(4, "big"), row(number, b"x" * 100)) for number in range(5_000)]
     applied = store.write("one", reversed(pairs), state(1), replace=True)
-    return applied == len(pairs) and list(other.scan("one")) == pairs
+    return applied == len(pairs) and list(reopened.scan("one")) == pairs
 
 
-def _drop(store: OnlineStore, other: OnlineStore) -> bool:
-    """Leave a dropped view as one never written."""
+def _drop(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Treat a dropped view like one that was never written."""
     store.write("one", [(b"a", row(1, b"x"))], state(1), replace=True)
-    other.drop(["one", "none"])
+    reopened.drop(["one", "none"])
     return store.state("one") is None and list(store.scan("one")) == []
 
 
-def _threads(store: OnlineStore, other: OnlineStore) -> bool:
-    """Show each of many threads, through one store, a batch as a whole while others write."""
+def _threads(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Show complete batches to each of many threads while others write."""
     keys = [b"a", b"b", b"c"]
     store.write("one", [(key, row(0, b"0")) for key in keys], state(0), replace=False)
 
     def write(version: int) -> bool:
         pairs = [(key, row(version, b"%d" % version)) for key in keys]
-        (store if version % 2 else other).write("one", pairs, state(version), replace=False)
+        (store if version % 2 else reopened).write("one", pairs, state(version), replace=False)
         return True
 
     def read(_: int) -> bool:
@@ -122,6 +128,6 @@ def _threads(store: OnlineStore, other: OnlineStore) -> bool:
         return len(set(rows)) == 1 and rows[0] is not None
 
     with ThreadPoolExecutor(8) as pool:
-        done = [pool.submit(read if i % 4 else write, i) for i in range(1, 200)]
-        whole = all(future.result() for future in done)
-    return whole and store.read([("one", keys)])[0][1] == [row(196, b"196")] * 3
+        tasks = [pool.submit(read if i % 4 else write, i) for i in range(1, 200)]
+        complete = all(task.result() for task in tasks)
+    return complete and store.read([("one", keys)])[0][1] == [row(196, b"196")] * 3

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: histories of feature rows with late data, corrections, ties, nulls and expiry."""
+"""Hypothesis strategies: histories with late data, corrections, ties, nulls and expiry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FEATURE_SCHEMA = {"x": pl.Int64(), "s": pl.String()}
 
 @dataclass(frozen=True)
 class History:
-    """A feature view's rows and the moments at which it is asked."""
+    """The rows of a feature view, and entity rows that ask for its features."""
 
     timing: Timing
     rows: list[Row]
@@ -85,13 +85,13 @@ class History:
         return pl.DataFrame(self.entity_rows, schema={**KEY_SCHEMA, EVENT_TIMESTAMP: UTC_MICROSECONDS})
 
 
-def moments() -> st.SearchStrategy[datetime]:
-    """Moments a few minutes apart, around 1970, so that ties and both signs of the epoch occur."""
+def timestamps() -> st.SearchStrategy[datetime]:
+    """Draw timestamps a few minutes apart, around 1970, so that ties and both signs occur."""
     return st.integers(0, 120).map(lambda minute: START + timedelta(minutes=minute))
 
 
 def timings() -> st.SearchStrategy[Timing]:
-    """All combinations of delay, cadence, expiry and created timestamps."""
+    """Draw combinations of delay, cadence, expiry and created timestamps."""
     minutes = st.integers(1, 40).map(lambda minute: timedelta(minutes=minute))
     return st.builds(
         Timing,
@@ -104,21 +104,21 @@ def timings() -> st.SearchStrategy[Timing]:
 
 @st.composite
 def histories(draw: st.DrawFn, max_rows: int = 12) -> History:
-    """Draw a history that keeps the contract: rows equal in key and version are equal in values."""
+    """Draw a history that keeps the contract: rows with equal key and version have equal values."""
     timing = draw(timings())
     keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b"]), "n": st.integers(0, 1)})
     drawn: dict[Any, Row] = {}
     for _ in range(draw(st.integers(0, max_rows))):
-        row: Row = {**draw(keys), EVENT_TIMESTAMP: draw(moments())}
+        row: Row = {**draw(keys), EVENT_TIMESTAMP: draw(timestamps())}
         if timing.created:
-            row[CREATED_TIMESTAMP] = draw(st.none() | moments())
+            row[CREATED_TIMESTAMP] = draw(st.none() | timestamps())
         row |= {
             "x": draw(st.none() | st.integers(-(2**63), 2**63 - 1)),
             "s": draw(st.none() | st.text(max_size=3)),
         }
         drawn.setdefault((row["k"], row["n"], *version(row)), row)
-    asked_keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b", None]), "n": st.integers(0, 1)})
+    question_keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b", None]), "n": st.integers(0, 1)})
     entity_rows = [
-        {**draw(asked_keys), EVENT_TIMESTAMP: draw(moments())} for _ in range(draw(st.integers(0, 8)))
+        {**draw(question_keys), EVENT_TIMESTAMP: draw(timestamps())} for _ in range(draw(st.integers(0, 8)))
     ]
     return History(timing, list(drawn.values()), entity_rows)

@@ -1,1 +1,1 @@
-"""When a row is known, which row wins, when a value is expired."""
+"""When a row is known, which row wins, and when a value is expired: pure functions."""

@@ -1,4 +1,4 @@
-"""The names of the columns that carry time, the same in every dataset."""
+"""The names of the columns that hold times. They are the same in every dataset."""
 
 EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"

@@ -1,4 +1,4 @@
-"""Moments as integers: microseconds since 1970-01-01 UTC."""
+"""Timestamps as integers: microseconds since 1970-01-01 UTC."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,16 +6,22 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def microseconds(moment: datetime) -> int:
-    """Return the microseconds since 1970-01-01 UTC, exactly."""
-    return (moment - EPOCH) // MICROSECOND
+def microseconds(timestamp: datetime) -> int:
+    """Return the exact microseconds from 1970-01-01 UTC to a timestamp with a time zone."""
+    return (timestamp - EPOCH) // MICROSECOND
 
 
-def moment_of(microseconds: int) -> datetime:
-    """Return the moment, in UTC, that lies so many microseconds after 1970-01-01 UTC."""
+def timestamp_of(microseconds: int) -> datetime:
+    """Return the timestamp, in UTC, at a number of microseconds after 1970-01-01 UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def in_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC, which is meant where it does not say; OverflowError if no year there is its year."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def in_utc(timestamp: datetime) -> datetime:
+    """Convert a timestamp to UTC; one without a time zone counts as UTC.
+
+    Raises
+    ------
+    OverflowError
+        If the timestamp in UTC is outside the years 1 to 9999.
+    """
+    return timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The fold: what rows that became known in a span of time leave in the online store."""
+"""The fold: the rows that the online store holds after the rows of an interval are applied."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CREATED = "__created"
-_PLACE = "__place"
+_POSITION = "__position"
 _LAST = pl.int_range(pl.len()) == pl.len() - 1
 
 
 def known_rows(
     rows: pl.LazyFrame, timing: Timing, *, until: datetime, after: datetime | None = None
 ) -> pl.LazyFrame:
-    """Keep the rows with ``after < known_at <= until``, and add ``known_at``."""
+    """Keep the rows with ``after < known_at <= until``, and add the column ``known_at``."""
     known = pl.col(KNOWN_AT) <= until
     if after is not None:
         known &= pl.col(KNOWN_AT) > after
@@ -29,13 +29,13 @@ def known_rows(
 
 
 def newest_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Keep of each key the row with the greatest ``(event_timestamp, created_timestamp)``, sorted by key."""
-    # Which rows win is decided on keys and versions alone; features are read for the winners.
+    """Keep the row with the greatest version of each key, sorted by key."""
+    # Keys and versions decide which rows win. Features are read for the winners only.
     winners = (
         rows.select(*keys, EVENT_TIMESTAMP, created_or_event(timing).alias(_CREATED))
-        .with_row_index(_PLACE)
+        .with_row_index(_POSITION)
         .sort([*keys, EVENT_TIMESTAMP, _CREATED])
         .filter(pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys) | _LAST)
-        .select(_PLACE)
+        .select(_POSITION)
     )
-    return rows.with_row_index(_PLACE).join(winners, on=_PLACE, how="semi").drop(_PLACE).sort(keys)
+    return rows.with_row_index(_POSITION).join(winners, on=_POSITION, how="semi").drop(_POSITION).sort(keys)

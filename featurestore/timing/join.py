@@ -1,13 +1,16 @@
 """The point-in-time join: the replay of the online store's writes, in Polars.
 
-The online store at moment T is the fold of all rows with ``known_at <= T``, in which a row replaces the current one
-of its key only if its version ``(event_timestamp, created_timestamp)`` is greater. So at a moment the row that
-answers is, of those known by then, the one of the greatest version. Two things follow:
+The online store at time T is the fold of all rows with ``known_at <= T``: a row replaces the
+current row of its key only if its version ``(event_timestamp, created_timestamp)`` is greater. At
+any time, the row that answers is the one with the greatest version among the rows that are known by
+then. Two things follow:
 
-- With the rows of a key in the order of their versions, a row answers from the moment at which it or a later one is
-  known until the moment at which a later one is: from the least ``known_at`` at or after its place (`answering_rows`).
-  One backward as-of join on that moment is the replay, with no sort where rows lie in order already.
-- Rows can be taken apart in any way: of the answers of the parts, the greatest version is the answer (`greatest`).
+- Sort the rows of a key by version. A row begins to answer when it or a later row is known, and
+  stops when a later row is known. It begins at the minimum ``known_at`` from its position onwards
+  (`answering_rows`). One backward as-of join on that timestamp is the replay. It needs no sort if
+  the rows are in order already.
+- The rows can be split in any way. The answer with the greatest version among the parts is the
+  answer of the whole (`greatest`).
 """
 
 from __future__ import annotations
@@ -24,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROW: Final = "__row"
-MOMENT: Final = "__moment"
+AS_OF: Final = "__as_of"
 STATUS_SUFFIX: Final = "__status"
 
 
 class Status(IntEnum):
-    """What a read says of a value; names and numbers are Feast's ``FieldStatus``."""
+    """The status of a value that was read: the names and numbers of Feast's ``FieldStatus``."""
 
     PRESENT = 1
     NULL_VALUE = 2
@@ -38,17 +41,17 @@ class Status(IntEnum):
 
 
 def status_column(feature: str) -> str:
-    """Name the column that holds a feature's status."""
+    """Return the name of the column that holds the status of a feature."""
     return f"{feature}{STATUS_SUFFIX}"
 
 
 def version_columns(timing: Timing) -> list[str]:
-    """Name the columns that decide between two rows of one key."""
+    """Return the names of the columns that decide which of two rows of a key wins."""
     return [EVENT_TIMESTAMP, CREATED_TIMESTAMP] if timing.created else [EVENT_TIMESTAMP]
 
 
 def in_version_order(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Sort rows by key and version, as the build keeps them."""
+    """Sort rows by key and version: the order of the files that the build writes."""
     version = [pl.col(EVENT_TIMESTAMP)]
     if timing.created:
         version.append(created_or_event(timing))
@@ -56,61 +59,67 @@ def in_version_order(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) ->
 
 
 def answering_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Keep the rows that are the answer at some moment, and say from when on.
+    """Keep the rows that answer at some time, and add the time from which each answers.
 
     Parameters
     ----------
     rows
-        Rows of one feature view `in_version_order`: keys, event timestamp, created timestamp if the timing says so.
+        Rows of one feature view `in_version_order`: keys, event timestamp, and created timestamp if
+        ``timing.created``.
     keys
-        The entity's key columns.
+        Names of the key columns.
     timing
-        When the rows are known.
+        Decides when the rows are known.
 
     Returns
     -------
     pl.LazyFrame
-        The same columns and ``known_at``: the moment from which the row is the answer, rising within a key.
+        The same columns and ``known_at``: the time from which the row answers. It rises within a
+        key.
     """
     known = rows.with_columns(known_at(timing).alias(KNOWN_AT))
     if timing.in_order and timing.every is None:
         return known
     if not timing.in_order:
         known = known.with_columns(pl.col(KNOWN_AT).cum_min(reverse=True).over(keys))
-    # Of rows that begin to answer at one moment, the last does.
+    # Of several rows that begin to answer at the same time, the last one answers.
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in (*keys, KNOWN_AT))
     return known.filter(~same.fill_null(value=False))
 
 
-def answers(asked: pl.LazyFrame, rows: pl.LazyFrame, *, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Find for each row asked the row that answers it.
+def answers(
+    questions: pl.LazyFrame, rows: pl.LazyFrame, *, keys: Sequence[str], timing: Timing
+) -> pl.LazyFrame:
+    """Find the row that answers each question.
 
     Parameters
     ----------
-    asked
-        Keys and the moment in ``__moment``, moments rising within each key; other columns pass.
+    questions
+        Keys, and the timestamp of the question in ``__as_of``, which rises within each key. Other
+        columns pass.
     rows
-        As for `answering_rows`; other columns pass.
+        As for `answering_rows`. Other columns pass.
 
     Returns
     -------
     pl.LazyFrame
-        One row for each asked, in their order; what comes from `rows` is null where none was known.
+        One row for each question, in the same order. The columns from `rows` are null where no row
+        was known.
     """
-    return asked.join_asof(
+    return questions.join_asof(
         answering_rows(rows, keys, timing),
-        left_on=MOMENT,
+        left_on=AS_OF,
         right_on=KNOWN_AT,
         by=list(keys),
         strategy="backward",
-        check_sortedness=False,  # both are sorted within each key, which Polars cannot check
+        check_sortedness=False,  # Polars cannot check that both are sorted within each key
     )
 
 
-def greatest(found: pl.LazyFrame, timing: Timing) -> pl.LazyFrame:
-    """Of several answers to one asked row (``__row``), from parts of a view's rows, keep that of the greatest version."""
+def greatest(candidates: pl.LazyFrame, timing: Timing) -> pl.LazyFrame:
+    """Keep the answer with the greatest version for each question (``__row``)."""
     version = [EVENT_TIMESTAMP, *([created_or_event(timing)] if timing.created else [])]
-    return found.sort([ROW, *version]).unique(ROW, keep="last", maintain_order=True)
+    return candidates.sort([ROW, *version]).unique(ROW, keep="last", maintain_order=True)
 
 
 def point_in_time_join(
@@ -121,42 +130,45 @@ def point_in_time_join(
     features: Sequence[str],
     timing: Timing,
 ) -> pl.LazyFrame:
-    """Join to each entity row the features that serving would have given at its moment.
+    """Join to each entity row the features that serving would have returned at its timestamp.
 
     Parameters
     ----------
     entity_rows
-        The entity's keys and ``event_timestamp`` (the moment, UTC microseconds, never null); other columns pass.
+        Keys and ``event_timestamp``: the time of the question, Datetime('us', 'UTC') without nulls.
+        Other columns pass.
     rows
-        Rows of one feature view in any order: keys, event timestamp, created timestamp if the timing says so, features.
+        Rows of one feature view in any order: keys, event timestamp, created timestamp if
+        ``timing.created``, and features.
     keys, features, timing
-        The view's keys, the features wanted, and its timing.
+        The keys of the view, the features to join, and the timing of the view.
 
     Returns
     -------
     pl.LazyFrame
-        The features and, for each, its status (`Status`, UInt8) in ``<feature>__status``: one row for each entity
-        row, in the order given.
+        The features, and the status of each (`Status`, UInt8) in ``<feature>__status``. One row for
+        each entity row, in the same order.
     """
-    asked = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(MOMENT)).with_row_index(ROW)
+    questions = entity_rows.select(*keys, pl.col(EVENT_TIMESTAMP).alias(AS_OF)).with_row_index(ROW)
     ordered = in_version_order(rows.select(*keys, *version_columns(timing), *features), keys, timing)
-    found = answers(asked.sort(MOMENT), ordered, keys=keys, timing=timing).sort(ROW)
-    return read_at(found, features=features, timing=timing, moment=pl.col(MOMENT))
+    answered = answers(questions.sort(AS_OF), ordered, keys=keys, timing=timing).sort(ROW)
+    return read_at(answered, features=features, timing=timing, as_of=pl.col(AS_OF))
 
 
-def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, moment: pl.Expr) -> pl.LazyFrame:
-    """Read looked-up rows at a moment: expire values and say each one's status.
+def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, as_of: pl.Expr) -> pl.LazyFrame:
+    """Read looked-up rows as of a timestamp: expire values, and add the status of each.
 
-    The same function decides offline and online; a row that was not found has a null ``event_timestamp``.
+    Offline and online reads both use this function. A row that was not found has a null
+    ``event_timestamp``.
     """
-    found = pl.col(EVENT_TIMESTAMP).is_not_null()
-    expired = found & is_expired(timing, moment, pl.col(EVENT_TIMESTAMP))
+    is_found = pl.col(EVENT_TIMESTAMP).is_not_null()
+    expired = is_found & is_expired(timing, as_of, pl.col(EVENT_TIMESTAMP))
     values = [
         pl.col(name) if timing.ttl is None else pl.when(~expired).then(pl.col(name)).alias(name)
         for name in features
     ]
     statuses = [
-        pl.when(~found)
+        pl.when(~is_found)
         .then(pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8))
         .when(expired)
         .then(pl.lit(Status.OUTSIDE_MAX_AGE.value, dtype=pl.UInt8))

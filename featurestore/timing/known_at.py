@@ -1,7 +1,7 @@
-"""When a row is known, which row wins, and when a value is expired: the semantics every engine and store shares.
+"""When a row is known, and when a value is expired: the semantics of all engines and stores.
 
-All durations are `datetime.timedelta`, all moments Datetime('us', 'UTC'). In integers (microseconds since
-1970-01-01 UTC) the same rules hold for the online store.
+Durations are `datetime.timedelta`, and timestamps are Datetime('us', 'UTC'). The online store
+applies the same rules to integers: microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-
-MICROSECOND = timedelta(microseconds=1)
+from featurestore.timing.epoch import MICROSECOND
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,13 @@ class Timing:
     Attributes
     ----------
     delay
-        Availability delay after the event.
+        Time from an event until its row is available.
     every
-        Cadence of materialization; None where rows are readable as soon as they are available.
+        Cadence of materialization. None: rows can be read as soon as they are available.
     ttl
-        Greatest age of a value that is alive; None for no expiry.
+        Maximum age of a value that is alive. None: values do not expire.
     created
-        True where rows carry a ``created_timestamp``.
+        True if rows have a ``created_timestamp``.
     """
 
     delay: timedelta = timedelta(0)
@@ -39,26 +38,26 @@ class Timing:
 
     @property
     def in_order(self) -> bool:
-        """True where rows become known in the order of their events, so that no row can be late."""
+        """Whether rows become known in the order of their events, so that no row can be late."""
         return not self.created
 
 
 def created_or_event(timing: Timing) -> pl.Expr:
-    """Return the created timestamp, or the event timestamp where there is none."""
+    """Return the created timestamp, or the event timestamp where the former is missing."""
     if not timing.created:
         return pl.col(EVENT_TIMESTAMP)
     return pl.coalesce(CREATED_TIMESTAMP, EVENT_TIMESTAMP)
 
 
 def known_at(timing: Timing) -> pl.Expr:
-    """Return the first moment at which serving could have read a row.
+    """Return the first timestamp at which serving could have read a row.
 
     ``ceil_to(max(event_timestamp + delay, created_timestamp or event_timestamp), every)``
 
     Returns
     -------
     pl.Expr
-        Datetime('us', 'UTC'), never null where the event timestamp is not.
+        Datetime('us', 'UTC'). It is null only where the event timestamp is null.
     """
     available = pl.col(EVENT_TIMESTAMP) + pl.lit(timing.delay, dtype=pl.Duration("us"))
     if timing.created:
@@ -66,13 +65,16 @@ def known_at(timing: Timing) -> pl.Expr:
     if timing.every is None:
         return available
     step = timing.every // MICROSECOND
-    # Integer arithmetic: exact for moments before 1970 too, where floor division rounds towards the past.
+    # Integer arithmetic is exact, also before 1970, where floor division rounds towards the past.
     instant = available.dt.epoch("us")
     return (-((-instant) // step) * step).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def is_expired(timing: Timing, moment: pl.Expr, event: pl.Expr) -> pl.Expr:
-    """Say whether a value is expired when read at `moment`; an age equal to the ttl is still alive."""
+def is_expired(timing: Timing, as_of: pl.Expr, event: pl.Expr) -> pl.Expr:
+    """Return whether a value is expired `as_of` a timestamp.
+
+    At an age of exactly `ttl` it is alive.
+    """
     if timing.ttl is None:
         return pl.lit(value=False)
-    return (moment - event) > pl.lit(timing.ttl, dtype=pl.Duration("us"))
+    return (as_of - event) > pl.lit(timing.ttl, dtype=pl.Duration("us"))

@@ -1,1 +1,1 @@
-"""What a value may be, and how it is stored."""
+"""The dtypes that a feature can have, and how its values are stored."""

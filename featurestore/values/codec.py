@@ -1,11 +1,12 @@
 """The codec: feature rows and entity keys as bytes, the same in every online store.
 
-A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of the schema. The
-header is the row's version, ``(event_timestamp, created_timestamp)``, as two big-endian unsigned integers offset by
-2**63: comparing headers as bytes compares versions. Timestamps are microseconds since 1970-01-01 UTC.
+A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of
+the schema. The header is the version of the row, ``(event_timestamp, created_timestamp)``, as two
+big-endian unsigned integers offset by 2**63, so that comparing headers as bytes compares versions.
+Timestamps are microseconds since 1970-01-01 UTC.
 
-An entity key is a MessagePack array of its values, of at most 511 bytes: what every store can hold, the embedded one
-included, so that a project may move from one to another.
+An entity key is a MessagePack array of its values. It has at most 511 bytes, the limit of the
+embedded store, so that a project can move from any store to any other.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 HEADER: Final = struct.Struct(">QQ")
 MAX_KEY_BYTES: Final = 511
-# What MessagePack writes at most beside a text's bytes, or for a number: its kind, and its length or the number itself.
-_MAX_BESIDE: Final = 9
+# MessagePack adds at most this many bytes to a text (its type and length), and writes at most as many for a number.
+_MAX_OVERHEAD: Final = 9
 _OFFSET: Final = 1 << 63
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
@@ -34,22 +35,25 @@ _DECODER: Final = msgspec.msgpack.Decoder(list)
 
 
 def version_of(row: bytes) -> bytes:
-    """Return the part of a stored row that decides which of two rows wins: the greater."""
+    """Return the version of a stored row. Of two rows, the one with the greater version wins."""
     return row[: HEADER.size]
 
 
-def tombstone(moment: int) -> bytes:
-    """Return what stands for a key deleted at a moment (microseconds): rows of older events do not bring it back."""
-    return HEADER.pack(moment + _OFFSET, moment + _OFFSET)
+def tombstone(deleted_at: int) -> bytes:
+    """Return the mark of a key that was deleted at a timestamp (microseconds).
+
+    Rows of older events lose against it.
+    """
+    return HEADER.pack(deleted_at + _OFFSET, deleted_at + _OFFSET)
 
 
 def is_tombstone(row: bytes) -> bool:
-    """Say whether a stored row stands for a deleted key: a version with no values."""
+    """Return whether a stored row is the mark of a deleted key: a version without values."""
     return len(row) == HEADER.size
 
 
 def physical(dtype: pl.DataType) -> pl.DataType:
-    """Return the dtype in which a value is stored: times as integers, decimals as text, fixed-width vectors as lists."""
+    """Return the stored dtype: times are integers, decimals are text, arrays are lists."""
     if isinstance(dtype, pl.Datetime):
         return pl.Int64()
     if isinstance(dtype, pl.Date):
@@ -70,36 +74,37 @@ def _stored(schema: pl.Schema) -> list[pl.Expr]:
 
 
 def encode_key(key: tuple[Any, ...]) -> bytes:
-    """Encode one entity key: Python values in the entity's order."""
+    """Encode one entity key: Python values in the order of the entity's keys."""
     return _ENCODE(key)
 
 
 def too_long(keys: pl.DataFrame) -> pl.Series:
-    """Say of each entity key, given as a row of its values, whether it takes more bytes than a store can hold."""
+    """Return for each entity key, a row of values, whether it is too long for a store."""
     texts = [
         pl.col(name).cast(pl.Binary).bin.size().fill_null(0).cast(pl.Int64)
         for name, dtype in keys.schema.items()
         if isinstance(dtype, pl.String | pl.Binary)
     ]
-    most = sum(texts, start=pl.lit(_MAX_BESIDE * (keys.width + 1), dtype=pl.Int64))
-    near = keys.with_columns((most > MAX_KEY_BYTES).alias("__near")).get_column("__near")
-    # Only what comes near the limit is encoded.
-    return near.scatter(
-        near.arg_true(), [len(key) > MAX_KEY_BYTES for key in encode_keys(keys.filter(near), keys.columns)]
-    )
+    bound = sum(texts, start=pl.lit(_MAX_OVERHEAD * (keys.width + 1), dtype=pl.Int64))
+    suspect = keys.with_columns((bound > MAX_KEY_BYTES).alias("__suspect")).get_column("__suspect")
+    # Only keys that come near the limit are encoded.
+    suspects = encode_keys(keys.filter(suspect), keys.columns)
+    return suspect.scatter(suspect.arg_true(), [len(key) > MAX_KEY_BYTES for key in suspects])
 
 
 def storable(key: bytes) -> bytes:
-    """Return an encoded entity key that every store can hold; what the gate lets through is.
+    """Return an encoded entity key if every store can hold it.
+
+    All keys that pass the gate are short enough.
 
     Raises
     ------
     ContractError
-        If it is too long.
+        If the key has more than 511 bytes.
     """
     if len(key) > MAX_KEY_BYTES:
         raise ContractError(
-            f"an entity key takes {len(key):,} bytes, and stores hold {MAX_KEY_BYTES}: {key[:40]!r}…",
+            f"an entity key takes {len(key):,} bytes, and stores hold at most {MAX_KEY_BYTES}: {key[:40]!r}…",
             hint="use a shorter key, such as a digest",
         )
     return key
@@ -112,11 +117,16 @@ def event_of(row: bytes) -> int:
 
 
 def open_row(row: bytes) -> tuple[int, list[Any]]:
-    """Return the event timestamp of a stored row that is no tombstone, and its feature values as they are stored."""
+    """Return the event timestamp of a stored row, and its feature values as stored.
+
+    The row must not be a tombstone.
+    """
     try:
         return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[HEADER.size :])
     except msgspec.DecodeError as error:
-        raise StoreError(f"stored bytes cannot be decoded: {error}", hint="materialize anew") from error
+        raise StoreError(
+            f"stored bytes cannot be decoded: {error}", hint="run: featurestore materialize --full"
+        ) from error
 
 
 def decode_values(row: bytes) -> list[Any]:
@@ -130,9 +140,9 @@ def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
     Parameters
     ----------
     frame
-        Holds the key columns in the view's dtypes.
+        Key columns in the dtypes of the view.
     keys
-        Their names, in the entity's order.
+        Names of the key columns, in the order of the entity.
     """
     return [encode_key(key) for key in frame.select(keys).iter_rows()]
 
@@ -150,12 +160,13 @@ def encode_rows(
     Parameters
     ----------
     frame
-        Keys, ``event_timestamp``, features; ``created_timestamp`` where the view has one (null: the event's).
+        Keys, ``event_timestamp`` and features, and ``created_timestamp`` if the view has one (null
+        counts as the event timestamp).
 
     Raises
     ------
     ContractError
-        If a key is not `storable`.
+        If a key is too long (`storable`).
     """
     created = (
         pl.coalesce(CREATED_TIMESTAMP, EVENT_TIMESTAMP)
@@ -167,39 +178,47 @@ def encode_rows(
         created=(pl.col(created) if isinstance(created, str) else created).dt.epoch("us"),
     )
     values = frame.select(_stored(features))
-    for key, (event, made), row in zip(
+    for key, (event, known), row in zip(
         encode_keys(frame, keys), versions.iter_rows(), values.iter_rows(), strict=True
     ):
-        yield storable(key), HEADER.pack(event + _OFFSET, made + _OFFSET) + _ENCODE(row)
+        yield storable(key), HEADER.pack(event + _OFFSET, known + _OFFSET) + _ENCODE(row)
 
 
 def encode_deleted(frame: pl.DataFrame, keys: Sequence[str]) -> list[tuple[bytes, bytes]]:
-    """Encode deleted keys as pairs of key and tombstone; `frame` holds them and the moments, as ``event_timestamp``.
+    """Encode deleted keys as pairs of key and tombstone.
+
+    Parameters
+    ----------
+    frame
+        Keys, and the time of each deletion as ``event_timestamp``.
+    keys
+        Names of the key columns, in the order of the entity.
 
     Raises
     ------
     ContractError
-        If a key is not `storable`.
+        If a key is too long (`storable`).
     """
-    moments = frame.get_column(EVENT_TIMESTAMP).dt.epoch("us")
+    deletions = frame.get_column(EVENT_TIMESTAMP).dt.epoch("us")
     return [
-        (storable(key), tombstone(moment))
-        for key, moment in zip(encode_keys(frame, keys), moments, strict=True)
+        (storable(key), tombstone(deleted_at))
+        for key, deleted_at in zip(encode_keys(frame, keys), deletions, strict=True)
     ]
 
 
 def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFrame:
-    """Decode stored rows; a deleted key has none.
+    """Decode stored rows. A deleted key counts as one without a row.
 
     Returns
     -------
     pl.DataFrame
-        ``event_timestamp`` (null where there is no row) and the features in their dtypes, one row for each given.
+        ``event_timestamp`` (null where the row is missing) and the features in their dtypes. One
+        row for each input.
 
     Raises
     ------
     StoreError
-        If a row's bytes are not those of this schema.
+        If the bytes of a row do not fit the schema.
     """
     absent: list[Any] = [None] * (len(features) + 1)
     decoded = [
@@ -210,20 +229,19 @@ def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFra
         frame = pl.DataFrame(decoded, schema=stored, orient="row")
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         raise StoreError(
-            f"stored rows are not of the schema {dict(features)}: {error}", hint="materialize anew"
+            f"stored rows do not fit the schema {dict(features)}: {error}",
+            hint="run: featurestore materialize --full",
         ) from error
     return frame.select(
         pl.col(EVENT_TIMESTAMP).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC_MICROSECONDS),
-        *(_declared(name, dtype) for name, dtype in features.items()),
+        *(pl.col(name).cast(dtype) for name, dtype in features.items()),
     )
-
-
-def _declared(name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(name).cast(dtype)
 
 
 def _decode(data: bytes | memoryview) -> list[Any]:
     try:
         return _DECODER.decode(data)
     except msgspec.DecodeError as error:
-        raise StoreError(f"stored bytes cannot be decoded: {error}", hint="materialize anew") from error
+        raise StoreError(
+            f"stored bytes cannot be decoded: {error}", hint="run: featurestore materialize --full"
+        ) from error

@@ -11,7 +11,8 @@ import polars as pl
 from msgspec import Meta
 
 from featurestore.errors import ContractError
-from featurestore.timing.epoch import in_utc, moment_of
+from featurestore.timing.epoch import in_utc
+from featurestore.values.feast_wire import from_seconds
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
@@ -101,5 +102,5 @@ def row_count(where: str, columns: Mapping[str, list[Any]]) -> int:
 
 def _timestamp(value: datetime | int | None) -> datetime | None:
     if isinstance(value, int):
-        return moment_of(value * 1_000_000)
+        return from_seconds(value)
     return value if value is None else in_utc(value)

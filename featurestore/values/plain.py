@@ -1,4 +1,4 @@
-"""Stored values and keys as plain Python: what Polars would give, without a frame."""
+"""Stored values and keys as plain Python values, without a frame."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ _KEY_KINDS: Final[dict[type[pl.DataType], type]] = {pl.String: str, pl.Boolean: 
 
 
 def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
-    """Return what makes a stored value that of a dtype; None where it is that already."""
+    """Return the function that turns a stored value into a value of `dtype`.
+
+    None: the stored value is one already.
+    """
     if isinstance(dtype, pl.List | pl.Array):
         inner = from_stored(pl.Series(dtype=dtype.inner).dtype)
         return None if inner is None else lambda values: [None if v is None else inner(v) for v in values]
     if isinstance(dtype, pl.Datetime):
-        return _moment_of(dtype)
+        return _timestamp_of(dtype)
     if isinstance(dtype, pl.Date):
         return lambda days: DAY_ZERO + timedelta(days=days)
     return Decimal if isinstance(dtype, pl.Decimal) else None
 
 
 def key_check(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
-    """Return what lets a key's value pass if it is of the key's dtype, and nothing else.
+    """Return the function that returns the value of a key if the value has the key's dtype.
 
     Raises
     ------
     ContractError
-        By what is returned: if the value is missing (``...``) or of another type; a key may be None.
+        Raised by the returned function if the value is missing (``...``) or has another type. None
+        is a valid key.
     """
     kind = _KEY_KINDS.get(type(dtype), int)
     limits: Any = dtype
@@ -47,15 +51,15 @@ def key_check(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
         if value is None or (type(value) is kind and (kind is not int or low <= value <= high)):
             return value
         if value is ...:
-            raise ContractError(f"a row lacks the key {name!r}", hint=f"give it as {dtype}")
+            raise ContractError(f"a row lacks the key {name!r}", hint=f"add it, as {dtype}")
         raise ContractError(f"key {name!r} is {value!r:.100}, expected {dtype}")
 
     return check
 
 
-def _moment_of(dtype: pl.Datetime) -> Callable[[int], Any]:
+def _timestamp_of(dtype: pl.Datetime) -> Callable[[int], Any]:
     if dtype.time_zone != "UTC" or dtype.time_unit not in _UNITS:
-        # Other zones have rules, and nanoseconds are rounded: as Polars does.
+        # Polars knows the rules of other time zones, and how nanoseconds are rounded.
         return lambda ticks: pl.Series([ticks], dtype=pl.Int64).cast(dtype).item()
     unit = _UNITS[dtype.time_unit]
     zero = EPOCH.replace(tzinfo=pl.Series([0], dtype=pl.Int64).cast(dtype).item().tzinfo)

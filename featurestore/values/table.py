@@ -1,7 +1,8 @@
-"""The value table: which dtypes a feature may have, and what they are in Feast.
+"""The value table: the dtypes that a feature can have, and the value type that each has in Feast.
 
-One row per Polars dtype. What is not in the table cannot make the round trip Parquet -> Arrow -> store -> JSON
-exactly, and a definition that uses it is refused with the reason given here.
+The table has one row for each Polars dtype. A dtype outside the table cannot make the round trip
+Parquet -> Arrow -> store -> JSON exactly. A definition that uses one is refused, with the reason
+that stands here.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ _REFUSED: Final[dict[type[pl.DataType], str]] = {
     pl.Duration: "Feast has no duration; use Int64 and name the unit",
     pl.Time: "Feast has no time of day; use Int32 minutes and name the unit",
     pl.Struct: "give each field a column of its own",
-    pl.Object: "Python objects have no stored form",
-    pl.Null: "a column of nulls only has no type; declare the type it would have",
+    pl.Object: "Python objects cannot be stored",
+    pl.Null: "a column of nulls has no type; declare the type of its values",
 }
 
 KEY_DTYPES: Final = (
@@ -61,7 +62,7 @@ UTC_MICROSECONDS: Final = pl.Datetime("us", "UTC")
 
 
 def feast_type(dtype: pl.DataType) -> str:
-    """Name Feast's value type for a Polars dtype.
+    """Return the name of Feast's value type for a Polars dtype.
 
     Parameters
     ----------
@@ -76,7 +77,8 @@ def feast_type(dtype: pl.DataType) -> str:
     Raises
     ------
     ValueError
-        If the dtype cannot make the round trip exactly; the message says why and what to use.
+        If the dtype cannot make the round trip exactly. The message has the reason and the dtype to
+        use instead.
     """
     if isinstance(dtype, pl.List | pl.Array):
         inner = feast_type(_instance(dtype.inner))
@@ -85,17 +87,17 @@ def feast_type(dtype: pl.DataType) -> str:
         return f"{inner}_LIST"
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is None:
-            raise ValueError(f"{dtype} names no time zone, so no moment; use Datetime('us', 'UTC')")
+            raise ValueError(f"{dtype} has no time zone; use Datetime('us', 'UTC')")
         return "UNIX_TIMESTAMP"
     kind = type(dtype)
     if kind in _SCALARS:
         return _SCALARS[kind]
-    raise ValueError(_REFUSED.get(kind, "it has no stored form"))
+    raise ValueError(_REFUSED.get(kind, "its values cannot be stored"))
 
 
 @cache
 def integer_limits(dtype: pl.DataType) -> tuple[int, int]:
-    """Return the least and the greatest value of an integer dtype."""
+    """Return the minimum and the maximum of an integer dtype."""
     limits: Any = dtype
     low, high = pl.select(low=limits.min(), high=limits.max()).row(0)
     return low, high

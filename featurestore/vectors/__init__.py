@@ -1,1 +1,1 @@
-"""The rows of a request, and the vector that answers each: the same steps offline and online."""
+"""The rows of a request and their vectors: the same steps offline and online."""

@@ -1,4 +1,4 @@
-"""Between a view's own names and those of a request that reads it under an alias."""
+"""Translate between the names of a view and those of a request under an alias."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def view_keys(selection: Selection) -> list[pl.Expr]:
-    """Take the columns that a caller gives as the keys of the view."""
-    return [pl.col(given).alias(key) for given, key in zip(selection.keys, selection.view.keys, strict=True)]
+    """Select the request's key columns under the names of the view's keys."""
+    return [
+        pl.col(column).alias(key) for column, key in zip(selection.keys, selection.view.keys, strict=True)
+    ]
 
 
-def as_asked(read: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    """Name a view's features and statuses as the request does."""
+def as_requested(read: pl.DataFrame, selection: Selection) -> pl.DataFrame:
+    """Rename the features and statuses of a view to the names of the request."""
     if selection.alias is None:
         return read
     pairs = list(zip(selection.features, selection.names, strict=True))

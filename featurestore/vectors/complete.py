@@ -1,4 +1,4 @@
-"""From joined or looked-up features to the vector of a service: the same steps offline and online."""
+"""Complete the vector of a service: the same steps offline and online."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) -> pl.DataFrame:
-    """Compute the on-demand features and put the vector in order.
+    """Compute the on-demand features, and put the vector in the order of the service.
 
     Parameters
     ----------
     rows
         The rows of the request.
     read
-        For each of them, the features that `service` reads, and their statuses.
+        For each row, the features that `service` reads, and their statuses.
     service
-        Says what the vector is.
+        Defines the vector.
 
     Returns
     -------
@@ -48,27 +48,28 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
     """Run an on-demand view over rows of its inputs.
 
-    Floats that are not finite become null; floats are rounded once to the declared width. A request value that is no
-    number is null where its contract says ``nan: null``.
+    A float result that is not finite becomes null, and each float is rounded once to its declared
+    width. A NaN in the request becomes null where the column's contract has ``nan: null``.
 
     Returns
     -------
     pl.DataFrame
-        The view's features in their dtypes, one row for each given.
+        The view's features in their declared dtypes, one row for each input row.
 
     Raises
     ------
     DefinitionError
-        If the function fails, or does not give one row for each row in its declared columns and dtypes.
+        If the function fails, or does not return one row for each input row, with the declared
+        columns and dtypes.
     """
     try:
-        given = inputs.lazy().with_columns(_without_nan(view))
-        result = call(view.name, view.function, given).select(_declared(view)).collect()
+        rows = inputs.lazy().with_columns(_without_nan(view))
+        result = call(view.name, view.function, rows).select(_declared(view)).collect()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
     if result.height != inputs.height:
         raise DefinitionError(
-            f"on-demand view {view.name!r} gives {result.height:,} rows for {inputs.height:,}",
+            f"on-demand view {view.name!r} returns {result.height:,} rows for {inputs.height:,}",
             hint="compute each row from its own values: no filter, no aggregate",
         )
     return result
@@ -85,17 +86,18 @@ def _without_nan(view: OnDemandFeatureView) -> list[pl.Expr]:
 
 @lru_cache(maxsize=256)
 def _declared(view: OnDemandFeatureView) -> list[pl.Expr]:
-    # What a function gives depends on the dtypes that it is given, not on the rows: looked at once.
-    given = call(view.name, view.function, pl.LazyFrame(schema=view.input_schema)).collect_schema()
+    # The result's dtypes depend on the input dtypes and not on the rows, so they are resolved once.
+    schema = call(view.name, view.function, pl.LazyFrame(schema=view.input_schema)).collect_schema()
     columns = []
     for column in view.features:
-        if column.name not in given:
+        if column.name not in schema:
             raise DefinitionError(f"on-demand view {view.name!r} does not compute {column.name!r}")
-        found, value = given[column.name], pl.col(column.name)
-        if found != column.dtype:
-            if not (found.is_float() and column.dtype.is_float()) and not isinstance(found, pl.Null):
+        dtype = schema[column.name]
+        value = pl.col(column.name)
+        if dtype != column.dtype:
+            if not (dtype.is_float() and column.dtype.is_float()) and not isinstance(dtype, pl.Null):
                 raise DefinitionError(
-                    f"on-demand view {view.name!r}: {column.name!r} is {found}, but {column.dtype} in its schema"
+                    f"on-demand view {view.name!r}: {column.name!r} is {dtype}, but {column.dtype} in its schema"
                 )
             value = value.cast(column.dtype)
         if column.dtype.is_float():

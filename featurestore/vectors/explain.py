@@ -1,4 +1,4 @@
-"""Why a historical value is what it is: the rows of its key, and what each was at the moment asked."""
+"""Explain a historical value: the stored rows of its key, and why each answers or does not."""
 
 from __future__ import annotations
 
@@ -25,50 +25,53 @@ VERDICT = "verdict"
 def explain(
     entity_row: pl.DataFrame, service: FeatureService, views: Sequence[ViewRows]
 ) -> dict[str, pl.DataFrame]:
-    """Show, for one entity row, which stored row answers each view, and why the others do not.
+    """Show for one entity row which stored row of each view answers, and why the others do not.
 
     Parameters
     ----------
     entity_row
-        One row as for `featurestore.vectors.historical.historical`.
+        One row, as for `featurestore.vectors.historical.historical`.
     views
-        The rows of each of ``service.reads``.
+        The stored rows of each of ``service.reads``.
 
     Returns
     -------
     dict
-        For each view the rows of the key, oldest version first: ``verdict``, the row's times, ``known_at`` and the
-        features. A verdict is ``answer``, ``expired`` (it would answer, but is older than the time-to-live),
-        ``older`` (a greater version is known), ``not yet known`` (it had happened, and nobody could know) or
-        ``later`` (it had not happened).
+        For each view the rows of the key, lowest version first: ``verdict``, the timestamps of the
+        row, ``known_at`` and the features. The verdict is ``answer``, ``expired`` (the row would
+        answer, but it is older than the time-to-live), ``older`` (a row with a greater version is
+        known), ``not yet known`` (the event had happened, but its row was not known) or ``later``
+        (the event had not happened).
 
     Raises
     ------
     ContractError
-        If there is not exactly one entity row, or it cannot be used.
+        If there is not exactly one entity row, or the row cannot be used.
     """
     if entity_row.height != 1:
-        raise ContractError(f"explain takes one entity row, not {entity_row.height:,}")
-    [row] = entity_rows_of(entity_row, service, with_moment=True).to_dicts()
+        raise ContractError(
+            f"explain takes one entity row, not {entity_row.height:,}", hint="filter the entity rows to one"
+        )
+    [row] = entity_rows_of(entity_row, service, with_timestamp=True).to_dicts()
     return {view.selection.label: _explain(row, view) for view in views}
 
 
 def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
     keys, timing = view.selection.view.keys, view.selection.view.timing
-    moment = pl.lit(row[EVENT_TIMESTAMP], dtype=UTC_MICROSECONDS)
-    given = zip(keys, view.selection.keys, strict=True)
-    ours = pl.all_horizontal(pl.col(key) == pl.lit(row[column]) for key, column in given)
-    rows = pl.scan_parquet(list(view.files)).filter(ours).with_columns(known_at(timing).alias(KNOWN_AT))
-    known = pl.col(KNOWN_AT) <= moment
-    place = pl.int_range(pl.len())
+    as_of = pl.lit(row[EVENT_TIMESTAMP], dtype=UTC_MICROSECONDS)
+    columns = zip(keys, view.selection.keys, strict=True)
+    of_key = pl.all_horizontal(pl.col(key) == pl.lit(row[column]) for key, column in columns)
+    rows = pl.scan_parquet(list(view.files)).filter(of_key).with_columns(known_at(timing).alias(KNOWN_AT))
+    known = pl.col(KNOWN_AT) <= as_of
+    position = pl.int_range(pl.len())
     verdict = (
-        pl.when(pl.col(EVENT_TIMESTAMP) > moment)
+        pl.when(pl.col(EVENT_TIMESTAMP) > as_of)
         .then(pl.lit("later"))
         .when(~known)
         .then(pl.lit("not yet known"))
-        .when(place < place.filter(known).max())
+        .when(position < position.filter(known).max())
         .then(pl.lit("older"))
-        .when(is_expired(timing, moment, pl.col(EVENT_TIMESTAMP)))
+        .when(is_expired(timing, as_of, pl.col(EVENT_TIMESTAMP)))
         .then(pl.lit("expired"))
         .otherwise(pl.lit("answer"))
     )

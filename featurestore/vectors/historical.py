@@ -1,4 +1,4 @@
-"""Vectors of the past: a service's features as they were known at each row's own moment."""
+"""Historical vectors: features as they were known at the timestamp of each entity row."""
 
 from __future__ import annotations
 
@@ -32,35 +32,41 @@ def historical(
     times: bool = False,
     full_names: bool = False,
 ) -> pl.DataFrame:
-    """Join a service's features to entity rows, each at its own moment.
+    """Join the features of a service to entity rows, each as of its own ``event_timestamp``.
 
     Parameters
     ----------
     entity_rows
-        Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand views.
+        Entity keys, ``event_timestamp`` (with a time zone) and the request values of on-demand
+        views.
     views
-        The rows of each of ``service.reads``.
+        The stored rows of each of ``service.reads``.
+    engine
+        Runs the joins.
     check
-        Called with the entity rows in their declared dtypes; raises where their values may not be asked with.
+        Called with the entity rows in their declared dtypes. It raises if a value breaks the
+        request's contract.
     statuses
-        True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
+        Add ``<feature>__status`` (`Status`, UInt8) for each feature.
     times
-        True: add for each stored feature ``<feature>__event_timestamp`` (of the row it comes from) and
-        ``<feature>__age`` (the moment asked less that, Duration in microseconds); null where no row was known.
+        Add for each stored feature ``<feature>__event_timestamp`` (of the row that answers) and
+        ``<feature>__age`` (the entity row's timestamp minus the former, Duration in microseconds).
+        Both are null where no row was known.
     full_names
-        True: name features ``<view>__<feature>``.
+        Name the features ``<view>__<feature>``.
 
     Returns
     -------
     pl.DataFrame
-        One row for each entity row, in the order given: its columns, then the features in the service's order.
+        One row for each entity row, in the same order: its columns, then the features in the
+        service's order.
 
     Raises
     ------
     ContractError
         If the entity rows cannot be used.
     """
-    rows = entity_rows_of(entity_rows, service, with_moment=True)
+    rows = entity_rows_of(entity_rows, service, with_timestamp=True)
     if check is not None:
         check(rows)
     joined = engine.historical(rows, views) if views else rows
@@ -95,22 +101,23 @@ def historical(
 def changes(
     service: FeatureService, views: Sequence[ViewRows], *, start: datetime | None, end: datetime
 ) -> pl.DataFrame:
-    """List every key of a service with the moments at which one of its features became known anew.
+    """List each key of a service with the timestamps at which a new row of it became known.
 
     Parameters
     ----------
     start, end
-        Moments after `start` (None: from the beginning) and up to `end`.
+        The interval: after `start` (None: from the first row) and up to and including `end`.
 
     Returns
     -------
     pl.DataFrame
-        Keys and ``event_timestamp``, distinct, sorted: entity rows for `historical`.
+        Keys and ``event_timestamp``, distinct and sorted: entity rows for `historical`.
 
     Raises
     ------
     ContractError
-        If the views have different keys, or on-demand features need request values: these only the caller knows.
+        If the views have different keys, or on-demand features need request values, which only the
+        caller knows.
     """
     hint = "give entity rows: keys, event_timestamp and request values"
     if service.request_schema:
@@ -131,5 +138,5 @@ def changes(
             *version_columns(timing),
         )
         known.append(known_rows(rows, timing, until=end, after=start).select(*names, KNOWN_AT))
-    moments = pl.concat(known).rename({KNOWN_AT: EVENT_TIMESTAMP})
-    return moments.unique().sort(*names, EVENT_TIMESTAMP).collect()
+    changed = pl.concat(known).rename({KNOWN_AT: EVENT_TIMESTAMP})
+    return changed.unique().sort(*names, EVENT_TIMESTAMP).collect()

@@ -1,8 +1,9 @@
-"""Looking up vectors a few rows at a time: from stored bytes to Python values, with no frame between.
+"""Look up vectors, a few rows at a time: from stored bytes to Python values without a frame.
 
-A frame costs milliseconds to plan, whatever its height; a lookup has microseconds. The rules are those of
-`featurestore.timing`, in integers; tests compare it with the fold over generated histories, and with the frame. A
-moment in nanoseconds is cut to Python's microseconds: whoever needs the rest asks for a frame.
+Planning a frame takes milliseconds at any height, and a lookup has microseconds. The rules are
+those of `featurestore.timing`, applied to integers. Tests compare the reader with the fold over
+generated histories, and with the frame. A timestamp in nanoseconds is cut to Python's microseconds;
+read a frame if you need the rest.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ import polars as pl
 from featurestore.definitions.call import reason
 from featurestore.definitions.digest import view_digest
 from featurestore.errors import ContractError, StoreError
-from featurestore.timing.epoch import microseconds
+from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
-from featurestore.timing.known_at import MICROSECOND
 from featurestore.values.codec import encode_key, is_tombstone, open_row
 from featurestore.values.plain import from_stored, key_check
 from featurestore.vectors.complete import compute
@@ -40,18 +40,19 @@ PRESENT, NULL, NOT_FOUND, EXPIRED = (
 
 
 class Vectors(msgspec.Struct, frozen=True):
-    """What a lookup found, by row.
+    """The vectors that a lookup returns.
 
     Attributes
     ----------
     features
-        Names of the vector, in the service's order.
+        Names of the features, in the order of the service.
     values, statuses
-        For each row one value and one `Status` for each feature.
+        For each row, one value and one `Status` for each feature.
     views
         Names (or aliases) of the views that were read.
     events
-        For each view the event timestamp of what it answered each row, in microseconds since 1970 (UTC); None: no row.
+        For each view, the event timestamp of the stored row that answers each row, in microseconds
+        since 1970-01-01 UTC. None: no stored row.
     """
 
     features: tuple[str, ...]
@@ -63,12 +64,12 @@ class Vectors(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Read:
-    """One view of a service, ready to be read."""
+    """One view of a service, prepared for reads."""
 
     selection: Selection
     definition: str
     key_of: Callable[[Sequence[Any]], tuple[Any, ...]]
-    places: tuple[int, ...] | None  # None: all features, in order
+    positions: tuple[int, ...] | None  # None: all features, in the order stored
     stored_width: int
     all_present: list[int]
     ttl: int | None
@@ -81,11 +82,12 @@ class VectorReader:
     Parameters
     ----------
     service
-        Says what the vector is.
+        Defines the vector.
     store
-        Where it is read.
+        The store that holds the rows.
     check
-        Called with the rows before they are looked up; raises where their values may not be asked with.
+        Called with the rows before they are looked up. It raises if a value breaks the request's
+        contract.
     """
 
     def __init__(
@@ -100,24 +102,32 @@ class VectorReader:
         self._reads = [_ready(selection, self.columns) for selection in service.reads]
         self._keys = {name: key_check(name, dtype) for name, dtype in service.key_schema.items()}
         stored = [name for read in self._reads for name in read.selection.names]
-        # The vector's order: first what is stored, then what is computed; None where the reads are in that order.
-        wanted = [name for selection in service.selections for name in selection.names]
-        self._order = None if wanted == stored else [stored.index(name) for name in wanted]
+        # The vector has stored features first, then computed ones. None: the reads are in that order already.
+        ordered = [name for selection in service.selections for name in selection.names]
+        self._order = None if ordered == stored else [stored.index(name) for name in ordered]
         self._features = service.feature_names
         self._views = tuple(selection.label for selection in service.reads)
         self._computed = [_Computed.of(view, self.columns, stored) for view in service.on_demand]
 
-    def read(self, rows: Sequence[Mapping[str, Any]], *, moment: datetime) -> Vectors:
-        """Look up rows given as keys and request values.
+    def read(self, rows: Sequence[Mapping[str, Any]], *, as_of: datetime) -> Vectors:
+        """Look up the vectors of rows of keys and request values.
+
+        Parameters
+        ----------
+        rows
+            For each vector, the entity keys and request values by name.
+        as_of
+            The timestamp at which expiry is decided, with a time zone.
 
         Raises
         ------
         ContractError
-            If a key is missing or of another type, or a request value is of another type or breaks its contract.
+            If a key is missing or has a wrong type, or a request value has a wrong type or breaks
+            its contract.
         MissingDataError
             If a view is not materialized.
         SkewError
-            If the store was written by another definition, or is ahead of `moment`.
+            If the store was written by another definition, or is ahead of `as_of`.
         """
         requested = self.columns[len(self._keys) :]
         checked = [
@@ -127,49 +137,55 @@ class VectorReader:
             )
             for row in rows
         ]
-        return self.read_checked(checked, moment=moment)
+        return self.read_checked(checked, as_of=as_of)
 
-    def read_checked(self, rows: Sequence[Sequence[Any]], *, moment: datetime) -> Vectors:
-        """Look up rows whose values are known to be of their dtypes, each in the order of `columns`."""
+    def read_checked(self, rows: Sequence[Sequence[Any]], *, as_of: datetime) -> Vectors:
+        """Look up rows in the order of `columns`, whose values have the declared types already."""
         if self._check is not None:
             self._check(rows)
         keys = [[encode_key(read.key_of(row)) for row in rows] for read in self._reads]
-        values, statuses, events = self.stored(keys, len(rows), moment=moment)
+        values, statuses, events = self.stored(keys, len(rows), as_of=as_of)
         computed = [view.compute(rows, values) for view in self._computed]
         if self._order is not None:
             values = [[row[i] for i in self._order] for row in values]
             statuses = [[row[i] for i in self._order] for row in statuses]
-        for found in computed:
-            for into, said, some in zip(values, statuses, found, strict=True):
-                into.extend(some)
-                said.extend([NULL if value is None else PRESENT for value in some])
+        for features in computed:
+            for row, row_statuses, more in zip(values, statuses, features, strict=True):
+                row.extend(more)
+                row_statuses.extend([NULL if value is None else PRESENT for value in more])
         return Vectors(self._features, values, statuses, self._views, events)
 
     def stored(
-        self, keys: Sequence[Sequence[bytes]], height: int, *, moment: datetime
+        self, keys: Sequence[Sequence[bytes]], height: int, *, as_of: datetime
     ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]]]:
-        """Look up encoded keys, for each of ``service.reads`` one for each row.
+        """Look up encoded keys: for each of ``service.reads``, one key for each row.
 
-        Returns values and statuses by row, in the order of the reads, and event timestamps by read.
+        Returns
+        -------
+        tuple
+            Values and statuses by row, in the order of the reads, and event timestamps
+            (microseconds) by read.
         """
-        now = microseconds(moment)
-        found = self._store.read([(r.selection.view.name, k) for r, k in zip(self._reads, keys, strict=True)])
+        now = microseconds(as_of)
+        answers = self._store.read(
+            [(r.selection.view.name, k) for r, k in zip(self._reads, keys, strict=True)]
+        )
         values: list[list[Any]] = [[] for _ in range(height)]
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
-        for read, (state, rows) in zip(self._reads, found, strict=True):
-            _require(read, state, now, moment)
-            events.append(_answer(read, rows, now, into=values, said=statuses))
+        for read, (state, rows) in zip(self._reads, answers, strict=True):
+            _require(read, state, now, as_of)
+            events.append(_answer(read, rows, now, values, statuses))
         return values, statuses, events
 
 
 @dataclass(frozen=True)
 class _Computed:
-    """One on-demand view of a service: where its inputs lie in a row of the request, then in what is stored."""
+    """One on-demand view of a service, and the positions of its inputs."""
 
     view: OnDemandFeatureView
     schema: pl.Schema
-    given: dict[str, int]
+    requested: dict[str, int]
     stored: dict[str, int]
 
     @classmethod
@@ -180,50 +196,57 @@ class _Computed:
         return cls(view, schema, requested, read)
 
     def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
-        columns = {name: [row[i] for row in rows] for name, i in self.given.items()}
+        columns = {name: [row[i] for row in rows] for name, i in self.requested.items()}
         columns |= {name: [row[i] for row in values] for name, i in self.stored.items()}
         try:
             inputs = pl.DataFrame(columns, schema=self.schema)
         except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-            wanted = ", ".join(f"{name} as {self.schema[name]}" for name in self.given)
+            expected = ", ".join(f"{name} as {self.schema[name]}" for name in self.requested)
             raise ContractError(
-                f"a request value for on-demand view {self.view.name!r} is of another type: {reason(error)}",
-                hint=f"give {wanted}",
+                f"a request value for on-demand view {self.view.name!r} has a wrong type: {reason(error)}",
+                hint=f"give {expected}",
             ) from error
         return compute(self.view, inputs).rows()
 
 
 def _answer(
-    read: _Read, rows: Sequence[bytes | None], now: int, *, into: list[list[Any]], said: list[list[int]]
+    read: _Read,
+    rows: Sequence[bytes | None],
+    now: int,
+    all_values: list[list[Any]],
+    all_statuses: list[list[int]],
 ) -> list[int | None]:
-    """Add what a view answers to the values and statuses of each row; returns the event timestamps."""
-    width, places, present = read.stored_width, read.places, read.all_present
+    """Append the features and statuses of a view to each row, and return the event timestamps."""
+    width, positions, present = read.stored_width, read.positions, read.all_present
     oldest = None if read.ttl is None else now - read.ttl
     events: list[int | None] = []
-    for row, values, statuses in zip(rows, into, said, strict=True):
+    for row, values, statuses in zip(rows, all_values, all_statuses, strict=True):
         if row is None or is_tombstone(row):
             values.extend([None] * len(present))
             statuses.extend([NOT_FOUND] * len(present))
             events.append(None)
             continue
-        event, some = open_row(row)
+        event, features = open_row(row)
         events.append(event)
         if oldest is not None and event < oldest:
             values.extend([None] * len(present))
             statuses.extend([EXPIRED] * len(present))
             continue
-        if len(some) != width:
+        if len(features) != width:
             raise StoreError(
-                f"a stored row of view {read.selection.view.name!r} is not of its schema",
-                hint="materialize anew",
+                f"a stored row of view {read.selection.view.name!r} has {len(features)} features, expected {width}",
+                hint="run: featurestore materialize --full",
             )
-        if places is not None:
-            some = [some[place] for place in places]
-        for place, convert in read.convert:
-            if some[place] is not None:
-                some[place] = convert(some[place])
-        values.extend(some)
-        statuses.extend([NULL if value is None else PRESENT for value in some] if None in some else present)
+        if positions is not None:
+            features = [features[position] for position in positions]
+        for position, convert in read.convert:
+            if features[position] is not None:
+                features[position] = convert(features[position])
+        values.extend(features)
+        if None in features:
+            statuses.extend([NULL if value is None else PRESENT for value in features])
+        else:
+            statuses.extend(present)
     return events
 
 
@@ -232,13 +255,13 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     names = list(view.feature_names)
     conversions = [from_stored(view.contract[name].dtype) for name in selection.features]
     ttl = view.timing.ttl
-    places = [columns.index(key) for key in selection.keys]
-    single = places[0]
+    positions = [columns.index(key) for key in selection.keys]
+    single = positions[0]
     return _Read(
         selection=selection,
         definition=view_digest(view),
-        key_of=itemgetter(*places) if len(places) > 1 else lambda row: (row[single],),
-        places=None
+        key_of=itemgetter(*positions) if len(positions) > 1 else lambda row: (row[single],),
+        positions=None
         if selection.features == view.feature_names
         else tuple(map(names.index, selection.features)),
         stored_width=len(names),
@@ -248,6 +271,6 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     )
 
 
-def _require(read: _Read, state: ViewState | None, now: int, moment: datetime) -> None:
+def _require(read: _Read, state: ViewState | None, now: int, as_of: datetime) -> None:
     if state is None or state.definition != read.definition or state.watermark > now:
-        check_state(read.selection.view, state, moment)
+        check_state(read.selection.view, state, as_of)

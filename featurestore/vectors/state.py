@@ -1,4 +1,4 @@
-"""Whether an online store can answer for a view at a moment."""
+"""Whether an online store can answer for a view as of a timestamp."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.digest import view_digest
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from featurestore.ports import ViewState
 
 
-def check_state(view: FeatureView, state: ViewState | None, moment: datetime) -> ViewState:
-    """Refuse a store that cannot answer for a view at a moment.
+def check_state(view: FeatureView, state: ViewState | None, as_of: datetime) -> ViewState:
+    """Refuse a store that cannot answer for a view as of a timestamp.
 
     Raises
     ------
     MissingDataError
         If the view is not materialized.
     SkewError
-        If the store was written by another definition, or is ahead of `moment`.
+        If the store was written by another definition, or is ahead of `as_of`.
     """
     if state is None:
         raise MissingDataError(
@@ -34,11 +34,11 @@ def check_state(view: FeatureView, state: ViewState | None, moment: datetime) ->
             f"view {view.name!r}: the online store was written by another definition of it",
             hint=f"run: featurestore build {view.name} && featurestore materialize",
         )
-    watermark = moment_of(state.watermark)
-    if watermark > moment:
+    watermark = timestamp_of(state.watermark)
+    if watermark > as_of:
         raise SkewError(
-            f"view {view.name!r}: the online store stands at {watermark.isoformat()}, after {moment.isoformat()}: "
-            "it holds what was not known then",
-            hint="ask for a later moment, or ask the offline store",
+            f"view {view.name!r}: the watermark of the online store is {watermark.isoformat()}, after "
+            f"{as_of.isoformat()}: the store holds rows that were not known then",
+            hint="read as of a later timestamp, or read the offline store",
         )
     return state

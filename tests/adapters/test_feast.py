@@ -222,7 +222,7 @@ def test_saved_datasets(shop, store, tmp_path):
     assert saved.name == "saved"
     assert pl.read_parquet(path).equals(shop.historical(rows, ["last_order:amount"]))
     assert store.get_saved_dataset("saved").to_df().shape[0] == 4
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         job.persist(SavedDatasetFileStorage(path=str(path)))
 
 

@@ -43,5 +43,5 @@ def test_no_file_is_missing_data(many):
     """A pattern that names nothing is not an empty dataset."""
     for file in (many / "data/raw/orders").glob("**/*.csv"):
         file.unlink()
-    with pytest.raises(MissingDataError, match="is not there"):
+    with pytest.raises(MissingDataError, match="does not exist"):
         featurestore.open(many).validate("orders")

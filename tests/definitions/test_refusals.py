@@ -47,7 +47,7 @@ TEXT = {"description": "text"}
     [
         (changed(total=(pl.Duration, TEXT)), "view 'sales', column 'total': Duration.* is not supported"),
         (changed(total=(pl.Time, TEXT)), "view 'sales', column 'total': Time is not supported"),
-        (changed(total=(pl.Int64, {})), "view 'sales', column 'total': its meaning is missing"),
+        (changed(total=(pl.Int64, {})), "view 'sales', column 'total': the description is missing"),
         (changed(shop=(pl.String, TEXT | {"nullable": True})), "view 'sales': key 'shop' is nullable"),
         (changed(shop=(pl.Float64, TEXT)), "view 'sales': key 'shop' is Float64, which cannot be a key"),
         (
@@ -68,7 +68,7 @@ def test_a_column_that_cannot_work_is_named(schema, message):
     [
         ({"ttl": timedelta(seconds=-1)}, "view 'sales': ttl is -1 day, 23:59:59, but must be above zero"),
         ({"ttl": timedelta(0)}, "ttl is 0:00:00, but must be above zero"),
-        ({"delay": timedelta(seconds=-1)}, "no row is known before its event"),
+        ({"delay": timedelta(seconds=-1)}, "delay is .* must not be negative"),
         ({"every": timedelta(0)}, "every is 0:00:00"),
         (
             {"entity": Entity("city", ("city",))},
@@ -95,7 +95,7 @@ def test_a_function_without_contract_is_refused():
 def test_two_definitions_of_one_name_are_refused():
     """A name belongs to one definition."""
     raw = source("sales", changed(), "data/raw/sales.csv", owner="me")
-    with pytest.raises(DefinitionError, match="feature view 'sales': the name is already that of a source"):
+    with pytest.raises(DefinitionError, match="feature view 'sales': a source has the same name"):
         Catalog.of([raw, declare()])
 
 
@@ -129,7 +129,7 @@ def test_an_unknown_feature_suggests_the_nearest():
         ("import polars as pl", "def (", r"cannot be imported: SyntaxError(.|\n)*shop.py, line 4"),
         ('owner="shop", ttl=', 'owner="shop", tll=', "cannot be imported: TypeError.*'tll'"),
         ("return orders.select(", "return int(", r"'last_order' fails: TypeError(.|\n)*shop.py, line 1\d"),
-        ("return rows.select(ratio=", "return dict(ratio=", "'compared' gives a dict, not a frame"),
+        ("return rows.select(ratio=", "return dict(ratio=", "'compared' returns a dict, expected a frame"),
         ('/ pl.col("amount")', '/ pl.col("amuont")', 'fails: ColumnNotFoundError: .*"amuont".*$'),
     ],
 )

@@ -21,7 +21,7 @@ ROW = "1,1,2024-01-01T00:00:00Z,,10.5,"
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (None, MissingDataError, "raw file .*orders.csv is not there"),
+        (None, MissingDataError, "raw file .*orders.csv does not exist"),
         ("", ContractError, "orders.csv is empty"),
         (f"{HEADER}\n", ContractError, "orders: refused: 0 of 0 rows"),
         (f"{HEADER}\n{ROW}\n2,1,2024-0", ContractError, r"ends in the middle of a row \(3 of 6 fields\)"),
@@ -107,7 +107,7 @@ TIMESTAMP = datetime(2024, 1, 4, tzinfo=UTC)
         ),
         (
             {"customer": [1], "basket": [1.0], "event_timestamp": [TIMESTAMP], "amount": [1.0]},
-            "hold 'amount' already",
+            "column 'amount' has the name of a feature",
         ),
     ],
 )

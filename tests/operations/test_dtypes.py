@@ -103,7 +103,7 @@ def test_both_reads_give_back_what_was_written(project):
         assert frame.equals(rows().select(*FEATURES), null_equal=True)
         assert str(frame["f64"][1]) == "-0.0"
         assert str(frame["vector"][0][1]) == "-0.0"
-    read = project.reader("service").read(entity_rows.to_dicts(), moment=datetime.now(UTC))
+    read = project.reader("service").read(entity_rows.to_dicts(), as_of=datetime.now(UTC))
     assert read.values == [list(row) for row in served.rows()]
     assert project.audit().mismatches == 0
 

@@ -9,7 +9,7 @@ import pytest
 from servers import PostgresServer, RedisServer, run_server
 
 import featurestore
-from featurestore.storage.files import append_line
+from featurestore.storage.files import append_record
 from featurestore.values.codec import encode_key, open_row
 
 CUSTOMERS = 20_000
@@ -118,5 +118,5 @@ def test_an_interrupted_line_of_the_history_costs_that_line_only(shop):
     shop.materialize()
     with shop.layout.materializations.open("ab") as file:
         file.write(b'{"at":"2024-')
-    append_line(shop.materializations()[0], shop.layout.materializations)
+    append_record(shop.materializations()[0], shop.layout.materializations)
     assert len(shop.materializations()) == 2

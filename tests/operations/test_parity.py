@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
-from featurestore.testing.strategies import FEATURE_SCHEMA, FEATURES, KEYS, START, History, histories, moments
+from featurestore.testing.strategies import (
+    FEATURE_SCHEMA,
+    FEATURES,
+    KEYS,
+    START,
+    History,
+    histories,
+    timestamps,
+)
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.fold import known_rows, newest_rows
@@ -36,7 +44,7 @@ def served(store, history: History, moment):
     keys = history.entity_frame
     [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
     instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
-    read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, moment=instant)
+    read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, as_of=instant)
     columns = [column for name in FEATURES for column in (name, status_column(name))]
     return [list(zip(row[::2], row[1::2], strict=True)) for row in read.collect().select(columns).rows()]
 
@@ -47,7 +55,7 @@ def expected(history: History, moment):
     return oracle.historical(asked, history.rows, KEYS, FEATURES, history.timing)
 
 
-@given(histories(), st.lists(moments(), min_size=1, max_size=4).map(sorted))
+@given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))
 @settings(max_examples=60, deadline=None)
 def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
     """After each incremental step, the store and the brute-force fold agree in values and statuses."""

@@ -1,11 +1,9 @@
 """A pushed row reaches serving and training at once, and the past does not change."""
 
-import sys
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from servers import postgres_server, redis_server
 
 import featurestore
 from featurestore.errors import ContractError, DefinitionError
@@ -19,18 +17,6 @@ ROW = {
     "coupon": ["NEW"],
     "ordered_at": [EVENT],
 }
-
-
-@pytest.fixture(scope="module")
-def redis_url():
-    with redis_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def postgres_url():
-    with postgres_server() as url:
-        yield url
 
 
 def served_by(folder, kind, url):
@@ -116,8 +102,6 @@ def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
     shop = named(shop_files)
     path.write_text(path.read_text().replace(".cast(str)", '.cast(str) + pl.lit("L" * 520)'))
     again = featurestore.open(shop_files)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "feature_repo"]:
-        del sys.modules[name]
     with pytest.raises(ContractError, match=r"6 x key\.at_most_511_bytes"):
         again.build("last_order")
     assert shop.dataset("last_order").collect().height == 6

@@ -32,30 +32,32 @@ def test_a_vector_is_what_the_fold_holds(history):
     service = feature_service("service", (history.view,), owner="test")
     with tempfile.TemporaryDirectory() as folder:
         store = LmdbStore(Path(folder) / "store", create=True)
-        for asked in history.entity_rows:
-            moment = asked[EVENT_TIMESTAMP]
-            fresh = known_rows(history.row_frame.lazy(), history.timing, until=moment)
+        for entity_row in history.entity_rows:
+            timestamp = entity_row[EVENT_TIMESTAMP]
+            fresh = known_rows(history.row_frame.lazy(), history.timing, until=timestamp)
             newest = newest_rows(fresh, KEYS, history.timing).collect()
             state = ViewState(
-                definition=view_digest(history.view), source="s", watermark=microseconds(moment)
+                definition=view_digest(history.view), source="s", watermark=microseconds(timestamp)
             )
             store.write(
                 "history", encode_rows(newest, KEYS, history.view.feature_schema), state, replace=True
             )
-            found = VectorReader(service, store).read([asked], moment=moment)
-            expected = oracle.historical([asked], history.rows, KEYS, FEATURES, history.timing)
-            assert [list(zip(found.values[0], found.statuses[0], strict=True))] == expected
+            vectors = VectorReader(service, store).read([entity_row], as_of=timestamp)
+            expected = oracle.historical([entity_row], history.rows, KEYS, FEATURES, history.timing)
+            assert [list(zip(vectors.values[0], vectors.statuses[0], strict=True))] == expected
 
 
 def test_the_same_as_the_frame(shop):
     """A reader returns the features of `get_online`, on-demand features included, in the service's order."""
     shop.materialize()
-    found = shop.reader("buying").read(ROWS, moment=NOW)
+    vectors = shop.reader("buying").read(ROWS, as_of=NOW)
     frame = shop.get_online(ROWS, "buying", statuses=True)
-    assert found.features == ("amount", "coupon", "ordered_at", "ratio")
-    assert found.values == [list(row) for row in frame.select(found.features).rows()]
-    assert found.statuses == [list(row) for row in frame.select(map(status_column, found.features)).rows()]
-    some = shop.reader(["last_order:coupon", "last_order:amount"]).read(ROWS, moment=NOW)
+    assert vectors.features == ("amount", "coupon", "ordered_at", "ratio")
+    assert vectors.values == [list(row) for row in frame.select(vectors.features).rows()]
+    assert vectors.statuses == [
+        list(row) for row in frame.select(map(status_column, vectors.features)).rows()
+    ]
+    some = shop.reader(["last_order:coupon", "last_order:amount"]).read(ROWS, as_of=NOW)
     assert some.values == [list(row) for row in frame.select("coupon", "amount").rows()]
 
 
@@ -73,14 +75,14 @@ def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
     """A reader refuses keys of another type; it converts nothing."""
     shop.materialize()
     with pytest.raises(ContractError, match=message):
-        shop.reader(["last_order"]).read([row], moment=NOW)
+        shop.reader(["last_order"]).read([row], as_of=NOW)
 
 
 def test_a_store_that_cannot_answer_is_refused(shop):
     """A reader refuses a store that is not materialized, or whose watermark is after the timestamp."""
     shop.store(create=True)
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):
-        shop.reader(["last_order"]).read(ROWS, moment=NOW)
+        shop.reader(["last_order"]).read(ROWS, as_of=NOW)
     shop.materialize()
-    with pytest.raises(SkewError, match="holds what was not known then"):
-        shop.reader(["last_order"]).read(ROWS, moment=datetime(2024, 1, 9, tzinfo=UTC))
+    with pytest.raises(SkewError, match="holds rows that were not known then"):
+        shop.reader(["last_order"]).read(ROWS, as_of=datetime(2024, 1, 9, tzinfo=UTC))

@@ -8,7 +8,7 @@ import pytest
 import featurestore
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import moment_of
+from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import encode_rows
 
 
@@ -129,7 +129,7 @@ def test_minus_zero_is_not_zero(shop):
 def test_a_store_ahead_of_the_moment_is_refused(shop):
     """A read before the watermark of the store is refused."""
     shop.materialize(until=at(10))
-    with pytest.raises(SkewError, match="stands at 2024-01-10"):
+    with pytest.raises(SkewError, match="watermark of the online store is 2024-01-10"):
         shop.get_online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(9))
 
 
@@ -152,7 +152,7 @@ def test_nothing_is_served_before_it_is_materialized(shop):
 def test_the_watermark_is_the_moment_asked_for(shop):
     """The store holds its watermark."""
     shop.materialize(until=at(7))
-    assert moment_of(shop.store().state("last_order").watermark) == at(7)
+    assert timestamp_of(shop.store().state("last_order").watermark) == at(7)
 
 
 def test_a_training_set_is_rebuilt_with_the_same_digest(shop):

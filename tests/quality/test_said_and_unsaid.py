@@ -72,7 +72,7 @@ def test_rows_are_not_counted_by_what_is_personal():
         class Config:
             metadata = {"segments": ["born"]}
 
-    with pytest.raises(DefinitionError, match="rows are counted by 'born', whose values are personal"):
+    with pytest.raises(DefinitionError, match="segments has 'born', a column of personal data"):
         contract_of(Counted)
 
 

@@ -1,16 +1,14 @@
 """Feast's wire format: compared with Feast's own server over the same store, and used by Feast's own client."""
 
-import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 import requests
-import uvicorn
 import yaml
 from servers import free_port
-from serving import running
+from serving import in_thread, running
 
 pytestmark = [
     # Feast 0.67 and what it imports warn about themselves.
@@ -33,16 +31,8 @@ def feast_server(repository):
 
     port = free_port()
     app = get_app(FeatureStore(repo_path=str(repository)))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        thread.join(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with in_thread(app, port, log_level="critical", ws="none") as url:
+        yield url
 
 
 def columns_of(answer):

@@ -27,12 +27,6 @@ def edit(shop, name, before, after):
     path.write_text(text.replace(before, after))
 
 
-def forget():
-    """Read definitions anew, as another process would."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("schemas", "feature_repo")]:
-        del sys.modules[name]
-
-
 def doubled(shop):
     """The same shop, its ratio doubled and its amounts of tomorrow."""
     edit(
@@ -47,7 +41,6 @@ def doubled(shop):
         "6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,8,",
         "6,3,2024-01-08T00:00:00Z,2024-01-09T00:00:00Z,4,",
     )
-    forget()
     project = featurestore.open(shop.settings.root)
     project.validate("orders")
     project.build("last_order")
@@ -138,7 +131,6 @@ def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_s
 def test_a_server_refuses_to_start_on_what_does_not_belong_together(stored):
     """And names the view, or the training set."""
     edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
-    forget()
     with (
         pytest.raises(SkewError, match=r"view last_order.*written by another definition"),
         running(stored.settings.root),

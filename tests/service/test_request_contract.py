@@ -38,7 +38,7 @@ def test_the_same_words_at_every_door(shop, basket, rule):
     dated = pl.DataFrame(rows).with_columns(event_timestamp=pl.lit(NOW))
     for ask in (
         lambda: shop.get_online(rows, "buying"),
-        lambda: shop.reader("buying").read(rows, moment=NOW),
+        lambda: shop.reader("buying").read(rows, as_of=NOW),
         lambda: shop.historical(dated, "buying"),
         lambda: shop.historical(dated, ["compared:ratio"]),
     ):
@@ -104,7 +104,7 @@ def test_a_request_value_that_is_no_number_is_missing_where_declared(shop_files)
     shop.build("last_order")
     shop.materialize()
     row = ROW | {"basket": float("nan")}
-    assert shop.reader("buying").read([row], moment=NOW).values[0][-1] == 2.0
+    assert shop.reader("buying").read([row], as_of=NOW).values[0][-1] == 2.0
     assert shop.get_online([row], "buying")["ratio"].to_list() == [2.0]
     dated = pl.DataFrame([row]).with_columns(event_timestamp=pl.lit(NOW))
     assert shop.historical(dated, "buying")["ratio"].to_list() == [2.0]
@@ -125,9 +125,9 @@ def test_rows_that_keep_the_contract_are_answered_as_before(shop):
     """At the bounds too, and no rows at all."""
     shop.materialize()
     rows = [ROW | {"basket": basket} for basket in (0.0, 9_999.999)]
-    assert shop.reader("buying").read(rows, moment=NOW).statuses == [[1, 2, 1, 1]] * 2
+    assert shop.reader("buying").read(rows, as_of=NOW).statuses == [[1, 2, 1, 1]] * 2
     assert shop.get_online(rows, "buying").height == 2
-    assert shop.reader("buying").read([], moment=NOW).values == []
+    assert shop.reader("buying").read([], as_of=NOW).values == []
 
 
 class Asked(pa.DataFrameModel):

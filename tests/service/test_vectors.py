@@ -52,7 +52,7 @@ def test_a_moment_to_replay(client):
     assert (late["as_of"], late["statuses"]) == ("2024-01-14T00:00:00Z", [[4, 4, 4, 2]])
     early = client.vectors(ROW, as_of="2024-01-09T00:00:00Z")
     assert early.status_code == 409
-    assert "it holds what was not known then" in early.json()["error"]["message"]
+    assert "the store holds rows that were not known then" in early.json()["error"]["message"]
     assert client.vectors(ROW, as_of="0001-01-01T00:00:00+01:00").status_code == 409
     assert client.vectors(ROW, as_of="9999-12-31T23:59:59-01:00").json()["statuses"] == [[4, 4, 4, 2]]
 

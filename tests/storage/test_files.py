@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import StoreError
-from featurestore.storage.files import aside, write_parquet, write_text
+from featurestore.storage.files import atomic_write, write_parquet, write_text
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 
 
@@ -16,7 +16,7 @@ def test_a_failed_write_leaves_the_last_good_file(tmp_path):
     path.write_text("good")
 
     def fail():
-        with aside(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("half")
             raise RuntimeError
 

@@ -116,7 +116,7 @@ def test_rows_of_another_schema_are_refused():
     """Bytes that do not fit the schema are an error, not garbage."""
     frame = pl.DataFrame({"k": ["a"], EVENT_TIMESTAMP: [MOMENT], "x": ["text"]})
     [(_, row)] = encode_rows(frame, ["k"], pl.Schema({"x": pl.String()}))
-    with pytest.raises(StoreError, match="materialize anew"):
+    with pytest.raises(StoreError, match="featurestore materialize --full"):
         decode_rows([row], pl.Schema({"x": pl.Int64()}))
 
 

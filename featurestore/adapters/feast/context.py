@@ -1,4 +1,4 @@
-"""The project behind a Feast configuration: its settings and definitions, loaded once."""
+"""The project of a Feast configuration: its settings and definitions, which are loaded once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOADING = RLock()
 
 @dataclass(frozen=True)
 class Context:
-    """A project, as Feast's stores need it."""
+    """The settings and definitions that Feast's stores need."""
 
     settings: Settings
     catalog: Catalog
@@ -36,8 +36,8 @@ class Context:
 
 
 def context_of(feast_repo: Path | None) -> Context:
-    """Load the project whose definitions package is `feast_repo` (the folder of feature_store.yaml)."""
-    # Requests come in threads, and loading arranges sys.path: the first one loads, the others wait.
+    """Load the project of `feast_repo`, the folder of feature_store.yaml."""
+    # Requests come in threads: the first one loads the project, and the others wait for it.
     with _LOADING:
         return _load((feast_repo or Path()).resolve())
 
@@ -45,13 +45,26 @@ def context_of(feast_repo: Path | None) -> Context:
 @cache
 def _load(feast_repo: Path) -> Context:
     settings = load_settings(feast_repo.parent)
-    return Context(
-        settings, load_catalog(settings.root, (settings.schemas, settings.definitions), settings.definitions)
-    )
+    return Context(settings, load_catalog(settings.root, settings.definitions))
 
 
 def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dict[str, list[Any]]:
-    """Compute an on-demand view for Feast: Python lists by column in, Python lists by feature out."""
+    """Compute an on-demand view for Feast.
+
+    Parameters
+    ----------
+    feast_repo
+        Folder of feature_store.yaml.
+    name
+        Name of the on-demand view.
+    inputs
+        The values of each input column.
+
+    Returns
+    -------
+    dict
+        The values of each feature.
+    """
     view = context_of(Path(feast_repo)).catalog.on_demand[name]
     columns = []
     for column, dtype in view.input_schema.items():
@@ -61,6 +74,6 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
         if dtype.is_temporal() and values.dtype.is_integer():
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
         columns.append(values.cast(dtype))
-    given = pl.DataFrame(columns)
-    refuse([row_gate(view.request).broken_in(given.select(view.request.schema.names()))])
-    return compute(view, given).to_dict(as_series=False)
+    rows = pl.DataFrame(columns)
+    refuse([row_gate(view.request).broken_in(rows.select(view.request.schema.names()))])
+    return compute(view, rows).to_dict(as_series=False)

@@ -26,10 +26,10 @@ TAG = "featurestore"
 
 
 class DeclaredOnDemandFeatureView(OnDemandFeatureView):
-    """An on-demand view whose types are those of its schema: nothing is left to infer from samples."""
+    """An on-demand view with the types of its schema, so that Feast infers none from samples."""
 
     def infer_features(self) -> None:
-        """Keep the declared features; `featurestore check` has run the function on its declared inputs."""
+        """Keep the declared features, which `featurestore check` has proven."""
 
 
 def expose(folder: str | Path) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def expose(folder: str | Path) -> dict[str, Any]:
 
 
 def compile_catalog(catalog: Catalog, settings: Settings) -> list[Any]:
-    """Compile all views and services, and the entities and sources they need."""
+    """Compile all views and services, and the entities and sources that they need."""
     entities = _entities(catalog)
     layout = Layout(settings.data)
     views = {name: _view(view, entities, layout) for name, view in sorted(catalog.views.items())}
@@ -62,11 +62,11 @@ def compile_catalog(catalog: Catalog, settings: Settings) -> list[Any]:
 
 
 def _entities(catalog: Catalog) -> dict[str, Entity]:
-    # A Feast entity has one join key: a key column is one, and the entity's name is a tag.
-    found: dict[str, Entity] = {}
+    # A Feast entity has one join key, so each key column becomes an entity. The name of the entity becomes a tag.
+    by_key: dict[str, Entity] = {}
     for view in catalog.views.values():
         for key, dtype in view.key_schema.items():
-            found.setdefault(
+            by_key.setdefault(
                 key,
                 Entity(
                     name=key,
@@ -75,7 +75,7 @@ def _entities(catalog: Catalog) -> dict[str, Entity]:
                     description=view.contract[key].description or "",
                 ),
             )
-    return dict(sorted(found.items()))
+    return dict(sorted(by_key.items()))
 
 
 def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: Layout) -> FeatureView:
@@ -110,21 +110,21 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: L
 def _on_demand(
     view: on_demand.OnDemandFeatureView, views: dict[str, FeatureView], settings: Settings
 ) -> OnDemandFeatureView:
-    # Feast rebuilds the function from its source text: the text names the view, and carries no code of it.
+    # Feast rebuilds the function from its source text. The text has the name of the view, and none of its code.
     text = (
         f"def {view.name}(inputs):\n"
         "    from featurestore.adapters.feast.context import compute_on_demand\n"
         f"    return compute_on_demand({str(settings.feast_repo)!r}, {view.name!r}, inputs)\n"
     )
     namespace: dict[str, Any] = {}
-    exec(text, namespace)  # noqa: S102 - our own text, as Feast will run it
+    exec(text, namespace)  # noqa: S102 - the text above, as Feast runs it
     request = RequestSource(
         name=f"{view.name}_request", schema=[_field(column) for column in view.request.columns]
     )
     return DeclaredOnDemandFeatureView(
         name=view.name,
         sources=[*(_projected(views, s, named=s.alias is not None) for s in view.sources), request],
-        # Feast's registry forgets descriptions of computed fields, and then finds a service's to differ.
+        # Feast's registry drops the descriptions of computed fields, and would then report each service as changed.
         schema=[Field(name=column.name, dtype=_dtype(column)) for column in view.features],
         udf=namespace[view.name],
         udf_string=text,
@@ -139,7 +139,7 @@ def _service(
     views: dict[str, FeatureView],
     computed: dict[str, OnDemandFeatureView],
 ) -> FeatureService:
-    # Feast compares projections by name, and cannot compare one that has an alias with one that has none.
+    # Feast compares projections by name, and fails if one has an alias and another has none.
     aliased = any(selection.alias for selection in service.selections)
     return FeatureService(
         name=service.name,
@@ -159,7 +159,9 @@ def _projected(
     if not named:
         return view
     renamed = zip(selection.view.keys, selection.keys, strict=True)
-    return view.with_name(selection.label).with_join_key_map({k: g for k, g in renamed if k != g})
+    return view.with_name(selection.label).with_join_key_map(
+        {key: column for key, column in renamed if key != column}
+    )
 
 
 def _field(column: Column) -> Field:

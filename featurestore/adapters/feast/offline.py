@@ -1,4 +1,4 @@
-"""Our point-in-time join as Feast's offline store."""
+"""The point-in-time join as Feast's offline store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from feast.repo_config import FeastConfigBaseModel
 
 from featurestore.adapters.entity_rows import frame_of
 from featurestore.adapters.feast.context import Context, context_of
-from featurestore.adapters.feast.protos import moment
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
@@ -27,6 +26,7 @@ from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import log_rows, rows_of, scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import in_utc
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.known_at import known_at
 from featurestore.vectors.historical import changes, historical
@@ -50,7 +50,7 @@ _NULLABLE = {
 
 
 class PolarsOfflineStoreConfig(FeastConfigBaseModel):
-    """Settings of the offline store: none beyond its type."""
+    """Settings of the offline store. It has none beyond its type."""
 
     type: Literal["featurestore.adapters.feast.offline.PolarsOfflineStore"] = (
         "featurestore.adapters.feast.offline.PolarsOfflineStore"
@@ -58,7 +58,7 @@ class PolarsOfflineStoreConfig(FeastConfigBaseModel):
 
 
 class PolarsRetrievalJob(RetrievalJob):
-    """A retrieval that runs when its result is asked for; on-demand features are part of it."""
+    """A retrieval that runs when its result is read. The result contains the on-demand features."""
 
     def __init__(
         self,
@@ -72,7 +72,10 @@ class PolarsRetrievalJob(RetrievalJob):
         self._metadata = metadata
 
     def to_df(self, validation_reference: Any = None, timeout: int | None = None) -> pd.DataFrame:
-        """Run it; integers with missing values come as pandas' nullable integers."""
+        """Run the retrieval.
+
+        Integer columns with missing values become pandas' nullable integers.
+        """
         table = self.to_arrow(validation_reference=validation_reference, timeout=timeout)
         return table.to_pandas(types_mapper=_NULLABLE.get).reset_index(drop=True)
 
@@ -89,23 +92,24 @@ class PolarsRetrievalJob(RetrievalJob):
 
     @property
     def on_demand_feature_views(self) -> list[Any]:
-        """Nothing is left for Feast to compute."""
+        """Empty: Feast has nothing left to compute."""
         return []
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
-        """What was asked for."""
+        """The features and keys of the request, and the interval of its timestamps."""
         return self._metadata
 
     def persist(self, storage: Any, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Write the result to a Parquet file."""
         if not isinstance(storage, SavedDatasetFileStorage):
             raise ConfigError(
-                f"a saved dataset cannot be kept in {type(storage).__name__}", hint="use a file"
+                f"a saved dataset cannot be stored in {type(storage).__name__}",
+                hint="use SavedDatasetFileStorage",
             )
         path = Path(storage.file_options.uri)
         if path.exists() and not allow_overwrite:
-            raise ConfigError(f"{path} is there already", hint="pass allow_overwrite=True")
+            raise ConfigError(f"{path} exists already", hint="pass allow_overwrite=True")
         write_parquet(self._run(), path)
 
 
@@ -123,7 +127,7 @@ class PolarsOfflineStore(OfflineStore):
         full_feature_names: bool = False,
         **kwargs: Any,
     ) -> RetrievalJob:
-        """Join features to entity rows: a pandas frame, or a DuckDB query over the project's datasets."""
+        """Join features to entity rows: a pandas frame, or SQL over the project's datasets."""
         context = context_of(config.repo_path)
         layout = Layout(context.settings.data)
         projections = [view.projection for view in feature_views]
@@ -133,10 +137,10 @@ class PolarsOfflineStore(OfflineStore):
 
         if entity_df is None:
             start, end = kwargs.get("start_date"), kwargs.get("end_date") or context.settings.now()
-            rows = changes(service, views, start=moment(start) if start else None, end=moment(end))
+            rows = changes(service, views, start=in_utc(start) if start else None, end=in_utc(end))
         else:
             rows = frame_of(entity_df, _tables(context, layout))
-        moments = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
+        timestamps = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
 
         check = RequestGate(service).check_frame
 
@@ -144,8 +148,8 @@ class PolarsOfflineStore(OfflineStore):
             joined = historical(
                 rows, service, views, PolarsEngine(), check=check, full_names=full_feature_names
             )
-            bare = {name: full.partition("__")[2] for name, full in service.full_names.items()}
-            return joined if full_feature_names else joined.rename(bare)
+            short = {name: full.partition("__")[2] for name, full in service.full_names.items()}
+            return joined if full_feature_names else joined.rename(short)
 
         return PolarsRetrievalJob(
             run,
@@ -153,8 +157,8 @@ class PolarsOfflineStore(OfflineStore):
             metadata=RetrievalMetadata(
                 features=feature_refs,
                 keys=[name for name in rows.columns if name != EVENT_TIMESTAMP],
-                min_event_timestamp=moments.min(),
-                max_event_timestamp=moments.max(),
+                min_event_timestamp=timestamps.min(),
+                max_event_timestamp=timestamps.max(),
             ),
         )
 
@@ -169,14 +173,16 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """Take of each key the newest row that became known between two moments."""
+        """Return the newest row of each key that became known in an interval."""
         view = _view_of(config, data_source)
         if view is None:
-            raise ContractError(f"source {data_source.name!r} is not that of a feature view of this project")
+            raise ContractError(
+                f"source {data_source.name!r} does not belong to a feature view of this project"
+            )
         rows = scan_view(view, _layout(config))
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
-        known = known_rows(rows, view.timing, until=moment(end_date), after=moment(start_date))
+        known = known_rows(rows, view.timing, until=in_utc(end_date), after=in_utc(start_date))
         newest = newest_rows(known, view.keys, view.timing).select(columns)
         return PolarsRetrievalJob(newest.collect)
 
@@ -191,7 +197,10 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Take all rows that became known in a span of time (of a saved dataset: that were asked for in it)."""
+        """Return all rows that became known in an interval.
+
+        Of a saved dataset, return the rows with a timestamp in it.
+        """
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         view = _view_of(config, data_source)
@@ -200,10 +209,10 @@ class PolarsOfflineStore(OfflineStore):
         else:
             known, rows = known_at(view.timing), scan_view(view, _layout(config))
         if start_date is not None:
-            first = moment(start_date)
+            first = in_utc(start_date)
             rows = rows.filter(known >= first if view is None else known > first)
         if end_date is not None:
-            rows = rows.filter(known <= moment(end_date))
+            rows = rows.filter(known <= in_utc(end_date))
         return PolarsRetrievalJob(rows.select(columns).collect)
 
     @staticmethod
@@ -218,19 +227,23 @@ class PolarsOfflineStore(OfflineStore):
 
     @staticmethod
     def offline_write_batch(config: Any, feature_view: Any, table: Any, progress: Any) -> None:
-        """Append rows to a feature view, through its gate; they are known when their created timestamp says.
+        """Append rows to a feature view, through its gate.
+
+        A row is known from its created timestamp.
 
         Raises
         ------
         ContractError
-            If a row breaks the view's contract; nothing is written then.
+            If a row breaks the view's contract. No row is written then.
+        ConfigError
+            If the rows of the view have no created timestamp.
         """
         context = context_of(config.repo_path)
         view = context.view(feature_view.name)
         if not view.timing.created:
             raise ConfigError(
-                f"feature view {view.name!r} is built from its definition, and its rows carry no created timestamp",
-                hint=f"declare it in schema {view.contract.name}, or run: featurestore build {view.name}",
+                f"feature view {view.name!r} cannot take rows: its schema has no created_timestamp",
+                hint=f"declare the column in schema {view.contract.name}, or run: featurestore build {view.name}",
             )
         rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), whole=True)
         log_rows(view, rows, Layout(context.settings.data))

@@ -1,4 +1,4 @@
-"""Our LMDB store as Feast's online store: the same bytes, the same expiry, the same statuses."""
+"""The project's online store as Feast's online store: the same bytes, expiry and statuses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import StrictStr
 
 from featurestore.adapters.feast.context import context_of
-from featurestore.adapters.feast.protos import from_values, moment, to_values
+from featurestore.adapters.feast.protos import from_values, to_values
 from featurestore.adapters.stores import open_store
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.online import advance_to, next_watermark
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.timing.epoch import in_utc
 from featurestore.timing.fold import newest_rows
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
@@ -42,9 +43,9 @@ class LmdbOnlineStoreConfig(FeastConfigBaseModel):
     Attributes
     ----------
     path
-        The store's folder, relative to that of feature_store.yaml.
+        Folder of the store, relative to the folder of feature_store.yaml.
     as_of
-        A fixed moment that stands for now, ISO 8601 with offset; left out: the clock.
+        A fixed timestamp in place of the current time, ISO 8601 with offset. Default: the clock.
     """
 
     type: Literal["featurestore.adapters.feast.online.LmdbOnlineStore"] = (
@@ -60,9 +61,9 @@ class _ServerConfig(FeastConfigBaseModel):
     Attributes
     ----------
     url
-        Of the server; ``${VARIABLE}`` is taken from the environment.
+        URL of the server. ``${VARIABLE}`` is replaced by the environment variable.
     as_of
-        A fixed moment that stands for now, ISO 8601 with offset; left out: the clock.
+        A fixed timestamp in place of the current time, ISO 8601 with offset. Default: the clock.
     """
 
     url: StrictStr
@@ -86,7 +87,7 @@ class PostgresOnlineStoreConfig(_ServerConfig):
 
 
 class LmdbOnlineStore(OnlineStore):
-    """Feast's online store over the store that feature_store.yaml names: here LMDB."""
+    """Feast's online store over LMDB."""
 
     def online_write_batch(
         self,
@@ -95,9 +96,10 @@ class LmdbOnlineStore(OnlineStore):
         data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Bring the view to the last moment at which one of the rows became known, and apply them; the greater version wins.
+        """Advance the view to the time at which all of the rows are known, and apply the rows.
 
-        The watermark says that every row known by then is applied, whoever wrote it.
+        The greater version wins. The watermark promises that every row known by then is applied, so
+        the rows of other writers are applied too.
         """
         context = context_of(config.repo_path)
         view, layout = context.view(table.name), Layout(context.settings.data)
@@ -116,7 +118,10 @@ class LmdbOnlineStore(OnlineStore):
     def online_read(
         self, config: Any, table: Any, entity_keys: list[Any], requested_features: list[str] | None = None
     ) -> list[tuple[datetime | None, dict[str, Any] | None]]:
-        """Look up rows; what is expired comes as nulls with its event timestamp."""
+        """Look up rows.
+
+        The values of an expired row are null, and its event timestamp is returned.
+        """
         features = requested_features or [field.name for field in table.features]
         events, values, statuses = _read(context_of(config.repo_path), table.name, entity_keys, features)
         return [
@@ -136,33 +141,33 @@ class LmdbOnlineStore(OnlineStore):
         full_feature_names: bool,
         include_feature_view_version_metadata: bool,
     ) -> None:
-        # Feast's own path knows two statuses; a read of ours says four.
+        # Feast's own implementation knows two statuses; this store returns four.
         context = context_of(config.repo_path)
         for table, requested in grouped_refs:
             unique, positions, height = utils._get_unique_entities(  # noqa: SLF001 - as Feast's own stores do
                 table, join_key_values, entity_name_to_join_key_map
             )
             keys = utils._get_entity_key_protos(unique)  # noqa: SLF001
-            events, values, statuses = _read(context, table.name, keys, requested)
-            source = [0] * height
+            event_timestamps, values, statuses = _read(context, table.name, keys, requested)
+            row_of = [0] * height
             for i, destinations in enumerate(positions):
                 for destination in destinations:
-                    source[destination] = i
-            stamps = [_timestamp(event) for event in events]
+                    row_of[destination] = i
+            stamps = [_timestamp(event) for event in event_timestamps]
             prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
             for name in requested:
                 online_features_response.metadata.feature_names.val.append(f"{prefix}{name}")
                 online_features_response.results.append(
                     GetOnlineFeaturesResponse.FeatureVector(
-                        values=[values[name][i] for i in source],
-                        statuses=[FieldStatus.Value(Status(statuses[name][i]).name) for i in source],
-                        event_timestamps=[stamps[i] for i in source],
+                        values=[values[name][i] for i in row_of],
+                        statuses=[FieldStatus.Value(Status(statuses[name][i]).name) for i in row_of],
+                        event_timestamps=[stamps[i] for i in row_of],
                     )
                 )
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
-        """Say that Feast's server need not give our reads and writes a thread: they take one themselves."""
+        """Reads and writes start a thread themselves, so that Feast's server can await them."""
         return SupportedAsyncMethods(read=True, write=True)
 
     async def online_write_batch_async(
@@ -172,17 +177,17 @@ class LmdbOnlineStore(OnlineStore):
         data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Apply rows, as `online_write_batch`, beside the event loop."""
+        """Apply rows as `online_write_batch` does, outside the event loop."""
         await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
 
     async def online_read_async(
         self, config: Any, table: Any, entity_keys: list[Any], requested_features: list[str] | None = None
     ) -> list[tuple[datetime | None, dict[str, Any] | None]]:
-        """Look up rows, as `online_read`, beside the event loop."""
+        """Look up rows as `online_read` does, outside the event loop."""
         return await asyncio.to_thread(self.online_read, config, table, entity_keys, requested_features)
 
     async def get_online_features_async(self, *args: Any, **named: Any) -> OnlineResponse:
-        """Answer a request, as `get_online_features`, beside the event loop: on-demand features are computed there too."""
+        """Answer a request as `get_online_features` does, outside the event loop."""
         return await asyncio.to_thread(self.get_online_features, *args, **named)
 
     def update(
@@ -194,21 +199,21 @@ class LmdbOnlineStore(OnlineStore):
         entities_to_keep: Sequence[Any],
         partial: bool,
     ) -> None:
-        """Keep all data: a view that Feast no longer finds is not read, and `materialize` writes views anew."""
+        """Keep all data. Unregistered views are not read."""
 
     def teardown(self, config: Any, tables: Sequence[Any], entities: Sequence[Any]) -> None:
-        """Remove the views' rows."""
+        """Remove the rows of the views."""
         settings = context_of(config.repo_path).settings
         if settings.online_url is not None or settings.online.exists():
             open_store(settings).drop([table.name for table in tables])
 
 
 class RedisOnlineStore(LmdbOnlineStore):
-    """The same over Redis."""
+    """Feast's online store over Redis."""
 
 
 class PostgresOnlineStore(LmdbOnlineStore):
-    """The same over PostgreSQL."""
+    """Feast's online store over PostgreSQL."""
 
 
 def _read(
@@ -221,7 +226,7 @@ def _read(
     check_state(view, state, now)
     decoded = decode_rows(rows, view.feature_schema)
     read = read_at(
-        decoded.lazy(), features=features, timing=view.timing, moment=pl.lit(now, dtype=UTC_MICROSECONDS)
+        decoded.lazy(), features=features, timing=view.timing, as_of=pl.lit(now, dtype=UTC_MICROSECONDS)
     ).collect()
     values = {feature: to_values(read[feature]) for feature in features}
     return decoded[EVENT_TIMESTAMP].to_list(), values, {f: read[status_column(f)].to_list() for f in features}
@@ -241,11 +246,11 @@ def _rows_of(
         for name, dtype in view.feature_schema.items()
     ]
     columns.append(
-        pl.Series(EVENT_TIMESTAMP, [moment(event) for *_, event, _ in data], dtype=UTC_MICROSECONDS)
+        pl.Series(EVENT_TIMESTAMP, [in_utc(event) for *_, event, _ in data], dtype=UTC_MICROSECONDS)
     )
     if view.timing.created:
-        # Feast hands pandas' NaT, which is truthy and unequal to itself, for a null.
-        created = [moment(made) if made and made == made else None for *_, made in data]  # noqa: PLR0124
+        # Feast passes pandas' NaT for a null. It is true and not equal to itself.
+        created = [in_utc(time) if time and time == time else None for *_, time in data]  # noqa: PLR0124
         columns.append(pl.Series(CREATED_TIMESTAMP, created, dtype=UTC_MICROSECONDS))
     return pl.DataFrame(columns)
 

@@ -1,16 +1,15 @@
-"""Feast's wire values: Polars columns to `Value` messages and back, by the value table."""
+"""Feast's protobuf values: Polars columns to `Value` messages and back, by the value table."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from feast.protos.feast.types.Value_pb2 import Value
 
-from featurestore.errors import StoreError
-from featurestore.timing.epoch import EPOCH, microseconds
+from featurestore.errors import ContractError
 from featurestore.values.codec import physical
+from featurestore.values.feast_wire import fraction_error, to_wire
 from featurestore.values.table import feast_type
 
 if TYPE_CHECKING:
@@ -27,62 +26,53 @@ _FIELDS = {
     "UNIX_TIMESTAMP": "unix_timestamp_val",
     "DECIMAL": "decimal_val",
 }
-_TICKS = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_DAY = 86_400
+_TICKS_PER_SECOND = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_DAY_SECONDS = 86_400
 
 
 def to_values(column: pl.Series) -> list[Value]:
-    """Turn a column into wire values; a null becomes an empty one.
+    """Turn a column into wire values. A null becomes an empty value.
 
     Raises
     ------
-    StoreError
-        If a timestamp has a fraction of a second (Feast's wire has whole seconds), or a list a missing element.
+    ContractError
+        If a timestamp has a fraction of a second, or a list has a missing element.
     """
     kind = feast_type(column.dtype)
     scalar = kind.removesuffix("_LIST")
-    text = scalar == "DECIMAL"
-    plain = column.cast(_text(column.dtype) if text else physical(column.dtype)).to_list()
     field = f"{scalar.lower()}_list_val" if kind.endswith("_LIST") else _FIELDS[scalar]
-    if scalar == "UNIX_TIMESTAMP":
-        plain = [_seconds(column.name, value, _scalar(column.dtype)) for value in plain]
+    _refuse_nanoseconds(column)
+    convert = to_wire(column.name, column.dtype)
     values = []
-    for item in plain:
+    for item in column.to_list():
         value = Value()
         if item is not None:
-            if isinstance(item, list):
-                if None in item:
-                    raise StoreError(
-                        f"feature {column.name!r}: Feast's lists cannot carry a missing element",
-                        hint="read it through featurestore, or fill it in the view",
+            content = item if convert is None else convert(item)
+            if isinstance(content, list):
+                if None in content:
+                    raise ContractError(
+                        f"feature {column.name!r}: a list has a missing element, which Feast's lists cannot hold",
+                        hint="read it with featurestore, or fill it in the view",
                     )
-                getattr(value, field).val.extend(item)
+                getattr(value, field).val.extend(content)
             else:
-                setattr(value, field, item)
+                setattr(value, field, content)
         values.append(value)
     return values
 
 
 def from_values(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     """Turn wire values into a column of `dtype`."""
-    plain = [_plain(value) for value in values]
+    contents = [_content(value) for value in values]
     if feast_type(dtype).startswith("UNIX_TIMESTAMP"):
-        plain = [_ticks(value, _scalar(dtype)) for value in plain]
-        return pl.Series(name, plain, dtype=physical(dtype)).cast(dtype)
-    return pl.Series(name, plain, strict=False).cast(dtype) if plain else pl.Series(name, [], dtype=dtype)
+        ticks = [_ticks(content, _scalar(dtype)) for content in contents]
+        return pl.Series(name, ticks, dtype=physical(dtype)).cast(dtype)
+    return (
+        pl.Series(name, contents, strict=False).cast(dtype) if contents else pl.Series(name, [], dtype=dtype)
+    )
 
 
-def moment(value: datetime) -> datetime:
-    """Read a Feast timestamp; without a time zone it is UTC."""
-    return value if value.tzinfo else value.replace(tzinfo=EPOCH.tzinfo)
-
-
-def whole_microseconds(value: datetime) -> int:
-    """Return a Feast timestamp as microseconds since 1970-01-01 UTC."""
-    return microseconds(moment(value))
-
-
-def _plain(value: Any) -> Any:
+def _content(value: Any) -> Any:
     field = value.WhichOneof("val")
     if field is None:
         return None
@@ -94,29 +84,22 @@ def _scalar(dtype: pl.DataType) -> pl.DataType:
     return pl.Series(dtype=dtype.inner).dtype if isinstance(dtype, pl.List | pl.Array) else dtype
 
 
-def _text(dtype: pl.DataType) -> pl.DataType:
-    return pl.List(pl.String) if isinstance(dtype, pl.List | pl.Array) else pl.String()
-
-
-def _ticks(value: Any, dtype: pl.DataType) -> Any:
-    if value is None:
+def _ticks(seconds: Any, dtype: pl.DataType) -> Any:
+    if seconds is None:
         return None
-    if isinstance(value, list):
-        return [_ticks(item, dtype) for item in value]
-    return value * _TICKS[dtype.time_unit] if isinstance(dtype, pl.Datetime) else value // _DAY
+    if isinstance(seconds, list):
+        return [_ticks(item, dtype) for item in seconds]
+    return (
+        seconds * _TICKS_PER_SECOND[dtype.time_unit]
+        if isinstance(dtype, pl.Datetime)
+        else seconds // _DAY_SECONDS
+    )
 
 
-def _seconds(name: str, value: Any, dtype: pl.DataType) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return [_seconds(name, item, dtype) for item in value]
-    if not isinstance(dtype, pl.Datetime):
-        return value * _DAY
-    seconds, fraction = divmod(value, _TICKS[dtype.time_unit])
-    if fraction:
-        raise StoreError(
-            f"feature {name!r}: Feast's wire has whole seconds and cannot carry a fraction of one",
-            hint="read it through featurestore, or round it in the view",
-        )
-    return seconds
+def _refuse_nanoseconds(column: pl.Series) -> None:
+    # Python's timestamps have microseconds, so a fraction below them must be found before the conversion.
+    dtype = _scalar(column.dtype)
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+        scalars = column.explode() if isinstance(column.dtype, pl.List | pl.Array) else column
+        if (scalars.to_physical() % 1_000).any():
+            raise fraction_error(column.name)

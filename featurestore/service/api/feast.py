@@ -7,21 +7,17 @@ columns; statuses are names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.timing.epoch import EPOCH, moment_of
+from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status
+from featurestore.values.feast_wire import to_wire
 from featurestore.values.json_rows import JsonColumn, row_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.vectors.reader import Vectors
 
@@ -105,7 +101,7 @@ class Wire:
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
         self._features = [
-            (views.index(origin[name]) if name in origin else None, _plain(name, dtype))
+            (views.index(origin[name]) if name in origin else None, to_wire(name, dtype))
             for name, dtype in service.feature_schema.items()
         ]
         keys, names, full = list(service.key_schema), service.feature_names, service.full_names
@@ -143,7 +139,7 @@ class Wire:
         # What many columns share is encoded once: the events of a view, and statuses.
         nothing = _encoded([NO_EVENT] * height)
         stamps = [
-            _encoded([NO_EVENT if event is None else moment_of(event) for event in events])
+            _encoded([NO_EVENT if event is None else timestamp_of(event) for event in events])
             for events in found.events
         ]
         said: dict[tuple[int, ...], Any] = {}
@@ -175,27 +171,3 @@ def _encoded(values: list[Any]) -> Any:
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
-
-
-def _plain(name: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:
-    """Return what makes a value what Feast's JSON has for it; None: it is that already."""
-    if isinstance(dtype, pl.List | pl.Array):
-        inner = _plain(name, pl.Series(dtype=dtype.inner).dtype)
-        return None if inner is None else lambda values: [inner(value) for value in values]
-    if isinstance(dtype, pl.Datetime):
-        return lambda value: _seconds(name, value)
-    if isinstance(dtype, pl.Date):
-        return lambda value: (value - date(1970, 1, 1)).days * 86_400
-    if isinstance(dtype, pl.Decimal) or dtype == pl.UInt64:
-        return lambda value: str(Decimal(value))
-    return None
-
-
-def _seconds(name: str, value: datetime) -> int:
-    ticks = (value - EPOCH).total_seconds()
-    if value.microsecond:
-        raise ContractError(
-            f"feature {name!r}: Feast's wire has whole seconds and cannot carry a fraction of one",
-            hint="ask POST /v1/vectors for it, or round it in the view",
-        )
-    return int(ticks)

@@ -55,7 +55,7 @@ class ActiveRelease:
             If there is none, or it is not served here.
         """
         if name not in self.endpoints:
-            raise UnknownNameError.of("feature service", name, self.endpoints)
+            raise UnknownNameError("feature service", name, self.endpoints)
         return self.endpoints[name]
 
     def now(self) -> datetime:

@@ -32,10 +32,10 @@ class Lookups(Workers):
             If the store does not answer, and the last known values are not kept.
         """
         if local and len(rows) <= AT_ONCE:
-            return endpoint.reader.read_checked(rows, moment=moment), False
+            return endpoint.reader.read_checked(rows, as_of=moment), False
         try:
-            return await self.run(lambda: endpoint.reader.read_checked(rows, moment=moment)), False
+            return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=moment)), False
         except StoreError as error:
             if not error.retry or isinstance(error, BusyError) or endpoint.last_known is None:
                 raise
-            return endpoint.last_known.read_checked(rows, moment=moment), True
+            return endpoint.last_known.read_checked(rows, as_of=moment), True

@@ -10,7 +10,7 @@ import msgspec
 
 from featurestore.errors import ConfigError, StoreError, UnknownNameError
 from featurestore.service.runtime.options import KeyScope
-from featurestore.storage.files import aside
+from featurestore.storage.files import atomic_write
 from featurestore.storage.lock import locked
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def remove_key(path: Path, name: str) -> None:
     with locked(path.with_suffix(".lock")):
         keys = read_keys(path)
         if all(key.name != name for key in keys):
-            raise UnknownNameError.of("API key", name, [key.name for key in keys])
+            raise UnknownNameError("API key", name, [key.name for key in keys])
         _write(path, tuple(key for key in keys if key.name != name))
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
-    with aside(path) as partial:
+    with atomic_write(path) as partial:
         partial.touch(mode=0o600)
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")

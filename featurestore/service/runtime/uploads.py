@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from featurestore.service.api.problems import RefusedError
 from featurestore.service.runtime.threads import Threads
-from featurestore.storage.files import writing
+from featurestore.storage.files import translated_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Upload:
         if self.given_up:
             return None
         place = self._folder / self.id
-        with writing(place):
+        with translated_write_errors(place):
             self.found.replace(place)
         for old in sorted(self._folder.glob("[!.]*"))[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
@@ -63,7 +63,7 @@ class Upload:
 
     def begin(self) -> None:
         """Make the folder; what a process that was killed has left is removed after a day."""
-        with writing(self._aside):
+        with translated_write_errors(self._aside):
             self.found.mkdir(parents=True)
         for left in self._folder.glob(".*.partial"):
             if left.stat().st_mtime < time.time() - DAY:
@@ -125,7 +125,7 @@ class Uploads:
     async def _receive(self, receive: Receive, upload: Upload) -> None:
         upload.begin()
         held, more = bytearray(), True
-        with writing(upload.body), upload.body.open("wb") as file:
+        with translated_write_errors(upload.body), upload.body.open("wb") as file:
             while more:
                 message = await self._next(receive)
                 held += message.get("body", b"")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from featurestore.timing.epoch import microseconds
-from featurestore.timing.known_at import MICROSECOND
+from featurestore.timing.epoch import MICROSECOND, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
