@@ -34,9 +34,9 @@ def store(shop):
 
 
 def entity_rows():
-    moments = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
+    timestamps = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
     return pl.DataFrame(
-        {"customer": [1, 1, 3, 9], "event_timestamp": moments, "basket": [10.0] * 4},
+        {"customer": [1, 1, 3, 9], "event_timestamp": timestamps, "basket": [10.0] * 4},
         schema_overrides={"event_timestamp": pl.Datetime("us", "UTC")},
     )
 
@@ -106,7 +106,7 @@ def test_online_features_are_ours(shop, store):
 
 
 def test_what_feast_materializes_passes_the_audit(shop, store):
-    """Late rows arrive by the moment they were known, through Feast too."""
+    """Late rows arrive at the time when they are known, through Feast too."""
     store.materialize(datetime(2023, 1, 1, tzinfo=UTC), NOW)
     assert shop.audit().mismatches == 0
     assert shop.audit().cells == 9

@@ -106,7 +106,7 @@ def test_concurrent_writers_leave_the_greatest_version(factory):
 
 
 def test_concurrent_rewrites_leave_the_rows_of_one(factory):
-    """Four writers write the view anew with keys of their own; one that is overtaken says so."""
+    """Four writers replace the view, each with its own keys; one that is overtaken raises."""
     factory().drop(["view"])
     written = {
         writer: {bytes([writer, number]): row(writer, b"x") for number in range(250)} for writer in range(4)
@@ -123,7 +123,7 @@ def test_concurrent_rewrites_leave_the_rows_of_one(factory):
 
 
 def test_a_rewrite_that_is_overtaken_is_worth_another_try(redis_url):
-    """Of two that write a view anew in Redis at once the later one wins, whole."""
+    """If two writers replace a view in Redis at once, the later one wins completely."""
     store = redis_factory(redis_url)()
 
     def overtaken():
@@ -188,7 +188,7 @@ def test_projects_of_long_names_are_held_apart(postgres_url):
 
 
 def test_who_may_only_read_reads(postgres_url):
-    """Nothing is made before something is written, and then by whoever writes."""
+    """A reader creates nothing; the first writer creates the tables."""
     import psycopg  # noqa: PLC0415 - an extra
 
     from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415 - an extra
@@ -303,14 +303,14 @@ def unprivileged(path, *words):
 
 
 def test_who_may_only_read_an_embedded_store_reads(shown):
-    """And is told what is missing to write."""
+    """A write fails, and the error names the missing permission."""
     with unprivileged(shown[0]) as reader:
         told, _ = reader.communicate()
     assert told.splitlines() == ["reading", "5000 1", "read-only"]
 
 
 def test_who_cannot_say_that_he_reads_is_told_when_it_was_written_over(shown):
-    """Pages are given again after two further writes: what was read then is no answer."""
+    """Pages are reused after two further writes; what was read from them is discarded."""
     path, store, pairs = shown
     with unprivileged(path, "wait") as reader:
         assert reader.stdout.readline() == "reading\n"
@@ -321,7 +321,7 @@ def test_who_cannot_say_that_he_reads_is_told_when_it_was_written_over(shown):
 
 
 def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):
-    """A process may open any number of stores, one after another."""
+    """A process can open any number of stores, one after another."""
     for number in range(600):
         folder = tmp_path / str(number)
         LmdbStore(folder, create=True).write("view", [(b"a", row(1, b"x"))], state(1), replace=False)

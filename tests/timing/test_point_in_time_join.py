@@ -16,8 +16,8 @@ def at(minute: int) -> datetime:
     return datetime(2013, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
 
 
-def ask(timing: Timing, rows: list[tuple], moments: list[int]) -> list[tuple]:
-    """Join moments (minutes) to rows of one key: (event, [created], value); return (value, status)."""
+def ask(timing: Timing, rows: list[tuple], minutes: list[int]) -> list[tuple]:
+    """Join questions at some minutes to rows of one key: (event, [created], value); return (value, status)."""
     names = ["event_timestamp", "created_timestamp", "x"] if timing.created else ["event_timestamp", "x"]
     times = pl.Datetime("us", "UTC")
     frame = pl.DataFrame(
@@ -26,7 +26,7 @@ def ask(timing: Timing, rows: list[tuple], moments: list[int]) -> list[tuple]:
         orient="row",
     )
     asked = pl.DataFrame(
-        {"k": ["a"] * len(moments), "event_timestamp": [at(m) for m in moments]},
+        {"k": ["a"] * len(minutes), "event_timestamp": [at(m) for m in minutes]},
         schema={"k": pl.String, "event_timestamp": times},
     )
     joined = point_in_time_join(
@@ -107,7 +107,7 @@ def test_the_join_is_the_replay_of_the_store(history: History):
 @given(histories())
 @settings(max_examples=100, deadline=None)
 def test_rows_not_yet_known_change_nothing(history: History):
-    """Removing every row that is not known by the last moment asked leaves the answers as they were."""
+    """Removing every row that is not known by the last question leaves the answers as they were."""
     last = max((row[EVENT_TIMESTAMP] for row in history.entity_rows), default=None)
     known = [row for row in history.rows if last and oracle.known_at(row, history.timing) <= last]
     answers = [

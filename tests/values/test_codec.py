@@ -21,7 +21,7 @@ from featurestore.values.codec import (
 )
 from featurestore.values.table import UTC_MICROSECONDS, feast_type
 
-MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+TIMESTAMP = datetime(2024, 1, 1, tzinfo=UTC)
 SUPPORTED = [
     pl.Boolean(),
     pl.Int8(),
@@ -80,7 +80,7 @@ def test_every_supported_dtype_makes_the_round_trip(dtype):
     def check(frame):
         keyed = frame.with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias("k"),
-            pl.lit(MOMENT, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP),
+            pl.lit(TIMESTAMP, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP),
         )
         features = pl.Schema({"x": dtype})
         pairs = list(encode_rows(keyed, ["k"], features))
@@ -114,7 +114,7 @@ def test_versions_compare_as_bytes(versions):
 
 def test_rows_of_another_schema_are_refused():
     """Bytes that do not fit the schema are an error, not garbage."""
-    frame = pl.DataFrame({"k": ["a"], EVENT_TIMESTAMP: [MOMENT], "x": ["text"]})
+    frame = pl.DataFrame({"k": ["a"], EVENT_TIMESTAMP: [TIMESTAMP], "x": ["text"]})
     [(_, row)] = encode_rows(frame, ["k"], pl.Schema({"x": pl.String()}))
     with pytest.raises(StoreError, match="featurestore materialize --full"):
         decode_rows([row], pl.Schema({"x": pl.Int64()}))
