@@ -71,8 +71,8 @@ def test_the_whole_job_from_the_command_line(shop_files):
         (["get-online", "buying", "custmer=1"], 4, "service 'buying' has no column 'custmer'"),
         (["get-online", "buying", "customer"], 4, "'customer' has no value"),
         (["build", "last_order"], 6, "run: featurestore validate orders"),
-        (["materialize", "--until", "soon"], 7, "'soon' is not a moment"),
-        (["materialize", "--until", "2024-01-01"], 7, "does not say its time zone"),
+        (["materialize", "--until", "soon"], 7, "'soon' is not a timestamp"),
+        (["materialize", "--until", "2024-01-01"], 7, "has no time zone"),
     ],
 )
 def test_exit_codes_tell_errors_apart(shop_files, arguments, code, message):

@@ -69,7 +69,7 @@ def test_two_reads_of_one_name_are_refused(project):
     """A service that reads one view twice under one name is refused: its keys are ambiguous."""
     view = project.catalog.view("last_order")
     coupon = view["coupon"].aliased("last_order", keys={"customer": "referred_by"})
-    with pytest.raises(DefinitionError, match="'last_order' is two reads"):
+    with pytest.raises(DefinitionError, match="'last_order' names two reads"):
         featurestore.feature_service("twice", (view["amount"], coupon), owner="test")
     with pytest.raises(UnknownNameError, match="did you mean 'customer'"):
         view.aliased("x", keys={"custmer": "referred_by"})

@@ -107,7 +107,7 @@ TIMESTAMP = datetime(2024, 1, 4, tzinfo=UTC)
         ),
         (
             {"customer": [1], "basket": [1.0], "event_timestamp": [TIMESTAMP], "amount": [1.0]},
-            "hold 'amount' already",
+            "column 'amount' has the name of a feature",
         ),
     ],
 )

@@ -32,29 +32,31 @@ def test_a_vector_is_what_the_fold_holds(history):
     service = feature_service("service", (history.view,), owner="test")
     with tempfile.TemporaryDirectory() as folder:
         store = LmdbStore(Path(folder) / "store", create=True)
-        for asked in history.entity_rows:
-            moment = asked[EVENT_TIMESTAMP]
-            fresh = known_rows(history.row_frame.lazy(), history.timing, until=moment)
+        for entity_row in history.entity_rows:
+            timestamp = entity_row[EVENT_TIMESTAMP]
+            fresh = known_rows(history.row_frame.lazy(), history.timing, until=timestamp)
             newest = newest_rows(fresh, KEYS, history.timing).collect()
             state = ViewState(
-                definition=view_digest(history.view), source="s", watermark=microseconds(moment)
+                definition=view_digest(history.view), source="s", watermark=microseconds(timestamp)
             )
             store.write(
                 "history", encode_rows(newest, KEYS, history.view.feature_schema), state, replace=True
             )
-            found = VectorReader(service, store).read([asked], as_of=moment)
-            expected = oracle.historical([asked], history.rows, KEYS, FEATURES, history.timing)
-            assert [list(zip(found.values[0], found.statuses[0], strict=True))] == expected
+            vectors = VectorReader(service, store).read([entity_row], as_of=timestamp)
+            expected = oracle.historical([entity_row], history.rows, KEYS, FEATURES, history.timing)
+            assert [list(zip(vectors.values[0], vectors.statuses[0], strict=True))] == expected
 
 
 def test_the_same_as_the_frame(shop):
     """A reader returns the features of `get_online`, on-demand features included, in the service's order."""
     shop.materialize()
-    found = shop.reader("buying").read(ROWS, as_of=NOW)
+    vectors = shop.reader("buying").read(ROWS, as_of=NOW)
     frame = shop.get_online(ROWS, "buying", statuses=True)
-    assert found.features == ("amount", "coupon", "ordered_at", "ratio")
-    assert found.values == [list(row) for row in frame.select(found.features).rows()]
-    assert found.statuses == [list(row) for row in frame.select(map(status_column, found.features)).rows()]
+    assert vectors.features == ("amount", "coupon", "ordered_at", "ratio")
+    assert vectors.values == [list(row) for row in frame.select(vectors.features).rows()]
+    assert vectors.statuses == [
+        list(row) for row in frame.select(map(status_column, vectors.features)).rows()
+    ]
     some = shop.reader(["last_order:coupon", "last_order:amount"]).read(ROWS, as_of=NOW)
     assert some.values == [list(row) for row in frame.select("coupon", "amount").rows()]
 

@@ -129,7 +129,7 @@ def test_minus_zero_is_not_zero(shop):
 def test_a_store_ahead_of_the_moment_is_refused(shop):
     """A read before the watermark of the store is refused."""
     shop.materialize(until=at(10))
-    with pytest.raises(SkewError, match="stands at 2024-01-10"):
+    with pytest.raises(SkewError, match="watermark of the online store is 2024-01-10"):
         shop.get_online([{"customer": 1, "basket": 1.0}], "buying", as_of=at(9))
 
 

@@ -101,5 +101,5 @@ def _refuse_nanoseconds(column: pl.Series) -> None:
     dtype = _scalar(column.dtype)
     if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
         scalars = column.explode() if isinstance(column.dtype, pl.List | pl.Array) else column
-        if (scalars.to_physical() % 1_000).any():
+        if (scalars.to_physical() % 1_000 != 0).any():
             raise fraction_error(column.name)
