@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` and `make test`.
+# `make demo` runs the reference project, `make test` the tests.
 PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
@@ -12,37 +12,37 @@ $(READY): requirements.txt pyproject.toml
 	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: $(READY) ## the main job on real flights, as a DVC pipeline, and what came of it
+demo: $(READY) ## run the reference project on real flights, as a DVC pipeline, and print a summary
 	dvc repro
 	featurestore summary
 
-test: $(READY) ## the whole test suite
+test: $(READY) ## run all tests
 	python -m pytest -n 2
 
-check: $(READY) ## style, types and layers
+check: $(READY) ## check format, lint, types and layers
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
 
-docs: $(VENV)/.docs-ready ## the documentation as a static site in site/, with every link checked
+docs: $(VENV)/.docs-ready ## build the documentation as a site in site/, and check every link
 	zensical build --clean --strict
 
 $(VENV)/.docs-ready: $(READY) docs/requirements.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
 	touch $@
 
-bench-offline: benchmarks/.ready ## the point-in-time join beside its peers
+bench-offline: benchmarks/.ready ## measure the point-in-time join beside its peers
 	python benchmarks/offline.py --plot docs/offline.svg
 
-bench-online: benchmarks/.ready ## materialization and lookup, in process and over HTTP, beside Feast's
+bench-online: benchmarks/.ready ## measure materialization and lookup, in process and over HTTP, beside Feast
 	python benchmarks/online.py
 	python benchmarks/serving.py
 
-bench-gate: benchmarks/.ready ## the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
+bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
 	python benchmarks/gate.py
 
-reliability: $(READY) ## minutes of load with faults injected; every answer is checked
+reliability: $(READY) ## serve under load with faults injected for minutes, and check every answer
 	python benchmarks/reliability.py
 
 benchmarks/.ready: $(READY) benchmarks/requirements.txt
@@ -51,10 +51,10 @@ benchmarks/.ready: $(READY) benchmarks/requirements.txt
 
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	--no-emit-find-links --no-header
-lock: ## write the requirements anew
+lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
-clean: ## everything that was made here
+clean: ## remove the environment, all data and the site
 	rm -rf $(VENV) data site .cache

@@ -56,8 +56,8 @@ def names(text: str) -> list[str]:
 
 def table(text: str, head: str) -> str:
     """Return the table whose first head is the one given."""
-    [found] = re.findall(rf"^\| {re.escape(head)} \|.*?(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
-    return found
+    [match] = re.findall(rf"^\| {re.escape(head)} \|.*?(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
+    return match
 
 
 def commands(command=None, prefix=()):
@@ -66,27 +66,27 @@ def commands(command=None, prefix=()):
     children = getattr(command, "commands", None)
     if children is None:
         return {" ".join(prefix): command}
-    found = {}
+    leaves = {}
     for name, child in children.items():
-        found |= commands(child, (*prefix, name))
-    return found
+        leaves |= commands(child, (*prefix, name))
+    return leaves
 
 
 def options_of(command) -> set[str]:
     """Return the long options of a command."""
-    found = {
+    flags = {
         flag
         for parameter in command.params
         if parameter.param_type_name == "option"
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
-    return {flag for flag in found if flag.startswith("--")} - SHARED_OPTIONS
+    return {flag for flag in flags if flag.startswith("--")} - SHARED_OPTIONS
 
 
 def arguments_of(command) -> list[str]:
     """Return the arguments of a command as the reference prints them."""
-    found = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    return [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in found]
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    return [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments]
 
 
 def headings() -> dict[str, str]:

@@ -24,8 +24,8 @@ in_shop = pytest.mark.xdist_group("documented shop")
 
 def pages(project: str | None) -> list[str]:
     """List the pages that run in a project; None: in an empty folder."""
-    found = {name: PROJECT.search(text) for name, text in PAGES.items() if name != "docs/quickstart.md"}
-    return [name for name, match in found.items() if (match[1] if match else None) == project]
+    matches = {name: PROJECT.search(text) for name, text in PAGES.items() if name != "docs/quickstart.md"}
+    return [name for name, match in matches.items() if (match[1] if match else None) == project]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_rules_are_documented_with_their_counts(flights):
 @in_flights
 @pytest.mark.pipeline
 def test_a_second_run_finds_nothing_to_do(flights):
-    """`dvc repro` says that everything is up to date, whatever was read in between."""
+    """`dvc repro` says that everything is up to date, also after other commands read the data."""
     copy, _ = flights
     assert "Data and pipelines are up to date." in Shell(copy).execute(["dvc", "repro"])
 
