@@ -11,14 +11,14 @@ import pytest
 import typer
 
 import featurestore
-from featurestore import Project, config, errors
+from featurestore import Project, config, errors, testing
 from featurestore.adapters.feast import online
 from featurestore.cli.app import app
-from featurestore.data_quality import Quality
+from featurestore.project.quality import Quality
 from featurestore.quality.change import thresholds
 from featurestore.quality.profile import assess
 from featurestore.quality.rules.expectation_kinds import KINDS
-from featurestore.quality.rules.expectations import DECLARED
+from featurestore.quality.rules.expectations import DECLARATIONS
 from featurestore.service.api.problems import kind_of, status_of
 from featurestore.service.api.routes import ROUTES
 from featurestore.service.runtime.options import option_table
@@ -36,17 +36,10 @@ def page(name: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """Return the cells of all table rows, without heads and rules."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [
-        row for row, after in zip(cells, [*cells[1:], [""]], strict=True) if not is_rule(row) | is_rule(after)
-    ]
-
-
-def is_rule(row: list[str]) -> bool:
-    """Return whether a row only separates the head of a table from its body."""
-    return all(re.fullmatch(r":?-+:?", cell) for cell in row)
+    """Return the cells of the rows of all tables, without their heads."""
+    bodies = re.findall(r"^\|[ :|-]+\|\n((?:\|.*\n?)*)", text, re.MULTILINE)
+    lines = [line for body in bodies for line in body.splitlines()]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def names(text: str) -> list[str]:
@@ -132,6 +125,11 @@ def _named(text: str, head: str) -> str:
     return table(section(text, head), "name")
 
 
+def test_every_public_name_for_tests_is_documented():
+    """The table of names for tests is what `featurestore.testing` exports."""
+    assert sorted(names(_named(page("python"), "Testing"))) == sorted(testing.__all__)
+
+
 @pytest.mark.parametrize(("title", "cls"), [("Project", Project), ("Project.quality", Quality)])
 def test_every_public_member_is_documented(title, cls):
     """The tables of methods and attributes are those of the classes."""
@@ -184,7 +182,7 @@ def _metadata_keys():
                 case ast.Subscript(value=owner, slice=ast.Constant(value=str(key))) if _is_metadata(owner):
                     yield key
     # The keys that are read by a variable.
-    yield from DECLARED
+    yield from DECLARATIONS
     yield from re.findall(r"licence|permitted_use|personal_data", inspect.getsource(assess))
 
 
