@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from snippets import section
 
 import featurestore
 from featurestore import Project, config, errors, testing
@@ -23,7 +24,6 @@ from featurestore.service.api.problems import kind_of, status_of
 from featurestore.service.api.routes import ROUTES
 from featurestore.service.runtime.options import option_table
 from featurestore.service.telemetry.metric_table import COUNTERS, HISTOGRAMS, METRICS
-from snippets import section
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "featurestore"
