@@ -1,9 +1,10 @@
-"""Some minutes of load with faults injected: every answer is checked, none may be wrong.
+"""Minutes of load with faults injected: every answer is checked, and none may be wrong.
 
-``make reliability`` serves a shop of a thousand customers from each store. Every version of the data gives each customer
-values that can be told: amount, coupon and ratio must be of one version, and of the customer asked. Meanwhile the data are
-written anew again and again by processes, some of them killed; releases are made and rolled back; the store's server goes
-away, hangs and comes back; callers hang up in the middle of a request.
+``make reliability`` serves a shop of 1,000 customers from each store. Each version of the data
+gives each customer values that name the version and the customer: amount, coupon and ratio of an
+answer must agree. At the same time processes rewrite the data, and some are killed; releases are
+made and rolled back; the store's server stops, hangs and returns; callers hang up in the middle of
+a request.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pytest
 import requests
+from peers import print_skipped
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from servers import PostgresServer, RedisServer, free_port
+from servers import PostgresServer, RedisServer, free_port, run_server
 from shop import build_shop, write_files
 
 if TYPE_CHECKING:
@@ -34,35 +39,41 @@ if TYPE_CHECKING:
 
     import featurestore
 
+    StoreServer = RedisServer | PostgresServer
+
 CUSTOMERS = 1_000
 CALLERS = 4
 STEP = 10_000
 FEATURESTORE = (sys.executable, "-m", "featurestore.cli")
+# The kind of the store's server (None: embedded LMDB), and the size of the stale cache.
+STORES = ((None, 0), (RedisServer, 0), (PostgresServer, 0), (RedisServer, 10_000))
+# All kinds of faults in one run: of the data, and of the store's server.
+SMALL_STORES = ((RedisServer, 10_000),)
 
 
-class Told:
-    """What callers saw."""
+@dataclass
+class Observations:
+    """What one caller observed."""
 
-    def __init__(self) -> None:
-        self.statuses: Counter[int] = Counter()
-        self.kinds: Counter[str] = Counter()
-        self.times: list[float] = []
-        self.wrong: list[Any] = []
-        self.stale = 0
-        self.longest = 0.0
+    statuses: Counter[int] = field(default_factory=Counter)
+    error_kinds: Counter[str] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    wrong: list[Any] = field(default_factory=list)
+    stale: int = 0
+    longest_outage: float = 0.0
 
 
 def write_version(project: featurestore.Project, version: int) -> None:
-    """Write orders in which customer 7 of version 3 has spent 30007.0, with a coupon that says so too."""
-    worth = [float(version * STEP + customer) for customer in range(1, CUSTOMERS + 1)]
+    """Write orders: customer 7 of version 3 spends 30007.0, with a coupon of the same digits."""
+    amounts = [float(version * STEP + customer) for customer in range(1, CUSTOMERS + 1)]
     orders = pl.DataFrame(
         {
             "order": range(1, CUSTOMERS + 1),
             "customer": range(1, CUSTOMERS + 1),
             "ordered_at": ["2024-01-09T00:00:00Z"] * CUSTOMERS,
             "loaded_at": [None] * CUSTOMERS,
-            "amount": worth,
-            "coupon": [str(int(w)) for w in worth],
+            "amount": amounts,
+            "coupon": [str(int(amount)) for amount in amounts],
         }
     )
     path = project.settings.root / "data/raw/orders.csv"
@@ -71,8 +82,8 @@ def write_version(project: featurestore.Project, version: int) -> None:
     project.build("last_order")
 
 
-def check(body: dict, customers: list[int], versions: range) -> list[Any]:
-    """Return the rows that are wrong: of another customer, of two versions, of a version never written, or missing."""
+def wrong_rows(body: dict, customers: list[int], versions: range) -> list[Any]:
+    """Return the rows that are missing, or of another customer, two versions or no version."""
     wrong = []
     for customer, row, statuses in zip(customers, body["values"], body["statuses"], strict=True):
         amount, coupon, _, ratio = row
@@ -88,46 +99,57 @@ def check(body: dict, customers: list[int], versions: range) -> list[Any]:
     return wrong
 
 
-def ask(url: str, told: Told, versions: Callable[[], range], ending: threading.Event, seed: int) -> None:
-    """Ask for a few customers again and again, and check each answer."""
-    chance, session, failing = random.Random(seed), requests.Session(), None  # noqa: S311 - no secret
-    while not ending.is_set():
+def send_requests(
+    url: str,
+    observations: Observations,
+    versions: Callable[[], range],
+    stopping: threading.Event,
+    seed: int,
+) -> None:
+    """Request a few customers again and again until the run stops, and check each answer."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    session = requests.Session()
+    outage_began = None
+    while not stopping.is_set():
         customers = [chance.randint(1, CUSTOMERS) for _ in range(chance.choice((1, 1, 10)))]
-        start = time.perf_counter()
         rows = [{"customer": customer, "basket": 1.0} for customer in customers]
+        start = time.perf_counter()
         answer = session.post(f"{url}/v1/vectors/buying", json={"rows": rows}, timeout=30)
-        told.times.append(time.perf_counter() - start)
-        told.statuses[answer.status_code] += 1
+        now = time.perf_counter()
+        observations.latencies.append(now - start)
+        observations.statuses[answer.status_code] += 1
         if answer.status_code == 200:  # noqa: PLR2004
-            told.wrong += check(answer.json(), customers, versions())
-            told.stale += answer.json()["stale"]
-            if failing is not None:
-                told.longest, failing = max(told.longest, time.perf_counter() - failing), None
+            body = answer.json()
+            observations.wrong += wrong_rows(body, customers, versions())
+            observations.stale += body["stale"]
+            if outage_began is not None:
+                observations.longest_outage = max(observations.longest_outage, now - outage_began)
+                outage_began = None
         else:
-            told.kinds[answer.json()["error"]["kind"]] += 1
-        if answer.status_code == 503 and failing is None:  # noqa: PLR2004
-            failing = start
+            observations.error_kinds[answer.json()["error"]["kind"]] += 1
+        if answer.status_code == 503 and outage_began is None:  # noqa: PLR2004
+            outage_began = start
         if answer.status_code not in (200, 503):
-            told.wrong.append((answer.status_code, answer.text[:300]))
+            observations.wrong.append((answer.status_code, answer.text[:300]))
 
 
-def hang_up(port: int, ending: threading.Event) -> None:
-    """Send half of a request and go away, again and again."""
-    while not ending.is_set():
+def hang_up(port: int, stopping: threading.Event) -> None:
+    """Send half of a request and close the connection, again and again."""
+    while not stopping.is_set():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
             caller.sendall(
                 b"POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
             )
-        ending.wait(0.1)
+        stopping.wait(0.1)
 
 
-def make_shop(store: RedisServer | PostgresServer | None) -> featurestore.Project:
+def make_shop(folder: Path, store: StoreServer | None) -> featurestore.Project:
     """Make the shop, materialized and released, its online store embedded or on a server."""
-    root = write_files(Path(mkdtemp()))
+    root = write_files(folder)
     if store is not None:
         path = root / "feature_repo/feature_store.yaml"
-        name = f"{type(store).__name__.removesuffix('Server')}OnlineStore"
-        text = path.read_text().replace("LmdbOnlineStore", name)
+        store_type = f"{type(store).__name__.removesuffix('Server')}OnlineStore"
+        text = path.read_text().replace("LmdbOnlineStore", store_type)
         path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {store.url}"))
     project = build_shop(root)
     write_version(project, 1)
@@ -138,22 +160,44 @@ def make_shop(store: RedisServer | PostgresServer | None) -> featurestore.Projec
 
 @contextlib.contextmanager
 def serving(root: Path, *options: str) -> Iterator[int]:
-    """Run the server; gives its port."""
+    """Run the server until the block ends; yield its port.
+
+    Raises
+    ------
+    RuntimeError
+        If the server ends before it answers.
+    """
     port = free_port()
-    command = [*FEATURESTORE, "serve", "--project", str(root), "--port", str(port), "--no-log-requests"]
-    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as server:
-        while server.poll() is None:
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(f"http://127.0.0.1:{port}/health", timeout=5)
-                break
+    command = [
+        *FEATURESTORE,
+        "serve",
+        "--project",
+        str(root),
+        "--port",
+        str(port),
+        "--no-log-requests",
+        *options,
+    ]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
+            while not answers(port):
+                if server.poll() is not None:
+                    raise RuntimeError(f"the server ended with {server.returncode}: {' '.join(command)}")
+                time.sleep(0.05)
             yield port
         finally:
             server.terminate()
 
 
-def hurt_data(project: featurestore.Project, version: int, chance: random.Random) -> None:
-    """Write a version: by a process that is killed, under load, as a release that is taken back."""
+def answers(port: int) -> bool:
+    """Say whether the server is up."""
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok
+    return False
+
+
+def disturb_data(project: featurestore.Project, version: int, chance: random.Random) -> None:
+    """Write a version by a killed process, into the live release, and as one to be rolled back."""
     root = str(project.settings.root)
     write_version(project, version)
     writer = [*FEATURESTORE, "materialize", "--full", "--project"]
@@ -168,8 +212,8 @@ def hurt_data(project: featurestore.Project, version: int, chance: random.Random
     project.rollback()
 
 
-def hurt_store(store: RedisServer | PostgresServer, chance: random.Random) -> None:
-    """Let the store's server go away, and hang."""
+def disturb_store(store: StoreServer, chance: random.Random) -> None:
+    """Stop the store's server for a while, then let it hang."""
     store.stop()
     time.sleep(chance.uniform(0.2, 1.0))
     store.start()
@@ -180,66 +224,76 @@ def hurt_store(store: RedisServer | PostgresServer, chance: random.Random) -> No
     time.sleep(1)
 
 
-def run(store: RedisServer | PostgresServer | None, seconds: float, *, stale_cache_keys: int) -> None:
-    """Serve one store under load and faults, and print what was seen."""
-    if store is not None:
-        store.start()
-    project = make_shop(store)
-    told, ending, version, rounds = [Told() for _ in range(CALLERS)], threading.Event(), 1, 0
-    with serving(project.settings.root, "--timeout", "1", "--remember", str(stale_cache_keys)) as port:
+def run(store: StoreServer | None, folder: Path, seconds: float, *, stale_cache_keys: int) -> None:
+    """Serve one store under load and faults, and print what the callers observed."""
+    project = make_shop(folder, store)
+    observations = [Observations() for _ in range(CALLERS)]
+    stopping = threading.Event()
+    version = 1
+    options = ("--timeout", "1", "--stale-cache-keys", str(stale_cache_keys))
+    with serving(project.settings.root, *options) as port:
         url = f"http://127.0.0.1:{port}"
-        callers = [
-            threading.Thread(target=ask, args=(url, one, lambda: range(1, version + 1), ending, seed))
-            for seed, one in enumerate(told)
-        ]
-        callers.append(threading.Thread(target=hang_up, args=(port, ending)))
+        with ThreadPoolExecutor(CALLERS + 1) as pool:
+            callers = [
+                pool.submit(send_requests, url, observed, lambda: range(1, version + 1), stopping, seed)
+                for seed, observed in enumerate(observations)
+            ]
+            callers.append(pool.submit(hang_up, port, stopping))
+            try:
+                end = time.monotonic() + seconds
+                chance = random.Random(1)  # noqa: S311 - no secret
+                while time.monotonic() < end:
+                    version += 1
+                    disturb_data(project, version, chance)
+                    if store is not None:
+                        disturb_store(store, chance)
+            finally:
+                stopping.set()
         for caller in callers:
-            caller.start()
-        end, chance = time.monotonic() + seconds, random.Random(1)  # noqa: S311
-        while time.monotonic() < end:
-            version += 1
-            rounds += 1
-            hurt_data(project, version, chance)
-            if store is not None:
-                hurt_store(store, chance)
-        ending.set()
-        for caller in callers:
-            caller.join()
-    if store is not None:
-        store.stop()
+            caller.result()
     name = "LMDB" if store is None else type(store).__name__.removesuffix("Server")
-    report(name, seconds, rounds, told)
+    report(name, seconds, version - 1, observations)
 
 
-def report(name: str, seconds: float, rounds: int, told: list[Told]) -> None:
-    """Print what the callers saw; ends the run if one answer was wrong."""
-    times = sorted(t for one in told for t in one.times)
-    wrong = [row for one in told for row in one.wrong]
-    seen = {
+def report(name: str, seconds: float, rounds: int, observations: list[Observations]) -> None:
+    """Print what the callers observed as a line of JSON; exit with 1 if one answer was wrong."""
+    latencies = sorted(latency for observed in observations for latency in observed.latencies)
+    wrong = [row for observed in observations for row in observed.wrong]
+    statuses = sum((observed.statuses for observed in observations), Counter())
+    summary = {
         "store": name,
         "seconds": seconds,
         "rounds of faults": rounds,
-        "answers": dict(sorted(sum((one.statuses for one in told), Counter()).items())),
-        "refusals": dict(sum((one.kinds for one in told), Counter())),
-        "stale": sum(one.stale for one in told),
+        "answers": dict(sorted(statuses.items())),
+        "refusals": dict(sum((observed.error_kinds for observed in observations), Counter())),
+        "stale": sum(observed.stale for observed in observations),
         "WRONG": len(wrong),
-        "p50 ms": round(1000 * times[len(times) // 2], 2),
-        "p99 ms": round(1000 * times[len(times) * 99 // 100], 2),
-        "longest without an answer, s": round(max(one.longest for one in told), 2),
+        "p50 ms": round(1000 * latencies[len(latencies) // 2], 2),
+        "p99 ms": round(1000 * latencies[len(latencies) * 99 // 100], 2),
+        "longest outage, s": round(max(observed.longest_outage for observed in observations), 2),
     }
-    print(json.dumps(seen), flush=True)
+    print(json.dumps(summary), flush=True)
     if wrong:
         sys.exit(f"wrong answers, such as {wrong[:3]}")
 
 
 def main() -> None:
     """Run all stores."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=90)
-    seconds = parser.parse_args().seconds
-    for kind, stale_cache_keys in ((None, 0), (RedisServer, 0), (PostgresServer, 0), (RedisServer, 10_000)):
-        home = Path(mkdtemp())
-        run(None if kind is None else kind(str(home)), seconds, stale_cache_keys=stale_cache_keys)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=90, help="how long each store is under load")
+    parser.add_argument("--small", action="store_true", help="one round of faults, to see that all works")
+    options = parser.parse_args()
+    seconds = 0.1 if options.small else options.seconds
+    for kind, stale_cache_keys in SMALL_STORES if options.small else STORES:
+        with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            try:
+                store = None if kind is None else stack.enter_context(run_server(kind))
+            except pytest.skip.Exception as reason:
+                print_skipped(kind.__name__.removesuffix("Server"), str(reason))
+                continue
+            run(store, Path(folder), seconds, stale_cache_keys=stale_cache_keys)
 
 
 if __name__ == "__main__":

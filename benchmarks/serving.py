@@ -1,185 +1,169 @@
-"""Lookup over HTTP, side by side: featurestore's server over each store, Feast's own server over SQLite, an empty endpoint.
+"""Lookup over HTTP: our server over each store beside Feast's over SQLite and an empty endpoint.
 
-``make bench-online`` asks each for the same 30 features of three views over 8 connections, one worker, and checks that the
-values agree. Redis and PostgreSQL are started for it, if they are installed.
+``make bench-online`` requests the same 30 features of three views from each over 8 connections, one
+worker, and checks that the values agree. It starts Redis and PostgreSQL, if they are installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 import uvloop
-from offline import VIEWS, feast_store, features, featurestore_project, make_data
-from online import END, FIRST, ROWS, SIZES
+from http_load import CONNECTIONS, cpu_seconds, load, post
+from online import END, FIRST, REFERENCES, ROWS, SIZES
+from peers import print_skipped
+from workload import SMALL_ROWS, feast_store, featurestore_project, key_count, make_data
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from servers import PostgresServer, RedisServer, free_port, run_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from featurestore.project import Project
 
-CONNECTIONS = 8
-TICKS = os.sysconf("SC_CLK_TCK")
-REFERENCES = [f"{view}:{name}" for view in VIEWS for name in features(view)]
+EMPTY, LEAN, WIRE, FEAST = (
+    "empty endpoint",
+    "ours, LMDB, /v1/vectors",
+    "ours, LMDB, Feast's wire",
+    "Feast's server, SQLite",
+)
+VECTORS_PATH = "/v1/vectors/joined"
+FEAST_PATH = "/get-online-features"
 
 
-class Asking(asyncio.Protocol):
-    """One connection: the next request leaves when the answer is there."""
+class Figures(NamedTuple):
+    """What was measured of one kind and size of request."""
 
-    def __init__(self, request: bytes, until: float, times: list[float]) -> None:
-        self._request, self._until, self._times = request, until, times
-        self._answer = b""
-        self.ended = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: Any) -> None:
-        """Ask for the first time."""
-        self._transport = transport
-        self._ask()
-
-    def data_received(self, data: bytes) -> None:
-        """Take an answer, or a part of one; then ask again."""
-        self._answer += data
-        head, found, body = self._answer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if len(body) < length:
-            return
-        now = time.perf_counter()
-        self._times.append(now - self._asked)
-        if not head.startswith(b"HTTP/1.1 200"):
-            self.ended.set_exception(RuntimeError(self._answer[:500]))
-        elif now < self._until:
-            self._ask()
-        else:
-            self._transport.close()
-            self.ended.set_result(None)
-
-    def _ask(self) -> None:
-        self._answer, self._asked = b"", time.perf_counter()
-        self._transport.write(self._request)
+    answers_per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
 
 
-async def load(port: int, path: str, body: bytes, seconds: float) -> list[float]:
-    """Ask over some connections for some seconds; returns how long each answer took."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    loop, times, until = asyncio.get_running_loop(), [], time.perf_counter() + seconds
-    made = [
-        await loop.create_connection(lambda: Asking(head.encode() + body, until, times), "127.0.0.1", port)
-        for _ in range(CONNECTIONS)
-    ]
-    await asyncio.gather(*(protocol.ended for _, protocol in made))
-    return times
+class Request(NamedTuple):
+    """A kind of request."""
+
+    label: str
+    path: str
+    body: Callable[[int], bytes]
 
 
-def cpu(process: int) -> float:
-    """Return the CPU seconds that a process and its children have used."""
-    seconds = 0.0
-    for task in (process, *children(process)):
-        fields = Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()
-        seconds += (int(fields[11]) + int(fields[12])) / TICKS
-    return seconds
+@dataclass
+class Run:
+    """One run of the benchmark: its data, its time, its results."""
 
+    folder: Path
+    rows: int
+    seconds: float
+    figures: dict[tuple[str, int], Figures] = field(default_factory=dict)
+    answers: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
-def children(process: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    def keys(self, size: int) -> list[int]:
+        """Return the keys of a request."""
+        return [37 * i % key_count(self.rows) for i in range(size)]
+
+    def vectors_body(self, size: int) -> bytes:
+        """Write the body of a request to ``/v1/vectors``."""
+        return json.dumps({"rows": [{"customer": key} for key in self.keys(size)]}).encode()
+
+    def feast_body(self, size: int) -> bytes:
+        """Write the body of a request to Feast's server, and to ours on the same path."""
+        return json.dumps({"features": REFERENCES, "entities": {"customer": self.keys(size)}}).encode()
+
+    def measure(self, command: list[str], port: int, *requests: Request) -> None:
+        """Run a server, measure each kind and size of request, and print a line of each."""
+        with server(command, port) as process:
+            for request in requests:
+                for size in SIZES:
+                    figures = self._measure(process, port, request, size)
+                    self.figures[request.label, size] = figures
+                    rate, p50, p99, cpu = figures
+                    print(
+                        f"{request.label:34}{size:5}{rate:10,.0f}{p50:9.2f}{p99:9.2f}{cpu:11,.0f}", flush=True
+                    )
+                if request.path == FEAST_PATH:
+                    answer = post(port, request.path, request.body(max(SIZES)))
+                    names = answer["metadata"]["feature_names"]
+                    values = [result["values"] for result in answer["results"]]
+                    self.answers[request.label] = dict(zip(names, values, strict=True))
+
+    def _measure(self, process: int, port: int, request: Request, size: int) -> Figures:
+        send = partial(load, port, request.path, request.body(size))
+        uvloop.run(send(self.seconds / 8))
+        cpu_before = cpu_seconds(process)
+        start = time.perf_counter()
+        latencies = sorted(uvloop.run(send(self.seconds)))
+        duration = time.perf_counter() - start
+        count = len(latencies)
+        return Figures(
+            answers_per_second=count / duration,
+            p50_ms=1000 * latencies[count // 2],
+            p99_ms=1000 * latencies[count * 99 // 100],
+            cpu_us=1e6 * (cpu_seconds(process) - cpu_before) / count,
+        )
 
 
 @contextmanager
 def server(command: list[str], port: int) -> Iterator[int]:
-    """Run a server until it answers; gives its process."""
+    """Run a server, wait until it accepts connections, and yield the id of its process.
+
+    Raises
+    ------
+    RuntimeError
+        If the process ends before it accepts connections.
+    """
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
         try:
+            while not accepts_connections(port):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the server ended with {process.returncode}: {' '.join(command)}")
+                time.sleep(0.05)
             yield process.pid
         finally:
             process.terminate()
 
 
-def keys(size: int) -> list[int]:
-    """Return the keys asked for."""
-    return [37 * i % (ROWS // 50) for i in range(size)]
+def accepts_connections(port: int) -> bool:
+    """Say whether a server listens on a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
-def vectors_body(size: int) -> bytes:
-    """Ask as ``/v1/vectors`` is asked."""
-    return json.dumps({"rows": [{"customer": key} for key in keys(size)]}).encode()
-
-
-def feast_body(size: int) -> bytes:
-    """Ask as Feast's server is asked."""
-    return json.dumps({"features": REFERENCES, "entities": {"customer": keys(size)}}).encode()
-
-
-def measure(command: list[str], port: int, asked: list[tuple[str, str, Any]], seconds: float) -> dict:
-    """Measure one server with each kind and size of request."""
-    measured = {}
-    with server(command, port) as process:
-        for label, path, body_of in asked:
-            for size in SIZES:
-                uvloop.run(load(port, path, body_of(size), 0.5))
-                before = cpu(process)
-                start = time.perf_counter()
-                times = sorted(uvloop.run(load(port, path, body_of(size), seconds)))
-                took = time.perf_counter() - start
-                measured[label, size] = (
-                    len(times) / took,
-                    1000 * times[len(times) // 2],
-                    1000 * times[len(times) * 99 // 100],
-                    1e6 * (cpu(process) - before) / len(times),
-                )
-                rate, p50, p99, used = measured[label, size]
-                print(f"{label:34}{size:5}{rate:10,.0f}{p50:9.2f}{p99:9.2f}{used:11,.0f}", flush=True)
-    return measured
-
-
-def values(port: int, path: str, body: bytes) -> dict:
-    """Ask once."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}", body, {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(request) as answer:  # noqa: S310
-        return json.load(answer)
-
-
-def ours(project: Project, port: int) -> list[str]:
-    """Return the command of our server."""
+def our_command(project: Project, port: int) -> list[str]:
+    """Return the command that runs our server."""
     root = str(project.settings.root)
     return [sys.executable, "-m", "featurestore.cli", "serve", "--project", root, "--port", str(port)]
 
 
-def on_server(folder: Path, kind: str, url: str) -> Project:
+def project_on_server(folder: Path, store_type: str, url: str) -> Project:
     """Make the project with its online store on a server."""
     project = featurestore_project(folder)
     path = project.settings.feast_repo / "feature_store.yaml"
-    text = path.read_text().replace("LmdbOnlineStore", kind)
+    text = path.read_text().replace("LmdbOnlineStore", store_type)
     path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {url}"))
-    import featurestore  # noqa: PLC0415
+    import featurestore  # noqa: PLC0415 - each subject imports its own
 
     return featurestore.open(project.settings.root)
 
 
-def feast_server(folder: Path, port: int) -> None:
+def serve_feast(folder: Path, port: int) -> None:
     """Run Feast's own feature server over SQLite."""
     import uvicorn  # noqa: PLC0415
     from feast.feature_server import get_app  # noqa: PLC0415
@@ -190,8 +174,8 @@ def feast_server(folder: Path, port: int) -> None:
     uvicorn.run(get_app(store), port=port, log_level="critical", access_log=False)
 
 
-def empty_server(port: int) -> None:
-    """Run the same HTTP server and framework with an endpoint that does nothing: the limit."""
+def serve_empty(port: int) -> None:
+    """Run an endpoint that does nothing, by the same HTTP server and framework: the upper limit."""
     import uvicorn  # noqa: PLC0415
     from starlette.applications import Starlette  # noqa: PLC0415
     from starlette.responses import Response  # noqa: PLC0415
@@ -205,68 +189,88 @@ def empty_server(port: int) -> None:
     uvicorn.run(app, port=port, log_level="critical", access_log=False)
 
 
-def main() -> None:
-    """Measure all, and check that the values agree."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--serve", choices=["feast", "empty"])
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    given = parser.parse_args()
-    folder = Path(f"data/bench/{ROWS}")
-    if given.serve == "feast":
-        return feast_server(folder, given.port)
-    if given.serve == "empty":
-        return empty_server(given.port)
-    make_data(folder, ROWS)
-    own = [sys.executable, __file__]
-    lean, wire = ("/v1/vectors/joined", vectors_body), ("/get-online-features", feast_body)
-    print(f"30 features of 3 views, {CONNECTIONS} connections, 1 worker")
-    print(f"{'':34}{'rows':>5}{'answers/s':>10}{'p50, ms':>9}{'p99, ms':>9}{'CPU, us':>11}")
-    port = free_port()
-    results = measure(
-        [*own, "--serve", "empty", "--port", str(port)],
-        port,
-        [("empty endpoint", *lean)],
-        given.seconds,
-    )
-    project = featurestore_project(folder)
+def measure_ours(run: Run) -> None:
+    """Measure our server over each store."""
+    project = featurestore_project(run.folder)
     project.materialize(until=END)
     port = free_port()
-    asked = [("ours, LMDB, /v1/vectors", *lean), ("ours, LMDB, Feast's wire", *wire)]
-    results |= measure(ours(project, port), port, asked, given.seconds)
-    for kind, name, label in (
+    run.measure(
+        our_command(project, port),
+        port,
+        Request(LEAN, VECTORS_PATH, run.vectors_body),
+        Request(WIRE, FEAST_PATH, run.feast_body),
+    )
+    for kind, store_type, label in (
         (RedisServer, "RedisOnlineStore", "ours, Redis, /v1/vectors"),
         (PostgresServer, "PostgresOnlineStore", "ours, PostgreSQL, /v1/vectors"),
     ):
-        with run_server(kind) as store:
-            remote = on_server(folder, name, store.url)
-            remote.materialize(until=END)
-            port = free_port()
-            results |= measure(ours(remote, port), port, [(label, *lean)], given.seconds)
-    port = free_port()
-    theirs = [*own, "--serve", "feast", "--port", str(port)]
-    results |= measure(theirs, port, [("Feast's server, SQLite", *wire)], given.seconds)
+        try:
+            with run_server(kind) as store:
+                remote = project_on_server(run.folder, store_type, store.url)
+                remote.materialize(until=END)
+                port = free_port()
+                run.measure(our_command(remote, port), port, Request(label, VECTORS_PATH, run.vectors_body))
+        except pytest.skip.Exception as reason:
+            print_skipped(label, str(reason))
 
-    one, other = free_port(), free_port()
-    theirs[-1] = str(other)
-    with server(ours(project, one), one), server(theirs, other):
-        found = [values(port, wire[0], feast_body(100)) for port in (one, other)]
-    columns = [
-        dict(zip(a["metadata"]["feature_names"], (r["values"] for r in a["results"]), strict=True))
-        for a in found
-    ]
-    print(f"the values {'agree' if columns[0] == columns[1] else 'DIFFER'}")
+
+def compare(run: Run) -> None:
+    """Measure all servers, print the table and the ratios, and exit with 1 if values differ."""
+    make_data(run.folder, run.rows)
+    own = [sys.executable, __file__, "--folder", str(run.folder)]
+    print(f"30 features of 3 views, {CONNECTIONS} connections, 1 worker")
+    print(f"{'':34}{'rows':>5}{'answers/s':>10}{'p50, ms':>9}{'p99, ms':>9}{'CPU, us':>11}")
+    port = free_port()
+    run.measure(
+        [*own, "--serve", "empty", "--port", str(port)],
+        port,
+        Request(EMPTY, VECTORS_PATH, run.vectors_body),
+    )
+    measure_ours(run)
+    port = free_port()
+    run.measure(
+        [*own, "--serve", "feast", "--port", str(port)],
+        port,
+        Request(FEAST, FEAST_PATH, run.feast_body),
+    )
+    agree = run.answers[WIRE] == run.answers[FEAST]
+    print(f"the values {'agree' if agree else 'DIFFER'}")
     for size in SIZES:
-        rate = {
-            label: results[label, size][0]
-            for label in ("empty endpoint", asked[0][0], asked[1][0], "Feast's server, SQLite")
-        }
-        empty, lean_rate, wire_rate, feast_rate = rate.values()
-        print(
-            f"{size:3} rows: on the same wire {wire_rate / feast_rate:.0f}x Feast's server; /v1/vectors "
-            f"{lean_rate / feast_rate:.0f}x, and {lean_rate / empty:.2f} of an empty endpoint"
+        empty, lean, wire, feast = (
+            run.figures[label, size].answers_per_second for label in (EMPTY, LEAN, WIRE, FEAST)
         )
-    return None
+        print(
+            f"{size:3} rows: on the same wire {wire / feast:.0f}x Feast's server; /v1/vectors "
+            f"{lean / feast:.0f}x, and {lean / empty:.2f} of an empty endpoint"
+        )
+    if not agree:
+        sys.exit("our values and Feast's differ")
+
+
+def main() -> None:
+    """Read the options, and compare or serve."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="of load, for each kind and size of request"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="tiny data and little load, to see that all works"
+    )
+    parser.add_argument("--serve", choices=["feast", "empty"], help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, default=Path(f"data/bench/{ROWS}"), help="folder of the files")
+    options = parser.parse_args()
+    if options.serve == "feast":
+        serve_feast(options.folder, options.port)
+    elif options.serve == "empty":
+        serve_empty(options.port)
+    elif options.small:
+        with TemporaryDirectory() as temporary:
+            compare(Run(Path(temporary), SMALL_ROWS, 0.1))
+    else:
+        compare(Run(options.folder, ROWS, options.seconds))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_args
 
 import polars as pl
 
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
     from pandera.polars import DataFrameModel
 
-Model = TypeVar("Model")
-
 if TYPE_CHECKING:
+    from typing_extensions import TypeAliasType
 
-    class _Contracted(pl.LazyFrame, Generic[Model]):
-        """For type checkers only: a lazy frame under a contract."""
-
-    Frame: TypeAlias = pl.LazyFrame | _Contracted[Model]
+    Model = TypeVar("Model")
+    # For type checkers ``Frame[Flights]`` is a lazy frame: what Polars returns has no contract yet, the gate checks it.
+    Frame = TypeAliasType("Frame", pl.LazyFrame, type_params=(Model,))
 else:
 
     class Frame:

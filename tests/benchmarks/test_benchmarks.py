@@ -1,0 +1,145 @@
+"""Every benchmark runs: on tiny data, in its own process, as `make` starts it."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from servers import program
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+
+
+@pytest.fixture
+def run_small(tmp_path):
+    """Run a benchmark with `--small`; return what it prints."""
+
+    def run(name):
+        finished = subprocess.run(
+            [sys.executable, BENCHMARKS / f"{name}.py", "--small"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, f"{finished.stdout}\n{finished.stderr}"
+        assert list(tmp_path.iterdir()) == [], "a small run leaves files behind"
+        return finished.stdout
+
+    return run
+
+
+def rows_below(printed, header):
+    """Return the lines of the table below a header, each as the name of the row and its numbers."""
+    lines = printed.splitlines()
+    [position] = [i for i, line in enumerate(lines) if line.split() == header.split()]
+    table = {}
+    for line in lines[position + 1 :]:
+        match = re.match(r" *(\S.*?)  +([\d,.][\d,. ]*)(?:  (?:agrees|WRONG).*)?$", line)
+        if match is None:
+            break
+        table[match[1]] = match[2].split()
+    return table
+
+
+def skipped(printed):
+    """Return the peers that a benchmark says it left out."""
+    return set(re.findall(r"^skipped: (.+?): ", printed, re.MULTILINE))
+
+
+def installed(peers, printed):
+    """Return the peers whose module is installed; check that a benchmark names the others."""
+    missing = {peer for peer, module in peers.items() if module and find_spec(module) is None}
+    assert missing <= skipped(printed)
+    return set(peers) - missing
+
+
+def test_gate(run_small):
+    """Each subject counts the same bad rows; the row gate and the large file are measured, too."""
+    printed = run_small("gate")
+    table = rows_below(printed, "seconds x by hand CPU s peak MB bad rows")
+    peers = {
+        "by hand": None,
+        "featurestore": None,
+        "duckdb": "duckdb",
+        "dataframely": "dataframely",
+        "pandera": None,
+        "pandera on a scan": None,
+        "pointblank": "pointblank",
+    }
+    assert set(table) == installed(peers, printed)
+    assert table["featurestore"][-1] == table["by hand"][-1] == "200"
+    assert set(rows_below(printed, "ms")) == {"featurestore", "pandera"}
+    assert re.search(r"^2,000 rows, unique key, 0.1 % bad: .* 2 bad rows$", printed, re.MULTILINE)
+
+
+def test_offline(run_small):
+    """Each subject joins the same rows; Feast's rows without any feature are the only ones lost."""
+    printed = run_small("offline")
+    table = rows_below(printed, "seconds peak MB x ours")
+    peers = {
+        "featurestore": None,
+        "featurestore-late": None,
+        "polars-by-hand": None,
+        "duckdb-by-hand": "duckdb",
+        "feast-duckdb": "ibis",
+        "feast-dask": "dask",
+    }
+    assert set(table) == installed(peers, printed)
+    assert "featurestore-ray" in skipped(printed)
+    assert all(len(numbers) == 3 for numbers in table.values())
+    assert re.search(r"^polars-by-hand .* agrees$", printed, re.MULTILINE)
+
+
+def test_online(run_small):
+    """Materialization and lookups of each size are measured on both sides, and the values agree."""
+    printed = run_small("online")
+    table = rows_below(printed, "ours, ms Feast, ms ratio")
+    assert list(table) == ["materialize", "lookup 1", "lookup 10", "lookup 100"]
+    assert all(len(numbers) == 3 for numbers in table.values())
+    assert "the values agree" in printed
+
+
+def test_serving(run_small):
+    """Each server answers requests of each size, and the values agree."""
+    printed = run_small("serving")
+    header = ["rows", "answers/s", "p50,", "ms", "p99,", "ms", "CPU,", "us"]
+    assert [line for line in printed.splitlines() if line.split() == header]
+    lines = re.findall(r"^(.+?) +(1|10|100) +[\d,]+ +[\d.]+ +[\d.]+ +[\d,]+$", printed, re.MULTILINE)
+    servers = {
+        "empty endpoint",
+        "ours, LMDB, /v1/vectors",
+        "ours, LMDB, Feast's wire",
+        "ours, Redis, /v1/vectors",
+        "ours, PostgreSQL, /v1/vectors",
+        "Feast's server, SQLite",
+    }
+    measured = servers - skipped(printed)
+    assert sorted(lines) == sorted((server, size) for server in measured for size in ("1", "10", "100"))
+    assert "the values agree" in printed
+
+
+def test_reliability(run_small):
+    """A round of faults gives answers and refusals, and none of the answers is wrong."""
+    program("redis-server")
+    [line] = run_small("reliability").splitlines()
+    observed = json.loads(line)
+    assert list(observed) == [
+        "store",
+        "seconds",
+        "rounds of faults",
+        "answers",
+        "refusals",
+        "stale",
+        "WRONG",
+        "p50 ms",
+        "p99 ms",
+        "longest outage, s",
+    ]
+    assert observed["rounds of faults"] == 1
+    assert observed["answers"]["200"] > 0
+    assert observed["WRONG"] == 0
