@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check bench-offline bench-online bench-gate reliability lock clean
+.PHONY: demo test check docs bench-offline bench-online bench-gate reliability lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -24,6 +24,13 @@ check: $(READY) ## check format, lint, types and layers
 	ruff check .
 	mypy
 	lint-imports
+
+docs: $(VENV)/.docs-ready ## build the documentation as a site in site/, and check every link
+	zensical build --clean --strict
+
+$(VENV)/.docs-ready: $(READY) docs/requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
+	touch $@
 
 bench-offline: benchmarks/.ready ## measure the point-in-time join beside its peers
 	python benchmarks/offline.py --plot docs/offline.svg
@@ -47,6 +54,7 @@ LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.
 lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
+	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
-clean: ## remove the environment and all data
-	rm -rf $(VENV) data
+clean: ## remove the environment, all data and the site
+	rm -rf $(VENV) data site .cache

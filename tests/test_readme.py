@@ -1,171 +1,152 @@
-"""Every command and every example of the README, run as a new user would, compared with what the README shows."""
+"""Every code block of the README and of docs/ runs as a new user would run it, and prints what the page shows."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from servers import free_port
+from snippets import ELIDED, PARSERS, Shell, commands, section, shows, snippets
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCK = re.compile(
-    r"(?:^`(?P<path>[\w./]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
-)
-ELIDED = "…"
-# The environment of these tests is the one that the README activates; the fixture runs the demo; this is the test.
-RUN_ALREADY = {"source .venv/bin/activate", "make demo", "make test"}
+QUICKSTART = (ROOT / "docs/quickstart.md").read_text()
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.glob("docs/**/*.md"))}
+PROJECT = re.compile(r"^<!-- project: (\w+) -->$", re.MULTILINE)
+# The tests run in the environment that `make demo` makes; its fixture runs the demo; these are the tests.
+RUN_ALREADY = frozenset({"source .venv/bin/activate", "make demo", "make test", "make check", "make docs"})
+
+# Tests that share a project run in one process, so that each project is built once.
+in_flights = pytest.mark.xdist_group("documented flights")
+in_shop = pytest.mark.xdist_group("documented shop")
 
 
-@dataclass
-class Shell:
-    """Runs the blocks of a section in order; `cd` is remembered."""
-
-    cwd: Path
-    server: subprocess.Popen | None = None
-    port: int = field(default_factory=free_port)
-
-    def run(self, section: str) -> None:
-        """Write the files, run the commands, compare what they print."""
-        text = re.split(r"^## ", README, flags=re.MULTILINE)
-        [body] = [part for part in text if part.startswith(section)]
-        for block in BLOCK.finditer(body):
-            if block["path"]:
-                path = self.cwd / block["path"]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block["text"])
-            elif block["kind"] == "python":
-                self.execute([sys.executable, "-W", "error::SyntaxWarning", "-c", block["text"]])
-            else:
-                self.console(block["text"])
-
-    def console(self, text: str) -> None:
-        """Run a console block: lines that begin with $, each followed by what it prints."""
-        for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
-            if command.startswith("cd "):
-                self.cwd /= command.removeprefix("cd ")
-            elif command.startswith("featurestore serve"):
-                assert self.serve(command) == expected.replace("6566", str(self.port))
-            elif command not in RUN_ALREADY:
-                if command.startswith("featurestore replay"):
-                    self.stop()
-                printed = self.execute(["bash", "-c", command.replace("6566", str(self.port))])
-                assert shows(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
-
-    def serve(self, command: str) -> str:
-        """Start the server, on a port that is free; gives its first line."""
-        words = [sys.executable, "-m", "featurestore.cli", *command.split()[1:], "--port", str(self.port)]
-        self.server = subprocess.Popen(
-            words, cwd=self.cwd, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}
-        )
-        line = self.server.stderr.readline()
-        self.execute(
-            ["curl", "--silent", "--retry", "20", "--retry-connrefused", f"localhost:{self.port}/health"]
-        )
-        return line
-
-    def stop(self) -> None:
-        """Stop the server, if it runs, as Ctrl-C does."""
-        if self.server is not None:
-            self.server.send_signal(signal.SIGINT)
-            self.server.communicate()
-            self.server = None
-
-    def execute(self, command: list[str]) -> str:
-        """Run a command in the environment of these tests."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(
-            command,
-            cwd=self.cwd,
-            env=os.environ | {"PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-
-def shows(expected: str, printed: str) -> bool:
-    """Say whether a text is what was printed, but for the lines elided."""
-    at = 0
-    printed += "" if printed.endswith("\n") or not printed else "\n"
-    first, *later = expected.split(f"{ELIDED}\n")
-    if not printed.startswith(first):
-        return False
-    for chunk in later:
-        at = printed.find(chunk, at)
-        if at < 0:
-            return False
-    return not expected or expected.endswith(f"{ELIDED}\n") or printed.endswith((later or [first])[-1])
+def pages(project: str | None) -> list[str]:
+    """List the pages that run in a project; None: in an empty folder."""
+    matches = {name: PROJECT.search(text) for name, text in PAGES.items() if name != "docs/quickstart.md"}
+    return [name for name, match in matches.items() if (match[1] if match else None) == project]
 
 
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory):
-    """A copy of the repository in which `make demo` has run, from an empty cache."""
+    """Give a copy of the repository in which `make demo` has run, from an empty cache, and what it printed."""
     copy = tmp_path_factory.mktemp("clone") / "featurestore"
     left_out = shutil.ignore_patterns(
-        ".venv", "data", "cache", "tmp", ".*_cache", ".hypothesis", "__pycache__"
+        ".venv", "data", "site", ".cache", "cache", "tmp", ".*_cache", ".hypothesis", "__pycache__"
     )
     shutil.copytree(ROOT, copy, ignore=left_out)
     venv = Path(sys.executable).parents[1]
-    # The environment stands already: were it made anew here, it would hold this copy of the package.
+    # The environment exists: made again here, it would hold this copy of the package.
     options = ["--no-print-directory", f"--old-file={venv}/.ready", f"VENV={venv}"]
     return copy, Shell(copy).execute(["make", *options, "demo"])
 
 
+@pytest.fixture(scope="module")
+def built_shop(tmp_path_factory):
+    """Give the folder of the shop, as the quickstart leaves it."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    Shell(folder).run(QUICKSTART)
+    return folder / "shop"
+
+
+@pytest.fixture
+def shop(built_shop, tmp_path):
+    """Give a copy of the shop that a test may change."""
+    return shutil.copytree(built_shop, tmp_path / "shop", symlinks=True)
+
+
+@in_flights
 @pytest.mark.pipeline
-def test_make_demo_ends_by_saying_what_it_made(flights):
-    """Rows, quarantine, features, training set, a vector, parity, the report."""
+def test_make_demo_ends_with_a_summary(flights):
+    """The demo prints rows, quarantine, features, training set, a vector, parity, and where the report is."""
     _, printed = flights
     [summary] = re.findall(r"^\$ featurestore summary\n(.*?)```", README, re.DOTALL | re.MULTILINE)
     assert shows(f"{ELIDED}\n{summary}", printed)
     assert printed.rstrip().endswith("data/report.html")
 
 
+@in_flights
 @pytest.mark.pipeline
 def test_the_pipeline_reproduces_every_hash_of_dvc_lock(flights):
-    """From an empty cache, on this machine, not one byte of any dataset differs from those committed."""
+    """From an empty cache, every dataset equals the committed one byte for byte."""
     copy, _ = flights
     assert (copy / "dvc.lock").read_text() == (ROOT / "dvc.lock").read_text()
 
 
+@in_flights
 @pytest.mark.pipeline
 def test_the_rules_are_documented_with_their_counts(flights):
-    """docs/flights.md names every rule that a row of the real data broke, and how many did."""
+    """docs/flights.md names every rule that a row of the real data broke, with its count."""
     copy, _ = flights
-    table = (ROOT / "docs/flights.md").read_text().partition("## Rules")[2].partition("## ")[0]
+    table = section(PAGES["docs/flights.md"], "Rules, and what they count")
     documented = re.findall(r"^\| (\w+) \| [^|]+ \| ([\d,]+) \|", table, re.MULTILINE)
     verdicts = [json.loads(path.read_text()) for path in (copy / "data/verdicts").glob("*.json")]
     counted = [(v["dataset"], f"{rule['broken']:,}") for v in verdicts for rule in v["rules"]]
     assert sorted(documented) == sorted(counted)
 
 
+@in_flights
 @pytest.mark.pipeline
-def test_a_second_run_does_nothing_and_says_so(flights):
-    """Whatever was looked at in between."""
+def test_a_second_run_finds_nothing_to_do(flights):
+    """`dvc repro` says that everything is up to date, also after other commands read the data."""
     copy, _ = flights
     assert "Data and pipelines are up to date." in Shell(copy).execute(["dvc", "repro"])
 
 
+@in_flights
 @pytest.mark.pipeline
-@pytest.mark.parametrize("section", ["Two commands", "Ask for features", "Know your data"])
-def test_examples_on_flights(flights, section):
-    """What the README shows of the reference project is what one sees."""
+def test_the_readme_shows_the_flights(flights):
+    """The commands of the README print what the README shows."""
     copy, _ = flights
-    shell = Shell(copy)
-    try:
-        shell.run(section)
-    finally:
-        shell.stop()
+    Shell(copy, ran=RUN_ALREADY).run(section(README, "Two commands"))
 
 
-def test_own_data(tmp_path):
-    """The shortest path to one's own data works as written, from an empty folder."""
-    Shell(tmp_path).run("Your own data")
+@in_flights
+@pytest.mark.pipeline
+@pytest.mark.parametrize("page", pages("flights"))
+def test_pages_about_flights(flights, page):
+    """Each page about the reference project shows what its commands print."""
+    copy, _ = flights
+    Shell(copy).run(PAGES[page])
+
+
+@in_shop
+def test_the_readme_shows_the_shop_of_the_quickstart(shop):
+    """The README has the quickstart's files, and its commands print what it shows."""
+    Shell(shop, files_exist=True).run(section(README, "Your own data"))
+
+
+@in_shop
+@pytest.mark.parametrize("page", pages("shop"))
+def test_pages_about_the_shop(shop, page):
+    """Each page about the quickstart's shop shows what its commands print."""
+    Shell(shop).run(PAGES[page])
+
+
+@pytest.mark.parametrize("page", [*pages(None), "CONTRIBUTING.md"])
+def test_pages_without_a_project(tmp_path, page):
+    """Each page without a project has code that runs, and data that can be read."""
+    Shell(tmp_path, ran=RUN_ALREADY).run((ROOT / page).read_text())
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *PAGES])
+def test_every_block_is_of_a_kind_that_is_run(page):
+    """A block is a file, a console, Python, readable data, or a drawing; a console starts with a command."""
+    for snippet in snippets((ROOT / page).read_text()):
+        assert snippet.path or snippet.kind in {"console", "python", "text", *PARSERS}, snippet
+        if snippet.kind == "console":
+            assert snippet.text.startswith("$ "), snippet
+            assert list(commands(snippet.text))
+
+
+def test_every_fence_belongs_to_a_block():
+    """No fence is left over, so that no block escapes these tests."""
+    for page, text in {**PAGES, "README.md": README}.items():
+        fences = len(re.findall(r"^ *```", text, re.MULTILINE))
+        assert fences == 2 * len(list(snippets(text))), page
+
+
+def test_every_project_of_a_page_is_known():
+    """A page runs in the flights, in the shop, or in an empty folder."""
+    assert {match[1] for text in PAGES.values() if (match := PROJECT.search(text))} == {"flights", "shop"}
