@@ -1,0 +1,145 @@
+"""Which files belong to the project, and where an import statement leads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.fingerprint.source_file import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from featurestore.definitions.fingerprint.scopes import ImportTarget
+    from featurestore.definitions.fingerprint.source_file import SourceFile
+
+SETTINGS_TABLE = "[tool.featurestore]"
+OWN_PACKAGE = Path(__file__).parents[2]
+_INSTALLED = {"site-packages", "dist-packages"}
+_LIBRARY = tuple(os.path.join(sysconfig.get_paths()[name], "") for name in ("stdlib", "platstdlib"))  # noqa: PTH118 - prefixes of text
+
+
+@lru_cache(maxsize=256)
+def project_root(path: Path) -> Path:
+    """Find the root of the project that a file belongs to.
+
+    That is the nearest folder above with a pyproject.toml that has a table ``[tool.featurestore]``. Without one it is
+    the folder above the file's outermost package.
+    """
+    for folder in path.parents:
+        settings = folder / "pyproject.toml"
+        if settings.is_file() and SETTINGS_TABLE in settings.read_text(encoding="utf-8", errors="replace"):
+            return folder
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+class ProjectFiles:
+    """The Python files below a project's root, read when first asked for.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - a prefix of text
+        self._sources: dict[Path, SourceFile] = {}
+        self._owned: dict[str, Path | None] = {}
+        self._located: dict[tuple[Path | None, int, str], Path | None] = {}
+
+    def source(self, path: Path) -> SourceFile:
+        """Read a file of the project, once."""
+        if path not in self._sources:
+            self._sources[path] = read_source(path)
+        return self._sources[path]
+
+    def relative(self, path: Path) -> str:
+        """Return a file's POSIX path relative to the root."""
+        return path.relative_to(self.root).as_posix()
+
+    def owned(self, filename: str | None) -> Path | None:
+        """Return the path of a file that belongs to the project; None for any other file.
+
+        Installed packages, the standard library and featurestore itself do not belong to a project, wherever they are.
+        """
+        if not filename or not filename.endswith(".py"):
+            return None
+        if filename not in self._owned:
+            path = Path(filename).resolve()
+            text = str(path)
+            belongs = (
+                text.startswith(self._prefix)
+                and not _INSTALLED.intersection(path.parts)
+                and not text.startswith(_LIBRARY)
+                and not path.is_relative_to(OWN_PACKAGE)
+                and path.is_file()
+            )
+            self._owned[filename] = path if belongs else None
+        return self._owned[filename]
+
+    def packages_of(self, path: Path) -> Iterator[Path]:
+        """Find the ``__init__.py`` files that run before a file is imported."""
+        for folder in path.parents:
+            if folder == self.root or not folder.is_relative_to(self.root):
+                return
+            init = folder / "__init__.py"
+            if init != path and init.is_file():
+                yield init
+
+    def locate(self, importer: Path, target: ImportTarget) -> Path | None:
+        """Find the file or the folder of the module that an import names; None if it is not the project's.
+
+        Returns
+        -------
+        Path or None
+            A ``.py`` file; of a package without ``__init__.py`` the folder.
+        """
+        key = (importer.parent if target.level else None, target.level, target.module)
+        if key not in self._located:
+            parts = target.module.split(".") if target.module else []
+            if target.level:
+                bases = [importer.parents[target.level - 1]]
+            else:
+                below = (Path(entry).resolve() for entry in sys.path if entry.startswith(self._prefix))
+                bases = list(dict.fromkeys((self.root, *below)))
+            found = (self._module(base.joinpath(*parts)) for base in bases)
+            self._located[key] = next((path for path in found if path is not None), None)
+        return self._located[key]
+
+    def submodule(self, module: Path, name: str) -> Path | None:
+        """Find a module inside a package."""
+        if module.name == "__init__.py":
+            return self._module(module.parent / name)
+        return self._module(module / name) if module.is_dir() else None
+
+    def every_file(self) -> Iterator[Path]:
+        """List all files of the project that an import could name, in the order of their paths."""
+        for folder, inner, names in os.walk(self.root):
+            inner[:] = sorted(
+                name
+                for name in inner
+                if name.isidentifier()
+                and name != "__pycache__"
+                and not (Path(folder) / name / "pyvenv.cfg").exists()
+            )
+            for name in sorted(names):
+                path = self.owned(os.path.join(folder, name))  # noqa: PTH118 - thousands of files
+                if path is not None and path.stem.isidentifier():
+                    yield path
+
+    def _module(self, path: Path) -> Path | None:
+        for candidate in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if self.owned(str(candidate)) is not None:
+                return candidate
+        # An installed module comes before a folder of its name that holds no Python files.
+        namespace = path != self.root and path.is_dir() and any(path.glob("*.py"))
+        return path if namespace and not path.is_relative_to(OWN_PACKAGE) else None
