@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from featurestore.definitions.fingerprint.parts import part_digest
+from featurestore.definitions.fingerprint.form import Form, Parameter, Read
+from featurestore.definitions.fingerprint.reads import Reads
 from featurestore.definitions.fingerprint.scopes import (
     COMPREHENSIONS,
     FUNCTIONS,
@@ -24,6 +24,7 @@ from featurestore.definitions.fingerprint.scopes import (
     import_targets,
     parameters,
 )
+from featurestore.definitions.fingerprint.syntax import decorator_name, is_type_checking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,72 +33,27 @@ if TYPE_CHECKING:
 
 # Decorators that do not read annotations. Under any other decorator annotations count.
 ANNOTATION_BLIND = frozenset(
-    ["cache", "cached_property", "check", "classmethod", "contextmanager", "dataframe_check", "dataset", "feature_view", "final", "lru_cache", "on_demand_feature_view", "override", "property", "setter", "staticmethod", "training_set", "wraps"]
+    [
+        "cache",
+        "cached_property",
+        "check",
+        "classmethod",
+        "contextmanager",
+        "dataframe_check",
+        "dataset",
+        "feature_view",
+        "final",
+        "lru_cache",
+        "on_demand_feature_view",
+        "override",
+        "property",
+        "setter",
+        "staticmethod",
+        "training_set",
+        "wraps",
+    ]
 )
-OPAQUE_BUILTINS = frozenset({"__import__", "eval", "exec", "globals", "locals", "vars"})
-OPAQUE_CHAINS = frozenset(
-    {("sys", "modules"), ("sys", "_getframe"), ("inspect", "currentframe"), ("inspect", "stack")}
-)
-IMPORTERS = frozenset({"imp", "importlib", "pkgutil", "runpy", "zipimport"})
-STATIC_IMPORTLIB = frozenset({"metadata", "resources", "import_module"})
 UNCOUNTED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
-
-
-class Parameter(str):
-    """A parameter's name: it counts only if a keyword of the closure can reach it."""
-
-    __slots__ = ()
-
-
-class Read(NamedTuple):
-    """What code reads from outside: a global name with the attributes taken from it.
-
-    Attributes
-    ----------
-    chain
-        Such as ``("helper", "scaled")`` for ``helper.scaled(...)``.
-    origin
-        The import inside the function that binds the first name; None for a module-level name.
-    """
-
-    chain: tuple[str, ...]
-    origin: ImportTarget | None = None
-
-
-@dataclass(frozen=True)
-class Form:
-    """The canonical form of some statements.
-
-    Attributes
-    ----------
-    reads
-        What the code reads from outside, each once, in the order of appearance.
-    keywords
-        Names of keyword arguments in calls.
-    expands_keywords
-        True where a call passes ``**names``: every parameter of the closure may be reached by name.
-    opaque
-        True where reads are computed at run time and cannot be followed.
-    imports_computed
-        True where the name of an imported module is computed at run time.
-    attributes
-        Names of all attributes.
-    """
-
-    tokens: tuple[str, ...]
-    reads: tuple[Read, ...]
-    keywords: frozenset[str]
-    expands_keywords: bool
-    opaque: bool
-    imports_computed: bool
-    attributes: frozenset[str]
-
-    def digest(self, keywords: frozenset[str], *, every_keyword: bool = False) -> str:
-        """Digest the form; names of parameters count where they are among `keywords`."""
-        return part_digest(
-            "_" if isinstance(token, Parameter) and not every_keyword and token not in keywords else token
-            for token in self.tokens
-        )
 
 
 def canonical(
@@ -116,30 +72,7 @@ def canonical(
     """
     writer = _Writer(exact_names=exact_names, without_decorators=without_decorators)
     writer.body(nodes)
-    return Form(
-        tokens=tuple(writer.tokens),
-        reads=tuple(dict.fromkeys(writer.reads)),
-        keywords=frozenset(writer.keywords),
-        expands_keywords=writer.expands_keywords,
-        opaque=writer.opaque or writer.imports_computed,
-        imports_computed=writer.imports_computed,
-        attributes=frozenset(writer.attributes),
-    )
-
-
-def is_type_checking(node: ast.AST) -> bool:
-    """Say whether a node is ``if TYPE_CHECKING:``."""
-    if not isinstance(node, ast.If):
-        return False
-    test = node.test
-    name = test.id if isinstance(test, ast.Name) else getattr(test, "attr", None)
-    return name == "TYPE_CHECKING"
-
-
-def decorator_name(node: ast.expr) -> str:
-    """Return the last name of a decorator, such as ``feature_view``."""
-    target = node.func if isinstance(node, ast.Call) else node
-    return target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
+    return writer.reads.form(writer.tokens)
 
 
 class _Writer:
@@ -147,12 +80,7 @@ class _Writer:
         self.exact_names = exact_names
         self.without_decorators = without_decorators
         self.tokens: list[str] = []
-        self.reads: list[Read] = []
-        self.keywords: set[str] = set()
-        self.attributes: set[str] = set()
-        self.expands_keywords = False
-        self.opaque = False
-        self.imports_computed = False
+        self.reads = Reads()
         self.scopes: list[Scope] = []
 
     def body(self, nodes: Sequence[ast.AST]) -> None:
@@ -162,10 +90,10 @@ class _Writer:
                 isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             ):
                 continue
-            if is_type_checking(node):
-                self.body(node.orelse)  # type: ignore[attr-defined]
-                continue
-            self.write(node)
+            if isinstance(node, ast.If) and is_type_checking(node):
+                self.body(node.orelse)
+            else:
+                self.write(node)
 
     def write(self, node: ast.AST) -> None:
         special = getattr(self, f"_{type(node).__name__}", None)
@@ -224,36 +152,17 @@ class _Writer:
         if holder is not None and name in holder.imports:
             target = holder.imports[name]
             self.tokens.append(f"g:{target.name or target.module}")
-            self._read(Read((name, *attributes), target))
+            self.reads.add(Read((name, *attributes), target))
         elif holder is None:
             self.tokens.append(f"g:{name}")
             if not (store and not self.scopes):
-                self._read(Read((name, *attributes)))
+                self.reads.add(Read((name, *attributes)))
         elif holder.kind == "class" or self.exact_names:
             self.tokens.append(f"n:{name}")
             if holder.kind == "class" and not store:
-                self._read(Read((name, *attributes)))
+                self.reads.add(Read((name, *attributes)))
         else:
             self.tokens.append(f"v{holder.depth}:{holder.number(name)}")
-
-    def _read(self, read: Read) -> None:
-        self.reads.append(read)
-        root = (
-            read.origin.module.partition(".")[0] if read.origin and not read.origin.level else read.chain[0]
-        )
-        if read.origin is None and (read.chain[0] in OPAQUE_BUILTINS or read.chain == ("getattr",)):
-            self.opaque = True
-        path = (
-            (read.origin.module, read.origin.name, *read.chain[1:])
-            if read.origin and read.origin.name
-            else None
-        )
-        if (path or (root, *read.chain[1:]))[:2] in OPAQUE_CHAINS:
-            self.opaque = True
-        if root in IMPORTERS and not (set(read.chain[1:2]) & STATIC_IMPORTLIB):
-            self.imports_computed = True
-        if read.chain[0] in {"import_module", "__import__"}:
-            self.imports_computed = True
 
     def _Name(self, node: ast.Name) -> None:  # noqa: N802 - named for the node
         self._name(node.id, store=not isinstance(node.ctx, ast.Load))
@@ -264,7 +173,7 @@ class _Writer:
         while isinstance(base, ast.Attribute):
             names.insert(0, base.attr)
             base = base.value
-        self.attributes.update(names)
+        self.reads.attributes.update(names)
         self.tokens.append("Attribute")
         if isinstance(base, ast.Name):
             self._name(base.id, tuple(names))
@@ -290,12 +199,10 @@ class _Writer:
         self.tokens.extend([repr(text), ")"])
 
     def _Call(self, node: ast.Call) -> None:  # noqa: N802 - named for the node
-        if isinstance(node.func, ast.Name) and self._holder(node.func.id) is None:
-            if node.func.id == "getattr" and self._getattr(node):
-                return
-        if self._import_module(node):
-            return
-        self._generic(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        is_getattr = name == "getattr" and self._holder(name) is None
+        if not (is_getattr and self._getattr(node)) and not self._import_module(node):
+            self._generic(node)
 
     def _getattr(self, node: ast.Call) -> bool:
         """Write ``getattr(x, "name", ...)`` like an attribute; a computed name cannot be followed."""
@@ -310,7 +217,7 @@ class _Writer:
                 self.write(default)
             self.tokens.append(")")
             return True
-        self.opaque = True
+        self.reads.opaque = True
         return False
 
     def _import_module(self, node: ast.Call) -> bool:
@@ -319,19 +226,16 @@ class _Writer:
             return False
         target = node.args[0] if len(node.args) == 1 and not node.keywords else None
         if isinstance(target, ast.Constant) and not str(target.value).startswith("."):
-            known = self.imports_computed
-            self.reads.append(Read((str(target.value),), ImportTarget(0, str(target.value), None)))
+            known = self.reads.imports_computed
+            self.reads.all.append(Read((str(target.value),), ImportTarget(0, str(target.value), None)))
             self._generic(node)
-            self.imports_computed = known
+            self.reads.imports_computed = known
             return True
-        self.imports_computed = True
+        self.reads.imports_computed = True
         return False
 
     def _keyword(self, node: ast.keyword) -> None:
-        if node.arg is None:
-            self.expands_keywords = True
-        else:
-            self.keywords.add(node.arg)
+        self.reads.add_keyword(node.arg)
         self.tokens.append(f"kw:{node.arg}")
         self.write(node.value)
 
@@ -346,7 +250,7 @@ class _Writer:
             holder = self.scopes[-1] if self.scopes else None
             if holder is not None and name not in holder.imports:
                 # The name has other bindings as well: follow the import where it stands.
-                self._read(Read((name,), target))
+                self.reads.add(Read((name,), target))
 
     _ImportFrom = _Import
 

@@ -122,7 +122,7 @@ class ContractReader:
             encoded, text = self._tokens(f"argument {key} of check {short}", value)
             tokens += [key, *encoded]
             arguments.append(f"{key}={text}" if len(statistics) > 1 else str(text))
-        self.closure.keywords.update(getattr(check, "_check_kwargs", None) or {})
+        self.closure.graph.keywords.update(getattr(check, "_check_kwargs", None) or {})
         own_code = self.closure.add_function(function)
         text = short if own_code and not arguments else f"{short}({', '.join(arguments)})"
         return Part(

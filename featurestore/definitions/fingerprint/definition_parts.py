@@ -10,6 +10,7 @@ from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.feature_service import FeatureService, TrainingSet
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.fingerprint.contract_parts import ContractReader
+from featurestore.definitions.fingerprint.installed import COMPUTING, distributions_of
 from featurestore.definitions.fingerprint.parts import Part, part_digest, value_part
 from featurestore.definitions.fingerprint.plain_values import UnknownValueError
 from featurestore.definitions.on_demand import OnDemandFeatureView
@@ -38,7 +39,26 @@ KINDS: dict[type, DefinitionKind] = {
 POLARS_FORMATS = (".csv", ".parquet")
 # Fields that document, or that count in a way of their own. Every other field counts by its value.
 HANDLED_FIELDS = frozenset(
-    ["name", "description", "owner", "tags", "defined_in", "function", "inputs", "contract", "request", "sources", "selections", "on_demand", "service", "entity", "timing", "path", "origin", "null_values"]
+    [
+        "name",
+        "description",
+        "owner",
+        "tags",
+        "defined_in",
+        "function",
+        "inputs",
+        "contract",
+        "request",
+        "sources",
+        "selections",
+        "on_demand",
+        "service",
+        "entity",
+        "timing",
+        "path",
+        "origin",
+        "null_values",
+    ]
 )
 
 
@@ -79,12 +99,12 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 
 def distributions(definition: Fingerprinted) -> Iterator[str]:
     """List the distributions that compute a definition, its own code left out."""
-    yield from ("polars", "pyarrow", "pandera")
+    yield from COMPUTING
     if isinstance(definition, Source):
         if not definition.path.endswith(POLARS_FORMATS):
             yield "duckdb"
         if definition.origin is not None:
-            yield definition.origin.package
+            yield from distributions_of(definition.origin.package)
 
 
 def _declared(definition: Fingerprinted) -> Iterator[Part]:

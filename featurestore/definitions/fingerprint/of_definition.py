@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.definitions.catalog import Catalog
-    from featurestore.definitions.feature_view import Selection
+    from featurestore.definitions.feature_view import FeatureView, Selection
     from featurestore.definitions.fingerprint.definition_parts import Fingerprinted
     from featurestore.definitions.fingerprint.source_file import SourceFile
 
@@ -104,7 +104,7 @@ def root_of(definition: Fingerprinted) -> Path:
     """
     if not isinstance(definition, FeatureService):
         return project_root(definition.defined_in)
-    for view in (*(s.view for s in definition.selections), *definition.on_demand):
+    for view in _views_of(definition):
         return project_root(view.defined_in)
     raise DefinitionError(
         f"feature service {definition.name!r} has no features, so its project is not known",
@@ -144,10 +144,10 @@ class Fingerprints:
         links = [Part(kind="upstream", name=other.name, digest=other.digest) for other in direct]
         kind = KINDS[type(definition)]
         return Fingerprint(
-            digest=full_digest([kind, definition.name, closure.digest, *_counted(declared, links)]),
+            digest=full_digest([kind, definition.name, closure.graph.digest(), *_counted(declared, links)]),
             kind=kind,
             name=definition.name,
-            parts=(*declared, *closure.parts, *links),
+            parts=(*declared, *closure.graph.parts(self._files.relative), *links),
             upstream=_every_upstream(direct),
         )
 
@@ -167,6 +167,10 @@ class Fingerprints:
 
 def _views(selections: Iterable[Selection]) -> Iterator[Fingerprinted]:
     yield from {id(selection.view): selection.view for selection in selections}.values()
+
+
+def _views_of(service: FeatureService) -> list[FeatureView | OnDemandFeatureView]:
+    return [*(selection.view for selection in service.selections), *service.on_demand]
 
 
 def _counted(declared: Iterable[Part], links: Iterable[Part]) -> Iterator[str]:
@@ -189,8 +193,8 @@ def _every_upstream(direct: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
 def _fingerprints(catalog: Catalog, root: Path) -> Fingerprints:
     key = id(catalog)
     if key not in _KEPT or _KEPT[key][0]() is not catalog:
-        reference = weakref.ref(catalog, lambda _, key=key: _KEPT.pop(key, None))
-        _KEPT[key] = (reference, {})
+        weakref.finalize(catalog, _KEPT.pop, key, None)
+        _KEPT[key] = (weakref.ref(catalog), {})
     return _KEPT[key][1].setdefault(root, Fingerprints(catalog, root))
 
 
@@ -199,7 +203,7 @@ def _declaring(
 ) -> Iterator[tuple[Path, str, Mapping[str, Any] | None]]:
     """Find the statements that declare a definition and its schemas: the file, the name, the live namespace."""
     if isinstance(definition, FeatureService):
-        for view in (*(s.view for s in definition.selections), *definition.on_demand):
+        for view in _views_of(definition):
             yield from _declaring(view, files)
         return
     file = files.owned(str(definition.defined_in))

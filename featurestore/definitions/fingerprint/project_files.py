@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from functools import lru_cache
+from collections import defaultdict
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from featurestore.definitions.fingerprint.source_file import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from featurestore.definitions.fingerprint.scopes import ImportTarget
     from featurestore.definitions.fingerprint.source_file import SourceFile
@@ -54,6 +56,9 @@ class ProjectFiles:
         self._prefix = os.path.join(root, "")  # noqa: PTH118 - a prefix of text
         self._sources: dict[Path, SourceFile] = {}
         self._owned: dict[str, Path | None] = {}
+        self._packages: dict[Path, tuple[Path, ...]] = {}
+        self._imported: dict[Path, tuple[Path, ...]] = {}
+        self._modules: dict[Path, Path | None] = {}
         self._located: dict[tuple[Path | None, int, str], Path | None] = {}
 
     def source(self, path: Path) -> SourceFile:
@@ -86,14 +91,44 @@ class ProjectFiles:
             self._owned[filename] = path if belongs else None
         return self._owned[filename]
 
-    def packages_of(self, path: Path) -> Iterator[Path]:
-        """Find the ``__init__.py`` files that run before a file is imported."""
-        for folder in path.parents:
-            if folder == self.root or not folder.is_relative_to(self.root):
-                return
+    def packages_of(self, path: Path) -> tuple[Path, ...]:
+        """Find the ``__init__.py`` files that run before a file is imported, its own left out."""
+        return tuple(init for init in self._inits(path.parent) if init != path)
+
+    def _inits(self, folder: Path) -> tuple[Path, ...]:
+        if folder not in self._packages:
+            if folder == self.root or self.root not in folder.parents:
+                return ()
             init = folder / "__init__.py"
-            if init != path and init.is_file():
-                yield init
+            own = (init,) if init.is_file() else ()
+            self._packages[folder] = (*own, *self._inits(folder.parent))
+        return self._packages[folder]
+
+    def imported_by(self, path: Path) -> tuple[Path, ...]:
+        """List the project's files that run when a file is imported, itself and what those import left out."""
+        if path not in self._imported:
+            source = self.source(path)
+            files: set[Path] = set(self.packages_of(path))
+            for target in (*(t for targets in source.imports.values() for t in targets), *source.also_run):
+                module = self.locate(path, target)
+                if module is None:
+                    continue
+                submodule = self.submodule(module, target.name) if target.name else None
+                for found in (module, submodule):
+                    if found is not None and found.suffix == ".py":
+                        files |= {found, *self.packages_of(found)}
+            self._imported[path] = tuple(sorted(files))
+        return self._imported[path]
+
+    @cached_property
+    def live_modules(self) -> dict[str, list[ModuleType]]:
+        """The project's modules that are loaded, by file, the last loaded first."""
+        modules: dict[str, list[ModuleType]] = defaultdict(list)
+        for module in reversed(list(sys.modules.values())):
+            filename = getattr(module, "__dict__", {}).get("__file__")
+            if isinstance(filename, str) and filename.startswith(self._prefix):
+                modules[filename].append(module)
+        return modules
 
     def locate(self, importer: Path, target: ImportTarget) -> Path | None:
         """Find the file or the folder of the module that an import names; None if it is not the project's.
@@ -137,9 +172,12 @@ class ProjectFiles:
                     yield path
 
     def _module(self, path: Path) -> Path | None:
-        for candidate in (path / "__init__.py", path.with_name(f"{path.name}.py")):
-            if self.owned(str(candidate)) is not None:
-                return candidate
-        # An installed module comes before a folder of its name that holds no Python files.
-        namespace = path != self.root and path.is_dir() and any(path.glob("*.py"))
-        return path if namespace and not path.is_relative_to(OWN_PACKAGE) else None
+        if path not in self._modules:
+            candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
+            owned = (candidate for candidate in candidates if self.owned(str(candidate)) is not None)
+            # An installed module comes before a folder of its name that holds no Python files.
+            namespace = (
+                path != self.root and OWN_PACKAGE not in (path, *path.parents) and any(path.glob("*.py"))
+            )
+            self._modules[path] = next(owned, path if namespace else None)
+        return self._modules[path]

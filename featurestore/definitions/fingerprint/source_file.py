@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections import defaultdict
 from functools import cached_property, lru_cache
+from types import FunctionType
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.fingerprint.canonical import canonical, is_type_checking
+from featurestore.definitions.fingerprint.canonical import canonical
 from featurestore.definitions.fingerprint.scopes import FUNCTIONS, ImportTarget, bound_names, import_targets
+from featurestore.definitions.fingerprint.syntax import is_type_checking
 from featurestore.errors import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from featurestore.definitions.fingerprint.canonical import Form
+    from featurestore.definitions.fingerprint.form import Form
     from featurestore.definitions.fingerprint.scopes import Function
 
 MUTATORS = frozenset(
-    ["add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "move_to_end", "pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort", "update"]
+    [
+        "add",
+        "append",
+        "appendleft",
+        "clear",
+        "discard",
+        "extend",
+        "extendleft",
+        "insert",
+        "move_to_end",
+        "pop",
+        "popitem",
+        "popleft",
+        "remove",
+        "reverse",
+        "setdefault",
+        "sort",
+        "update",
+    ]
 )
+IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, FunctionType, type)
 KEPT_FILES = 512
 
 
@@ -52,6 +74,8 @@ class SourceFile:
         self.imports: dict[str, list[ImportTarget]] = defaultdict(list)
         self.also_run: list[ImportTarget] = []
         self.effects: list[ast.stmt] = []
+        self._text = text
+        self._functions: dict[tuple[str, int], list[Function]] = {}
         self._forms: dict[tuple[object, ...], Form] = {}
         for statement in self.tree.body:
             self._read_statement(statement)
@@ -93,21 +117,21 @@ class SourceFile:
                     names.add(name)
         return frozenset(names & self.bindings.keys())
 
-    @cached_property
-    def _functions(self) -> dict[tuple[str, int], list[Function]]:
-        found: dict[tuple[str, int], list[Function]] = defaultdict(list)
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Lambda):
-                found["<lambda>", node.lineno].append(node)
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                # Code objects start at the first decorator.
-                lines = {node.lineno, *(decorator.lineno for decorator in node.decorator_list)}
-                found[node.name, min(lines)].append(node)
-        return found
-
     def functions_at(self, name: str, line: int) -> Sequence[Function]:
         """Find the functions of a name whose code starts at a line."""
-        return self._functions.get((name, line), ())
+        if (name, line) not in self._functions:
+            self._functions[name, line] = list(_functions_at(self.statement_at(line), name, line))
+        return self._functions[name, line]
+
+    def changes(self, name: str, value: object) -> bool:
+        """Say whether functions of the file may change a module-level name, or its value in place."""
+        if isinstance(value, IMMUTABLE) and "global " not in self._text:
+            return False
+        # The text tells most files apart without a walk over their trees.
+        mentioned = re.search(
+            rf"\b{re.escape(name)}\s*[\[.]|\bglobal\b[^\n]*\b{re.escape(name)}\b", self._text
+        )
+        return mentioned is not None and name in self.state_names
 
     def statement_at(self, line: int) -> ast.stmt | None:
         """Find the top-level statement that covers a line."""
@@ -203,6 +227,15 @@ def _inner_statements(statement: ast.If | ast.Try) -> Iterator[ast.stmt]:
         for handler in statement.handlers:
             # A handler that raises stops the import; it changes nothing.
             yield from (inner for inner in handler.body if not isinstance(inner, ast.Raise))
+
+
+def _functions_at(statement: ast.stmt | None, name: str, line: int) -> Iterator[Function]:
+    for node in ast.walk(statement) if statement is not None else ():
+        if not isinstance(node, FUNCTIONS) or getattr(node, "name", "<lambda>") != name:
+            continue
+        # Code objects start at the first decorator.
+        if min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]) == line:
+            yield node
 
 
 def _changed_name(node: ast.AST) -> str | None:
