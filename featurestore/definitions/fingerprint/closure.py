@@ -127,7 +127,7 @@ class Closure(CodeNodes):
     def _cell(self, node: Node, name: str, value: Any, rest: list[str]) -> list[Node]:
         if isinstance(value, ModuleType):
             return self._module(value, rest)
-        if value is not None and isinstance(value, CODE_TYPES):
+        if isinstance(value, FunctionType | type):
             return self._reference(value, node.file)
         nodes = self._value(node.file, f"{name} of {node.name}", value, None)
         return nodes or self._whole_module(node.file)
@@ -151,7 +151,7 @@ class Closure(CodeNodes):
             nodes += [node for home in homes for node in self._whole_module(home.file)]
         if isinstance(value, CODE_TYPES) or "__wrapped__" in getattr(value, "__dict__", {}):
             nodes += [node for node in self._reference(value, file) if node not in nodes]
-        elif not homes and not search.foreign:
+        if not homes and not search.foreign and not isinstance(value, FunctionType | type):
             self._use(type(value).__module__)
             nodes += self._whole_module(file)
         return nodes

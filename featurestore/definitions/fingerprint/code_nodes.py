@@ -13,6 +13,7 @@ from featurestore.definitions.fingerprint.graph import Graph, Node
 from featurestore.definitions.fingerprint.installed import distributions_of
 from featurestore.definitions.fingerprint.live_code import cells_of, class_file, held_functions, uses_class
 from featurestore.definitions.fingerprint.plain_values import CODE_TYPES, Encoder, UnknownValueError, printed
+from featurestore.definitions.fingerprint.scopes import ImportTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,7 +123,8 @@ class CodeNodes:
         """Follow the default values of a nested function: no statement of the module shows them."""
         values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         name = f"default of {function.__code__.co_name}"
-        return [node for value in values for node in self._value(file, name, value, None)]
+        nodes = [self._value(file, name, value, None) or self._whole_module(file) for value in values]
+        return [node for group in nodes for node in group]
 
     def _value(self, file: Path, name: str, value: Any, home: Home | None) -> list[Node]:
         """Make the node of a plain value; none if the value has no stable text."""
@@ -153,18 +155,34 @@ class CodeNodes:
 
     def _reference(self, value: Any, file: Path | None) -> list[Node]:
         """Follow a function or a class; `file` counts as a whole if a class cannot be found."""
-        if not isinstance(value, type):
-            return self._callable(value)
-        module = sys.modules.get(value.__module__)
-        owned = self._files.owned(class_file(value) or getattr(module, "__file__", None))
-        if owned is None:
-            if module is None:
-                return self._whole_module(file) if file is not None else []
-            self._use(value.__module__)
+        return self._class(value, file) if isinstance(value, type) else self._callable(value)
+
+    def _class(self, kind: type, file: Path | None) -> list[Node]:
+        name = kind.__qualname__.partition(".")[0]
+        home = self._class_home(kind, name)
+        if home is not None:
+            return self._home_nodes(home, name) or self._whole_module(home)
+        if kind.__module__ in sys.modules and kind.__module__ != "__main__":
+            self._use(kind.__module__)
             return []
-        if module is not None and getattr(module, "__file__", None) == str(owned):
-            self._namespaces.setdefault(owned, vars(module))
-        return self._home_nodes(owned, value.__qualname__.partition(".")[0]) or self._whole_module(owned)
+        return self._whole_module(file) if file is not None else []
+
+    def _class_home(self, kind: type, name: str) -> Path | None:
+        """Find the project's file of a class; None for a class of a library."""
+        file = self._files.owned(class_file(kind))
+        if file is not None:
+            return file
+        for known, namespace in self._namespaces.items():
+            if namespace.get("__name__") == kind.__module__ and namespace.get(name) is not None:
+                return known
+        module = sys.modules.get(kind.__module__)
+        file = self._files.owned(getattr(module, "__file__", None))
+        if module is not None and file is not None:
+            self._namespaces.setdefault(file, vars(module))
+            return file
+        # The module may be loaded from another checkout by now.
+        located = self._files.locate(self._files.root / "_", ImportTarget(0, kind.__module__, None))
+        return located if located is not None and located.suffix == ".py" else None
 
     def _home_nodes(self, file: Path, name: str) -> list[Node]:
         statements = self._files.source(file).bindings.get(name)

@@ -69,11 +69,11 @@ class ContractReader:
             for check in column.checks:
                 yield self._check(f"{column.name}.", check)
         yield self._value("schema", "order of columns", ", ".join(self.contract.schema))
-        yield self._value("schema", "strict", self.contract.strict)
         for columns in self.contract.uniques:
             yield self._value("check", "unique", f"unique({', '.join(columns)})")
         for check in self.contract.checks:
             yield self._check("", check)
+        yield self._value("policy", "strict", self.contract.strict)
         yield self._value("policy", "on_invalid", self.contract.policy.on_invalid)
         yield self._value("policy", "tolerance", self.contract.policy.tolerance)
         yield from self._metadata(self.contract.metadata)

@@ -53,6 +53,7 @@ HANDLED_FIELDS = frozenset(
         "selections",
         "on_demand",
         "service",
+        "label",
         "entity",
         "timing",
         "path",

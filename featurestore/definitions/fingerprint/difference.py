@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Change = Literal["changed", "added", "removed"]
 ORDER = "order of "
+FEATURES = "features of "
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -143,8 +144,8 @@ def _part_differences(before: Fingerprint, after: Fingerprint, upstream: str) ->
                 upstream=upstream,
             )
         )
-    moved = {d.schema for d in changes if d.change != "changed" and d.kind == "schema"}
-    # A column more or less says already that the order is another one.
+    # A column or a feature more or less says already that the order is another one.
+    moved = {d.schema for d in changes if d.change != "changed" or d.name.startswith(FEATURES)}
     yield from (
         d for d in changes if not (d.name.startswith(ORDER) and d.kind == "schema" and d.schema in moved)
     )

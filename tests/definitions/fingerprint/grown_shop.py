@@ -204,7 +204,10 @@ def load(root: Path) -> Shop:
         file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
         if file and Path(file).is_relative_to(root.parent):
             del sys.modules[name]
-    return Shop(root, load_catalog(root, ("schemas", "feature_repo", "lib"), "feature_repo"))
+    shop = Shop(root, load_catalog(root, ("schemas", "feature_repo", "lib"), "feature_repo"))
+    for name in ("raw_orders", "orders", "customer_spending", "compared", "buying", "visits"):
+        shop.fingerprint(name)
+    return shop
 
 
 def replaced(name: str, old: str, new: str) -> dict[str, str]:
