@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Change = Literal["changed", "added", "removed"]
 ORDER = "order of "
 FEATURES = "features of "
+# Every part is equal to one from before, and a name leads to another of them.
+NAMES = "names"
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -73,6 +75,8 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         place = f" ({self.where})" if self.where else ""
         if self.kind == "module":
             return f"{self.name} {self.change}{place}"
+        if self.name == NAMES:
+            return "names lead to other code than before"
         if self.change == "changed":
             return f"body of {self.name} changed{place}"
         return f"{'now uses' if self.change == 'added' else 'no longer uses'} {self.name}{place}"
@@ -111,7 +115,7 @@ def differences(before: Fingerprint, after: Fingerprint) -> tuple[Difference, ..
         found.setdefault(msgspec.structs.replace(difference, upstream=""), difference)
     if found:
         return tuple(found.values())
-    return (Difference(kind="function", name=f"names in {after.name}", change="changed"),)
+    return (Difference(kind="function", name=NAMES, change="changed"),)
 
 
 def _every_difference(before: Fingerprint, after: Fingerprint) -> Iterator[Difference]:
