@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check bench-offline bench-online bench-gate reliability lock clean
+.PHONY: demo test check bench-offline bench-online bench-gate bench-fingerprint reliability lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ bench-online: benchmarks/.ready ## materialization and lookup, in process and ov
 
 bench-gate: benchmarks/.ready ## the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
 	python benchmarks/gate.py
+
+bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
+	python benchmarks/fingerprint.py
 
 reliability: $(READY) ## minutes of load with faults injected; every answer is checked
 	python benchmarks/reliability.py

@@ -138,7 +138,7 @@ class Closure(CodeNodes):
         search = self._search(file, name)
         homes = search.found
         for home in homes:
-            self._know_namespace(home, value)
+            self._know_namespace(home, value, file)
         changing = any(self._files.source(home.file).changes(home.name, value) for home in homes)
         if not isinstance(value, CODE_TYPES) and not changing:
             home = homes[0] if homes else Home(file, name)

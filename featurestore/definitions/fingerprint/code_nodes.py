@@ -188,9 +188,14 @@ class CodeNodes:
         statements = self._files.source(file).bindings.get(name)
         return [self._statements(file, name, statements)] if statements else []
 
-    def _know_namespace(self, home: Home, value: Any) -> None:
+    def _know_namespace(self, home: Home, value: Any, importer: Path) -> None:
         """Remember the live namespace of a file, recognised by a value that it holds."""
         if home.file in self._namespaces:
+            return
+        name = self._namespaces.get(importer, {}).get("__name__", "")
+        beside = self._files.module_beside(home.file, importer, str(name))
+        if beside is not None and vars(beside).get(home.name) is value:
+            self._namespaces[home.file] = vars(beside)
             return
         for module in self._files.live_modules.get(str(home.file), ()):
             if vars(module).get(home.name) is value:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from featurestore.definitions.fingerprint.parts import part_digest
@@ -59,10 +60,18 @@ class Form:
     opaque: bool
     imports_computed: bool
     attributes: frozenset[str]
+    _digests: dict[frozenset[str], str] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def _parameters(self) -> frozenset[str]:
+        return frozenset(token for token in self.tokens if isinstance(token, Parameter))
 
     def digest(self, keywords: frozenset[str], *, every_keyword: bool = False) -> str:
         """Digest the form; names of parameters count where they are among `keywords`."""
-        return part_digest(
-            "_" if isinstance(token, Parameter) and not every_keyword and token not in keywords else token
-            for token in self.tokens
-        )
+        counted = self._parameters if every_keyword else self._parameters & keywords
+        if counted not in self._digests:
+            self._digests[counted] = part_digest(
+                "_" if isinstance(token, Parameter) and token not in counted else token
+                for token in self.tokens
+            )
+        return self._digests[counted]

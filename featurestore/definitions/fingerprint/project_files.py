@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SETTINGS_TABLE = "[tool.featurestore]"
 OWN_PACKAGE = Path(__file__).parents[2]
-_INSTALLED = {"site-packages", "dist-packages"}
+_OWN_PREFIX = os.path.join(OWN_PACKAGE, "")  # noqa: PTH118 - a prefix of text
+_INSTALLED = ("site-packages", "dist-packages")
 _LIBRARY = tuple(os.path.join(sysconfig.get_paths()[name], "") for name in ("stdlib", "platstdlib"))  # noqa: PTH118 - prefixes of text
 
 
@@ -79,17 +80,21 @@ class ProjectFiles:
         if not filename or not filename.endswith(".py"):
             return None
         if filename not in self._owned:
-            path = Path(filename).resolve()
-            text = str(path)
-            belongs = (
-                text.startswith(self._prefix)
-                and not _INSTALLED.intersection(path.parts)
-                and not text.startswith(_LIBRARY)
-                and not path.is_relative_to(OWN_PACKAGE)
-                and path.is_file()
-            )
-            self._owned[filename] = path if belongs else None
+            self._owned[filename] = self._resolved(filename)
         return self._owned[filename]
+
+    def _resolved(self, filename: str) -> Path | None:
+        if any(name in filename for name in _INSTALLED):
+            return None
+        text = (
+            filename
+            if filename.startswith(self._prefix) and ".." not in filename
+            else os.path.realpath(filename)
+        )
+        outside = not text.startswith(self._prefix) or text.startswith((*_LIBRARY, _OWN_PREFIX))
+        if outside or any(name in text for name in _INSTALLED) or not os.path.isfile(text):  # noqa: PTH113 - called for every import
+            return None
+        return Path(text)
 
     def packages_of(self, path: Path) -> tuple[Path, ...]:
         """Find the ``__init__.py`` files that run before a file is imported, its own left out."""
@@ -125,10 +130,28 @@ class ProjectFiles:
         """The project's modules that are loaded, by file, the last loaded first."""
         modules: dict[str, list[ModuleType]] = defaultdict(list)
         for module in reversed(list(sys.modules.values())):
-            filename = getattr(module, "__dict__", {}).get("__file__")
+            filename = getattr(module, "__file__", None)
             if isinstance(filename, str) and filename.startswith(self._prefix):
                 modules[filename].append(module)
         return modules
+
+    def module_beside(self, path: Path, importer: Path, name: str) -> ModuleType | None:
+        """Find the loaded module of a file by the name that a module beside it has, whatever comes before both names.
+
+        Parameters
+        ----------
+        importer, name
+            File and ``__name__`` of a loaded module.
+        """
+        own, other = (self._dotted(file) for file in (importer, path))
+        if name != own and not name.endswith(f".{own}"):
+            return None
+        module = sys.modules.get(f"{name[: len(name) - len(own)]}{other}")
+        return module if getattr(module, "__file__", None) == str(path) else None
+
+    def _dotted(self, path: Path) -> str:
+        parts = path.relative_to(self.root).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def locate(self, importer: Path, target: ImportTarget) -> Path | None:
         """Find the file or the folder of the module that an import names; None if it is not the project's.

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featurestore.definitions.catalog import Catalog, load_catalog
-from featurestore.definitions.fingerprint import Difference, Fingerprint, code_files, differences, fingerprint_of
+from featurestore.definitions.fingerprint import (
+    Difference,
+    Fingerprint,
+    code_files,
+    differences,
+    fingerprint_of,
+)
 
 FILES = {
     "pyproject.toml": '[tool.featurestore]\ndefinitions = "feature_repo"\n',
@@ -103,7 +109,7 @@ def scaled(value: pl.Expr) -> pl.Expr:
 def unused(value):
     return value
 ''',
-    "lib/rates.py": '''
+    "lib/rates.py": """
 import polars as pl
 
 RATES = {"EUR": 1.0, "USD": 0.9}
@@ -111,7 +117,7 @@ RATES = {"EUR": 1.0, "USD": 0.9}
 
 def converted(value):
     return value * RATES["EUR"]
-''',
+""",
     "feature_repo/orders.py": '''
 from datetime import timedelta
 
@@ -169,6 +175,8 @@ def visits(orders: Frame[Orders]) -> Frame[Visits]:
 ''',
 }
 
+EVERY = ("raw_orders", "orders", "customer_spending", "compared", "buying", "visits")
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -198,14 +206,14 @@ def write(root: Path, changes: dict[str, str] | None = None) -> Path:
     return root
 
 
-def load(root: Path) -> Shop:
-    """Load the shop as a new process would: no module of another state stays."""
+def load(root: Path, *, fingerprints: bool = True) -> Shop:
+    """Load the shop as a new process would: no module of another state stays. Then take the fingerprints."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
         if file and Path(file).is_relative_to(root.parent):
             del sys.modules[name]
     shop = Shop(root, load_catalog(root, ("schemas", "feature_repo", "lib"), "feature_repo"))
-    for name in ("raw_orders", "orders", "customer_spending", "compared", "buying", "visits"):
+    for name in EVERY if fingerprints else ():
         shop.fingerprint(name)
     return shop
 

@@ -32,7 +32,10 @@ def test_a_difference_holds_its_facts(state):
     [
         (
             replaced("lib/rates.py", 'value * RATES["EUR"]', "value"),
-            ["body of converted changed (lib/rates.py)", "constant RATES {'EUR': 1.0, 'USD': 0.9} removed in lib/rates.py"],
+            [
+                "body of converted changed (lib/rates.py)",
+                "constant RATES {'EUR': 1.0, 'USD': 0.9} removed in lib/rates.py",
+            ],
         ),
         (
             replaced(ORDERS, "worth = scaled(", "worth = helper.unused("),
@@ -68,7 +71,10 @@ def test_a_new_column_and_a_new_check_are_named(state):
 
 def test_columns_that_change_places_are_named(state):
     """The order of columns is what their values are written in."""
-    lines = ['    order: pl.Int64 = pa.Field(unique=True, description="order number")\n', '    customer: pl.String = pa.Field(description="who ordered")\n']
+    lines = [
+        '    order: pl.Int64 = pa.Field(unique=True, description="order number")\n',
+        '    customer: pl.String = pa.Field(description="who ordered")\n',
+    ]
     schemas = FILES["schemas/orders.py"].replace("".join(lines), "".join(reversed(lines)))
     (difference,) = changed(state(), state({"schemas/orders.py": schemas}), "raw_orders")
     assert difference.text.startswith("order of columns order, customer,")

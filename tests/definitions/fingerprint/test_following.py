@@ -16,17 +16,25 @@ def helper(body: str, **others: str) -> dict[str, str]:
 # A way of reaching code: the state before, what is replaced, and a part of the text of the difference.
 WAYS = {
     "a module by another name": (
-        helper("import lib.rates as z\ndef scaled(v): return z.converted(v)", lib__rates="def converted(v): return v * 2"),
+        helper(
+            "import lib.rates as z\ndef scaled(v): return z.converted(v)",
+            lib__rates="def converted(v): return v * 2",
+        ),
         ("v * 2", "v * 3"),
         "body of converted changed (lib/rates.py)",
     ),
     "a dotted module": (
-        helper("import lib.rates\ndef scaled(v): return lib.rates.converted(v)", lib__rates="def converted(v): return v * 2"),
+        helper(
+            "import lib.rates\ndef scaled(v): return lib.rates.converted(v)",
+            lib__rates="def converted(v): return v * 2",
+        ),
         ("v * 2", "v * 3"),
         "body of converted changed (lib/rates.py)",
     ),
     "a relative module": (
-        helper("from . import more\ndef scaled(v): return more.f(v)", feature_repo__more="def f(v): return v * 2"),
+        helper(
+            "from . import more\ndef scaled(v): return more.f(v)", feature_repo__more="def f(v): return v * 2"
+        ),
         ("v * 2", "v * 3"),
         "body of f changed (feature_repo/more.py)",
     ),
@@ -36,7 +44,10 @@ WAYS = {
         "constant F 2 -> 3 in feature_repo/more.py",
     ),
     "a name under another name": (
-        helper("from .more import f as g\ndef scaled(v): return g(v)", feature_repo__more="def f(v): return v * 2"),
+        helper(
+            "from .more import f as g\ndef scaled(v): return g(v)",
+            feature_repo__more="def f(v): return v * 2",
+        ),
         ("v * 2", "v * 3"),
         "body of f changed (feature_repo/more.py)",
     ),
@@ -55,17 +66,26 @@ WAYS = {
         "body of f changed (lib/inner/deep.py)",
     ),
     "a star import": (
-        helper("from .more import *\ndef scaled(v): return f(v) * F", feature_repo__more="F = 1\ndef f(v): return v * 2"),
+        helper(
+            "from .more import *\ndef scaled(v): return f(v) * F",
+            feature_repo__more="F = 1\ndef f(v): return v * 2",
+        ),
         ("F = 1", "F = 7"),
         "constant F 1 -> 7 in feature_repo/more.py",
     ),
     "an import inside a function": (
-        helper("def scaled(v):\n    from .more import f\n    return f(v)", feature_repo__more="F = 2\ndef f(v): return v * F"),
+        helper(
+            "def scaled(v):\n    from .more import f\n    return f(v)",
+            feature_repo__more="F = 2\ndef f(v): return v * F",
+        ),
         ("F = 2", "F = 3"),
         "constant F 2 -> 3 in feature_repo/more.py",
     ),
     "a module imported inside a function": (
-        helper("def scaled(v):\n    from . import more\n    return more.f(v)", feature_repo__more="def f(v): return v * 2"),
+        helper(
+            "def scaled(v):\n    from . import more\n    return more.f(v)",
+            feature_repo__more="def f(v): return v * 2",
+        ),
         ("v * 2", "v * 3"),
         "body of f changed (feature_repo/more.py)",
     ),
@@ -86,12 +106,18 @@ WAYS = {
         "the whole module changed (lib/more.py)",
     ),
     "getattr with a constant name": (
-        helper("from . import more\ndef scaled(v): return getattr(more, 'f')(v)", feature_repo__more="def f(v): return v * 2"),
+        helper(
+            "from . import more\ndef scaled(v): return getattr(more, 'f')(v)",
+            feature_repo__more="def f(v): return v * 2",
+        ),
         ("v * 2", "v * 3"),
         "body of f changed (feature_repo/more.py)",
     ),
     "getattr with a computed name": (
-        helper("from . import more\ndef scaled(v): return getattr(more, 'f' + '')(v)", feature_repo__more="def f(v): return v * 2"),
+        helper(
+            "from . import more\ndef scaled(v): return getattr(more, 'f' + '')(v)",
+            feature_repo__more="def f(v): return v * 2",
+        ),
         ("v * 2", "v * 3"),
         "the whole module changed (feature_repo/more.py)",
     ),
@@ -181,7 +207,9 @@ WAYS = {
         "body of f changed (feature_repo/more.py)",
     ),
     "a class": (
-        helper("class Scaler:\n    def apply(self, v): return v * 2\ndef scaled(v): return Scaler().apply(v)"),
+        helper(
+            "class Scaler:\n    def apply(self, v): return v * 2\ndef scaled(v): return Scaler().apply(v)"
+        ),
         ("v * 2", "v * 3"),
         "body of Scaler changed",
     ),
@@ -245,22 +273,31 @@ WAYS = {
         "body of Shop changed",
     ),
     "what importing a module does": (
-        helper("def scaled(v): return v", feature_repo____init__="import polars as pl\npl.Config.set_fmt_str_lengths(3)\n"),
+        helper(
+            "def scaled(v): return v",
+            feature_repo____init__="import polars as pl\npl.Config.set_fmt_str_lengths(3)\n",
+        ),
         ("(3)", "(4)"),
         "what importing does changed (feature_repo/__init__.py)",
     ),
     "a definition under a condition": (
-        helper("import sys\nif sys.version_info > (3,):\n    def scaled(v): return v * 2\nelse:\n    def scaled(v): return v"),
+        helper(
+            "import sys\nif sys.version_info > (3,):\n    def scaled(v): return v * 2\nelse:\n    def scaled(v): return v"
+        ),
         ("v * 2", "v * 3"),
         "body of scaled changed",
     ),
     "a fallback of an import": (
-        helper("try:\n    from not_there import f\nexcept ImportError:\n    def f(v): return v * 2\ndef scaled(v): return f(v)"),
+        helper(
+            "try:\n    from not_there import f\nexcept ImportError:\n    def f(v): return v * 2\ndef scaled(v): return f(v)"
+        ),
         ("v * 2", "v * 3"),
         "body of f changed",
     ),
     "an enumeration": (
-        helper("from enum import Enum\nclass Rate(Enum):\n    A = 2\nRATE = Rate.A\ndef scaled(v): return v * RATE.value"),
+        helper(
+            "from enum import Enum\nclass Rate(Enum):\n    A = 2\nRATE = Rate.A\ndef scaled(v): return v * RATE.value"
+        ),
         ("A = 2", "A = 3"),
         "body of Rate changed",
     ),

@@ -19,13 +19,19 @@ def digest(code: str, **options) -> str:
 
 
 def expressions() -> st.SearchStrategy[str]:
-    leaves = st.sampled_from([*NAMES, "GLOBAL", "pl.col('amount')", "1", "2.5", "'text'", "None", "helper.scaled"])
+    leaves = st.sampled_from(
+        [*NAMES, "GLOBAL", "pl.col('amount')", "1", "2.5", "'text'", "None", "helper.scaled"]
+    )
 
     def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         return st.one_of(
-            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "<", "and"]), inner).map(lambda t: f"({' '.join(t)})"),
+            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "<", "and"]), inner).map(
+                lambda t: f"({' '.join(t)})"
+            ),
             st.tuples(inner, inner).map(lambda t: f"f({t[0]}, key={t[1]})"),
-            st.tuples(inner, st.sampled_from(NAMES)).map(lambda t: f"[{t[0]} for {t[1]} in {t[0]} if {t[1]}]"),
+            st.tuples(inner, st.sampled_from(NAMES)).map(
+                lambda t: f"[{t[0]} for {t[1]} in {t[0]} if {t[1]}]"
+            ),
             st.tuples(inner, st.sampled_from(NAMES)).map(lambda t: f"(lambda {t[1]}: {t[0]})"),
             inner.map(lambda e: f"({e}).attribute"),
             st.tuples(inner, inner).map(lambda t: "{" + f"'a': {t[0]}, **{t[1]}" + "}"),
@@ -53,7 +59,13 @@ def statements(depth: int = 2) -> st.SearchStrategy[list[str]]:
         inner = st.lists(statements(depth - 1), min_size=1, max_size=2)
         return inner.map(lambda parts: [head, *(f"    {line}" for part in parts for line in part)])
 
-    heads = ["for beta in alpha:", "if alpha:", "while beta:", "with open(alpha) as gamma:", "def delta(alpha, beta=1):"]
+    heads = [
+        "for beta in alpha:",
+        "if alpha:",
+        "while beta:",
+        "with open(alpha) as gamma:",
+        "def delta(alpha, beta=1):",
+    ]
     return st.one_of(simple, st.sampled_from(heads).flatmap(block))
 
 
@@ -86,8 +98,17 @@ def test_renamed_locals_and_another_layout_keep_the_digest(code, names):
 def test_a_swap_of_two_locals_in_one_place_is_seen(code, data):
     """One use of a local that becomes another local changes the form: locals are numbers, not nothing."""
     tree = ast.parse(code)
-    uses = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in ("alpha", "gamma") and isinstance(n.ctx, ast.Load)]
-    inside = [n for f in ast.walk(tree) if isinstance(f, ast.Lambda | ast.FunctionDef) and getattr(f, "name", "") != "function" for n in ast.walk(f)]
+    uses = [
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Name) and n.id in ("alpha", "gamma") and isinstance(n.ctx, ast.Load)
+    ]
+    inside = [
+        n
+        for f in ast.walk(tree)
+        if isinstance(f, ast.Lambda | ast.FunctionDef) and getattr(f, "name", "") != "function"
+        for n in ast.walk(f)
+    ]
     inside += [n for c in ast.walk(tree) if isinstance(c, ast.ListComp) for n in ast.walk(c)]
     uses = [use for use in uses if use not in inside]
     if uses:
@@ -111,8 +132,14 @@ ALIKE = {
     "a default": ("def f(a=1): return a", "def f(a=2): return a"),
     "which parameter has it": ("def f(a, *, b=1, c): return a", "def f(a, *, b, c=1): return a"),
     "a star": ("def f(*a): return a", "def f(**a): return a"),
-    "a nested scope": ("def f(a):\n def g(): return a\n a = 2\n return g", "def f(a):\n def g(a=1): return a\n a = 2\n return g"),
-    "nonlocal": ("def f(a):\n def g():\n  nonlocal a\n  a = 1\n g()\n return a", "def f(a):\n def g():\n  a = 1\n g()\n return a"),
+    "a nested scope": (
+        "def f(a):\n def g(): return a\n a = 2\n return g",
+        "def f(a):\n def g(a=1): return a\n a = 2\n return g",
+    ),
+    "nonlocal": (
+        "def f(a):\n def g():\n  nonlocal a\n  a = 1\n g()\n return a",
+        "def f(a):\n def g():\n  a = 1\n g()\n return a",
+    ),
     "global": ("def f():\n global a\n a = 1", "def f():\n a = 1"),
     "an order of statements": ("def f(a):\n g(a)\n h(a)", "def f(a):\n h(a)\n g(a)"),
     "a comprehension's source": ("def f(a, b): return [a for a in b]", "def f(a, b): return [a for b in a]"),
@@ -123,8 +150,14 @@ ALIKE = {
     "a base class": ("class A(B): pass", "class A(C): pass"),
     "an attribute of a class": ("class A:\n x = 1", "class A:\n y = 1"),
     "a field's annotation": ("class A:\n x: int = 1", "class A:\n x: str = 1"),
-    "an annotation that a decorator reads": ("@g.register\ndef f(a: int): return a", "@g.register\ndef f(a: str): return a"),
-    "a captured name": ("def f(a):\n match a:\n  case [x, y]: return x", "def f(a):\n match a:\n  case [x, y]: return y"),
+    "an annotation that a decorator reads": (
+        "@g.register\ndef f(a: int): return a",
+        "@g.register\ndef f(a: str): return a",
+    ),
+    "a captured name": (
+        "def f(a):\n match a:\n  case [x, y]: return x",
+        "def f(a):\n match a:\n  case [x, y]: return y",
+    ),
 }
 
 
@@ -149,18 +182,41 @@ def test_code_that_reads_local_names_counts_by_them():
     code = "def f(a): return locals()"
     form = canonical(ast.parse(code).body)
     assert form.opaque
-    assert digest(code, exact_names=True) != digest(code.replace("a", "b", 1).replace("(a)", "(b)"), exact_names=True)
+    assert digest(code, exact_names=True) != digest(
+        code.replace("a", "b", 1).replace("(a)", "(b)"), exact_names=True
+    )
 
 
 @pytest.mark.parametrize(
-    "code", ["eval('x')", "exec('x')", "globals()", "locals()", "vars()", "getattr(a, b)", "sys.modules['x']", "__import__(x)", "map(getattr, a)", "importlib.import_module(x)", "pkgutil.iter_modules()"]
+    "code",
+    [
+        "eval('x')",
+        "exec('x')",
+        "globals()",
+        "locals()",
+        "vars()",
+        "getattr(a, b)",
+        "sys.modules['x']",
+        "__import__(x)",
+        "map(getattr, a)",
+        "importlib.import_module(x)",
+        "pkgutil.iter_modules()",
+    ],
 )
 def test_what_cannot_be_followed_is_opaque(code):
     """Reads that are computed while the code runs make the whole module count."""
     assert canonical(ast.parse(f"def f(a, b, x): return {code}").body).opaque
 
 
-@pytest.mark.parametrize("code", ["getattr(a, 'b')", "importlib.import_module('lib.rates')", "importlib.metadata.version('polars')", "a.globals()"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "getattr(a, 'b')",
+        "importlib.import_module('lib.rates')",
+        "importlib.metadata.version('polars')",
+        "a.globals()",
+    ],
+)
 def test_what_can_be_followed_is_not_opaque(code):
     """A constant name is followed like any other."""
     assert not canonical(ast.parse(f"def f(a): return {code}").body).opaque

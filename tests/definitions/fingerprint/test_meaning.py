@@ -34,7 +34,11 @@ ORDERS, SCHEMAS, HELPER, RATES = (
             replaced(HELPER, "FACTOR = 2", "FACTOR = 3"),
             "constant FACTOR 2 -> 3 in feature_repo/helper.py",
         ),
-        ("orders", replaced(RATES, 'RATES["EUR"]', 'RATES["USD"]'), "body of converted changed (lib/rates.py)"),
+        (
+            "orders",
+            replaced(RATES, 'RATES["EUR"]', 'RATES["USD"]'),
+            "body of converted changed (lib/rates.py)",
+        ),
         (
             "orders",
             replaced(RATES, "0.9", "0.8"),
@@ -85,7 +89,11 @@ ORDERS, SCHEMAS, HELPER, RATES = (
             replaced(SCHEMAS, '"quarantine"', '"warn"'),
             "policy on_invalid quarantine -> warn of schema RawOrders",
         ),
-        ("raw_orders", replaced(SCHEMAS, "strict = True", "strict = False"), "policy strict True -> False of schema RawOrders"),
+        (
+            "raw_orders",
+            replaced(SCHEMAS, "strict = True", "strict = False"),
+            "policy strict True -> False of schema RawOrders",
+        ),
         (
             "raw_orders",
             replaced(SCHEMAS, "unique=True, ", ""),
@@ -116,7 +124,11 @@ ORDERS, SCHEMAS, HELPER, RATES = (
             replaced(ORDERS, "minutes=1", "minutes=2"),
             "timing delay 0:01:00 -> 0:02:00",
         ),
-        ("customer_spending", replaced(ORDERS, "delay=", "by_key=True, delay="), "timing by_key False -> True"),
+        (
+            "customer_spending",
+            replaced(ORDERS, "delay=", "by_key=True, delay="),
+            "timing by_key False -> True",
+        ),
         (
             "buying",
             replaced(ORDERS, "(customer_spending, compared)", '(customer_spending["spent_30d"], compared)'),
@@ -138,9 +150,21 @@ def test_an_edit_that_changes_values_is_caught_and_named(state, definition, chan
 @pytest.mark.parametrize(
     ("definition", "change", "text"),
     [
-        ("customer_spending", replaced(HELPER, "FACTOR = 2", "FACTOR = 3"), "upstream orders: constant FACTOR 2 -> 3"),
-        ("visits", replaced(SCHEMAS, "ge=0, le=MAX", "ge=1, le=MAX"), "upstream raw_orders: check amount.ge(0)"),
-        ("buying", replaced(ORDERS, ".sum()", ".max()"), "upstream customer_spending: body of customer_spending"),
+        (
+            "customer_spending",
+            replaced(HELPER, "FACTOR = 2", "FACTOR = 3"),
+            "upstream orders: constant FACTOR 2 -> 3",
+        ),
+        (
+            "visits",
+            replaced(SCHEMAS, "ge=0, le=MAX", "ge=1, le=MAX"),
+            "upstream raw_orders: check amount.ge(0)",
+        ),
+        (
+            "buying",
+            replaced(ORDERS, ".sum()", ".max()"),
+            "upstream customer_spending: body of customer_spending",
+        ),
         ("visits", replaced(ORDERS, "minutes=1", "minutes=2"), "upstream customer_spending: timing delay"),
     ],
 )
@@ -162,22 +186,30 @@ def test_a_change_does_not_reach_what_does_not_read_it(state):
 
 def test_the_order_of_inputs_counts(state):
     """Two inputs of one function that change places change its values."""
-    two = FILES[ORDERS] + '''
+    two = (
+        FILES[ORDERS]
+        + '''
 
 @dataset(owner="shop")
 def joined(a: Frame[Orders], b: Frame[CustomerSpending]) -> Frame[Joined]:
     """Both."""
     return a.join(b, on="customer").select("customer")
 '''
+    )
     two = two.replace("Basket, Compared", "Joined, Basket, Compared")
-    schemas = FILES[SCHEMAS] + '''
+    schemas = (
+        FILES[SCHEMAS]
+        + '''
 
 class Joined(pa.DataFrameModel):
     """Both."""
 
     customer: pl.String = pa.Field(description="who")
 '''
-    swapped = two.replace("a: Frame[Orders], b: Frame[CustomerSpending]", "a: Frame[CustomerSpending], b: Frame[Orders]")
+    )
+    swapped = two.replace(
+        "a: Frame[Orders], b: Frame[CustomerSpending]", "a: Frame[CustomerSpending], b: Frame[Orders]"
+    )
     before = state({ORDERS: two, SCHEMAS: schemas})
     after = state({ORDERS: swapped, SCHEMAS: schemas})
     (difference,) = changed(before, after, "joined")
@@ -190,9 +222,13 @@ def test_helpers_that_change_places_are_caught(state):
         "feature_repo/a.py": "FACTOR = 1\n\ndef twice(x):\n    return x * FACTOR\n",
         "feature_repo/b.py": "FACTOR = 2\n\ndef twice(x):\n    return x * FACTOR\n",
     }
-    body = replaced(ORDERS, 'scaled(pl.col("amount"))', 'first(pl.col("amount")) - second(pl.col("amount"))')[ORDERS]
+    body = replaced(ORDERS, 'scaled(pl.col("amount"))', 'first(pl.col("amount")) - second(pl.col("amount"))')[
+        ORDERS
+    ]
     one, other = (
-        body.replace("from .helper import scaled", f"from .{x} import twice as first\nfrom .{y} import twice as second")
+        body.replace(
+            "from .helper import scaled", f"from .{x} import twice as first\nfrom .{y} import twice as second"
+        )
         for x, y in ("ab", "ba")
     )
     before, after = state({ORDERS: one, **helpers}), state({ORDERS: other, **helpers})
@@ -206,7 +242,9 @@ def test_a_package_that_computes_counts_by_its_version(state, monkeypatch):
     before = state()
     before.fingerprint("visits")
     version = installed.installed_version
-    monkeypatch.setattr(installed, "installed_version", lambda name: "9.9.9" if name == "polars" else version(name))
+    monkeypatch.setattr(
+        installed, "installed_version", lambda name: "9.9.9" if name == "polars" else version(name)
+    )
     (difference,) = changed(before, state(), "visits")
     assert difference.text == f"polars {version('polars')} -> 9.9.9"
     monkeypatch.setattr(installed, "SEMANTICS", 2)

@@ -30,7 +30,9 @@ SETS = "RATES = {'EUR': {1, 2, 3}, 'USD': frozenset('abcdef')}\n\n\ndef converte
 def elsewhere(root: Path, cwd: Path, seed: str) -> dict[str, str]:
     code = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(root), *EVERY]
     environment = {**os.environ, "PYTHONHASHSEED": seed}
-    return json.loads(subprocess.run(code, cwd=cwd, env=environment, capture_output=True, check=True, text=True).stdout)
+    return json.loads(
+        subprocess.run(code, cwd=cwd, env=environment, capture_output=True, check=True, text=True).stdout
+    )
 
 
 def test_processes_seeds_working_directories_and_checkouts_agree(tmp_path):
@@ -75,7 +77,9 @@ def test_a_fingerprint_is_computed_once_for_a_catalog(state):
 def test_the_state_of_a_running_process_does_not_count(state):
     """A cache that functions fill does not change the fingerprint."""
     shop = state(
-        {"lib/rates.py": "CACHE = {}\n\n\ndef converted(value):\n    CACHE[len(CACHE)] = 1.5\n    return value\n"}
+        {
+            "lib/rates.py": "CACHE = {}\n\n\ndef converted(value):\n    CACHE[len(CACHE)] = 1.5\n    return value\n"
+        }
     )
     before = shop.fingerprint("orders").digest
     shop.definition("orders").function.__globals__["scaled"].__globals__["converted"](1)
@@ -85,7 +89,9 @@ def test_the_state_of_a_running_process_does_not_count(state):
 
 def test_values_of_secrets_are_not_printed(state):
     """A constant with the name of a secret counts, and its value is in no part."""
-    shop = state({"lib/rates.py": "HASH_SALT = 'pepper'\n\n\ndef converted(value):\n    return value + HASH_SALT\n"})
+    shop = state(
+        {"lib/rates.py": "HASH_SALT = 'pepper'\n\n\ndef converted(value):\n    return value + HASH_SALT\n"}
+    )
     (part,) = [part for part in shop.fingerprint("orders").parts if part.name == "HASH_SALT"]
     assert part.value is None
     assert b"pepper" not in msgspec.json.encode(shop.fingerprint("orders"))
@@ -94,7 +100,9 @@ def test_values_of_secrets_are_not_printed(state):
 def test_a_declared_value_without_stable_text_is_refused(state):
     """The error names the schema and the place, and says what to use."""
     changes = {
-        "schemas/orders.py": FILES["schemas/orders.py"].replace('"tolerance": 0.3', '"tolerance": 0.3, "reader": object()')
+        "schemas/orders.py": FILES["schemas/orders.py"].replace(
+            '"tolerance": 0.3', '"tolerance": 0.3, "reader": object()'
+        )
     }
     with pytest.raises(DefinitionError, match="schema RawOrders: reader holds a object"):
         state(changes)

@@ -108,7 +108,9 @@ def test_paths_below_the_project_do_not_tell_where_it_stands():
     assert written(f"file://{ROOT}/x") == ["str:'file://<root>/x'"]
 
 
-@pytest.mark.parametrize("value", [object(), iter([1]), (i for i in [1]), pl.LazyFrame({"a": [1]}), [object()]])
+@pytest.mark.parametrize(
+    "value", [object(), iter([1]), (i for i in [1]), pl.LazyFrame({"a": [1]}), [object()]]
+)
 def test_what_has_no_stable_text_is_refused(value):
     """An address in memory never counts; the statement that makes the value does."""
     with pytest.raises(UnknownValueError):
