@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/definitions/fingerprint"))
@@ -32,7 +33,7 @@ from grown_shop import FILES, Shop, load, write  # noqa: E402 - found through th
 from featurestore.definitions.fingerprint import differences, fingerprint_of, installed  # noqa: E402 - as above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ORDERS, SCHEMAS, TERMS = "feature_repo/orders.py", "schemas/orders.py", "schemas/terms.py"
 HELPER, RATES = "feature_repo/helper.py", "lib/rates.py"
@@ -62,7 +63,7 @@ class Edit(NamedTuple):
     kind: str
     files: dict[str, str]
     named: str | None = None
-    versions: dict[str, str] = {}
+    versions: Mapping[str, str] = MappingProxyType({})
 
 
 # What is edited, the file, the text, what it becomes, and a part of the text that names the edit.
@@ -112,7 +113,7 @@ def meaning_edits() -> Iterator[Edit]:
 
 def neutral_edits(count: int) -> Iterator[Edit]:
     """Generate edits that change no value."""
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - edits, not secrets
     files = [name for name in FILES if name.endswith(".py")]
     makers = (
         _comment,
@@ -334,7 +335,7 @@ def run(root: Path, meaning: list[Edit], neutral: list[Edit], *, feast: bool) ->
 
 def _without_feast(root: Path) -> Bench:
     class WithoutFeast(Bench):
-        def _feast(self, shop: Shop) -> dict[str, Any]:
+        def _feast(self, _: Shop) -> dict[str, Any]:
             return {}
 
     return WithoutFeast(root)

@@ -24,7 +24,11 @@ from featurestore.definitions.fingerprint.scopes import (
     import_targets,
     parameters,
 )
-from featurestore.definitions.fingerprint.syntax import decorator_name, is_type_checking
+from featurestore.definitions.fingerprint.syntax import (
+    DEFINITION_DECORATORS,
+    decorator_name,
+    is_type_checking,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,27 +36,10 @@ if TYPE_CHECKING:
     from featurestore.definitions.fingerprint.scopes import Comprehension, Function
 
 # Decorators that do not read annotations. Under any other decorator annotations count.
-ANNOTATION_BLIND = frozenset(
-    [
-        "cache",
-        "cached_property",
-        "check",
-        "classmethod",
-        "contextmanager",
-        "dataframe_check",
-        "dataset",
-        "feature_view",
-        "final",
-        "lru_cache",
-        "on_demand_feature_view",
-        "override",
-        "property",
-        "setter",
-        "staticmethod",
-        "training_set",
-        "wraps",
-    ]
-)
+ANNOTATION_BLIND = DEFINITION_DECORATORS | {
+    *("cache", "cached_property", "check", "classmethod", "contextmanager", "dataframe_check", "final"),
+    *("lru_cache", "override", "property", "setter", "staticmethod", "wraps"),
+}
 UNCOUNTED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
 

@@ -16,6 +16,7 @@ from featurestore.definitions.fingerprint.code_nodes import CodeNodes
 from featurestore.definitions.fingerprint.graph import Node
 from featurestore.definitions.fingerprint.homes import Home, Homes, literal
 from featurestore.definitions.fingerprint.plain_values import CODE_TYPES, Encoder, printed
+from featurestore.definitions.fingerprint.syntax import DEFINITION_DECORATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.fingerprint.scopes import ImportTarget
 
 EFFECTS = "what importing does"
-DEFINITION_DECORATORS = frozenset({"dataset", "feature_view", "on_demand_feature_view", "training_set"})
 FRAMES = (pl.Expr, pl.LazyFrame, pl.DataFrame, pl.Series)
 
 
@@ -76,22 +76,16 @@ class Closure(CodeNodes):
 
     def add_import_effects(self) -> None:
         """Follow what the modules of the closure, and the modules that they import, do when they are imported."""
-        seen: set[Path] = set()
-        effects: list[Node] = []
-        waiting = sorted(self.touched)
-        while waiting:
-            file = waiting.pop(0)
-            if file in seen:
-                continue
-            seen.add(file)
-            source = self._files.source(file)
-            if source.effects:
-                self._touch(file)
-                form = source.form(source.effects)
-                effects.append(self._add(("effects", file), Node("module", EFFECTS, file, form)))
-                self._drain()
-            waiting += sorted({*self._files.imported_by(file), *self.touched} - seen)
-        self.graph.roots += effects
+        effects: dict[Path, Node] = {}
+        while True:
+            files = {found for file in self.touched for found in self._files.effect_files(file)}
+            if files <= effects.keys():
+                break
+            for file in sorted(files - effects.keys()):
+                form = self._files.source(file).form(self._files.source(file).effects)
+                effects[file] = self._add(("effects", file), Node("module", EFFECTS, file, form))
+            self._drain()
+        self.graph.roots += [effects[file] for file in sorted(effects)]
 
     # Code
 

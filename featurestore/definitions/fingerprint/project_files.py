@@ -58,6 +58,7 @@ class ProjectFiles:
         self._sources: dict[Path, SourceFile] = {}
         self._owned: dict[str, Path | None] = {}
         self._packages: dict[Path, tuple[Path, ...]] = {}
+        self._effects: dict[Path, tuple[Path, ...]] = {}
         self._imported: dict[Path, tuple[Path, ...]] = {}
         self._modules: dict[Path, Path | None] = {}
         self._located: dict[tuple[Path | None, int, str], Path | None] = {}
@@ -124,6 +125,19 @@ class ProjectFiles:
                         files |= {found, *self.packages_of(found)}
             self._imported[path] = tuple(sorted(files))
         return self._imported[path]
+
+    def effect_files(self, path: Path) -> tuple[Path, ...]:
+        """List the files that do more than bind names when a file is imported: of it, and of all that it imports."""
+        if path not in self._effects:
+            seen: set[Path] = set()
+            waiting = [path]
+            while waiting:
+                file = waiting.pop()
+                if file not in seen:
+                    seen.add(file)
+                    waiting += self.imported_by(file)
+            self._effects[path] = tuple(sorted(file for file in seen if self.source(file).effects))
+        return self._effects[path]
 
     @cached_property
     def live_modules(self) -> dict[str, list[ModuleType]]:

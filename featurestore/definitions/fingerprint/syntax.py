@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 
+# featurestore's own: what they declare counts by itself.
+DEFINITION_DECORATORS = frozenset({"dataset", "feature_view", "on_demand_feature_view", "training_set"})
+
 
 def is_type_checking(node: ast.AST) -> bool:
     """Say whether a node is ``if TYPE_CHECKING:``."""

@@ -3,6 +3,8 @@
 import pytest
 from grown_shop import FILES, changed, replaced
 
+from featurestore.definitions.fingerprint import installed
+
 ORDERS, SCHEMAS, HELPER, RATES = (
     "feature_repo/orders.py",
     "schemas/orders.py",
@@ -237,8 +239,6 @@ def test_helpers_that_change_places_are_caught(state):
 
 def test_a_package_that_computes_counts_by_its_version(state, monkeypatch):
     """Another version of Polars is another fingerprint, and is named once for all upstream definitions."""
-    from featurestore.definitions.fingerprint import installed
-
     before = state()
     before.fingerprint("visits")
     version = installed.installed_version
