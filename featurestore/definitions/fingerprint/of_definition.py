@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -218,7 +219,15 @@ def _declaring(
 
 
 def _names_of(definition: Fingerprinted, source: SourceFile) -> list[str]:
-    """List the names whose statements declare a definition: its own name or, made by a factory, every name of the file."""
-    if definition.name in source.bindings:
-        return [definition.name]
-    return sorted(source.bindings)
+    """List the names whose statements declare a definition; made by a factory, every name of the file."""
+    if isinstance(definition, Source):
+        names = sorted(name for name, group in source.bindings.items() if _says(group, definition.name))
+    else:
+        names = [definition.name] if definition.name in source.bindings else []
+    return names or sorted(source.bindings)
+
+
+def _says(statements: Iterable[ast.stmt], text: str) -> bool:
+    """Say whether a text stands in statements as a constant."""
+    nodes = (node for statement in statements for node in ast.walk(statement))
+    return any(isinstance(node, ast.Constant) and node.value == text for node in nodes)
