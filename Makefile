@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check docs bench-offline bench-online bench-gate reliability lock clean
+.PHONY: demo test check docs bench-offline bench-online bench-gate bench-fingerprint reliability lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ bench-online: benchmarks/.ready ## measure materialization and lookup, in proces
 
 bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
 	python benchmarks/gate.py
+
+bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
+	python benchmarks/fingerprint.py
 
 reliability: $(READY) ## serve under load with faults injected for minutes, and check every answer
 	python benchmarks/reliability.py

@@ -1,0 +1,163 @@
+"""The parts of each kind of definition."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from featurestore.definitions.dataset import Dataset
+from featurestore.definitions.feature_service import FeatureService, TrainingSet
+from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.fingerprint.contract_parts import ContractReader
+from featurestore.definitions.fingerprint.installed import COMPUTING, distributions_of
+from featurestore.definitions.fingerprint.parts import Part, part_digest, value_part
+from featurestore.definitions.fingerprint.plain_values import UnknownValueError
+from featurestore.definitions.on_demand import OnDemandFeatureView
+from featurestore.definitions.source import Source
+from featurestore.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.feature_view import Selection
+    from featurestore.definitions.fingerprint.closure import Closure
+    from featurestore.definitions.fingerprint.parts import DefinitionKind, PartKind
+    from featurestore.definitions.fingerprint.project_files import ProjectFiles
+
+Fingerprinted: TypeAlias = Source | Dataset | FeatureView | OnDemandFeatureView | FeatureService | TrainingSet
+KINDS: dict[type, DefinitionKind] = {
+    Source: "source",
+    Dataset: "dataset",
+    FeatureView: "feature view",
+    OnDemandFeatureView: "on-demand view",
+    FeatureService: "feature service",
+    TrainingSet: "training set",
+}
+# Formats that Polars reads by itself; DuckDB reads every other one.
+POLARS_FORMATS = (".csv", ".parquet")
+# Fields that document, or that count in a way of their own. Every other field counts by its value.
+HANDLED_FIELDS = frozenset(
+    [
+        "name",
+        "description",
+        "owner",
+        "tags",
+        "defined_in",
+        "function",
+        "inputs",
+        "contract",
+        "request",
+        "sources",
+        "selections",
+        "on_demand",
+        "service",
+        "label",
+        "entity",
+        "timing",
+        "path",
+        "origin",
+        "null_values",
+    ]
+)
+
+
+def own_parts(definition: Fingerprinted, closure: Closure, files: ProjectFiles) -> list[Part]:
+    """List the parts of a definition that are not code, and start to follow its code.
+
+    Raises
+    ------
+    DefinitionError
+        If a declared value has no text that is the same in every process.
+    """
+    if not isinstance(definition, FeatureService | Source):
+        closure.add_function(definition.function, definition=True)
+    parts: list[Part] = []
+    for contract in contracts_of(definition):
+        parts += ContractReader(contract, closure, schema_file(contract, files)).parts()
+    parts += _declared(definition)
+    parts += _further_fields(definition, closure)
+    return parts
+
+
+def contracts_of(definition: Fingerprinted) -> Iterator[Contract]:
+    """List the contracts that a definition keeps, or asks of a request."""
+    if isinstance(definition, OnDemandFeatureView):
+        yield definition.request
+    if not isinstance(definition, FeatureService):
+        yield definition.contract
+
+
+def schema_file(contract: Contract, files: ProjectFiles) -> str:
+    """Return the file of a schema relative to the project's root; empty if it is not a project file."""
+    try:
+        path = files.owned(inspect.getsourcefile(contract.model))
+    except (OSError, TypeError):
+        return ""
+    return files.relative(path) if path is not None else ""
+
+
+def distributions(definition: Fingerprinted) -> Iterator[str]:
+    """List the distributions that compute a definition, its own code left out."""
+    yield from COMPUTING
+    if isinstance(definition, Source):
+        if not definition.path.endswith(POLARS_FORMATS):
+            yield "duckdb"
+        if definition.origin is not None:
+            yield from distributions_of(definition.origin.package)
+
+
+def _declared(definition: Fingerprinted) -> Iterator[Part]:
+    if isinstance(definition, Source):
+        yield from _reader(definition)
+    elif isinstance(definition, FeatureView):
+        timing = definition.timing
+        yield value_part("schema", "keys", ", ".join(definition.keys))
+        yield value_part("timing", "delay", timing.delay)
+        yield value_part("timing", "every", timing.every)
+        yield value_part("timing", "ttl", timing.ttl)
+        yield value_part("timing", "created_timestamp", timing.created)
+    elif isinstance(definition, OnDemandFeatureView):
+        yield from _selections(definition.sources)
+    elif isinstance(definition, FeatureService):
+        yield from _selections(definition.selections)
+        for view in definition.on_demand:
+            yield value_part("schema", f"features of {view.name}", ", ".join(view.feature_names))
+        yield value_part("schema", "order of features", ", ".join(definition.feature_names))
+    elif isinstance(definition, TrainingSet):
+        yield value_part("schema", "label", definition.label)
+        yield value_part("schema", "service", definition.service.name)
+
+
+def _reader(source: Source) -> Iterator[Part]:
+    yield value_part("reader", "path", source.path)
+    yield value_part("reader", "null_values", source.null_values)
+    if source.origin is not None:
+        yield value_part("reader", "origin", f"{source.origin.package}/{source.origin.member}")
+
+
+def _selections(selections: Iterable[Selection]) -> Iterator[Part]:
+    for selection in selections:
+        keys = f" by {', '.join(selection.keys)}" if selection.keys != selection.view.keys else ""
+        alias = f" as {selection.alias}" if selection.alias else ""
+        text = f"{', '.join(selection.features)}{alias}{keys}"
+        yield value_part("schema", f"features of {selection.view.name}{alias}", text)
+
+
+def _further_fields(definition: Fingerprinted, closure: Closure) -> Iterator[Part]:
+    """Count every field that this module does not know by its value, so that a new option is not left out."""
+    kind: PartKind = "reader" if isinstance(definition, Source) else "timing"
+    for field in fields(definition):
+        if field.name in HANDLED_FIELDS:
+            continue
+        value: Any = getattr(definition, field.name)
+        try:
+            tokens, text = closure.encode(value)
+        except UnknownValueError as error:
+            raise DefinitionError(
+                f"{KINDS[type(definition)]} {definition.name!r}: {field.name} holds a {error}, whose text differs "
+                "between processes",
+                hint="use numbers, text, times, Polars expressions, functions, or containers of them",
+            ) from error
+        yield Part(kind=kind, name=field.name, digest=part_digest(tokens), value=text)
