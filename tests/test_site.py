@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,8 @@ def site(tmp_path_factory):
     if importlib.util.find_spec(GENERATOR) is None:
         pytest.skip("Zensical is not installed; `make docs` installs it")
     folder = tmp_path_factory.mktemp("documentation")
-    (folder / "docs").symlink_to(ROOT / "docs", target_is_directory=True)
-    (folder / "zensical.toml").write_text((ROOT / "zensical.toml").read_text())
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    shutil.copy(ROOT / "zensical.toml", folder)
     command = [sys.executable, "-m", GENERATOR, "build", "--strict"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
