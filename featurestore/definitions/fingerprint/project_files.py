@@ -58,6 +58,7 @@ class ProjectFiles:
         self._sources: dict[Path, SourceFile] = {}
         self._owned: dict[str, Path | None] = {}
         self._packages: dict[Path, tuple[Path, ...]] = {}
+        self._names: dict[Path, frozenset[str]] = {}
         self._effects: dict[Path, tuple[Path, ...]] = {}
         self._imported: dict[Path, tuple[Path, ...]] = {}
         self._modules: dict[Path, Path | None] = {}
@@ -106,7 +107,7 @@ class ProjectFiles:
             if folder == self.root or self.root not in folder.parents:
                 return ()
             init = folder / "__init__.py"
-            own = (init,) if init.is_file() else ()
+            own = (init,) if "__init__.py" in self._names_in(folder) else ()
             self._packages[folder] = (*own, *self._inits(folder.parent))
         return self._packages[folder]
 
@@ -210,11 +211,24 @@ class ProjectFiles:
 
     def _module(self, path: Path) -> Path | None:
         if path not in self._modules:
-            candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
-            owned = (candidate for candidate in candidates if self.owned(str(candidate)) is not None)
-            # An installed module comes before a folder of its name that holds no Python files.
-            namespace = (
-                path != self.root and OWN_PACKAGE not in (path, *path.parents) and any(path.glob("*.py"))
-            )
-            self._modules[path] = next(owned, path if namespace else None)
+            beside, inside = self._names_in(path.parent), frozenset[str]()
+            if path.name in beside:
+                inside = self._names_in(path)
+            if "__init__.py" in inside:
+                found = self.owned(str(path / "__init__.py"))
+            elif f"{path.name}.py" in beside:
+                found = self.owned(f"{path}.py")
+            else:
+                # An installed module comes before a folder of its name that holds no Python files.
+                namespace = path != self.root and any(name.endswith(".py") for name in inside)
+                found = path if namespace and OWN_PACKAGE not in (path, *path.parents) else None
+            self._modules[path] = found
         return self._modules[path]
+
+    def _names_in(self, folder: Path) -> frozenset[str]:
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - names, not paths
+            except OSError:
+                self._names[folder] = frozenset()
+        return self._names[folder]
