@@ -121,9 +121,9 @@ class ProjectFiles:
                 if module is None:
                     continue
                 submodule = self.submodule(module, target.name) if target.name else None
-                for found in (module, submodule):
-                    if found is not None and found.suffix == ".py":
-                        files |= {found, *self.packages_of(found)}
+                for imported in (module, submodule):
+                    if imported is not None and imported.suffix == ".py":
+                        files |= {imported, *self.packages_of(imported)}
             self._imported[path] = tuple(sorted(files))
         return self._imported[path]
 
@@ -184,8 +184,8 @@ class ProjectFiles:
             else:
                 below = (Path(entry).resolve() for entry in sys.path if entry.startswith(self._prefix))
                 bases = list(dict.fromkeys((self.root, *below)))
-            found = (self._module(base.joinpath(*parts)) for base in bases)
-            self._located[key] = next((path for path in found if path is not None), None)
+            candidates = (self._module(base.joinpath(*parts)) for base in bases)
+            self._located[key] = next((path for path in candidates if path is not None), None)
         return self._located[key]
 
     def submodule(self, module: Path, name: str) -> Path | None:
@@ -215,14 +215,14 @@ class ProjectFiles:
             if path.name in beside:
                 inside = self._names_in(path)
             if "__init__.py" in inside:
-                found = self.owned(str(path / "__init__.py"))
+                module = self.owned(str(path / "__init__.py"))
             elif f"{path.name}.py" in beside:
-                found = self.owned(f"{path}.py")
+                module = self.owned(f"{path}.py")
             else:
                 # An installed module comes before a folder of its name that holds no Python files.
                 namespace = path != self.root and any(name.endswith(".py") for name in inside)
-                found = path if namespace and OWN_PACKAGE not in (path, *path.parents) else None
-            self._modules[path] = found
+                module = path if namespace and OWN_PACKAGE not in (path, *path.parents) else None
+            self._modules[path] = module
         return self._modules[path]
 
     def _names_in(self, folder: Path) -> frozenset[str]:
