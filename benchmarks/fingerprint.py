@@ -328,7 +328,7 @@ def run(root: Path, meaning: list[Edit], neutral: list[Edit], *, feast: bool) ->
     tried = len(meaning) + len(neutral)
     rows.append(
         f"{tried:,} edits: {bench.seconds:.2f} s for fingerprints and differences, {bench.processor_seconds:.2f} s of "
-        f"processor time, {bench.processor_seconds / tried * 1e3:.2f} ms an edit; loading the projects is not counted"
+        f"processor time, {bench.processor_seconds / tried * 1e3:.2f} ms an edit of six definitions; loading is not counted"
     )
     return failures, rows
 

@@ -78,7 +78,7 @@ class Closure(CodeNodes):
         """Follow what the modules of the closure, and the modules that they import, do when they are imported."""
         effects: dict[Path, Node] = {}
         while True:
-            files = {found for file in self.touched for found in self._files.effect_files(file)}
+            files = {effect for file in self.touched for effect in self._files.effect_files(file)}
             if files <= effects.keys():
                 break
             for file in sorted(files - effects.keys()):
@@ -130,7 +130,7 @@ class Closure(CodeNodes):
         if isinstance(value, ModuleType):
             return self._module(value, rest)
         search = self._search(file, name)
-        homes = search.found
+        homes = search.places
         for home in homes:
             self._know_namespace(home, value, file)
         changing = any(self._files.source(home.file).changes(home.name, value) for home in homes)
@@ -156,7 +156,7 @@ class Closure(CodeNodes):
         source = self._files.source(file)
         for target in source.imports.get(name, ()):
             nodes += self._import(file, target, rest)
-        for home in self._search(file, name).found:
+        for home in self._search(file, name).places:
             value = literal(self._files.source(home.file).bindings[home.name])
             if value is not None:
                 nodes += self._value(*home, value[0], home)

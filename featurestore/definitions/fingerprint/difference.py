@@ -110,11 +110,11 @@ def differences(before: Fingerprint, after: Fingerprint) -> tuple[Difference, ..
     """
     if before.digest == after.digest:
         return ()
-    found: dict[Difference, Difference] = {}
+    unique: dict[Difference, Difference] = {}
     for difference in _every_difference(before, after):
-        found.setdefault(msgspec.structs.replace(difference, upstream=""), difference)
-    if found:
-        return tuple(found.values())
+        unique.setdefault(msgspec.structs.replace(difference, upstream=""), difference)
+    if unique:
+        return tuple(unique.values())
     return (Difference(kind="function", name=NAMES, change="changed"),)
 
 

@@ -29,7 +29,7 @@ class Homes:
 
     Attributes
     ----------
-    found
+    places
         Homes in the project, the nearest first.
     passed
         Files that imports lead through, the homes included.
@@ -38,7 +38,7 @@ class Homes:
     """
 
     def __init__(self, files: ProjectFiles, file: Path, name: str) -> None:
-        self.found: list[Home] = []
+        self.places: list[Home] = []
         self.passed: list[Path] = []
         self.foreign: list[str] = []
         self._files = files
@@ -52,7 +52,7 @@ class Homes:
         source = self._files.source(home.file)
         targets = [(target, target.name) for target in source.imports.get(home.name, ())]
         if home.name in source.bindings:
-            self.found.append(home)
+            self.places.append(home)
             self.passed.append(home.file)
         elif not targets:
             # A star import may bind it.

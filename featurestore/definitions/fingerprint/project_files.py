@@ -58,6 +58,7 @@ class ProjectFiles:
         self._sources: dict[Path, SourceFile] = {}
         self._owned: dict[str, Path | None] = {}
         self._packages: dict[Path, tuple[Path, ...]] = {}
+        self._names: dict[Path, frozenset[str]] = {}
         self._effects: dict[Path, tuple[Path, ...]] = {}
         self._imported: dict[Path, tuple[Path, ...]] = {}
         self._modules: dict[Path, Path | None] = {}
@@ -106,7 +107,7 @@ class ProjectFiles:
             if folder == self.root or self.root not in folder.parents:
                 return ()
             init = folder / "__init__.py"
-            own = (init,) if init.is_file() else ()
+            own = (init,) if "__init__.py" in self._names_in(folder) else ()
             self._packages[folder] = (*own, *self._inits(folder.parent))
         return self._packages[folder]
 
@@ -120,9 +121,9 @@ class ProjectFiles:
                 if module is None:
                     continue
                 submodule = self.submodule(module, target.name) if target.name else None
-                for found in (module, submodule):
-                    if found is not None and found.suffix == ".py":
-                        files |= {found, *self.packages_of(found)}
+                for imported in (module, submodule):
+                    if imported is not None and imported.suffix == ".py":
+                        files |= {imported, *self.packages_of(imported)}
             self._imported[path] = tuple(sorted(files))
         return self._imported[path]
 
@@ -183,8 +184,8 @@ class ProjectFiles:
             else:
                 below = (Path(entry).resolve() for entry in sys.path if entry.startswith(self._prefix))
                 bases = list(dict.fromkeys((self.root, *below)))
-            found = (self._module(base.joinpath(*parts)) for base in bases)
-            self._located[key] = next((path for path in found if path is not None), None)
+            candidates = (self._module(base.joinpath(*parts)) for base in bases)
+            self._located[key] = next((path for path in candidates if path is not None), None)
         return self._located[key]
 
     def submodule(self, module: Path, name: str) -> Path | None:
@@ -210,11 +211,24 @@ class ProjectFiles:
 
     def _module(self, path: Path) -> Path | None:
         if path not in self._modules:
-            candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
-            owned = (candidate for candidate in candidates if self.owned(str(candidate)) is not None)
-            # An installed module comes before a folder of its name that holds no Python files.
-            namespace = (
-                path != self.root and OWN_PACKAGE not in (path, *path.parents) and any(path.glob("*.py"))
-            )
-            self._modules[path] = next(owned, path if namespace else None)
+            beside, inside = self._names_in(path.parent), frozenset[str]()
+            if path.name in beside:
+                inside = self._names_in(path)
+            if "__init__.py" in inside:
+                module = self.owned(str(path / "__init__.py"))
+            elif f"{path.name}.py" in beside:
+                module = self.owned(f"{path}.py")
+            else:
+                # An installed module comes before a folder of its name that holds no Python files.
+                namespace = path != self.root and any(name.endswith(".py") for name in inside)
+                module = path if namespace and OWN_PACKAGE not in (path, *path.parents) else None
+            self._modules[path] = module
         return self._modules[path]
+
+    def _names_in(self, folder: Path) -> frozenset[str]:
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - names, not paths
+            except OSError:
+                self._names[folder] = frozenset()
+        return self._names[folder]
