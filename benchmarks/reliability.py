@@ -186,7 +186,9 @@ def run(store: RedisServer | PostgresServer | None, seconds: float, *, stale_cac
         store.start()
     project = make_shop(store)
     told, ending, version, rounds = [Told() for _ in range(CALLERS)], threading.Event(), 1, 0
-    with serving(project.settings.root, "--timeout", "1", "--remember", str(stale_cache_keys)) as port:
+    with serving(
+        project.settings.root, "--timeout", "1", "--stale-cache-keys", str(stale_cache_keys)
+    ) as port:
         url = f"http://127.0.0.1:{port}"
         callers = [
             threading.Thread(target=ask, args=(url, one, lambda: range(1, version + 1), ending, seed))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from featurestore.cli import datasets, drift, features, gate, proofs, releases, rows, serving, steps
+from featurestore.cli import datasets, drift, features, gate, keys, proofs, releases, rows, serve, steps
 from featurestore.cli.options import HERE, Json
 from featurestore.cli.output import Output
 from featurestore.errors import FeatureStoreError
@@ -74,9 +74,9 @@ app.command()(proofs.replay)
 app.command()(gate.report)
 app.command()(proofs.summary)
 app.command()(proofs.pipeline)
-for command in (*datasets.COMMANDS, *drift.COMMANDS, *rows.COMMANDS, *releases.COMMANDS, *serving.COMMANDS):
+for command in (*datasets.COMMANDS, *drift.COMMANDS, *rows.COMMANDS, *releases.COMMANDS, serve.serve):
     app.command()(command)
-app.add_typer(serving.key, name="key")
+app.add_typer(keys.key, name="key")
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""HTTP: the online store behind a server that speaks Feast's wire format and a leaner one of its own."""
+"""The HTTP server: lookups in Feast's wire format and in a leaner one, pushes, and validation of datasets."""

@@ -1,10 +1,8 @@
-"""What every request passes: admission, its key, its size, its time; and what is written down of it."""
+"""The guard around all routes: it admits requests, checks keys, limits sizes and times, and records each request."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import re
 import secrets
 import time
 import traceback
@@ -14,34 +12,33 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect
 
 from featurestore.service.api.problems import (
-    UNSURE,
-    RefusedError,
+    INTERNAL_ERROR,
     body_of,
     feast_body,
     headers_of,
     kind_of,
     status_of,
 )
+from featurestore.service.api.routes import OTHER, ROUTES
+from featurestore.service.protocol import CROWDED
+from featurestore.service.route import RouteTable
 from featurestore.service.runtime.deadlines import Deadlines
 from featurestore.service.runtime.local import is_loopback, refuse_pages
-from featurestore.service.runtime.options import KeyScope
-from featurestore.service.runtime.protocol import CROWDED
-from featurestore.service.telemetry.journal import Entry, log_line
+from featurestore.service.runtime.log import log_line
+from featurestore.service.runtime.refused import RefusedError
+from featurestore.service.telemetry.journal import Entry
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from featurestore.service.route import Route
     from featurestore.service.runtime.keys import ApiKey
     from featurestore.service.state import ServerState
 
-CLOSED = 499  # as nginx: the caller went away
+# As nginx: the caller closed the connection.
+CLOSED = 499
 MAX_ID_LENGTH = 128
-OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
-WRITES = frozenset({"/push", "/write-to-online-store"})
-# Whoever watches over a server that has too much to do must not be told that it is dead.
-ALWAYS = frozenset({"/health", "/ready", "/metrics"})
-UPLOAD = re.compile("/v1/datasets/[^/]+/validate")
-FEAST = frozenset({"/get-online-features", *WRITES})
+MAX_TRACEBACK = 8_000  # characters
 
 
 class Guard:
@@ -54,15 +51,21 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
-        self._app, self.state = app, state
-        self._active, self._most = 0, state.options.concurrency
-        self._max_bytes, self._max_upload = state.options.max_bytes, state.options.max_upload
-        self._upload_seconds = state.options.upload_timeout
-        self._local = is_loopback(state.options.host) and not state.options.allow_anonymous
-        self._names = {f"{name}:{state.options.port}".encode() for name in ("127.0.0.1", "localhost")}
-        self._deadlines = Deadlines(state.options.timeout)
-        # Requests of this process are told apart by a number, processes by chance.
-        self._prefix, self._numbers = secrets.token_hex(6), count(1)
+        options = state.options
+        self._app = app
+        self.state = state
+        self._routes = RouteTable(ROUTES, OTHER)
+        self._active = 0
+        self._concurrency = options.concurrency
+        self._max_bytes = options.max_bytes
+        self._max_upload = options.max_upload
+        self._upload_seconds = options.upload_timeout
+        self._local = is_loopback(options.host) and not options.allow_anonymous
+        self._names = {f"{name}:{options.port}".encode() for name in ("127.0.0.1", "localhost")}
+        self._deadlines = Deadlines(options.timeout)
+        # A request id is the random prefix of this process and a number.
+        self._prefix = secrets.token_hex(6)
+        self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,22 +73,22 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        state, headers = self.state, dict(scope["headers"])
+        headers = dict(scope["headers"])
+        route = self._routes.find(scope["path"])
         entry = Entry(request_id=self._id(headers), at=time.time(), method=scope["method"])
         scope["entry"] = entry
-        answering = _Answering(send, entry)
+        answer = _MarkedAnswer(send, entry)
         admitted = False
         try:
-            if self._active >= self._most or CROWDED in scope:
-                self._refuse_more(scope)
+            if self._active >= self._concurrency or CROWDED in scope:
+                _refuse_when_busy(scope, route)
             self._active += 1
             admitted = True
-            scope["caller"] = self._authorized(scope["path"], headers, entry)
-            upload = is_upload(scope["path"])
-            limited = _Limited(receive, self._max_upload if upload else self._max_bytes, headers)
-            task = self._deadlines.begin(self._upload_seconds if upload else None)
+            scope["caller"] = self._caller(route, headers, entry)
+            limited = _LimitedBody(receive, self._max_upload if route.streamed else self._max_bytes, headers)
+            task = self._deadlines.begin(self._upload_seconds if route.streamed else None)
             try:
-                await self._app(scope, limited, answering)
+                await self._app(scope, limited, answer)
             finally:
                 self._deadlines.end(task)
         except ClientDisconnect:
@@ -94,97 +97,67 @@ class Guard:
             if not self._deadlines.passed():
                 entry.status = CLOSED
                 raise
-            hint = UNSURE if scope["path"] in WRITES else "send its body at once, or ask for fewer rows"
-            late = RefusedError(503, "TimedOut", "the request took too long", hint=hint)
-            await self._refuse(answering, late, scope["path"], entry)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is answered
-            await self._refuse(answering, error, scope["path"], entry)
+            late = RefusedError(503, "TimedOut", "the request took too long", hint=route.timeout_hint)
+            await _answer_error(answer, late, route, entry)
+        except Exception as error:  # noqa: BLE001 - the caller gets an answer to every error
+            await _answer_error(answer, error, route, entry)
         finally:
             self._active -= admitted
             entry.seconds = time.perf_counter() - start
-            state.journal.put(entry)
+            self.state.journal.put(entry)
 
-    def _refuse_more(self, scope: Scope) -> None:
-        if scope["path"] in ALWAYS:
-            return
-        busy = functools.partial(RefusedError, 503, "Busy", hint="try again in a second")
-        if CROWDED in scope:
-            raise busy("too many connections at once", headers=((b"connection", b"close"),))
-        raise busy("too many requests at once")
+    def _caller(self, route: Route, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
+        """Return the API key of a request, or None if no key is needed.
 
-    async def _refuse(self, answering: _Answering, error: Exception, path: str, entry: Entry) -> None:
-        status = status_of(error)
-        entry.error = kind_of(error)
-        if status == 500:  # noqa: PLR2004
-            log_line(
-                {
-                    "event": "failed",
-                    "request_id": entry.request_id,
-                    "error": "".join(traceback.format_exception(error))[-8_000:],
-                }
-            )
-        if answering.started:
-            # Too late to say so: the connection is cut, which the caller notices.
-            raise error
-        body = feast_body(error) if path in FEAST else body_of(error, entry.request_id)
-        await answering(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [*headers_of(error), (b"content-length", str(len(body)).encode())],
-            }
-        )
-        await answering({"type": "http.response.body", "body": body})
-
-    def _authorized(self, path: str, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
+        Raises
+        ------
+        RefusedError
+            If the key is missing or unknown, or lacks the scope of the route.
+        """
         keys = self.state.keys
-        if not keys.asked_for:
-            # The names that this server goes by are looked up, all else is looked at.
+        if not keys.required:
+            # A fast check for the usual names of this server. The slow one covers all others.
             if self._local and (headers.get(b"host") not in self._names or b"origin" in headers):
                 refuse_pages(headers)
             return None
-        if path in OPEN:
+        if route.open:
             return None
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-        key = keys.of(secret.strip()) if scheme.lower() == b"bearer" else None
+        key = keys.owner_of(secret.strip()) if scheme.lower() == b"bearer" else None
         if key is None:
             raise RefusedError(
                 401,
                 "Unauthorized",
-                "no valid API key",
+                "the API key is missing or unknown",
                 hint="send it as: Authorization: Bearer fs_...; featurestore key add makes one",
             )
         entry.caller = key.name
-        needed = _needed(path)
-        if path != "/metrics" and needed not in key.scopes:
-            raise RefusedError(403, "Forbidden", f"API key {key.name!r} may not {needed}")
+        if route.scope is not None and route.scope not in key.scopes:
+            raise RefusedError(
+                403,
+                "Forbidden",
+                f"API key {key.name!r} may not {route.scope}",
+                hint=f"use a key with this scope: featurestore key add NAME --scope {route.scope}",
+            )
         return key
 
     def _id(self, headers: dict[bytes, bytes]) -> str:
-        given = headers.get(b"x-request-id")
-        if given and len(given) <= MAX_ID_LENGTH and given.isascii() and given.decode().isprintable():
-            return given.decode()
+        """Return the caller's request id if it is usable, or a new one."""
+        sent = headers.get(b"x-request-id")
+        if sent and len(sent) <= MAX_ID_LENGTH and sent.isascii() and sent.decode().isprintable():
+            return sent.decode()
         return f"{self._prefix}-{next(self._numbers):x}"
 
 
-def is_upload(path: str) -> bool:
-    """Say whether a path takes whole datasets: more than a request's bytes, for longer than its time."""
-    return UPLOAD.fullmatch(path) is not None
-
-
-def _needed(path: str) -> KeyScope:
-    if path in WRITES:
-        return KeyScope.WRITE
-    return KeyScope.VALIDATE if is_upload(path) else KeyScope.READ
-
-
-class _Answering:
-    """Sends the answer, marked with the request's id and the release."""
+class _MarkedAnswer:
+    """Sends the answer with the request id and the release in its headers."""
 
     __slots__ = ("_entry", "_send", "started")
 
     def __init__(self, send: Send, entry: Entry) -> None:
-        self._send, self._entry, self.started = send, entry, False
+        self._send = send
+        self._entry = entry
+        self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -199,15 +172,17 @@ class _Answering:
         await self._send(message)
 
 
-class _Limited:
-    """Receives a body of so many bytes at the most."""
+class _LimitedBody:
+    """Receives a body of at most `limit` bytes."""
 
-    __slots__ = ("_left", "_most", "_receive")
+    __slots__ = ("_left", "_limit", "_receive")
 
-    def __init__(self, receive: Receive, most: int, headers: dict[bytes, bytes]) -> None:
-        self._receive, self._most, self._left = receive, most, most
+    def __init__(self, receive: Receive, limit: int, headers: dict[bytes, bytes]) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._left = limit
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > most:
+        if declared.isdigit() and int(declared) > limit:
             raise self._refusal()
 
     async def __call__(self) -> Message:
@@ -219,5 +194,34 @@ class _Limited:
 
     def _refusal(self) -> RefusedError:
         return RefusedError(
-            413, "TooLarge", f"the body is larger than {self._most:,} bytes", hint="ask in batches"
+            413,
+            "TooLarge",
+            f"the body is larger than {self._limit:,} bytes",
+            hint="send several smaller requests",
         )
+
+
+def _refuse_when_busy(scope: Scope, route: Route) -> None:
+    if route.admitted_when_busy:
+        return
+    message = "too many requests at the same time"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if CROWDED in scope:
+        message = "too many connections at the same time"
+        headers = ((b"connection", b"close"),)
+    raise RefusedError(503, "Busy", message, hint="try again in a second", headers=headers)
+
+
+async def _answer_error(answer: _MarkedAnswer, error: Exception, route: Route, entry: Entry) -> None:
+    status = status_of(error)
+    entry.error = kind_of(error)
+    if status == INTERNAL_ERROR:
+        text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+        log_line({"event": "failed", "request_id": entry.request_id, "error": text})
+    if answer.started:
+        # The status is sent already. The server cuts the connection, which the caller notices.
+        raise error
+    body = feast_body(error) if route.feast_errors else body_of(error, entry.request_id)
+    headers = [*headers_of(error), (b"content-length", str(len(body)).encode())]
+    await answer({"type": "http.response.start", "status": status, "headers": headers})
+    await answer({"type": "http.response.body", "body": body})

@@ -1,8 +1,9 @@
-"""Running the server: processes, sockets, TLS."""
+"""Runs the server: processes, sockets, TLS."""
 
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import ssl
@@ -15,48 +16,51 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from featurestore.config import load_settings
-from featurestore.errors import ConfigError
-from featurestore.service.app import create_app, settle
+from featurestore.errors import ConfigError, FeatureStoreError
+from featurestore.service.app import create_app
+from featurestore.service.protocol import PatientProtocol
 from featurestore.service.runtime.keys import Keys
 from featurestore.service.runtime.local import is_loopback
-from featurestore.service.runtime.protocol import PatientProtocol
-from featurestore.service.telemetry.journal import log_line
+from featurestore.service.runtime.log import log_line
+from featurestore.service.runtime.options import Options
 from featurestore.service.telemetry.metrics import SHARED
 from featurestore.service.telemetry.server_log import LOGGING
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
-    from featurestore.service.runtime.options import Options
+    from featurestore.service.guard import Guard
 
-GRACE = 10
-WORKER = "featurestore.service.app:create_worker"
+GRACE_SECONDS = 10
+CONNECTIONS_PER_REQUEST = 8
+WORKER = "featurestore.service.run:create_worker"
 
 
 def serve(options: Options) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM); requests at work are answered first.
+    """Serve until SIGINT or SIGTERM. Requests in progress are answered first.
 
     Raises
     ------
     FeatureStoreError
-        If what is to be served does not belong together, or the socket would be open to everyone.
+        If the definitions, training sets and online store do not belong together.
     ConfigError
-        If the address cannot be listened on, or the certificate cannot be used.
+        If other machines could ask without a key, the server cannot listen on the address, or the certificate cannot
+        be used.
     """
-    _refuse_open(options)
-    _refuse_certificate(options)
-    # Whatever is wrong is said here, once, and not by each worker.
+    _require_keys(options)
+    _require_certificate(options)
+    # The parent process reports what is wrong once; otherwise each worker would.
     app = create_app(options)
     sockets = listen(options.host, options.port)
     log_line(
         {
             "event": "serving",
-            "release": app.state.serving.release,
-            "services": list(app.state.serving.endpoints),
+            "release": app.state.active_release.name,
+            "services": list(app.state.active_release.endpoints),
             "url": f"{'http' if options.tls_key is None else 'https'}://{options.host}:{options.port}/docs",
         }
     )
     if options.workers == 1:
-        settle()
+        freeze_memory()
         with suppress(KeyboardInterrupt):
             uvicorn.Server(uvicorn.Config(app, **settings(options))).run(sockets)
         return
@@ -68,7 +72,7 @@ def serve(options: Options) -> None:
 
 
 def settings(options: Options) -> dict[str, Any]:
-    """Return what uvicorn is told."""
+    """Return the settings of uvicorn."""
     return {
         "http": PatientProtocol,
         "ws": "none",
@@ -76,12 +80,36 @@ def settings(options: Options) -> dict[str, Any]:
         "log_config": LOGGING,
         "log_level": "warning",
         "server_header": False,
-        "timeout_graceful_shutdown": GRACE,
-        # Beyond what is at work, connections that are idle.
-        "limit_concurrency": options.concurrency * 8,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        # Requests in progress, and idle connections.
+        "limit_concurrency": options.concurrency * CONNECTIONS_PER_REQUEST,
         "ssl_certfile": options.tls_certificate,
         "ssl_keyfile": options.tls_key,
     }
+
+
+def create_worker() -> Guard:
+    """Make the application of a worker process.
+
+    Raises
+    ------
+    SystemExit
+        If the worker cannot start; its log line says why. The parent process starts another worker.
+    """
+    try:
+        app = create_app(Options.from_environment())
+    except FeatureStoreError as error:
+        log_line({"event": "worker_failed", "error": str(error)})
+        # uvicorn would end the other workers too at exit code 3.
+        raise SystemExit(1) from error
+    freeze_memory()
+    return app
+
+
+def freeze_memory() -> None:
+    """Exclude the loaded objects from garbage collection, which would delay requests by tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -90,24 +118,24 @@ def listen(host: str, port: int) -> list[socket.socket]:
     Raises
     ------
     ConfigError
-        If one of them is taken, or there is none.
+        If an address is in use, or the host has no address on this machine.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise _unusable(host, port, error) from error
     sockets: list[socket.socket] = []
-    absent: OSError | None = None
-    for family, _, _, _, address in dict.fromkeys(found):
+    unsupported: OSError | None = None
+    for family, _, _, _, address in dict.fromkeys(addresses):
         try:
             sockets.append(socket.create_server(address, family=family))
         except OSError as error:
-            # A name may have addresses of a kind that this machine does not speak.
+            # A host may have addresses of a family that this machine does not support.
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 raise _unusable(host, port, error) from error
-            absent = error
-    if absent is not None and not sockets:
-        raise _unusable(host, port, absent)
+            unsupported = error
+    if unsupported is not None and not sockets:
+        raise _unusable(host, port, unsupported)
     for bound in sockets:
         bound.set_inheritable(True)
     return sockets
@@ -115,29 +143,31 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 def _unusable(host: str, port: int, error: OSError) -> ConfigError:
     return ConfigError(
-        f"{host}:{port} cannot be listened on: {error.strerror or error}",
-        hint="end what listens there, or choose another --port or --host",
+        f"the server cannot listen on {host}:{port}: {error.strerror or error}",
+        hint="stop the process that listens there, or choose another --port or --host",
     )
 
 
-def _refuse_open(options: Options) -> None:
+def _require_keys(options: Options) -> None:
     keys = Keys(Layout(load_settings(Path(options.root)).data).keys)
-    if not keys.asked_for and not options.allow_anonymous and not is_loopback(options.host):
+    if not keys.required and not options.allow_anonymous and not is_loopback(options.host):
         raise ConfigError(
-            f"{options.host}: other machines could read and write everything: there are no API keys",
-            hint="run: featurestore key add NAME, or serve with --keyless behind a proxy of your own",
+            f"{options.host}: other machines could read and write everything, because there are no API keys",
+            hint="run: featurestore key add NAME; or serve --allow-anonymous behind your own proxy",
         )
 
 
-def _refuse_certificate(options: Options) -> None:
+def _require_certificate(options: Options) -> None:
     certificate, key = options.tls_certificate, options.tls_key
     if (certificate is None) != (key is None):
-        raise ConfigError("TLS needs a certificate and its key", hint="give --tls-certificate and --tls-key")
+        raise ConfigError(
+            "TLS needs a certificate and its key", hint="pass both --tls-certificate and --tls-key"
+        )
     if certificate is None:
         return
     for path in (certificate, key):
         if path is not None and not Path(path).is_file():
-            raise ConfigError(f"{path}: not found", hint="name a PEM file")
+            raise ConfigError(f"{path}: not found", hint="pass the path of a PEM file")
 
     def refuse_encrypted() -> NoReturn:
         raise ConfigError(f"{key}: the key is encrypted", hint="decrypt it: openssl pkey -in KEY -out PLAIN")
@@ -146,6 +176,6 @@ def _refuse_certificate(options: Options) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=refuse_encrypted)
     except OSError as error:
         raise ConfigError(
-            f"{certificate}, {key}: no certificate with its key: {error}",
-            hint="name two PEM files that belong together: the certificate and its private key",
+            f"{certificate}, {key}: these files are not a certificate and its key: {error}",
+            hint="pass two PEM files that belong together: the certificate and its private key",
         ) from error

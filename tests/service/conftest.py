@@ -1,12 +1,18 @@
-"""The shop, served."""
+"""The shop (tests/shop.py), materialized and served."""
 
 import pytest
 from serving import running
 
 
 @pytest.fixture
-def client(shop):
-    """The shop, materialized and served."""
+def stored(shop):
+    """The shop, materialized."""
     shop.materialize()
-    with running(shop.settings.root) as found:
-        yield found
+    return shop
+
+
+@pytest.fixture
+def client(stored):
+    """A client of a server of the shop."""
+    with running(stored.settings.root) as client:
+        yield client

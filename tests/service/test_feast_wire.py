@@ -1,4 +1,4 @@
-"""Feast's wire format: compared with Feast's own server over the same store, and used by Feast's own client."""
+"""Feast's wire format: the answers of Feast's own server, and Feast's own client."""
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ FIELDS = ["last_order:ordered_at", "last_order:coupon", "last_order:amount"]
 
 @contextmanager
 def feast_server(repository):
-    """Run Feast's own feature server over our online store."""
+    """Run Feast's own feature server over our online store, and return its URL."""
     from feast import FeatureStore  # noqa: PLC0415 - after the filters above, and only where it is used
     from feast.feature_server import get_app  # noqa: PLC0415
 
@@ -36,9 +36,9 @@ def feast_server(repository):
 
 
 def columns_of(answer):
-    """Name the columns of an answer: Feast gives the features of a view in any order.
+    """Return the columns of an answer by name, because Feast returns the features of a view in any order.
 
-    It calls a computed null PRESENT, where we say NULL_VALUE.
+    Feast calls a computed null PRESENT, where our answer is NULL_VALUE.
     """
     assert set(answer) == {"results", "metadata"}
     columns = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
@@ -54,25 +54,25 @@ def applied(shop):
     return shop
 
 
-def test_the_answers_of_feasts_own_server(applied):
-    """Values, statuses, event timestamps and names: the same JSON."""
-    asked = [
+def test_the_answers_are_those_of_feasts_server(applied):
+    """Values, statuses, event timestamps and names are the same JSON."""
+    requested = [
         {"features": FIELDS, "entities": CUSTOMERS},
         {"features": ["last_order:amount"], "entities": CUSTOMERS, "full_feature_names": True},
         {"feature_service": "buying", "entities": BASKETS},
         {"features": ["compared:ratio", "last_order:amount"], "entities": BASKETS},
-        {"features": FIELDS, "entities": {"customer": [3]}, "allow": "what it does not know"},
+        {"features": FIELDS, "entities": {"customer": [3]}, "allow": "unknown fields"},
     ]
     with feast_server(applied.settings.feast_repo) as theirs, running(applied.settings.root) as ours:
-        for body in asked:
+        for body in requested:
             expected = requests.post(f"{theirs}/get-online-features", json=body, timeout=60)
-            found = ours.post("/get-online-features", body)
-            assert (found.status_code, expected.status_code) == (200, 200)
-            assert columns_of(found.json()) == columns_of(expected.json())
+            answer = ours.post("/get-online-features", body)
+            assert (answer.status_code, expected.status_code) == (200, 200)
+            assert columns_of(answer.json()) == columns_of(expected.json())
 
 
 def test_feasts_remote_online_store_as_the_client(applied, tmp_path):
-    """An application that uses Feast's SDK changes the online store's URL, and gets our values."""
+    """An application with Feast's SDK changes the URL of its online store and gets our values."""
     from feast import FeatureStore  # noqa: PLC0415
 
     settings = yaml.safe_load((applied.settings.feast_repo / "feature_store.yaml").read_text())
@@ -83,12 +83,12 @@ def test_feasts_remote_online_store_as_the_client(applied, tmp_path):
         (tmp_path / "client/feature_store.yaml").write_text(yaml.safe_dump(settings))
         store = FeatureStore(repo_path=str(tmp_path / "client"))
         rows = [dict(zip(BASKETS, values, strict=True)) for values in zip(*BASKETS.values(), strict=True)]
-        found = store.get_online_features(features=store.get_feature_service("buying"), entity_rows=rows)
+        features = store.get_online_features(features=store.get_feature_service("buying"), entity_rows=rows)
         ours = applied.get_online(rows, "buying")
         for name in ("amount", "coupon", "ratio"):
-            assert found.to_dict()[name] == ours[name].to_list()
+            assert features.to_dict()[name] == ours[name].to_list()
 
-        # What it writes, training learns too.
+        # Training learns what the client writes.
         frame = pl.DataFrame(
             {"customer": [9], "amount": [3.5], "coupon": ["NEW"]}, schema_overrides={"amount": pl.Float32}
         ).with_columns(
@@ -98,12 +98,12 @@ def test_feasts_remote_online_store_as_the_client(applied, tmp_path):
         )
         store.write_to_online_store("last_order", df=frame.to_pandas())
         assert applied.get_online([{"customer": 9}], ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
-        asked = pl.DataFrame({"customer": [9], "event_timestamp": [NOW]})
-        assert applied.historical(asked, ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
+        entities = pl.DataFrame({"customer": [9], "event_timestamp": [NOW]})
+        assert applied.historical(entities, ["last_order:coupon"])["coupon"].to_list() == ["NEW"]
 
 
 def test_errors_reach_feasts_client_as_feasts_own(applied, tmp_path):
-    """The body is the text that Feast's client turns into an exception."""
+    """Feast's client turns the body of an error into Feast's exception."""
     from feast.errors import FeastError, FeatureServiceNotFoundException  # noqa: PLC0415
 
     with running(applied.settings.root) as server:
@@ -119,26 +119,26 @@ def test_errors_reach_feasts_client_as_feasts_own(applied, tmp_path):
         ({"features": FIELDS, "entities": {"customer": [1], "origin": ["JFK"]}}, "'origin' is not needed"),
         ({"features": ["compared:ratio"], "entities": {"customer": [1], "basket": [1, 2]}}, "lengths"),
         ({"features": FIELDS, "entities": {"customer": ["1"]}}, "expected Int64"),
-        ({"features": [], "entities": {"customer": [1]}}, "nothing is asked for"),
+        ({"features": [], "entities": {"customer": [1]}}, "the request names no features"),
         ({"features": FIELDS}, "missing required field `entities`"),
     ],
 )
-def test_a_wrong_request(client, body, message):
-    """Says what is wrong."""
+def test_a_wrong_request_gets_422(client, body, message):
+    """The answer says what is wrong."""
     answer = client.post("/get-online-features", body)
     assert answer.status_code == 422
     assert message in answer.text
 
 
-def test_no_rows_are_an_answer(client):
-    """With all the names."""
+def test_a_request_without_rows_gets_all_names(client):
+    """The columns are empty."""
     answer = client.post("/get-online-features", {"features": FIELDS, "entities": {"customer": []}}).json()
     assert answer["metadata"]["feature_names"] == ["customer", "ordered_at", "coupon", "amount"]
     assert all(column["values"] == column["statuses"] == [] for column in answer["results"])
 
 
-def test_push(client, shop):
-    """A pushed row is served at once, and known to training from then on."""
+def test_a_pushed_row_is_served_at_once(client, shop):
+    """Training knows the row from then on."""
     now = shop.settings.now()
     columns = {
         "customer": [7],
@@ -156,8 +156,8 @@ def test_push(client, shop):
     assert shop.historical(rows, ["last_order:amount"])["amount"].to_list() == [4.5]
 
 
-def test_a_push_that_breaks_the_contract_changes_nothing(client, shop):
-    """Nor one to training alone, to a view that is not there, or of columns that are not the view's."""
+def test_a_wrong_push_changes_nothing(client, shop):
+    """Rows may break the contract, be for training only, name an unknown view, or have unknown columns."""
     row = {"customer": [7], "event_timestamp": ["2024-01-09"], "amount": [1.0], "coupon": [None]}
     whole = {**row, "event_timestamp": ["2024-01-09T00:00:00Z"], "ordered_at": [1704841200]}
     answers = [

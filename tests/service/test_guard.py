@@ -1,4 +1,4 @@
-"""What is refused before it is looked at: by key, size, pace and time."""
+"""The guard: it checks API keys, sizes, times and the number of requests before a handler runs."""
 
 import json
 import socket
@@ -11,20 +11,15 @@ from serving import ROW, eventually, running
 
 from featurestore.errors import ConfigError, UnknownNameError
 from featurestore.service.run import serve
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key, read_keys, remove_key
-from featurestore.service.runtime.options import KeyScope, Options
+from featurestore.service.runtime.options import Options
 
 PUSHED = {"push_source_name": "last_order", "df": {}}
 
 
-@pytest.fixture
-def stored(shop):
-    shop.materialize()
-    return shop
-
-
-def test_a_key_is_asked_for_once_there_is_one(stored):
-    """By scope and service; liveness, readiness and the documentation stay open."""
+def test_a_key_is_required_once_there_is_one(stored):
+    """Scope and services of a key decide; health, readiness and documentation need no key."""
     path = stored.layout.keys
     reader = add_key(path, "reader", scopes=(KeyScope.READ,), services=("buying",))
     writer = add_key(path, "writer", scopes=(KeyScope.WRITE,))
@@ -34,15 +29,15 @@ def test_a_key_is_asked_for_once_there_is_one(stored):
         assert client.vectors(ROW).headers["www-authenticate"] == "Bearer"
         assert client.get("/health").status_code == client.get("/openapi.json").status_code == 200
         assert client.get("/openapi.json").json()["security"] == [{"key": []}]
-        asked = {"features": ["last_order:amount"], "entities": {"customer": [3]}}
-        found = {}
+        request = {"features": ["last_order:amount"], "entities": {"customer": [3]}}
+        statuses = {}
         for client.key in (reader, writer, other, reader + "x", "fs_"):
-            found[client.key] = (
+            statuses[client.key] = (
                 client.vectors(ROW).status_code,
-                client.post("/get-online-features", asked).status_code,
+                client.post("/get-online-features", request).status_code,
                 client.post("/push", PUSHED).status_code,
             )
-        assert found == {
+        assert statuses == {
             reader: (200, 403, 403),
             writer: (403, 403, 422),
             other: (403, 403, 403),
@@ -51,8 +46,8 @@ def test_a_key_is_asked_for_once_there_is_one(stored):
         }
 
 
-def test_only_digests_are_kept(stored):
-    """The file holds no secret, belongs to its owner alone, and knows each name once."""
+def test_only_digests_are_stored(stored):
+    """The file has no secret, only its owner can read it, and each name occurs once."""
     path = stored.layout.keys
     secret = add_key(path, "reader", scopes=(KeyScope.READ,))
     assert secret not in path.read_text()
@@ -65,8 +60,8 @@ def test_only_digests_are_kept(stored):
     assert read_keys(path) == ()
 
 
-def test_keys_added_and_removed_at_once_are_all_kept_and_all_gone(tmp_path):
-    """Whoever reads, changes and writes them does so alone."""
+def test_concurrent_changes_of_keys_lose_none(tmp_path):
+    """A process that reads, changes and writes the keys does so alone."""
     path, names = tmp_path / "keys.json", [f"caller{number:02}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: add_key(path, name, scopes=(KeyScope.READ,)), names))
@@ -75,19 +70,18 @@ def test_keys_added_and_removed_at_once_are_all_kept_and_all_gone(tmp_path):
     assert [key.name for key in read_keys(path)] == names[:1]
 
 
-def test_a_running_server_follows_the_keys(stored):
-    """A key made or removed counts within a second or so."""
+def test_a_running_server_reloads_the_keys(stored):
+    """A key that is added or removed counts within a second or so."""
     with running(stored.settings.root) as client:
         assert client.vectors(ROW).status_code == 200
         secret = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
-        while client.vectors(ROW).status_code != 401:
-            pass
+        eventually(lambda: client.vectors(ROW).status_code == 401, "the server did not reload the keys")
         client.key = secret
         assert client.vectors(ROW).status_code == 200
 
 
-def test_the_last_key_removed_does_not_open_the_door(stored):
-    """Who once asked for keys keeps asking."""
+def test_a_server_without_its_last_key_admits_nobody(stored):
+    """A project that once had keys keeps requiring one."""
     add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
     with running(stored.settings.root) as client:
         remove_key(stored.layout.keys, "reader")
@@ -100,11 +94,11 @@ def test_the_last_key_removed_does_not_open_the_door(stored):
         assert client.vectors(ROW).status_code == 401
 
 
-def test_other_machines_are_not_answered_without_keys(stored):
-    """Nor half of TLS taken for the whole."""
+def test_a_server_without_keys_refuses_to_listen_for_other_machines(stored):
+    """It also refuses half of the TLS options, and files that do not exist."""
     root = str(stored.settings.root)
     with pytest.raises(ConfigError, match="other machines could read and write everything"):
-        serve(Options(root=root, host="0.0.0.0"))  # noqa: S104 - what is refused
+        serve(Options(root=root, host="0.0.0.0"))  # noqa: S104 - the server must refuse it
     with pytest.raises(ConfigError, match="a certificate and its key"):
         serve(Options(root=root, tls_key="key.pem"))
     with pytest.raises(ConfigError, match=r"none\.pem: not found"):
@@ -112,7 +106,7 @@ def test_other_machines_are_not_answered_without_keys(stored):
 
 
 def test_size_and_rows_are_limited(stored):
-    """Declared or streamed."""
+    """A body that is too large gets 413, declared or streamed; too many rows get 422."""
     with running(stored.settings.root, max_bytes=1_000, max_rows=3) as client:
         large = json.dumps({"rows": [ROW] * 100}).encode()
         declared = requests.post(client.url + "/v1/vectors/buying", data=large, timeout=30)
@@ -120,45 +114,51 @@ def test_size_and_rows_are_limited(stored):
         streamed = requests.post(client.url + "/v1/vectors/buying", data=chunks, timeout=30)
         assert (declared.status_code, streamed.status_code) == (413, 413)
         assert client.vectors(*[ROW] * 4).status_code == 422
-        asked = {"features": ["last_order:amount"], "entities": {"customer": [3] * 4}}
-        assert client.post("/get-online-features", asked).status_code == 422
+        request = {"features": ["last_order:amount"], "entities": {"customer": [3] * 4}}
+        assert client.post("/get-online-features", request).status_code == 422
         assert client.vectors(*[ROW] * 3).status_code == 200
 
 
-def test_a_slow_caller_is_sent_away_and_holds_up_nobody(stored):
-    """A body that does not come costs a place until its time is over; beyond the places there is 503."""
+def test_a_slow_caller_gets_503_and_delays_no_other(stored):
+    """A body that does not arrive occupies a place until its timeout; requests beyond the limit get 503."""
     head = b"POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
     with running(stored.settings.root, timeout=1.0, concurrency=2) as client:
-        slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(2)]
+        slow = [socket.create_connection(("127.0.0.1", client.port), timeout=20) for _ in range(2)]
         for connection in slow:
             connection.sendall(head)
-        while (busy := client.vectors(ROW)).status_code == 200:
-            pass
+        answers = [client.vectors(ROW)]
+        eventually(
+            lambda: answers.append(client.vectors(ROW)) or answers[-1].status_code != 200,
+            "no request was refused",
+        )
+        busy = answers[-1]
         assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
-        # Whoever watches over the server is answered all the same.
+        # Monitors are answered all the same.
         assert [client.get(path).status_code for path in ("/health", "/ready", "/metrics")] == [200] * 3
-        answers = [connection.recv(10_000) for connection in slow]
+        late = [connection.recv(10_000) for connection in slow]
         for connection in slow:
             connection.close()
-        assert all(answer.startswith(b"HTTP/1.1 503") for answer in answers)
+        assert all(answer.startswith(b"HTTP/1.1 503") for answer in late)
         assert client.vectors(ROW).status_code == 200
 
 
-def test_a_body_that_does_not_come_ends_in_time(stored):
-    """The answer says what took too long."""
+def test_a_body_that_does_not_arrive_gets_503_in_time(stored):
+    """The answer says that the request took too long."""
     with running(stored.settings.root, timeout=0.5) as client:
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
             connection.sendall(
                 b"POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
             )
-            answer = b""
-            while b"took too long" not in answer:
-                answer += connection.recv(10_000)
+            answer = bytearray()
+            eventually(
+                lambda: answer.extend(connection.recv(10_000)) or b"took too long" in answer,
+                "the answer did not say that the request took too long",
+            )
         assert answer.startswith(b"HTTP/1.1 503")
 
 
-def test_a_caller_that_goes_away_midway_leaves_nothing_behind(stored):
-    """Connections cut in a head, in a body, before the answer is read."""
+def test_a_caller_that_leaves_frees_its_place(stored):
+    """Connections may be cut in a head, in a body, or before the answer is read."""
     request = b'POST /v1/vectors/buying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 41\r\n\r\n{"rows":[{"customer":3,"basket":16.0}]}  '
     with running(stored.settings.root, concurrency=4) as client:
         for cut in range(1, len(request), 7):
@@ -168,8 +168,8 @@ def test_a_caller_that_goes_away_midway_leaves_nothing_behind(stored):
             assert client.vectors(ROW).status_code == 200
 
 
-def test_what_is_at_work_is_answered_before_the_end(stored):
-    """A server told to stop lets the last answer out."""
+def test_requests_in_progress_are_answered_before_the_server_ends(stored):
+    """A server that is stopped sends its last answers."""
     with running(stored.settings.root) as client:
         answers = []
         threads = [
@@ -177,22 +177,22 @@ def test_what_is_at_work_is_answered_before_the_end(stored):
         ]
         for thread in threads:
             thread.start()
-        while not answers:
-            threads[0].join(0.001)
+        eventually(lambda: answers, "no request was answered")
     for thread in threads:
-        thread.join()
+        thread.join(30)
+    assert len(answers) == len(threads)
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_more_connections_than_there_may_be(stored, capfd):
-    """Those beyond are refused as all else is: when to come again, in JSON, with a line in the log; and closed."""
+def test_connections_beyond_the_limit_are_refused(stored, capfd):
+    """They get 503 with Retry-After, in JSON and with a log line, and are closed."""
     with running(stored.settings.root, concurrency=1, log_requests=True) as client:
         idle = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(8)]
         refused = []
         eventually(lambda: refused.append(client.vectors(ROW)) or refused[-1].status_code == 503)
         assert refused[-1].headers["retry-after"] == "1"
         assert refused[-1].headers["connection"] == "close"
-        assert refused[-1].json()["error"]["message"] == "too many connections at once"
+        assert refused[-1].json()["error"]["message"] == "too many connections at the same time"
         assert client.get("/health").status_code == 200
         for connection in idle:
             connection.close()
@@ -202,7 +202,7 @@ def test_more_connections_than_there_may_be(stored, capfd):
 
 
 def answer_to(client, request):
-    """Send bytes; gives status, headers and body of the answer."""
+    """Send bytes, and return the status, headers and body of the answer."""
     with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
@@ -221,11 +221,11 @@ def answer_to(client, request):
         (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431, "TooLarge"),
     ],
 )
-def test_what_is_no_request_is_refused_in_the_form_of_all_errors(stored, request_, status, kind, capfd):
-    """Malformed, or with a head that is too large; and what the server logs of it is JSON."""
+def test_a_malformed_request_gets_an_error_as_all_others(stored, request_, status, kind, capfd):
+    """A head may be malformed or too large; the server's own log is JSON, too."""
     with running(stored.settings.root) as client:
-        found, headers, body = answer_to(client, request_)
-        assert (found, headers["content-type"], headers["connection"]) == (
+        answered, headers, body = answer_to(client, request_)
+        assert (answered, headers["content-type"], headers["connection"]) == (
             status,
             "application/json",
             "close",
@@ -237,8 +237,8 @@ def test_what_is_no_request_is_refused_in_the_form_of_all_errors(stored, request
     assert events == {"server"}
 
 
-def test_a_large_body_is_no_large_head(stored):
-    """It has its own limit; also where it comes with the rest of a head."""
+def test_a_large_body_does_not_count_as_head(stored):
+    """A body has its own limit, also if it arrives with the rest of a head."""
     with running(stored.settings.root) as client:
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -251,8 +251,8 @@ def test_a_large_body_is_no_large_head(stored):
         assert requests.post(client.url + "/v1/vectors/buying", data=rows, timeout=30).status_code == 200
 
 
-def test_a_method_that_a_path_has_not(stored):
-    """Named with those that it has."""
+def test_a_wrong_method_gets_405(stored):
+    """The answer names the methods that the path takes."""
     with running(stored.settings.root) as client:
         refused = client.get("/v1/vectors/buying")
         assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
@@ -265,10 +265,10 @@ def test_a_method_that_a_path_has_not(stored):
 LOCAL = {"localhost": 200, "127.0.0.1": 200, "[::1]": 200, "evil.example": 403, "localhost.evil.example": 403}
 
 
-def test_pages_of_other_sites_are_not_answered_without_keys(stored):
+def test_pages_of_other_sites_are_refused_without_keys(stored):
     """A browser on this machine sends their origin, or asks for this server under their name."""
     body = json.dumps({"rows": [ROW]})
-    own = {}
+    statuses = {}
     with running(stored.settings.root) as client:
 
         def ask(**headers):
@@ -277,8 +277,8 @@ def test_pages_of_other_sites_are_not_answered_without_keys(stored):
             return requests.post(url, data=body, headers=headers, timeout=30).status_code
 
         for host in LOCAL:
-            own[host] = ask(host=f"{host}:{client.port}")
-        assert own == LOCAL
+            statuses[host] = ask(host=f"{host}:{client.port}")
+        assert statuses == LOCAL
         here = f"localhost:{client.port}"
         assert ask(host=here, origin=f"http://{here}") == 200
         assert ask(host=here, origin="http://evil.example") == 403
@@ -291,8 +291,8 @@ def test_pages_of_other_sites_are_not_answered_without_keys(stored):
         )
 
 
-def test_behind_a_proxy_or_with_keys_origins_are_the_callers_affair(stored):
-    """The proxy decides; and a page has no key."""
+def test_origins_are_not_checked_behind_a_proxy_or_with_keys(stored):
+    """A proxy decides who may ask, and a page of another site has no key."""
     foreign = {"host": "features.example", "origin": "http://shop.example"}
     body = json.dumps({"rows": [ROW]})
     with running(stored.settings.root, allow_anonymous=True) as client:

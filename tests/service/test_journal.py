@@ -1,4 +1,4 @@
-"""What is told of requests: metrics, log lines, served vectors; off the hot path, bounded, and complete at the end."""
+"""The journal: metrics, log lines and served vectors are written in the background, bounded, and complete at the end."""
 
 import json
 from datetime import UTC, datetime
@@ -9,49 +9,48 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import ROW, eventually, running
 
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.service.telemetry import served_log as served
+from featurestore.service.telemetry import served_log
 from featurestore.service.telemetry.journal import Entry, Journal
-
-
-def samples(client):
-    """Read all metrics, once the journal has told of what was asked so far."""
-    return {
-        (s.name, *sorted(s.labels.values())): s.value
-        for family in text_string_to_metric_families(client.get("/metrics").text)
-        for s in family.samples
-    }
+from featurestore.service.telemetry.metric_table import METRICS
+from featurestore.service.telemetry.metrics import Metrics
 
 
 def test_metrics_by_service_and_view(client):
-    """Requests, rows, misses, expired rows, ages."""
+    """Metrics count requests, rows, misses and expired rows, and observe ages."""
     client.vectors(ROW, {"customer": 9, "basket": 1.0})
     client.vectors(ROW, as_of="2024-01-14T00:00:00Z")
     client.vectors(ROW, service="none")
-    told = ("featurestore_requests_total", "/v1/vectors/{service}", "404")
-    eventually(lambda: told in samples(client))
-    found = samples(client)
-    assert found["featurestore_requests_total", "/v1/vectors/{service}", "200"] == 2
-    assert found["featurestore_rows_total", "buying"] == 3
-    assert found["featurestore_misses_total", "last_order"] == 1
-    assert found["featurestore_expired_total", "last_order"] == 1
-    assert found["featurestore_service_seconds_count", "buying"] == 2
-    assert found["featurestore_view_seconds_count", "last_order"] == 2
-    assert found["featurestore_feature_age_seconds_sum", "last_order"] == 2 * 86_400 + 6 * 86_400
-    assert found["featurestore_journal_dropped",] == 0
+    last = ("featurestore_requests_total", "/v1/vectors/{service}", "404")
+    eventually(lambda: last in client.metrics(), "the journal did not deliver the last request")
+    metrics = client.metrics()
+    assert metrics["featurestore_requests_total", "/v1/vectors/{service}", "200"] == 2
+    assert metrics["featurestore_rows_total", "buying"] == 3
+    assert metrics["featurestore_misses_total", "last_order"] == 1
+    assert metrics["featurestore_expired_total", "last_order"] == 1
+    assert metrics["featurestore_service_seconds_count", "buying"] == 2
+    assert metrics["featurestore_view_seconds_count", "last_order"] == 2
+    assert metrics["featurestore_feature_age_seconds_sum", "last_order"] == 2 * 86_400 + 6 * 86_400
+    assert metrics["featurestore_journal_dropped",] == 0
 
 
-def test_metrics_are_ours_whatever_feast_sets_for_itself(client, monkeypatch, tmp_path):
-    """Feast, once imported, names a folder of its own metrics: a server of one worker does not look there."""
+def test_the_table_of_metrics_has_every_metric_and_no_other():
+    """What the server exposes is declared in one table, with a help text for each metric."""
+    text = Metrics(shared=False).text(Journal([])).decode()
+    exposed = {family.name: family.documentation for family in text_string_to_metric_families(text)}
+    assert exposed == {metric.name: metric.help for metric in METRICS}
+
+
+def test_metrics_ignore_the_folder_that_feast_sets(client, monkeypatch, tmp_path):
+    """Feast names a folder for its own metrics; a server with one worker does not read it."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     client.vectors(ROW)
-    eventually(lambda: ("featurestore_requests_total", "/v1/vectors/{service}", "200") in samples(client))
+    eventually(lambda: ("featurestore_requests_total", "/v1/vectors/{service}", "200") in client.metrics())
 
 
 @pytest.mark.parametrize("keys", [False, True])
-def test_log_lines_are_json_and_name_no_keys_unless_told_to(shop, capfd, keys):
-    """One line for each request, with its id, service, rows, milliseconds and status."""
-    shop.materialize()
-    with running(shop.settings.root, log_requests=True, log_keys=keys) as client:
+def test_log_lines_are_json_and_have_keys_only_on_request(stored, capfd, keys):
+    """Each request has one line with its id, service, rows, milliseconds and status."""
+    with running(stored.settings.root, log_requests=True, log_keys=keys) as client:
         client.vectors({"customer": 31337, "basket": 1.0})
         client.vectors({"customer": "31337", "basket": 1.0})
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
@@ -62,8 +61,8 @@ def test_log_lines_are_json_and_name_no_keys_unless_told_to(shop, capfd, keys):
     assert ("31337" in str(lines)) is keys
 
 
-def test_what_was_served_is_logged_and_replays(shop):
-    """Request id, moment, versions, what was asked and answered; the historical join gives the same, bit for bit."""
+def test_served_features_are_logged_and_replay(shop):
+    """The historical join gives the logged values bit for bit."""
     shop.materialize()
     with pytest.raises(MissingDataError, match="nothing was logged yet"):
         shop.replay("buying")
@@ -81,8 +80,8 @@ def test_what_was_served_is_logged_and_replays(shop):
     assert (record.cells, record.mismatches) == (40, 0)
 
 
-def test_a_store_that_was_behind_is_found_out_by_replay(shop):
-    """Served at noon from a store brought to nine: the difference is named."""
+def test_replay_finds_a_store_that_was_behind(shop):
+    """The error names the value of training and the value that was served."""
     shop.materialize(until="2024-01-08T12:00:00Z")
     with running(shop.settings.root, log_features=1.0) as client:
         client.vectors({"customer": 2, "basket": 1.0}, {"customer": 3, "basket": 1.0})
@@ -92,37 +91,37 @@ def test_a_store_that_was_behind_is_found_out_by_replay(shop):
         record.require_parity()
 
 
-def test_what_cannot_be_written_waits_and_beyond_a_bound_is_counted(shop, monkeypatch, capfd):
-    """A full disk loses nothing that it need not, and what it does is told."""
-    monkeypatch.setattr(served, "ROWS_A_FILE", 1)
-    monkeypatch.setattr(served, "MAX_ROWS", 3)
+def test_rows_that_cannot_be_written_wait_up_to_a_limit(shop, monkeypatch, capfd):
+    """A full disk loses only the rows beyond the limit, which are counted."""
+    monkeypatch.setattr(served_log, "ROWS_PER_FILE", 1)
+    monkeypatch.setattr(served_log, "MAX_ROWS", 3)
     shop.materialize()
     refusing = shop.layout.data / "served"
     refusing.write_text("")
     with running(shop.settings.root, log_features=1.0) as client:
         for _ in range(5):
             assert client.vectors(ROW).status_code == 200
-        eventually(lambda: client.state.served.dropped == 2)
+        eventually(lambda: client.state.served_log.dropped == 2)
         refusing.unlink()
     assert pl.read_parquet(shop.layout.served("buying") / "**/*.parquet").height == 3
-    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    [failed] = [line for line in told if line["event"] == "served_features_failed"]
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    [failed] = [line for line in lines if line["event"] == "served_features_failed"]
     assert "cannot be written" in failed["error"]
 
 
-def test_what_cannot_be_written_at_the_end_is_counted(shop, capfd):
-    """The server ends as ever."""
+def test_rows_that_cannot_be_written_at_the_end_are_counted(shop, capfd):
+    """The server ends as usual."""
     shop.materialize()
     (shop.layout.data / "served").write_text("")
     with running(shop.settings.root, log_features=1.0) as client:
         assert client.vectors(ROW).status_code == 200
-    assert client.state.served.dropped == 1
-    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert [(line["waiting"], line["dropped"]) for line in told] == [(0, 1)]
+    assert client.state.served_log.dropped == 1
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["waiting"], line["dropped"]) for line in lines] == [(0, 1)]
 
 
 def test_a_share_of_requests_is_chosen_by_their_ids(shop):
-    """So that servers that pass an id on choose alike."""
+    """Servers that pass an id on log the same requests."""
     shop.materialize()
     with running(shop.settings.root, log_features=0.5) as client:
         for _ in range(2):
@@ -133,28 +132,28 @@ def test_a_share_of_requests_is_chosen_by_their_ids(shop):
     assert logged.len() == 2 * logged.n_unique()
 
 
-def test_a_journal_that_is_full_drops_and_counts():
-    """Memory is bounded, whatever comes."""
-    told = []
-    journal = Journal([told.extend], most=3)
+def test_a_full_journal_drops_and_counts_new_entries():
+    """Memory is bounded."""
+    delivered = []
+    journal = Journal([delivered.extend], limit=3)
     for number in range(5):
         journal.put(Entry(request_id=str(number), at=0.0, method="GET"))
     journal.start()
     journal.close()
-    assert [entry.request_id for entry in told] == ["0", "1", "2"]
+    assert [entry.request_id for entry in delivered] == ["0", "1", "2"]
     assert journal.dropped == 2
 
 
-def test_one_teller_that_fails_silences_no_other(capfd):
-    """And the failure is said."""
-    told = []
+def test_a_failing_observer_does_not_stop_the_others(capfd):
+    """The failure is logged."""
+    delivered = []
 
     def failing(_):
         raise ValueError("full disk")
 
-    journal = Journal([failing, told.extend])
+    journal = Journal([failing, delivered.extend])
     journal.put(Entry(request_id="1", at=0.0, method="GET"))
     journal.start()
     journal.close()
-    assert len(told) == 1
+    assert len(delivered) == 1
     assert "full disk" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: whatever is sent by it, or against it, is answered as it says."""
+"""The OpenAPI document is true: the server answers each request as the document says."""
 
 import io
 
@@ -27,8 +27,8 @@ OPERATIONS = [
     "POST /push",
     "POST /write-to-online-store",
     "POST /v1/datasets/orders/validate",
-    "GET /v1/datasets/orders/history",
     "POST /v1/datasets/last_order/validate",
+    "GET /v1/datasets/orders/history",
     "GET /v1/datasets/last_order/history",
     "GET /v1/datasets",
     "GET /v1/services",
@@ -50,7 +50,7 @@ NUMBERS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=3)
 
 @st.composite
 def bodies(draw, media):
-    """A few orders in a format; now and then not all of them, or a byte that is another."""
+    """A few orders in a format; some bodies are cut off, or have a wrong byte."""
     frame = pl.DataFrame({"order": draw(NUMBERS)}, schema={"order": pl.Int64}).with_columns(
         customer=1,
         ordered_at=pl.lit("2024-01-01T00:00:00Z"),
@@ -60,47 +60,49 @@ def bodies(draw, media):
     )
     out = io.BytesIO()
     getattr(frame, WRITERS[media])(out)
-    whole = out.getvalue()
-    damaged = bytearray(whole[: draw(st.sampled_from([len(whole)] * 3) | st.integers(0, len(whole)))])
+    complete = out.getvalue()
+    damaged = bytearray(
+        complete[: draw(st.sampled_from([len(complete)] * 3) | st.integers(0, len(complete)))]
+    )
     for place, byte in draw(st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 255)), max_size=2)):
         if place < len(damaged):
             damaged[place] = byte
     return bytes(damaged)
 
 
-for one in WRITERS:
-    schemathesis.openapi.media_type(one, bodies(one))
+for media_type in WRITERS:
+    schemathesis.openapi.media_type(media_type, bodies(media_type))
 
 
-# A request without a body has nothing that could be wrong.
+# A request without a body cannot be wrong.
 MODES = [(o, mode) for o in OPERATIONS for mode in GenerationMode if o.startswith("POST") or mode.is_positive]
 
 
 @pytest.mark.parametrize(("operation", "mode"), MODES)
 def test_the_document_is_true(server, operation, mode):
-    """Statuses, bodies and headers, for requests that it allows and for those it forbids; nothing makes the server fail."""
+    """Statuses, bodies and headers match, for valid and invalid requests, and no request makes the server fail."""
     document = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     method, path = operation.split()
     described = document[path][method]
-    # Feast's requests name views, features and columns as they please: no schema says which there are.
+    # Feast's requests may have any names of views, features and columns: the schema does not list them.
     free = path in ("/get-online-features", "/push", "/write-to-online-store")
-    # Nor which bytes are a Parquet file of orders.
+    # Nor does it say which bytes are a Parquet file of orders.
     free = free or path.endswith("/validate")
-    unsaid = [positive_data_acceptance] if free else []
+    excluded = [positive_data_acceptance] if free else []
 
     @given(case=described.as_strategy(generation_mode=mode))
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    def answered_as_it_says(case):
-        # To JSON Schema 3.0 is an integer; a key is not taken for one.
+    def matches_the_document(case):
+        # JSON Schema takes 3.0 for an integer; the server does not.
         if mode is GenerationMode.POSITIVE and path.startswith("/v1/vectors/"):
             assume(not any(isinstance(row["customer"], float) for row in case.body["rows"]))
-        case.call_and_validate(excluded_checks=unsaid)
+        case.call_and_validate(excluded_checks=excluded)
 
-    answered_as_it_says()
+    matches_the_document()
 
 
 def test_every_operation_is_tried(server):
-    """None is left out above."""
+    """The list of operations above is complete."""
     document = server.get("/openapi.json").json()
     described = [
         f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods

@@ -1,4 +1,4 @@
-"""A remote store that goes away, hangs and comes back: a clear 503 or the last known values, and recovery by itself."""
+"""A remote store that stops, hangs and comes back: requests get 503 or last known values, and recover."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ KINDS = {"redis": "RedisOnlineStore", "postgres": "PostgresOnlineStore"}
 
 @pytest.fixture(params=["redis", "postgres"])
 def remote(request, shop):
-    """The shop, its online store on a server."""
+    """The shop with its online store on a server, and that server."""
     with run_server(STORES[request.param]) as server:
         path = shop.settings.feast_repo / "feature_store.yaml"
         text = path.read_text().replace("LmdbOnlineStore", KINDS[request.param])
@@ -25,8 +25,8 @@ def remote(request, shop):
         yield project, server
 
 
-def test_away_and_back(remote):
-    """503 with Retry-After, unready but alive; then the same answer as before, without a restart."""
+def test_a_store_that_stops_gives_503_until_it_is_back(remote):
+    """The server is unready but alive meanwhile, and answers again without a restart."""
     project, server = remote
     with running(project.settings.root) as client:
         before = client.vectors(ROW)
@@ -42,8 +42,8 @@ def test_away_and_back(remote):
         assert client.get("/ready").status_code == 200
 
 
-def test_a_store_that_hangs_costs_no_more_than_the_time_out(remote):
-    """Each request ends in time; beyond the places there is 503 at once; and all is well afterwards."""
+def test_a_store_that_hangs_delays_requests_only_until_their_timeout(remote):
+    """Requests beyond the limit get 503 at once, and lookups work again afterwards."""
     project, server = remote
     with running(project.settings.root, timeout=0.3, threads=2, concurrency=4) as client:
         assert client.vectors(ROW).status_code == 200
@@ -55,7 +55,7 @@ def test_a_store_that_hangs_costs_no_more_than_the_time_out(remote):
 
 
 def test_last_known_values_are_marked_stale(remote):
-    """If so configured; a key never asked for has none."""
+    """With a stale cache, last known values answer; a key that was never read has none."""
     project, server = remote
     with running(project.settings.root, stale_cache_keys=100) as client:
         before = client.vectors(ROW).json()
@@ -71,37 +71,37 @@ def test_last_known_values_are_marked_stale(remote):
 
 
 def test_last_known_values_answer_for_a_store_that_hangs(remote):
-    """In time, and also when every thread hangs; readiness says what is wrong."""
+    """They answer in time even if every thread hangs, and /ready says what is wrong."""
     project, server = remote
     with running(project.settings.root, stale_cache_keys=100, timeout=0.5, threads=2) as client:
         before = client.vectors(ROW).json()
         server.pause()
-        found = [client.vectors(ROW) for _ in range(12)]
+        answers = [client.vectors(ROW) for _ in range(12)]
         ready = client.get("/ready")
         server.resume()
-        assert {answer.status_code for answer in found} == {200}
-        assert all(answer.json() == before | {"stale": True} for answer in found)
+        assert {answer.status_code for answer in answers} == {200}
+        assert all(answer.json() == before | {"stale": True} for answer in answers)
         assert (ready.status_code, list(ready.json()["faults"])) == (503, ["store"])
         eventually(lambda: client.vectors(ROW).json()["stale"] is False)
 
 
-def test_connections_that_are_lost_without_a_word_are_replaced(remote):
-    """The first answer is late, and those after it are not: every thread's connection is suspected at once."""
+def test_silently_lost_connections_are_replaced(remote):
+    """One slow answer is enough: all connections of that age are replaced."""
     project, server = remote
     proxy = Proxy(server.port)
     path = project.settings.feast_repo / "feature_store.yaml"
     path.write_text(path.read_text().replace(f":{server.port}/", f":{proxy.port}/"))
     with running(project.settings.root, threads=4) as client:
         with ThreadPoolExecutor(8) as callers:
-            every = list(callers.map(lambda _: client.vectors(ROW).json(), range(40)))
+            before = list(callers.map(lambda _: client.vectors(ROW).json(), range(40)))
         proxy.lose()
         with ThreadPoolExecutor(8) as callers:
-            assert list(callers.map(lambda _: client.vectors(ROW).json(), range(40))) == every
+            assert list(callers.map(lambda _: client.vectors(ROW).json(), range(40))) == before
     proxy.close()
 
 
 def test_a_lookup_that_hangs_does_not_keep_the_server_from_ending(remote):
-    """Told to stop, it is gone once its requests are answered."""
+    """A server that is stopped ends once its requests are answered."""
     project, server = remote
     with running(project.settings.root, timeout=0.5, threads=2) as client:
         assert client.vectors(ROW).status_code == 200
@@ -113,8 +113,8 @@ def test_a_lookup_that_hangs_does_not_keep_the_server_from_ending(remote):
     assert all(thread.daemon for thread in hanging)
 
 
-def test_expiry_counts_for_last_known_values_too(remote):
-    """What has become too old meanwhile is not served."""
+def test_last_known_values_expire(remote):
+    """A value that is too old by then is not served."""
     project, server = remote
     with running(project.settings.root, stale_cache_keys=100) as client:
         client.vectors(ROW)

@@ -1,13 +1,12 @@
-"""Pushes that wait for their turn: neither lookups nor readiness wait with them, and what is refused is not applied."""
+"""Pushes wait for each other: lookups and readiness do not wait with them, and a refused push is never applied."""
 
 import fcntl
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from serving import running
 
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key
-from featurestore.service.runtime.options import KeyScope
 
 PUSHED = {
     "push_source_name": "last_order",
@@ -19,41 +18,35 @@ PUSHED = {
         "event_timestamp": ["2024-01-09T23:00:00"],
     },
 }
-ASKED = {"customer": 7, "basket": 9.0}
+LOOKUP = {"customer": 7, "basket": 9.0}
 
 
-@pytest.fixture
-def stored(shop):
-    shop.materialize()
-    return shop
-
-
-def test_while_another_writes_pushes_are_refused_and_lookups_answered(stored):
-    """More of them than there are threads; none is applied when the other has ended; the next one is."""
+def test_while_another_process_writes_pushes_get_503_and_lookups_are_answered(stored):
+    """None of the refused pushes is applied afterwards, and the next push is."""
     lock = stored.layout.lock("last_order")
     with (
         running(stored.settings.root, threads=2, timeout=2.0) as client,
         ThreadPoolExecutor(40) as callers,
         lock.open("w") as held,
     ):
-        before = client.vectors(ASKED).json()
+        before = client.vectors(LOOKUP).json()
         fcntl.flock(held, fcntl.LOCK_EX)
         pushes = [callers.submit(client.post, "/push", PUSHED) for _ in range(40)]
-        # More rows than are read at once go to a thread.
-        assert client.vectors(*[ASKED] * 500).status_code == 200
+        # This many rows are read in a thread.
+        assert client.vectors(*[LOOKUP] * 500).status_code == 200
         assert client.get("/ready").status_code == 200
-        answers = [push.result() for push in pushes]
+        answers = [push.result(60) for push in pushes]
         fcntl.flock(held, fcntl.LOCK_UN)
         assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers} == {(503, "1")}
         assert any("another process writes it" in answer.text for answer in answers)
-        assert client.vectors(ASKED).json() == before
+        assert client.vectors(LOOKUP).json() == before
         assert client.post("/push", PUSHED).status_code == 200
-        assert client.vectors(ASKED).json()["values"][0][0] == 4.5
+        assert client.vectors(LOOKUP).json()["values"][0][0] == 4.5
     assert len(list(stored.layout.pushed("last_order").iterdir())) == 1
 
 
 def test_a_key_for_services_pushes_to_the_views_that_they_read(stored):
-    """And to no other; a service that is no more gives no view."""
+    """The key pushes to no other view; a service that no longer exists permits none."""
     path = stored.layout.keys
     buying = add_key(path, "buying", scopes=(KeyScope.WRITE,), services=("buying",))
     other = add_key(path, "other", scopes=(KeyScope.WRITE,), services=("selling",))
@@ -61,11 +54,11 @@ def test_a_key_for_services_pushes_to_the_views_that_they_read(stored):
     written = {"feature_view_name": "last_order", "df": PUSHED["df"]}
     unknown = {"push_source_name": "last_ordre", "df": {}}
     with running(stored.settings.root) as client:
-        found = {}
+        statuses = {}
         for client.key in (buying, other, any_view):
-            found[client.key] = [
+            statuses[client.key] = [
                 client.post("/push", PUSHED).status_code,
                 client.post("/write-to-online-store", written).status_code,
                 client.post("/push", unknown).status_code,
             ]
-        assert found == {buying: [200, 200, 403], other: [403, 403, 403], any_view: [200, 200, 404]}
+        assert statuses == {buying: [200, 200, 403], other: [403, 403, 403], any_view: [200, 200, 404]}

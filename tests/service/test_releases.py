@@ -7,17 +7,11 @@ import threading
 
 import polars as pl
 import pytest
-from serving import ROW, running
+from serving import ROW, eventually, running
 
 import featurestore
 from featurestore.errors import MissingDataError, SkewError, StoreError, UnknownNameError
 from featurestore.operations.releases import switch
-
-
-@pytest.fixture
-def stored(shop):
-    shop.materialize()
-    return shop
 
 
 def edit(shop, name, before, after):
@@ -28,7 +22,7 @@ def edit(shop, name, before, after):
 
 
 def doubled(shop):
-    """The same shop, its ratio doubled and its amounts of tomorrow."""
+    """Return the shop with another definition of its ratio and other amounts, built and materialized."""
     edit(
         shop,
         "feature_repo/shop.py",
@@ -49,9 +43,9 @@ def doubled(shop):
 
 
 def test_a_release_is_a_project_of_its_own(stored):
-    """Every command takes it; what comes later does not change it."""
-    made = stored.release()
-    assert (made.name, stored.active_release()) == ("0001", "0001")
+    """Every command takes a release as a project, and later changes do not reach it."""
+    release = stored.release()
+    assert (release.name, stored.active_release()) == ("0001", "0001")
     frozen = featurestore.open(stored.layout.releases / "0001")
     assert frozen.get_online([ROW], "buying").equals(stored.get_online([ROW], "buying"))
     assert frozen.audit().mismatches == 0
@@ -61,34 +55,32 @@ def test_a_release_is_a_project_of_its_own(stored):
 
 
 def test_a_release_and_its_project_have_definitions_of_their_own(stored):
-    """Opened one after the other in one process."""
+    """One process opens a release and its project one after the other, each with its own definitions."""
     stored.release()
     edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
     roots = (stored.layout.releases / "0001", stored.settings.root)
-    found = [featurestore.open(root).catalog.view("last_order").timing.ttl.days for root in (*roots, *roots)]
-    assert found == [5, 6, 5, 6]
+    days = [featurestore.open(root).catalog.view("last_order").timing.ttl.days for root in (*roots, *roots)]
+    assert days == [5, 6, 5, 6]
 
 
 def test_forward_and_back_under_load_without_a_request_dropped(stored):
-    """Each answer is of one release as a whole: 8.0 with 2.0, or 4.0 with 8.0, and never a mixture."""
+    """Each answer comes from one release as a whole: 8.0 with 2.0, or 4.0 with 8.0, and never a mixture."""
     stored.release()
     answers, stopping = [], threading.Event()
     with running(stored.settings.root) as client:
 
-        def ask():
+        def ask_repeatedly():
             while not stopping.is_set():
                 answer = client.vectors(ROW)
                 answers.append((answer.status_code, answer.json()["release"], *answer.json()["values"][0]))
 
         def wait_for(release):
-            while answers[-1][1] != release:
-                threads[0].join(0.01)
+            eventually(lambda: answers[-1][1] == release, f"release {release} did not become active")
 
-        threads = [threading.Thread(target=ask) for _ in range(3)]
+        threads = [threading.Thread(target=ask_repeatedly) for _ in range(3)]
         for thread in threads:
             thread.start()
-        while not answers:
-            threads[0].join(0.01)
+        eventually(lambda: answers, "no request was answered")
         newer = doubled(stored)
         newer.release()
         wait_for("0002")
@@ -98,15 +90,16 @@ def test_forward_and_back_under_load_without_a_request_dropped(stored):
         wait_for("0002")
         stopping.set()
         for thread in threads:
-            thread.join()
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
     assert {(status, release, amount, ratio) for status, release, amount, _, _, ratio in answers} == {
         (200, "0001", 8.0, 2.0),
         (200, "0002", 4.0, 8.0),
     }
 
 
-def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_stays(stored, capfd):
-    """Its definitions were changed by hand: said in the log and by /ready, and nothing is dropped."""
+def test_an_edited_release_is_refused_and_the_active_one_stays(stored, capfd):
+    """The log and /ready say why, and no request is dropped."""
     stored.release()
     with running(stored.settings.root) as client:
         stored.release()
@@ -114,8 +107,9 @@ def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_s
         stored.rollback("0001")
         root.write_text(root.read_text() + "\n")
         switch(stored.layout, "0002")
-        while "refused" not in (ready := client.get("/ready").json()):
-            pass
+        ready = eventually(
+            lambda: "refused" in (body := client.get("/ready").json()) and body, "no release was refused"
+        )
         assert ready["status"] == "ready"
         assert ready["release"] in ("0001", "0002")
         assert client.vectors(ROW).status_code == 200
@@ -128,8 +122,8 @@ def test_a_release_that_does_not_belong_together_is_refused_and_the_served_one_s
     assert "release_refused" in events
 
 
-def test_a_server_refuses_to_start_on_what_does_not_belong_together(stored):
-    """And names the view, or the training set."""
+def test_a_server_refuses_to_start_if_a_view_has_another_definition(stored):
+    """The error names the view."""
     edit(stored, "feature_repo/shop.py", "ttl=timedelta(days=5)", "ttl=timedelta(days=6)")
     with (
         pytest.raises(SkewError, match=r"view last_order.*written by another definition"),
@@ -138,8 +132,8 @@ def test_a_server_refuses_to_start_on_what_does_not_belong_together(stored):
         pass
 
 
-def test_a_training_set_of_another_definition_is_not_served(stored):
-    """The model would be asked with other features than those it learnt from."""
+def test_a_server_refuses_to_start_if_a_training_set_has_another_definition(stored):
+    """The model would get other features than it was trained on."""
     stored.training_set("visits")
     with running(stored.settings.root) as client:
         assert client.vectors(ROW).status_code == 200
@@ -151,14 +145,14 @@ def test_a_training_set_of_another_definition_is_not_served(stored):
         pass
 
 
-def test_a_view_that_is_not_materialized_is_named(shop):
-    """Before any request comes."""
+def test_a_server_refuses_to_start_if_a_view_is_not_materialized(shop):
+    """The error names the command to run, before any request arrives."""
     with pytest.raises(MissingDataError, match="featurestore materialize"), running(shop.settings.root):
         pass
 
 
-def test_what_is_pushed_to_a_release_reaches_the_next(stored):
-    """Its log is the project's."""
+def test_rows_pushed_to_a_release_reach_the_next(stored):
+    """The log of pushes belongs to the project."""
     stored.release()
     row = {"customer": [7], "amount": [4.5], "coupon": [None], "ordered_at": [1704841200]}
     with running(stored.settings.root) as client:
@@ -172,8 +166,8 @@ def test_what_is_pushed_to_a_release_reaches_the_next(stored):
         assert (answer["release"], answer["values"][0][0]) == ("0002", 4.5)
 
 
-def test_old_releases_go_the_served_and_the_former_stay(stored):
-    """Numbers are never given twice while a later one stands; there is no way back beyond the first."""
+def test_old_releases_are_removed_but_not_the_last_two(stored):
+    """A number is not used twice while a later release exists, and rollback ends at the oldest release."""
     for _ in range(4):
         stored.release(keep=2)
     assert [release.name for release in stored.releases()] == ["0003", "0004"]
@@ -184,14 +178,14 @@ def test_old_releases_go_the_served_and_the_former_stay(stored):
         stored.rollback("0001")
 
 
-def test_releases_made_at_once_are_made_one_after_the_other(stored):
-    """None is lost, and none takes the folder of another."""
+def test_concurrent_releases_are_made_one_after_the_other(stored):
+    """No release is lost, and none takes the folder of another."""
     command = [sys.executable, "-m", "featurestore.cli", "release", "--json"]
-    made = [
+    processes = [
         subprocess.Popen(command, cwd=stored.settings.root, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    names = sorted(json.loads(process.communicate()[0])["name"] for process in made)
+    names = sorted(json.loads(process.communicate(timeout=120)[0])["name"] for process in processes)
     assert names == [release.name for release in stored.releases()] == ["0001", "0002", "0003"]
 
 
@@ -210,8 +204,8 @@ def damage_store(root):
 
 
 @pytest.mark.parametrize("damage", [damage_settings, damage_record, damage_store])
-def test_an_old_release_that_cannot_be_removed_keeps_nobody_from_making_the_next(stored, damage):
-    """It is left where it is, and named."""
+def test_an_old_release_that_cannot_be_removed_does_not_stop_the_next(stored, damage):
+    """The release stays where it is, and a warning names it."""
     for _ in range(2):
         stored.release()
     damage(stored.layout.releases / "0001")
@@ -227,14 +221,15 @@ def test_an_old_release_that_cannot_be_removed_keeps_nobody_from_making_the_next
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0
     assert done.stdout == "release 0005: 1 services, 1 views, served now\n"
     assert done.stderr.startswith("featurestore: release 0001 was not removed: ")
 
 
-def test_what_the_file_system_refuses_of_a_release_is_said(stored):
-    """As of any other file; what is served stays."""
+def test_a_release_that_cannot_be_written_is_an_error(stored):
+    """The error names the file, and the current release stays."""
     stored.release()
     (stored.settings.root / "schemas/gone.py").symlink_to("nowhere")
     with pytest.raises(StoreError, match=r"releases/0002: cannot be written: .*gone.py"):
@@ -242,8 +237,8 @@ def test_what_the_file_system_refuses_of_a_release_is_said(stored):
     assert stored.active_release() == "0001"
 
 
-def test_an_interrupted_release_is_none(stored):
-    """A folder without its record is not listed, not served, and is written over."""
+def test_an_interrupted_release_does_not_count(stored):
+    """A folder without its record is not listed, not served, and is overwritten."""
     (stored.layout.releases / "0001/data").mkdir(parents=True)
     (stored.layout.releases / "0001/data/half").write_text("")
     assert stored.releases() == []
@@ -253,7 +248,7 @@ def test_an_interrupted_release_is_none(stored):
 
 
 def test_deleted_entities_stay_deleted_in_a_release(stored):
-    """Their marks are copied."""
+    """A release has a copy of the deletions."""
     stored.delete("last_order", pl.DataFrame({"customer": [3]}))
     stored.release()
     frozen = featurestore.open(stored.layout.releases / "0001")

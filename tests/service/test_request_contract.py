@@ -1,4 +1,4 @@
-"""A request that breaks its contract is refused at every door, in the same words: serving, training, Feast's API."""
+"""A request that breaks its contract is refused with one message: in serving, in training and in Feast's API."""
 
 import json
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from serving import ROW, running
 import featurestore
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.service.api.request_types import json_schema_of
+from featurestore.service.lookup.request_types import published_type
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
 ALLOWED = "allowed are basket: Float64, not_null, finite, not_equal_to(13), greater_than_or_equal_to(0), less_than(10000)"
@@ -31,8 +31,8 @@ def message(basket, rule, row=1):
 
 
 @pytest.mark.parametrize(("basket", "rule"), WRONG)
-def test_the_same_words_at_every_door(shop, basket, rule):
-    """In process as a frame and as Python values, over HTTP and Feast's wire, and for training."""
+def test_the_message_is_the_same_everywhere(shop, basket, rule):
+    """Frames, Python values, HTTP, Feast's wire and training refuse a value with one message."""
     shop.materialize()
     rows = [ROW, ROW | {"basket": basket}]
     dated = pl.DataFrame(rows).with_columns(event_timestamp=pl.lit(NOW))
@@ -59,8 +59,8 @@ def test_the_same_words_at_every_door(shop, basket, rule):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-def test_the_same_words_through_feasts_api(shop):
-    """Online and offline."""
+def test_the_message_is_the_same_in_feasts_api(shop):
+    """This holds online and offline."""
     from feast import FeatureStore  # noqa: PLC0415 - after the filters above
 
     shop.apply()
@@ -78,8 +78,8 @@ def test_the_same_words_through_feasts_api(shop):
         assert caught.value.message == message(-1.0, "basket.greater_than_or_equal_to(0)")
 
 
-def test_a_training_set_is_not_told_what_serving_would_refuse(shop_files):
-    """Even where its own schema would let it pass."""
+def test_a_training_set_with_values_that_serving_refuses_is_an_error(shop_files):
+    """This holds even if the schema of the training set accepts the value."""
     schemas, orders = shop_files / "schemas/shop.py", shop_files / "data/raw/orders.csv"
     loose = 'class Visits(pa.DataFrameModel):\n    basket: pl.Float64 = pa.Field(description="worth")\n    #'
     schemas.write_text(schemas.read_text().replace("class Visits(Basket):", loose))
@@ -92,8 +92,8 @@ def test_a_training_set_is_not_told_what_serving_would_refuse(shop_files):
     assert not shop.layout.training("visits").exists()
 
 
-def test_a_request_value_that_is_no_number_is_missing_where_declared(shop_files):
-    """The function of the on-demand view sees null, in serving and in training."""
+def test_nan_is_null_where_the_schema_says_so(shop_files):
+    """The function of the on-demand view gets null, in serving and in training."""
     schemas, views = shop_files / "schemas/shop.py", shop_files / "feature_repo/shop.py"
     text = schemas.read_text().replace("pa.Field(ge=0, lt", "pa.Field(nullable=True, ge=0, lt")
     meaning = 'description="worth of the basket", metadata={"unit": "EUR"'
@@ -110,8 +110,8 @@ def test_a_request_value_that_is_no_number_is_missing_where_declared(shop_files)
     assert shop.historical(dated, "buying")["ratio"].to_list() == [2.0]
 
 
-def test_what_was_refused_is_not_written_to_the_log(shop, capfdbinary):
-    """The kind of the error and no value, of keys or of requests."""
+def test_refused_values_are_not_in_the_log(shop, capfdbinary):
+    """A log line has the kind of the error, and no value of keys or requests."""
     shop.materialize()
     with running(shop.settings.root, log_requests=True) as client:
         client.vectors({"customer": 424242, "basket": -777.0})
@@ -121,8 +121,8 @@ def test_what_was_refused_is_not_written_to_the_log(shop, capfdbinary):
     assert not any(b"424242" in line or b"777" in line for line in lines)
 
 
-def test_rows_that_keep_the_contract_are_answered_as_before(shop):
-    """At the bounds too, and no rows at all."""
+def test_values_at_the_bounds_are_accepted(shop):
+    """A request without rows is accepted, too."""
     shop.materialize()
     rows = [ROW | {"basket": basket} for basket in (0.0, 9_999.999)]
     assert shop.reader("buying").read(rows, as_of=NOW).statuses == [[1, 2, 1, 1]] * 2
@@ -131,7 +131,7 @@ def test_rows_that_keep_the_contract_are_answered_as_before(shop):
 
 
 class Asked(pa.DataFrameModel):
-    """All that JSON Schema can say, and some that it cannot."""
+    """All checks that JSON Schema expresses, and some that it does not."""
 
     worth: pl.Float64 = pa.Field(ge=0, lt=360, ne=3)
     code: pl.String = pa.Field(nullable=True, str_matches="[A-Z]{2}$", str_length={"min_value": 1})
@@ -142,10 +142,10 @@ class Asked(pa.DataFrameModel):
     at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(ge=NOW)
 
 
-def test_what_json_schema_says_of_a_contract():
-    """Ranges, members, lengths, patterns and what may be null, where it means the same."""
-    said = {c.name: msgspec.json.schema(json_schema_of(c)) for c in contract_of(Asked).columns}
-    assert said == {
+def test_a_contract_as_json_schema():
+    """Ranges, members, lengths, patterns and nulls are published where JSON Schema means the same."""
+    published = {c.name: msgspec.json.schema(published_type(c)) for c in contract_of(Asked).columns}
+    assert published == {
         "worth": {"type": "number", "minimum": 0, "exclusiveMaximum": 360, "not": {"enum": [3]}},
         "code": {"anyOf": [{"type": "string", "minLength": 1, "pattern": "^[A-Z]{2}$"}, {"type": "null"}]},
         "kind": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1, "enum": [1, 2]},

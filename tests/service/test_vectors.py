@@ -1,4 +1,4 @@
-"""POST /v1/vectors/{service}: what the lookup in process gives, as JSON."""
+"""POST /v1/vectors/{service} answers with the values of a lookup in process, as JSON."""
 
 import json
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ NOW = datetime(2024, 1, 10, tzinfo=UTC)
 
 
 def test_a_vector_with_statuses_and_ages(client):
-    """Values in the service's order, on-demand features included; the age is that of the row that answered."""
+    """Values are in the service's order, with on-demand features; an age is that of the row that answered."""
     answer = client.vectors(ROW, {"customer": 9, "basket": 16.0}, {"customer": 1, "basket": 16.0})
     assert answer.status_code == 200
     assert answer.json() == {
@@ -32,22 +32,24 @@ def test_a_vector_with_statuses_and_ages(client):
     }
 
 
-def test_the_same_as_in_process(client, shop):
-    """Bit for bit, for every key: floats travel as the shortest text that reads back as the same float."""
+def test_the_values_are_those_of_a_lookup_in_process(client, shop):
+    """Every value is equal bit for bit: floats are the shortest text that reads back as the same float."""
     rows = [{"customer": number, "basket": 0.1 * number} for number in range(5)]
-    found = client.vectors(*rows).json()
+    answer = client.vectors(*rows).json()
     frame = shop.get_online(rows, "buying", statuses=True)
-    values = frame.select(found["features"])
+    values = frame.select(answer["features"])
     expected = [
         [v.isoformat().replace("+00:00", "Z") if isinstance(v, datetime) else v for v in row]
         for row in values.rows()
     ]
-    assert json.dumps(found["values"]) == json.dumps(expected)
-    assert found["statuses"] == [list(r) for r in frame.select(map(status_column, found["features"])).rows()]
+    assert json.dumps(answer["values"]) == json.dumps(expected)
+    assert answer["statuses"] == [
+        list(r) for r in frame.select(map(status_column, answer["features"])).rows()
+    ]
 
 
-def test_a_moment_to_replay(client):
-    """`as_of` decides what is expired; a moment before what the store holds is refused."""
+def test_as_of_decides_the_instant(client):
+    """`as_of` decides what is expired; an instant before the newest row of the store is refused."""
     late = client.vectors(ROW, as_of="2024-01-14T00:00:00+00:00").json()
     assert (late["as_of"], late["statuses"]) == ("2024-01-14T00:00:00Z", [[4, 4, 4, 2]])
     early = client.vectors(ROW, as_of="2024-01-09T00:00:00Z")
@@ -77,7 +79,7 @@ def test_a_moment_to_replay(client):
     ],
 )
 def test_a_wrong_request_says_what_is_wrong_and_where(client, body, status, message):
-    """A clear 4xx, under an id that the log has too."""
+    """The answer is a 4xx with the request id of the log."""
     answer = requests.post(client.url + "/v1/vectors/buying", data=body, timeout=30)
     problem = answer.json()["error"]
     assert answer.status_code == status
@@ -86,7 +88,7 @@ def test_a_wrong_request_says_what_is_wrong_and_where(client, body, status, mess
 
 
 def test_unknown_names_are_not_found(client):
-    """The nearest is suggested."""
+    """The answer is 404 and suggests the nearest name."""
     answer = client.vectors(ROW, service="buyin")
     assert answer.status_code == 404
     assert "did you mean 'buying'?" in answer.json()["error"]["hint"]
@@ -94,23 +96,23 @@ def test_unknown_names_are_not_found(client):
     assert client.get("/v1/vectors/buying").status_code == 405
 
 
-def test_no_rows_is_an_answer(client):
-    """As everywhere: one row in, one row out."""
-    found = client.vectors().json()
-    assert (found["values"], found["statuses"], found["ages"]) == ([], [], {"last_order": []})
+def test_a_request_without_rows_gets_an_answer_without_rows(client):
+    """One row in gives one row out."""
+    answer = client.vectors().json()
+    assert (answer["values"], answer["statuses"], answer["ages"]) == ([], [], {"last_order": []})
 
 
 def test_a_request_id_is_passed_on(client):
-    """The caller's own, if it is one; otherwise one is made."""
+    """The caller's id comes back if it is usable; otherwise the server makes one."""
     url = client.url + "/health"
-    given = requests.get(url, headers={"x-request-id": "checkout-7"}, timeout=30)
-    made = requests.get(url, headers={"x-request-id": "x" * 200}, timeout=30)
-    assert given.headers["x-request-id"] == "checkout-7"
-    assert len(made.headers["x-request-id"]) < 40
+    kept = requests.get(url, headers={"x-request-id": "checkout-7"}, timeout=30)
+    replaced = requests.get(url, headers={"x-request-id": "x" * 200}, timeout=30)
+    assert kept.headers["x-request-id"] == "checkout-7"
+    assert len(replaced.headers["x-request-id"]) < 40
 
 
-def test_what_is_served_describes_itself(client):
-    """Services, liveness, readiness, the OpenAPI document with an example that works, and a page without network."""
+def test_the_server_describes_its_services(client):
+    """The examples of the OpenAPI document work, and its page needs no network."""
     assert client.get("/health").json() == {"status": "alive"}
     assert client.get("/ready").json() == {"status": "ready", "release": "working"}
     [service] = client.get("/v1/services").json()["services"]
@@ -126,8 +128,8 @@ def test_what_is_served_describes_itself(client):
     assert "https://" not in page
 
 
-def test_services_that_are_named_and_no_others(shop):
-    """One server may serve some of a project's services."""
+def test_a_server_serves_only_the_named_services(shop):
+    """A project may have more services than a server."""
     shop.materialize()
     with running(shop.settings.root, services=("buying",)) as client:
         assert [s["name"] for s in client.get("/v1/services").json()["services"]] == ["buying"]

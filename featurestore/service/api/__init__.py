@@ -1,1 +1,1 @@
-"""What the server answers: endpoints, bodies, errors and the OpenAPI document."""
+"""What the server answers: the route table, the handlers, errors and the OpenAPI document."""

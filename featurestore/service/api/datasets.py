@@ -1,4 +1,4 @@
-"""Datasets over HTTP: rows that are sent are judged by a dataset's contract; what is known of datasets is told."""
+"""``/v1/datasets``: validates uploaded rows against the contract of a dataset, and answers with verdicts and histories."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from featurestore.definitions.source import Source
 from featurestore.quality.change.history import Run
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
-from featurestore.service.api.problems import RefusedError
+from featurestore.service.api.permissions import require_datasets
+from featurestore.service.runtime.refused import RefusedError
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Node
     from featurestore.definitions.contract import Contract
     from featurestore.project import Project
-    from featurestore.service.app import Call
+    from featurestore.service.call import Call
     from featurestore.service.runtime.uploads import Upload
 
 T = TypeVar("T")
@@ -32,15 +33,15 @@ MAX_RUNS = 10_000
 ENCODINGS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of rows that were sent.
+class ValidationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on uploaded rows.
 
     Attributes
     ----------
     id
-        Names the folder in ``data/uploads`` that holds the verdict and the bad rows.
+        Name of the folder in ``data/uploads/DATASET`` that has the verdict and the bad rows.
     quarantine
-        Where the bad rows lie, seen from the project's folder; null: there are none.
+        Path of the bad rows, relative to the project's folder. Null: there are no bad rows.
     """
 
     id: str
@@ -59,7 +60,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     contract
         Name of its schema.
     verdict
-        The last verdict on the project's own data; null: they were not judged yet.
+        The last verdict on the project's own data. Null: they were not validated yet.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict | None
 
 
-class Datasets(msgspec.Struct, frozen=True):
+class DatasetListing(msgspec.Struct, frozen=True):
     """All datasets."""
 
     release: str
@@ -77,91 +78,127 @@ class Datasets(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """What each run found of a dataset, the newest last."""
+    """The runs of a dataset, newest last."""
 
     dataset: str
     runs: list[Run]
 
 
 class ValidateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be said of an upload besides its rows."""
+    """Query parameters of a validation."""
 
-    environment: str | None = None
+    environment: Annotated[
+        str | None,
+        Meta(description="Environment of the rows. Columns that are not expected there are not required."),
+    ] = None
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which part of a history."""
+    """Query parameters of a history."""
 
-    most: Annotated[int, Meta(ge=1, le=MAX_RUNS)] = 100
+    limit: Annotated[int, Meta(ge=1, le=MAX_RUNS, description="Maximum number of runs.")] = 100
 
 
 async def validate(call: Call) -> bytes:
-    """Answer ``POST /v1/datasets/{dataset}/validate``: whatever the verdict, it is an answer."""
-    _permit(call)
-    node, asked = _node(call), _query(call, ValidateQuery)
-    known = _project(call).quality.environments(node.name)
-    if asked.environment is not None and asked.environment not in known:
+    """Answer ``POST /v1/datasets/{dataset}/validate`` with a verdict. The status is 200 for every verdict.
+
+    Raises
+    ------
+    RefusedError
+        If the key is for certain services, or the environment or the format of the body is unknown.
+    UnknownNameError
+        If the dataset does not exist.
+    ContractError
+        If no row can be validated: columns are missing, or the body cannot be read.
+    """
+    require_datasets(call)
+    node = _node(call)
+    query = _query(call, ValidateQuery)
+    project = _project(call)
+    known = project.quality.environments(node.name)
+    if query.environment is not None and query.environment not in known:
         raise RefusedError(
-            422, "InvalidRequest", "there is no such environment", hint=f"known: {', '.join(known)}"
+            422, "InvalidRequest", "the environment does not exist", hint=f"known: {', '.join(known)}"
         )
-    media, state = _media(dict(call.scope["headers"])), call.state
+    state = call.state
     work = partial(
-        _judged,
+        _validated,
         node=node,
-        media=media,
-        environment=asked.environment,
-        project=_project(call),
+        media=_media(dict(call.scope["headers"])),
+        environment=query.environment,
+        project=project,
         root=state.options.root,
     )
-    found = await state.uploads.judged(state.layout.uploads(node.name), call.receive, work)
-    call.entry.verdict, call.entry.rows = found.verdict, found.verdict.rows_in
-    return msgspec.json.encode(found)
+    result = await state.uploads.run(state.layout.uploads(node.name), call.receive, work)
+    call.entry.verdict = result.verdict
+    call.entry.row_count = result.verdict.rows_in
+    return msgspec.json.encode(result)
 
 
 async def history(call: Call) -> bytes:
-    """Answer ``GET /v1/datasets/{dataset}/history``."""
-    _permit(call)
-    node, asked = _node(call), _query(call, HistoryQuery)
+    """Answer ``GET /v1/datasets/{dataset}/history`` with the last runs.
+
+    Raises
+    ------
+    RefusedError
+        If the key is for certain services.
+    UnknownNameError
+        If the dataset does not exist.
+    msgspec.ValidationError
+        If a query parameter is wrong.
+    """
+    require_datasets(call)
+    node = _node(call)
+    query = _query(call, HistoryQuery)
     runs = await asyncio.to_thread(_project(call).quality.history, node.name)
-    told = [_discreet_run(run, node.contract) for run in runs[-asked.most :]]
-    return msgspec.json.encode(History(dataset=node.name, runs=told))
+    shown = [_discreet_run(run, node.contract) for run in runs[-query.limit :]]
+    return msgspec.json.encode(History(dataset=node.name, runs=shown))
 
 
 async def listing(call: Call) -> bytes:
-    """Answer ``GET /v1/datasets``."""
-    _permit(call)
-    return await asyncio.to_thread(_listed, call)
+    """Answer ``GET /v1/datasets`` with the last verdict on each dataset.
+
+    Raises
+    ------
+    RefusedError
+        If the key is for certain services.
+    """
+    require_datasets(call)
+    return await asyncio.to_thread(_listing, call)
 
 
-def _listed(call: Call) -> bytes:
-    nodes, layout = call.serving.project.catalog.nodes.values(), call.state.layout
-    records = [records_of(node, layout, made_by="featurestore validate") for node in nodes]
+def _listing(call: Call) -> bytes:
+    nodes = call.release.project.catalog.nodes.values()
+    records = [records_of(node, call.state.layout, made_by="featurestore validate") for node in nodes]
     datasets = [
         Dataset(
-            name=of.name,
-            kind=_kind(of.node),
-            contract=of.node.contract.name,
-            description=of.node.description,
-            verdict=discreet(of.verdict, of.node.contract) if of.judged else None,
+            name=record.name,
+            kind=_kind(record.node),
+            contract=record.node.contract.name,
+            description=record.node.description,
+            verdict=discreet(record.verdict, record.node.contract) if record.judged else None,
         )
-        for of in records
+        for record in records
     ]
-    return msgspec.json.encode(Datasets(call.serving.release, datasets))
+    return msgspec.json.encode(DatasetListing(call.release.name, datasets))
 
 
-def _judged(
+def _validated(
     upload: Upload, *, node: Node, media: str, environment: str | None, project: Project, root: str
-) -> Judged:
+) -> ValidationResult:
     rows = scan_body(upload.body, media, node)
     with legible(node, media):
-        verdict = project.quality.validate_rows(node.name, rows, environment=environment, folder=upload.found)
-    place = upload.keep()
-    bad = None if place is None or not verdict.rows_quarantined else place / "rows.parquet"
-    lies = None if bad is None else os.path.relpath(bad, Path(root).resolve())
-    return Judged(
+        verdict = project.quality.validate_rows(
+            node.name, rows, environment=environment, folder=upload.results
+        )
+    folder = upload.keep()
+    quarantine = None
+    if folder is not None and verdict.rows_quarantined:
+        quarantine = os.path.relpath(folder / "rows.parquet", Path(root).resolve())
+    return ValidationResult(
         id=upload.id,
         dataset=node.name,
-        quarantine=lies,
+        quarantine=quarantine,
         verdict=discreet(verdict.record(), node.contract),
     )
 
@@ -196,48 +233,37 @@ def _kind(node: Node) -> str:
     return "feature view" if isinstance(node, FeatureView) else "dataset"
 
 
-def _permit(call: Call) -> None:
-    caller = call.scope["caller"]
-    if caller is not None and caller.services:
-        raise RefusedError(
-            403,
-            "Forbidden",
-            f"API key {caller.name!r} is for {', '.join(caller.services)}, and not for datasets",
-            hint="use a key that is for no services: featurestore key add NAME --scope validate",
-        )
-
-
 def _project(call: Call) -> Project:
     """Return the served definitions with the data of the project: a release has no data but features."""
-    return call.serving.project.with_data(call.state.layout.data)
+    return call.release.project.with_data(call.state.layout.data)
 
 
 def _node(call: Call) -> Node:
-    return call.serving.project.catalog.node(call.scope["path_params"]["dataset"])
+    return call.release.project.catalog.node(call.parameter("dataset"))
 
 
 def _query(call: Call, kind: type[T]) -> T:
-    given = dict(parse_qsl(call.scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return msgspec.convert(given, kind, strict=False)
+    parameters = dict(parse_qsl(call.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return msgspec.convert(parameters, kind, strict=False)
 
 
 def _media(headers: dict[bytes, bytes]) -> str:
-    """Read of which format a body is.
+    """Return the media type of a body.
 
     Raises
     ------
     RefusedError
-        If none is named that can be read, or the body is packed.
+        If the server cannot read the media type, its charset or its content encoding.
     """
-    given = headers.get(b"content-type", b"").decode("latin-1").lower()
-    media, _, parameters = given.partition(";")
+    content_type = headers.get(b"content-type", b"").decode("latin-1").lower()
+    media, _, parameters = content_type.partition(";")
     charset = dict(part.strip().partition("=")[::2] for part in parameters.split(";")).get("charset", "")
-    packed = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
-    if media.strip() not in FORMATS or charset.strip('"') not in ENCODINGS or packed != "identity":
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
+    if media.strip() not in FORMATS or charset.strip('"') not in ENCODINGS or encoding != "identity":
         raise RefusedError(
             415,
             "UnsupportedMediaType",
-            "the body is of no format that can be read",
-            hint=f"send it as it is, text in UTF-8, with Content-Type {', '.join(FORMATS)}",
+            "the server cannot read the format of the body",
+            hint=f"send it without compression, text in UTF-8, with Content-Type {', '.join(FORMATS)}",
         )
     return media.strip()

@@ -1,8 +1,6 @@
-"""Errors as answers: each kind of error has its status, and says what was wrong and what to do."""
+"""Errors as answers: each error has a status, and a body that says what is wrong and what to do."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 
@@ -15,23 +13,31 @@ from featurestore.errors import (
     StoreError,
     UnknownNameError,
 )
+from featurestore.service.runtime.refused import RefusedError
 
-RETRY_AFTER = "1"
-# Of a push that takes too long once its turn has come.
-UNSURE = "what was pushed may still be applied, and to push it again is safe"
-# The first that fits. Of the request: 4xx; of what is served: 5xx, and 503 where it may pass.
+RETRY_AFTER = "1"  # seconds
+UNAUTHORIZED = 401
+INTERNAL_ERROR = 500
+UNAVAILABLE = 503
+# The first match counts. 4xx: the request is wrong. 5xx: the server is, and 503 may pass.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNameError, 404),
     (msgspec.ValidationError, 422),
     (msgspec.DecodeError, 400),
     (UnicodeDecodeError, 400),
     (ContractError, 422),
-    (MissingDataError, 503),
-    (SkewError, 503),
+    (MissingDataError, UNAVAILABLE),
+    (SkewError, UNAVAILABLE),
     (DefinitionError, 422),
 )
-# What a decoder raises.
+# Errors of decoders: the body is not the expected JSON.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+# Feast's exception for an unknown name, by the kind of the name.
+FEAST_ERRORS = {
+    "feature service": "FeatureServiceNotFoundException",
+    "feature view": "FeatureViewNotFoundException",
+}
+FEAST_ERROR = "FeastError"
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -40,7 +46,7 @@ class Problem(msgspec.Struct, frozen=True):
     Attributes
     ----------
     kind
-        Name of the error, of `featurestore.errors` or of HTTP.
+        Name of the error, such as ``"ContractError"`` or ``"TooLarge"``.
     hint
         What to do next.
     """
@@ -57,39 +63,17 @@ class ProblemBody(msgspec.Struct, frozen=True):
     error: Problem
 
 
-class RefusedError(FeatureStoreError):
-    """A request that is refused before it is looked at: by its size, its key, its pace.
-
-    Attributes
-    ----------
-    status, headers
-        Of the answer.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        kind: str,
-        message: str,
-        *,
-        hint: str | None = None,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status, self.kind, self.headers = status, kind, headers
-
-
 def status_of(error: Exception) -> int:
-    """Return the status that an error is answered with."""
+    """Return the status of the answer to an error."""
     if isinstance(error, RefusedError):
         return error.status
     if isinstance(error, StoreError):
-        return 503 if error.retry else 500
-    return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+        return UNAVAILABLE if error.retry else INTERNAL_ERROR
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), INTERNAL_ERROR)
 
 
 def kind_of(error: Exception) -> str:
-    """Name the kind of an error."""
+    """Return the kind of an error, as it stands in the answer."""
     if isinstance(error, RefusedError):
         return error.kind
     if isinstance(error, UNREADABLE):
@@ -98,37 +82,37 @@ def kind_of(error: Exception) -> str:
 
 
 def body_of(error: Exception, request_id: str) -> bytes:
-    """Write the answer to a request that failed; of an error that nobody foresaw it says nothing."""
-    message, hint = "the server failed; its log says how, under this request_id", None
+    """Return the body of the answer to an error. It reveals nothing about an unexpected error."""
+    message = "the server failed; its log has the reason under this request_id"
+    hint = None
     if isinstance(error, FeatureStoreError):
-        message, hint = error.message, error.hint
+        message = error.message
+        hint = error.hint
     elif isinstance(error, UNREADABLE):
         message = str(error)
     return msgspec.json.encode(ProblemBody(Problem(kind_of(error), message, request_id, hint)))
 
 
 def headers_of(error: Exception) -> list[tuple[bytes, bytes]]:
-    """Return the headers that go with an error."""
+    """Return the headers of the answer to an error."""
     status = status_of(error)
     headers = [(b"content-type", b"application/json")]
     if isinstance(error, RefusedError):
         headers += error.headers
-    if status == 503:  # noqa: PLR2004
+    if status == UNAVAILABLE:
         headers.append((b"retry-after", RETRY_AFTER.encode()))
-    if status == 401:  # noqa: PLR2004
+    if status == UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers
 
 
 def feast_body(error: Exception) -> bytes:
-    """Write the answer as Feast's clients read it: text that names one of Feast's own errors."""
-    message: Any = str(error) if isinstance(error, (FeatureStoreError, *UNREADABLE)) else "the server failed"
-    kinds = {
-        "feature service": "FeatureServiceNotFoundException",
-        "feature view": "FeatureViewNotFoundException",
+    """Return the body of the answer as Feast's clients read it: text that names an exception of Feast."""
+    known = isinstance(error, (FeatureStoreError, *UNREADABLE))
+    name = FEAST_ERRORS.get(error.kind, FEAST_ERROR) if isinstance(error, UnknownNameError) else FEAST_ERROR
+    detail = {
+        "module": "feast.errors",
+        "class": name,
+        "message": str(error) if known else "the server failed",
     }
-    found = next(
-        (name for start, name in kinds.items() if message.startswith(f"there is no {start} ")), "FeastError"
-    )
-    detail = {"module": "feast.errors", "class": found, "message": message}
     return msgspec.json.encode(msgspec.json.encode(detail).decode())

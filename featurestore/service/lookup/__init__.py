@@ -1,1 +1,1 @@
-"""How the server finds feature values: endpoints of the active release, over the online store."""
+"""How the server finds feature values: the endpoints of the active release, their JSON types, and lookups."""

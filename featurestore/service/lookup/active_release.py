@@ -1,4 +1,4 @@
-"""What is served: the definitions, the store and the readers of one release, found to belong together."""
+"""The active release: the definitions, online store and endpoints that answer requests, checked to belong together."""
 
 from __future__ import annotations
 
@@ -20,67 +20,92 @@ if TYPE_CHECKING:
     from featurestore.project import Project
     from featurestore.service.runtime.options import Options
 
-WORKING = "working"  # served straight from the project's folder, no release made
+WORKING = "working"  # name of the project itself, which answers if there is no release
 
 
 class ActiveRelease:
-    """A release (or, where none was made, the project itself), ready to answer.
+    """The current release, or the project itself if there is no release, ready to answer.
+
+    Attributes
+    ----------
+    name
+        Name of the release, or `WORKING`.
+    local
+        True if the online store is embedded in this process.
+    endpoints
+        Endpoint of each feature service, by name.
 
     Raises
     ------
     SkewError
-        If definitions, training sets or store do not belong together; says which.
+        If definitions, training sets or online store do not belong together. The message names which.
+    ConfigError
+        If no feature service is defined.
     """
 
     def __init__(self, options: Options) -> None:
         self.project, release = open_served(options.root)
         self.root = self.project.settings.root
-        self.release = WORKING if release is None else release.name
-        self._refuse(options)
+        self.name = WORKING if release is None else release.name
+        self._require_consistency(options)
         self.local = self.project.settings.online_url is None
         store = self.project.store()
-        memory = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
+        self._stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
+        self._reader = store if self._stale_cache is None else StaleCachingReader(store, self._stale_cache)
+        self._max_rows = options.max_rows
         names = options.services or tuple(self.project.catalog.services)
-        self._memory, self._most = memory, options.max_rows
-        self._source = store if memory is None else StaleCachingReader(store, memory)
-        self.endpoints = {name: self._bind(self.project.catalog.service(name)) for name in names}
-        self.requested = lru_cache(maxsize=256)(self._requested)
+        self.endpoints = {name: self._endpoint(self.project.catalog.service(name)) for name in names}
+        self.endpoint_of_features = lru_cache(maxsize=256)(self._endpoint_of_features)
 
     def endpoint(self, name: str) -> Endpoint:
-        """Find a feature service by name.
+        """Return the endpoint of a feature service.
 
         Raises
         ------
         UnknownNameError
-            If there is none, or it is not served here.
+            If there is no such service, or this server does not serve it.
         """
         if name not in self.endpoints:
             raise UnknownNameError("feature service", name, self.endpoints)
         return self.endpoints[name]
 
     def now(self) -> datetime:
-        """Return the moment that stands for now."""
+        """Return the current instant in UTC by the project's clock."""
         return self.project.settings.now()
 
-    def ready(self) -> dict[str, str]:
-        """Ask the store; returns what is wrong, by view. Raises what the store raises."""
-        return dict(_faults(self._services(), self.project))
+    def faults(self) -> dict[str, str]:
+        """Ask the online store about every view that is served.
 
-    def _requested(self, references: tuple[str, ...]) -> Endpoint:
-        return self._bind(self.project.catalog.request(references), named=False)
+        Returns
+        -------
+        dict of str to str
+            What is wrong, by view. Empty: the store can answer for all views.
 
-    def _bind(self, service: FeatureService, *, named: bool = True) -> Endpoint:
-        return Endpoint(service, self._source, remembered=self._memory, most=self._most, named=named)
+        Raises
+        ------
+        StoreError
+            If the store does not answer.
+        """
+        services = [endpoint.service for endpoint in self.endpoints.values()]
+        return dict(_view_faults(services, self.project))
 
-    def _services(self) -> list[FeatureService]:
-        return [endpoint.service for endpoint in self.endpoints.values()]
+    def _endpoint_of_features(self, references: tuple[str, ...]) -> Endpoint:
+        return self._endpoint(self.project.catalog.request(references), named=False)
 
-    def _refuse(self, options: Options) -> None:
+    def _endpoint(self, service: FeatureService, *, named: bool = True) -> Endpoint:
+        return Endpoint(
+            service, self._reader, stale_cache=self._stale_cache, max_rows=self._max_rows, named=named
+        )
+
+    def _require_consistency(self, options: Options) -> None:
         catalog = self.project.catalog
         if not catalog.services:
-            raise ConfigError(f"{self.root}: there is nothing to serve: no feature service is defined")
+            raise ConfigError(
+                f"{self.root}: the project defines no feature service, so there is nothing to serve",
+                hint="define one with feature_service(...) in the definitions",
+            )
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
-        faults = dict(_faults(services, self.project)) | dict(_untrained(services, self.project))
+        faults = dict(_view_faults(services, self.project)) | dict(_training_faults(services, self.project))
         if faults:
             listing = "".join(f"\n  {name}: {fault}" for name, fault in faults.items())
             raise SkewError(
@@ -89,19 +114,20 @@ class ActiveRelease:
             )
 
 
-def _faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
-    """Name the views that the online store cannot answer for."""
+def _view_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
+    """Yield the views that the online store cannot answer for, each with the reason."""
     views = {selection.view.name: selection.view for service in services for selection in service.reads}
-    store, now = project.store(), project.settings.now()
-    for name, (state, _) in zip(views, store.read([(name, ()) for name in views]), strict=True):
+    states = project.store().read([(name, ()) for name in views])
+    now = project.settings.now()
+    for name, (state, _) in zip(views, states, strict=True):
         try:
             check_state(views[name], state, now)
         except FeatureStoreError as error:
             yield f"view {name}", str(error).replace("\n ", "")
 
 
-def _untrained(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
-    """Name the training sets that were made with another definition of a service than the one to be served."""
+def _training_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
+    """Yield the training sets that another definition of their service made, each with the command to run."""
     for training in project.catalog.training_sets.values():
         if training.service in services:
             made_by = f"featurestore training-set {training.name}"

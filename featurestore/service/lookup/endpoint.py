@@ -1,4 +1,4 @@
-"""One feature service, ready to be asked: its reader, the type of its requests, the names in its answers."""
+"""The endpoint of one feature service: its reader, the type of its requests, and its answers as JSON."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from featurestore.definitions.digest import service_digest
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.service.api.feast import Wire
-from featurestore.service.api.request_types import request_type
+from featurestore.service.lookup.feast_wire import Wire
+from featurestore.service.lookup.request_types import request_type
 from featurestore.timing.epoch import microseconds
 from featurestore.vectors.reader import VectorReader, Vectors
 
@@ -28,16 +28,16 @@ class Answer(msgspec.Struct, frozen=True):
     Attributes
     ----------
     as_of
-        The moment that was read.
+        Instant that the values are of, in UTC.
     stale
-        True where the store did not answer and these are the last known values.
+        True: the store did not answer, and the values are the last known ones.
     features
-        Names of the vector, in the service's order.
+        Names of the features, in the order of the service.
     values, statuses
-        For each row one value and one status for each feature: 1 PRESENT, 2 NULL_VALUE (the row is there, the value is
-        null), 3 NOT_FOUND (no row), 4 OUTSIDE_MAX_AGE (expired).
+        One list for each row, with one value or status for each feature. Statuses: 1 PRESENT, 2 NULL_VALUE (the row
+        exists, the value is null), 3 NOT_FOUND (no row), 4 OUTSIDE_MAX_AGE (expired).
     ages
-        For each view that was read, seconds between the event that answered each row and `as_of`; null: no row.
+        For each view, seconds from the event that answered each row to `as_of`. Null: no row.
     """
 
     service: str
@@ -51,18 +51,25 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Endpoint:
-    """What is needed to answer for one service, made once.
+    """Everything that answers requests for one feature service. It is made once for each release.
 
     Parameters
     ----------
     store
-        Where vectors are read.
-    remembered
-        Where they are read when `store` does not answer; None: nowhere.
-    most
-        Rows in one request.
+        Reads the rows of the online store.
+    stale_cache
+        Reads the last known rows while `store` does not answer. None: there are no last known rows.
+    max_rows
+        Maximum number of rows in one request.
     named
-        False: features asked for one by one.
+        False: the service stands for a list of single features.
+
+    Attributes
+    ----------
+    digest
+        Digest of the service's definition.
+    stale_reader
+        Reads vectors from the stale cache, or None.
     """
 
     def __init__(
@@ -70,22 +77,26 @@ class Endpoint:
         service: FeatureService,
         store: RowReader,
         *,
-        remembered: RowReader | None,
-        most: int,
+        stale_cache: RowReader | None,
+        max_rows: int,
         named: bool = True,
     ) -> None:
-        self.service, self.name, self.named = service, service.name, named
+        self.service = service
+        self.name = service.name
+        self.named = named
         self.digest = service_digest(service)
         check = RequestGate(service).check_rows if service.on_demand else None
         self.reader = VectorReader(service, store, check=check)
-        self.last_known = None if remembered is None else VectorReader(service, remembered, check=check)
-        self._most = most
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(request_type(service, most=most))
+        self.stale_reader = None if stale_cache is None else VectorReader(service, stale_cache, check=check)
+        self._max_rows = max_rows
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            request_type(service, max_rows=max_rows)
+        )
 
     @cached_property
     def request(self) -> type[Any]:
-        """The type of requests, for publication."""
-        return request_type(self.service, most=self._most, promised=True)
+        """The type of requests, with what the contracts say in JSON Schema, for publication."""
+        return request_type(self.service, max_rows=self._max_rows, with_contracts=True)
 
     @cached_property
     def wire(self) -> Wire:
@@ -93,29 +104,34 @@ class Endpoint:
         return Wire(self.service, self.reader.columns)
 
     def decode(self, body: bytes) -> tuple[list[tuple[Any, ...]], datetime | None]:
-        """Read a request: rows in the order of the reader's columns, and the moment asked for.
+        """Decode a request.
+
+        Returns
+        -------
+        tuple
+            The rows, with values in the order of the reader's columns; and ``as_of``, or None.
 
         Raises
         ------
         msgspec.DecodeError
-            If it is no JSON (`msgspec.ValidationError`: or not that of this service); says where.
+            If the body is not JSON. A `msgspec.ValidationError` names the place of a value with a wrong type.
         """
-        asked = self._decoder.decode(body)
-        return [msgspec.structs.astuple(row) for row in asked.rows], asked.as_of
+        request = self._decoder.decode(body)
+        return [msgspec.structs.astuple(row) for row in request.rows], request.as_of
 
-    def answer(self, found: Vectors, moment: datetime, *, release: str, stale: bool) -> bytes:
-        """Write the answer as JSON: moments as RFC 3339, bytes as base64, decimals as text."""
-        now = microseconds(moment)
-        ages = {name: _ages(events, now) for name, events in zip(found.views, found.events, strict=True)}
+    def answer(self, vectors: Vectors, as_of: datetime, *, release: str, stale: bool) -> bytes:
+        """Encode an answer as JSON: timestamps as RFC 3339, bytes as base64, decimals as text."""
+        now = microseconds(as_of)
+        ages = {name: _ages(events, now) for name, events in zip(vectors.views, vectors.events, strict=True)}
         return msgspec.json.encode(
             Answer(
                 service=self.name,
                 release=release,
-                as_of=moment,
+                as_of=as_of,
                 stale=stale,
-                features=found.features,
-                values=found.values,
-                statuses=found.statuses,
+                features=vectors.features,
+                values=vectors.values,
+                statuses=vectors.statuses,
                 ages=ages,
             )
         )

@@ -1,4 +1,4 @@
-"""Lookups: short reads of an embedded store at once, all else by workers; the last known rows where the store is away."""
+"""Lookups: short reads of an embedded store run at once, all others in threads; the stale cache answers in an outage."""
 
 from __future__ import annotations
 
@@ -14,28 +14,40 @@ if TYPE_CHECKING:
     from featurestore.service.lookup.endpoint import Endpoint
     from featurestore.vectors.reader import Vectors
 
-# A read of so many rows from memory takes less than to hand it to a thread and back costs others.
-AT_ONCE = 200
+# Reading this many rows from memory takes less time than handing them to a thread.
+MAX_INLINE_ROWS = 200
 
 
 class Lookups(Workers):
     """Workers that read the online store."""
 
     async def read(
-        self, endpoint: Endpoint, rows: Sequence[Sequence[Any]], moment: datetime, *, local: bool
+        self, endpoint: Endpoint, rows: Sequence[Sequence[Any]], as_of: datetime, *, local: bool
     ) -> tuple[Vectors, bool]:
-        """Look up rows; True where the store did not answer and these are the last known values.
+        """Look up rows.
+
+        Parameters
+        ----------
+        as_of
+            Instant in UTC that the values are of.
+        local
+            True: the store is embedded in this process.
+
+        Returns
+        -------
+        tuple
+            The vectors, and whether they come from the stale cache.
 
         Raises
         ------
         StoreError
-            If the store does not answer, and the last known values are not kept.
+            If the store does not answer and the stale cache cannot.
         """
-        if local and len(rows) <= AT_ONCE:
-            return endpoint.reader.read_checked(rows, as_of=moment), False
+        if local and len(rows) <= MAX_INLINE_ROWS:
+            return endpoint.reader.read_checked(rows, as_of=as_of), False
         try:
-            return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=moment)), False
+            return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=as_of)), False
         except StoreError as error:
-            if not error.retry or isinstance(error, BusyError) or endpoint.last_known is None:
+            if not error.retry or isinstance(error, BusyError) or endpoint.stale_reader is None:
                 raise
-            return endpoint.last_known.read_checked(rows, as_of=moment), True
+            return endpoint.stale_reader.read_checked(rows, as_of=as_of), True

@@ -1,4 +1,4 @@
-"""The last known rows of a store, for the time that it does not answer."""
+"""The stale cache: the last known rows of an online store, for the time that the store does not answer."""
 
 from __future__ import annotations
 
@@ -15,59 +15,67 @@ if TYPE_CHECKING:
 
 
 class StaleCache:
-    """What was last read of each key, up to a number of keys; the one not asked for longest goes first."""
+    """The row that was last read of each key.
 
-    def __init__(self, most: int) -> None:
-        self._most, self._lock = most, Lock()
+    Parameters
+    ----------
+    limit
+        Maximum number of keys. The least recently used key is dropped first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
         self._rows: OrderedDict[tuple[str, bytes], bytes | None] = OrderedDict()
         self._states: dict[str, ViewState | None] = {}
 
     def keep(
         self,
         views: Sequence[tuple[str, Sequence[bytes]]],
-        found: Sequence[tuple[ViewState | None, Sequence[bytes | None]]],
+        results: Sequence[tuple[ViewState | None, Sequence[bytes | None]]],
     ) -> None:
-        """Remember what a read found."""
+        """Keep the results of a read: for each view its state, and one row or None for each key."""
         with self._lock:
-            for (view, keys), (state, rows) in zip(views, found, strict=True):
+            for (view, keys), (state, rows) in zip(views, results, strict=True):
                 self._states[view] = state
                 for key, row in zip(keys, rows, strict=True):
                     self._rows[view, key] = row
                     self._rows.move_to_end((view, key))
-            while len(self._rows) > self._most:
+            while len(self._rows) > self._limit:
                 self._rows.popitem(last=False)
 
     def read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        """Look up the last known rows.
+        """Return the last known rows.
 
         Raises
         ------
         StoreError
-            If a key was never read, or is forgotten.
+            If a key was never read, or was dropped.
         """
         with self._lock:
             try:
                 return [(self._states[view], [self._rows[view, key] for key in keys]) for view, keys in views]
             except KeyError:
                 raise StoreError(
-                    "the online store does not answer, and a key asked for has no last known value",
+                    "the online store does not answer, and a requested key has no last known value",
                     hint="try again",
                     retry=True,
                 ) from None
 
 
 class StaleCachingReader:
-    """Reads a store, and remembers in `memory` what was found."""
+    """Reads a store, and keeps the results in a stale cache."""
 
-    def __init__(self, store: RowReader, memory: StaleCache) -> None:
-        self._store, self._memory = store, memory
+    def __init__(self, store: RowReader, cache: StaleCache) -> None:
+        self._store = store
+        self._cache = cache
 
     def read(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys."""
-        found = self._store.read(views)
-        self._memory.keep(views, found)
-        return found
+        results = self._store.read(views)
+        self._cache.keep(views, results)
+        return results

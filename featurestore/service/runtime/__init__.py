@@ -1,1 +1,1 @@
-"""How the server runs: options, keys, limits, threads and reloads."""
+"""How the server runs: options, API keys, deadlines, threads, uploads and the log."""

@@ -1,46 +1,57 @@
-"""Requests end in time: one look at all of them now and then, where a timer for each would cost each."""
+"""Time limits of requests: one timer checks all of them, because a timer for each request costs each request time."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-LOOKS = 10  # in the time that a request may take
+CHECKS = 10  # within the time limit of a request
 
 
 class Deadlines:
-    """Cancels tasks that take longer than they may.
+    """Cancels tasks that exceed their time limit.
 
     Parameters
     ----------
     seconds
-        What a task may take, unless it says otherwise; it is cancelled at the first look after that.
+        Time limit of a task that does not set its own. The task is cancelled at the first check after it.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._ends: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
-        self._looking = False
+        self._checking = False
 
     def begin(self, seconds: float | None = None) -> asyncio.Task[Any]:
-        """Begin the time of the running task, of so many seconds if they are given."""
+        """Start the time limit of the current task and return the task.
+
+        Parameters
+        ----------
+        seconds
+            Time limit in seconds. None: the default limit.
+
+        Raises
+        ------
+        RuntimeError
+            If no task is running.
+        """
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("there is no task whose time could begin")
+            raise RuntimeError("a deadline needs a running task")
         loop = task.get_loop()
         self._ends[task] = loop.time() + (self._seconds if seconds is None else seconds)
-        if not self._looking:
-            self._looking = True
-            loop.call_later(self._seconds / LOOKS, self._look, loop)
+        if not self._checking:
+            self._checking = True
+            loop.call_later(self._seconds / CHECKS, self._check, loop)
         return task
 
     def end(self, task: asyncio.Task[Any]) -> None:
-        """End the time of a task."""
+        """Stop the time limit of a task."""
         self._ends.pop(task, None)
 
     def passed(self) -> bool:
-        """Say whether the running task was cancelled because its time was over; it may then go on."""
+        """Return whether the current task was cancelled by its deadline. If so, the task may continue."""
         task = asyncio.current_task()
         if task not in self._late:
             return False
@@ -48,13 +59,13 @@ class Deadlines:
         task.uncancel()
         return True
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for task, end in list(self._ends.items()):
             if end < now:
                 del self._ends[task]
                 self._late.add(task)
                 task.cancel()
-        self._looking = bool(self._ends)
-        if self._looking:
-            loop.call_later(self._seconds / LOOKS, self._look, loop)
+        self._checking = bool(self._ends)
+        if self._checking:
+            loop.call_later(self._seconds / CHECKS, self._check, loop)

@@ -1,4 +1,4 @@
-"""What a running server follows: the file of API keys, and the release that is to be served."""
+"""API keys of a running server: their file is read again when it changes."""
 
 from __future__ import annotations
 
@@ -6,77 +6,73 @@ from typing import TYPE_CHECKING, NoReturn
 
 from featurestore.errors import FeatureStoreError, StoreError
 from featurestore.service.runtime.keys import Keys
-from featurestore.service.telemetry.journal import log_line
+from featurestore.service.runtime.log import log_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class LostKeys(Keys):
-    """Keys that cannot be read. They admit nobody: one that was taken back must not go on working."""
+class UnreadableKeys(Keys):
+    """Keys whose file cannot be read. They admit no caller, because one of them may have been removed."""
 
     def __init__(self, fault: str) -> None:
-        self.asked_for, self._fault = True, fault
+        self.required = True
+        self._fault = fault
 
-    def of(self, secret: bytes) -> NoReturn:  # noqa: ARG002 - whatever it is
-        """Refuse, for now.
+    def owner_of(self, secret: bytes) -> NoReturn:  # noqa: ARG002 - no secret is admitted
+        """Refuse every caller.
 
         Raises
         ------
         StoreError
-            Always.
+            Always. The caller may retry.
         """
-        raise StoreError(self._fault, hint="the server's owner has to restore them; try again", retry=True)
+        raise StoreError(
+            self._fault, hint="ask the server's owner to restore the file of keys, then try again", retry=True
+        )
 
 
 class KeyReload:
-    """The keys as they stand; read again when their file changes.
+    """Reads the API keys again when their file changes.
 
     Attributes
     ----------
     fault
-        Why they cannot be read; None: they can.
+        Why the file cannot be read. None: it can be read.
 
     Raises
     ------
     FeatureStoreError, OSError
-        If they cannot be read at the start.
+        If the file cannot be read at the start.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.fault: str | None = None
-        self._seen = self._stamp()
-        self._read = Keys(path)
+        self._stamp_read = self._stamp()
+        self._keys = Keys(path)
 
-    def now(self) -> Keys:
-        """Return the keys that count now; what is wrong with them is logged once."""
+    def current(self) -> Keys:
+        """Return the keys that are valid now. A file that cannot be read is logged once."""
         try:
             stamp = self._stamp()
-            if stamp != self._seen or self.fault is not None:
-                self._read = Keys(self._path, asked_for=self._read.asked_for)
-                self._seen = stamp
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on, and looks again
+            if stamp != self._stamp_read or self.fault is not None:
+                self._keys = Keys(self._path, required=self._keys.required)
+                self._stamp_read = stamp
+        except Exception as error:  # noqa: BLE001 - the server stays up after any error, and reads the file again
             fault = error.message if isinstance(error, FeatureStoreError) else f"{self._path}: {error}"
             if self.fault != fault:
                 log_line({"event": "keys_unreadable", "error": fault})
             self.fault = fault
-            return LostKeys("the API keys cannot be read, so nobody is admitted")
+            return UnreadableKeys("the API keys cannot be read, so no caller is admitted")
         if self.fault is not None:
             log_line({"event": "keys_readable"})
         self.fault = None
-        return self._read
+        return self._keys
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except FileNotFoundError:
             return None
-        return found.st_mtime_ns, found.st_ino
-
-
-def may_pass(error: BaseException) -> bool:
-    """Say whether what refused a release may pass by itself, so that it is tried again."""
-    if isinstance(error, StoreError):
-        return error.retry
-    return isinstance(error, OSError) and not isinstance(error, FeatureStoreError)
+        return status.st_mtime_ns, status.st_ino

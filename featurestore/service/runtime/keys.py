@@ -1,4 +1,4 @@
-"""API keys: who may ask for what. Only digests of keys are kept."""
+"""API keys: each permits scopes and feature services. Only the digests of keys are stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import ConfigError, StoreError, UnknownNameError
-from featurestore.service.runtime.options import KeyScope
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.storage.files import atomic_write
 from featurestore.storage.lock import locked
 
@@ -20,17 +20,16 @@ PREFIX = "fs_"
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a key.
+    """What is stored of an API key.
 
     Attributes
     ----------
     digest
-        SHA-256 of the key, in hexadecimal. Keys have 256 random bits, so there is nothing to guess from it.
+        SHA-256 of the key, in hexadecimal. A key has 256 random bits, so its digest does not help to guess it.
     scopes
-        ``"read"``: look up vectors, and what is known of datasets; ``"write"``: push rows; ``"validate"``: have rows
-        judged.
+        What the key permits.
     services
-        Feature services that may be read; empty: all of them, and features asked for one by one.
+        Feature services that the key may read. Empty: all services, single features and datasets.
     """
 
     name: str
@@ -40,25 +39,25 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys:
-    """The keys of a project, by digest.
+    """The API keys of a project, by digest.
 
     Attributes
     ----------
-    asked_for
-        True once a project has ever had a key: when the last is removed nobody may ask, and not everybody.
+    required
+        True if the project ever had a key. After the last key is removed, no caller is admitted.
     """
 
-    def __init__(self, path: Path, *, asked_for: bool = False) -> None:
-        self.asked_for = asked_for or path.exists()
+    def __init__(self, path: Path, *, required: bool = False) -> None:
+        self.required = required or path.exists()
         self._keys = {key.digest: key for key in read_keys(path)}
 
-    def of(self, secret: bytes) -> ApiKey | None:
-        """Find whose key it is."""
+    def owner_of(self, secret: bytes) -> ApiKey | None:
+        """Return the API key with this secret, or None."""
         return self._keys.get(hashlib.sha256(secret).hexdigest())
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
-    """Read all keys; a file that cannot be read is an error, never "no keys".
+    """Read all API keys. A missing file holds no keys.
 
     Raises
     ------
@@ -71,17 +70,25 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         return msgspec.json.decode(path.read_bytes(), type=tuple[ApiKey, ...])
     except (OSError, msgspec.DecodeError) as error:
         raise StoreError(
-            f"{path}: API keys cannot be read: {error}", hint="restore it, or remove it and add the keys anew"
+            f"{path}: API keys cannot be read: {error}",
+            hint="restore the file; or remove it and add the keys again with: featurestore key add NAME",
         ) from error
 
 
 def add_key(path: Path, name: str, *, scopes: tuple[KeyScope, ...], services: tuple[str, ...] = ()) -> str:
-    """Make a key and keep its digest; returns the key, which is shown never again.
+    """Make an API key and store its digest.
+
+    Returns
+    -------
+    str
+        The secret. It is not stored and cannot be shown again.
 
     Raises
     ------
     ConfigError
-        If the name is taken.
+        If a key has the name already.
+    StoreError
+        If the file of keys cannot be read or written.
     """
     secret = PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).hexdigest()
@@ -96,12 +103,14 @@ def add_key(path: Path, name: str, *, scopes: tuple[KeyScope, ...], services: tu
 
 
 def remove_key(path: Path, name: str) -> None:
-    """Forget a key; servers follow within a second.
+    """Remove an API key. Running servers refuse it within a second.
 
     Raises
     ------
     UnknownNameError
-        If there is none of that name.
+        If no key has the name.
+    StoreError
+        If the file of keys cannot be read or written.
     """
     with locked(path.with_suffix(".lock")):
         keys = read_keys(path)

@@ -1,15 +1,15 @@
-"""A server without keys answers this machine alone: neither others, nor the web pages that this machine shows."""
+"""A server without API keys answers this machine only: no other machine, and no web page of another site."""
 
 from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
 
-from featurestore.service.api.problems import RefusedError
+from featurestore.service.runtime.refused import RefusedError
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether an address or name is this machine's for itself."""
+    """Return whether an address or name is a loopback address of this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -17,26 +17,30 @@ def is_loopback(host: str) -> bool:
 
 
 def refuse_pages(headers: dict[bytes, bytes]) -> None:
-    """Refuse what a page of another site has sent: a browser names the site, or asks for it under its own name.
+    """Refuse requests that a browser sends for a page of another site.
+
+    Such a request names the other site as its origin, or uses a name of the other site as its host.
 
     Raises
     ------
     RefusedError
-        If the origin is not this server, or the host is not this machine.
+        If the host is not this machine, or the origin is not this server.
     """
-    host, origin = headers.get(b"host"), headers.get(b"origin")
+    host = headers.get(b"host")
+    origin = headers.get(b"origin")
     if host is not None and not _is_here(host):
         raise RefusedError(
             403,
             "Forbidden",
-            f"without API keys this machine alone is answered, and not {host.decode(errors='replace')!r}",
-            hint="ask for localhost; or add a key, or serve with --keyless behind a proxy of your own",
+            f"the server has no API keys, so it answers only localhost, not {host.decode(errors='replace')!r}",
+            hint="send Host: localhost; or add a key, or run serve --allow-anonymous behind your own proxy",
         )
     if origin is not None and origin.partition(b"://")[2] != host:
         raise RefusedError(
             403,
             "Forbidden",
-            f"without API keys no page of another site is answered: {origin.decode(errors='replace')!r}",
+            "the server has no API keys, so it answers no page of another site: "
+            f"{origin.decode(errors='replace')!r}",
             hint="add a key: featurestore key add NAME",
         )
 

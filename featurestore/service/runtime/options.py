@@ -1,79 +1,153 @@
-"""How a server is run."""
+"""The options of the server, declared once: the command line and the reference table derive from them."""
 
 from __future__ import annotations
 
 import os
-from enum import StrEnum
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
+from msgspec import Meta
 
 VARIABLE = "FEATURESTORE_SERVE"
-
-
-class KeyScope(StrEnum):
-    """What an API key is for: to look up vectors and what is known of datasets, to push rows, to have rows judged."""
-
-    READ = "read"
-    WRITE = "write"
-    VALIDATE = "validate"
+# Given by arguments of the command, and not by options.
+ARGUMENTS = ("root", "services")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What `featurestore serve` was told.
+    """How a server runs.
+
+    Each field but `root` and `services` is an option of `featurestore serve`: `server_options` reads its name, type,
+    default, bounds and help text from here.
 
     Attributes
     ----------
     root
-        The project's folder.
+        Path of the project's folder.
     services
-        Feature services to serve; empty: all of them.
-    max_rows, max_bytes
-        In one request.
-    timeout
-        Seconds that a request may take, from its head to its answer.
-    max_upload
-        Bytes of data that are sent to be judged.
-    upload_timeout
-        Seconds that such a request may take; something of its body has to come within each `timeout`.
-    concurrency
-        Requests at work at once, waiting ones included; more are sent away with 503.
-    threads
-        Lookups in a remote store, and writes, at once.
-    remember
-        Keys whose last known rows answer, marked stale, while the store does not; 0: none.
-    log_features
-        Share of the answers that go to the served-feature log, 0 to 1.
-    keyless
-        True: whoever asks is answered although there are no API keys; a proxy stands before, and decides.
-    log_keys
-        True: log lines name the entity keys.
+        Names of the feature services to serve. Empty: all of them.
     """
 
     root: str
     services: tuple[str, ...] = ()
-    host: str = "127.0.0.1"
-    port: int = 6566
-    workers: int = 1
-    max_rows: int = 1_000
-    max_bytes: int = 1 << 20
-    timeout: float = 5.0
-    max_upload: int = 256 << 20
-    upload_timeout: float = 300.0
-    concurrency: int = 256
-    threads: int = 16
-    stale_cache_keys: int = 0
-    log_features: float = 0.0
-    log_keys: bool = False
-    log_requests: bool = True
-    allow_anonymous: bool = False
-    tls_certificate: str | None = None
-    tls_key: str | None = None
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on.")] = 6566
+    workers: Annotated[int, Meta(ge=1, description="Number of server processes.")] = 1
+    max_rows: Annotated[int, Meta(ge=1, description="Rows in one request; more get 422.")] = 1_000
+    max_bytes: Annotated[int, Meta(ge=1, description="Bytes in one request; more get 413.")] = 1 << 20
+    timeout: Annotated[
+        float, Meta(ge=0.001, description="Seconds from the head of a request to its answer; later gets 503.")
+    ] = 5.0
+    max_upload: Annotated[
+        int, Meta(ge=1, description="Bytes of an uploaded dataset that is validated; more get 413.")
+    ] = 256 << 20
+    upload_timeout: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            description="Seconds to upload and validate a dataset, with no pause longer than --timeout; "
+            "later gets 503.",
+        ),
+    ] = 300.0
+    concurrency: Annotated[
+        int, Meta(ge=1, description="Requests in progress at the same time; more get 503.")
+    ] = 256
+    threads: Annotated[int, Meta(ge=1, description="Concurrent lookups in a remote store; more wait.")] = 16
+    stale_cache_keys: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Keys whose last known values answer, marked stale, while the store does not answer; "
+            "0 turns this off.",
+        ),
+    ] = 0
+    log_features: Annotated[
+        float, Meta(ge=0, le=1, description="Share of the answers that are logged as Parquet, from 0 to 1.")
+    ] = 0.0
+    log_keys: Annotated[bool, Meta(description="Write entity keys to the request log.")] = False
+    log_requests: Annotated[bool, Meta(description="Write one log line for each request.")] = True
+    tls_certificate: Annotated[str | None, Meta(description="PEM file with the TLS certificate.")] = None
+    tls_key: Annotated[str | None, Meta(description="PEM file with the private key.")] = None
+    allow_anonymous: Annotated[
+        bool, Meta(description="Answer every caller without an API key; a proxy must decide who may ask.")
+    ] = False
 
     def to_environment(self) -> None:
-        """Leave the options to worker processes."""
+        """Write the options to the environment, where worker processes read them."""
         os.environ[VARIABLE] = msgspec.json.encode(self).decode()
 
     @classmethod
     def from_environment(cls) -> Options:
-        """Find the options in a worker process."""
+        """Read the options that the parent process wrote.
+
+        Raises
+        ------
+        KeyError
+            If the parent process wrote none.
+        """
         return msgspec.json.decode(os.environ[VARIABLE], type=cls)
+
+
+@dataclass(frozen=True)
+class ServerOption:
+    """One option of `featurestore serve`.
+
+    Attributes
+    ----------
+    name
+        Name of the field in `Options`, such as ``max_rows``.
+    kind
+        Type of its values.
+    minimum, maximum
+        Inclusive bounds. None: there is no bound.
+    help
+        What the option does, in one sentence.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    help: str
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Spelling on the command line: a flag that is on by default also has its negation."""
+        flag = f"--{self.name.replace('_', '-')}"
+        if self.default is True:
+            return (f"{flag}/--no-{flag.removeprefix('--')}",)
+        return (flag,)
+
+
+def server_options() -> tuple[ServerOption, ...]:
+    """Return the options of `featurestore serve`, in the order of their declaration."""
+    return tuple(
+        _option(field) for field in msgspec.structs.fields(Options) if field.encode_name not in ARGUMENTS
+    )
+
+
+def option_table() -> list[tuple[str, str, str]]:
+    """Return one row for each option: its flags, its default as text, its help text."""
+    return [(option.flags[0], _shown(option), option.help) for option in server_options()]
+
+
+def _option(field: msgspec.structs.FieldInfo) -> ServerOption:
+    kind, meta = get_args(field.type) if get_origin(field.type) is Annotated else (field.type, Meta())
+    return ServerOption(
+        name=field.encode_name,
+        kind=kind,
+        default=field.default,
+        minimum=meta.ge,
+        maximum=meta.le,
+        help=meta.description or "",
+    )
+
+
+def _shown(option: ServerOption) -> str:
+    if option.default is None:
+        return ""
+    if option.kind is bool:
+        return "on" if option.default else "off"
+    # A port is a number, but not an amount.
+    return f"{option.default:,}" if option.kind is int and option.name != "port" else f"{option.default}"

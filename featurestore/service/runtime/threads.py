@@ -1,6 +1,6 @@
-"""A bounded number of threads that keep nobody waiting: the process ends also while one of them hangs.
+"""A bounded number of daemon threads: the process can end while one of them hangs.
 
-Those of `concurrent.futures` are waited for when the interpreter ends, however long they take.
+The interpreter waits at its end for the threads of `concurrent.futures`, however long they take.
 """
 
 from __future__ import annotations
@@ -19,26 +19,35 @@ T = TypeVar("T")
 
 
 class Threads:
-    """Runs work in so many threads at the most; one is started when there is work and none is free."""
+    """Runs work in threads. A thread starts when there is work and no thread is free.
 
-    def __init__(self, most: int, name: str) -> None:
-        self._most, self._name = most, name
+    Parameters
+    ----------
+    limit
+        Maximum number of threads.
+    name
+        Prefix of the threads' names.
+    """
+
+    def __init__(self, limit: int, name: str) -> None:
+        self._limit = limit
+        self._name = name
         self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._free = Semaphore(0)
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Run work as soon as a thread is free; what is cancelled before that is never run."""
+        """Run work as soon as a thread is free. Work that is cancelled before that never runs."""
         future: Future[T] = Future()
         self._work.put((future, work))
-        if not self._free.acquire(blocking=False) and len(self._threads) < self._most:
+        if not self._free.acquire(blocking=False) and len(self._threads) < self._limit:
             thread = Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
         return future
 
     def close(self, seconds: float) -> None:
-        """Begin nothing more, and let what runs end, for so long at the most."""
+        """Start no more work, and wait at most `seconds` for the work that runs."""
         end = monotonic() + seconds
         with suppress(Empty):
             while (waiting := self._work.get_nowait()) is not None:
@@ -54,8 +63,8 @@ class Threads:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(work())
-                except BaseException as error:  # noqa: BLE001 - whoever waits is told
+                except BaseException as error:  # noqa: BLE001 - the future hands every error to its waiter
                     future.set_exception(error)
-            # Nothing is held while it waits for more.
+            # A waiting thread keeps no result alive.
             del task, future, work
             self._free.release()

@@ -1,4 +1,7 @@
-"""Data that are sent to be judged: received aside, judged in threads of their own; of a body that does not come whole nothing stays."""
+"""Uploaded datasets: each body is received into a folder of its own and validated in a thread.
+
+Nothing remains of a body that does not arrive completely.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
-from featurestore.service.api.problems import RefusedError
+from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.runtime.threads import Threads
 from featurestore.storage.files import translated_write_errors
 
@@ -23,117 +26,129 @@ if TYPE_CHECKING:
     from starlette.types import Receive
 
 T = TypeVar("T")
-AT_ONCE, WAITING = 2, 6
-KEPT = 20  # of each dataset
-PIECE = 1 << 20  # written at once
-DAY = 86_400.0
+CONCURRENCY = 2
+QUEUE = 6
+KEPT = 20  # uploads of each dataset
+CHUNK = 1 << 20  # bytes of one write
+DAY = 86_400.0  # seconds
 
 
 class Upload:
-    """One body, in a folder of its own aside.
+    """One uploaded body in a temporary folder.
 
     Attributes
     ----------
     id
-        Of what is found; ids sort by time.
+        Name of the folder that keeps the results. Ids sort by time.
     body
-        Where the body lies while it is judged.
-    found
-        Folder for what is found; it stays once `keep` was called.
-    given_up
-        True: nobody waits for it any more, and nothing is to stay.
+        Path of the body while it is validated.
+    results
+        Folder for the results. `keep` moves it to its final place.
+    abandoned
+        True: the caller has left, and `keep` keeps nothing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
-        self._folder, self._aside = folder, folder / f".{self.id}.partial"
-        self.body, self.found = self._aside / "body", self._aside / "found"
-        self.given_up = False
+        self._folder = folder
+        self._temporary = folder / f".{self.id}.partial"
+        self.body = self._temporary / "body"
+        self.results = self._temporary / "results"
+        self.abandoned = False
 
     def keep(self) -> Path | None:
-        """Put what was found in its place, and remove the oldest beyond so many; returns the place, None: it was given up."""
-        if self.given_up:
+        """Move the results to their final place, and remove the oldest uploads beyond `KEPT`.
+
+        Returns
+        -------
+        Path or None
+            The final folder. None: the caller has left.
+        """
+        if self.abandoned:
             return None
         place = self._folder / self.id
         with translated_write_errors(place):
-            self.found.replace(place)
+            self.results.replace(place)
         for old in sorted(self._folder.glob("[!.]*"))[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
         return place
 
     def begin(self) -> None:
-        """Make the folder; what a process that was killed has left is removed after a day."""
-        with translated_write_errors(self._aside):
-            self.found.mkdir(parents=True)
-        for left in self._folder.glob(".*.partial"):
-            if left.stat().st_mtime < time.time() - DAY:
-                shutil.rmtree(left, ignore_errors=True)
+        """Make the temporary folder, and remove those of killed processes after a day."""
+        with translated_write_errors(self._temporary):
+            self.results.mkdir(parents=True)
+        for partial_folder in self._folder.glob(".*.partial"):
+            if partial_folder.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(partial_folder, ignore_errors=True)
 
     def end(self) -> None:
-        """Remove all that was not kept."""
-        shutil.rmtree(self._aside, ignore_errors=True)
+        """Remove the temporary folder."""
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 class Uploads:
-    """Takes bodies in and has them judged: so many at once, some may wait, more are refused.
+    """Receives bodies and validates them: `CONCURRENCY` at the same time, `QUEUE` more wait, the rest is refused.
 
     Parameters
     ----------
     pause
-        Seconds in which something of a body has to come.
+        Maximum seconds between two chunks of a body.
     """
 
     def __init__(self, pause: float) -> None:
-        self._threads, self._pause, self._taken = Threads(AT_ONCE, "uploads"), pause, 0
+        self._threads = Threads(CONCURRENCY, "uploads")
+        self._pause = pause
+        self._pending = 0
 
-    async def judged(self, folder: Path, receive: Receive, judge: Callable[[Upload], T]) -> T:
-        """Receive a body into a folder, and run `judge` over it in a thread.
+    async def run(self, folder: Path, receive: Receive, validate: Callable[[Upload], T]) -> T:
+        """Receive a body into a folder, and run `validate` on it in a thread.
 
         Raises
         ------
         RefusedError
-            If too many are at work, or the body does not come.
+            If too many uploads are pending, or the body pauses for too long.
         ClientDisconnect
-            If its sender goes away.
+            If the caller leaves.
         StoreError
-            If the file system refuses.
+            If the file system refuses a write.
         """
-        if self._taken >= AT_ONCE + WAITING:
-            raise RefusedError(503, "Busy", "too many uploads at once", hint="try again in a second")
-        self._taken += 1
+        if self._pending >= CONCURRENCY + QUEUE:
+            raise RefusedError(503, "Busy", "too many uploads at the same time", hint="try again in a second")
+        self._pending += 1
         upload = Upload(folder)
         try:
             await self._receive(receive, upload)
-            future = self._threads.submit(partial(judge, upload))
+            future = self._threads.submit(partial(validate, upload))
         except BaseException:
             upload.end()
-            self._taken -= 1
+            self._pending -= 1
             raise
         loop = asyncio.get_running_loop()
-        # It keeps its place until its thread has ended, also when nobody waits for it any more.
+        # The upload keeps its place until its thread ends, also after its caller has left.
         future.add_done_callback(lambda _: self._ended(loop, upload))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            upload.given_up = True
+            upload.abandoned = True
             raise
 
     def close(self, seconds: float) -> None:
-        """Let what runs end, for so long at the most."""
+        """Wait at most `seconds` for the validations that run."""
         self._threads.close(seconds)
 
     async def _receive(self, receive: Receive, upload: Upload) -> None:
         upload.begin()
-        held, more = bytearray(), True
+        buffer = bytearray()
+        more = True
         with translated_write_errors(upload.body), upload.body.open("wb") as file:
             while more:
                 message = await self._next(receive)
-                held += message.get("body", b"")
+                buffer += message.get("body", b"")
                 more = message.get("more_body", False)
-                if len(held) >= PIECE or not more:
-                    # Disks may take their time: lookups do not wait for them.
-                    await asyncio.to_thread(file.write, bytes(held))
-                    held.clear()
+                if len(buffer) >= CHUNK or not more:
+                    # A slow disk does not delay lookups.
+                    await asyncio.to_thread(file.write, bytes(buffer))
+                    buffer.clear()
 
     async def _next(self, receive: Receive) -> Any:
         try:
@@ -143,8 +158,8 @@ class Uploads:
             raise RefusedError(
                 503,
                 "TimedOut",
-                f"nothing of the body has come for {self._pause:g} seconds",
-                hint="send it without a break",
+                f"no part of the body arrived for {self._pause:g} seconds",
+                hint="send the body without a pause",
             ) from error
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
@@ -156,4 +171,4 @@ class Uploads:
             loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
-        self._taken -= 1
+        self._pending -= 1

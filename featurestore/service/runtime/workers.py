@@ -1,4 +1,4 @@
-"""Work that would hold up the event loop: in a bounded number of threads, for a bounded time, with a bounded queue."""
+"""Work that would block the event loop: a bounded number of threads, a bounded queue, a time limit."""
 
 from __future__ import annotations
 
@@ -16,32 +16,36 @@ T = TypeVar("T")
 
 
 class BusyError(StoreError):
-    """More is asked for than can be answered now."""
+    """The queue is full. The caller may retry."""
 
 
 class Workers:
-    """Runs work for the event loop.
+    """Runs work for the event loop in threads.
 
     Parameters
     ----------
     name
-        What the work is: ``lookups``.
+        What the work is, for messages: ``"lookups"``.
     threads
-        How much of it runs at once.
-    waiting
-        How much may wait for a thread; more is refused.
+        How many pieces of work run at the same time.
+    queue
+        How many pieces of work may wait for a thread. More are refused.
     seconds
-        How long its caller waits for it.
+        Time limit of one piece of work, from its submission.
     hint
-        What to do when that was too short.
+        What the caller can do after the time limit.
     """
 
     def __init__(
-        self, name: str, threads: int, waiting: int, seconds: float, *, hint: str = "try again"
+        self, name: str, threads: int, queue: int, seconds: float, *, hint: str = "try again"
     ) -> None:
-        self._name, self._seconds, self._hint = name, seconds, hint
-        self._threads, self._at_once = Threads(threads, name), threads
-        self._most, self._taken = threads + waiting, 0
+        self._name = name
+        self._seconds = seconds
+        self._hint = hint
+        self._threads = Threads(threads, name)
+        self._concurrency = threads
+        self._capacity = threads + queue
+        self._pending = 0
         self._late: set[Future[Any]] = set()
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -50,17 +54,17 @@ class Workers:
         Raises
         ------
         BusyError
-            If too much waits already.
+            If the queue is full.
         StoreError
-            If it has not ended in time, or if nothing that ran before has: then nobody waits for it.
+            If the work exceeds its time limit, or all threads are busy with work that exceeded it.
         """
-        if self._taken >= self._most:
-            raise BusyError(f"too many {self._name} wait already", hint="try again in a second", retry=True)
-        if len(self._late) >= self._at_once:
-            raise self._lateness("it was not tried: try again")
-        self._taken += 1
+        if self._pending >= self._capacity:
+            raise BusyError(f"too many {self._name} are waiting", hint="try again in a second", retry=True)
+        if len(self._late) >= self._concurrency:
+            raise self._late_error("this request was not tried: try again")
+        self._pending += 1
         future = self._threads.submit(work)
-        # A thread that hangs keeps its place also when nobody waits for it any more.
+        # A thread that hangs keeps its place after its caller has left.
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda done: self._release(loop, done))
         try:
@@ -69,16 +73,16 @@ class Workers:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise self._lateness(self._hint) from error
+            raise self._late_error(self._hint) from error
         finally:
             if not future.cancel() and not future.done():
                 self._late.add(future)
 
     def close(self, seconds: float) -> None:
-        """Let what runs end, for so long at the most."""
+        """Wait at most `seconds` for the work that runs."""
         self._threads.close(seconds)
 
-    def _lateness(self, hint: str) -> StoreError:
+    def _late_error(self, hint: str) -> StoreError:
         return StoreError(
             f"the online store does not answer: {self._name} have not ended within {self._seconds:g} seconds",
             hint=hint,
@@ -90,5 +94,5 @@ class Workers:
             loop.call_soon_threadsafe(self._leave, future)
 
     def _leave(self, future: Future[Any]) -> None:
-        self._taken -= 1
+        self._pending -= 1
         self._late.discard(future)

@@ -1,4 +1,4 @@
-"""The served-feature log: what was answered, as Parquet, ready to be replayed against the history."""
+"""The served-feature log: requests and their answers as Parquet, for `featurestore replay`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zlib import crc32
 import polars as pl
 
 from featurestore.errors import StoreError
-from featurestore.service.telemetry.journal import log_line
+from featurestore.service.runtime.log import log_line
 from featurestore.storage.files import write_parquet
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import status_column
@@ -22,52 +22,59 @@ if TYPE_CHECKING:
     from featurestore.service.telemetry.journal import Entry
     from featurestore.storage.layout import Layout
 
-ROWS_A_FILE = 20_000
-MAX_ROWS = 3 * ROWS_A_FILE
-SECONDS_A_FILE = 10.0
-REQUEST_ID, RELEASE, DEFINITION, STALE = "request_id", "release", "definition", "stale"
+ROWS_PER_FILE = 20_000
+MAX_ROWS = 3 * ROWS_PER_FILE
+SECONDS_PER_FILE = 10.0
+REQUEST_ID = "request_id"
+RELEASE = "release"
+DEFINITION = "definition"
+STALE = "stale"
 
 
 class ServedLog:
-    """Writes answers of feature services to files of some thousand rows.
+    """An observer of the journal that writes answers of feature services to files of `ROWS_PER_FILE` rows.
 
-    What the file system refuses waits for the next try; beyond `MAX_ROWS` the newest are dropped and counted.
+    If the file system refuses a write, the rows wait for the next try. Beyond `MAX_ROWS` waiting rows, the newest are
+    dropped and counted.
 
     Parameters
     ----------
     share
-        Of the requests, chosen by their ids, so that services that pass an id on choose alike.
+        Share of the requests to log, from 0 to 1. Request ids decide which, so that servers which pass an id on log
+        the same requests.
 
     Attributes
     ----------
     dropped
-        Rows that could not be written.
+        Number of rows that were not written.
     """
 
     def __init__(self, layout: Layout, share: float) -> None:
-        self._layout, self._limit = layout, int(share * 2**32)
+        self._layout = layout
+        self._limit = int(share * 2**32)
         self._waiting: dict[Endpoint, list[pl.DataFrame]] = defaultdict(list)
         self._rows: Counter[Endpoint] = Counter()
-        self._since, self._failing = time.monotonic(), False
+        self._last_write = time.monotonic()
+        self._failing = False
         self.dropped = 0
 
     def __call__(self, batch: list[Entry]) -> None:
-        """Take a batch of requests; write what has waited long enough."""
+        """Take a batch of requests, and write rows that have waited for `SECONDS_PER_FILE`."""
         for entry in batch:
-            if entry.endpoint is not None and entry.found is not None and self.wants(entry):
+            if entry.endpoint is not None and entry.vectors is not None and self.wants(entry):
                 self._take(entry, entry.endpoint)
-        if time.monotonic() - self._since > SECONDS_A_FILE:
-            self._since = time.monotonic()
+        if time.monotonic() - self._last_write > SECONDS_PER_FILE:
+            self._last_write = time.monotonic()
             self._try_to_write()
 
     def wants(self, entry: Entry) -> bool:
-        """Say whether the answer to a request goes to the log; features asked for one by one do not."""
+        """Return whether the answer to a request is logged. Requests for single features are not."""
         if not self._limit or entry.endpoint is None or not entry.endpoint.named:
             return False
         return crc32(entry.request_id.encode()) < self._limit
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self._try_to_write(last=True)
 
     def _take(self, entry: Entry, endpoint: Endpoint) -> None:
@@ -77,7 +84,7 @@ class ServedLog:
             return
         self._waiting[endpoint].append(frame)
         self._rows[endpoint] += frame.height
-        if not self._failing and self._rows[endpoint] >= ROWS_A_FILE:
+        if not self._failing and self._rows[endpoint] >= ROWS_PER_FILE:
             self._try_to_write(endpoint)
 
     def _try_to_write(self, *endpoints: Endpoint, last: bool = False) -> None:
@@ -86,12 +93,12 @@ class ServedLog:
             try:
                 self._write(endpoint)
             except StoreError as error:
-                # The next try is some seconds away: each costs time and a line.
+                # The next try is `SECONDS_PER_FILE` away: each costs time and a log line.
                 self._failing = True
                 if last:
                     self.dropped += self._rows.pop(endpoint)
-                told = {"waiting": self._rows.total(), "dropped": self.dropped}
-                log_line({"event": "served_features_failed", "error": str(error), **told})
+                counts = {"waiting": self._rows.total(), "dropped": self.dropped}
+                log_line({"event": "served_features_failed", "error": str(error), **counts})
 
     def _write(self, endpoint: Endpoint) -> None:
         rows = pl.concat(self._waiting[endpoint])
@@ -103,18 +110,27 @@ class ServedLog:
 
 
 def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
-    """Set one answer in a frame: what was asked, the moment as ``event_timestamp``, the vector, statuses, versions."""
-    service, found = endpoint.service, entry.found
-    if found is None:
-        raise ValueError("an answer has vectors")
-    asked = {**service.key_schema, **service.request_schema}
-    rows = pl.DataFrame(list(entry.asked), schema=asked, orient="row")
-    vectors = pl.DataFrame(found.values, schema=service.feature_schema, orient="row")
-    statuses = pl.DataFrame(
-        found.statuses, schema={status_column(name): pl.UInt8 for name in found.features}, orient="row"
-    )
-    return pl.concat([rows, vectors, statuses], how="horizontal").with_columns(
-        pl.lit(entry.moment, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP),
+    """Return one answer as a frame.
+
+    Its columns are the keys and request values, the features and their statuses, the instant of the answer in UTC as
+    ``event_timestamp``, and the versions that answered.
+
+    Raises
+    ------
+    ValueError
+        If the entry has no vectors.
+    """
+    service = endpoint.service
+    vectors = entry.vectors
+    if vectors is None:
+        raise ValueError("the entry has no vectors")
+    request_schema = {**service.key_schema, **service.request_schema}
+    rows = pl.DataFrame(list(entry.request_rows), schema=request_schema, orient="row")
+    values = pl.DataFrame(vectors.values, schema=service.feature_schema, orient="row")
+    status_schema = {status_column(name): pl.UInt8 for name in vectors.features}
+    statuses = pl.DataFrame(vectors.statuses, schema=status_schema, orient="row")
+    return pl.concat([rows, values, statuses], how="horizontal").with_columns(
+        pl.lit(entry.as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP),
         pl.lit(entry.request_id).alias(REQUEST_ID),
         pl.lit(entry.release).alias(RELEASE),
         pl.lit(endpoint.digest).alias(DEFINITION),

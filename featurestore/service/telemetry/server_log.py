@@ -1,11 +1,13 @@
-"""What uvicorn and asyncio have to say, as the lines of JSON that all else is told in."""
+"""Log records of uvicorn and asyncio, as lines of JSON."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from featurestore.service.telemetry.journal import log_line
+from featurestore.service.runtime.log import log_line
+
+MAX_TRACEBACK = 8_000  # characters
 
 
 class JsonLines(logging.Handler):
@@ -15,7 +17,7 @@ class JsonLines(logging.Handler):
         """Write a record."""
         line = {"event": "server", "level": record.levelname.lower(), "message": record.getMessage()}
         if record.exc_info:
-            line["error"] = logging.Formatter().formatException(record.exc_info)[-8_000:]
+            line["error"] = logging.Formatter().formatException(record.exc_info)[-MAX_TRACEBACK:]
         log_line(line)
 
 

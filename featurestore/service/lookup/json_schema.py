@@ -1,7 +1,7 @@
-"""What the contract of a request value promises, in JSON Schema: as far as that has the same meaning there.
+"""The checks of a column as keywords of JSON Schema, where JSON Schema expresses them exactly.
 
-Every promise written here is one of the contract's; those that JSON Schema cannot say exactly are left out: of 32-bit
-floats it sees more digits than are kept, of moments and bytes only the text, and its dot is other characters than Rust's.
+Other checks are left out: JSON Schema sees more digits of a 32-bit float than are stored, sees timestamps and bytes
+only as text, and its dot matches other characters than Rust's.
 """
 
 from __future__ import annotations
@@ -41,33 +41,37 @@ _NO_DOT: Final = re.compile(r"(?:[^\\.]|\\.)*", re.DOTALL)
 
 
 def json_schema(column: Column) -> dict[str, Any]:
-    """Write the checks of a column as keywords of JSON Schema; of two with one keyword the first."""
-    found: dict[str, Any] = {}
+    """Return the checks of a column as keywords of JSON Schema. If two checks have one keyword, the first counts."""
+    keywords: dict[str, Any] = {}
     for check in column.checks:
         if not check.raise_warning:
             for keyword, value in _keywords(*built_in(check), column.dtype):
-                found.setdefault(keyword, value)
-    return found
+                keywords.setdefault(keyword, value)
+    return keywords
 
 
-def _keywords(name: str | None, given: Mapping[str, Any], dtype: pl.DataType) -> Iterator[tuple[str, Any]]:
+def _keywords(
+    name: str | None, arguments: Mapping[str, Any], dtype: pl.DataType
+) -> Iterator[tuple[str, Any]]:
     number = dtype.is_integer() or dtype == pl.Float64
     if name == "in_range":
-        low = "greater_than_or_equal_to" if given.get("include_min", True) else "greater_than"
-        high = "less_than_or_equal_to" if given.get("include_max", True) else "less_than"
-        yield from (*_keywords(low, given, dtype), *_keywords(high, given, dtype))
+        low = "greater_than_or_equal_to" if arguments.get("include_min", True) else "greater_than"
+        high = "less_than_or_equal_to" if arguments.get("include_max", True) else "less_than"
+        yield from (*_keywords(low, arguments, dtype), *_keywords(high, arguments, dtype))
     elif name in _BOUNDS and number:
         keyword, argument = _BOUNDS[name]
-        if comparable(given[argument], dtype) is not None:
-            yield keyword, given[argument]
+        if comparable(arguments[argument], dtype) is not None:
+            yield keyword, arguments[argument]
     elif name in _MEMBERS and (number or dtype in (pl.String, pl.Boolean)):
-        [wanted] = given.values()
-        members = wanted if name in ("isin", "notin") else [wanted]
+        [operand] = arguments.values()
+        members = operand if name in ("isin", "notin") else [operand]
         if members and all(comparable(member, dtype) is not None for member in members):
             yield _MEMBERS[name](sorted(members))
     elif name == "str_length":
-        yield from ((keyword, given[bound]) for keyword, bound in _LENGTHS if given.get(bound) is not None)
+        yield from (
+            (keyword, arguments[bound]) for keyword, bound in _LENGTHS if arguments.get(bound) is not None
+        )
     elif name in ("str_matches", "str_contains"):
-        pattern = flat_pattern(given["pattern"], anchored=name == "str_matches")
+        pattern = flat_pattern(arguments["pattern"], anchored=name == "str_matches")
         if pattern is not None and _NO_DOT.fullmatch(pattern) and not ascii_only(pattern):
             yield "pattern", pattern.replace(r"\Z", "$")

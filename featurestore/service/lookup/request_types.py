@@ -1,7 +1,7 @@
-"""The JSON that a feature service is asked with, as a type: decoding it is checking its types.
+"""The JSON of requests to a feature service, as a type: decoding a request checks its types.
 
-What the contracts of request values promise beyond that is checked by their gate, which says the same everywhere; the
-type that is published says as much of it as JSON Schema can.
+The gate checks the contracts of request values, with the same messages everywhere. The published type has as much of
+the contracts as JSON Schema can express.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from featurestore.service.api.json_schema import json_schema
+from featurestore.service.lookup.json_schema import json_schema
 from featurestore.values.json_rows import json_type
 from featurestore.values.table import integer_limits
 
@@ -21,35 +21,37 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
 
 
-def json_schema_of(column: Column) -> Any:
-    """Return the type of a request value under its contract, for publication."""
-    kind, said = json_type(column.dtype), json_schema(column)
+def published_type(column: Column) -> Any:
+    """Return the type of a request value with its contract as JSON Schema, for publication."""
+    kind = json_type(column.dtype)
+    keywords = json_schema(column)
     if column.dtype.is_integer():
         low, high = integer_limits(column.dtype)
-        kind, said = int, {"minimum": low, "maximum": high} | said
-    kind = Annotated[kind, Meta(extra_json_schema=said)]
+        kind = int
+        keywords = {"minimum": low, "maximum": high} | keywords
+    kind = Annotated[kind, Meta(extra_json_schema=keywords)]
     nullable = column.nullable and all(check.ignore_na or check.raise_warning for check in column.checks)
     return kind | None if nullable else kind
 
 
-def request_type(service: FeatureService, *, most: int, promised: bool = False) -> type[Any]:
-    """Make the type of a request to a service: ``rows`` of keys and request values, and ``as_of`` what moment.
+def request_type(service: FeatureService, *, max_rows: int, with_contracts: bool = False) -> type[Any]:
+    """Make the type of a request to a service: ``rows`` of keys and request values, and the instant ``as_of``.
 
     Parameters
     ----------
-    most
-        Rows in one request.
-    promised
-        True: with what the contracts of request values promise, for publication.
+    max_rows
+        Maximum number of rows in one request.
+    with_contracts
+        True: the type has the contracts of request values as JSON Schema, for publication.
     """
     schema = {**service.key_schema, **service.request_schema}
     types = {name: json_type(dtype) | None for name, dtype in schema.items()}
-    if promised:
+    if with_contracts:
         contracts = [view.request for view in service.on_demand if view.request.policy.on_invalid != "warn"]
         types |= {
-            column.name: json_schema_of(column) for contract in contracts for column in contract.columns
+            column.name: published_type(column) for contract in contracts for column in contract.columns
         }
-    # Columns need not be names that Python knows.
+    # Names of columns need not be identifiers of Python.
     names = {f"_{i}": name for i, name in enumerate(schema)}
     row = msgspec.defstruct(
         f"{service.name}_row",
@@ -62,7 +64,7 @@ def request_type(service: FeatureService, *, most: int, promised: bool = False) 
     return msgspec.defstruct(
         f"{service.name}_request",
         [
-            ("rows", Annotated[list[row], Meta(max_length=most)]),  # type: ignore[valid-type]
+            ("rows", Annotated[list[row], Meta(max_length=max_rows)]),  # type: ignore[valid-type]
             ("as_of", Annotated[datetime, Meta(tz=True)] | None, None),
         ],
         forbid_unknown_fields=True,

@@ -1,7 +1,7 @@
-"""Feast's wire format, so that an application that talks to Feast's feature server changes a URL.
+"""Feast's wire format: a client of Feast's feature server only has to change its URL.
 
-Read off Feast 0.67's server, and compared with it in the tests. Moments travel as whole seconds since 1970, features as
-columns; statuses are names.
+The format is that of Feast 0.67's server; the tests compare both. Timestamps are whole seconds since 1970, features
+are columns, and statuses are names.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ PUSHED: Final = ("online", "online_and_offline")
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for features of entities given as columns.
+    """A request for features of entities. Entities are columns.
 
     Attributes
     ----------
     features
-        As ``view:feature``; or `feature_service` names a service.
+        Names such as ``view:feature``. A request has either `features` or `feature_service`.
     """
 
     entities: dict[str, list[Any]]
@@ -43,14 +43,14 @@ class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Push rows, given as columns, to a feature view: always for training and serving alike.
+    """Rows to push to a feature view, as columns. They always reach training and serving.
 
     Attributes
     ----------
     push_source_name
         The feature view.
     to
-        ``online`` or ``online_and_offline``, which mean the same here; ``offline`` alone is refused.
+        ``online`` or ``online_and_offline``; both mean the same here. The server refuses ``offline``.
     """
 
     push_source_name: str
@@ -61,7 +61,7 @@ class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Write rows as Feast's remote online store does; the same as a push."""
+    """Rows that Feast's remote online store writes. The server handles them as a push."""
 
     feature_view_name: str
     df: dict[str, list[Any]]
@@ -70,7 +70,7 @@ class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureColumn(msgspec.Struct, frozen=True):
-    """One feature of all rows; a missing event is 1970-01-01T00:00:00Z."""
+    """One feature of all rows. A missing event has the timestamp 1970-01-01T00:00:00Z."""
 
     values: Sequence[Any]
     statuses: list[str]
@@ -84,14 +84,14 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class OnlineResponse(msgspec.Struct, frozen=True):
-    """The entity keys, then the features, each a column."""
+    """The columns of the entity keys, followed by the columns of the features."""
 
     results: list[FeatureColumn]
     metadata: Metadata
 
 
 class Wire:
-    """Feast's columns to rows of a service and back, all that does not depend on the request made ready once."""
+    """Converts Feast's columns to rows of a service, and vectors to Feast's columns."""
 
     def __init__(self, service: FeatureService, columns: Sequence[str]) -> None:
         schema = {**service.key_schema, **service.request_schema}
@@ -108,13 +108,14 @@ class Wire:
         self._names = Metadata([*keys, *names])
         self._full_names = Metadata([*keys, *(full[name] for name in names)])
 
-    def rows(self, columns: dict[str, list[Any]], *, most: int) -> list[tuple[Any, ...]]:
-        """Turn the columns of a request into rows, in the order of the reader's columns.
+    def rows(self, columns: dict[str, list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
+        """Convert the columns of a request to rows, with values in the order of the reader's columns.
 
         Raises
         ------
         ContractError
-            If a column is missing, unknown, of another length or holds a value of another type.
+            If a column is missing, unknown or of another length, has a value of another type, or there are more than
+            `limit` rows.
         """
         wanted = self._columns
         if columns.keys() != wanted.keys():
@@ -123,42 +124,45 @@ class Wire:
             fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
             raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
         height = row_count(self._where, columns)
-        if height > most:
-            raise ContractError(f"{self._where}: {height:,} rows, more than {most:,}", hint="ask in batches")
+        if height > limit:
+            raise ContractError(
+                f"{self._where}: {height:,} rows; the limit is {limit:,}",
+                hint="send several smaller requests",
+            )
         return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
 
-    def answer(self, found: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
-        """Set what was found in Feast's columns.
+    def answer(self, vectors: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
+        """Convert vectors to Feast's columns.
 
         Raises
         ------
         ContractError
-            If a value cannot travel so: a moment with a fraction of a second.
+            If a timestamp has a fraction of a second, which Feast's wire cannot carry.
         """
         height = len(rows)
-        # What many columns share is encoded once: the events of a view, and statuses.
+        # The timestamps of a view and equal statuses are encoded once: many columns share them.
         nothing = _encoded([NO_EVENT] * height)
         stamps = [
             _encoded([NO_EVENT if event is None else timestamp_of(event) for event in events])
-            for events in found.events
+            for events in vectors.events
         ]
-        said: dict[tuple[int, ...], Any] = {}
+        encoded: dict[tuple[int, ...], Any] = {}
         present = (Status.PRESENT.value,) * height
-        said[present] = _encoded([NAMES[status] for status in present])
+        encoded[present] = _encoded([NAMES[status] for status in present])
         results = [
-            FeatureColumn(column, said[present], nothing)
+            FeatureColumn(column, encoded[present], nothing)
             for column in _turned(rows, len(self._columns))[: self._keys]
         ]
         width = len(self._features)
         for (view, plain), values, statuses in zip(
-            self._features, _turned(found.values, width), _turned(found.statuses, width), strict=True
+            self._features, _turned(vectors.values, width), _turned(vectors.statuses, width), strict=True
         ):
-            if statuses not in said:
-                said[statuses] = _encoded([NAMES[status] for status in statuses])
+            if statuses not in encoded:
+                encoded[statuses] = _encoded([NAMES[status] for status in statuses])
             results.append(
                 FeatureColumn(
                     values if plain is None else [None if v is None else plain(v) for v in values],
-                    said[statuses],
+                    encoded[statuses],
                     nothing if view is None else stamps[view],
                 )
             )

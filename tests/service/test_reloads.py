@@ -1,4 +1,4 @@
-"""A running server follows keys and releases, whatever happens to the files that name them."""
+"""A running server reloads keys and releases, whatever happens to the files that name them."""
 
 import json
 import shutil
@@ -9,19 +9,13 @@ from servers import RedisServer, run_server
 from serving import ROW, eventually, running
 
 import featurestore
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key, read_keys, remove_key
-from featurestore.service.runtime.options import KeyScope
-
-
-@pytest.fixture
-def stored(shop):
-    shop.materialize()
-    return shop
 
 
 @pytest.fixture
 def keyed(stored):
-    """The shop with one key; and its file of keys."""
+    """The shop with one key: the path of its keys, and the secret."""
     return stored.layout.keys, add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
 
 
@@ -51,7 +45,7 @@ def below_a_file(path):
 
 @pytest.mark.parametrize("break_keys", [as_folder, as_text, below_a_file])
 def test_keys_that_cannot_be_read_admit_nobody_until_they_can(stored, keyed, break_keys, capfd):
-    """A key taken back must not go on working for it. Said once, and by /ready; then followed as before."""
+    """A key that was removed must not work again. The log says so once, /ready too; then keys work as before."""
     path, secret = keyed
     with running(stored.settings.root) as client:
         client.key = secret
@@ -64,7 +58,7 @@ def test_keys_that_cannot_be_read_admit_nobody_until_they_can(stored, keyed, bre
         ready = client.get("/ready")
         assert (ready.status_code, list(ready.json()["faults"])) == (503, ["keys"])
         assert requests.get(client.url + "/health", timeout=30).status_code == 200
-        # One more round of the server's: what was said is not said again.
+        # The server reads the files at least once more: it must not log the same fault again.
         stored.release()
         eventually(lambda: client.get("/ready").json()["release"] == "0001")
         for place in (path.parent, path):
@@ -79,16 +73,16 @@ def test_keys_that_cannot_be_read_admit_nobody_until_they_can(stored, keyed, bre
     assert events(capfd).count("keys_unreadable") == 1
 
 
-def test_a_server_without_keys_shuts_the_door_when_it_cannot_tell(stored):
-    """A first key may stand there, unseen."""
+def test_a_server_without_keys_refuses_all_if_their_file_becomes_unreadable(stored):
+    """The file may have a first key."""
     with running(stored.settings.root) as client:
         assert client.vectors(ROW).status_code == 200
         stored.layout.keys.mkdir(parents=True)
         eventually(lambda: client.vectors(ROW).status_code == 401)
 
 
-def test_a_key_taken_back_under_a_broken_release_stops_working(stored, keyed):
-    """What happens to releases does not keep the server from following the keys."""
+def test_a_removed_key_stops_working_while_a_release_is_refused(stored, keyed):
+    """A broken release does not stop the reload of keys."""
     path, secret = keyed
     other = add_key(path, "other", scopes=(KeyScope.READ,))
     with running(stored.settings.root) as client:
@@ -108,8 +102,8 @@ def test_a_key_taken_back_under_a_broken_release_stops_working(stored, keyed):
     ("file", "content"),
     [("feature_repo/shop.py", b"raise SystemExit(3)\n"), ("release.json", b'{"name":"\xff"}')],
 )
-def test_definitions_that_cannot_be_loaded_leave_the_served_release(stored, file, content, capfd):
-    """Also where loading them would end the process; and the next release is taken up as ever."""
+def test_a_release_that_cannot_be_loaded_leaves_the_active_one(stored, file, content, capfd):
+    """This also holds if loading it would end the process; the next release is loaded as usual."""
     for _ in range(3):
         stored.release()
     (stored.layout.releases / "0002" / file).write_bytes(content)
@@ -126,7 +120,7 @@ def test_definitions_that_cannot_be_loaded_leave_the_served_release(stored, file
 
 
 def test_a_release_refused_for_a_passing_reason_is_tried_again(shop):
-    """Its store was away when it came; nobody has to switch twice."""
+    """A release whose store did not answer becomes active as soon as the store answers."""
     with run_server(RedisServer) as server:
         path = shop.settings.feast_repo / "feature_store.yaml"
         text = path.read_text().replace("LmdbOnlineStore", "RedisOnlineStore")

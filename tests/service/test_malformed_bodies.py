@@ -1,4 +1,4 @@
-"""Bodies that no honest caller sends: refused as the caller's fault, by all routes that read one."""
+"""Malformed bodies are answered as errors of the caller, by all routes that read a body."""
 
 import msgspec
 import pytest
@@ -11,40 +11,40 @@ ROUTES = {
     "/push": b'{"push_source_name":"last_order","df":{"customer":%b}}',
     "/write-to-online-store": b'{"feature_view_name":"last_order","df":{"customer":%b}}',
 }
-MOMENTS = [10**12, -(10**12), 10**18, 10**30, -(10**30)]
+SECONDS = [10**12, -(10**12), 10**18, 10**30, -(10**30)]
 
 
 @pytest.fixture
 def send(client):
-    """Send a body; gives the status and the text of the answer."""
+    """Send a body, and return the status and the text of the answer."""
 
-    def sent(path, body):
+    def post(path, body):
         answer = requests.post(client.url + path, data=body, timeout=30)
         return answer.status_code, answer.text
 
-    return sent
+    return post
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_what_is_nested_too_deep(send, path):
-    """Where the type does not refuse it before."""
+def test_a_body_that_is_nested_too_deep_is_refused(send, path):
+    """The error says so, unless the type of the request refuses the body first."""
     status, text = send(path, ROUTES[path] % DEEP)
     assert status == (422 if path.startswith("/v1") else 400)
     assert "nested too deep" in text or "Expected" in text
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_what_is_no_utf_8(send, path):
-    """Named as what it is."""
+def test_a_body_that_is_not_utf_8_is_refused(send, path):
+    """The error is the caller's, and not an internal one."""
     status, text = send(path, ROUTES[path] % b'["\xff"]')
     assert status in (400, 422)
     assert "InternalError" not in text
     assert "the server failed" not in text
 
 
-@pytest.mark.parametrize("seconds", MOMENTS)
-def test_moments_that_no_calendar_has(send, seconds):
-    """Seconds since 1970, as Feast sends them, of years before 1 or after 9999."""
+@pytest.mark.parametrize("seconds", SECONDS)
+def test_seconds_beyond_the_calendar_are_refused(send, seconds):
+    """Feast sends seconds since 1970; years before 1 or after 9999 do not exist."""
     columns = {
         "customer": [7],
         "amount": [1.0],
@@ -57,15 +57,15 @@ def test_moments_that_no_calendar_has(send, seconds):
     assert "outside the years 1 to 9999" in text
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_moments_that_are_none_in_utc(send, moment):
-    """Written with an offset that leads beyond the calendar."""
+@pytest.mark.parametrize("timestamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_timestamps_beyond_the_calendar_in_utc_are_refused(send, timestamp):
+    """An offset can lead beyond the calendar."""
     columns = {
         "customer": [7],
         "amount": [1.0],
         "coupon": [None],
         "ordered_at": [1704841200],
-        "event_timestamp": [moment],
+        "event_timestamp": [timestamp],
     }
     status, text = send("/push", msgspec.json.encode({"push_source_name": "last_order", "df": columns}))
     assert status == 422

@@ -1,0 +1,34 @@
+"""``GET /openapi.json`` and ``GET /docs``: the server describes its other routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from featurestore.service.api.openapi import docs_page, openapi
+from featurestore.service.route import Route
+
+if TYPE_CHECKING:
+    from featurestore.service.call import Call
+
+
+def description_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """Return the routes that describe `routes`: for programs, for people, and the start page."""
+
+    async def document(call: Call) -> bytes:
+        return msgspec.json.encode(openapi(call.release, routes, keys_required=call.state.keys.required))
+
+    async def page(call: Call) -> Response:
+        return HTMLResponse(docs_page(openapi(call.release, routes, keys_required=call.state.keys.required)))
+
+    return (
+        Route("GET", "/openapi.json", document, open=True),
+        Route("GET", "/docs", page, open=True),
+        Route("GET", "/", _start_page, open=True),
+    )
+
+
+async def _start_page(_: Call) -> Response:
+    return RedirectResponse("/docs")

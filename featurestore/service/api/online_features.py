@@ -1,0 +1,43 @@
+"""``POST /get-online-features``: lookups in Feast's wire format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from featurestore.errors import ContractError
+from featurestore.service.api.lookup import look_up
+from featurestore.service.api.permissions import require_service
+from featurestore.service.lookup.feast_wire import OnlineRequest
+
+if TYPE_CHECKING:
+    from featurestore.service.call import Call
+
+_request = msgspec.json.Decoder(OnlineRequest)
+
+
+async def get_online_features(call: Call) -> bytes:
+    """Answer ``POST /get-online-features`` as Feast's feature server does.
+
+    Raises
+    ------
+    RefusedError
+        If the key is for other services.
+    UnknownNameError
+        If the service, a view or a feature does not exist.
+    ContractError
+        If the request names no features, or a value breaks its contract.
+    """
+    release = call.release
+    request = call.decode(_request.decode)
+    require_service(call, request.feature_service)
+    if request.feature_service is not None:
+        endpoint = release.endpoint(request.feature_service)
+    elif request.features:
+        endpoint = release.endpoint_of_features(tuple(request.features))
+    else:
+        raise ContractError("the request names no features", hint="send features or feature_service")
+    rows = endpoint.wire.rows(request.entities, limit=call.state.options.max_rows)
+    vectors, _ = await look_up(call, endpoint, rows, release.now())
+    return msgspec.json.encode(endpoint.wire.answer(vectors, rows, full_names=request.full_feature_names))

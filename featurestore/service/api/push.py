@@ -1,0 +1,76 @@
+"""``POST /push`` and ``POST /write-to-online-store``: rows of a feature view for training and serving."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+
+from featurestore.errors import ContractError
+from featurestore.service.api.permissions import require_view
+from featurestore.service.lookup.feast_wire import PUSHED, PushRequest, WriteRequest
+from featurestore.storage.lock import patience
+from featurestore.vectors.pushed_rows import pushed_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from featurestore.project import Project
+    from featurestore.service.call import Call
+
+_push_request = msgspec.json.Decoder(PushRequest)
+_write_request = msgspec.json.Decoder(WriteRequest)
+
+
+async def push(call: Call) -> Response:
+    """Answer ``POST /push``.
+
+    Raises
+    ------
+    RefusedError
+        If the key may not push to the view.
+    UnknownNameError
+        If the view does not exist.
+    ContractError
+        If the rows break the contract of the view, or are for training only.
+    StoreError
+        If another process writes the view for too long, or the store does not answer.
+    """
+    request = call.decode(_push_request.decode)
+    if request.to not in PUSHED:
+        raise ContractError(
+            f"to is {request.to!r}: training would learn rows that serving never knew",
+            hint=f"push to {' or '.join(PUSHED)}; both reach training and serving",
+        )
+    await _push(call, request.push_source_name, request.df)
+    return Response()
+
+
+async def write_to_online_store(call: Call) -> bytes:
+    """Answer ``POST /write-to-online-store`` as a push; raises as `push` does."""
+    request = call.decode(_write_request.decode)
+    await _push(call, request.feature_view_name, request.df)
+    return b"null"
+
+
+async def _push(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
+    options = call.state.options
+    project = call.release.project
+    require_view(call, view)
+    rows = pushed_rows(project.catalog.view(view), columns)
+    if rows.height > options.max_rows:
+        raise ContractError(
+            f"{rows.height:,} rows; the limit is {options.max_rows:,}", hint="push several smaller batches"
+        )
+    # A push that does not get the lock in the first half of its time gives up, so a push that is answered with 503
+    # for this reason is never applied later.
+    elapsed = time.time() - call.entry.at
+    until = time.monotonic() + options.timeout / 2 - elapsed
+    await call.state.pushes.run(lambda: _push_before(project, view, rows, until))
+
+
+def _push_before(project: Project, view: str, rows: pl.DataFrame, until: float) -> None:
+    with patience(until):
+        project.push(view, rows)

@@ -1,0 +1,173 @@
+"""The route table: every path of the server, in the order of the OpenAPI document.
+
+The application makes its router from it, the guard reads from it what a request needs, and the OpenAPI document is made
+from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from featurestore.service.api import datasets
+from featurestore.service.api.description import description_routes
+from featurestore.service.api.examples import online_features_request
+from featurestore.service.api.online_features import get_online_features
+from featurestore.service.api.push import push, write_to_online_store
+from featurestore.service.api.services import services
+from featurestore.service.api.status import health, metrics, ready
+from featurestore.service.api.vectors import vectors
+from featurestore.service.lookup.endpoint import Answer
+from featurestore.service.lookup.feast_wire import OnlineRequest, OnlineResponse, PushRequest, WriteRequest
+from featurestore.service.route import COMMON_ERRORS, Documentation, Route
+from featurestore.service.runtime.key_scope import KeyScope
+from featurestore.service.runtime.refused import RefusedError
+from featurestore.service.state import PUSH_TIMEOUT_HINT
+
+if TYPE_CHECKING:
+    from featurestore.service.call import Call
+
+
+async def not_found(_: Call) -> NoReturn:
+    """Answer a request for an unknown path.
+
+    Raises
+    ------
+    RefusedError
+        Always.
+    """
+    raise RefusedError(404, "NotFound", "the path does not exist", hint="GET /docs lists all paths")
+
+
+DOCUMENTED = (
+    Route(
+        "POST",
+        "/v1/vectors/{service}",
+        vectors,
+        Documentation(
+            operation="vectors",
+            summary="Vectors of {name}",
+            each="service",
+            response=Answer,
+            errors=("400", "409", "413", "422", *COMMON_ERRORS),
+        ),
+    ),
+    Route(
+        "POST",
+        "/get-online-features",
+        get_online_features,
+        Documentation(
+            operation="get_online_features",
+            summary="Look up features, as Feast's feature server does",
+            request=OnlineRequest,
+            response=OnlineResponse,
+            example=online_features_request,
+            errors=("400", "404", "413", "422", *COMMON_ERRORS),
+        ),
+        feast_errors=True,
+    ),
+    Route(
+        "POST",
+        "/push",
+        push,
+        Documentation(
+            operation="push",
+            summary="Push rows to a feature view",
+            request=PushRequest,
+            errors=("400", "404", "413", "422", *COMMON_ERRORS),
+        ),
+        scope=KeyScope.WRITE,
+        feast_errors=True,
+        timeout_hint=PUSH_TIMEOUT_HINT,
+    ),
+    Route(
+        "POST",
+        "/write-to-online-store",
+        write_to_online_store,
+        Documentation(
+            operation="write_to_online_store",
+            summary="Push rows, as Feast's remote online store does",
+            request=WriteRequest,
+            errors=("400", "404", "413", "422", *COMMON_ERRORS),
+        ),
+        scope=KeyScope.WRITE,
+        feast_errors=True,
+        timeout_hint=PUSH_TIMEOUT_HINT,
+    ),
+    Route(
+        "POST",
+        "/v1/datasets/{dataset}/validate",
+        datasets.validate,
+        Documentation(
+            operation="validate",
+            summary="Validate rows against the contract of {name}",
+            description="The answer has the decision: passed, quarantined or refused. The project's data do not change.",
+            each="dataset",
+            query=datasets.ValidateQuery,
+            response=datasets.ValidationResult,
+            errors=("404", "413", "415", "422", *COMMON_ERRORS),
+        ),
+        scope=KeyScope.VALIDATE,
+        streamed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/datasets/{dataset}/history",
+        datasets.history,
+        Documentation(
+            operation="history",
+            summary="The runs of {name}, newest last",
+            each="dataset",
+            query=datasets.HistoryQuery,
+            response=datasets.History,
+            errors=("404", "422", *COMMON_ERRORS),
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/datasets",
+        datasets.listing,
+        Documentation(
+            operation="datasets",
+            summary="All datasets, each with its last verdict",
+            response=datasets.DatasetListing,
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/services",
+        services,
+        Documentation(operation="services", summary="The feature services of this server"),
+    ),
+    Route(
+        "GET",
+        "/health",
+        health,
+        Documentation(operation="health", summary="Whether the process is alive"),
+        open=True,
+        admitted_when_busy=True,
+    ),
+    Route(
+        "GET",
+        "/ready",
+        ready,
+        Documentation(
+            operation="ready",
+            summary="Whether the store answers for every view",
+            errors=(),
+            statuses={"503": "Not ready."},
+        ),
+        open=True,
+        admitted_when_busy=True,
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        metrics,
+        Documentation(operation="metrics", summary="Prometheus metrics"),
+        scope=None,
+        admitted_when_busy=True,
+    ),
+)
+ROUTES = (*DOCUMENTED, *description_routes(DOCUMENTED))
+# The route of unknown paths.
+OTHER = Route("GET", "other", not_found)

@@ -1,0 +1,75 @@
+"""One request in progress, and the type of the functions that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from starlette.responses import Response
+
+from featurestore.service.runtime.refused import RefusedError
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope
+
+    from featurestore.service.lookup.active_release import ActiveRelease
+    from featurestore.service.runtime.keys import ApiKey
+    from featurestore.service.state import ServerState
+    from featurestore.service.telemetry.journal import Entry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request in progress.
+
+    Attributes
+    ----------
+    release
+        The release that answers. It stays the same while a new release is loaded.
+    entry
+        Record of the request for the journal.
+    body
+        The complete body. Empty for streamed routes, whose handlers receive it themselves.
+    """
+
+    state: ServerState
+    release: ActiveRelease
+    entry: Entry
+    scope: Scope
+    receive: Receive
+    body: bytes
+
+    @property
+    def caller(self) -> ApiKey | None:
+        """The API key of the request, or None."""
+        key: ApiKey | None = self.scope["caller"]
+        return key
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter of the path."""
+        value: str = self.scope["path_params"][name]
+        return value
+
+    def decode(self, decode: Callable[[bytes], T]) -> T:
+        """Decode the body.
+
+        Raises
+        ------
+        RefusedError
+            If the body is nested too deep.
+        msgspec.DecodeError
+            If the body is not the JSON that `decode` expects.
+        """
+        try:
+            return decode(self.body)
+        except RecursionError as error:
+            raise RefusedError(
+                400, "InvalidRequest", "the body is nested too deep", hint="send a flat body; see GET /docs"
+            ) from error
+
+
+# A handler returns JSON as bytes, or a response of another type.
+Handler: TypeAlias = Callable[[Call], Awaitable[bytes | Response]]

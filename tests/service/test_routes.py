@@ -1,0 +1,71 @@
+"""The route table, and errors as answers: decided by data, never by the text of a path or a message."""
+
+import json
+
+import pytest
+
+from featurestore.errors import ContractError, StoreError, UnknownNameError
+from featurestore.service.api.problems import feast_body, status_of
+from featurestore.service.api.routes import OTHER, ROUTES
+from featurestore.service.route import RouteTable
+from featurestore.service.runtime.key_scope import KeyScope
+
+TABLE = RouteTable(ROUTES, OTHER)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_each_route_is_found_by_its_own_path(route):
+    """A path belongs to the route of its pattern, with any value for its parameters."""
+    assert TABLE.find(route.path.format(service="buying", dataset="orders")) is route
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1", "/v1/vectors/", "/v1/datasets/orders/history/validate", "/health/", ""]
+)
+def test_a_path_without_a_route_belongs_to_the_other_route(path):
+    """Unknown paths need a key that may read, and have the limits of ordinary requests."""
+    route = TABLE.find(path)
+    assert route is OTHER
+    assert (route.scope, route.open, route.streamed) == (KeyScope.READ, False, False)
+
+
+def test_what_a_route_requires_stands_in_the_table():
+    """Open routes need no key, routes that write need their scope, and monitors are answered by a busy server."""
+    assert {route.path for route in ROUTES if route.open} == {
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/health",
+        "/ready",
+    }
+    assert {route.path: route.scope for route in ROUTES if route.scope is not KeyScope.READ} == {
+        "/push": KeyScope.WRITE,
+        "/write-to-online-store": KeyScope.WRITE,
+        "/v1/datasets/{dataset}/validate": KeyScope.VALIDATE,
+        "/metrics": None,
+    }
+    assert {route.path for route in ROUTES if route.admitted_when_busy} == {"/health", "/ready", "/metrics"}
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (UnknownNameError("feature service", "byuing", ["buying"]), "FeatureServiceNotFoundException"),
+        (UnknownNameError("feature view", "lats", ["last"]), "FeatureViewNotFoundException"),
+        (UnknownNameError("feature", "amuont", ["amount"]), "FeastError"),
+        (ContractError("there is no feature service named 'x'"), "FeastError"),
+        (StoreError("there is no feature view named 'x'", retry=True), "FeastError"),
+    ],
+)
+def test_feasts_exception_follows_from_the_kind_of_the_unknown_name(error, name):
+    """The words of a message decide nothing."""
+    detail = json.loads(json.loads(feast_body(error)))
+    assert (detail["class"], detail["message"]) == (name, str(error))
+
+
+def test_another_message_of_an_unknown_name_changes_no_answer():
+    """An error that is worded in another way has the same status and the same exception of Feast."""
+    error = UnknownNameError("feature view", "lats", ["last"])
+    error.args = ("such a view was never defined",)
+    assert status_of(error) == 404
+    assert json.loads(json.loads(feast_body(error)))["class"] == "FeatureViewNotFoundException"
