@@ -25,6 +25,8 @@ class ReleaseReload:
 
     Parameters
     ----------
+    project
+        The project that the releases belong to.
     count
         Called with ``"done"`` after a release was loaded, and with ``"refused"`` after one was refused.
 

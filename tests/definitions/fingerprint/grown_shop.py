@@ -1,6 +1,5 @@
 """The README's shop, grown: helpers by relative import, constants, an upstream dataset, an on-demand view."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -207,12 +206,8 @@ def write(root: Path, changes: dict[str, str] | None = None) -> Path:
 
 
 def load(root: Path, *, fingerprints: bool = True) -> Shop:
-    """Load the shop as a new process would: no module of another state stays. Then take the fingerprints."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
-        if file and Path(file).is_relative_to(root.parent):
-            del sys.modules[name]
-    shop = Shop(root, load_catalog(root, ("schemas", "feature_repo", "lib"), "feature_repo"))
+    """Load the shop, and take the fingerprints."""
+    shop = Shop(root, load_catalog(root, "feature_repo"))
     for name in EVERY if fingerprints else ():
         shop.fingerprint(name)
     return shop
