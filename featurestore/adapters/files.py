@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from featurestore.errors import ConfigError, ContractError, MissingDataError
-from featurestore.quality.gate.compiled_contract import SOURCE_FILE, SOURCE_ROW
+from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
 from featurestore.storage.files import atomic_write, translated_read_errors
 
 if TYPE_CHECKING:

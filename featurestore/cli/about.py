@@ -1,8 +1,7 @@
-"""How what is known of datasets reads on a terminal."""
+"""Profiles, comparisons, assessments and quarantined rows as text for a terminal."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import table
@@ -11,49 +10,52 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.project import Comparison
+    from featurestore.quality.gate.verdict import Verdict
     from featurestore.quality.profile.assess import Assessment
     from featurestore.quality.profile.column_profile import ColumnProfile
     from featurestore.quality.profile.profile import Profile
 
 MAX_ITEMS = 12
-STRONG = 0.5
+CORRELATED = 0.5
 
 
-def profile_text(found: Profile) -> str:
-    """Show a profile: a line for each column, then what goes together."""
+def profile_text(profile: Profile) -> str:
+    """Show a profile: a line for each column, then days, correlations and segments."""
     rows: list[tuple[str, ...]] = [
-        ("column", "type", "missing", "zero", "distinct", "least", "median", "p99", "most", "most frequent")
+        ("column", "type", "missing", "zeros", "distinct", "min", "median", "p99", "max", "most frequent")
     ]
-    rows += [_line(name, column) for name, column in found.columns.items()]
-    lines = [f"{found.dataset}: {found.rows:,} rows", table(rows)]
-    days = [(n, list(c.days)) for n, c in found.columns.items() if c.days]
-    lines += [f"{name}: {d[0]} to {d[-1]}, rows on {len(d):,}" for name, d in days]
-    strong = sorted(
-        ((r, a, b) for (a, b), r in found.correlations().items() if abs(r) >= STRONG),
-        key=lambda told: -abs(told[0]),
+    rows += [_line(name, column) for name, column in profile.columns.items()]
+    lines = [f"{profile.dataset}: {profile.rows:,} rows", table(rows)]
+    for name, column in profile.columns.items():
+        if column.days:
+            days = list(column.days)
+            lines.append(f"{name}: {days[0]} to {days[-1]}, {len(days):,} {column.day_unit} with rows")
+    correlated = sorted(
+        ((r, a, b) for (a, b), r in profile.correlations().items() if abs(r) >= CORRELATED),
+        key=lambda pair: -abs(pair[0]),
     )
-    if strong:
-        lines.append("rank correlations: " + ", ".join(f"{a} {b} {r:+.2f}" for r, a, b in strong[:MAX_ITEMS]))
-    if found.segments:
-        lines.append(
-            "rows by segment: " + ", ".join(f"{k} {n:,}" for k, n in list(found.segments.items())[:MAX_ITEMS])
-        )
+    if correlated:
+        pairs = (f"{a} {b} {r:+.2f}" for r, a, b in correlated[:MAX_ITEMS])
+        lines.append(f"rank correlations: {', '.join(pairs)}")
+    if profile.segments:
+        segments = list(profile.segments.items())[:MAX_ITEMS]
+        lines.append(f"rows by segment: {', '.join(f'{name} {rows:,}' for name, rows in segments)}")
     return "\n".join(lines)
 
 
-def comparison_text(found: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """Show how two datasets differ."""
-    before, after = found.rows
-    lines = [f"{found.before} -> {found.after}: {before:,} -> {after:,} rows"]
-    if found.schema:
-        rows = [("column", "change", "effect"), *((c.column, c.change, c.effect) for c in found.schema)]
-        lines.append(table(rows))
+    before, after = comparison.rows
+    lines = [f"{comparison.before} -> {comparison.after}: {before:,} -> {after:,} rows"]
+    if comparison.schema:
+        changes = ((change.column, change.description, change.effect) for change in comparison.schema)
+        lines.append(table([("column", "change", "effect"), *changes]))
     else:
-        lines.append("schema: the same")
-    drifted = [f"drift of {c.column} is {c.severity}: {'; '.join(c.reasons)}" for c in found.drifted]
-    values = found.values
+        lines.append("schema: no changes")
+    drifted = [f"drift of {c.column} is {c.severity}: {'; '.join(c.reasons)}" for c in comparison.drifted]
+    values = comparison.values
     if values is None:
-        lines.append("values: not compared, no key tells rows apart; name one with --key")
+        lines.append("values: not compared, because no key identifies the rows; name one with --key")
         return "\n".join([*lines, *drifted])
     lines.append(
         f"values by {', '.join(values.key)}: {values.same:,} the same, {values.changed:,} changed, "
@@ -65,49 +67,58 @@ def comparison_text(found: Comparison) -> str:
     return "\n".join([*lines, *drifted])
 
 
-def assessment_text(found: Assessment, *, whole: bool) -> str:
-    """Show the five answers; every fact, or only those that speak against a yes."""
-    lines = [found.dataset]
-    for question, facts in found.answers.items():
-        lines.append(f"  {question}: {'yes' if found.yes(question) else 'not fully'}")
-        lines += [f"    {' ' if f.good else '!'} {f.what}: {f.told}" for f in facts if whole or not f.good]
+def assessment_text(assessment: Assessment, *, all_facts: bool) -> str:
+    """Show the five answers, with all facts or only with those that speak against a yes."""
+    lines = [assessment.dataset]
+    for question, facts in assessment.answers.items():
+        lines.append(f"  {question}: {'yes' if assessment.yes(question) else 'not fully'}")
+        lines += [
+            f"    {' ' if fact.good else '!'} {fact.topic}: {fact.finding}"
+            for fact in facts
+            if all_facts or not fact.good
+        ]
     return "\n".join(lines)
 
 
-def quarantine_text(name: str, rows: pl.DataFrame, total: int) -> str:
-    """Show rows in quarantine, each with the values of the columns that its broken rules speak of."""
+def quarantine_text(name: str, rows: pl.DataFrame, total: int, verdict: Verdict) -> str:
+    """Show rows in quarantine, each with the values of the columns that its broken rules read.
+
+    Parameters
+    ----------
+    rows
+        The rows to show.
+    total
+        How many rows are in quarantine.
+    verdict
+        The verdict that sent them there; it knows which columns each rule reads.
+    """
+    if not total:
+        return f"{name}: no rows in quarantine"
+    columns_of = {count.name: count.rule.columns for count in verdict.rules}
     lines = [("file", "row", "broken rules", "values")]
     for row in rows.iter_rows(named=True):
         rules = row["broken_rules"]
-        named = [c for c in rows.columns if any(re.search(rf"\b{re.escape(c)}\b", rule) for rule in rules)]
-        values = ", ".join(f"{c}={row[c]!r}" for c in named)
+        columns = {column for rule in rules for column in columns_of.get(rule, ())}
+        values = ", ".join(f"{column}={row[column]!r}" for column in rows.columns if column in columns)
         lines.append((row.get("source_file") or "", f"{row['source_row']:,}", "; ".join(rules), values))
     more = f"\n… and {total - rows.height:,} more" if total > rows.height else ""
-    return (
-        f"{name}: {total:,} rows in quarantine\n{table(lines)}{more}"
-        if total
-        else f"{name}: no rows in quarantine"
-    )
+    return f"{name}: {total:,} rows in quarantine\n{table(lines)}{more}"
 
 
 def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
-    top = (
-        ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
-        if column.values.complete
-        else ""
-    )
-    about = "" if column.values.complete else "~"
-    quantiles = (_short(column.quantile(0.5)), _short(column.quantile(0.99)))
+    complete = column.values.complete
+    most_frequent = ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
     return (
         name,
         column.dtype.partition("(")[0],
         f"{column.null_share:.1%}",
         f"{column.zeros:,}",
-        f"{about}{column.values.distinct:,.0f}",
-        _short(column.least),
-        *quantiles,
-        _short(column.most),
-        top,
+        f"{'' if complete else '~'}{column.values.distinct:,.0f}",
+        _short(column.min),
+        _short(column.quantile(0.5)),
+        _short(column.quantile(0.99)),
+        _short(column.max),
+        most_frequent if complete else "",
     )
 
 

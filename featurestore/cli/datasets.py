@@ -87,7 +87,7 @@ def assess(
     selected = names or [name for name in opened.catalog.nodes if opened.layout.verdict(name).exists()]
     assessments = [opened.quality.assess(name) for name in selected]
     unseen = [name for name in opened.catalog.nodes if not names and name not in selected]
-    blocks = [assessment_text(assessment, whole=bool(names)) for assessment in assessments]
+    blocks = [assessment_text(assessment, all_facts=bool(names)) for assessment in assessments]
     blocks += [f"{name}\n  not assessed: it never passed the gate" for name in unseen]
     Output(json).result(assessments, "\n\n".join(blocks))
 
@@ -114,10 +114,11 @@ def quarantine(
         text = f"{rows.height:,} rows in {out}; correct them, then run: featurestore resubmit {name} {out}"
         Output(json).result({"rows": rows.height, "file": str(out)}, text)
         return
+    verdict = opened.quality.last_verdict(name)
     contract = opened.catalog.node(name).contract
     personal = [c.name for c in contract.columns if c.personal and c.name in rows.columns]
     shown = rows.drop(personal).head(limit)
-    Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height))
+    Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height, verdict))
 
 
 def resubmit(

@@ -1,4 +1,4 @@
-"""Commands that say what has changed: drift between data, anomalies of a run."""
+"""Commands that show changes: drift between datasets, anomalies of the last run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def drift(
         str, typer.Argument(help="A dataset or training set, NAME@REVISION, served:SERVICE, or a file.")
     ],
     after: Annotated[
-        str | None, typer.Argument(help="Another; without it, say --days.", show_default=False)
+        str | None, typer.Argument(help="The data to compare with; or use --days.", show_default=False)
     ] = None,
     project: Folder = HERE,
     *,
@@ -27,104 +27,111 @@ def drift(
         str | None, typer.Option(help="Also compare the rows of each value of this column.")
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, help="Compare so many last days with all before.")
+        int | None, typer.Option(min=1, help="Compare the last days of BEFORE with all earlier ones.")
     ] = None,
-    at: Annotated[str | None, typer.Option(help="The column that says when, for --days.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if drift is strong.")] = False,
+    at: Annotated[str | None, typer.Option(help="The timestamp column for --days.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if drift is major.")] = False,
     json: Json = False,
 ) -> None:
-    """Say how far data lie from what they were, column by column: between training and serving, versions, days.
+    """Compare the distributions of two datasets, or of versions or days of one, by column.
 
-    Told by effect, not by p-values; a feature's bounds stand in its schema.
+    Severity follows from the size of the effect, not from p-values. A column's schema can set its
+    thresholds.
 
     Example: `featurestore drift departures served:departure_delay`
     """
     if (after is None) == (days is None):
-        raise typer.BadParameter("name a second dataset, or say --days")
-    found = opened_at(project).quality.drift(before, after, by=by, days=days, at=at)
-    Output(json).result(found, drift_text(found))
-    if strict and found.severity == "strong":
+        raise typer.BadParameter("expected either a second dataset or --days. Example: --days 7")
+    result = opened_at(project).quality.drift(before, after, by=by, days=days, at=at)
+    Output(json).result(result, drift_text(result))
+    if strict and result.severity == "major":
         from featurestore.errors import ContractError  # noqa: PLC0415
 
         raise ContractError(
-            f"{found.before}: drift to {found.after} is strong",
-            hint="see what changed upstream; a feature's bounds stand in its schema, as metadata={'drift': {...}}",
+            f"{result.before}: drift to {result.after} is major",
+            hint="find the change upstream, or set thresholds in the schema: metadata={'drift': {...}}",
         )
 
 
 def anomalies(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Datasets; all, if none are given.", show_default=False)
+        list[str] | None, typer.Argument(help="Datasets; by default all.", show_default=False)
     ] = None,
     project: Folder = HERE,
     *,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if there is any.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if there is an anomaly.")] = False,
     json: Json = False,
 ) -> None:
-    """Say what the last runs found that their own history does not lead one to expect: volume, age, means, shares.
+    """Show metrics of the last runs that lie outside their expected range.
 
-    Nobody has to set a bound; a dataset is judged from its eighth run on.
+    No thresholds are needed. A dataset is compared from its eighth run on.
 
     Example: `featurestore anomalies raw_flights`
     """
     opened = opened_at(project)
-    found = {name: opened.quality.anomalies(name) for name in names or opened.catalog.nodes}
-    Output(json).result(found, anomalies_text(found))
-    if strict and any(found.values()):
+    by_dataset = {name: opened.quality.anomalies(name) for name in names or opened.catalog.nodes}
+    Output(json).result(by_dataset, anomalies_text(by_dataset))
+    if strict and any(by_dataset.values()):
         from featurestore.errors import ContractError  # noqa: PLC0415
 
-        told = ", ".join(name for name, anomalous in found.items() if anomalous)
-        raise ContractError(f"the last run is not what its history says: {told}")
+        listing = ", ".join(name for name, anomalous in by_dataset.items() if anomalous)
+        raise ContractError(
+            f"the last run has anomalies: {listing}",
+            hint="find the change upstream; after a lasting change the expected range follows",
+        )
 
 
 COMMANDS = (drift, anomalies)
 
 
-def drift_text(found: Drift) -> str:
-    """Show the columns that drifted, strongest first, and how the others fared; then the slices."""
+def drift_text(result: Drift) -> str:
+    """Show the columns that drifted, the highest severity first, then the slices."""
     sides = (
-        f"{name} ({rows:,} rows)" for name, rows in zip((found.before, found.after), found.rows, strict=True)
+        f"{name} ({rows:,} rows)"
+        for name, rows in zip((result.before, result.after), result.rows, strict=True)
     )
-    lines = [f"{' -> '.join(sides)}: drift is {found.severity}", *_columns_text(found)]
-    for side, names in (("before", found.only_before), ("after", found.only_after)):
+    lines = [f"{' -> '.join(sides)}: drift is {result.severity}", *_columns_text(result)]
+    for side, names in (("before", result.only_before), ("after", result.only_after)):
         if names:
             lines.append(f"only {side}, not compared: {', '.join(names)}")
-    for value, part in found.slices.items():
-        if part.severity != "none" or not all(part.rows):
-            lines += ["", f"{found.by} {value} ({part.rows[0]:,} -> {part.rows[1]:,} rows): {part.severity}"]
-            lines += _columns_text(part)
-    if calm := [value for value, part in found.slices.items() if part.severity == "none" and all(part.rows)]:
-        lines += ["", f"no drift where {found.by} is {', '.join(calm)}"]
+    stable = []
+    for value, part in result.slices.items():
+        if part.severity == "none" and all(part.rows):
+            stable.append(value)
+            continue
+        rows = f"{part.rows[0]:,} -> {part.rows[1]:,} rows"
+        lines += ["", f"{result.by} {value} ({rows}): {part.severity}", *_columns_text(part)]
+    if stable:
+        lines += ["", f"no drift where {result.by} is {', '.join(stable)}"]
     return "\n".join(lines)
 
 
-def _columns_text(found: Drift) -> list[str]:
+def _columns_text(result: Drift) -> list[str]:
     rows = [
         (column.column, column.severity, "; ".join(column.reasons))
-        for severity in ("strong", "some", "none")
-        for column in found.columns
+        for severity in ("major", "minor", "none")
+        for column in result.columns
         if column.severity == severity and column.reasons
     ]
-    calm = len(found.columns) - len(rows)
-    lines = [table([("column", "drift", "why"), *rows])] if rows and all(found.rows) else []
-    return [*lines, f"{calm} of {len(found.columns)} columns did not drift"] if all(found.rows) else lines
+    compared = all(result.rows)
+    lines = [table([("column", "drift", "why"), *rows])] if rows and compared else []
+    stable = len(result.columns) - len(rows)
+    return [*lines, f"{stable:,} of {len(result.columns):,} columns did not drift"] if compared else lines
 
 
-def anomalies_text(found: dict[str, tuple[Anomaly, ...]]) -> str:
-    """Show what was expected and what was found."""
-    rows = [("dataset", "metric", "found", "expected", "since", "runs before")]
+def anomalies_text(by_dataset: dict[str, tuple[Anomaly, ...]]) -> str:
+    """Show the value and the expected range of each anomaly."""
+    rows = [("dataset", "metric", "value", "expected", "since", "earlier runs")]
     rows += [
         (
             name,
-            anomaly.metric,
+            anomaly.name,
             f"{anomaly.value:,.6g}",
             f"{anomaly.low:,.6g} to {anomaly.high:,.6g}",
             f"{anomaly.since:%Y-%m-%d %H:%M}Z",
-            f"{anomaly.runs}",
+            f"{anomaly.runs:,}",
         )
-        for name, anomalous in found.items()
+        for name, anomalous in by_dataset.items()
         for anomaly in anomalous
     ]
-    return (
-        table(rows) if len(rows) > 1 else "every last run is what its history says, or has too little of it"
-    )
+    return table(rows) if len(rows) > 1 else "no anomalies in the last runs, or too little history"

@@ -12,7 +12,7 @@ import msgspec
 
 from featurestore.definitions.digest import service_digest, view_digest
 from featurestore.errors import DefinitionError
-from featurestore.quality.change.schema_changes import Promised, promised, schema_changes
+from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, schema_changes
 from featurestore.storage.files import read_record, write_record
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     views: dict[str, str]
     services: dict[str, str]
-    promised: dict[str, Promised] = {}
+    promised: dict[str, ContractTerms] = {}
 
 
 class BreakingChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,9 @@ def apply(workspace: Workspace, *, allow_removal: bool = False, allow_breaking: 
 
 def _breaking(catalog: Catalog, applied: Applied, wanted: Applied) -> tuple[BreakingChange, ...]:
     return tuple(
-        BreakingChange(view=view, column=change.column, change=change.change, readers=_readers(catalog, view))
+        BreakingChange(
+            view=view, column=change.column, change=change.description, readers=_readers(catalog, view)
+        )
         for view, before in applied.promised.items()
         if view in wanted.promised
         for change in schema_changes(before.columns, wanted.promised[view].columns)
@@ -143,7 +145,7 @@ def _wanted(catalog: Catalog) -> Applied:
         views={name: view_digest(view) for name, view in sorted(catalog.views.items())},
         services={name: service_digest(service) for name, service in sorted(catalog.services.items())},
         promised={
-            name: promised(view.contract)
+            name: contract_terms(view.contract)
             for name, view in sorted(catalog.views.items())
             if _readers(catalog, name)
         },

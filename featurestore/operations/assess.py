@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from featurestore.operations.history import history
 from featurestore.operations.profile import profile
 from featurestore.operations.verdict import verdict
-from featurestore.quality.change.change_summary import moved
+from featurestore.quality.change.change_summary import change_summary
 from featurestore.quality.profile import assess as assessment
 from featurestore.quality.profile.profile import Profile
 from featurestore.storage.datasets import build_command
@@ -40,7 +40,7 @@ def assess(workspace: Workspace, name: str) -> Assessment:
         runs=runs,
         now=workspace.now(),
         label=next((label for label in labels if label in node.contract), None),
-        notes=moved(node.contract, runs, _profile_before(workspace, node), current),
+        notes=change_summary(node.contract, runs, _profile_before(workspace, node), current),
     )
 
 

@@ -10,10 +10,9 @@ from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.change.thresholds import check_thresholds
-from featurestore.quality.gate.casting import cast_plan
+from featurestore.quality.gate.compiled_contract import compile_contract
 from featurestore.quality.gate.row_gate import row_gate
 from featurestore.quality.profile.documentation import require_documentation
-from featurestore.quality.rules.contract_rules import rules_of
 from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
 
@@ -38,7 +37,7 @@ def check(workspace: Workspace) -> int:
     for node in (*catalog.nodes.values(), *catalog.training_sets.values()):
         check_expectations(node.contract, lambda name: catalog.node(name).contract.empty())
     for source in catalog.sources.values():
-        rules_of(source.contract, cast_plan(source.contract.schema, source.contract, dataset=source.name))
+        compile_contract(source.contract.empty(), source.contract, dataset=source.name)
         check_thresholds(source.contract)
         require_documentation(source.contract, source.name)
         count += 1
@@ -60,8 +59,8 @@ def _check_function(
 ) -> None:
     where = f"{KINDS[type(definition)]} {definition.name!r}"
     try:
-        schema = call(definition.name, function, *(contract.empty() for contract in inputs)).collect_schema()
-        rules_of(output, cast_plan(schema, output, dataset=where))
+        rows = call(definition.name, function, *(contract.empty() for contract in inputs))
+        compile_contract(rows, output, dataset=where)
         check_thresholds(output)
         require_documentation(output, where)
     except ContractError as error:

@@ -20,7 +20,7 @@ RUNS = 10
 def validation_context(workspace: Workspace, name: str) -> ValidationContext:
     """Collect the current time, the other datasets, and the row counts of the last accepted runs of a dataset."""
     runs = read_records(workspace.layout.history(name), Run)
-    volumes = tuple(int(run.metrics["rows"]) for run in runs if run.decision != "refused")
+    volumes = tuple(run.rows for run in runs if run.decision != "refused")
 
     def dataset(reference: str) -> pl.LazyFrame:
         return scan_dataset(workspace.catalog.node(reference), workspace.layout)

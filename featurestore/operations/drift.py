@@ -13,7 +13,7 @@ from featurestore.errors import ContractError, UnknownNameError
 from featurestore.operations.locate import Located, located
 from featurestore.quality.change import drift as change
 from featurestore.quality.change.binning import MISSING
-from featurestore.quality.change.drift import Drift, strongest
+from featurestore.quality.change.drift import Drift, max_severity
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -144,7 +144,7 @@ def _compared(
         for value in sorted({*old_slices, *new_slices})
     }
     total = change.drift(old, new, declared)
-    severity = strongest([total.severity, *(part.severity for part in slices.values())])
+    severity = max_severity([total.severity, *(part.severity for part in slices.values())])
     return msgspec.structs.replace(total, severity=severity, by=by, slices=slices)
 
 

@@ -27,4 +27,4 @@ def write_junit(
     """
     from featurestore.report.junit import junit  # noqa: PLC0415 - only this command writes XML
 
-    write_text(junit(verdicts, unjudged=dict(unjudged), waiting=waiting), path)
+    write_text(junit(verdicts, errors=dict(unjudged), skipped=waiting), path)

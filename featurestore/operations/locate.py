@@ -13,7 +13,7 @@ import polars as pl
 
 from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.replay import served_rows
-from featurestore.quality.change.schema_changes import Promised, promised, terms_of_frame
+from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
@@ -52,7 +52,7 @@ class Located:
 
     name: str
     rows: pl.LazyFrame
-    promised: Promised
+    promised: ContractTerms
     contract: Contract | None
     read_profile: Callable[[], Profile]
     raw: pl.LazyFrame | None = None
@@ -108,12 +108,12 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
     command = f"featurestore training-set {name}"
     rows = layout.training(name)
     profile_path = layout.training_profile(name)
-    terms = promised(contract)
+    terms = contract_terms(contract)
     if revision:
         rows = _version(workspace, rows, revision, folder / "rows.parquet")
         profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
         # Git keeps no contract of a training set: its dtypes are what is known of that version.
-        terms = Promised(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
+        terms = ContractTerms(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, contract, read_profile)
@@ -125,12 +125,12 @@ def _dataset(workspace: Workspace, name: str, revision: str, reference: str, fol
     command = build_command(node)
     rows = dataset_path(node, layout)
     profile_path = layout.profile(name)
-    terms = promised(node.contract)
+    terms = contract_terms(node.contract)
     if revision:
         rows = _version(workspace, rows, revision, folder / "rows.parquet")
         profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
         record = _version(workspace, layout.contract(name), revision, folder / "contract.json")
-        terms = read_record(record, Promised, made_by=command)
+        terms = read_record(record, ContractTerms, made_by=command)
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, node.contract, read_profile)
@@ -149,7 +149,7 @@ def _file(path: Path, reference: str) -> Located:
         else:
             text = pl.read_csv(path, infer_schema=False)
             raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()
-        terms = Promised(path.name, (), terms_of_frame(rows.collect_schema()))
+        terms = ContractTerms(path.name, (), terms_of_frame(rows.collect_schema()))
     return Located(reference, rows, terms, None, partial(_profiled, rows, path), raw)
 
 
@@ -190,4 +190,4 @@ def _served(workspace: Workspace, service: FeatureService, reference: str) -> Lo
     contract = replace(base, name=service.name, columns=columns, uniques=(), checks=(), metadata={})
     rows = served_rows(workspace, service).select(*(column.name for column in columns), EVENT_TIMESTAMP)
     read_profile = partial(profile, rows, dataset=reference, contract=contract)
-    return Located(reference, rows, promised(contract), contract, read_profile)
+    return Located(reference, rows, contract_terms(contract), contract, read_profile)

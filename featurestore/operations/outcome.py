@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.quality.change.history import run_of
-from featurestore.quality.change.schema_changes import promised
+from featurestore.quality.change.schema_changes import contract_terms
 from featurestore.quality.gate.inspection import require
 from featurestore.quality.gate.quarantine import keep, refuse
 from featurestore.quality.profile.profile import Profile, profile
@@ -43,7 +43,7 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
-    write_record(promised(node.contract), layout.contract(name))
+    write_record(contract_terms(node.contract), layout.contract(name))
     current = write_profile(path, node.contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))

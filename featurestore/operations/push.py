@@ -71,7 +71,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     with locked(workspace.layout.lock(view)):
         known = next_watermark(definition, workspace.now(), store)
         stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
-        admitted = admit(inspect_view(definition, stamped.lazy()), whole=True)
+        admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
         log_rows(definition, admitted, workspace.layout)
         done = materialize_view(workspace, definition, known, store)
     return Pushed(rows=frame.height, **msgspec.structs.asdict(done))
@@ -82,7 +82,7 @@ def _created(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
     if CREATED_TIMESTAMP not in rows.columns:
         return now
     created = cast_plan(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
-    if created.lost is not None and rows.select(created.lost.any()).item():
+    if created.failed is not None and rows.select(created.failed.any()).item():
         # A value that is not a timestamp must not become the current time: the gate names it.
-        admit(inspect_view(view, rows.lazy()), whole=True)
+        admit(inspect_view(view, rows.lazy()), tolerate=False)
     return pl.max_horizontal(created.value, now)

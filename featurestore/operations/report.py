@@ -10,7 +10,7 @@ from featurestore.errors import MissingDataError
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import training_manifest
-from featurestore.quality.change.change_summary import moved
+from featurestore.quality.change.change_summary import change_summary
 from featurestore.storage.datasets import build_command
 from featurestore.storage.files import read_record, write_record, write_text
 
@@ -51,7 +51,7 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
     records = {
         name: records_of(node, layout, made_by=build_command(node)) for name, node in catalog.nodes.items()
     }
-    seen = [name for name, record in records.items() if record.judged]
+    seen = [name for name, record in records.items() if record.has_verdict]
     if not seen:
         first = next(iter(catalog.nodes.values()), None)
         raise MissingDataError(
@@ -60,7 +60,7 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
         )
     for name in selected or seen:
         record = records[name]
-        notes = moved(record.node.contract, record.runs, record.before, record.now)
+        notes = change_summary(record.node.contract, record.runs, record.before, record.now)
         write_text(dataset_page(record, notes=notes), layout.page(name))
     manifests = (training_manifest(workspace, name) for name in catalog.training_sets)
     index = Index(

@@ -8,7 +8,12 @@ from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
 from featurestore.operations.context import validation_context
 from featurestore.operations.validate import validate
-from featurestore.quality.gate.corrections import PLACE, apply_corrections, joined, read_corrections
+from featurestore.quality.gate.corrections import (
+    PLACE,
+    apply_corrections,
+    merge_corrections,
+    read_corrections,
+)
 from featurestore.quality.gate.inspection import Inspection, inspect
 from featurestore.storage.datasets import corrections_path
 from featurestore.storage.files import atomic_write
@@ -54,7 +59,7 @@ def resubmit(workspace: Workspace, name: str, file: Path) -> Verdict:
         raise MissingDataError(f"{file}: not found", hint=f"run: featurestore quarantine {name} --out {file}")
     path = corrections_path(source)
     submitted = read_corrections(file)
-    corrections = joined(read_corrections(path), submitted) if path.exists() else submitted
+    corrections = merge_corrections(read_corrections(path), submitted) if path.exists() else submitted
     rows = apply_corrections(
         workspace.reader.scan(source, workspace.root / source.path), corrections, dataset=name
     )

@@ -35,8 +35,9 @@ def suggest(workspace: Workspace, reference: str, *, name: str | None = None, ou
     """
     with located(workspace, reference) as (data,):
         profile = data.profile
+        schema = data.rows.collect_schema()
     title = "".join(part.title() for part in profile.dataset.replace("-", "_").split("_"))
-    draft = drafting.suggest(profile, name=name or title)
+    draft = drafting.suggest(profile, schema, name=name or title)
     if out is not None:
         write_text(draft, out)
     return draft

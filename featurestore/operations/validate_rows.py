@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ContractError
 from featurestore.operations.context import validation_context
-from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.inspection import Inspection, inspect
+from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.files import sink_parquet, write_record
 

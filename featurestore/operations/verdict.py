@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.quality.gate.verdict import Verdict
+from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command
 from featurestore.storage.files import read_record
 
@@ -24,3 +25,17 @@ def verdict(workspace: Workspace, name: str) -> Verdict:
     """
     command = build_command(workspace.catalog.node(name))
     return read_record(workspace.layout.verdict(name), Verdict, made_by=command)
+
+
+def last_verdict(workspace: Workspace, name: str) -> Verdict:
+    """Read the verdict of the gate on the last run, which may be a refusal.
+
+    Raises
+    ------
+    UnknownNameError
+        If the dataset is not defined.
+    MissingDataError
+        If the gate never saw the dataset.
+    """
+    node = workspace.catalog.node(name)
+    return records_of(node, workspace.layout, made_by=build_command(node)).verdict

@@ -1,1 +1,1 @@
-"""Pages for people and files for machines, made from what the gate recorded."""
+"""Reports from the records of the gate: pages for people, files for machines."""

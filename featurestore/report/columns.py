@@ -1,4 +1,4 @@
-"""What is told of a column: its figures then and now, and a plot with the table behind it."""
+"""The card of a column on a page: its figures before and now, and a plot with a table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from featurestore.report import svg
-from featurestore.report.bars import Bar, day_bars, days_without_rows, number_bars
-from featurestore.report.words import NOTHING, count, number, share, short
+from featurestore.report.formatting import NO_VALUE, count, number, share, short
+from featurestore.report.histograms import Bar, day_histogram, days_without_rows, number_histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,63 +16,90 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from featurestore.definitions.contract import Column
-    from featurestore.quality.profile.column_profile import ColumnProfile
+    from featurestore.quality.profile.column_profile import ColumnProfile, Kind
 
 MAX_VALUES = 10
 MAX_GONE = 3
-ONE = "one value"
-FURTHER = ("5 % below", "95 % below", "deviation", "zero")
-Tell: TypeAlias = "Callable[[ColumnProfile], str]"
+MAX_DESCRIPTION = 240
+Text: TypeAlias = "Callable[[ColumnProfile], str]"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, then and now; one of those that are told only to who asks for more, or not."""
+    """One figure of a column before and now.
+
+    Attributes
+    ----------
+    before
+        None: the column is not compared.
+    detail
+        True: the page shows it only on request.
+    """
 
     name: str
-    then: str | None
+    before: str | None
     now: str
-    more: bool = False
+    detail: bool = False
 
     @property
-    def moved(self) -> bool:
-        """Whether it reads otherwise than before."""
-        return self.then is not None and self.then != self.now
+    def changed(self) -> bool:
+        """Whether the figure reads differently than before."""
+        return self.before is not None and self.before != self.now
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """How frequent one value is, as shares of the values that are there."""
+    """The frequency of one value, as shares of the values that are present, 0 to 1."""
 
     value: str
-    then: float | None
+    before: float | None
     now: float
     bar: Markup
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot, what stands at its ends, and the bars as numbers for the table behind it."""
+    """A plot with its bars as numbers.
 
-    drawn: Markup
+    Attributes
+    ----------
+    image
+        The plot as SVG.
+    shares
+        True: the bars are shares, False: they are counts of rows by day.
+    """
+
+    image: Markup
     bars: tuple[Bar, ...]
     shares: bool
 
     @property
     def ends(self) -> tuple[str, str]:
-        """What the first and the last bar stand for."""
+        """The labels of the first and of the last bar."""
         return self.bars[0].label, self.bars[-1].label
 
 
 @dataclass(frozen=True)
-class Story:
-    """What is told of a column.
+class Distribution:
+    """How the values of a column are distributed: a plot, or the most frequent values, and a note.
 
     Attributes
     ----------
     note
-        What a plot would not tell.
+        What the plot does not show; None: nothing.
+    single_value
+        True: all values are equal, and the note names the value.
     """
+
+    plot: Plot | None = None
+    values: tuple[Frequency, ...] = ()
+    note: str | None = None
+    single_value: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnCard:
+    """What a page shows of a column."""
 
     name: str
     dtype: str
@@ -80,146 +107,155 @@ class Story:
     description: str | None
     personal: bool
     figures: tuple[Figure, ...]
-    plot: Plot | None = None
-    values: tuple[Frequency, ...] = ()
-    note: str | None = None
+    distribution: Distribution = Distribution()
 
     @property
-    def more(self) -> list[Figure]:
-        """The further figures."""
-        return [figure for figure in self.figures if figure.more]
+    def plotted(self) -> bool:
+        """Whether the card has more than figures."""
+        d = self.distribution
+        return d.plot is not None or bool(d.values) or d.note is not None
+
+    @property
+    def details(self) -> list[Figure]:
+        """The figures that the page shows only on request."""
+        return [figure for figure in self.figures if figure.detail]
 
 
-def story(
-    name: str, column: Column | None, then: ColumnProfile | None, now: ColumnProfile, *, plotted: bool
-) -> Story:
-    """Tell of a column; of a personal one, how much is missing and how many values differ, and no value.
+def column_card(
+    name: str, column: Column | None, before: ColumnProfile | None, now: ColumnProfile, *, plotted: bool
+) -> ColumnCard:
+    """Describe a column.
+
+    Of a personal column, only the missing and the distinct values are counted.
 
     Parameters
     ----------
     column
-        What its contract says; None: nothing.
-    then
-        Its profile before; None, or of another dtype: it is not compared.
+        The column in its contract; None if the contract does not have it.
+    before
+        The earlier profile of the column. A profile of another dtype is not compared.
     plotted
         False: figures only.
     """
-    if then is not None and then.dtype != now.dtype:
-        then = None
+    if before is not None and before.dtype != now.dtype:
+        before = None
     personal = column is not None and column.personal
-    plot: Plot | None = None
-    values: tuple[Frequency, ...] = ()
-    note = "personal: no value is shown" if personal else None
+    distribution = Distribution(note="personal: values are not shown" if personal else None)
     if plotted and not personal:
-        plot, values, note = _seen(name, then, now)
-    figures = _figures(now.kind, personal=personal, odd=bool(now.odd))
-    if note and note.startswith(ONE) and (then is None or then.least == then.most == now.least):
-        figures = figures[:2]  # the others would say the one value again
-    return Story(
+        distribution = _distribution(name, before, now)
+    figures = _COUNTS if personal else (*_COUNTS, *_FIGURES.get(now.kind, ()))
+    if now.non_finite and not personal:
+        figures = (*figures, _NON_FINITE)
+    if distribution.single_value and (before is None or before.min == before.max == now.min):
+        figures = _COUNTS  # all other figures are the single value again
+    return ColumnCard(
         name=name,
         dtype=re.sub(r"\w+=|'", "", now.dtype),
-        unit="µs" if now.dtype.startswith("Duration") else column.unit if column else None,
-        description=short(column.description, 240) if column and column.description else None,
+        unit="µs" if now.number_type == "duration" else column.unit if column else None,
+        description=short(column.description, MAX_DESCRIPTION) if column and column.description else None,
         personal=personal,
         figures=tuple(
-            Figure(word, None if then is None else tell(then), tell(now), more=word in FURTHER)
-            for word, tell in figures
+            Figure(label, None if before is None else text(before), text(now), detail)
+            for label, text, detail in figures
         ),
-        plot=plot,
-        values=values,
-        note=note,
+        distribution=distribution,
     )
 
 
-def _figures(kind: str, *, personal: bool, odd: bool) -> list[tuple[str, Tell]]:
-    figures: list[tuple[str, Tell]] = [
-        ("missing", lambda c: share(c.null_share)),
-        ("distinct", lambda c: f"{'' if c.values.complete else '≈ '}{count(c.values.distinct)}"),
-    ]
-    if personal:
-        return figures
-    if kind == "number":
-        figures += [
-            ("least", lambda c: number(c.least)),
-            ("5 % below", lambda c: number(c.quantile(0.05))),
-            ("median", lambda c: number(c.quantile(0.5))),
-            ("mean", lambda c: number(c.mean)),
-            ("95 % below", lambda c: number(c.quantile(0.95))),
-            ("most", lambda c: number(c.most)),
-            ("deviation", lambda c: number(c.deviation)),
-            ("zero", lambda c: share(c.zeros / c.present if c.present else 0.0)),
-        ]
-    elif kind == "moment":
-        figures += [("first", lambda c: _moment(c.least)), ("last", lambda c: _moment(c.most))]
-    elif kind in ("text", "list"):
-        figures += [("shortest", lambda c: number(c.least)), ("longest", lambda c: number(c.most))]
-    if odd:
-        figures.append(("NaN or infinite", lambda c: count(c.odd)))
-    return figures
+_COUNTS: tuple[tuple[str, Text, bool], ...] = (
+    ("missing", lambda c: share(c.null_share), False),
+    ("distinct", lambda c: f"{'' if c.values.complete else '≈ '}{count(c.values.distinct)}", False),
+)
+_NON_FINITE: tuple[str, Text, bool] = ("NaN or infinite", lambda c: count(c.non_finite), False)
+_LENGTHS: tuple[tuple[str, Text, bool], ...] = (
+    ("shortest", lambda c: number(c.min), False),
+    ("longest", lambda c: number(c.max), False),
+)
+_FIGURES: dict[Kind, tuple[tuple[str, Text, bool], ...]] = {
+    "number": (
+        ("min", lambda c: number(c.min), False),
+        ("5th percentile", lambda c: number(c.quantile(0.05)), True),
+        ("median", lambda c: number(c.quantile(0.5)), False),
+        ("mean", lambda c: number(c.mean), False),
+        ("95th percentile", lambda c: number(c.quantile(0.95)), True),
+        ("max", lambda c: number(c.max), False),
+        ("standard deviation", lambda c: number(c.deviation), True),
+        ("zeros", lambda c: share(c.zeros / c.present if c.present else 0.0), True),
+    ),
+    "timestamp": (
+        ("first", lambda c: _minute(c.min), False),
+        ("last", lambda c: _minute(c.max), False),
+    ),
+    "text": _LENGTHS,
+    "list": _LENGTHS,
+}
 
 
-def _seen(
-    name: str, then: ColumnProfile | None, now: ColumnProfile
-) -> tuple[Plot | None, tuple[Frequency, ...], str | None]:
-    if now.kind in ("text", "truth"):
-        values = _frequencies(then, now)
-        different = now.values.complete and len(now.values.counts) == now.present > MAX_VALUES
-        listed = ", ".join(value.value for value in values[:MAX_GONE])
-        if different:
-            return None, (), f"all values differ, such as {listed}"
-        return None, values, None if now.values.complete else "of a fair sample of the values"
-    if now.kind == "moment":
-        bars = day_bars(then, now)
-        days, without = days_without_rows(now)
-        unit = "days" if all(len(day) > len("2013-07") for day in now.days) else "months"
-        note = (
-            f"{count(days)} {unit}, {count(without)} of them without a row"
-            if without
-            else f"{count(days)} {unit}"
-        )
-        return _plot(bars, f"rows of {name} by day, {note}", shares=False), (), note if bars else None
+def _distribution(name: str, before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
+    if now.kind in ("text", "boolean"):
+        return _values(before, now)
+    if now.kind == "timestamp":
+        return _days(name, before, now)
     if now.kind == "list" and not now.bins:
-        return None, (), None
-    bars = number_bars(then, now)
+        return Distribution()
+    bars = number_histogram(before, now)
     if len(bars) == 1 and now.kind == "number":
-        return None, (), f"{ONE}: {number(now.least)}" if now.least == now.most else None
-    what = "lengths" if now.kind == "list" else "values"
-    return _plot(bars, f"distribution of the {what} of {name}", shares=True), (), None
+        single = now.min == now.max
+        return Distribution(note=f"one value: {number(now.min)}" if single else None, single_value=single)
+    values = "lengths" if now.kind == "list" else "values"
+    return Distribution(_plot(bars, f"distribution of the {values} of {name}", shares=True))
+
+
+def _values(before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
+    values = _frequencies(before, now)
+    if now.values.complete and len(now.values.counts) == now.present > MAX_VALUES:
+        listing = ", ".join(value.value for value in values[:MAX_GONE])
+        return Distribution(note=f"all values differ, such as {listing}")
+    note = None if now.values.complete else "estimated from a fair sample of the values"
+    return Distribution(values=values, note=note)
+
+
+def _days(name: str, before: ColumnProfile | None, now: ColumnProfile) -> Distribution:
+    bars = day_histogram(before, now)
+    days, empty = days_without_rows(now)
+    note = f"{count(days)} {now.day_unit}" + (f", {count(empty)} of them without rows" if empty else "")
+    plot = _plot(bars, f"rows by day of {name}, {note}", shares=False)
+    return Distribution(plot, note=note if bars else None)
 
 
 def _plot(bars: tuple[Bar, ...], title: str, *, shares: bool) -> Plot | None:
     if not bars:
         return None
-    most = max(bars, key=lambda bar: bar.now)
-    peak = f"highest {most.label} ({share(most.now) if shares else f'{count(most.now)} rows'})"
+    highest = max(bars, key=lambda bar: bar.now)
+    peak = f"highest {highest.label} ({share(highest.now) if shares else f'{count(highest.now)} rows'})"
     ends = f"first bar {bars[0].label}, last {bars[-1].label}" if len(bars) > 1 else bars[0].label
-    drawn = svg.histogram(bars, title=f"{title}: {ends}, {peak}", gaps=not shares)
-    return Plot(drawn, bars, shares)
+    image = svg.histogram(bars, title=f"{title}: {ends}, {peak}", gaps=not shares)
+    return Plot(image, bars, shares)
 
 
-def _frequencies(then: ColumnProfile | None, now: ColumnProfile) -> tuple[Frequency, ...]:
-    """List the most frequent values of now, and the frequent ones of then that are gone."""
-    before = {} if then is None else {value: rows for _, value, rows in then.values.counts}
+def _frequencies(before: ColumnProfile | None, now: ColumnProfile) -> tuple[Frequency, ...]:
+    """Return the most frequent values, and frequent earlier values that no longer occur."""
+    counts_before = {} if before is None else {value: rows for _, value, rows in before.values.counts}
     listed: Sequence[tuple[object, int]] = now.values.top(MAX_VALUES)
-    there = {value for _, value, _ in now.values.counts}
-    if then is not None and now.values.complete:
-        gone = [(value, 0) for value, _ in then.values.top(MAX_VALUES) if value not in there]
+    current = {value for _, value, _ in now.values.counts}
+    if before is not None and now.values.complete:
+        gone = [(value, 0) for value, _ in before.values.top(MAX_VALUES) if value not in current]
         listed = [*listed, *gone[:MAX_GONE]]
     shares: list[tuple[str, float | None, float]] = []
     for value, rows in listed:
-        past = None
-        if then is not None and then.present and (value in before or then.values.complete):
-            past = before.get(value, 0) / then.present  # type: ignore[call-overload]
+        share_before = None
+        if before is not None and before.present and (value in counts_before or before.values.complete):
+            share_before = counts_before.get(value, 0) / before.present  # type: ignore[call-overload]
         text = short(value) if value != "" else "(empty)"
-        shares.append((text, past, rows / now.present if now.present else 0.0))
-    most = max((max(part, past or 0.0) for _, past, part in shares), default=0.0) or 1.0
-    told = []
-    for text, past, part in shares:
-        title = f"{text}: {share(part)}" + ("" if past is None else f", before {share(past)}")
-        drawn = svg.bar(part / most, None if past is None else past / most, title=title)
-        told.append(Frequency(text, past, part, drawn))
-    return tuple(told)
+        shares.append((text, share_before, rows / now.present if now.present else 0.0))
+    highest = max((max(part, earlier or 0.0) for _, earlier, part in shares), default=0.0) or 1.0
+    frequencies = []
+    for text, earlier, part in shares:
+        title = f"{text}: {share(part)}" + ("" if earlier is None else f", before {share(earlier)}")
+        image = svg.bar(part / highest, None if earlier is None else earlier / highest, title=title)
+        frequencies.append(Frequency(text, earlier, part, image))
+    return tuple(frequencies)
 
 
-def _moment(text: object) -> str:
-    return NOTHING if text is None else str(text)[:16].replace("T", " ")
+def _minute(text: object) -> str:
+    return NO_VALUE if text is None else str(text)[:16].replace("T", " ")

@@ -1,4 +1,4 @@
-"""Some of the rows that broke a contract, so that a person sees what is wrong with them."""
+"""Examples of rows that broke a contract, so that a person sees what is wrong with them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
-from featurestore.report.words import short
+from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.report.formatting import short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,35 +18,41 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10
 MAX_COLUMNS = 12
-_OF_EACH = 3
+ROWS_PER_RULE = 3
 HIDDEN = "(personal, not shown)"
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows as text.
+    """Example rows as text.
 
     Attributes
     ----------
     broken
-        For each row, the rules it broke.
+        For each row, the printed names of the rules that it broke.
     faults
-        For each row, the columns that these rules speak of.
-    left_out
-        How many more columns the rows have.
+        For each row, the columns that these rules read.
+    hidden_columns
+        The number of further columns of the rows.
     """
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     broken: tuple[tuple[str, ...], ...] = ()
     faults: tuple[frozenset[str], ...] = ()
-    left_out: int = 0
+    hidden_columns: int = 0
 
 
 def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
-    """Take up to ten rows, of each broken rule some, the worst rule first; the columns at fault stand before the others.
+    """Read up to ten rows from quarantine: some rows for each broken rule.
 
-    Only columns of the contract are shown: of others nobody said whether they are personal.
+    The columns that the rules read come first. Only columns of the contract are shown, because
+    nothing declares whether other columns are personal.
+
+    Parameters
+    ----------
+    path
+        The Parquet file of the rows.
     """
     rules = [count for count in verdict.rules if not count.warning][:MAX_ROWS]
     if not rules or not verdict.rows_quarantined or not path.exists():
@@ -55,26 +61,29 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     names = rows.collect_schema().names()
     personal = {column.name for column in contract.columns if column.personal}
     suspects = dict.fromkeys(
-        name for count in rules for name in count.columns if name in contract and name in names
+        name for count in rules for name in count.rule.columns if name in contract and name in names
     )
     origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in names]
     others = [name for name in names if name in contract and name not in (*origin, *suspects)]
     columns = [*suspects, *others][:MAX_COLUMNS]
-    # On a phone the first columns are seen at once: what is wrong, then where it stands.
+    # A phone shows the first columns only: what is wrong, then where the row comes from.
     shown = [*columns[: len(suspects)], *origin, *columns[len(suspects) :]]
-    told, breaking = rows.select(*shown, BROKEN_RULES), pl.col(BROKEN_RULES)
-    of_each = [told.filter(breaking.list.contains(count.rule)).head(_OF_EACH) for count in rules]
-    found = pl.collect_all([*of_each, told.head(MAX_ROWS)])
-    taken = pl.concat(found).unique(subset=origin, keep="first", maintain_order=True).head(MAX_ROWS)
-    values, broken = taken.select(shown).iter_rows(), taken[BROKEN_RULES].to_list()
-    columns_of = {count.rule: count.columns for count in verdict.rules}
+    quarantined = rows.select(*shown, BROKEN_RULES)
+    per_rule = [
+        quarantined.filter(pl.col(BROKEN_RULES).list.contains(count.name)).head(ROWS_PER_RULE)
+        for count in rules
+    ]
+    collected = pl.collect_all([*per_rule, quarantined.head(MAX_ROWS)])
+    chosen = pl.concat(collected).unique(subset=origin, keep="first", maintain_order=True).head(MAX_ROWS)
+    broken = chosen[BROKEN_RULES].to_list()
+    columns_of = {count.name: count.rule.columns for count in verdict.rules}
     return Examples(
         columns=tuple(shown),
         rows=tuple(
             tuple(HIDDEN if name in personal else short(v) for name, v in zip(shown, row, strict=True))
-            for row in values
+            for row in chosen.select(shown).iter_rows()
         ),
         broken=tuple(map(tuple, broken)),
         faults=tuple(frozenset(name for rule in row for name in columns_of.get(rule, ())) for row in broken),
-        left_out=len(names) - len(shown) - 1,
+        hidden_columns=len(names) - len(shown) - 1,
     )

@@ -1,4 +1,4 @@
-"""Verdicts as JUnit XML, which CI servers show: a suite for each dataset, a case for each rule that could be broken."""
+"""Verdicts as JUnit XML for CI servers: a suite for each dataset, a case for each rule."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ if TYPE_CHECKING:
 
     from featurestore.quality.gate.verdict import RuleCount, Verdict
 
-# What XML 1.0 has no way to say.
-_UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters that XML 1.0 cannot represent.
+_INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(
-    verdicts: Sequence[Verdict], *, unjudged: dict[str, str] | None = None, waiting: Sequence[str] = ()
+    verdicts: Sequence[Verdict], *, errors: dict[str, str] | None = None, skipped: Sequence[str] = ()
 ) -> str:
     """Write verdicts as JUnit XML.
 
-    A rule that rows, or the dataset as a whole, broke is a failure, whatever was done about it: the suite's property
-    ``decision`` tells that. A broken rule that only warns passes, and says so; what could not be evaluated is skipped.
+    A rule that rows or the whole dataset broke is a failure, also if the rows went to quarantine;
+    the suite's property ``decision`` names the decision. A broken rule of severity warning passes,
+    with a note. An expectation that could not be evaluated is skipped.
 
     Parameters
     ----------
-    unjudged
-        Why datasets could not be judged at all, such as a missing column, by name: errors.
-    waiting
-        Datasets that were not reached: skipped.
+    errors
+        Datasets that could not be checked, by name, each with the reason, such as a missing column.
+    skipped
+        Datasets that were not checked because an earlier one was refused.
     """
     root = Element("testsuites", name="featurestore")
     for verdict in verdicts:
         _suite(root, verdict)
-    for name, reason in (unjudged or {}).items():
+    for name, reason in (errors or {}).items():
         suite = SubElement(root, "testsuite", name=name)
-        message = _spoken(reason)
+        message = _valid(reason)
         SubElement(_case(suite, name, "columns"), "error", message=message.splitlines()[0]).text = message
-    for name in waiting:
+    for name in skipped:
         suite = SubElement(root, "testsuite", name=name)
-        SubElement(_case(suite, name, "not reached"), "skipped", message="a dataset before it was refused")
+        SubElement(_case(suite, name, "not reached"), "skipped", message="an earlier dataset was refused")
     for suite in root:
         _count(suite, suite.iter("testcase"))
     _count(root, root.iter("testcase"))
@@ -54,32 +55,32 @@ def _suite(root: Element, verdict: Verdict) -> None:
     properties = SubElement(suite, "properties")
     for name in ("contract", "decision", "rows_in", "rows_passed", "rows_quarantined"):
         SubElement(properties, "property", name=name, value=str(getattr(verdict, name)))
-    broken = {count.rule: count for count in verdict.rules}
+    counts = {(count.rule, count.after_removal): count for count in verdict.rules}
     checked = () if verdict.checked is UNSET else verdict.checked
-    for rule in dict.fromkeys((*checked, *broken)):
-        case = _case(suite, verdict.dataset, rule)
-        if rule not in broken:
+    for rule, after_removal in dict.fromkeys((*((rule, False) for rule in checked), *counts)):
+        count = counts.get((rule, after_removal))
+        case = _case(suite, verdict.dataset, rule.name if count is None else count.label)
+        if count is None:
             continue
-        count = broken[rule]
-        told = _told(count, verdict)
+        message = _message(count, verdict)
         examples = f"such as {', '.join(count.examples)}" if count.examples else ""
         if count.warning:
-            SubElement(case, "system-out").text = _spoken(f"warning: {told} {examples}".rstrip())
+            SubElement(case, "system-out").text = _valid(f"warning: {message} {examples}".rstrip())
         else:
-            failure = SubElement(case, "failure", message=told, type=verdict.decision)
-            failure.text = _spoken(examples) or None
-    for kind, lacking in verdict.unevaluated.items():
-        SubElement(_case(suite, verdict.dataset, kind), "skipped", message=_spoken(lacking))
+            failure = SubElement(case, "failure", message=message, type=verdict.decision)
+            failure.text = _valid(examples) or None
+    for missing in verdict.unevaluated:
+        SubElement(_case(suite, verdict.dataset, missing.name), "skipped", message=_valid(missing.reason))
 
 
-def _told(count: RuleCount, verdict: Verdict) -> str:
-    if count.whole is True:
+def _message(count: RuleCount, verdict: Verdict) -> str:
+    if count.whole_dataset:
         return "the dataset as a whole breaks it"
     return f"{count.broken:,} of {verdict.rows_in:,} rows break it"
 
 
 def _case(suite: Element, dataset: str, name: str) -> Element:
-    return SubElement(suite, "testcase", classname=_spoken(dataset), name=_spoken(name))
+    return SubElement(suite, "testcase", classname=_valid(dataset), name=_valid(name))
 
 
 def _count(element: Element, cases: object) -> None:
@@ -89,5 +90,5 @@ def _count(element: Element, cases: object) -> None:
         element.set(name, str(sum(case.find(kind) is not None for case in listed)))
 
 
-def _spoken(text: str) -> str:
-    return _UNSPEAKABLE.sub("\ufffd", text)
+def _valid(text: str) -> str:
+    return _INVALID.sub("\ufffd", text)

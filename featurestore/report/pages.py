@@ -1,4 +1,7 @@
-"""Records as HTML: a page for each dataset and one over all, each a single file that needs no network and no script."""
+"""Records as HTML: a page for each dataset and an index page.
+
+Each is a single file without scripts and without network.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ import msgspec
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
+from featurestore.quality.change.history import ROWS
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.profile.profile import Profile, Sample
-from featurestore.report import svg, words
-from featurestore.report.columns import Story, story
+from featurestore.report import formatting, svg
+from featurestore.report.columns import ColumnCard, column_card
 from featurestore.report.trends import trend, trends
 
 if TYPE_CHECKING:
@@ -36,14 +41,14 @@ STYLE = files("featurestore.report").joinpath("templates", "style.css")
 
 @dataclass(frozen=True)
 class Index:
-    """What the page over all datasets shows. What has not run yet is None, or empty.
+    """What the index page shows. A step that has not run yet is None, or empty.
 
     Attributes
     ----------
     audit, materialized
-        The records of these verbs (`featurestore.operations`).
+        The records of these operations (`featurestore.operations`).
     training_sets
-        Their manifests.
+        The manifests of the training sets.
     """
 
     catalog: Catalog
@@ -54,17 +59,17 @@ class Index:
 
 
 def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
-    """Show one dataset: the verdict first, what failed with example rows, distributions then and now, quarantine, history.
+    """Show a dataset: verdict, broken rules, distributions, quarantine and history.
 
     Parameters
     ----------
     notes
-        What else was noticed (drift, anomalies), a sentence each; shown below what failed.
+        Changes (drift, anomalies), a sentence each; the page shows them below the broken rules.
     """
-    verdict, contract = records.verdict, records.node.contract
-    personal = {column.name for column in contract.columns if column.personal}
-    suspects = {name for count in verdict.rules for name in count.columns}
-    told = _stories(records, suspects)
+    contract = records.node.contract
+    verdict = redact(records.verdict, contract)
+    suspects = {name for count in verdict.rules for name in count.rule.columns}
+    cards = _cards(records, suspects)
     return (
         _environment()
         .get_template("dataset.html.j2")
@@ -79,11 +84,11 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
             more_rules=max(len(verdict.rules) - MAX_RULES, 0),
             examples=records.examples(),
             notes=notes,
-            plotted=[s for s in told if s.plot or s.values or s.note],
-            plain=[s for s in told if not (s.plot or s.values or s.note)],
-            untold=max(len(records.now.columns) - MAX_COLUMNS, 0) if records.now else 0,
+            plotted=[card for card in cards if card.plotted],
+            plain=[card for card in cards if not card.plotted],
+            more_columns=max(len(records.now.columns) - MAX_COLUMNS, 0) if records.now else 0,
             correlations=_correlations(records),
-            trends=trends(records.runs, personal=personal),
+            trends=trends(records.runs, contract),
             runs=records.runs[-RUNS_IN_TABLE:],
         )
     )
@@ -107,7 +112,8 @@ def index_page(index: Index) -> str:
             },
             counts={state: states.count(state) for state in ("refused", "quarantined", "passed", "waiting")},
             state_of=state_of,
-            rows_trend=lambda records: trend(records.runs, "rows") if records.runs else None,
+            current_data=current_data,
+            rows_trend=lambda records: trend(records.runs, ROWS) if records.runs else None,
             features=features,
             statuses=STATUSES,
             stacked=svg.stacked,
@@ -116,42 +122,53 @@ def index_page(index: Index) -> str:
 
 
 def kind_of(records: Records) -> str:
-    """Say what kind of dataset it is."""
+    """Return the kind of a dataset in words."""
     if isinstance(records.node, Source):
         return "source"
     return "feature view" if isinstance(records.node, FeatureView) else "dataset"
 
 
 def state_of(records: Records) -> str:
-    """Say in a word how a dataset stands: the gate's decision, or that it is waiting for it."""
-    return records.verdict.decision if records.judged else "waiting"
+    """Return the last decision of the gate, or ``waiting`` if there is none yet."""
+    return records.verdict.decision if records.has_verdict else "waiting"
 
 
 def sentence(records: Records) -> str:
-    """Say what the gate decided, and of what."""
-    verdict, contract = records.verdict, records.verdict.contract
+    """Describe the decision of the gate."""
+    verdict = records.verdict
+    contract = verdict.contract
     if verdict.decision == "passed":
-        kept = f"All {words.count(verdict.rows_in)} rows passed contract {contract}"
-        warned = len(verdict.rules)
-        return f"{kept}, with {warned} {'warning' if warned == 1 else 'warnings'}." if warned else f"{kept}."
+        passed = f"All {formatting.count(verdict.rows_in)} rows passed contract {contract}"
+        warnings = len(verdict.rules)
+        if not warnings:
+            return f"{passed}."
+        return f"{passed}, with {warnings:,} {'warning' if warnings == 1 else 'warnings'}."
     rows = verdict.rows_quarantined
-    bad = f"{words.count(rows)} of {words.count(verdict.rows_in)} rows ({words.share(rows / (verdict.rows_in or 1))})"
-    one = rows == 1
+    bad = (
+        f"{formatting.count(rows)} of {formatting.count(verdict.rows_in)} rows "
+        f"({formatting.share(rows / (verdict.rows_in or 1))})"
+    )
     if verdict.decision == "quarantined":
-        kept = "was" if one else "were"
-        return f"{bad} broke contract {contract} and {kept} kept back; the others passed."
-    what = f"{bad} {'breaks' if one else 'break'}" if rows else "As a whole it breaks"
+        state = "is in quarantine" if rows == 1 else "are in quarantine"
+        return f"{bad} broke contract {contract} and {state}; the others passed."
+    subject = f"{bad} {'breaks' if rows == 1 else 'break'}" if rows else "The dataset as a whole breaks"
+    return f"{subject} contract {contract}. {current_data(records)}"
+
+
+def current_data(records: Records) -> str:
+    """Describe which data are in place after newer data were refused."""
     if records.accepted is None:
-        stand = "No data are in place."
-    elif records.good_at is None:
-        stand = "The last good data stand."
-    else:
-        stand = f"The last good data of {words.moment(records.good_at)} stand."
-    return f"{what} contract {contract}. {stand}"
+        return "There are no earlier data."
+    if records.accepted_at is None:
+        return "The last good data stay in place."
+    return f"The last good data, of {formatting.timestamp(records.accepted_at)}, stay in place."
 
 
-def _stories(records: Records, suspects: Collection[str]) -> list[Story]:
-    """Tell of the columns in their order; of many, those that broke a rule are plotted, then the first."""
+def _cards(records: Records, suspects: Collection[str]) -> list[ColumnCard]:
+    """Describe the columns in their order.
+
+    If there are many, plot those that broke a rule, then the first ones.
+    """
     if records.now is None:
         return []
     declared = {column.name: column for column in records.node.contract.columns}
@@ -159,23 +176,23 @@ def _stories(records: Records, suspects: Collection[str]) -> list[Story]:
     columns = dict(list(records.now.columns.items())[:MAX_COLUMNS])
     plotted = {*sorted(columns, key=lambda name: name not in suspects)[:MAX_PLOTTED]}
     return [
-        story(name, declared.get(name), before.get(name), profile, plotted=name in plotted)
+        column_card(name, declared.get(name), before.get(name), profile, plotted=name in plotted)
         for name, profile in columns.items()
     ]
 
 
 def _correlations(records: Records) -> list[tuple[str, str, float | None, float]]:
-    """List the pairs of columns of numbers that rise and fall together, the closest first."""
+    """List the pairs of number columns with a high rank correlation, the highest first."""
     if records.now is None:
         return []
-    now = _first(records.now).correlations()
-    before = _first(records.before).correlations() if records.before else {}
-    close = [(a, b, before.get((a, b)), r) for (a, b), r in now.items() if abs(r) > CORRELATED]
-    return sorted(close, key=lambda told: (-abs(told[3]), told[:2]))[:MAX_PAIRS]
+    now = _first_columns(records.now).correlations()
+    before = _first_columns(records.before).correlations() if records.before else {}
+    high = [(a, b, before.get((a, b)), r) for (a, b), r in now.items() if abs(r) > CORRELATED]
+    return sorted(high, key=lambda pair: (-abs(pair[3]), pair[:2]))[:MAX_PAIRS]
 
 
-def _first(profile: Profile) -> Profile:
-    # Of hundreds of columns there are tens of thousands of pairs.
+def _first_columns(profile: Profile) -> Profile:
+    # Hundreds of columns have tens of thousands of pairs.
     columns = dict(list(profile.sample.columns.items())[:MAX_PLOTTED])
     return msgspec.structs.replace(profile, sample=Sample(profile.sample.hashes, columns))
 
@@ -192,12 +209,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "count": words.count,
-        "number": words.number,
-        "share": words.share,
-        "moment": words.moment,
-        "measured": words.measured,
-        "short": words.short,
-        "breakable": words.breakable,
+        "count": formatting.count,
+        "number": formatting.number,
+        "share": formatting.share,
+        "timestamp": formatting.timestamp,
+        "measured": formatting.measured,
+        "short": formatting.short,
+        "breakable": formatting.breakable,
     }
     return environment

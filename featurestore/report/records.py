@@ -1,4 +1,4 @@
-"""What is recorded of a dataset, read from where it lies: the verdict, the profiles, the runs, rows that were kept back."""
+"""The records of a dataset: its verdict, its profiles, its runs, and the rows in quarantine."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """What is recorded of a dataset.
+    """The records of a dataset.
 
     Attributes
     ----------
+    made_by
+        The command that makes the dataset.
     accepted
-        Verdict on the data in place; None: none were accepted yet.
+        The verdict on the current data; None: no data were accepted yet.
     refused
-        Verdict on what was refused since.
+        The verdict on newer data that were refused; None: the newest data were accepted.
     now, before
-        Profiles of the data in place, and of those that were in place before.
+        The profiles of the current and of the previous data.
     runs
         Oldest first.
-    kept_back, verdict_file
-        Where the rows that broke the contract, and the last verdict, lie.
-    folder
-        What their paths are told from.
+    quarantine_file, verdict_file
+        The files of the last run.
+    root
+        The folder of the project.
     """
 
     node: Node
@@ -47,13 +49,13 @@ class Records:
     now: Profile | None
     before: Profile | None
     runs: tuple[Run, ...]
-    kept_back: Path
+    quarantine_file: Path
     verdict_file: Path
-    folder: Path
+    root: Path
 
     @property
     def name(self) -> str:
-        """The dataset's name."""
+        """The name of the dataset."""
         return self.node.name
 
     @property
@@ -63,52 +65,56 @@ class Records:
         Raises
         ------
         MissingDataError
-            If there is none; names the command to run.
+            If there is none; the hint names the command to run.
         """
         verdict = self.refused or self.accepted
         if verdict is None:
-            raise MissingDataError(f"{self.name}: the gate has not seen it yet", hint=f"run: {self.made_by}")
+            raise MissingDataError(f"{self.name}: there is no verdict yet", hint=f"run: {self.made_by}")
         return verdict
 
     @property
-    def judged(self) -> bool:
-        """Whether there is a verdict."""
+    def has_verdict(self) -> bool:
+        """Whether the dataset came to the gate already."""
         return (self.refused or self.accepted) is not None
 
     @property
-    def ran_at(self) -> datetime | None:
-        """When the gate saw it last."""
+    def last_run(self) -> datetime | None:
+        """The time of the last run, in UTC; None: there is none on this machine."""
         return self.runs[-1].at if self.runs else None
 
     @property
-    def good_at(self) -> datetime | None:
-        """When the data in place were accepted."""
+    def accepted_at(self) -> datetime | None:
+        """The time when the current data were accepted, in UTC."""
         return next((run.at for run in reversed(self.runs) if run.decision != "refused"), None)
 
-    def place(self, path: Path) -> str:
-        """Tell a path from the project's folder."""
-        return path.relative_to(self.folder).as_posix()
+    def relative(self, path: Path) -> str:
+        """Return a path relative to the folder of the project."""
+        return path.relative_to(self.root).as_posix()
 
     def examples(self) -> Examples:
-        """Take some of the rows that were kept back."""
-        return examples(self.kept_back, self.verdict, self.node.contract)
+        """Read some of the rows in quarantine."""
+        return examples(self.quarantine_file, self.verdict, self.node.contract)
 
 
 def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
-    """Read what is recorded of a dataset.
+    """Read the records of a dataset.
+
+    Parameters
+    ----------
+    made_by
+        The command that makes the dataset.
 
     Raises
     ------
     StoreError
         If a record cannot be read.
     """
-    name, refusal = node.name, layout.refused(node.name) / "verdict.json"
-    refused = (
-        read_record(refusal, Verdict, made_by=made_by) if _newer(refusal, layout.verdict(name)) else None
-    )
+    name = node.name
+    refusal = layout.refused(name) / "verdict.json"
+    accepted = layout.verdict(name)
+    refused = read_record(refusal, Verdict, made_by=made_by) if _newer(refusal, accepted) else None
     profiles = (layout.profile(name), layout.profile_before(name))
     now, before = (read_record(p, Profile, made_by=made_by) if p.exists() else None for p in profiles)
-    accepted = layout.verdict(name)
     return Records(
         node=node,
         made_by=made_by,
@@ -117,12 +123,12 @@ def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
         now=now,
         before=before,
         runs=tuple(read_records(layout.history(name), Run)),
-        kept_back=layout.quarantine(name) if refused is None else refusal.with_name("rows.parquet"),
+        quarantine_file=layout.quarantine(name) if refused is None else refusal.with_name("rows.parquet"),
         verdict_file=accepted if refused is None else refusal,
-        folder=layout.data.parent,
+        root=layout.data.parent,
     )
 
 
 def _newer(path: Path, other: Path) -> bool:
-    """Say whether a file is there and newer than another (or the other is not there)."""
+    """Say whether a file exists and is newer than another, or the other does not exist."""
     return path.exists() and (not other.exists() or path.stat().st_mtime_ns > other.stat().st_mtime_ns)

@@ -1,80 +1,115 @@
-"""The history of a dataset's runs: a line for each figure that moved, and the table behind."""
+"""The history of a dataset on its page: a line and numbers for each metric that changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from featurestore.quality.change.history import QUARANTINED_SHARE, ROWS, SHARE_KINDS
+from featurestore.quality.gate.personal import is_value_shown
 from featurestore.report import svg
-from featurestore.report.words import number, share
+from featurestore.report.formatting import number, share
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from markupsafe import Markup
 
+    from featurestore.definitions.contract import Contract
     from featurestore.quality.change.history import Run
+    from featurestore.quality.rules.rule_id import RuleId
 
 MAX_RUNS = 60
 MAX_TRENDS = 24
-ALWAYS = ("rows", "quarantined_share")
+ALWAYS = (ROWS, QUARANTINED_SHARE)
 
 
 @dataclass(frozen=True)
 class Trend:
-    """One figure over the runs, oldest first; None where a run does not have it."""
+    """One metric over the runs.
 
-    name: str
+    Attributes
+    ----------
+    values
+        Oldest first; None where a run does not have the metric.
+    line
+        The values as a plot.
+    """
+
+    metric: RuleId
     values: tuple[float | None, ...]
-    drawn: Markup
+    line: Markup
 
     @property
-    def there(self) -> list[float]:
-        """The values that there are."""
+    def name(self) -> str:
+        """The printed name of the metric."""
+        return self.metric.name
+
+    @property
+    def present(self) -> list[float]:
+        """The values of the runs that have the metric."""
         return [value for value in self.values if value is not None]
 
     def text(self, value: float | None) -> str:
-        """Write a value of it."""
-        return _text(self.name, value)
+        """Write a value of the metric."""
+        return _text(self.metric, value)
 
 
-def trends(runs: Sequence[Run], *, personal: Collection[str] = ()) -> tuple[Trend, ...]:
-    """Tell rows and quarantined share, and the figures that moved over the last runs, those that moved most just now first.
+def trends(runs: Sequence[Run], contract: Contract) -> tuple[Trend, ...]:
+    """Return rows, quarantined share, and the metrics that changed, the largest change first.
 
     Parameters
     ----------
-    personal
-        Columns whose means are not told.
+    runs
+        Oldest first.
+    contract
+        Declares the personal columns; metrics that show something of their values are left out.
     """
     last = runs[-MAX_RUNS:]
-    hidden = {*ALWAYS, *(f"mean.{column}" for column in personal)}
-    names = [name for name in dict.fromkeys(n for run in last for n in run.metrics) if name not in hidden]
-    moved = [name for name in names if _reads_otherwise(name, [run.metrics.get(name) for run in last])]
-    moved.sort(key=lambda name: (-_last_move([run.metrics.get(name) for run in last]), name))
-    return tuple(trend(last, name) for name in (*ALWAYS, *moved[:MAX_TRENDS])) if last else ()
+    if not last:
+        return ()
+    values = [run.values() for run in last]
+    series = {
+        metric: tuple(of_run.get(metric) for of_run in values)
+        for metric in dict.fromkeys(metric for of_run in values for metric in of_run)
+        if metric not in ALWAYS and is_value_shown(metric, contract)
+    }
+    changed = [metric for metric in series if _visibly_changed(metric, series[metric])]
+    changed.sort(key=lambda metric: (-_last_change(series[metric]), metric.name))
+    series |= {metric: tuple(of_run.get(metric) for of_run in values) for metric in ALWAYS}
+    return tuple(_trend(last, metric, series[metric]) for metric in (*ALWAYS, *changed[:MAX_TRENDS]))
 
 
-def trend(runs: Sequence[Run], name: str) -> Trend:
-    """Tell one figure of the last runs."""
+def trend(runs: Sequence[Run], metric: RuleId) -> Trend:
+    """Return one metric over the last runs.
+
+    Parameters
+    ----------
+    runs
+        Oldest first.
+    """
     last = runs[-MAX_RUNS:]
-    values = tuple(run.metrics.get(name) for run in last)
+    return _trend(last, metric, tuple(run.values().get(metric) for run in last))
+
+
+def _trend(last: Sequence[Run], metric: RuleId, values: tuple[float | None, ...]) -> Trend:
     refused = [run.decision == "refused" for run in last]
-    there = [number(value) for value in values if value is not None]
-    title = f"{name} over {len(last)} runs" + (f", last {there[-1]}" if there else "")
-    return Trend(name, values, svg.sparkline(values, title=title, refused=refused))
+    texts = [number(value) for value in values if value is not None]
+    title = f"{metric.name} over {len(last):,} runs" + (f", last {texts[-1]}" if texts else "")
+    return Trend(metric, values, svg.sparkline(values, title=title, refused=refused))
 
 
-def _text(name: str, value: float | None) -> str:
-    return share(value) if value is not None and "share" in name.partition(".")[0] else number(value)
+def _text(metric: RuleId, value: float | None) -> str:
+    return share(value) if value is not None and metric.kind in SHARE_KINDS else number(value)
 
 
-def _reads_otherwise(name: str, values: Sequence[float | None]) -> bool:
-    """Say whether a figure moved so much that it is seen."""
-    return len({_text(name, value) for value in values if value is not None}) > 1
+def _visibly_changed(metric: RuleId, values: Sequence[float | None]) -> bool:
+    """Say whether the written values differ."""
+    return len({_text(metric, value) for value in values if value is not None}) > 1
 
 
-def _last_move(values: Sequence[float | None]) -> float:
-    there = [value for value in values if value is not None]
-    if len(there) < 2 or there[-1] == there[-2]:  # noqa: PLR2004
+def _last_change(values: Sequence[float | None]) -> float:
+    present = [value for value in values if value is not None]
+    if len(present) < 2 or present[-1] == present[-2]:  # noqa: PLR2004
         return 0.0
-    return abs(there[-1] - there[-2]) / max(abs(there[-1]), abs(there[-2]))
+    return abs(present[-1] - present[-2]) / max(abs(present[-1]), abs(present[-2]))

@@ -134,7 +134,7 @@ def broken(rows, contract):
     """Name the rules that a frame breaks, warnings left out."""
     verdict = inspect(rows, contract, dataset="corrupted").verdict
     assert verdict.rows_in == verdict.rows_passed + verdict.rows_quarantined
-    return {count.rule for count in verdict.rules if not count.warning}
+    return {count.name for count in verdict.rules if not count.warning}
 
 
 def main():

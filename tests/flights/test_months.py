@@ -45,7 +45,7 @@ def test_a_mean_that_moves_by_half_a_deviation_is_strong_drift(months, month):
     before, after = parts[month, False], parts[month, True]
     deviation = before["distance"].std()
     assert (
-        severity(before, after.with_columns(pl.col("distance") + round(deviation / 2)), contract) == "strong"
+        severity(before, after.with_columns(pl.col("distance") + round(deviation / 2)), contract) == "major"
     )
 
 
@@ -53,4 +53,4 @@ def test_an_airport_that_closes_is_strong_drift(months):
     """All of its flights leave from another one."""
     parts, contract = months
     closed = parts[1, True].with_columns(pl.col("origin").replace("LGA", "JFK"))
-    assert severity(parts[1, False], closed, contract, "origin") == "strong"
+    assert severity(parts[1, False], closed, contract, "origin") == "major"

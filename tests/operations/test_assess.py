@@ -1,4 +1,7 @@
-"""The five questions are answered from facts and from what is declared; what is not known is no yes."""
+"""The assessment answers five questions from facts and declarations.
+
+An unknown fact counts against a yes.
+"""
 
 import featurestore
 
@@ -8,22 +11,25 @@ def answers(found):
 
 
 def facts(found, question):
-    return {fact.what: (fact.told, fact.good) for fact in found.answers[question]}
+    return {fact.topic: (fact.finding, fact.good) for fact in found.answers[question]}
 
 
-def test_what_is_not_declared_is_no_yes(shop):
-    """The shop says nothing of licences or personal data."""
+def test_a_missing_declaration_counts_against_a_yes(shop):
+    """The shop declares neither a licence nor personal data."""
     found = shop.quality.assess("orders")
     assert answers(found)["accessible"] is False
     assert facts(found, "accessible")["licence"] == ("not declared", False)
     assert facts(found, "accessible")["owner"] == ("shop", True)
     assert answers(found)["understandable"] is True
-    told, good = facts(found, "usable")["rule customer.greater_than_or_equal_to(1)"]
-    assert (told, good) == ("broken 1 times", False)
+    finding, good = facts(found, "usable")["rule customer.greater_than_or_equal_to(1)"]
+    assert (finding, good) == ("broken 1 time", False)
 
 
-def test_what_is_declared_counts(shop_files):
-    """Licence, use, personal columns; rows by segment; how old the newest row is."""
+def test_declarations_count(shop_files):
+    """Licence, use, personal columns and segments are declared.
+
+    The age of the newest row is measured.
+    """
     schemas = shop_files / "schemas/shop.py"
     declared = '"licence": "internal", "permitted_use": "forecasts", "segments": ["coupon"], "on_invalid"'
     text = schemas.read_text().replace('"on_invalid"', declared)

@@ -1,4 +1,4 @@
-"""What changed between two datasets or versions, and whom it breaks."""
+"""Changes between two datasets or versions, and whom they break."""
 
 import subprocess
 import sys
@@ -20,13 +20,19 @@ from featurestore.quality.change.value_changes import value_changes
         (Terms("Int64"), Terms("Int64", nullable=True), "may now be missing", True, False),
         (Terms("Int64", nullable=True), Terms("Int64"), "may no longer be missing", False, True),
         (Terms("Int64", unit="mi"), Terms("Int64", unit="km"), "unit mi becomes km", True, True),
-        (Terms("Int64", least=0), Terms("Int64", least=-5), "at least 0 becomes -5", True, False),
-        (Terms("Int64", most=9), Terms("Int64", most=5), "at most 9 becomes 5", False, True),
-        (Terms("Int64"), Terms("Int64", most=5), "at most None becomes 5", False, True),
-        (Terms("String", among=("a",)), Terms("String", among=("a", "b")), "values b allowed", True, False),
+        (Terms("Int64", min=0), Terms("Int64", min=-5), "min 0 becomes -5", True, False),
+        (Terms("Int64", max=9), Terms("Int64", max=5), "max 9 becomes 5", False, True),
+        (Terms("Int64"), Terms("Int64", max=5), "max None becomes 5", False, True),
         (
-            Terms("String", among=("a", "b")),
-            Terms("String", among=("a",)),
+            Terms("String", allowed_values=("a",)),
+            Terms("String", allowed_values=("a", "b")),
+            "values b allowed",
+            True,
+            False,
+        ),
+        (
+            Terms("String", allowed_values=("a", "b")),
+            Terms("String", allowed_values=("a",)),
             "values b no longer allowed",
             False,
             True,
@@ -38,14 +44,23 @@ from featurestore.quality.change.value_changes import value_changes
     ],
 )
 def test_whom_a_schema_change_breaks(before, after, change, readers, writers):
-    """What is loosened breaks readers, what is tightened breaks writers."""
+    """A looser rule breaks readers, a stricter rule breaks writers."""
     old, new = ({} if terms is None else {"a": terms} for terms in (before, after))
-    expected = SchemaChange("a", change, breaks_readers=readers, breaks_writers=writers)
-    assert schema_changes(old, new) == (expected,)
+    [found] = schema_changes(old, new)
+    assert (found.column, found.description) == ("a", change)
+    assert (found.breaks_readers, found.breaks_writers) == (readers, writers)
+
+
+def test_a_schema_change_is_data():
+    """Kind, before and after are fields; the words are derived from them."""
+    [found] = schema_changes({"a": Terms("Int64", max=9)}, {"a": Terms("Int64", max=5)})
+    assert found == SchemaChange(
+        column="a", kind="max", before=9, after=5, breaks_readers=False, breaks_writers=True
+    )
 
 
 def test_values_are_compared_by_key():
-    """Missing equals missing, NaN equals NaN."""
+    """Rows are matched by key; null equals null, and NaN equals NaN."""
     before = pl.LazyFrame({"k": [1, 2, 3, 4], "v": [1.0, float("nan"), None, 4.0], "w": ["a", "b", "c", "d"]})
     after = pl.LazyFrame({"k": [2, 3, 4, 5], "v": [float("nan"), None, 5.0, 6.0], "w": ["b", "c", "D", "e"]})
     found = value_changes(before, after, ["k"])
@@ -54,15 +69,15 @@ def test_values_are_compared_by_key():
     assert found.examples["w"] == ("4: 'd' -> 'D'",)
 
 
-def test_a_key_that_is_none_is_refused():
-    """Rows could not be told apart."""
+def test_a_key_that_is_not_unique_is_refused():
+    """Rows with equal keys cannot be matched."""
     twice = pl.LazyFrame({"k": [1, 1]})
-    with pytest.raises(ContractError, match="it is not unique before"):
+    with pytest.raises(ContractError, match="the key is not unique before"):
         value_changes(twice, twice, ["k"])
 
 
 def test_a_former_version_comes_from_git_and_dvc(shop):
-    """By the contract and the data of then."""
+    """The former version has its own contract and its own data."""
     root = shop.settings.root
     run = lambda *command: subprocess.run(command, cwd=root, check=True, capture_output=True)  # noqa: E731
     run("git", "init", "--quiet")
@@ -82,17 +97,20 @@ def test_a_former_version_comes_from_git_and_dvc(shop):
         shop.quality.compare("orders@nowhere", "orders")
 
 
-def test_files_are_compared_by_what_they_show(shop, tmp_path):
-    """A file has no contract; a key can be named."""
+def test_files_are_compared_by_their_dtypes(shop, tmp_path):
+    """A file has no contract, but a key can be named."""
     pl.DataFrame({"order": [1], "amount": ["x"]}).write_csv(tmp_path / "a.csv")
     pl.DataFrame({"order": [1], "amount": [2.5]}).write_parquet(tmp_path / "b.parquet")
     found = shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("order",))
-    assert [(c.column, c.change) for c in found.schema] == [("amount", "String becomes Float64")]
+    assert [(c.column, c.description) for c in found.schema] == [("amount", "String becomes Float64")]
     assert (found.values.same, found.values.changed) == (1, 0)  # values of other kinds are not compared
 
 
 def test_a_change_that_breaks_a_service_is_refused_unless_stated(shop_files):
-    """It names the feature, the change and the services that read it; tightening passes."""
+    """The message names the feature, the change and the services that read it.
+
+    A stricter rule passes.
+    """
 
     def apply(*options):
         command = [sys.executable, "-m", "featurestore.cli", "apply", "--project", str(shop_files), *options]

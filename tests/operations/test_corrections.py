@@ -59,7 +59,7 @@ def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
     head, *rows = raw.read_text().splitlines()
     raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
     with pytest.raises(
-        ContractError, match=r"1 mended rows are not the raw rows that they were, first row 7 of"
+        ContractError, match=r"the raw rows of 1 corrections have changed; the first is row 7 of"
     ):
         shop.quality.resubmit("orders", rows_to_correct)
 

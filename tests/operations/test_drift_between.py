@@ -1,4 +1,4 @@
-"""Data of any kind lie beside each other: training and serving, versions, files, days, slices."""
+"""Data of any kind can be compared: training and serving, versions, files, days, slices."""
 
 import json
 import subprocess
@@ -31,7 +31,10 @@ def column(found, name):
 
 @pytest.fixture
 def sales(shop, tmp_path):
-    """A dataset of the shop beside two files: as many orders of two shops, of which one doubled its prices."""
+    """Return two files with equally many orders of two shops.
+
+    In the second file one shop doubled its prices.
+    """
 
     def write(name, factor):
         rows = pl.select(
@@ -49,41 +52,41 @@ def sales(shop, tmp_path):
 
 
 def test_files_by_slice(shop, sales):
-    """The slices that drifted are named, and what drifted in them."""
+    """The result names the slices that drifted, and the columns that drifted in them."""
     found = shop.quality.drift(*sales, by="shop")
     assert {value: part.severity for value, part in found.slices.items()} == {
         "north": "none",
-        "south": "strong",
+        "south": "major",
     }
-    assert column(found.slices["south"], "amount").severity == "strong"
-    assert (found.severity, found.rows, found.slices["south"].rows) == ("strong", (4000, 4000), (2000, 2000))
+    assert column(found.slices["south"], "amount").severity == "major"
+    assert (found.severity, found.rows, found.slices["south"].rows) == ("major", (4000, 4000), (2000, 2000))
     assert found.columns == shop.quality.drift(*sales).columns
     text = run(shop, "drift", *sales, "--by", "shop").stdout
-    assert "shop south (2,000 -> 2,000 rows): strong" in text
+    assert "shop south (2,000 -> 2,000 rows): major" in text
     assert "no drift where shop is north" in text
 
 
-def test_a_csv_is_what_its_parquet_is(shop, sales):
-    """Dtypes are guessed from all of its values."""
+def test_a_csv_file_equals_its_parquet_file(shop, sales):
+    """The dtypes of a CSV file are inferred from all of its values."""
     before, _ = sales
     assert shop.quality.drift(before, before.replace(".parquet", ".csv")).severity == "none"
 
 
-def test_the_last_days_beside_those_before(shop, sales, tmp_path):
-    """Of one dataset, by the moments of a column."""
+def test_the_last_days_are_compared_with_earlier_ones(shop, sales, tmp_path):
+    """A timestamp column divides one dataset into its last days and all earlier ones."""
     frame = pl.read_parquet(sales[0])
     last = frame.with_columns(pl.col("at") + timedelta(days=3), amount=pl.col("amount") + 500)
     pl.concat([frame, last]).write_parquet(tmp_path / "both.parquet")
     found = shop.quality.drift(str(tmp_path / "both.parquet"), days=2)
     assert found.rows == (4000 + 4000 - 2 * 24 * 60, 2 * 24 * 60)
     assert found.after.endswith("both.parquet, the last 2 days")
-    assert (column(found, "amount").severity, column(found, "shop").severity) == ("strong", "none")
+    assert (column(found, "amount").severity, column(found, "shop").severity) == ("major", "none")
     with pytest.raises(UnknownNameError, match="did you mean 'at'"):
         shop.quality.drift(sales[0], days=2, at="att")
 
 
-def test_training_beside_what_was_served(shop):
-    """Of the columns that they share; features keep the bounds of their schemas."""
+def test_training_is_compared_with_what_was_served(shop):
+    """Shared columns are compared, with the thresholds of their schemas."""
     shop.materialize()
     shop.training_set("visits")
     with pytest.raises(MissingDataError, match="nothing was logged yet"):
@@ -99,7 +102,7 @@ def test_training_beside_what_was_served(shop):
 
 
 def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, shop):
-    """What the schema of a view calls personal is so in the training sets that join it."""
+    """A column that is personal in a view is personal in the training sets that join it."""
     schemas = shop_files / "schemas/shop.py"
     schemas.write_text(schemas.read_text().replace('{"unit": "EUR"}', '{"unit": "EUR", "personal": True}'))
     assert run(shop, "training-set", "visits").returncode == 0
@@ -107,8 +110,8 @@ def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, sho
     assert {value for _, value, _ in amount.values.counts} == {None}
 
 
-def test_a_file_is_read_as_the_contract_says(shop, tmp_path):
-    """What looks like a number in a file is text where the schema says so; it is compared with its dataset's bounds."""
+def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
+    """A number in a file is text if the schema declares text."""
     raw = shop.settings.root / "data/raw/orders.csv"
     found = shop.quality.drift("orders", str(raw))
     assert [c.reasons for c in found.columns] == [()] * 6
@@ -129,15 +132,15 @@ def test_a_file_is_read_as_the_contract_says(shop, tmp_path):
         ({"before": "orders", "after": "orders", "by": "copon"}, UnknownNameError, "did you mean 'coupon'"),
     ],
 )
-def test_what_cannot_be_compared(shared_shop, asked, error, message):
-    """Says what to do."""
+def test_data_that_cannot_be_compared(shared_shop, asked, error, message):
+    """The message or its hint says what to do."""
     with pytest.raises(error) as raised:
         shared_shop.quality.drift(**asked)
     assert message in str(raised.value)
 
 
-def test_slices_are_not_named_by_persons_nor_by_too_many(shop_files, shop, sales, tmp_path):
-    """A column that is personal, and one of more than a hundred values, make no slices."""
+def test_slices_by_a_personal_column_or_by_too_many_values_are_refused(shop_files, shop, sales, tmp_path):
+    """A personal column and a column with more than 100 values cannot define slices."""
     with pytest.raises(ContractError, match="'order' has more than 100 values"):
         shop.quality.drift(*sales, by="order")
     schemas = shop_files / "schemas/shop.py"
@@ -149,39 +152,42 @@ def test_slices_are_not_named_by_persons_nor_by_too_many(shop_files, shop, sales
     assert (done.returncode, "'coupon' is personal" in done.stderr) == (4, True)
 
 
-def test_bounds_that_mean_nothing_are_found_by_check(shop_files):
-    """Without data."""
+def test_check_finds_invalid_thresholds(shop_files):
+    """No data are needed."""
     schemas = shop_files / "schemas/shop.py"
     text = schemas.read_text()
     schemas.write_text(
         text.replace('description="coupon")', 'description="coupon", metadata={"drift": {"ks": 1}})')
     )
     with pytest.raises(
-        DefinitionError, match="column 'coupon', drift: 'ks' is not measured of a text column"
+        DefinitionError, match="column 'coupon', drift: measure 'ks' does not apply to a text column"
     ):
         featurestore.open(shop_files).check()
 
 
 def test_exit_codes(shop, sales):
-    """0 whatever is found; 4 if told to be strict and drift is strong; 2 for half a question."""
+    """The exit code is 0, with --strict 4 for major drift, and 2 for incomplete arguments."""
     assert run(shop, "drift", *sales).returncode == 0
     strict = run(shop, "drift", *sales, "--strict", "--json")
     assert strict.returncode == 4
-    assert json.loads(strict.stdout)["decided"] == "strong"
-    assert "is strong" in strict.stderr
+    assert json.loads(strict.stdout)["severity"] == "major"
+    assert "is major" in strict.stderr
     assert run(shop, "drift", sales[0], sales[0], "--strict").returncode == 0
     assert run(shop, "drift", sales[0]).returncode == 2
 
 
 def test_anomalies_from_the_command_line(shop):
-    """A run of half the rows is told, with what was expected; nobody set a bound."""
+    """A run with half the rows is an anomaly, shown with its expected range.
+
+    Nobody set a threshold.
+    """
     for _ in range(8):
         shop.validate("orders")
-    assert "every last run is what its history says" in run(shop, "anomalies").stdout
+    assert "no anomalies in the last runs" in run(shop, "anomalies").stdout
     raw = shop.settings.root / "data/raw/orders.csv"
     raw.write_text("".join(raw.read_text().splitlines(keepends=True)[:4]))
     shop.validate("orders")
-    [found] = [a for a in shop.quality.anomalies("orders") if a.metric == "rows"]
+    [found] = [a for a in shop.quality.anomalies("orders") if a.name == "rows"]
     assert (found.value, found.low < 7 < found.high, found.runs) == (3.0, True, 9)
     done = run(shop, "anomalies", "orders", "--strict", "--json")
     assert done.returncode == 4

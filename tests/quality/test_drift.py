@@ -1,4 +1,4 @@
-"""Drift is told by effect: the same for a thousand rows and for millions, and never by chance."""
+"""Drift is measured by effect size, whatever the number of rows, and is never due to chance."""
 
 import math
 import random
@@ -49,27 +49,27 @@ def both(before, after, dtype=None):
 
 
 def test_equal_columns_do_not_drift():
-    """Every measure is 0, and the ratio of distinct values 1."""
+    """Every measure is 0, and the ratio of distinct values is 1."""
     for values in ([1, 2, 3, None], ["a", "b", None], [True, False], [NOON], [[1], [2, 3]]):
         found = compare(values, values)
         assert set(found.measures.values()) <= {0.0, 1.0}
         assert (found.severity, found.reasons) == ("none", ())
 
 
-def test_a_share_that_moves_is_named():
-    """From a half to three quarters of the rows."""
+def test_the_reason_names_the_value_whose_share_changed():
+    """The reason for major drift names the value that grew from 50% to 75% of the rows."""
     found = compare(["a", "b"] * 500, ["a", "a", "a", "b"] * 250)
     assert found.measures["l_infinity"] == 0.25
     assert found.measures["psi"] == pytest.approx(
         0.25 * math.log(0.75 / 0.5) - 0.25 * math.log(0.25 / 0.5), rel=1e-2
     )
     assert found.measures["distinct"] == 1.0
-    assert found.severity == "strong"
-    assert "l_infinity 0.25 (strong from 0.2): 'a' 75.0%, was 50.0%" in found.reasons
+    assert found.severity == "major"
+    assert "l_infinity 0.25 (major from 0.2): 'a' 75.0%, was 50.0%" in found.reasons
 
 
 def test_personal_values_are_not_named():
-    """A reason says how much, not who."""
+    """The reasons for drift in a personal column contain no value."""
     text = ["ann"] * 500, ["bob"] * 500
 
     class People(pa.DataFrameModel):
@@ -85,28 +85,32 @@ def test_personal_values_are_not_named():
 
 
 def test_missing_values_are_a_category_of_their_own():
-    """And their share is told with its sign."""
+    """Missing values have a bin of their own, and `null_rate` has a sign."""
     found = compare([1, 2, 3, 4] * 250, [1, None, 3, None] * 250)
     assert found.measures["null_rate"] == 0.5
-    assert found.severity == "strong"
+    assert found.severity == "major"
     assert compare([None] * 500, [1] * 500, dtype=pl.Int64).measures == {"null_rate": -1.0}
-    cells = categories(*both(["a", None] * 10, ["a"] * 10), alike=True)
-    assert (cells.names, cells.before, cells.after) == (("'a'", MISSING), (10.0, 10.0), (10.0, 0.0))
+    histogram = categories(*both(["a", None] * 10, ["a"] * 10), same_hashes=True)
+    assert (histogram.names, histogram.before, histogram.after) == (
+        ("'a'", MISSING),
+        (10.0, 10.0),
+        (10.0, 0.0),
+    )
 
 
-def test_numbers_are_grouped_by_ten_equal_parts_of_before_and_what_lies_beyond():
-    """Whole values, none of them divided."""
+def test_numbers_are_grouped_into_ten_equal_parts_of_before_and_two_bins_beyond():
+    """A value is never divided between two bins."""
     before, after = both(list(range(1, 101)), [0, 1, 50, 500])
-    cells = grouped(points_of(before, after, alike=True), before, after)
-    assert cells.names == ("below", *map(str, range(10)), "above")
-    assert cells.before == (0.0, *[10.0] * 10, 0.0)
-    assert cells.after == (1.0, 1.0, 0, 0, 0, 1.0, 0, 0, 0, 0, 0, 1.0)
+    histogram = grouped(points_of(before, after, same_hashes=True), before, after)
+    assert histogram.names == ("below", *map(str, range(10)), "above")
+    assert histogram.before == (0.0, *[10.0] * 10, 0.0)
+    assert histogram.after == (1.0, 1.0, 0, 0, 0, 1.0, 0, 0, 0, 0, 0, 1.0)
     constant, other = both([7] * 100, [7, 8] * 50)
-    assert grouped(points_of(constant, other, alike=True), constant, other).before == (100.0, 0.0)
+    assert grouped(points_of(constant, other, same_hashes=True), constant, other).before == (100.0, 0.0)
 
 
-def test_a_mean_that_moves_by_half_a_deviation():
-    """Is strong drift by the index, by Wasserstein and by the deviation, of any unit."""
+def test_a_mean_that_moves_by_half_a_standard_deviation():
+    """It is major drift by the index, by Wasserstein and by Kolmogorov-Smirnov, in any unit."""
     generator = np.random.default_rng(0)
     normal = generator.normal(size=20_000)
     for scale in (1e-9, 1.0, 1e9):
@@ -115,50 +119,56 @@ def test_a_mean_that_moves_by_half_a_deviation():
         assert found.measures["wasserstein"] == pytest.approx(0.5 * scale, rel=0.1)
         assert found.measures["psi"] == pytest.approx(0.25, rel=0.2)
         assert found.measures["ks"] == pytest.approx(0.2, rel=0.1)
-        assert found.severity == "strong"
+        assert found.severity == "major"
         assert compare(normal * scale, generator.normal(size=20_000) * scale).severity == "none"
 
 
-def test_numbers_of_one_magnitude_are_told_apart():
-    """Seconds since 1970 of two days lie in one bin; the values that both sides kept tell them apart."""
+def test_numbers_of_one_magnitude_are_distinguished():
+    """Seconds since 1970 of two days share a bin.
+
+    The values that both profiles kept distinguish them.
+    """
     one, other = ([1_700_000_000 + day * 86_400 + second for second in range(0, 86_400, 9)] for day in (0, 1))
     found = compare(one, other)
     assert found.measures["ks"] == 1.0
-    assert found.severity == "strong"
+    assert found.severity == "major"
     assert compare(one[::2], one[1::2]).severity == "none"
 
 
 def test_the_effect_does_not_grow_with_the_rows():
-    """A difference of two parts in a thousand is none, be it ever so significant."""
+    """A difference of 0.2 percentage points is no drift, even if it is significant."""
     found = compare([0] * 500_000 + [1] * 500_000, [0] * 498_000 + [1] * 502_000)
     assert scipy.stats.chi2_contingency([[500_000, 500_000], [498_000, 502_000]]).pvalue < 0.01
     assert found.severity == "none"
 
 
 def test_few_rows_are_noise():
-    """Five coins of which four show heads, after five of which one did, are no drift; five hundred are."""
+    """One head in five coins and then four heads in five is no drift.
+
+    The same shares of 500 coins are.
+    """
     one, other = [True, False, False, False, False], [True, True, True, True, False]
     assert compare(one, other).severity == "none"
-    assert compare(one * 100, other * 100).severity == "strong"
+    assert compare(one * 100, other * 100).severity == "major"
     assert compare([1], [2]).severity == "none"
 
 
 def test_without_rows_nothing_is_compared():
-    """And it says so."""
+    """The reason says that there are no rows."""
     found = compare([], [1], dtype=pl.Int64)
     assert (found.measures, found.severity, found.reasons) == ({}, "none", ("no rows before",))
 
 
-def test_a_column_of_another_kind_is_strong_drift():
-    """Text is no number; an Int32 is an Int64."""
+def test_a_change_of_kind_is_major_drift():
+    """A number that becomes text drifted; an Int32 that becomes an Int64 did not."""
     [found] = drift(of([1]), of(["1"])).columns
-    assert (found.severity, found.reasons) == ("strong", ("it is String, and was Int64",))
+    assert (found.severity, found.reasons) == ("major", ("it is String, and was Int64",))
     [found] = drift(of([1, 2], pl.Int32), of([1, 2], pl.Int64)).columns
     assert found.measures["ks"] == 0.0
 
 
 def test_columns_of_one_side_are_named():
-    """They are not compared."""
+    """Columns that only one side has are listed and not compared."""
     one, other = (profile(pl.DataFrame({name: [1], "x": [1]}), dataset=name) for name in "ab")
     found = drift(one, other)
     assert (found.before, found.after, found.rows) == ("a", "b", (1, 1))
@@ -166,55 +176,61 @@ def test_columns_of_one_side_are_named():
     assert [column.column for column in found.columns] == ["x"]
 
 
-def test_moments_and_keys_differ_in_all_data():
-    """Days are compared, and decide only if their field sets a bound; so do columns declared unique."""
+def test_timestamps_and_unique_columns_differ_between_any_two_datasets():
+    """Timestamps and unique columns count only if their field sets a threshold."""
     days = [[NOON + timedelta(days=d)] * 500 for d in (0, 1)]
     found = compare(*days)
     assert (found.measures["l_infinity"], found.severity) == (1.0, "none")
-    assert compare(*days, metadata={"drift": {"l_infinity": 0.5}}).severity == "strong"
+    assert compare(*days, metadata={"drift": {"l_infinity": 0.5}}).severity == "major"
     numbers = list(range(1000)), list(range(1000, 2000))
-    assert compare(*numbers).severity == "strong"
+    assert compare(*numbers).severity == "major"
     assert compare(*numbers, unique=True).severity == "none"
 
 
 def test_distinct_values_are_compared_in_equally_many_rows():
-    """Twice the rows have twice the numbers of orders, and no drift; the same rows of half the customers have."""
+    """Twice the rows with twice the order numbers is no drift.
+
+    As many rows of a quarter of the customers is.
+    """
     orders = list(range(2_000))
     assert compare(orders, list(range(4_000)), metadata={"drift": {"ks": None}}).measures[
         "distinct"
     ] == pytest.approx(1.0, rel=0.1)
     customers = [n % 800 for n in range(8_000)], [n % 200 for n in range(8_000)]
     found = compare(*customers, metadata={"drift": dict.fromkeys(THRESHOLDS) | {"distinct": 2}})
-    assert found.reasons == ("distinct 0.25 (strong from 2)",)
+    assert found.reasons == ("distinct 0.25 (major from 2)",)
 
 
-def test_a_feature_sets_its_own_bounds():
-    """A number is the bound of strong drift, and some drift begins in proportion; None never decides."""
+def test_a_field_sets_its_own_thresholds():
+    """A number is the threshold of major drift, and minor drift keeps its proportion.
+
+    None switches a measure off.
+    """
     moved = [0, 1] * 500, [0, 1, 1, 1] * 250
     only = dict.fromkeys(THRESHOLDS)
     assert compare(*moved, metadata={"drift": None}).severity == "none"
     assert compare(*moved, metadata={"drift": only}).severity == "none"
-    assert compare(*moved, metadata={"drift": only | {"ks": 0.2}}).reasons == ("ks 0.25 (strong from 0.2)",)
-    assert compare(*moved, metadata={"drift": only | {"ks": 0.3}}).reasons == ("ks 0.25 (some from 0.15)",)
+    assert compare(*moved, metadata={"drift": only | {"ks": 0.2}}).reasons == ("ks 0.25 (major from 0.2)",)
+    assert compare(*moved, metadata={"drift": only | {"ks": 0.3}}).reasons == ("ks 0.25 (minor from 0.15)",)
     assert compare(*moved, metadata={"drift": only | {"ks": 0.6}}).severity == "none"
-    assert compare(*moved, metadata={"drift": only | {"wasserstein": 0.2}}).severity == "strong"
+    assert compare(*moved, metadata={"drift": only | {"wasserstein": 0.2}}).severity == "major"
 
 
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [
-        ({"pis": 0.2}, "there is no measure 'pis'"),
-        ({"chi_square": 0.2}, "'chi_square' is not measured of a number column"),
-        ({"psi": "high"}, "psi 'high' is no number above 0"),
-        ({"psi": True}, "psi True is no number above 0"),
-        ({"psi": -0.1}, "psi -0.1 is no number above 0"),
-        ({"psi": float("nan")}, "psi nan is no number above 0"),
-        ({"distinct": 0.5}, "distinct 0.5 is no ratio above 1"),
-        (0.2, "0.2 is no table of bounds"),
+        ({"pis": 0.2}, "unknown measure 'pis'"),
+        ({"chi_square": 0.2}, "measure 'chi_square' does not apply to a number column"),
+        ({"psi": "high"}, "psi is 'high'; expected a number above 0, or None"),
+        ({"psi": True}, "psi is True; expected a number above 0, or None"),
+        ({"psi": -0.1}, "psi is -0.1; expected a number above 0, or None"),
+        ({"psi": float("nan")}, "psi is nan; expected a number above 0, or None"),
+        ({"distinct": 0.5}, "distinct is 0.5; expected a ratio above 1"),
+        (0.2, "expected a dictionary of thresholds or None, got 0.2"),
     ],
 )
-def test_bounds_that_mean_nothing_are_refused(bounds, message):
-    """With schema and column."""
+def test_invalid_thresholds_are_refused(bounds, message):
+    """The message names the schema and the column, what is wrong and what was expected."""
 
     class Sales(pa.DataFrameModel):
         """Sales."""
@@ -225,8 +241,8 @@ def test_bounds_that_mean_nothing_are_refused(bounds, message):
         check_thresholds(contract_of(Sales))
 
 
-def test_bounds_of_every_measure_are_accepted():
-    """And None for all."""
+def test_valid_thresholds_are_accepted():
+    """A measure may be None, and so may the whole table."""
 
     class Sales(pa.DataFrameModel):
         """Sales."""
@@ -239,33 +255,33 @@ def test_bounds_of_every_measure_are_accepted():
 
 
 def test_sampled_values_are_compared_below_the_smaller_limit():
-    """Of two large columns of the same values no share differs, though one keeps a sample and the other all."""
+    """Columns with equal values do not differ, even if one profile is sampled."""
     names = [f"customer {n}" for n in range(5_000)]
     large, small = names * 20, names[:1_000] * 100
     assert len(of(large).columns["x"].values.counts) == MAX_VALUES
     assert compare(large, large[::-1]).measures["l_infinity"] == 0.0
-    cells = categories(*both(large, small), alike=True)
-    assert set(cells.before) == {20.0}
-    assert set(cells.after) == {0.0, 100.0}
-    assert compare(large, small).severity == "strong"
+    histogram = categories(*both(large, small), same_hashes=True)
+    assert set(histogram.before) == {20.0}
+    assert set(histogram.after) == {0.0, 100.0}
+    assert compare(large, small).severity == "major"
 
 
-def test_rare_values_are_one_cell():
-    """Identifiers that occur once each differ in nothing."""
+def test_rare_values_share_one_bin():
+    """Identifiers that each occur once do not drift."""
     found = compare([f"a{n}" for n in range(900)], [f"b{n}" for n in range(900)])
     assert found.measures["psi"] == 0.0
-    cells = categories(*both(["a"] * 20 + ["b"], ["a"] * 20 + ["c"]), alike=True)
-    assert sorted(cells.names) == ["'a'", RARE]
+    histogram = categories(*both(["a"] * 20 + ["b"], ["a"] * 20 + ["c"]), same_hashes=True)
+    assert sorted(histogram.names) == ["'a'", RARE]
 
 
-cells = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8).filter(
+counts = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8).filter(
     lambda pairs: all(map(sum, zip(*pairs, strict=True)))
 )
 
 
-@given(cells)
-def test_measures_over_cells_are_those_of_scipy(pairs):
-    """Jensen-Shannon, Cramér's V and the index; V of sides that count alike."""
+@given(counts)
+def test_measures_over_bins_equal_those_of_scipy(pairs):
+    """Jensen-Shannon, the index, and Cramér's V of sides with equal weight equal those of SciPy."""
     before, after = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
     p, q = before / before.sum(), after / after.sum()
     assert distances.jensen_shannon(before, after) == pytest.approx(jensenshannon(p, q, base=2), abs=1e-7)
@@ -284,8 +300,8 @@ numbers = st.lists(st.integers(-40, 40) | st.sampled_from([0.5, 1e6, -1e6]), min
 
 @given(numbers, numbers)
 @settings(deadline=None)
-def test_measures_over_numbers_are_those_of_scipy(before, after):
-    """Kolmogorov-Smirnov and Wasserstein, exactly where all values are kept."""
+def test_measures_over_numbers_equal_those_of_scipy(before, after):
+    """Kolmogorov-Smirnov and Wasserstein equal those of SciPy if the profiles keep all values."""
     found = compare(before, after, dtype=pl.Float64).measures
     assert found["ks"] == pytest.approx(scipy.stats.ks_2samp(before, after, method="asymp").statistic)
     distance = scipy.stats.wasserstein_distance(before, after)
@@ -296,8 +312,8 @@ def test_measures_over_numbers_are_those_of_scipy(before, after):
 
 @given(st.integers(0, 1_000), st.floats(-3, 3), st.floats(0.3, 3))
 @settings(deadline=None, max_examples=25)
-def test_measures_over_bins_are_near_those_of_scipy(seed, shift, scale):
-    """A bin is as wide as 1/32 of its numbers, and no distribution moves further by it."""
+def test_measures_over_fixed_bins_are_near_those_of_scipy(seed, shift, scale):
+    """Bins as wide as 1/32 of their numbers change the measures only a little."""
     generator = np.random.default_rng(seed)
     before, after = generator.normal(size=3_000), generator.normal(size=3_000) * scale + shift
     found = compare(before, after).measures
@@ -306,15 +322,15 @@ def test_measures_over_bins_are_near_those_of_scipy(seed, shift, scale):
     )
     distance = scipy.stats.wasserstein_distance(before, after)
     assert found["wasserstein"] == pytest.approx(distance, abs=0.04 * max(1, scale + abs(shift)))
-    points = points_of(*both(before, after), alike=True)
+    points = points_of(*both(before, after), same_hashes=True)
     assert distances.wasserstein(points.at, points.before, points.after) == pytest.approx(
         scipy.stats.wasserstein_distance(points.at, points.at, points.before, points.after)
     )
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 9, 100, 1000])
-def test_what_chance_gives_is_as_rare_as_said(degrees):
-    """Of chi-square about once in 100,000 times."""
+def test_the_floor_is_exceeded_by_chance_about_once_in_100_000_times(degrees):
+    """The floor of chi-square has the stated probability, up to a factor of two."""
     assert scipy.stats.chi2.sf(distances.chi_square_bound(degrees), degrees) == pytest.approx(3.4e-6, rel=1)
 
 
@@ -333,7 +349,7 @@ columns = st.sampled_from(
 @given(columns, st.integers(0, 9))
 @settings(deadline=None, derandomize=True, max_examples=300)
 def test_two_halves_of_one_sample_do_not_drift(values, seed):
-    """However few they are."""
+    """Two random halves of any sample show no drift, however small the sample is."""
     random.Random(seed).shuffle(values)  # noqa: S311 - any order will do
     half = len(values) // 2
     assume(any(value is not None for value in values))
@@ -345,7 +361,7 @@ def test_two_halves_of_one_sample_do_not_drift(values, seed):
 @given(numbers, numbers)
 @settings(deadline=None)
 def test_measures_of_distance_have_no_direction(before, after):
-    """From one to the other is as far as back."""
+    """The distance from one side to the other equals the distance back."""
     there, back = (compare(*sides, dtype=pl.Float64).measures for sides in ((before, after), (after, before)))
     for name in ("ks", "wasserstein"):
         assert there[name] == pytest.approx(back[name])

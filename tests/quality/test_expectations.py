@@ -1,4 +1,4 @@
-"""What a dataset promises as a whole is measured, told with its value, and refused where it is broken."""
+"""Expectations of a whole dataset are measured; a broken one is reported with its value and refuses the dataset."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from featurestore.quality.rules.expectations import ValidationContext, check_exp
 NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
 HOURS = [NOON - timedelta(hours=h) for h in (5, 4, 3, 1)]
 SHOPS = pl.LazyFrame({"shop": ["a", "b"], "turnover": [30.0, 40.0]})
-AROUND = ValidationContext(now=NOON, dataset={"shops": SHOPS}.__getitem__, volumes=(4, 4, 5))
+CONTEXT = ValidationContext(now=NOON, scan_dataset={"shops": SHOPS}.__getitem__, volumes=(4, 4, 5))
 
 
 def contract(declared="expect", **expected):
@@ -33,11 +33,11 @@ def contract(declared="expect", **expected):
     return contract_of(Sales)
 
 
-def look(sales=None, *, around=AROUND, declared="expect", **expected):
-    """Let four sales, or others, through the gate; returns the verdict."""
+def look(sales=None, *, context=CONTEXT, declared="expect", **expected):
+    """Check four sales, or others, at the gate; returns the verdict."""
     given = {"shop": ["a", "a", "b", "b"], "amount": [10.0, 20.0, 30.0, 10.0], "at": HOURS} | (sales or {})
     frame = pl.DataFrame(given, schema=contract(**expected).schema)
-    return inspect(frame, contract(declared, **expected), dataset="sales", context=around).verdict
+    return inspect(frame, contract(declared, **expected), dataset="sales", context=context).verdict
 
 
 KEPT_AND_BROKEN = {
@@ -88,57 +88,57 @@ KEPT_AND_BROKEN = {
 
 @pytest.mark.parametrize("kind", KEPT_AND_BROKEN)
 def test_a_kept_expectation_passes_and_a_broken_one_refuses(kind):
-    """The verdict names the rule and what was measured, and blames no row."""
+    """The verdict of a broken expectation names the rule and the measured value, and blames no row."""
     kept, broken, rule, measured = KEPT_AND_BROKEN[kind]
     verdict = look(**kept)
-    assert (verdict.decision, verdict.rules, verdict.unevaluated) == ("passed", (), {})
+    assert (verdict.decision, verdict.rules, verdict.unevaluated) == ("passed", (), ())
     if rule is not None:
         verdict = look(**broken)
         assert (verdict.decision, verdict.rows_quarantined) == ("refused", 0)
-        assert [(count.rule, count.examples) for count in verdict.rules] == [(rule, (measured,))]
+        assert [(count.name, count.examples) for count in verdict.rules] == [(rule, (measured,))]
 
 
 def test_missing_values():
-    """A quarter is missing."""
+    """The share of nulls is measured."""
     verdict = look({"shop": ["a", None, "b", "b"]}, null_share={"shop": 0.2})
-    assert [(count.rule, count.examples) for count in verdict.rules] == [("shop.null_share(0.2)", ("0.25",))]
+    assert [(count.name, count.examples) for count in verdict.rules] == [("shop.null_share(0.2)", ("0.25",))]
 
 
 def test_an_expectation_can_be_one_that_warns():
-    """It is counted, and the dataset passes."""
+    """A broken expectation of `expect_or_warn` is counted, and the dataset passes."""
     verdict = look(declared="expect_or_warn", distinct={"shop": (3, None)})
     assert verdict.decision == "passed"
     assert [count.warning for count in verdict.rules] == [True]
 
 
-def test_volume_is_compared_with_the_runs_before():
-    """With their median, once there are three."""
+def test_volume_is_compared_with_the_earlier_runs():
+    """The number of rows is compared with the median of the earlier runs, once there are three of them."""
     assert (
-        look(around=ValidationContext(volumes=(40, 40, 41)), volume=0.5).rules[0].rule
-        == "volume(within 50% of 40)"
+        look(context=ValidationContext(volumes=(40, 40, 41)), volume=0.5).rules[0].name
+        == "volume(within 50% of the median)"
     )
-    early = look(around=ValidationContext(volumes=(40,)), volume=0.5)
-    assert early.unevaluated == {"volume": "fewer than 3 runs before"}
+    early = look(context=ValidationContext(volumes=(40,)), volume=0.5)
+    assert [(m.rule.kind, m.reason) for m in early.unevaluated] == [("volume", "fewer than 3 earlier runs")]
 
 
 def test_a_row_that_refers_to_nothing_is_a_bad_row():
-    """Missing values refer to nothing on purpose."""
+    """A null refers to nothing and is allowed."""
     verdict = look({"shop": ["a", "z", None, "b"]}, references={"shop": ("shops", "shop")})
     assert (verdict.decision, verdict.rows_quarantined) == ("quarantined", 1)
-    assert [(count.rule, count.examples) for count in verdict.rules] == [
+    assert [(count.name, count.examples) for count in verdict.rules] == [
         ("shop.references(shops: shop)", ("'z'",))
     ]
 
 
 @pytest.mark.parametrize(("tolerated", "decision"), [(0.25, "passed"), (0.24, "refused")])
 def test_some_orphans_may_be_tolerated(tolerated, decision):
-    """Then no row is set apart."""
+    """With a tolerated share no row is blamed."""
     verdict = look({"shop": ["a", "z", None, "b"]}, references={"shop": ("shops", "shop", tolerated)})
     assert (verdict.decision, verdict.rows_quarantined) == (decision, 0)
 
 
 def test_sums_agree_with_those_of_another_dataset():
-    """As a whole, and by group, a group that is missing included."""
+    """Sums are compared as a whole and by group; a missing group sums to 0."""
     assert look(sums_agree={"amount": ("shops", "turnover", 0.0, ["shop"])}).decision == "passed"
     assert look(
         {"amount": [10.0, 20.0, 30.0, 11.0]}, sums_agree={"amount": ("shops", "turnover", 0.01)}
@@ -148,30 +148,30 @@ def test_sums_agree_with_those_of_another_dataset():
     assert look(apart, sums_agree={"amount": ("shops", "turnover", 0.5, ["shop"])}).decision == "refused"
 
 
-def test_what_cannot_be_evaluated_is_said_and_is_no_pass():
-    """Without a moment or another dataset nothing is known of freshness or references."""
+def test_an_expectation_that_cannot_be_evaluated_is_reported():
+    """Freshness needs the current time, a reference needs the other dataset; the verdict names what is missing."""
     verdict = look(
-        around=ValidationContext(), fresh={"at": timedelta(hours=1)}, references={"shop": ("shops", "shop")}
+        context=ValidationContext(), fresh={"at": timedelta(hours=1)}, references={"shop": ("shops", "shop")}
     )
-    assert verdict.unevaluated == {
-        "fresh": "no moment stands for now",
-        "references": "no other dataset is at hand",
-    }
-    assert "not evaluated: fresh (no moment stands for now)" in verdict.explain()
+    assert [(missing.name, missing.reason) for missing in verdict.unevaluated] == [
+        ("at.fresh(1:00:00)", "the current time is not known"),
+        ("shop.references(shops: shop)", "other datasets cannot be read"),
+    ]
+    assert "not evaluated: at.fresh(1:00:00) (the current time is not known)" in verdict.explain()
 
 
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
         ({"rowz": (1, 2)}, "there is no such expectation"),
-        ({"rows": 5}, "has not its form"),
+        ({"rows": 5}, "does not have the expected form"),
         ({"mean": {"price": (1, 2)}}, "there is no column 'price'"),
-        ({"gap": {"at": 5}}, "has not its form"),
-        ({"references": {"shop": ("shops", ("a", "b"))}}, "not as many columns"),
+        ({"gap": {"at": 5}}, "does not have the expected form"),
+        ({"references": {"shop": ("shops", ("a", "b"))}}, "1 columns shop cannot refer to 2 columns"),
     ],
 )
 def test_a_wrong_expectation_is_a_wrong_definition(expected, message):
-    """It names the schema and the expectation."""
+    """The error says what is wrong with the expectation."""
     with pytest.raises(DefinitionError, match=message):
         look(**expected)
 
@@ -188,15 +188,15 @@ def test_a_wrong_expectation_is_a_wrong_definition(expected, message):
         {"sums_agree": {"shop": ("shops", "turnover", 0.1)}},
     ],
 )
-def test_what_does_not_fit_its_columns_is_found_without_data(expected):
-    """By `featurestore check`, and not as a fault of the data."""
+def test_an_expectation_that_does_not_fit_its_columns_is_found_without_data(expected):
+    """`check_expectations` reports it as a wrong definition, not as bad data."""
     with pytest.raises(DefinitionError, match=r"does not fit|unable to find"):
         check_expectations(contract(**expected), {"shops": SHOPS.head(0)}.__getitem__)
 
 
 def test_expectations_are_a_dictionary():
-    """A list of them has no names."""
-    with pytest.raises(DefinitionError, match="expect is not a dictionary"):
+    """A list of expectations is a wrong definition."""
+    with pytest.raises(DefinitionError, match=r"expect is .*; expected a dictionary"):
         inspect(HOURLESS, contract_of(listed()), dataset="sales")
 
 

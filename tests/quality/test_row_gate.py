@@ -1,4 +1,4 @@
-"""The gate of rows says of each row what the gate of datasets says of it, without a frame."""
+"""The gate of rows finds for each row what the gate of datasets finds, without a frame."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,13 +16,14 @@ from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.patterns import flat_pattern
 from featurestore.quality.gate.predicate import predicate_of
 from featurestore.quality.gate.row_gate import RowGate
+from featurestore.quality.rules.rule_id import RuleId
 
 NAN, INF = float("nan"), float("inf")
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 
 class Request(pa.DataFrameModel):
-    """What is asked about."""
+    """A request."""
 
     bearing: pl.Float64 = pa.Field(ge=0, le=360)
     carrier: pl.String = pa.Field(nullable=True, str_matches="^[A-Z]{2}$")
@@ -48,8 +49,8 @@ def row(**changes):
 
 
 def broken(contract, *rows):
-    found = RowGate(contract).broken(rows)
-    return [] if found is None else [(breach.row, breach.rule) for breach in found.first]
+    found = RowGate(contract).breaches(rows)
+    return [] if found is None else [(breach.row, breach.rule.name) for breach in found.first]
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,12 @@ def broken(contract, *rows):
     ],
 )
 def test_each_broken_rule_is_named(changes, rules):
-    """By the name that the gate gives it; a warning refuses nothing, and a fare that is no number is missing."""
+    """Each broken rule has the name that the gate gives it; a warning refuses nothing, and NaN as fare is null."""
     assert broken(contract_of(Request), row(**changes)) == [(0, name) for name in rules]
 
 
 def test_a_refusal_says_row_rule_value_and_what_is_allowed():
-    """All that is wrong, at once."""
+    """One error lists all breaches."""
     with pytest.raises(ContractError) as caught:
         gate.admit([row(), row(bearing=400.0, sold=101)])
     assert caught.value.message == (
@@ -92,7 +93,7 @@ def test_a_refusal_says_row_rule_value_and_what_is_allowed():
 
 
 def test_a_refusal_is_short():
-    """Few breaches, each value cut."""
+    """The message lists few breaches and shortens each value."""
     with pytest.raises(ContractError) as caught:
         gate.admit([row(carrier="x" * 10_000)] * 100)
     assert caught.value.message.endswith("\n  … and 95 more")
@@ -100,9 +101,9 @@ def test_a_refusal_is_short():
 
 
 def test_values_can_be_kept_out_of_a_refusal():
-    """Where they are nobody's business."""
+    """With `show_values=False` the message has no values."""
     with pytest.raises(ContractError) as caught:
-        gate.admit([row(bearing=400.0)], show=False)
+        gate.admit([row(bearing=400.0)], show_values=False)
     assert "400" not in str(caught.value)
 
 
@@ -110,18 +111,18 @@ def test_values_can_be_kept_out_of_a_refusal():
     "changes", [{"bearing": "north"}, {"carrier": 7}, {"seats": 2**40}, {"fare": "\ud800"}]
 )
 def test_a_value_of_another_type_is_refused(changes):
-    """Where it is looked at."""
+    """A value of another type is refused if a rule reads it."""
     with pytest.raises(ContractError, match="schema Request: a value is of another type"):
         gate.admit([row(**changes)])
 
 
 def test_no_rows_break_nothing():
-    """As everywhere."""
+    """An empty request passes."""
     gate.admit([])
 
 
-def test_what_speaks_of_many_rows_says_nothing_of_a_request():
-    """Uniqueness, windows and aggregates are left out; what looks into lists, or compares with a moment, is not."""
+def test_rules_over_several_rows_do_not_apply_to_a_request():
+    """Uniqueness, windows and aggregates are left out; checks of list elements or against a date are not."""
 
     class Rows(pa.DataFrameModel):
         """Rows."""
@@ -157,7 +158,7 @@ def test_what_speaks_of_many_rows_says_nothing_of_a_request():
         class Config:
             unique = ["a", "day"]
 
-    names = [rule.name for rule in RowGate(contract_of(Rows)).rules]
+    names = [rule.id.name for rule in RowGate(contract_of(Rows)).rules]
     assert names == ["a.not_null", "many.not_null", "day.not_null", "all_positive", "recent"]
     assert broken(contract_of(Rows), (1, [1, -1], date(2024, 1, 1)), (1, [1], date(2019, 1, 1))) == [
         (0, "all_positive"),
@@ -166,7 +167,7 @@ def test_what_speaks_of_many_rows_says_nothing_of_a_request():
 
 
 def test_a_contract_that_only_warns_refuses_nothing():
-    """As at the gate of datasets."""
+    """With `on_invalid = "warn"` no row is refused."""
 
     class Lenient(Request):
         """Lenient."""
@@ -178,7 +179,7 @@ def test_a_contract_that_only_warns_refuses_nothing():
 
 
 def test_a_check_that_selects_no_one_expression_is_run_by_itself():
-    """As for a dataset."""
+    """Such a check runs on the rows of the request."""
 
     class Odd(Request):
         """Odd."""
@@ -193,11 +194,11 @@ def test_a_check_that_selects_no_one_expression_is_run_by_itself():
         gate.admit([row(bearing=2.0), row(bearing=0.5)])
 
 
-def test_what_python_decides():
-    """Of a good row nothing is asked of Polars but what only Polars knows."""
+def test_python_checks_all_but_user_checks():
+    """For a good row, Polars runs only the checks that Python does not cover."""
     predicate = predicate_of(contract_of(Request))
-    assert predicate.good(row())
-    assert {rule.name for rule in gate.rules} - predicate.covers == {"not_overbooked"}
+    assert predicate.is_good(row())
+    assert {rule.id for rule in gate.rules} - predicate.covers == {RuleId("not_overbooked")}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_what_python_decides():
     ],
 )
 def test_patterns_that_python_reads_as_polars_does(pattern, python):
-    """One meaning, and never slow; all others are left to Polars."""
+    """Only patterns with one meaning that match fast are translated; Polars runs all others."""
     assert flat_pattern(pattern, anchored=True) == python
 
 
@@ -349,7 +350,7 @@ def contracts_and_rows(draw):
 @given(contracts_and_rows())
 @settings(max_examples=300, deadline=None)
 def test_the_gate_of_rows_is_the_gate(drawn):
-    """Of any row, under any contract: the same rules are broken."""
+    """For any row and any contract, both gates find the same broken rules."""
     model, rows = drawn
     contract = contract_of(model)
     try:
@@ -364,12 +365,12 @@ def test_the_gate_of_rows_is_the_gate(drawn):
         frame = pl.DataFrame([values], schema=contract.schema, orient="row")
         counts = inspect(frame.lazy(), contract, dataset="rows").verdict.rules
         expected = {count.rule for count in counts}
-        found = compiled.broken([values])
+        found = compiled.breaches([values])
         count, first = (0, ()) if found is None else (found.count, found.first)
         assert count == len(expected)
         assert {breach.rule for breach in first} <= expected
-        assert repr(found) == repr(compiled.broken_in(frame))  # as text: NaN is not itself
+        assert repr(found) == repr(compiled.breaches_in(frame))  # as text: NaN is not itself
         total += count
         event("broken" if count else "good")
-    together = compiled.broken(rows)
+    together = compiled.breaches(rows)
     assert (0 if together is None else together.count) == total

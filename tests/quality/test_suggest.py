@@ -1,6 +1,8 @@
-"""A draft is a schema that runs, that the data keep, and that says how sure it is."""
+"""A draft is a schema that runs, that its data pass, and that says how sure each check is."""
 
 import importlib.util
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -11,11 +13,12 @@ from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.profile.profile import profile
-from featurestore.quality.profile.suggest import suggest, sureness
+from featurestore.quality.profile.schema_draft import CheckDraft, draft_schema, sureness
+from featurestore.quality.profile.suggest import suggest
 
 
 def draft(frame, tmp_path):
-    text = suggest(profile(frame, dataset="sales"), name="Sales")
+    text = suggest(profile(frame, dataset="sales"), frame.schema, name="Sales")
     path = tmp_path / "drafted.py"
     path.write_text(text)
     spec = importlib.util.spec_from_file_location("drafted", path)
@@ -34,7 +37,10 @@ FRAME = pl.select(
 
 
 def test_a_draft(tmp_path):
-    """Types, nullability, ranges, categories, patterns, uniqueness; meanings and units are left to a person."""
+    """A draft has dtypes, nullability, ranges, categories, patterns and uniqueness.
+
+    A person adds descriptions and units.
+    """
     text, contract = draft(FRAME, tmp_path)
     assert 'isin=["a, b", "c"],  # sure to 99.70%' in text
     assert 'str_matches="^[A-Z0-9]{4}$",  # sure to 99.70%' in text
@@ -46,8 +52,44 @@ def test_a_draft(tmp_path):
     assert inspect(worse, contract, dataset="sales").verdict.decision == "refused"
 
 
+def test_a_draft_is_data_before_it_is_text():
+    """The checks of a field are arguments with values and a sureness, and its dtype is a dtype."""
+    fields = {
+        f.column: f for f in draft_schema(profile(FRAME, dataset="sales"), FRAME.schema, name="S").fields
+    }
+    assert fields["shop"].dtype == pl.String()
+    assert fields["shop"].checks == (CheckDraft("isin", ["a, b", "c"], 0.997),)
+    assert [check.argument for check in fields["number"].checks] == ["unique", "ge", "le"]
+    assert (fields["note"].null_share, fields["share"].measure) == (0.1, True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series([timedelta(seconds=n % 5 + 1) for n in range(100)], dtype=pl.Duration("ms")),
+        pl.Series([Decimal(n % 7) / 2 for n in range(100)], dtype=pl.Decimal(10, 2)),
+        pl.Series([datetime(2024, 1, 1 + n % 20) for n in range(100)], dtype=pl.Datetime("ms")),  # noqa: DTZ001
+        pl.Series(["north", "south"] * 50, dtype=pl.Enum(["north", "south"])),
+        pl.Series(["north", "south"] * 50, dtype=pl.Categorical),
+        pl.Series([[n] for n in range(100)], dtype=pl.List(pl.Int64)),
+        pl.Series([[timedelta(seconds=n)] for n in range(100)], dtype=pl.List(pl.Duration("us"))),
+        pl.Series([[n, n] for n in range(100)], dtype=pl.Array(pl.Int64, 2)),
+        pl.Series([{"a": n} for n in range(100)], dtype=pl.Struct({"a": pl.Int64})),
+        pl.Series([True, False] * 50),
+        pl.Series([n % 5 for n in range(100)], dtype=pl.UInt8),
+    ],
+    ids=lambda values: str(values.dtype),
+)
+def test_every_dtype_can_be_drafted(tmp_path, values):
+    """The drafted field has the dtype of its column, parameters included, and its data pass."""
+    frame = pl.DataFrame({"x": values})
+    _, contract = draft(frame, tmp_path)
+    assert contract["x"].dtype == values.dtype
+    assert inspect(frame, contract, dataset="sales").verdict.decision == "passed"
+
+
 def test_few_rows_make_nothing_sure(tmp_path):
-    """Of twenty rows no rule can be told but types and what is missing."""
+    """With twenty rows a draft has dtypes and nullability only."""
     text, _ = draft(FRAME.head(20), tmp_path)
     assert "sure to" not in text
     assert sureness(60) == pytest.approx(0.95)
@@ -64,8 +106,8 @@ columns = st.fixed_dictionaries(
 
 @given(columns)
 @settings(max_examples=25, deadline=None)
-def test_the_data_keep_the_draft_that_was_made_from_them(tmp_path_factory, values):
-    """Whatever they are, and whatever their columns are called."""
+def test_data_pass_the_draft_that_was_made_from_them(tmp_path_factory, values):
+    """Any data pass their own draft, whatever the names of their columns are."""
     frame = pl.DataFrame(values, schema={"a": pl.Int64, "class": pl.Float64, "two words": pl.String})
     _, contract = draft(frame, tmp_path_factory.mktemp("draft"))
     try:

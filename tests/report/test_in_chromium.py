@@ -1,4 +1,4 @@
-"""The pages in a real browser: no network, no complaint, by keyboard, on a phone, light and dark."""
+"""The pages in a real browser: by keyboard, on a phone, light and dark."""
 
 import pytest
 from chromium import chromium
@@ -20,7 +20,7 @@ def projects(shared_shop, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(projects):
-    """All pages of both."""
+    """All pages of both projects."""
     return [path for project in projects for path in sorted(project.layout.data.rglob("*.html"))]
 
 
@@ -32,8 +32,8 @@ def page():
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_page_asks_for_nothing_but_itself(page, files, dark):
-    """One request, to the file; nothing on the console."""
+def test_a_page_loads_nothing_but_itself(page, files, dark):
+    """A page makes one request, for its file, and prints nothing on the console."""
     for path in files:
         page.requests.clear()
         page.show(path, dark=dark)
@@ -43,7 +43,7 @@ def test_a_page_asks_for_nothing_but_itself(page, files, dark):
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_page_fits_its_window(page, files, width, height):
-    """It scrolls down, never to the side; wide tables scroll in a box of their own."""
+    """A page scrolls down, never to the side; wide tables scroll in a box of their own."""
     for path in files:
         page.show(path, width=width, height=height)
         assert page.run("document.documentElement.scrollWidth") == width
@@ -65,8 +65,11 @@ def test_words_are_large_enough_for_a_phone(page, files):
         assert small == []
 
 
-def test_a_page_is_read_by_keyboard(page, projects):
-    """The first key skips to the verdict; links, scrolling tables and details are reached in order, and seen."""
+def test_a_page_can_be_read_by_keyboard(page, projects):
+    """The first key skips to the verdict.
+
+    The next ones reach links, scrolling tables and details in order, visibly.
+    """
     shop, _ = projects
     page.show(shop.layout.page("orders"))
     page.press("Tab")
@@ -92,8 +95,8 @@ def test_a_page_is_read_by_keyboard(page, projects):
     assert page.run("document.activeElement.nextElementSibling.checkVisibility()") is True
 
 
-def test_a_dataset_is_found_from_the_page_over_all(page, projects):
-    """By keyboard, and back."""
+def test_a_dataset_is_reached_from_the_index_page(page, projects):
+    """The index page links to a dataset, and its page links back."""
     shop, _ = projects
     page.show(shop.layout.report)
     page.follow("a[href='reports/orders.html']")
@@ -102,8 +105,8 @@ def test_a_dataset_is_found_from_the_page_over_all(page, projects):
     assert page.run("document.title") == "featurestore: report"
 
 
-def test_a_screen_reader_is_told_what_a_plot_shows(page, projects):
-    """Each plot is an image with a name, and a table of the same bars stands behind it."""
+def test_a_screen_reader_can_read_a_plot(page, projects):
+    """Each plot is an image with a name, and has a table of the same bars."""
     shop, _ = projects
     page.show(shop.layout.page("orders"))
     images = [
@@ -112,7 +115,7 @@ def test_a_screen_reader_is_told_what_a_plot_shows(page, projects):
     [amounts] = [name for name in images if name.startswith("distribution of the values of amount")]
     assert (
         amounts
-        == "distribution of the values of amount: first bar 0 to 2, last 30 to 32, highest 0 to 2 (20.0 %)"
+        == "distribution of the values of amount: first bar 0 to 2, last 30 to 32, highest 0 to 2 (20.0%)"
     )
     assert all(images)
     assert page.run("document.querySelectorAll('svg.plot').length") == page.run(

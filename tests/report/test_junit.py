@@ -1,18 +1,22 @@
-"""JUnit XML: what a CI server shows of a verdict."""
+"""JUnit XML: a verdict as a CI server shows it."""
 
 import json
 import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
-from featurestore.quality.gate.verdict import RuleCount, Verdict
+from featurestore.quality.gate.verdict import RuleCount, Unevaluated, Verdict
+from featurestore.quality.rules.rule_id import RuleId
 from featurestore.report.junit import junit
 
+AT_LEAST_1 = RuleId("ge", ("a",), ("1",))
+ROWS = RuleId("rows", (), ("1", "5"))
 
-def verdict(**told):
+
+def verdict(**fields):
     return Verdict(
         **{"dataset": "d", "contract": "D", "decision": "passed", "rows_in": 9, "rows_passed": 9}
-        | {"rows_quarantined": 0, **told}
+        | {"rows_quarantined": 0, **fields}
     )
 
 
@@ -26,27 +30,25 @@ def parsed(text):
 
 
 def cases(text):
-    """Say of each case how it went."""
+    """Return the outcome of each case by its name."""
     return {
         case.get("name"): case[0].tag if len(case) else "passed" for case in parsed(text).iter("testcase")
     }
 
 
 def test_a_case_for_each_rule():
-    """Passed, failed with count and examples, warned, not evaluated."""
+    """A rule passes, fails with its count and examples, warns, or is not evaluated."""
     text = junit(
         [
             verdict(
                 decision="quarantined",
                 rules=(
-                    RuleCount(
-                        rule="a.ge(1)", columns=("a",), warning=False, broken=2, examples=("-1", "<0>")
-                    ),
-                    RuleCount(rule="known", columns=(), warning=True, broken=3, examples=("7",)),
-                    RuleCount(rule="rows(1, 5)", columns=(), warning=False, broken=1, whole=True),
+                    RuleCount(rule=AT_LEAST_1, warning=False, broken=2, examples=("-1", "<0>")),
+                    RuleCount(rule=RuleId("known"), warning=True, broken=3, examples=("7",)),
+                    RuleCount(rule=ROWS, warning=False, broken=1, whole_dataset=True),
                 ),
-                checked=("a.not_null", "a.ge(1)", "known", "rows(1, 5)"),
-                unevaluated={"fresh": "no moment stands for now"},
+                checked=(RuleId("not_null", ("a",)), AT_LEAST_1, RuleId("known"), ROWS),
+                unevaluated=(Unevaluated(rule=RuleId("fresh"), reason="the current time is not known"),),
             )
         ]
     )
@@ -72,7 +74,7 @@ def test_a_case_for_each_rule():
       <failure message="the dataset as a whole breaks it" type="quarantined" />
     </testcase>
     <testcase classname="d" name="fresh">
-      <skipped message="no moment stands for now" />
+      <skipped message="the current time is not known" />
     </testcase>
   </testsuite>
 </testsuites>
@@ -80,40 +82,40 @@ def test_a_case_for_each_rule():
     )
 
 
-def test_what_xml_cannot_say_is_replaced():
-    """A value may hold any character; the file is read all the same."""
-    bad = RuleCount(rule="a\x00\x1b", columns=(), warning=False, broken=1, examples=("\ufffe\ud800",))
+def test_characters_that_xml_cannot_represent_are_replaced():
+    """A value may contain any character, and the file stays readable."""
+    bad = RuleCount(rule=RuleId("a\x00\x1b"), warning=False, broken=1, examples=("\ufffe\ud800",))
     assert cases(junit([verdict(rules=(bad,))])) == {"a\ufffd\ufffd": "failure"}
 
 
 def test_validate_writes_it(shop_files):
-    """The rules that were kept are cases too."""
+    """`validate --junit` writes a case for each rule, also for rules that no row broke."""
     done = run("validate", "--junit", "out/junit.xml", cwd=shop_files)
     assert done.returncode == 0, done.stderr
-    told = cases((shop_files / "out/junit.xml").read_text())
-    assert told["customer.greater_than_or_equal_to(1)"] == "failure"
-    assert told["order.unique"] == "passed"
-    assert told["order.dtype(Int64)"] == "passed"
-    assert told["not_empty"] == "passed"
+    outcomes = cases((shop_files / "out/junit.xml").read_text())
+    assert outcomes["customer.greater_than_or_equal_to(1)"] == "failure"
+    assert outcomes["order.unique"] == "passed"
+    assert outcomes["order.dtype(Int64)"] == "passed"
+    assert outcomes["not_empty"] == "passed"
 
 
-def test_a_refused_dataset_is_told_in_full(shop_files):
-    """With --json the verdict is printed and with --junit written, and the exit code is 4 all the same."""
+def test_a_refused_dataset_is_reported_in_full(shop_files):
+    """`--json` prints its verdict, `--junit` writes it, and the exit code is 4."""
     orders = shop_files / "data/raw/orders.csv"
     orders.write_text(orders.read_text().replace(",10.5,", ",-1,").replace("1,", "0,"))
     done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
     assert done.returncode == 4
-    [told] = json.loads(done.stdout)
-    assert told["decision"] == "refused"
-    assert "checked" not in told
+    [record] = json.loads(done.stdout)
+    assert record["decision"] == "refused"
+    assert "checked" not in record
     assert "orders: refused" in done.stderr
     root = parsed((shop_files / "junit.xml").read_text())
     assert int(root.get("failures")) >= 1
     assert {p.get("name"): p.get("value") for p in root.iter("property")}["decision"] == "refused"
 
 
-def test_what_cannot_be_judged_is_an_error(shop_files):
-    """A file that lacks a column has no verdict."""
+def test_a_file_that_cannot_be_checked_is_an_error(shop_files):
+    """A file without a column of the contract has no verdict."""
     (shop_files / "data/raw/orders.csv").write_text("order\n1\n")
     done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
     assert done.returncode == 4
@@ -122,7 +124,7 @@ def test_what_cannot_be_judged_is_an_error(shop_files):
 
 
 def test_build_stops_at_the_first_that_is_refused(shop_files):
-    """What was not reached is skipped."""
+    """The datasets after it are skipped."""
     assert run("validate", cwd=shop_files).returncode == 0
     code = shop_files / "feature_repo/shop.py"
     code.write_text(

@@ -1,4 +1,4 @@
-"""The pages: the verdict first, all that a person needs below it, nothing from elsewhere, and nothing personal."""
+"""A page shows the verdict first, loads nothing from elsewhere, and shows nothing personal."""
 
 import re
 from html import unescape
@@ -15,12 +15,12 @@ from featurestore.errors import ContractError, MissingDataError
 from featurestore.report.pages import STYLE, dataset_page
 from featurestore.report.records import records_of
 
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 BAD = {"-0.0": "-5", ",10.5,": ",-1,", "8,\n": "-8,\n", ",20.1,": ",-2,"}
 
 
 def change(path, changes):
-    """Put other text into a file; gives what it held."""
+    """Replace text in a file; returns the earlier content."""
     before = text = path.read_text()
     for old, new in changes.items():
         assert old in text
@@ -48,9 +48,9 @@ def pages(project):
 
 
 def test_the_verdict_comes_first(shop):
-    """Then what failed with example rows, distributions, quarantine, history; headings are in order."""
+    """Broken rules, example rows, distributions, quarantine and history follow in this order."""
     found = page(shop)
-    assert "Quarantined 1 of 7 rows (14.3 %) broke contract RawOrders and was kept back" in found.words
+    assert "Quarantined 1 of 7 rows (14.3%) broke contract RawOrders and is in quarantine" in found.words
     places = [
         found.words.index(words)
         for words in (
@@ -58,9 +58,9 @@ def test_the_verdict_comes_first(shop):
             "What failed Rule",
             "customer.greater_than_or_equal_to(1)",
             "Example rows",
-            "Distributions then and now",
-            "Columns that rise" if "Columns that rise" in found.words else "Distributions then and now",
-            "Quarantine 1 row lies in data/quarantine/orders.parquet",
+            "Distributions before and now",
+            "Correlated columns" if "Correlated columns" in found.words else "Distributions before and now",
+            "Quarantine 1 row is in data/quarantine/orders.parquet",
             "featurestore quarantine orders",
             "featurestore resubmit orders FILE",
             "History 1 run recorded",
@@ -69,8 +69,8 @@ def test_the_verdict_comes_first(shop):
     assert places == sorted(places)
 
 
-def test_rows_that_broke_the_contract_are_shown_as_they_came(shop):
-    """With the row of the file they stand in, and the rules they broke; the value at fault is marked."""
+def test_rows_that_broke_the_contract_are_shown_with_their_original_values(shop):
+    """Each has its file, its row number and its broken rules, and the value at fault is marked."""
     found = page(shop)
     assert (
         "customer.greater_than_or_equal_to(1) 0 orders.csv 7 7 2024-01-08T00:00:00Z null 7 null"
@@ -81,7 +81,7 @@ def test_rows_that_broke_the_contract_are_shown_as_they_came(shop):
 
 @pytest.mark.parametrize("name", ["orders", "last_order", None])
 def test_pages_are_well_formed(shop, name):
-    """Headings one below the other, tables that say what their heads are of, ids once, links that lead somewhere."""
+    """Headings are nested, table headers have a scope, ids are unique, and links have targets."""
     found = index(shop) if name is None else page(shop, name)
     levels = [int(tag[1]) for tag, _ in found.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
@@ -99,48 +99,51 @@ def test_pages_are_well_formed(shop, name):
 
 
 def test_nothing_comes_from_elsewhere(shop):
-    """No script, no image, no font, no address: a page is one file."""
+    """A page is one file: it has no script, no image, no font and no address."""
     for path in pages(shop):
         text = path.read_text()
         assert not re.search(
             r"https?:|[\"'(]//|url\(|@import|@font-face|<script|<link|<img|<iframe|\bsrc=", text
         )
-        assert len(text.encode()) < MOST_BYTES
+        assert len(text.encode()) < MAX_BYTES
 
 
 def test_three_hundred_columns_are_a_small_page(tmp_path):
-    """Some are plotted, first those that broke a rule; of the others the figures are told, then and now."""
+    """Some columns are plotted, first those that broke a rule.
+
+    The others have their figures, before and now.
+    """
     text = build_wide(tmp_path).layout.page("wide").read_text()
-    assert len(text.encode()) < MOST_BYTES
+    assert len(text.encode()) < MAX_BYTES
     found = Markup(text)
     assert [name for name in re.findall(r"sensor_number_\d+", unescape(text)) if name == "sensor_number_299"]
     assert len([a for a in found.all("svg") if a.get("class") == "plot"]) == 30
     assert "distribution of the values of sensor_number_250: first bar" in text
-    assert "sensor_number_299 Float64 missing 0 %;" in found.words
-    assert "least 0 → 3" in found.words
+    assert "sensor_number_299 Float64 missing 0%;" in found.words
+    assert "min 0 → 3" in found.words
 
 
-def test_then_and_now(shop):
-    """What moved is marked, and both are drawn over the same bars."""
-    assert "There is no profile of data before" in page(shop).words
+def test_before_and_now(shop):
+    """Changed figures are marked, and both profiles are drawn over the same bars."""
+    assert "There is no earlier profile" in page(shop).words
     change(orders_of(shop), {"20.1": "30.5"})
     shop.validate("orders")
     found = page(shop)
-    assert "Before: the data in place until they changed last, 6 rows." in found.words
-    assert "most 20.1 30.5" in found.words
-    assert [a for a in found.all("path") if a.get("class") == "then"]
+    assert "Before: the previous data, 6 rows." in found.words
+    assert "max 20.1 30.5" in found.words
+    assert [a for a in found.all("path") if a.get("class") == "before"]
 
 
 def test_a_refused_dataset_is_shown_as_refused(shop):
-    """The last good data stand, and are described; the rows that broke the contract are those refused."""
+    """The page describes the last good data, and its example rows are those that were refused."""
     orders = change(orders_of(shop), BAD)
     with pytest.raises(ContractError):
         shop.validate("orders")
     good = shop.layout.history("orders").read_text().splitlines()[0][7:17]
-    for told in (page(shop).words, index(shop).words):
-        assert re.search(rf"(?i)refused.*The last good data of {good} \d\d:\d\d UTC stand\.", told)
+    for words in (page(shop).words, index(shop).words):
+        assert re.search(rf"(?i)refused.*The last good data, of {good} \d\d:\d\d UTC, stay in place\.", words)
     found = page(shop)
-    assert "5 of 7 rows (71.4 %) break contract RawOrders." in found.words
+    assert "5 of 7 rows (71.4%) break contract RawOrders." in found.words
     assert "data/refused/orders/rows.parquet" in found.words
     assert "Now: the last good data, 6 rows." in found.words
     orders_of(shop).write_text(orders)
@@ -149,25 +152,25 @@ def test_a_refused_dataset_is_shown_as_refused(shop):
 
 
 def test_a_dataset_refused_at_once_has_nothing_in_place(shop_files):
-    """The page says so, and describes nothing."""
+    """The page says that there are no earlier data, and describes none."""
     project = featurestore.open(shop_files)
     change(orders_of(project), BAD)
     with pytest.raises(ContractError):
         project.validate("orders")
     found = page(project)
-    assert "No data are in place." in found.words
-    assert "There are no data in place to describe." in found.words
+    assert "There are no earlier data." in found.words
+    assert "There are no data to describe." in found.words
 
 
 def test_what_has_not_run_yet_is_said(shop):
-    """The page over all datasets is there from the first verdict on."""
-    told = index(shop).words
-    assert "Training and serving are not compared yet" in told
-    assert "run featurestore materialize" in told.lower()
+    """The index page exists from the first verdict on, and names the steps that are missing."""
+    words = index(shop).words
+    assert "Training and serving have not been compared yet" in words
+    assert "run featurestore materialize" in words.lower()
 
 
 def test_no_verdict_is_no_report(shop_files):
-    """The command to run first is named."""
+    """The hint names the command to run first."""
     project = featurestore.open(shop_files)
     with pytest.raises(MissingDataError, match="run: featurestore validate orders"):
         project.report()
@@ -176,8 +179,8 @@ def test_no_verdict_is_no_report(shop_files):
         project.report(["last_order"])
 
 
-def test_personal_values_are_nowhere(shop_files):
-    """Not in examples, not in plots, not in figures: of a personal column only counts are told."""
+def test_personal_values_are_not_shown(shop_files):
+    """Examples, plots, figures and history have only counts of a personal column."""
     personal = '"personal": True'
     fields = {
         'description="coupon")': f'description="coupon", metadata={{{personal}}})',
@@ -190,11 +193,11 @@ def test_personal_values_are_nowhere(shop_files):
     for path in pages(project):
         assert not re.search("CONFIDENTIAL|7654|7,654|20[.]1", path.read_text())
     assert "(personal, not shown)" in page(project).words
-    assert "personal: no value is shown Figure Now missing" in page(project).words
+    assert "personal: values are not shown Figure Now missing" in page(project).words
 
 
-def test_values_are_told_as_text(shop_files):
-    """What stands in data cannot become markup."""
+def test_values_are_escaped(shop_files):
+    """Data cannot become markup."""
     change(
         shop_files / "data/raw/orders.csv", {"SPRING": "<script>alert(1)</script>", "7,0,2024": "x<b>,0,2024"}
     )
@@ -204,17 +207,17 @@ def test_values_are_told_as_text(shop_files):
     assert "<script>alert(1)</script>" in found.words
 
 
-def test_what_else_was_noticed_has_a_place(shop):
-    """Sentences on drift and anomalies stand below what failed."""
+def test_changes_have_a_section(shop):
+    """Sentences on drift and anomalies stand below the broken rules."""
     node = shop.catalog.node("orders")
     records = records_of(node, shop.layout, made_by="featurestore validate orders")
     words = Markup(dataset_page(records, notes=["amount drifted by 0.3"])).words
-    assert words.index("What failed Rule") < words.index("What else was noticed amount drifted by 0.3")
-    assert words.index("amount drifted by 0.3") < words.index("Distributions then and now")
+    assert words.index("What failed Rule") < words.index("Changes amount drifted by 0.3")
+    assert words.index("amount drifted by 0.3") < words.index("Distributions before and now")
 
 
 def colours(dark):
-    """Read the colours that the style declares."""
+    """Return the colours that the style declares."""
     light, _, rest = STYLE.read_text().partition("@media (prefers-color-scheme: dark)")
     declared = re.findall(r"--([\w-]+): (#\w{6})", light)
     return dict(declared) | (
@@ -236,7 +239,7 @@ def contrast(one, other):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_words_and_plots_stand_out_from_what_is_behind_them(dark):
-    """Contrast is at least 4.5 for words, and 3 for what a plot is drawn with."""
+    """Contrast is at least 4.5 for text, and 3 for the parts of plots."""
     c = colours(dark)
     words = {(word, back) for word in ("ink", "soft", "link") for back in ("page", "surface")}
     states = ("good", "warn", "bad", "idle")
@@ -244,5 +247,5 @@ def test_words_and_plots_stand_out_from_what_is_behind_them(dark):
     words |= {("ink", f"{state}-back") for state in states}
     low = {(word, back): contrast(c[word], c[back]) for word, back in words}
     assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
-    drawn = ("now", "then", "p1", "p2", "p3", "p4", "bad", "soft", "ink")
+    drawn = ("now", "before", "p1", "p2", "p3", "p4", "bad", "soft", "ink")
     assert {name for name in drawn if contrast(c[name], c["surface"]) < 3} == set()

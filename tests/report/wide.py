@@ -1,4 +1,4 @@
-"""A dataset of very many columns, whose values changed from one delivery to the next."""
+"""A dataset with very many columns, whose values changed between two deliveries."""
 
 import polars as pl
 
@@ -25,7 +25,7 @@ wide = source("wide", Wide, "data/raw/wide.csv", owner="hall")
 
 
 def measurements(shift):
-    """Many values in every column, a different distribution in each, a bad one here and there."""
+    """Return columns with different distributions and a few bad values."""
     row = pl.int_range(1500, eager=True)
     return pl.DataFrame(
         {f"sensor_number_{i:03}": ((row * (i + 7)) % 1499) ** 1.5 / 7 + shift for i in range(COLUMNS)}
@@ -33,7 +33,7 @@ def measurements(shift):
 
 
 def build_wide(root):
-    """Validate two deliveries of a dataset of three hundred columns, and report."""
+    """Validate two deliveries of a dataset with three hundred columns, and report."""
     init(root)
     (root / "schemas/wide.py").write_text(SCHEMA)
     (root / "feature_repo/wide.py").write_text(SOURCES)

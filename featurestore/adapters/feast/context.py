@@ -75,5 +75,5 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds
         columns.append(values.cast(dtype))
     rows = pl.DataFrame(columns)
-    refuse([row_gate(view.request).broken_in(rows.select(view.request.schema.names()))])
+    refuse([row_gate(view.request).breaches_in(rows.select(view.request.schema.names()))])
     return compute(view, rows).to_dict(as_series=False)

@@ -245,7 +245,7 @@ class PolarsOfflineStore(OfflineStore):
                 f"feature view {view.name!r} cannot take rows: its schema has no created_timestamp",
                 hint=f"declare the column in schema {view.contract.name}, or run: featurestore build {view.name}",
             )
-        rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), whole=True)
+        rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), tolerate=False)
         log_rows(view, rows, Layout(context.settings.data))
         if progress is not None:
             progress(table.num_rows)

@@ -1,1 +1,1 @@
-"""What changed: between two datasets, between two schemas, and from run to run."""
+"""Changes between two datasets, between two schemas, and from run to run."""

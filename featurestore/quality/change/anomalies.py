@@ -1,15 +1,19 @@
-"""Anomalies: a metric of the last run beside its own history, without any bound set by anyone.
+"""Anomalies: each metric of the last run compared with its own history.
 
-Expected is what the runs before say: the level (median of the last 28), how far a metric lately lies from the level it
-comes to (its trend), and the season: what runs of one weekday, or of one day of the month, have in common beyond three
-standard errors. A season is known once the day has come three times; until then, what the day brought before may come again.
+Nobody has to set a threshold.
 
-The range around it is `DEVIATIONS` robust deviations wide, to both sides: 1.4826 times the median absolute deviation of the
-last 56 runs from what was usual then (more, where they are few: ``1 + 5/runs`` times); but at least one per cent of the level, and of shares (``null_share.…``,
-``quarantined_share``) at least 0.2 of a percentage point: a metric that never moved is not alarmed by a little. After a lasting
-change the level follows within 15 runs.
+The expected value has three parts: the level (the median of the last 28 runs), the trend (how far
+the metric lately lies from the level before it), and the season (what runs of one weekday, or of
+one day of the month, have in common beyond three standard errors). A season is known once the day
+has occurred three times. Until then, any value that the same day had before is also expected.
 
-Days are those of UTC. The same history gives the same answer.
+The expected range extends `DEVIATIONS` robust deviations to both sides. A robust deviation is
+1.4826 times the median absolute deviation of the last 56 runs; with few runs it is wider, by the
+factor ``1 + 5/runs``. It is at least one percent of the level, and for shares at least 0.2
+percentage points, so that a small move of a constant metric raises no alarm. After a lasting change
+the level follows within 15 runs.
+
+Days are days in UTC. The same history always gives the same answer.
 """
 
 from __future__ import annotations
@@ -21,6 +25,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
+
+from featurestore.quality.change.history import SHARE_KINDS
+from featurestore.quality.rules.rule_id import RuleId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,34 +45,39 @@ MIN_OF_SHARE = 0.002
 _TO_DEVIATION = 1.4826  # of a normal variable, over its median absolute deviation
 _MEDIAN_ERROR = 1.2533  # of a median, over that of a mean
 _SIGNIFICANT = 3.0
-_FEW = 5.0  # of few runs a deviation is known poorly: so many runs, and it counts double
+_FEW = 5.0  # with so many runs the deviation counts double, because few runs tell it poorly
 
 Point = tuple[datetime, float]
 SEASONS: dict[str, tuple[Callable[[datetime], int], Callable[[datetime], tuple[int, ...]]]] = {
-    # What runs have in common, and what tells one season from the next.
+    # The day of the season that runs share, and the period that tells one occurrence from the next.
     "day of week": (lambda at: at.weekday(), lambda at: tuple(at.isocalendar()[:2])),
     "day of month": (lambda at: at.day, lambda at: (at.year, at.month)),
 }
 
 
-class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric that is not what its history says.
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True, rename={"metric": "id", "name": "metric"}):
+    """A metric of the last run that lies outside the range that its history leads to expect.
+
+    In JSON, ``id`` holds `metric` and ``metric`` holds `name`.
 
     Attributes
     ----------
     at
-        The run that is judged.
+        The time of the last run, in UTC.
     low, high
-        The range that was expected.
+        The expected range.
     since
-        The first of the unbroken runs up to this one that lie outside this range on the same side.
+        The first of the consecutive runs up to the last one that lie outside the range on the same
+        side.
     runs
-        How many runs before were asked.
+        The number of earlier runs that the range is computed from.
     seasons
-        Of which seasons the history knows an effect: ``day of week``, ``day of month``.
+        The seasons that have an effect in this history: ``day of week``, ``day of month``.
+    name
+        The printed name of the metric; always derived from `metric`.
     """
 
-    metric: str
+    metric: RuleId
     at: datetime
     value: float
     low: float
@@ -72,12 +85,17 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     runs: int
     seasons: tuple[str, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "name", self.metric.name)
 
 
 def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:
-    """Judge the last run by those before it; metrics with fewer than seven runs before are not judged.
+    """Compare the metrics of the last run with those of the runs before it.
 
-    Refused runs are judged, and are no history.
+    A metric needs at least seven earlier runs. A refused last run is compared too, but refused runs
+    are not part of the history.
 
     Parameters
     ----------
@@ -86,88 +104,95 @@ def anomalies(runs: Sequence[Run]) -> tuple[Anomaly, ...]:
     """
     if not runs:
         return ()
-    last, found = runs[-1], []
-    accepted = [run for run in runs[:-1] if run.decision != "refused"]
-    for metric, value in last.metrics.items():
-        before = [(run.at, run.metrics[metric]) for run in accepted if metric in run.metrics][-MAX_RUNS:]
-        if len(before) < MIN_RUNS:
+    values = [run.values() for run in runs]
+    accepted = [
+        (run.at, of_run) for run, of_run in zip(runs[:-1], values, strict=False) if run.decision != "refused"
+    ]
+    anomalous = []
+    for metric, value in values[-1].items():
+        history = [(at, of_run[metric]) for at, of_run in accepted if metric in of_run][-MAX_RUNS:]
+        if len(history) < MIN_RUNS:
             continue
-        low, high, seasons = _expected(before, last.at, share="share" in metric)
+        low, high, seasons = _expected(history, runs[-1].at, share=metric.kind in SHARE_KINDS)
         if not low <= value <= high:
-            found.append(
+            series = [(run.at, of_run.get(metric)) for run, of_run in zip(runs, values, strict=True)]
+            anomalous.append(
                 Anomaly(
                     metric=metric,
-                    at=last.at,
+                    at=runs[-1].at,
                     value=value,
                     low=low,
                     high=high,
-                    since=_since(runs, metric, low if value < low else high, below=value < low),
-                    runs=len(before),
+                    since=_since(series, low if value < low else high, below=value < low),
+                    runs=len(history),
                     seasons=seasons,
                 )
             )
-    return tuple(found)
+    return tuple(anomalous)
 
 
-def _expected(before: list[Point], at: datetime, *, share: bool) -> tuple[float, float, tuple[str, ...]]:
-    """Return the range that is expected at a moment, and the seasons that were found."""
-    values = [value for _, value in before]
-    away = [
+def _expected(history: list[Point], at: datetime, *, share: bool) -> tuple[float, float, tuple[str, ...]]:
+    """Return the ends of the expected range, and the seasons that have an effect."""
+    values = [value for _, value in history]
+    residuals = [
         (
-            moment,
+            time,
             value - median(values[max(0, i - LEVEL_RUNS) : i] if i >= MIN_RUNS else values[:MIN_RUNS]),
         )
-        for i, (moment, value) in enumerate(before)
+        for i, (time, value) in enumerate(history)
     ]
     level = median(values[-LEVEL_RUNS:])
-    usual, precedents, seasons = level, [], []
+    usual = level
+    precedents: list[float] = []
+    seasons: list[str] = []
     for name, (day_of, season_of) in SEASONS.items():
-        same = [(moment, gap) for moment, gap in away if day_of(moment) == day_of(at)]
-        if len({season_of(moment) for moment, _ in same}) < MIN_SEASONS:
-            precedents += [gap for _, gap in same]
-        effects = _effects(away, name)
-        away = [(moment, gap - effects.get(day_of(moment), 0.0)) for moment, gap in away]
+        same_day = [(time, residual) for time, residual in residuals if day_of(time) == day_of(at)]
+        if len({season_of(time) for time, _ in same_day}) < MIN_SEASONS:
+            precedents += [residual for _, residual in same_day]
+        effects = _effects(residuals, name)
+        residuals = [(time, residual - effects.get(day_of(time), 0.0)) for time, residual in residuals]
         usual += effects.get(day_of(at), 0.0)
         if effects:
             seasons.append(name)
-    recent = [gap for _, gap in away[-2 * LEVEL_RUNS :]]
+    recent = [residual for _, residual in residuals[-2 * LEVEL_RUNS :]]
     trend = median(recent)
-    deviation = _TO_DEVIATION * median(abs(gap - trend) for gap in recent) * (1 + _FEW / len(recent))
-    least = max(MIN_OF_LEVEL * abs(level), MIN_OF_SHARE if share else 0.0)
-    room = DEVIATIONS * max(deviation, least)
-    # What the same day brought before and was out of the ordinary is in the range.
-    middles = [0.0, *(gap for gap in precedents if abs(gap) > room)]
+    deviation = (
+        _TO_DEVIATION * median(abs(residual - trend) for residual in recent) * (1 + _FEW / len(recent))
+    )
+    min_deviation = max(MIN_OF_LEVEL * abs(level), MIN_OF_SHARE if share else 0.0)
+    room = DEVIATIONS * max(deviation, min_deviation)
+    # An unusual value that the same day had before is in the range.
+    middles = [0.0, *(residual for residual in precedents if abs(residual) > room)]
     return usual + trend + min(middles) - room, usual + trend + max(middles) + room, tuple(seasons)
 
 
-def _effects(away: list[Point], name: str) -> dict[int, float]:
-    """Return by how much the runs of each day of a season differ from others, where it is beyond their noise."""
+def _effects(residuals: list[Point], name: str) -> dict[int, float]:
+    """Return the effect of each day of a season, where it exceeds the noise."""
     day_of, season_of = SEASONS[name]
     days: dict[int, list[Point]] = defaultdict(list)
-    for moment, gap in away:
-        days[day_of(moment)].append((moment, gap))
-    middle = median(gap for _, gap in away)
-    own = {
-        day: median(gap for _, gap in points)
+    for time, residual in residuals:
+        days[day_of(time)].append((time, residual))
+    middle = median(residual for _, residual in residuals)
+    medians = {
+        day: median(residual for _, residual in points)
         for day, points in days.items()
-        if len({season_of(moment) for moment, _ in points}) >= MIN_SEASONS
+        if len({season_of(time) for time, _ in points}) >= MIN_SEASONS
     }
-    within = [abs(gap - own[day]) for day in own for _, gap in days[day]]
+    within = [abs(residual - medians[day]) for day in medians for _, residual in days[day]]
     noise = _TO_DEVIATION * median(within) if within else 0.0
     return {
         day: effect - middle
-        for day, effect in own.items()
+        for day, effect in medians.items()
         if abs(effect - middle) > _SIGNIFICANT * _MEDIAN_ERROR * noise / sqrt(len(days[day]))
     }
 
 
-def _since(runs: Sequence[Run], metric: str, bound: float, *, below: bool) -> datetime:
-    since = runs[-1].at
-    for run in reversed(runs):
-        value = run.metrics.get(metric)
+def _since(series: Sequence[tuple[datetime, float | None]], limit: float, *, below: bool) -> datetime:
+    since = series[-1][0]
+    for at, value in reversed(series):
         if value is None:
             continue
-        if not (value < bound if below else value > bound):
+        if not (value < limit if below else value > limit):
             break
-        since = run.at
+        since = at
     return since

@@ -1,4 +1,4 @@
-"""What moved since the data before, in sentences: for the page of a dataset, and for whether it can be relied on."""
+"""A summary of the changes since the last run, in sentences."""
 
 from __future__ import annotations
 
@@ -6,30 +6,43 @@ from typing import TYPE_CHECKING
 
 from featurestore.quality.change.anomalies import anomalies
 from featurestore.quality.change.drift import drift
+from featurestore.quality.gate.personal import is_value_shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from featurestore.definitions.contract import Contract
+    from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.history import Run
     from featurestore.quality.profile.profile import Profile
 
 
-def moved(
+def change_summary(
     contract: Contract, runs: Sequence[Run], before: Profile | None, now: Profile | None
 ) -> tuple[str, ...]:
-    """Tell what the last run found that its history does not lead one to expect, and which columns drifted.
+    """Describe the anomalies of the last run and the columns with major drift, a sentence each.
 
     Parameters
     ----------
+    runs
+        Oldest first.
     before, now
-        Profiles of the data before and of those in place; None: there are none.
+        The profiles of the previous and of the current data; None if there are none.
     """
-    told = [
-        f"{a.metric} is {a.value:,.6g}, where {a.low:,.6g} to {a.high:,.6g} was expected, since {a.since:%Y-%m-%d}"
-        for a in anomalies(runs)
-    ]
+    sentences = [_sentence(anomaly, contract) for anomaly in anomalies(runs)]
     if before is not None and now is not None:
         columns = drift(before, now, contract.columns).columns
-        told += [f"{c.column} drifted: {'; '.join(c.reasons)}" for c in columns if c.severity == "strong"]
-    return tuple(told)
+        sentences += [
+            f"{column.column} drifted: {'; '.join(column.reasons)}"
+            for column in columns
+            if column.severity == "major"
+        ]
+    return tuple(sentences)
+
+
+def _sentence(anomaly: Anomaly, contract: Contract) -> str:
+    since = f"since {anomaly.since:%Y-%m-%d}"
+    if not is_value_shown(anomaly.metric, contract):
+        return f"{anomaly.name} is outside its expected range (personal: values are not shown); {since}"
+    expected = f"expected {anomaly.low:,.6g} to {anomaly.high:,.6g}"
+    return f"{anomaly.name} is {anomaly.value:,.6g}; {expected}; {since}"

@@ -1,8 +1,9 @@
-"""How far two distributions lie apart: pure functions over counts.
+"""Distances between two distributions: pure functions over counts.
 
-All are effect sizes: they tell how much the shares differ, whatever the number of rows. Beside each stands its floor, what
-it reaches by chance alone for two samples of one population of independent rows: about once in 100,000 times, as a normal
-variable exceeds `DEVIATIONS` standard deviations.
+All of them are effect sizes: they measure how much the shares differ, and do not grow with the
+number of rows. Each distance has a floor: the value that two samples of independent rows from one
+population reach by chance about once in 100,000 times, as often as a normal variable exceeds
+`DEVIATIONS` standard deviations.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 DEVIATIONS = 4.5
 _RARE = 1e-5
-_HALF_A_ROW = 0.5  # Jeffreys' prior: an empty cell stands for less than one row, so its logarithm is finite
+_HALF_A_ROW = 0.5  # Jeffreys' prior: an empty bin counts as less than one row, so its logarithm is finite
 
 
 def shares(counts: Counts) -> list[float]:
     """Divide by the sum."""
-    whole = sum(counts)
-    return [count / whole for count in counts]
+    total = sum(counts)
+    return [count / total for count in counts]
 
 
 def _pairs(before: Counts, after: Counts) -> Iterator[tuple[float, float]]:
@@ -32,13 +33,16 @@ def _pairs(before: Counts, after: Counts) -> Iterator[tuple[float, float]]:
 
 
 def psi(before: Counts, after: Counts) -> float:
-    """Return the population stability index: the symmetric Kullback-Leibler divergence, half a row added to each cell."""
+    """Return the population stability index.
+
+    It is the symmetric Kullback-Leibler divergence, with half a row added to each bin.
+    """
     pairs = _pairs([b + _HALF_A_ROW for b in before], [a + _HALF_A_ROW for a in after])
     return sum((a - b) * log(a / b) for b, a in pairs)
 
 
 def jensen_shannon(before: Counts, after: Counts) -> float:
-    """Return the Jensen-Shannon distance to base 2: 0 for equal shares, 1 where no cell is shared."""
+    """Return the Jensen-Shannon distance, base 2: 0 for equal, 1 for disjoint distributions."""
     divergence = 0.0
     for b, a in _pairs(before, after):
         middle = (a + b) / 2
@@ -49,8 +53,8 @@ def jensen_shannon(before: Counts, after: Counts) -> float:
 def cramers_v(before: Counts, after: Counts) -> float:
     """Return Cramér's V of the two-row table of shares.
 
-    Both sides count alike, however many rows they have: a day of serving beside years of training would otherwise give a
-    V near zero whatever that day holds.
+    Both sides have equal weight, however many rows they have. Otherwise the V of one day of serving
+    and years of training would always be near zero.
     """
     half = sum((a - b) ** 2 / (a + b) for b, a in _pairs(before, after) if a + b > 0)
     return sqrt(half / 2)
@@ -62,20 +66,26 @@ def l_infinity(before: Counts, after: Counts) -> float:
 
 
 def kolmogorov_smirnov(before: Counts, after: Counts) -> float:
-    """Return the largest difference of the shares up to a point; counts are by point, ascending."""
-    return max((abs(a - b) for b, a in _up_to(before, after)), default=0.0)
+    """Return the largest difference between the cumulative shares.
+
+    Counts are by point, ascending.
+    """
+    return max((abs(a - b) for b, a in _cumulative(before, after)), default=0.0)
 
 
 def wasserstein(points: Counts, before: Counts, after: Counts) -> float:
-    """Return how far the average row has to move to make one distribution of the other; points ascend."""
-    apart = zip(_up_to(before, after), _widths(points), strict=True)
-    return sum(abs(a - b) * width for (b, a), width in apart)
+    """Return how far the average row has to move to turn one distribution into the other.
+
+    Points ascend.
+    """
+    differences = zip(_cumulative(before, after), _widths(points), strict=True)
+    return sum(abs(a - b) * width for (b, a), width in differences)
 
 
-def _up_to(before: Counts, after: Counts) -> Iterator[tuple[float, float]]:
-    wholes = (sum(before), sum(after))
+def _cumulative(before: Counts, after: Counts) -> Iterator[tuple[float, float]]:
+    totals = (sum(before), sum(after))
     return (
-        (b / wholes[0], a / wholes[1]) for b, a in zip(accumulate(before), accumulate(after), strict=True)
+        (b / totals[0], a / totals[1]) for b, a in zip(accumulate(before), accumulate(after), strict=True)
     )
 
 
@@ -84,18 +94,19 @@ def _widths(points: Counts) -> list[float]:
 
 
 def _noise(sizes: tuple[float, float]) -> float:
-    """Return the variance of a difference of two means, of a variable of variance one."""
+    """Return the variance of the difference of two sample means of a variable with variance one."""
     return 1 / sizes[0] + 1 / sizes[1]
 
 
-def psi_by_chance(cells: int, sizes: tuple[float, float]) -> tuple[float, float]:
-    """Return what the index is on average by chance, and its floor: ``(1/n + 1/m)`` times chi-square.
+def psi_by_chance(bins: int, sizes: tuple[float, float]) -> tuple[float, float]:
+    """Return the average of the index by chance, and its floor.
 
-    Of one degree of freedom less than the cells (Yurdakul and Naranjo, Statistical properties of the population stability
-    index, 2020). The Jensen-Shannon divergence (in nats) is an eighth of the index where both are small, and Cramér's V
-    squared a quarter.
+    By chance the index is ``(1/n + 1/m)`` times a chi-square variable with one degree of freedom
+    less than there are bins (Yurdakul and Naranjo, Statistical properties of the population
+    stability index, 2020). Where both are small, the Jensen-Shannon divergence (in nats) is an
+    eighth of the index, and the square of Cramér's V is a quarter of it.
     """
-    return (cells - 1) * _noise(sizes), chi_square_bound(cells - 1) * _noise(sizes)
+    return (bins - 1) * _noise(sizes), chi_square_bound(bins - 1) * _noise(sizes)
 
 
 def kolmogorov_smirnov_floor(sizes: tuple[float, float]) -> float:
@@ -103,27 +114,31 @@ def kolmogorov_smirnov_floor(sizes: tuple[float, float]) -> float:
     return sqrt(log(2 / _RARE) / 2 * _noise(sizes))
 
 
-def l_infinity_floor(cells: int, sizes: tuple[float, float]) -> float:
-    """Return Hoeffding's bound for the largest of so many differences of shares."""
-    return sqrt(log(2 * max(cells, 1) / _RARE) / 2 * _noise(sizes))
+def l_infinity_floor(bins: int, sizes: tuple[float, float]) -> float:
+    """Return Hoeffding's bound for the largest difference of a share among so many bins."""
+    return sqrt(log(2 * max(bins, 1) / _RARE) / 2 * _noise(sizes))
 
 
 def wasserstein_floor(points: Counts, before: Counts, after: Counts, sizes: tuple[float, float]) -> float:
-    """Return `DEVIATIONS` times the integral of the standard deviation of the difference of the shares up to a point."""
+    """Return the floor of the Wasserstein distance.
+
+    It is `DEVIATIONS` times the integral of the standard deviation of the difference of the
+    cumulative shares.
+    """
     spread = 0.0
-    for (b, a), width in zip(_up_to(before, after), _widths(points), strict=True):
+    for (b, a), width in zip(_cumulative(before, after), _widths(points), strict=True):
         below = (a + b) / 2
         spread += sqrt(max(below * (1 - below), 0.0)) * width
     return DEVIATIONS * spread * sqrt(_noise(sizes))
 
 
 def share_floor(share: float, sizes: tuple[float, float]) -> float:
-    """Return what two observed shares of a population in which the share is `share` differ by."""
+    """Return the floor of a difference of shares, if the population has the share `share`."""
     return DEVIATIONS * sqrt(share * (1 - share) * _noise(sizes))
 
 
 def chi_square_bound(degrees: int) -> float:
-    """Return what a chi-square variable exceeds by chance as rarely (Wilson and Hilferty's cube)."""
+    """Return the floor of a chi-square variable (Wilson and Hilferty's approximation)."""
     if degrees < 1:
         return 0.0
     part = 2 / (9 * degrees)

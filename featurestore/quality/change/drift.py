@@ -1,9 +1,10 @@
-"""Drift: how far a dataset lies from another, column by column, from their profiles alone.
+"""Drift: how far the columns of two datasets differ, computed from their profiles.
 
-Measured are effects, not p-values: of five million rows every p-value is 0. `featurestore.quality.change.thresholds` says what each
-measure means and from which effect on it counts. A measure decides only where it is also beyond what chance gives for so
-many rows (`featurestore.quality.change.distances`), so that two halves of one small sample do not differ; from measures that add
-up over many cells, what chance adds on average is taken off first.
+Drift is measured by effect sizes, not by p-values: with five million rows every p-value is 0.
+`featurestore.quality.change.thresholds` describes each measure and the thresholds of its severity.
+A measure counts only if it also exceeds what chance alone produces for the number of rows
+(`featurestore.quality.change.distances`), so two halves of a small sample do not drift. Measures
+that add up over many bins are first reduced by their average under chance.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.column_profile import ColumnProfile
     from featurestore.quality.profile.profile import Profile
 
-Severity = Literal["none", "some", "strong"]
-SEVERITY: tuple[Severity, ...] = ("none", "some", "strong")
+Severity = Literal["none", "minor", "major"]
+SEVERITIES: tuple[Severity, ...] = ("none", "minor", "major")
 
 
 class _Measure(NamedTuple):
@@ -49,18 +50,19 @@ class _Measure(NamedTuple):
     floor: float
 
 
-Measured = dict[str, _Measure]
+Measures = dict[str, _Measure]
 
 
 class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a column lies from what it was.
+    """How far a column differs from what it was.
 
     Attributes
     ----------
     measures
-        By name (`featurestore.quality.change.thresholds`); ``null_rate`` is signed, ``distinct`` a ratio.
+        The measures by name (see `featurestore.quality.change.thresholds`). ``null_rate`` has a
+        sign, ``distinct`` is a ratio.
     reasons
-        What passed which bound; or why nothing could be measured.
+        The measures that reached a threshold, as text; or why nothing could be measured.
     """
 
     column: str
@@ -71,20 +73,20 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a dataset lies from another.
+    """How far a dataset differs from another.
 
     Attributes
     ----------
     rows
-        Of both sides.
-    decided
-        The strongest of the columns, and of the slices.
+        The number of rows before and after.
+    severity
+        The highest severity of all columns and slices.
     only_before, only_after
-        Columns that the other side lacks; they are not compared.
+        Columns that the other side lacks. They are not compared.
     by
-        The column whose values make the slices.
+        The column whose values define the slices.
     slices
-        The same for the rows of each value.
+        The drift of the rows with each value of `by`.
     """
 
     before: str
@@ -104,146 +106,154 @@ def drift(before: Profile, after: Profile, columns: Iterable[Column] = ()) -> Dr
     Parameters
     ----------
     columns
-        Of the contract, with the bounds that their fields set.
+        The columns of the contract; their metadata may set thresholds.
     """
     declared = {column.name: column for column in columns}
-    found = tuple(
+    drifts = tuple(
         _column(
             name,
-            one,
+            column,
             after.columns[name],
             declared.get(name),
-            alike=before.engine == after.engine and one.dtype == after.columns[name].dtype,
+            same_hashes=before.engine == after.engine and column.dtype == after.columns[name].dtype,
         )
-        for name, one in before.columns.items()
+        for name, column in before.columns.items()
         if name in after.columns
     )
     return Drift(
         before=before.dataset,
         after=after.dataset,
         rows=(before.rows, after.rows),
-        severity=strongest(column.severity for column in found),
-        columns=found,
+        severity=max_severity(column.severity for column in drifts),
+        columns=drifts,
         only_before=tuple(name for name in before.columns if name not in after.columns),
         only_after=tuple(name for name in after.columns if name not in before.columns),
     )
 
 
-def strongest(decisions: Iterable[Severity]) -> Severity:
-    """Return the worst of several decisions."""
-    return max(decisions, key=SEVERITY.index, default="none")
+def max_severity(severities: Iterable[Severity]) -> Severity:
+    """Return the highest of several severities."""
+    return max(severities, key=SEVERITIES.index, default="none")
 
 
 def _column(
-    name: str, before: ColumnProfile, after: ColumnProfile, declared: Column | None, *, alike: bool
+    name: str, before: ColumnProfile, after: ColumnProfile, declared: Column | None, *, same_hashes: bool
 ) -> ColumnDrift:
     if before.kind != after.kind:
         reason = f"it is {after.dtype}, and was {before.dtype}"
-        return ColumnDrift(column=name, kind=after.kind, severity="strong", reasons=(reason,))
+        return ColumnDrift(column=name, kind=after.kind, severity="major", reasons=(reason,))
     if not before.rows or not after.rows:
         reason = f"no rows {'before' if not before.rows else 'after'}"
         return ColumnDrift(column=name, kind=after.kind, reasons=(reason,))
-    measured = _null_rate(before, after)
-    cells = None
+    measures = _null_rate(before, after)
+    histogram = None
     if before.kind in ("number", "list"):
-        points = points_of(before, after, alike=alike)
+        points = points_of(before, after, same_hashes=same_hashes)
         if points is not None:
-            cells = grouped(points, before, after)
-            measured |= _over_cells(cells) | _over_points(points, before, after)
+            histogram = grouped(points, before, after)
+            measures |= _over_bins(histogram) | _over_points(points, before, after)
     elif before.kind != "other":
-        cells = categories(before, after, alike=alike)
-        if cells is not None:
-            measured |= _over_cells(cells) | _of_categories(cells)
-    if alike:
-        measured |= _distinct(before, after)
-    moved = _most_moved(cells) if cells else ""
-    severity, reasons = _decide(measured, thresholds_of(declared, before.kind), moved)
-    measures = {name: measure.value for name, measure in measured.items()}
-    return ColumnDrift(column=name, kind=before.kind, measures=measures, severity=severity, reasons=reasons)
+        histogram = categories(before, after, same_hashes=same_hashes)
+        if histogram is not None:
+            measures |= _over_bins(histogram) | _over_categories(histogram)
+    if same_hashes:
+        measures |= _distinct(before, after)
+    largest_move = _largest_move(histogram) if histogram else ""
+    severity, reasons = _severity(measures, thresholds_of(declared, before.kind), largest_move)
+    values = {name: measure.value for name, measure in measures.items()}
+    return ColumnDrift(column=name, kind=before.kind, measures=values, severity=severity, reasons=reasons)
 
 
-def _decide(measured: Measured, bounds: dict[str, Threshold], moved: str) -> tuple[Severity, tuple[str, ...]]:
-    severity: list[Severity] = []
+def _severity(
+    measures: Measures, thresholds: dict[str, Threshold], largest_move: str
+) -> tuple[Severity, tuple[str, ...]]:
+    severities: list[Severity] = []
     reasons = []
-    for name, (value, effect, floor) in measured.items():
-        some, strong = bounds.get(name, (inf, inf))
-        if effect < some or effect <= floor:
+    for name, (value, effect, floor) in measures.items():
+        minor, major = thresholds.get(name, (inf, inf))
+        if effect < minor or effect <= floor:
             continue
-        severity.append("strong" if effect >= strong else "some")
-        bound = (strong if effect >= strong else some) + (name == "distinct")
-        reason = f"{name} {value:.3g} ({severity[-1]} from {bound:.3g})"
-        reasons.append(reason + moved if name == "l_infinity" else reason)
-    return strongest(severity), tuple(reasons)
+        severities.append("major" if effect >= major else "minor")
+        threshold = (major if effect >= major else minor) + (name == "distinct")
+        reason = f"{name} {value:.3g} ({severities[-1]} from {threshold:.3g})"
+        reasons.append(reason + largest_move if name == "l_infinity" else reason)
+    return max_severity(severities), tuple(reasons)
 
 
-def _null_rate(before: ColumnProfile, after: ColumnProfile) -> Measured:
+def _null_rate(before: ColumnProfile, after: ColumnProfile) -> Measures:
     pooled = (before.nulls + after.nulls) / (before.rows + after.rows)
-    return _plain(
+    return _measure(
         "null_rate", after.null_share - before.null_share, share_floor(pooled, (before.rows, after.rows))
     )
 
 
-def _plain(name: str, value: float, floor: float) -> Measured:
+def _measure(name: str, value: float, floor: float) -> Measures:
     return {name: _Measure(value, size(name, value), floor)}
 
 
-def _over_cells(cells: Histogram) -> Measured:
-    index = psi(cells.before, cells.after)
-    usual, floor = psi_by_chance(len(cells.names), cells.sizes)
+def _over_bins(histogram: Histogram) -> Measures:
+    index = psi(histogram.before, histogram.after)
+    average, floor = psi_by_chance(len(histogram.names), histogram.sizes)
+    distance = jensen_shannon(histogram.before, histogram.after)
     return {
-        "psi": _Measure(index, index - usual, floor),
-        "js": _rooted(jensen_shannon(cells.before, cells.after), usual, floor, part=8 * log(2)),
+        "psi": _Measure(index, index - average, floor),
+        "js": _root_of_psi(distance, average, floor, part=8 * log(2)),
     }
 
 
-def _of_categories(cells: Histogram) -> Measured:
-    v = cramers_v(cells.before, cells.after)
-    most = l_infinity(cells.before, cells.after)
+def _over_categories(histogram: Histogram) -> Measures:
+    bins = len(histogram.names)
+    v = cramers_v(histogram.before, histogram.after)
+    max_difference = l_infinity(histogram.before, histogram.after)
     return {
-        "chi_square": _rooted(v, *psi_by_chance(len(cells.names), cells.sizes), part=4),
-        **_plain("l_infinity", most, l_infinity_floor(len(cells.names), cells.sizes)),
+        "chi_square": _root_of_psi(v, *psi_by_chance(bins, histogram.sizes), part=4),
+        **_measure("l_infinity", max_difference, l_infinity_floor(bins, histogram.sizes)),
     }
 
 
-def _rooted(value: float, usual: float, floor: float, *, part: float) -> _Measure:
-    """Tell a measure whose square is a part of the index."""
-    return _Measure(value, sqrt(max(value * value - usual / part, 0.0)), sqrt(floor / part))
+def _root_of_psi(value: float, average: float, floor: float, *, part: float) -> _Measure:
+    """Return a measure whose square is the given part of the index."""
+    return _Measure(value, sqrt(max(value * value - average / part, 0.0)), sqrt(floor / part))
 
 
-def _over_points(points: Points, before: ColumnProfile, after: ColumnProfile) -> Measured:
-    moved = wasserstein(points.at, points.before, points.after)
-    chance = wasserstein_floor(points.at, points.before, points.after, points.sizes)
+def _over_points(points: Points, before: ColumnProfile, after: ColumnProfile) -> Measures:
+    distance = wasserstein(points.at, points.before, points.after)
+    floor = wasserstein_floor(points.at, points.before, points.after, points.sizes)
     if before.mean is not None and after.mean is not None:
-        # No distribution is nearer to another than their means, and those are exact.
-        moved = max(moved, abs(after.mean - before.mean))
-    apart = kolmogorov_smirnov(points.before, points.after)
-    found = _plain("ks", apart, kolmogorov_smirnov_floor(points.sizes)) | _plain("wasserstein", moved, chance)
+        # The distance is never less than the difference of the means, and the means are exact.
+        distance = max(distance, abs(after.mean - before.mean))
+    ks = kolmogorov_smirnov(points.before, points.after)
+    measures = _measure("ks", ks, kolmogorov_smirnov_floor(points.sizes))
+    measures |= _measure("wasserstein", distance, floor)
     if before.deviation:
-        found |= _plain("wasserstein_scaled", moved / before.deviation, chance / before.deviation)
-    return found
+        measures |= _measure("wasserstein_scaled", distance / before.deviation, floor / before.deviation)
+    return measures
 
 
-def _distinct(before: ColumnProfile, after: ColumnProfile) -> Measured:
-    """Compare how many values occur in equally many rows: twice the rows have more values without any drift.
+def _distinct(before: ColumnProfile, after: ColumnProfile) -> Measures:
+    """Compare the numbers of distinct values in equally many rows.
 
-    Expected are ``sum(1 - (1 - m/n) ** count)`` values in m of n rows (rarefaction: Hurlbert, 1971). By chance the
-    logarithm of the ratio has a variance of about the values seen once or twice over the square of all, of each side.
+    In m of n rows, ``sum(1 - (1 - m/n) ** count)`` values are expected (rarefaction: Hurlbert,
+    1971). By chance, the logarithm of the ratio has a variance of about the number of values that
+    occur once or twice, over the square of the number of all values, summed over both sides.
     """
     rows = min(before.present, after.present)
     if not rows or not before.values.counts or not after.values.counts:
         return {}
-    expected, variance = [], 0.0
+    expected = []
+    variance = 0.0
     for side in (before, after):
-        part, listed = rows / side.present, len(side.values.counts)
+        part = rows / side.present
+        listed = len(side.values.counts)
         thinned = sum(1 - (1 - part) ** count for _, _, count in side.values.counts)
-        scarce = 1 + sum(count * part <= 2 for _, _, count in side.values.counts)  # noqa: PLR2004 - seen once or twice
+        scarce = 1 + sum(count * part <= 2 for _, _, count in side.values.counts)  # noqa: PLR2004 - once or twice
         variance += scarce / thinned**2 + (0 if side.values.complete else 1 / listed)
         expected.append(thinned * side.values.distinct / listed)
     ratio = expected[1] / expected[0]
-    return _plain("distinct", ratio, exp(DEVIATIONS * sqrt(variance)) - 1)
+    return _measure("distinct", ratio, exp(DEVIATIONS * sqrt(variance)) - 1)
 
 
-def _most_moved(cells: Histogram) -> str:
-    moved = list(zip(cells.names, shares(cells.before), shares(cells.after), strict=True))
-    name, before, after = max(moved, key=lambda cell: (abs(cell[2] - cell[1]), cell[2]))
+def _largest_move(histogram: Histogram) -> str:
+    bins = list(zip(histogram.names, shares(histogram.before), shares(histogram.after), strict=True))
+    name, before, after = max(bins, key=lambda of_bin: (abs(of_bin[2] - of_bin[1]), of_bin[2]))
     return f": {name} {after:.1%}, was {before:.1%}"

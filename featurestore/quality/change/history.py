@@ -1,4 +1,4 @@
-"""What each run found of a dataset, as numbers that can be compared with those of the runs before."""
+"""The history of a dataset: the metrics of each run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,47 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.quality.gate.verdict import Decision, Verdict
+from featurestore.quality.rules.rule_id import RuleId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from featurestore.quality.profile.profile import Profile
+
+ROWS = RuleId("rows")
+QUARANTINED_SHARE = RuleId("quarantined_share")
+SHARE_KINDS = frozenset({"quarantined_share", "null_share", "share"})
+
+
+class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One number that was measured of a dataset.
+
+    Attributes
+    ----------
+    kind
+        What was measured: ``rows``, ``quarantined_share``, ``null_share``, ``distinct``, ``mean``,
+        ``age`` (seconds from the newest timestamp of the column to the run), or the kind of an
+        expectation.
+    value
+        Durations are in seconds.
+    columns, parameters
+        As in `RuleId`.
+    """
+
+    kind: str
+    value: float
+    columns: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> RuleId:
+        """The identity of the metric. Metrics of equal identity form one series."""
+        return RuleId(self.kind, self.columns, self.parameters)
+
+    @classmethod
+    def of(cls, identity: RuleId, value: float) -> Metric:
+        """Return the metric of an identity."""
+        return cls(identity.kind, value, identity.columns, identity.parameters)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,37 +57,57 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     at
-        When it ran, in UTC.
+        The time of the run, in UTC.
     metrics
-        By name: ``rows``, ``quarantined_share``; for each column ``null_share.<column>``, ``distinct.<column>``,
-        ``mean.<column>`` of numbers, ``age.<column>`` of moments (seconds from the newest to the run); and whatever the contract's expectations measured, by the name of their rule (times in
-        seconds).
+        The metrics of the dataset, of each of its columns, and of the expectations of its contract.
+        A refused run has no metrics of columns.
     """
 
     at: datetime
     decision: Decision
-    metrics: dict[str, float]
+    metrics: tuple[Metric, ...]
+
+    def values(self) -> dict[RuleId, float]:
+        """Return the value of each metric by its identity."""
+        return {metric.id: metric.value for metric in self.metrics}
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that came to the gate."""
+        return int(next((metric.value for metric in self.metrics if metric.id == ROWS), 0))
 
 
 def run_of(verdict: Verdict, profile: Profile | None, at: datetime) -> Run:
-    """Put what was found in numbers; of a refused dataset there is no profile."""
-    metrics = {
-        "rows": float(verdict.rows_in),
-        "quarantined_share": verdict.rows_quarantined / verdict.rows_in if verdict.rows_in else 0.0,
-    }
+    """Record a run.
+
+    Parameters
+    ----------
+    profile
+        The profile of the accepted rows; None for a refused dataset.
+    at
+        The time of the run, in UTC.
+    """
+    return Run(at=at, decision=verdict.decision, metrics=tuple(_metrics(verdict, profile, at)))
+
+
+def _metrics(verdict: Verdict, profile: Profile | None, at: datetime) -> Iterator[Metric]:
+    yield Metric.of(ROWS, float(verdict.rows_in))
+    share = verdict.rows_quarantined / verdict.rows_in if verdict.rows_in else 0.0
+    yield Metric.of(QUARANTINED_SHARE, share)
     for name, column in profile.columns.items() if profile is not None else ():
-        metrics[f"null_share.{name}"] = column.null_share
-        metrics[f"distinct.{name}"] = float(column.values.distinct)
+        yield Metric("null_share", column.null_share, (name,))
+        yield Metric("distinct", float(column.values.distinct), (name,))
         if column.mean is not None:
-            metrics[f"mean.{name}"] = column.mean
-        if column.kind == "moment" and isinstance(column.most, str):
-            metrics[f"age.{name}"] = (at - _in_utc(column.most)).total_seconds()
-    for name, value in verdict.measured.items():
+            yield Metric("mean", column.mean, (name,))
+        if column.kind == "timestamp" and isinstance(column.max, str):
+            yield Metric("age", (at - _in_utc(column.max)).total_seconds(), (name,))
+    for measurement in verdict.measured:
+        value = measurement.value
         if value is not None:
-            metrics[name] = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    return Run(at=at, decision=verdict.decision, metrics=metrics)
+            seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+            yield Metric.of(measurement.rule, seconds)
 
 
 def _in_utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    timestamp = datetime.fromisoformat(text)
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What changed between two versions of a dataset, row by row, told apart by a key."""
+"""Changes of values between two versions of a dataset: the rows are matched by a key."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ MAX_EXAMPLES = 3
 
 
 class ValueChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows differ.
+    """The differences between the rows of two versions.
 
     Attributes
     ----------
+    key
+        The columns that identify a row.
+    same
+        The number of rows without any difference.
     added, removed
-        Rows whose key is only in the later, or only in the earlier.
+        The number of rows whose key is only in the later, or only in the earlier version.
     changed
-        Rows of one key in which a value differs.
+        The number of rows in both versions with a different value.
     columns
-        For each column, rows in which it differs.
+        For each column with differences, the number of rows that differ.
     examples
-        For each such column the first few, as ``key: before -> after``.
+        For each such column the first few differences, as ``key: before -> after``.
     """
 
     key: tuple[str, ...]
@@ -43,19 +47,21 @@ class ValueChanges(msgspec.Struct, frozen=True, kw_only=True):
 def value_changes(
     before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str], personal: Collection[str] = ()
 ) -> ValueChanges:
-    """Compare the rows of two frames by their key; columns that only one of them has, or of other kinds, are passed over.
+    """Compare the rows of two frames by a key.
 
-    Missing equals missing, and NaN equals NaN.
+    A column is compared if both frames have it, with equal dtypes or with two numeric dtypes. Null
+    equals null, and NaN equals NaN.
 
     Parameters
     ----------
     personal
-        Columns of whose values none is shown; where the key is one of them, no example is.
+        Columns whose values no example shows. If the key has one of them, there are no examples at
+        all.
 
     Raises
     ------
     ContractError
-        If a key is not unique in one of them.
+        If the key is not unique in one of the frames.
     """
     schema = after.collect_schema()
     shared = [
@@ -68,15 +74,16 @@ def value_changes(
     for which, frame in (("before", before), ("after", after)):
         if not duplicated_rows(frame.with_row_index("__row__"), list(key), "__row__").is_empty():
             raise ContractError(
-                f"rows cannot be compared by {', '.join(key)}: it is not unique {which}",
-                hint="name another key",
+                f"rows cannot be compared by {', '.join(key)}: the key is not unique {which}",
+                hint="name a key that identifies each row",
             )
-    here, there = "__before__", "__after__"
+    old = "__before__"
+    new = "__after__"
     both = (
-        before.select(*key, *(pl.col(n).alias(f"{here}{n}") for n in shared), pl.lit(value=True).alias(here))
+        before.select(*key, *(pl.col(n).alias(f"{old}{n}") for n in shared), pl.lit(value=True).alias(old))
         .join(
             after.select(
-                *key, *(pl.col(n).alias(f"{there}{n}") for n in shared), pl.lit(value=True).alias(there)
+                *key, *(pl.col(n).alias(f"{new}{n}") for n in shared), pl.lit(value=True).alias(new)
             ),
             on=list(key),
             how="full",
@@ -84,33 +91,33 @@ def value_changes(
             nulls_equal=True,
         )
         .with_columns(
-            (pl.col(f"{here}{n}").ne_missing(pl.col(f"{there}{n}")) & pl.col(here) & pl.col(there)).alias(n)
+            (pl.col(f"{old}{n}").ne_missing(pl.col(f"{new}{n}")) & pl.col(old) & pl.col(new)).alias(n)
             for n in shared
         )
         .collect(engine="streaming")
     )
     any_changed = pl.any_horizontal(pl.lit(value=False), *shared).fill_null(value=False)
-    told = both.select(
-        added=pl.col(here).is_null().sum(),
-        removed=pl.col(there).is_null().sum(),
+    counts = both.select(
+        added=pl.col(old).is_null().sum(),
+        removed=pl.col(new).is_null().sum(),
         changed=any_changed.sum(),
         **{f"n {n}": pl.col(n).sum() for n in shared},
     ).row(0, named=True)
-    columns = {n: told[f"n {n}"] for n in shared if told[f"n {n}"]}
+    columns = {n: counts[f"n {n}"] for n in shared if counts[f"n {n}"]}
     return ValueChanges(
         key=tuple(key),
-        same=both.height - told["added"] - told["removed"] - told["changed"],
-        added=told["added"],
-        removed=told["removed"],
-        changed=told["changed"],
+        same=both.height - counts["added"] - counts["removed"] - counts["changed"],
+        added=counts["added"],
+        removed=counts["removed"],
+        changed=counts["changed"],
         columns=columns,
-        examples={n: _examples(both, n, key, here, there) for n in columns if not {n, *key} & {*personal}},
+        examples={n: _examples(both, n, key, old, new) for n in columns if not {n, *key} & {*personal}},
     )
 
 
-def _examples(both: pl.DataFrame, name: str, key: Sequence[str], here: str, there: str) -> tuple[str, ...]:
+def _examples(both: pl.DataFrame, name: str, key: Sequence[str], old: str, new: str) -> tuple[str, ...]:
     rows = both.filter(pl.col(name)).sort(key).head(MAX_EXAMPLES)
     return tuple(
         f"{', '.join(map(str, values))}: {before!r} -> {after!r}"
-        for *values, before, after in rows.select(*key, f"{here}{name}", f"{there}{name}").rows()
+        for *values, before, after in rows.select(*key, f"{old}{name}", f"{new}{name}").rows()
     )

@@ -1,150 +1,241 @@
-"""A contract compiled for a frame: which rows break which rule, and the rows parted by it."""
+"""A contract compiled for a frame: its rows, the rules that they break, and all counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.quality.rules.contract_rules import ROW, Rule, failed_column
+from featurestore.quality.gate.casting import CastColumn, cast_plan, fallible_columns
+from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW, Partition, original, partition
+from featurestore.quality.gate.verdict import Measurement
+from featurestore.quality.rules.contract_rules import failed_column, rules_of
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext, expectations_of
+from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule, covers_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from featurestore.definitions.contract import Contract
-    from featurestore.quality.gate.casting import CastColumn
+    from featurestore.quality.rules.rule import SearchResult
+    from featurestore.quality.rules.rule_id import RuleId
 
-SOURCE_FILE = "source_file"
-SOURCE_ROW = "source_row"
-BROKEN_RULES = "broken_rules"
 MAX_EXAMPLES = 3
-FLAG = "__flag__"
-_GIVEN = "__given__"
-_WORD = "__word__"
-_BITS = 63
+_FLAG = "__flag__"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one query counts of a frame.
+
+    Attributes
+    ----------
+    broken
+        For each rule how many rows break it; for a rule over the whole dataset 1 or 0.
+    measured
+        For each `DatasetRule` with bounds, by its position among the rules, the measured value.
+    nulls
+        Null values by column, of the nullable columns.
+    """
+
+    rows: int
+    broken: tuple[int, ...]
+    measured: Mapping[int, Any]
+    nulls: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class CompiledContract:
-    """A contract, compiled for a frame.
+    """A contract, compiled for a frame by `compile_contract`.
 
     Attributes
     ----------
-    given
-        The frame as it came; ``source_file`` and ``source_row`` say where its rows come from, if it has them. A frame in
-        memory is judged once, and what was found is kept beside it (a bit for each row and rule); a query is run again
-        for each question, in bounded memory.
+    frame
+        The rows before casting. A frame in memory is checked once, and its flags are kept (a bit
+        for each row and rule). A query runs again for each question, in bounded memory.
+    columns
+        The columns of `frame`.
     plan
-        How its columns become the contract's.
+        How the columns are cast to the contract's dtypes.
+    unevaluated
+        The expectations that cannot be evaluated, and what is missing.
     """
 
     contract: Contract
-    given: pl.DataFrame | pl.LazyFrame
+    frame: pl.DataFrame | pl.LazyFrame
     columns: tuple[str, ...]
-    plan: dict[str, CastColumn]
+    plan: Mapping[str, CastColumn]
     rules: tuple[Rule, ...]
+    unevaluated: Mapping[RuleId, str]
 
     @cached_property
     def rows(self) -> pl.LazyFrame:
-        """The conformed columns, where conversion lost a value, the columns as they came, and the number of each row."""
+        """The numbered rows: the cast columns, where casting failed, and the unchanged columns."""
         values = [cast_column.value.alias(name) for name, cast_column in self.plan.items()]
-        lost = [c.lost.alias(failed_column(name)) for name, c in self.plan.items() if c.lost is not None]
-        given = [pl.col(name).alias(f"{_GIVEN}{name}") for name in self.columns]
-        return self.given.lazy().with_row_index(ROW).select(ROW, *given, *values, *lost)
-
-    @cached_property
-    def found(self) -> dict[int, pl.Series | bool]:
-        """Run the rules that find their rows by themselves."""
-        return {i: rule.find(self.rows) for i, rule in enumerate(self.rules) if rule.find is not None}
-
-    @cached_property
-    def judged(self) -> pl.LazyFrame:
-        """The rows, and for each rule that speaks of rows whether it is broken."""
-        flags = [
-            rule.broken.fill_null(value=False).alias(f"{FLAG}{i}")
-            for i, rule in enumerate(self.rules)
-            if rule.broken is not None and not rule.scalar
+        failed = [
+            cast_column.failed.alias(failed_column(name))
+            for name, cast_column in self.plan.items()
+            if cast_column.failed is not None
         ]
-        flags += [
-            pl.col(ROW).is_in(rows.implode()).alias(f"{FLAG}{i}")
-            for i, rows in self.found.items()
-            if isinstance(rows, pl.Series) and not rows.is_empty()
-        ]
-        judged = self.rows.with_columns(flags)
-        return judged if isinstance(self.given, pl.LazyFrame) else judged.collect(engine="streaming").lazy()
+        unchanged = [pl.col(name).alias(original(name)) for name in self.columns]
+        return self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed)
 
     @cached_property
-    def blaming(self) -> tuple[int, ...]:
-        """The rules for which a row is set apart."""
-        if self.contract.policy.on_invalid == "warn":
-            return ()
-        return tuple(i for i, rule in enumerate(self.rules) if not (rule.warning or rule.scalar))
-
-    def split(self, counts: Sequence[int]) -> tuple[pl.LazyFrame, pl.LazyFrame, int]:
-        """Part the rows: those that keep the contract, as the contract has them; the others, as they came; how many.
-
-        Parameters
-        ----------
-        counts
-            How often each rule is broken.
-        """
-        names = self.contract.schema.names()
-        breaking = [i for i in self.blaming if counts[i]]
-        if not breaking:
-            nothing = self._as_given(self.rows.head(0), pl.lit(None, dtype=pl.List(pl.String)))
-            return self.rows.select(names), nothing, 0
-        bad = pl.any_horizontal(pl.col(f"{FLAG}{i}") for i in breaking)
-        # Few combinations of rules are broken, however many rows: each is put into words once.
-        words = self._words(breaking)
-        combinations = self.judged.filter(bad).select(**words).group_by(list(words)).len()
-        seen = combinations.collect(engine="streaming")
-        reasons = pl.concat_list(self._reasons(seen[word], breaking) for word in words)
-        failing = self._as_given(self.judged.filter(bad).with_columns(**words), reasons)
-        return self.judged.filter(~bad).select(names), failing, int(seen["len"].sum())
-
-    def examples(self, i: int) -> pl.LazyFrame:
-        """Take the first values, as they came, that break a rule."""
-        broken = self.judged.filter(pl.col(f"{FLAG}{i}"))
-        return broken.select(f"{_GIVEN}{name}" for name in self.rules[i].columns).head(MAX_EXAMPLES)
-
-    def _words(self, breaking: Sequence[int]) -> dict[str, pl.Expr]:
-        """Pack which rules a row breaks into the bits of unsigned words."""
+    def search_results(self) -> Mapping[int, SearchResult]:
+        """What each `SearchRule` finds, by its position among the rules."""
         return {
-            f"{_WORD}{start}": pl.sum_horizontal(
-                pl.col(f"{FLAG}{i}").cast(pl.UInt64) * (1 << bit)
-                for bit, i in enumerate(breaking[start : start + _BITS])
-            )
-            for start in range(0, len(breaking), _BITS)
+            i: rule.search(self.rows) for i, rule in enumerate(self.rules) if isinstance(rule, SearchRule)
         }
 
-    def _reasons(self, words: pl.Series, breaking: Sequence[int]) -> pl.Expr:
-        """Name the rules whose bits are set; the few words that occur are each put into names once."""
-        first = int(words.name.removeprefix(_WORD))
-        seen = words.unique().sort()
-        names = seen.to_frame().select(
-            pl.concat_list(
-                pl.when(pl.col(words.name) & (1 << bit) != 0).then(
-                    pl.lit(self.rules[i].name, dtype=pl.String)
-                )
-                for bit, i in enumerate(breaking[first : first + _BITS])
-            ).list.drop_nulls()
-        )
-        place = pl.col(words.name).replace_strict(seen, range(seen.len()), return_dtype=pl.UInt32)
-        return place.map_batches(
-            names.to_series().gather, return_dtype=pl.List(pl.String), is_elementwise=True
+    @cached_property
+    def flagged(self) -> pl.LazyFrame:
+        """The rows, and for each rule that blames rows a boolean column."""
+        flags = [
+            rule.broken.fill_null(value=False).alias(_flag(i))
+            for i, rule in enumerate(self.rules)
+            if isinstance(rule, RowRule)
+        ]
+        flags += [
+            pl.col(ROW).is_in(rows.implode()).alias(_flag(i))
+            for i, rows in self.search_results.items()
+            if isinstance(rows, pl.Series) and not rows.is_empty()
+        ]
+        flagged = self.rows.with_columns(flags)
+        in_memory = isinstance(self.frame, pl.DataFrame)
+        return flagged.collect(engine="streaming").lazy() if in_memory else flagged
+
+    @cached_property
+    def counts(self) -> Counts:
+        """All counts and measured values, of one query."""
+        aggregates = {"rows": pl.len()}
+        for i, rule in enumerate(self.rules):
+            if isinstance(rule, RowRule):
+                aggregates[_flag(i)] = pl.col(_flag(i)).sum()
+            elif isinstance(rule, DatasetRule):
+                aggregates[_flag(i)] = rule.aggregate
+        nullable = [column.name for column in self.contract.columns if column.nullable]
+        for name in nullable:
+            aggregates[f"null {name}"] = pl.col(name).null_count()
+        query = self.flagged.select(expression.alias(name) for name, expression in aggregates.items())
+        values = query.collect(engine="streaming").row(0, named=True)
+        return Counts(
+            rows=values["rows"],
+            broken=tuple(self._broken(i, rule, values.get(_flag(i))) for i, rule in enumerate(self.rules)),
+            measured={
+                i: values[_flag(i)]
+                for i, rule in enumerate(self.rules)
+                if isinstance(rule, DatasetRule) and rule.bounds is not None
+            },
+            nulls={name: values[f"null {name}"] for name in nullable},
         )
 
-    def _as_given(self, frame: pl.LazyFrame, reasons: pl.Expr) -> pl.LazyFrame:
-        """Put rows into the form of a quarantine: where each comes from, the row as it came, and what it broke."""
-        origin = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in self.columns]
-        number = [] if SOURCE_ROW in origin else [(pl.col(ROW) + 1).alias(SOURCE_ROW)]
-        rest = [name for name in self.columns if name not in origin]
-        as_came = {name: pl.col(f"{_GIVEN}{name}").alias(name) for name in self.columns}
-        return frame.select(
-            *map(as_came.__getitem__, origin),
-            *number,
-            *map(as_came.__getitem__, rest),
-            reasons.alias(BROKEN_RULES),
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The measured values of the rules over the whole dataset."""
+        return tuple(
+            Measurement(rule=self.rules[i].id, value=value) for i, value in self.counts.measured.items()
         )
+
+    @cached_property
+    def partition(self) -> Partition:
+        """The rows that pass, and those that break a rule that blames rows and is not a warning."""
+        warns = self.contract.policy.on_invalid == "warn"
+        flags = {
+            _flag(i): rule.id.name
+            for i, rule in enumerate(self.rules)
+            if self.counts.broken[i] and not (warns or rule.warning or self.covers_dataset(i))
+        }
+        return partition(
+            self.flagged if flags else self.rows,
+            flags,
+            original_columns=self.columns,
+            names=self.contract.schema.names(),
+        )
+
+    def covers_dataset(self, i: int) -> bool:
+        """Return whether the rule at a position blames no row."""
+        return covers_dataset(self.rules[i]) or isinstance(self.search_results.get(i), bool)
+
+    def examples(self, i: int) -> pl.LazyFrame:
+        """Take the first unchanged values that break a rule that blames rows."""
+        bad = self.flagged.filter(pl.col(_flag(i)))
+        return bad.select(original(name) for name in self.rules[i].id.columns).head(MAX_EXAMPLES)
+
+    def after_removal(self) -> CompiledContract:
+        """Compile the contract for the rows that pass.
+
+        A rule over groups may have held only because of the bad rows.
+
+        Only rules whose result may differ without the bad rows are checked again, and no warnings.
+        """
+        return CompiledContract(
+            contract=self.contract,
+            frame=self.partition.passing,
+            columns=tuple(self.plan),
+            plan={name: CastColumn(pl.col(name), None) for name in self.plan},
+            rules=tuple(rule for rule in self.rules if not (_is_independent(rule) or rule.warning)),
+            unevaluated={},
+        )
+
+    def _broken(self, i: int, rule: Rule, value: Any) -> int:
+        if isinstance(rule, RowRule):
+            return int(value)
+        if isinstance(rule, DatasetRule):
+            return int(rule.is_broken(value))
+        result = self.search_results[i]
+        broken = int(result) if isinstance(result, bool) else result.len()
+        return min(broken, 1) if rule.whole_dataset else broken
+
+
+def compile_contract(
+    frame: pl.DataFrame | pl.LazyFrame,
+    contract: Contract,
+    *,
+    dataset: str,
+    extra_rules: tuple[Rule, ...] = (),
+    context: ValidationContext = NO_CONTEXT,
+) -> CompiledContract:
+    """Compile a contract for a frame.
+
+    Parameters
+    ----------
+    dataset
+        The dataset's name, for messages.
+    extra_rules
+        Rules beyond those of the contract.
+
+    Raises
+    ------
+    ContractError
+        If columns are missing, unexpected or of a wrong dtype.
+    DefinitionError
+        If a check or an expectation of the contract cannot be used.
+    """
+    schema = frame.collect_schema()
+    columns = pl.Schema(
+        {
+            name: dtype
+            for name, dtype in schema.items()
+            if name in contract or name not in (SOURCE_FILE, SOURCE_ROW)
+        }
+    )
+    plan = cast_plan(columns, contract, dataset=dataset)
+    expectations = expectations_of(contract, context)
+    return CompiledContract(
+        contract=contract,
+        frame=frame,
+        columns=tuple(schema),
+        plan=plan,
+        rules=(*rules_of(contract, fallible=fallible_columns(plan)), *expectations.rules, *extra_rules),
+        unevaluated=expectations.unevaluated,
+    )
+
+
+def _flag(i: int) -> str:
+    return f"{_FLAG}{i}"
+
+
+def _is_independent(rule: Rule) -> bool:
+    return not isinstance(rule, DatasetRule) and rule.independent

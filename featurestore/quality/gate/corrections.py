@@ -1,8 +1,8 @@
-"""Mended rows: what a person made of rows in quarantine, put in their place before the gate.
+"""Corrections: rows that a person corrected by hand, which replace the raw rows before the gate.
 
-They are kept beside the definitions, in ``corrections/<source>.csv``, as text that can be reviewed: from the raw data and the
-mends the dataset follows again on any machine. A mend names the row it mends by file, row number and digest, so that it
-never touches another row where the raw data have changed.
+They are kept beside the definitions as a CSV file, as text that can be reviewed: the raw data and
+the corrections give the same dataset on any machine. A correction identifies its raw row by file,
+row number and digest, so that it never replaces another row after the raw data have changed.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.quality.gate.compiled_contract import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ROW_DIGEST = "row_digest"
 PLACE = (SOURCE_FILE, SOURCE_ROW)
-_MENDED = "__mended__"
+_CORRECTED = "__corrected__"
 
 
 def rows_to_correct(quarantined: pl.DataFrame) -> pl.DataFrame:
-    """Write rows in quarantine in the form in which they are mended: text, with why they are there.
+    """Write rows in quarantine as text for a person to correct, with their broken rules.
 
     Raises
     ------
     ContractError
-        If a column is nested, or binary.
+        If a column is nested or binary.
     """
     raw = [name for name in quarantined.columns if name not in (*PLACE, BROKEN_RULES)]
-    if nested := [
+    unwritable = [
         name for name in raw if quarantined.schema[name].is_nested() or quarantined.schema[name] == pl.Binary
-    ]:
+    ]
+    if unwritable:
         raise ContractError(
-            f"{nested[0]!r} is {quarantined.schema[nested[0]]}, which a line of text does not hold",
-            hint="mend the raw file itself",
+            f"column {unwritable[0]!r} is {quarantined.schema[unwritable[0]]}, which a CSV file cannot hold",
+            hint="correct the raw file",
         )
     return quarantined.select(
         *PLACE,
@@ -48,12 +49,12 @@ def rows_to_correct(quarantined: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_corrections(path: Path) -> pl.DataFrame:
-    """Read mended rows.
+    """Read corrected rows.
 
     Raises
     ------
     ContractError
-        If it is no CSV file of mended rows.
+        If the file is not a CSV file of corrected rows.
     """
     try:
         rows = pl.read_csv(path, infer_schema=False)
@@ -62,22 +63,24 @@ def read_corrections(path: Path) -> pl.DataFrame:
     if missing := [name for name in (*PLACE, ROW_DIGEST) if name not in rows.columns]:
         raise ContractError(
             f"{path}: lacks {', '.join(missing)}",
-            hint="mend the file that `featurestore quarantine NAME --out FILE` writes",
+            hint="correct the rows in the file that `featurestore quarantine NAME --out FILE` writes",
         )
     return rows.drop(BROKEN_RULES, strict=False)
 
 
-def joined(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Add mends to those there are; a row mended again is mended as said last."""
+def merge_corrections(earlier: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:
+    """Merge corrections; of two corrections of one row the later wins."""
     return (
-        pl.concat([before, after], how="diagonal").unique(PLACE, keep="last", maintain_order=True).sort(PLACE)
+        pl.concat([earlier, later], how="diagonal")
+        .unique(PLACE, keep="last", maintain_order=True)
+        .sort(PLACE)
     )
 
 
 def apply_corrections(
     rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, *, dataset: str
 ) -> pl.DataFrame | pl.LazyFrame:
-    """Put mended rows in the place of those that they mend.
+    """Replace raw rows by their corrections.
 
     Parameters
     ----------
@@ -87,13 +90,15 @@ def apply_corrections(
     Raises
     ------
     ContractError
-        If a mend is of a row that is not there, or that is no longer what it was; or a value cannot be read.
+        If the raw row of a correction is missing or has changed, or a corrected value cannot be
+        read.
     """
     schema = rows.lazy().collect_schema()
     raw = [name for name in schema if name not in PLACE]
     if unknown := [name for name in corrections.columns if name not in (*schema, ROW_DIGEST)]:
         raise ContractError(
-            f"{dataset}: mended rows have columns that raw rows have not: {', '.join(unknown)}"
+            f"{dataset}: corrections have columns that the raw rows do not have: {', '.join(unknown)}",
+            hint=f"columns of the raw rows: {', '.join(raw)}",
         )
     try:
         typed = corrections.with_columns(
@@ -101,46 +106,51 @@ def apply_corrections(
         )
     except pl.exceptions.PolarsError as error:
         raise ContractError(
-            f"{dataset}: a mended value cannot be read: {str(error).splitlines()[0]}"
+            f"{dataset}: a corrected value cannot be read: {str(error).splitlines()[0]}"
         ) from error
-    _require_same(rows, typed, raw, dataset)
+    _require_unchanged(rows, typed, raw, dataset)
     names = [name for name in raw if name in typed.columns]
-    right = typed.select(
-        *PLACE, *(pl.col(n).alias(f"{_MENDED}{n}") for n in names), pl.lit(value=True).alias(_MENDED)
+    replacements = typed.select(
+        *PLACE,
+        *(pl.col(name).alias(f"{_CORRECTED}{name}") for name in names),
+        pl.lit(value=True).alias(_CORRECTED),
     )
-    mended = (
+    corrected = (
         rows.lazy()
-        .join(right.lazy(), on=list(PLACE), how="left", maintain_order="left")
+        .join(replacements.lazy(), on=list(PLACE), how="left", maintain_order="left")
         .with_columns(
-            pl.when(_MENDED).then(pl.col(f"{_MENDED}{n}")).otherwise(pl.col(n)).alias(n) for n in names
+            pl.when(_CORRECTED).then(pl.col(f"{_CORRECTED}{name}")).otherwise(pl.col(name)).alias(name)
+            for name in names
         )
         .select(schema.names())
     )
-    return mended.collect() if isinstance(rows, pl.DataFrame) else mended
+    return corrected.collect() if isinstance(rows, pl.DataFrame) else corrected
 
 
-def _require_same(
+def _require_unchanged(
     rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, raw: list[str], dataset: str
 ) -> None:
-    there = (
+    current = (
         rows.lazy()
         .join(corrections.lazy().select(PLACE), on=list(PLACE), how="semi")
         .collect(engine="streaming")
     )
-    found = there.select(*PLACE, _digests(there.select(raw)).alias("found"))
-    told = corrections.join(found, on=list(PLACE), how="left")
-    changed = told.filter(pl.col("found").is_null() | (pl.col("found") != pl.col(ROW_DIGEST)))
+    digests = current.select(*PLACE, _digests(current.select(raw)).alias("current_digest"))
+    compared = corrections.join(digests, on=list(PLACE), how="left")
+    changed = compared.filter(
+        pl.col("current_digest").is_null() | (pl.col("current_digest") != pl.col(ROW_DIGEST))
+    )
     if changed.height:
         file, row = changed.select(PLACE).row(0)
         raise ContractError(
-            f"{dataset}: {changed.height:,} mended rows are not the raw rows that they were, first row {row} of {file}",
-            hint="the raw data changed: take their lines out of feature_repo/corrections, list the quarantine again, and mend "
-            "what is in it now",
+            f"{dataset}: the raw rows of {changed.height:,} corrections have changed; the first is row {row:,} of {file}",
+            hint="remove these corrections from the folder `corrections` of the definitions, list the quarantine "
+            "again, and correct the rows in it",
         )
 
 
 def _digests(raw: pl.DataFrame) -> pl.Series:
-    # Rows to mend are few: a person reads them.
+    # Corrected rows are few: a person reads them.
     texts = raw.select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return pl.Series(
         ROW_DIGEST, [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts], dtype=pl.String

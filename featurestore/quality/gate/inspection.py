@@ -1,43 +1,47 @@
 """The gate: every dataset passes it, on its values, before anything downstream may read it.
 
-Three verbs: `inspect` tells, `is_valid` answers, `admit` lets good rows through or raises. One streamed query over the
-data counts what breaks every rule; only where something does, bad rows are looked up in a second one.
+Three verbs: `inspect` returns rows and verdict, `is_valid` answers, `admit` returns the good rows
+or raises. One streamed query over the data counts what breaks every rule; only where something
+does, a second one collects the bad rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
-from msgspec import UNSET
 from polars import selectors
 
 from featurestore.errors import ContractError
-from featurestore.quality.gate.casting import CastColumn, cast_plan
-from featurestore.quality.gate.compiled_contract import FLAG, SOURCE_FILE, SOURCE_ROW, CompiledContract
-from featurestore.quality.gate.verdict import Decision, RuleCount, Verdict
-from featurestore.quality.rules.contract_rules import Rule, rules_of
-from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext, expectations_of
+from featurestore.quality.gate.compiled_contract import CompiledContract, compile_contract
+from featurestore.quality.gate.personal import redact
+from featurestore.quality.gate.verdict import Decision, RuleCount, Unevaluated, Verdict
+from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
+from featurestore.quality.rules.rule import DatasetRule
+from featurestore.quality.rules.rule_id import RuleId
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
+    from featurestore.quality.rules.rule import Rule
+
+NOT_EMPTY = RuleId("not_empty")
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the gate saw.
+    """What the gate found in a frame.
 
     Attributes
     ----------
     passing
-        The rows that keep the contract, in its columns and dtypes, in the order given.
+        The rows that pass, in the contract's columns and dtypes, in the given order.
     failing
-        The other rows as they came, with ``source_row`` (counted from 1), ``source_file`` where there are many, and
-        ``broken_rules``.
+        The other rows, unchanged, with ``source_row`` (counted from 1), ``source_file`` where the
+        frame has it, and ``broken_rules``.
     verdict
-        The counts.
+        The decision and the counts.
     """
 
     passing: pl.LazyFrame
@@ -46,12 +50,12 @@ class Inspection:
 
     @cached_property
     def passed(self) -> pl.DataFrame:
-        """The rows that keep the contract, in memory."""
+        """The rows of `passing`, in memory."""
         return self.passing.collect(engine="streaming")
 
     @cached_property
     def quarantined(self) -> pl.DataFrame:
-        """The other rows, in memory."""
+        """The rows of `failing`, in memory."""
         return self.failing.collect(engine="streaming")
 
 
@@ -60,7 +64,7 @@ def inspect(
     contract: Contract,
     *,
     dataset: str,
-    further: tuple[Rule, ...] = (),
+    extra_rules: tuple[Rule, ...] = (),
     may_be_empty: bool = False,
     context: ValidationContext = NO_CONTEXT,
 ) -> Inspection:
@@ -69,101 +73,86 @@ def inspect(
     Parameters
     ----------
     frame
-        The rows, in any dtypes that can become the contract's without loss (text is parsed). A query is streamed, once
-        where all rows are good and three times where some are not; a frame in memory is read once.
+        The rows, in any dtypes that can be cast to the contract's without loss (text is parsed). A
+        query is streamed once if all rows are good, and three times if some are not; a frame in
+        memory is read once.
     contract
-        What is promised.
+        What the frame must keep.
     dataset
-        Named in messages and in the verdict.
-    further
-        Rules besides the contract's own.
+        The dataset's name, for messages and the verdict.
+    extra_rules
+        Rules beyond those of the contract.
     may_be_empty
-        False: no rows at all is a broken promise.
-    surroundings
-        What is known besides the rows: the moment, other datasets, the dataset's own past.
+        False: a frame without rows is refused.
+    context
+        What the check knows beyond the rows: the current time, other datasets, the dataset's own
+        past.
 
     Raises
     ------
     ContractError
-        If columns are missing, unexpected or of a wrong kind: then no row can be judged.
+        If columns are missing, unexpected or of a wrong dtype; then no row can be checked.
+    DefinitionError
+        If a check or an expectation of the contract cannot be used.
     """
-    gate = compile_contract(frame, contract, dataset=dataset, further=further, context=context)
-    rows, counts, measured, nulls = _count(gate)
-    passing, failing, bad = gate.split(counts)
-    broken = _broken_rules(gate, counts, measured)
-    if rows == 0:
-        empty = RuleCount(rule="not_empty", columns=(), warning=False, broken=1, whole=True)
+    compiled = compile_contract(frame, contract, dataset=dataset, extra_rules=extra_rules, context=context)
+    rows, failed, nulls = compiled.counts.rows, compiled.partition.failed, compiled.counts.nulls
+    if rows:
+        broken = _rule_counts(compiled)
+    else:
+        empty = RuleCount(rule=NOT_EMPTY, warning=False, broken=1, whole_dataset=True)
         broken = () if may_be_empty else (empty,)
-    scalars = {"not_empty", *(rule.name for rule in gate.rules if rule.scalar)}
-    refused = any(count.rule in scalars and not count.warning for count in broken)
-    if bad:
-        again, nulls = _check_again(gate, passing)
-        broken, refused = (*again, *broken), refused or bool(again)
-    if contract.policy.on_invalid == "warn":
-        refused = False
+    if failed:
+        remaining = compiled.after_removal()
+        nulls = remaining.counts.nulls
+        broken = (*_rule_counts_after_removal(remaining), *broken)
     verdict = Verdict(
         dataset=dataset,
         contract=contract.name,
-        decision=_decide(contract, rows, bad, whole=refused),
+        decision=_decide(contract, rows, failed, broken),
         rows_in=rows,
-        rows_passed=rows - bad,
-        rows_quarantined=bad,
+        rows_passed=rows - failed,
+        rows_quarantined=failed,
         rules=broken,
-        nulls={name: n for name, n in nulls.items() if n},
-        measured={name: value for name, value in measured.items() if rows},
-        unevaluated=context.unevaluated(contract),
-        checked=(*(rule.name for rule in gate.rules), *(() if may_be_empty else ("not_empty",))),
+        nulls={name: count for name, count in nulls.items() if count},
+        measured=compiled.measurements if rows else (),
+        unevaluated=tuple(
+            Unevaluated(rule=rule, reason=reason) for rule, reason in compiled.unevaluated.items()
+        ),
+        checked=(*(rule.id for rule in compiled.rules), *(() if may_be_empty else (NOT_EMPTY,))),
     )
-    return Inspection(passing, failing, verdict)
-
-
-def compile_contract(
-    frame: pl.DataFrame | pl.LazyFrame,
-    contract: Contract,
-    *,
-    dataset: str,
-    further: tuple[Rule, ...] = (),
-    context: ValidationContext = NO_CONTEXT,
-) -> CompiledContract:
-    """Compile a contract for a frame; raises as `inspect` does."""
-    schema = frame.collect_schema()
-    judged = pl.Schema(
-        {n: d for n, d in schema.items() if n in contract or n not in (SOURCE_FILE, SOURCE_ROW)}
-    )
-    plan = cast_plan(judged, contract, dataset=dataset)
-    rules = (*rules_of(contract, plan), *expectations_of(contract, context), *further)
-    return CompiledContract(contract, frame, tuple(schema), plan, rules)
+    return Inspection(compiled.partition.passing, compiled.partition.failing, redact(verdict, contract))
 
 
 def is_valid(frame: pl.DataFrame | pl.LazyFrame, contract: Contract, *, dataset: str) -> bool:
-    """Say whether every row of a frame keeps its contract."""
+    """Return whether every row of a frame keeps its contract."""
     try:
         verdict = inspect(frame, contract, dataset=dataset).verdict
     except ContractError:
         return False
-    return verdict.decision == "passed" and not any(not count.warning for count in verdict.rules)
+    return verdict.decision == "passed" and all(count.warning for count in verdict.rules)
 
 
-def admit(inspection: Inspection, *, whole: bool = False) -> pl.DataFrame:
+def admit(inspection: Inspection, *, tolerate: bool = True) -> pl.DataFrame:
     """Return the rows that passed.
 
     Parameters
     ----------
-    whole
-        True: refuse the dataset for any bad row, whatever its contract tolerates.
+    tolerate
+        False: refuse the dataset for any bad row, even if its contract tolerates some.
 
     Raises
     ------
     ContractError
         If the dataset is refused; carries the verdict.
     """
-    require(inspection.verdict, whole=whole)
+    require(inspection.verdict, tolerate=tolerate)
     return inspection.passed
 
 
-def require(verdict: Verdict, *, whole: bool = False) -> None:
-    """Raise as `admit` does if a dataset is refused."""
-    if verdict.decision == "refused" or (whole and verdict.rows_quarantined):
+def require(verdict: Verdict, *, tolerate: bool = True) -> None:
+    """Raise if a dataset is refused; parameters and errors are those of `admit`."""
+    if verdict.decision == "refused" or (verdict.rows_quarantined and not tolerate):
         raise ContractError(
             f"{verdict.dataset}: refused: {verdict.rows_quarantined:,} of {verdict.rows_in:,} rows break schema "
             f"{verdict.contract}\n{verdict.explain()}",
@@ -171,106 +160,69 @@ def require(verdict: Verdict, *, whole: bool = False) -> None:
         )
 
 
-def _count(gate: CompiledContract) -> tuple[int, list[int], dict[str, Any], dict[str, int]]:
-    """Count, in one query, the rows, what breaks each rule, what is measured, and what is missing."""
-    wanted = {"rows": pl.len()}
-    for i, rule in enumerate(gate.rules):
-        if rule.measure is not None:
-            wanted[f"measure {i}"] = rule.measure
-        elif rule.broken is not None:
-            flag = rule.broken.fill_null(value=False) if rule.scalar else pl.col(f"{FLAG}{i}")
-            wanted[f"broken {i}"] = flag.sum()
-    for column in gate.contract.columns:
-        if column.nullable:
-            wanted[f"null {column.name}"] = pl.col(column.name).null_count()
-    query = gate.judged.select(expression.alias(name) for name, expression in wanted.items())
-    told = query.collect(engine="streaming").row(0, named=True)
-    counts, measured = [], {}
-    for i, rule in enumerate(gate.rules):
-        if rule.measure is not None:
-            measured[rule.name] = told[f"measure {i}"]
-            counts.append(int(rule.outside(measured[rule.name])))
-        elif rule.find is not None:
-            found = gate.found[i]
-            counts.append(int(found) if isinstance(found, bool) else found.len())
-        else:
-            counts.append(int(told[f"broken {i}"]))
-    nulls = {c.name: told[f"null {c.name}"] for c in gate.contract.columns if c.nullable}
-    return told["rows"], counts, measured, nulls
-
-
-def _broken_rules(
-    gate: CompiledContract, counts: list[int], measured: dict[str, Any]
-) -> tuple[RuleCount, ...]:
-    broken = [i for i, count in enumerate(counts) if count]
-    personal = {column.name for column in gate.contract.columns if column.personal}
-    shown = [
-        i
-        for i in broken
-        if gate.rules[i].columns and not gate.rules[i].scalar and not personal & {*gate.rules[i].columns}
-    ]
-    examples = dict(zip(shown, pl.collect_all([gate.examples(i) for i in shown]), strict=True))
-    told = []
-    for i in broken:
-        rule = gate.rules[i]
-        values = _examples(examples[i]) if i in examples else ()
-        if rule.name in measured:
-            values = (_show((measured[rule.name],)),)
-        told.append(
-            RuleCount(
-                rule=rule.name,
-                columns=rule.columns,
-                warning=rule.warning,
-                broken=1 if rule.scalar else counts[i],
-                examples=values,
-                whole=rule.scalar or UNSET,
-            )
+def _rule_counts(compiled: CompiledContract) -> tuple[RuleCount, ...]:
+    """Count the broken rules: errors first, the most often broken first; with examples."""
+    broken = [i for i, count in enumerate(compiled.counts.broken) if count]
+    rules = compiled.rules
+    with_examples = [i for i in broken if rules[i].id.columns and not compiled.covers_dataset(i)]
+    frames = pl.collect_all([compiled.examples(i) for i in with_examples])
+    examples = {i: _as_text(frame) for i, frame in zip(with_examples, frames, strict=True)}
+    counts = [
+        RuleCount(
+            rule=rules[i].id,
+            warning=rules[i].warning,
+            broken=compiled.counts.broken[i],
+            examples=examples.get(i) or _measured_text(compiled, i),
+            whole_dataset=compiled.covers_dataset(i),
         )
-    return tuple(sorted(told, key=lambda count: (count.warning, -count.broken)))
+        for i in broken
+    ]
+    return tuple(sorted(counts, key=lambda count: (count.warning, -count.broken)))
 
 
-def _check_again(
-    gate: CompiledContract, passing: pl.LazyFrame
-) -> tuple[tuple[RuleCount, ...], dict[str, int]]:
-    """Check the rows that pass once more: a rule over groups may have held only thanks to the others."""
-    rules = tuple(rule for rule in gate.rules if not (rule.lasting or rule.warning))
-    plan = {name: CastColumn(pl.col(name), None) for name in gate.plan}
-    again = CompiledContract(gate.contract, passing, tuple(gate.plan), plan, rules)
-    rows, counts, measured, nulls = _count(again)
-    if not rows:
-        return (), nulls
+def _rule_counts_after_removal(remaining: CompiledContract) -> tuple[RuleCount, ...]:
+    """Count the rules that the passing rows break once the bad rows are removed."""
+    if not remaining.counts.rows:
+        return ()
     return tuple(
         RuleCount(
-            rule=f"{rule.name}, once the other rows are gone",
-            columns=rule.columns,
+            rule=rule.id,
             warning=False,
-            broken=1 if rule.scalar else count,
-            examples=(_show((measured[rule.name],)),) if rule.name in measured else (),
-            whole=rule.scalar or UNSET,
+            broken=count,
+            examples=_measured_text(remaining, i),
+            whole_dataset=remaining.covers_dataset(i),
+            after_removal=True,
         )
-        for rule, count in zip(rules, counts, strict=True)
+        for i, (rule, count) in enumerate(zip(remaining.rules, remaining.counts.broken, strict=True))
         if count
-    ), nulls
+    )
 
 
-def _decide(contract: Contract, total: int, bad: int, *, whole: bool) -> Decision:
-    if whole:
-        return "refused"
-    if bad == 0:
-        return "passed"
+def _decide(contract: Contract, rows: int, failed: int, broken: tuple[RuleCount, ...]) -> Decision:
     policy = contract.policy
-    if policy.on_invalid == "refuse" or bad / total > policy.tolerance or bad == total:
+    blames_dataset = any(
+        (count.whole_dataset or count.after_removal) and not count.warning for count in broken
+    )
+    if blames_dataset and policy.on_invalid != "warn":
+        return "refused"
+    if failed == 0:
+        return "passed"
+    if policy.on_invalid == "refuse" or failed / rows > policy.tolerance or failed == rows:
         return "refused"
     return "quarantined"
 
 
-def _examples(values: pl.DataFrame) -> tuple[str, ...]:
+def _measured_text(compiled: CompiledContract, i: int) -> tuple[str, ...]:
+    rule = compiled.rules[i]
+    if not isinstance(rule, DatasetRule) or rule.bounds is None:
+        return ()
+    value = repr(compiled.counts.measured[i])
+    return (f"{value}, expected {rule.expected}" if rule.expected else value,)
+
+
+def _as_text(values: pl.DataFrame) -> tuple[str, ...]:
     try:
         rows = values.rows()
-    except OverflowError:  # moments that Python does not know, as the numbers that they are
+    except OverflowError:  # timestamps that Python's datetime cannot hold, shown as the stored integers
         rows = values.with_columns(selectors.temporal().to_physical()).rows()
-    return tuple(_show(row) for row in rows)
-
-
-def _show(row: tuple[object, ...]) -> str:
-    return repr(row[0]) if len(row) == 1 else repr(row)
+    return tuple(repr(row[0]) if len(row) == 1 else repr(row) for row in rows)

@@ -1,7 +1,7 @@
-"""Regular expressions that Rust's engine, which Polars uses, and Python's read alike.
+"""Regular expressions that mean the same to Rust's engine, which Polars uses, and to Python's.
 
-They differ where it is not expected: ``$`` and a last line break, digits of other alphabets, ``a++``, ``[a&&b]``; and
-Python may need for ever where Rust does not.
+The engines differ in unexpected places: ``$`` and a last line break, digits of other alphabets,
+``a++``, ``[a&&b]``. Python may also take exponential time where Rust does not.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MAX_LENGTH: Final = 100  # characters of a text that a pattern is matched against in Python
-_MAX_WAYS: Final = 10_000  # in which a pattern may be tried against them
-# One character or a class of them, and how often.
+MAX_LENGTH: Final = 100  # characters of the longest text that Python matches against a pattern
+_MAX_WAYS: Final = 10_000  # how many ways of matching a text Python may have to try
+# One character or a class of characters, and its repetition.
 _ATOM: Final = re.compile(
     r"""
     (?: [^\\\[\](){}.*+?^$|]
@@ -20,18 +20,29 @@ _ATOM: Final = re.compile(
       | \\[-.*+?^$|()\[\]{}/\\]
       | \[ \^? (?: \w-\w | [\w ,.;:/@#%+] )+ -? \]
     )
-    (?P<times> [*+?] | \{ (?P<least>\d{1,3}) (?P<most>,\d{0,3})? \} )?
+    (?P<repeat> [*+?] | \{ (?P<min>\d{1,3}) (?P<max>,\d{0,3})? \} )?
     """,
     re.VERBOSE | re.ASCII,
 )
-_OF_AN_ALPHABET: Final = re.compile(r"\\[dwsDWS]")
+_CHARACTER_CLASS: Final = re.compile(r"\\[dwsDWS]")
 
 
 def flat_pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str | None:
-    r"""Write a pattern of Rust's for Python, if it has one meaning in both and cannot take long; otherwise None.
+    r"""Translate a pattern from Rust's syntax to Python's.
 
-    Such a pattern is a row of characters and classes, each with how often, perhaps between ``^`` and ``$``. What it says
-    of texts longer than `MAX_LENGTH`, and of other alphabets if it is `ascii_only`, is not told.
+    Translates only a sequence of characters and classes, each with its repetition, optionally
+    between ``^`` and ``$``. The result is valid for texts of at most `MAX_LENGTH` characters, and
+    for ASCII texts only where `ascii_only`.
+
+    Parameters
+    ----------
+    anchored
+        True: the pattern must match at the start of the text.
+
+    Returns
+    -------
+    str or None
+        None where the engines may differ, or Python may take long.
 
     Examples
     --------
@@ -40,36 +51,37 @@ def flat_pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str | Non
     >>> flat_pattern("(a+)+", anchored=True) is None
     True
     """
-    if not isinstance(pattern, str):  # Pandera leaves its flags out
+    if not isinstance(pattern, str):  # a compiled pattern; Pandera ignores its flags too
         pattern = pattern.pattern
     start = "^" if anchored or pattern.startswith("^") else ""
     inner = pattern.removeprefix("^")
     end = r"\Z" if inner.endswith("$") and not inner.endswith(r"\$") else ""
     inner = inner[:-1] if end else inner
-    place, ways = 0, 1 if start else MAX_LENGTH
-    while place < len(inner):
-        atom = _ATOM.match(inner, place)
+    position = 0
+    ways = 1 if start else MAX_LENGTH
+    while position < len(inner):
+        atom = _ATOM.match(inner, position)
         if atom is None:
             return None
         ways *= _ways(atom)
-        place = atom.end()
-    found = f"{start}{inner}{end}"
+        position = atom.end()
+    translated = f"{start}{inner}{end}"
     try:
-        re.compile(found)
+        re.compile(translated)
     except re.error:
         return None
-    return found if ways <= _MAX_WAYS else None
+    return translated if ways <= _MAX_WAYS else None
 
 
 def ascii_only(pattern: str) -> bool:
-    """Say whether a flat pattern means the same in both of ASCII texts only."""
-    return _OF_AN_ALPHABET.search(pattern) is not None
+    """Return whether a flat pattern means the same to both engines for ASCII texts only."""
+    return _CHARACTER_CLASS.search(pattern) is not None
 
 
 def _ways(atom: re.Match[str]) -> int:
-    times, least, most = atom["times"], atom["least"], atom["most"]
-    if times is None or (least and most is None):
+    repeat, minimum, maximum = atom["repeat"], atom["min"], atom["max"]
+    if repeat is None or (minimum and maximum is None):
         return 1
-    if times == "?":
+    if repeat == "?":
         return 2
-    return max(int(most[1:]) - int(least) + 1, 1) if most and most[1:] else MAX_LENGTH
+    return max(int(maximum[1:]) - int(minimum) + 1, 1) if maximum and maximum[1:] else MAX_LENGTH

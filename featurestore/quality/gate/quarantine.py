@@ -1,4 +1,4 @@
-"""Rows that broke a contract: kept, with the rules they broke, never silently away."""
+"""Write the rows that broke a contract to files, with the rules that they broke."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def keep(inspection: Inspection, layout: Layout, name: str, path: Path) -> None:
-    """Write the rows that passed to `path`, the others to quarantine, and the verdict."""
+    """Write the rows that passed to `path`, the bad rows to quarantine, and the verdict."""
     sink_parquet(inspection.passing, path)
     sink_parquet(inspection.failing, layout.quarantine(name))
     write_record(inspection.verdict.record(), layout.verdict(name))
 
 
 def refuse(inspection: Inspection, layout: Layout, name: str) -> None:
-    """Write the broken rows and the verdict of a refused dataset beside the data, which stay as they are."""
+    """Write the bad rows and the verdict of a refused dataset; the data in place stay unchanged."""
     folder = layout.refused(name)
     sink_parquet(inspection.failing, folder / "rows.parquet")
     write_record(inspection.verdict.record(), folder / "verdict.json")

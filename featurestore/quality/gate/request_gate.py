@@ -1,7 +1,7 @@
-"""The gate of requests: the request values of a service against the contracts of its on-demand views.
+"""The gate of requests: checks request values against the contracts of on-demand views.
 
-ActiveRelease and training refuse the same values in the same words: each row is checked by the rules of `row_gate`, whether it
-comes alone or in a frame.
+Serving and training refuse the same values with the same message: each row is checked by the rules
+of `row_gate`, whether it comes alone or in a frame.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class RequestGate:
     Parameters
     ----------
     service
-        Says which values are asked for.
+        Declares the keys and the request values.
     """
 
     def __init__(self, service: FeatureService) -> None:
         columns = (*service.key_schema, *service.request_schema)
         gates = map(row_gate, dict.fromkeys(view.request for view in service.on_demand))
-        self._gates = [(gate, _taking(gate, columns)) for gate in gates if gate.rules]
+        self._gates = [(gate, _selector(gate, columns)) for gate in gates if gate.rules]
 
     def check_rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Check rows given as Python values: the service's keys, then its request values.
@@ -40,18 +40,19 @@ class RequestGate:
         Raises
         ------
         ContractError
-            If a value breaks its contract; says all that is wrong.
+            If a value breaks its contract; names all breaches.
         """
-        refuse([gate.broken([take(row) for row in rows]) for gate, take in self._gates])
+        refuse([gate.breaches([select(row) for row in rows]) for gate, select in self._gates])
 
     def check_frame(self, frame: pl.DataFrame) -> None:
-        """Check rows given as a frame, whose columns have the declared dtypes; errors are those of `check_rows`."""
-        refuse([gate.broken_in(frame.select(gate.contract.schema.names())) for gate, _ in self._gates])
+        """Check the rows of a frame in the declared dtypes; raises as `check_rows` does."""
+        refuse([gate.breaches_in(frame.select(gate.contract.schema.names())) for gate, _ in self._gates])
 
 
-def _taking(gate: RowGate, columns: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    places = [columns.index(name) for name in gate.contract.schema]
-    first, last = places[0], places[-1] + 1
-    if places == list(range(first, last)):
-        return itemgetter(slice(first, last))
-    return itemgetter(*places)
+def _selector(gate: RowGate, columns: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    positions = [columns.index(name) for name in gate.contract.schema]
+    first = positions[0]
+    end = positions[-1] + 1
+    if positions == list(range(first, end)):
+        return itemgetter(slice(first, end))
+    return itemgetter(*positions)

@@ -1,32 +1,35 @@
-"""The gate of a few rows given as plain Python values: what the gate of datasets says of each row, in microseconds.
+"""The gate of a few rows of Python values: finds what the gate of datasets finds, in microseconds.
 
-Rules that look at more than one row (uniqueness, windows, aggregates) say nothing of a row that is asked about, and are
-left out; so are checks that only warn, and all rules of a contract that only warns (``on_invalid = "warn"``). There is
-no quarantine for a request: one broken rule refuses it.
+It leaves out rules that read more than one row (uniqueness, windows, aggregates), checks that only
+warn, and all rules of a contract that only warns (``on_invalid = "warn"``). A request has no
+quarantine: one broken rule refuses it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import polars as pl
 
 from featurestore.definitions.call import reason
 from featurestore.errors import ContractError
-from featurestore.quality.gate.casting import cast_plan
+from featurestore.quality.gate.casting import cast_plan, fallible_columns
 from featurestore.quality.gate.predicate import predicate_of
-from featurestore.quality.rules.contract_rules import ROW, Rule, rules_of
+from featurestore.quality.rules.contract_rules import rules_of
+from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.contract import Contract
+    from featurestore.quality.rules.rule_id import RuleId
 
 MAX_SHOWN_BREACHES = 5
 MAX_VALUE_LENGTH, MAX_RULE_LENGTH, MAX_HINT_LENGTH = 60, 160, 500
 _FLAG = "__flag__"
+_Refusing: TypeAlias = RowRule | SearchRule
 
 
 @dataclass(frozen=True)
@@ -36,32 +39,32 @@ class Breach:
     Attributes
     ----------
     row
-        Its number, from 0.
+        The number of the row, from 0.
     rule
-        By the gate's name.
+        The broken rule.
     values
-        Those that the rule speaks of, by column.
+        The values that the rule reads, by column; values of personal columns are left out.
     """
 
     row: int
-    rule: str
+    rule: RuleId
     values: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Broken:
-    """What rows broke of a contract.
+class Breaches:
+    """The rules of one contract that rows break.
 
     Attributes
     ----------
     contract
-        Its name.
+        The name of the contract.
     count
-        How many rules were broken, summed over the rows.
+        How many rules are broken, summed over the rows.
     first
-        The first few.
+        The first few breaches.
     allowed
-        For each column that they speak of, what may be in it.
+        For each column of `first`, which values are allowed.
     """
 
     contract: str
@@ -69,18 +72,12 @@ class Broken:
     first: tuple[Breach, ...]
     allowed: tuple[str, ...]
 
-    def explain(self, *, show: bool = True) -> str:
-        """Say it in a few lines.
-
-        Parameters
-        ----------
-        show
-            False: without the values.
-        """
+    def explain(self, *, show_values: bool = True) -> str:
+        """Describe the breaches in a few lines."""
         lines = [f"the request breaks schema {self.contract}:"]
         for breach in self.first:
-            given = f", given {_shown(breach.values)}" if show else ""
-            lines.append(f"  row {breach.row:,}: {breach.rule:.{MAX_RULE_LENGTH}}{given}")
+            values = f", given {_shown(breach.values)}" if show_values and breach.values else ""
+            lines.append(f"  row {breach.row:,}: {breach.rule.name:.{MAX_RULE_LENGTH}}{values}")
         if self.count > len(self.first):
             lines.append(f"  … and {self.count - len(self.first):,} more")
         return "\n".join(lines)
@@ -92,12 +89,12 @@ class RowGate:
     Parameters
     ----------
     contract
-        What is promised of each row.
+        What each row must keep.
 
     Attributes
     ----------
     rules
-        Those that can refuse a row.
+        The rules that can refuse a row.
 
     Raises
     ------
@@ -109,40 +106,45 @@ class RowGate:
         self.contract = contract
         self._schema = dict(contract.schema)
         plan = cast_plan(contract.schema, contract, dataset=contract.name)
-        warns = contract.policy.on_invalid == "warn"
-        self.rules = tuple(
-            rule
-            for rule in rules_of(contract, plan)
-            if not (warns or rule.warning or rule.scalar or _mixes_rows(rule))
-        )
+        rules = rules_of(contract, fallible=fallible_columns(plan))
+        only_warns = contract.policy.on_invalid == "warn"
+        self.rules = () if only_warns else tuple(rule for rule in rules if _refuses_rows(rule))
         predicate = predicate_of(contract)
-        self._good = predicate.good
-        self._asked = tuple(rule for rule in self.rules if rule.name not in predicate.covers)
+        self._is_good = predicate.is_good
+        self._uncovered = tuple(rule for rule in self.rules if rule.id not in predicate.covers)
         self._values = {name: cast_column.value.alias(name) for name, cast_column in plan.items()}
+        self._personal = frozenset(column.name for column in contract.columns if column.personal)
 
-    def admit(self, rows: Sequence[Sequence[Any]], *, show: bool = True) -> None:
-        """Let rows pass, or refuse them.
+    def admit(self, rows: Sequence[Sequence[Any]], *, show_values: bool = True) -> None:
+        """Accept rows, or raise.
 
         Parameters
         ----------
         rows
-            In the order of the contract's columns, each value of Python's type for its dtype.
-        show
+            Each in the order of the contract's columns, each value of Python's type for its dtype.
+        show_values
             False: the message leaves out values.
 
         Raises
         ------
         ContractError
-            If a row breaks a rule, naming row, rule and value, and what is allowed; or a value is of another type.
+            If a row breaks a rule (names row, rule and value, and what is allowed), or a value is
+            of another type.
         """
-        refuse([self.broken(rows)], show=show)
+        refuse([self.breaches(rows)], show_values=show_values)
 
-    def broken(self, rows: Sequence[Sequence[Any]]) -> Broken | None:
-        """Tell which rules rows break; None: none. Parameters and errors are those of `admit`."""
-        rules = self._asked if self._all_good(rows) else self.rules
+    def breaches(self, rows: Sequence[Sequence[Any]]) -> Breaches | None:
+        """Return which rules rows break, None if none.
+
+        Raises
+        ------
+        ContractError
+            If a value is of another type.
+        """
+        rules = self._uncovered if self._all_good(rows) else self.rules
         if not rules or not rows:
             return None
-        needed = {name for rule in rules for name in self._roots_of(rule)}
+        needed = {name for rule in rules for name in self._columns_read(rule)}
         schema = {name: dtype for name, dtype in self._schema.items() if name in needed}
         columns = {name: [row[i] for row in rows] for i, name in enumerate(self._schema) if name in needed}
         try:
@@ -152,37 +154,27 @@ class RowGate:
                 f"the request breaks schema {self.contract.name}: a value is of another type: {reason(error)}",
                 hint=f"give {', '.join(f'{name} as {dtype}' for name, dtype in schema.items())}",
             ) from error
-        return self._broken_in(frame, rules)
+        return self._breaches_in(frame, rules)
 
-    def broken_in(self, frame: pl.DataFrame) -> Broken | None:
-        """Tell which rules the rows of a frame break, whose columns have the contract's dtypes; None: none."""
-        return self._broken_in(frame, self.rules) if self.rules and frame.height else None
+    def breaches_in(self, frame: pl.DataFrame) -> Breaches | None:
+        """Return which rules the rows of a frame in the contract's dtypes break, None if none."""
+        return self._breaches_in(frame, self.rules) if self.rules and frame.height else None
 
     def _all_good(self, rows: Sequence[Sequence[Any]]) -> bool:
         if not self.rules:
             return True
         try:
-            return all(map(self._good, rows))
+            return all(map(self._is_good, rows))
         except (TypeError, AttributeError):  # a value of another type
             return False
 
-    def _broken_in(self, frame: pl.DataFrame, rules: tuple[Rule, ...]) -> Broken | None:
-        flags = (
+    def _breaches_in(self, frame: pl.DataFrame, rules: tuple[_Refusing, ...]) -> Breaches | None:
+        flags = _flags(
             frame.lazy()
             .select(self._values[name] for name in self._schema if name in frame.columns)
-            .with_row_index(ROW)
-            .with_columns(
-                _flag(rule).alias(f"{_FLAG}{i}") for i, rule in enumerate(rules) if rule.find is None
-            )
-            .collect()
+            .with_row_index(ROW),
+            rules,
         )
-        # A check that selects no one expression is run by itself.
-        found = {i: rule.find(flags.lazy()) for i, rule in enumerate(rules) if rule.find is not None}
-        flags = flags.with_columns(
-            pl.col(ROW).is_in(rows.implode()).alias(f"{_FLAG}{i}")
-            for i, rows in found.items()
-            if isinstance(rows, pl.Series)
-        ).select(f"{_FLAG}{i}" for i in range(len(rules)))
         count = sum(flags.sum().row(0))
         if not count:
             return None
@@ -191,22 +183,22 @@ class RowGate:
             for i, flag in enumerate(flags)
             for row in flag.arg_true().head(MAX_SHOWN_BREACHES).to_list()
         )[:MAX_SHOWN_BREACHES]
-        first = tuple(
-            Breach(row, rules[i].name, {name: frame[name][row] for name in self._roots_of(rules[i])})
-            for row, i in places
-        )
-        told = dict.fromkeys(name for _, i in places for name in rules[i].columns)
-        return Broken(self.contract.name, count, first, tuple(map(self._allowed, told)))
+        first = tuple(Breach(row, rules[i].id, self._values_of(frame, row, rules[i])) for row, i in places)
+        columns = dict.fromkeys(name for _, i in places for name in rules[i].id.columns)
+        return Breaches(self.contract.name, count, first, tuple(map(self._allowed, columns)))
 
-    def _allowed(self, name: str) -> str:
-        labels = [rule.name.removeprefix(f"{name}.") for rule in self.rules if rule.columns == (name,)]
-        return f"{name}: {', '.join([str(self._schema[name]), *labels])}"
+    def _values_of(self, frame: pl.DataFrame, row: int, rule: _Refusing) -> dict[str, Any]:
+        return {name: frame[name][row] for name in self._columns_read(rule) if name not in self._personal}
 
-    def _roots_of(self, rule: Rule) -> tuple[str, ...]:
-        found = rule.broken.meta.root_names() if rule.broken is not None else []
-        known = found and all(name in self._schema for name in found)
-        # A selector names no columns: it may mean any.
-        return tuple(dict.fromkeys(found)) if known else tuple(self._schema)
+    def _allowed(self, column: str) -> str:
+        conditions = [rule.id.condition for rule in self.rules if rule.id.columns == (column,)]
+        return f"{column}: {', '.join([str(self._schema[column]), *conditions])}"
+
+    def _columns_read(self, rule: _Refusing) -> tuple[str, ...]:
+        names = rule.broken.meta.root_names() if isinstance(rule, RowRule) else []
+        is_known = names and all(name in self._schema for name in names)
+        # A selector names no columns: it may read any.
+        return tuple(dict.fromkeys(names)) if is_known else tuple(self._schema)
 
 
 @lru_cache(maxsize=256)
@@ -215,19 +207,19 @@ def row_gate(contract: Contract) -> RowGate:
     return RowGate(contract)
 
 
-def refuse(found: Iterable[Broken | None], *, show: bool = True) -> None:
-    """Raise what was broken, of one contract or several, as one error; nothing broken, nothing raised.
+def refuse(breaches: Iterable[Breaches | None], *, show_values: bool = True) -> None:
+    """Raise the breaches of one or several contracts as one error; without breaches, do nothing.
 
     Raises
     ------
     ContractError
-        Naming rows, rules and values, and what is allowed.
+        Names rows, rules and values, and what is allowed.
     """
-    broken = [one for one in found if one is not None]
+    broken = [of_contract for of_contract in breaches if of_contract is not None]
     if broken:
-        allowed = "; ".join(dict.fromkeys(column for one in broken for column in one.allowed))
+        allowed = "; ".join(dict.fromkeys(column for of_contract in broken for column in of_contract.allowed))
         raise ContractError(
-            "\n".join(one.explain(show=show) for one in broken),
+            "\n".join(of_contract.explain(show_values=show_values) for of_contract in broken),
             hint=f"allowed are {allowed:.{MAX_HINT_LENGTH}}"
             if allowed
             else f"see schema {broken[0].contract}",
@@ -237,22 +229,38 @@ def refuse(found: Iterable[Broken | None], *, show: bool = True) -> None:
 def _shown(values: dict[str, Any]) -> str:
     if len(values) == 1:
         return f"{next(iter(values.values()))!r:.{MAX_VALUE_LENGTH}}"
-    return f"{', '.join(f'{name} = {value!r:.{MAX_VALUE_LENGTH}}' for name, value in values.items()):.{3 * MAX_VALUE_LENGTH}}"
+    pairs = ", ".join(f"{name} = {value!r:.{MAX_VALUE_LENGTH}}" for name, value in values.items())
+    return f"{pairs:.{3 * MAX_VALUE_LENGTH}}"
 
 
-def _flag(rule: Rule) -> pl.Expr:
-    assert rule.broken is not None  # noqa: S101 - of a rule that finds no rows by itself
-    return rule.broken.fill_null(value=False)
+def _flags(rows: pl.LazyFrame, rules: tuple[_Refusing, ...]) -> pl.DataFrame:
+    """Return a boolean column for each rule, True in the rows that break it."""
+    flagged = rows.with_columns(
+        rule.broken.fill_null(value=False).alias(f"{_FLAG}{i}")
+        for i, rule in enumerate(rules)
+        if isinstance(rule, RowRule)
+    ).collect()
+    # A check that does more than select one expression runs by itself.
+    results = {i: rule.search(flagged.lazy()) for i, rule in enumerate(rules) if isinstance(rule, SearchRule)}
+    return flagged.with_columns(
+        pl.col(ROW).is_in(broken.implode()).alias(f"{_FLAG}{i}")
+        for i, broken in results.items()
+        if isinstance(broken, pl.Series)
+    ).select(f"{_FLAG}{i}" for i in range(len(rules)))
 
 
-def _mixes_rows(rule: Rule) -> bool:
-    """Say whether a row's result depends on other rows."""
-    return rule.across or (rule.broken is not None and _reads_others(rule.broken))
+def _refuses_rows(rule: Rule) -> TypeGuard[_Refusing]:
+    """Return whether a rule can refuse a single row, by that row alone."""
+    if rule.warning or isinstance(rule, DatasetRule):
+        return False
+    if isinstance(rule, SearchRule):
+        return not (rule.whole_dataset or rule.compares_rows)
+    return not _reads_others(rule.broken)
 
 
 def _reads_others(expression: pl.Expr) -> bool:
     inputs = expression.meta.pop()
-    # What reads no column is made of literals, or of the elements of a list: only the number of rows is of all rows.
+    # An expression without columns has literals or elements of a list: only `len` reads all rows.
     if (expression.meta.root_names() or not inputs) and not _is_row_by_row(expression):
         return True
     return any(map(_reads_others, inputs))

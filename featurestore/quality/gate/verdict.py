@@ -1,4 +1,4 @@
-"""The verdict of the gate: how many rows came, passed and were kept back, and why."""
+"""The verdict of the gate: how many rows passed, and which rules were broken."""
 
 from __future__ import annotations
 
@@ -6,46 +6,110 @@ from datetime import timedelta
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
+
+from featurestore.quality.rules.rule_id import RuleId
 
 Decision = Literal["passed", "quarantined", "refused"]
 
 
-class RuleCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a rule was broken.
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, rename={"rule": "id", "name": "rule"}):
+    """What a rule over the whole dataset measured.
+
+    In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
 
     Attributes
     ----------
-    examples
-        Up to three of the values that broke it, as text.
-    whole
-        Set, and True, where it speaks of the dataset as a whole: then `broken` counts no rows.
+    rule
+        Which rule.
+    value
+        The measured value; None where it could not be computed or is personal.
+    name
+        The printed name; always derived from `rule`.
     """
 
-    rule: str
-    columns: tuple[str, ...]
+    rule: RuleId
+    value: float | timedelta | None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "name", self.rule.name)
+
+
+class Unevaluated(msgspec.Struct, frozen=True, kw_only=True, rename={"rule": "id", "name": "rule"}):
+    """An expectation that could not be evaluated.
+
+    In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
+
+    Attributes
+    ----------
+    reason
+        What is missing, such as ``"the current time is not known"``.
+    name
+        The printed name; always derived from `rule`.
+    """
+
+    rule: RuleId
+    reason: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "name", self.rule.name)
+
+
+class RuleCount(msgspec.Struct, frozen=True, kw_only=True, rename={"rule": "id", "name": "rule"}):
+    """How often a rule was broken. In JSON, ``id`` holds `rule` and ``rule`` holds `name`.
+
+    Attributes
+    ----------
+    rule
+        Which rule.
+    broken
+        How many rows broke it; 1 where `whole_dataset`.
+    examples
+        Up to three of the values that broke it, or the one that was measured, as text.
+    whole_dataset
+        True where the rule decides about the whole dataset and blames no row.
+    after_removal
+        True where the rule was broken only after the bad rows were removed.
+    name
+        The printed name; always derived from `rule`.
+    """
+
+    rule: RuleId
     warning: bool
     broken: int
     examples: tuple[str, ...] = ()
-    whole: bool | UnsetType = UNSET
+    whole_dataset: bool = False
+    after_removal: bool = False
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "name", self.rule.name)
+
+    @property
+    def label(self) -> str:
+        """The printed name, and whether the rule was broken only after bad rows were removed."""
+        return f"{self.name}, after bad rows were removed" if self.after_removal else self.name
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate found. ``rows_in == rows_passed + rows_quarantined``, always.
+    """What the gate decided. ``rows_in == rows_passed + rows_quarantined``, always.
 
     Attributes
     ----------
     rules
-        The rules that were broken at least once, worst first; a row may break several.
+        The rules that were broken at least once: errors before warnings, the most often broken
+        first. A row may break several.
     nulls
-        Missing values by column, of the rows that passed; columns without any are left out.
+        Null values by column, of the rows that passed; columns without nulls are left out.
     measured
-        What was measured of the dataset as a whole, by rule, whether broken or not.
+        What rules over the whole dataset measured, whether broken or not.
     unevaluated
-        Expectations that could not be evaluated, and why; they are no passes.
+        The expectations that could not be evaluated; they do not count as kept.
     checked
-        The names of all rules that were checked, broken or not. Known right after the gate; records leave it out, as the
-        contract says it.
+        All rules that were checked, broken or not. Set right after the gate; `record` leaves it
+        out, because the contract says it.
     """
 
     dataset: str
@@ -56,22 +120,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rows_quarantined: int
     rules: tuple[RuleCount, ...] = ()
     nulls: dict[str, int] = {}
-    measured: dict[str, float | timedelta | None] = {}
-    unevaluated: dict[str, str] = {}
-    checked: tuple[str, ...] | UnsetType = UNSET
+    measured: tuple[Measurement, ...] = ()
+    unevaluated: tuple[Unevaluated, ...] = ()
+    checked: tuple[RuleId, ...] | UnsetType = UNSET
 
     def record(self) -> Verdict:
-        """Return it as it is kept."""
-        return msgspec.structs.replace(self, checked=UNSET)
+        """Return the verdict in the form that is kept in files."""
+        return structs.replace(self, checked=UNSET)
 
-    def explain(self, most: int = 5) -> str:
-        """Say in a few lines which rules were broken, how often, and by what."""
+    def explain(self, limit: int = 5) -> str:
+        """Describe in a few lines which rules were broken, how often, and by which values."""
         lines = [
-            f"  {count.broken:,} x {count.rule}{' (warning)' if count.warning else ''}"
+            f"  {count.broken:,} x {count.label}{' (warning)' if count.warning else ''}"
             + (f", such as {', '.join(count.examples)}" if count.examples else "")
-            for count in self.rules[:most]
+            for count in self.rules[:limit]
         ]
-        if len(self.rules) > most:
-            lines.append(f"  … and {len(self.rules) - most} more rules")
-        lines += [f"  not evaluated: {kind} ({lacking})" for kind, lacking in self.unevaluated.items()]
+        if len(self.rules) > limit:
+            lines.append(f"  … and {len(self.rules) - limit:,} more rules")
+        lines += [f"  not evaluated: {missing.name} ({missing.reason})" for missing in self.unevaluated]
         return "\n".join(lines)

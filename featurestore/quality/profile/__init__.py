@@ -1,1 +1,1 @@
-"""What the values of a dataset are, and what can be said of it from them."""
+"""Profiles: descriptions of the values of a dataset, and what follows from them."""

@@ -1,7 +1,8 @@
-"""The five questions about data: whether they are accessible, sizeable, usable, understandable, reliable.
+"""The assessment of a dataset: accessible, sizeable, usable, understandable, reliable.
 
-Each is answered from facts (profile, verdict, history) and from what the schema declares; what is not known is said, and is
-no yes. The questions are those of Burkov, "Machine Learning Engineering" (2020), chapter 3.
+Each answer comes from facts (profile, verdict, history) and from what the schema declares. A fact
+that is not known counts against a yes. The questions are those of Burkov, "Machine Learning
+Engineering" (2020), chapter 3.
 """
 
 from __future__ import annotations
@@ -23,32 +24,35 @@ if TYPE_CHECKING:
 
 QUESTIONS = ("accessible", "sizeable", "usable", "understandable", "reliable")
 MAX_LISTED = 12
-RARE = 0.05  # a class of less than this share of the rows is told to be rare
-Row = tuple[str, str, bool]
+RARE = 0.05  # a class with less than this share of the rows is rare; with many classes, correspondingly less
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One thing known of a dataset, or not.
+    """One fact about a dataset.
 
     Attributes
     ----------
+    topic
+        What the fact is about, such as ``owner``.
+    finding
+        The fact in words, such as ``not declared``.
     good
-        False where it speaks against using the data as they are, or is not known.
+        False if the fact speaks against using the data as they are, or is not known.
     """
 
-    what: str
-    told: str
+    topic: str
+    finding: str
     good: bool
 
 
 class Assessment(msgspec.Struct, frozen=True):
-    """The answers for one dataset."""
+    """The answers for one dataset: the facts for each of the `QUESTIONS`."""
 
     dataset: str
     answers: dict[str, tuple[Fact, ...]]
 
     def yes(self, question: str) -> bool:
-        """Say whether nothing speaks against it."""
+        """Say whether all facts speak for a yes."""
         return all(fact.good for fact in self.answers[question])
 
 
@@ -64,127 +68,133 @@ def assess(
     label: str | None = None,
     notes: Sequence[str] = (),
 ) -> Assessment:
-    """Answer the five questions.
+    """Answer the five questions about a dataset.
 
     Parameters
     ----------
     owner
-        Who answers for the dataset.
-    verdict, profile, runs
-        Of the data in place, and of the runs up to them.
+        Who is responsible for the dataset; empty if nobody is.
+    verdict, profile
+        The verdict and the profile of the current data.
+    runs
+        The history, oldest first.
     now
-        The moment that stands for now.
+        The current time, with a time zone.
     label
-        The column that a model is to predict; None: it is not known.
+        The column that a model predicts; None if it is not known.
     notes
-        What else speaks against its reliability, such as drift.
+        Further facts that speak against reliability, such as drift.
     """
-    told: dict[str, Iterable[Row]] = {
+    facts: dict[str, Iterable[Fact]] = {
         "accessible": _accessible(contract, owner),
         "sizeable": _sizeable(contract, profile, label),
         "usable": _usable(contract, verdict),
         "understandable": _understandable(contract),
         "reliable": (*_fresh(contract, profile, now), *_steady(verdict, runs, notes)),
     }
-    return Assessment(name, {question: tuple(Fact(*row) for row in rows) for question, rows in told.items()})
+    return Assessment(name, {question: tuple(of_question) for question, of_question in facts.items()})
 
 
-def _accessible(contract: Contract, owner: str) -> Iterator[Row]:
+def _accessible(contract: Contract, owner: str) -> Iterator[Fact]:
     declared: Mapping[str, Any] = contract.metadata
-    yield "owner", owner or "not declared", bool(owner)
+    yield Fact("owner", owner or "not declared", bool(owner))
     for key in ("licence", "permitted_use"):
-        yield key.replace("_", " "), str(declared.get(key, "not declared")), key in declared
+        yield Fact(key.replace("_", " "), str(declared.get(key, "not declared")), key in declared)
     columns = [column.name for column in contract.columns if column.personal]
     personal = declared.get("personal_data", bool(columns) or None)
     if columns and personal in (False, None):
-        yield (
-            "personal data",
-            f"columns {', '.join(columns)} are personal; the dataset says it has none",
-            False,
-        )
+        finding = f"columns {', '.join(columns)} are personal, but the dataset declares no personal data"
+        yield Fact("personal data", finding, good=False)
     elif personal is None:
-        yield "personal data", "not declared", False
+        yield Fact("personal data", "not declared", good=False)
     else:
-        yield "personal data", ", ".join(columns) or ("yes" if personal else "none"), True
+        yield Fact("personal data", ", ".join(columns) or ("yes" if personal else "none"), good=True)
 
 
-def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterator[Row]:
+def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterator[Fact]:
     rows = profile.rows
-    yield "rows", f"{rows:,}", rows > 0
+    yield Fact("rows", f"{rows:,}", rows > 0)
     if label is not None and label in profile.columns:
-        yield f"rows by {label}", *_classes(dict(profile.columns[label].values.top(MAX_LISTED)), rows)
+        yield _classes(f"rows by {label}", dict(profile.columns[label].values.top(MAX_LISTED)), rows)
     segments = contract.metadata.get("segments", ())
     if segments:
-        yield f"rows by {', '.join(segments)}", *_classes(profile.segments, rows)
+        yield _classes(f"rows by {', '.join(segments)}", profile.segments, rows)
     else:
-        yield "rows by segment", "no segments are declared", True
+        yield Fact("rows by segment", "no segments are declared", good=True)
     for name, column in profile.columns.items():
         if column.days:
             days = list(column.days)
             fewest = min(column.days, key=lambda day: column.days[day])
-            told = f"{days[0]} to {days[-1]}, {len(days):,} with rows; fewest {column.days[fewest]:,} in {fewest}"
-            yield f"time: {name}", told, True
+            finding = (
+                f"{days[0]} to {days[-1]}, {len(days):,} {column.day_unit} with rows; "
+                f"fewest: {column.days[fewest]:,} in {fewest}"
+            )
+            yield Fact(f"time: {name}", finding, good=True)
 
 
-def _classes(counts: Mapping[Any, int], rows: int) -> tuple[str, bool]:
-    ranked = sorted(counts.items(), key=lambda told: -told[1])
-    told = ", ".join(f"{value} {count:,}" for value, count in ranked[:MAX_LISTED])
+def _classes(topic: str, counts: Mapping[Any, int], rows: int) -> Fact:
+    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
+    listing = ", ".join(f"{value} {count:,}" for value, count in ranked[:MAX_LISTED])
+    more = f" and {len(ranked) - MAX_LISTED:,} more" if len(ranked) > MAX_LISTED else ""
     rare = [str(value) for value, count in ranked if count < RARE * rows / max(len(ranked) / 2, 1)]
-    more = f" and {len(ranked) - MAX_LISTED} more" if len(ranked) > MAX_LISTED else ""
-    return (f"{told}{more}; rare: {', '.join(rare[:MAX_LISTED])}", False) if rare else (f"{told}{more}", True)
+    finding = f"{listing}{more}" + (f"; rare: {', '.join(rare[:MAX_LISTED])}" if rare else "")
+    return Fact(topic, finding, not rare)
 
 
-def _usable(contract: Contract, verdict: Verdict) -> Iterator[Row]:
-    kept = (
-        f"{verdict.decision}: {verdict.rows_passed:,} of {verdict.rows_in:,} rows keep schema {contract.name}"
-    )
-    yield "contract", kept, verdict.decision != "refused"
+def _usable(contract: Contract, verdict: Verdict) -> Iterator[Fact]:
+    passed = f"{verdict.rows_passed:,} of {verdict.rows_in:,} rows passed schema {contract.name}"
+    yield Fact("contract", f"{verdict.decision}: {passed}", verdict.decision != "refused")
     for count in verdict.rules[:MAX_LISTED]:
-        yield f"rule {count.rule}", f"broken {count.broken:,} times", count.warning
-    for kind, lacking in verdict.unevaluated.items():
-        yield f"expectation {kind}", f"not evaluated: {lacking}", False
-    missing = {name: n / verdict.rows_passed for name, n in verdict.nulls.items() if verdict.rows_passed}
-    worst = sorted(missing.items(), key=lambda told: -told[1])[:MAX_LISTED]
-    yield "missing values", ", ".join(f"{name} {share:.1%}" for name, share in worst) or "none", True
+        times = "time" if count.broken == 1 else "times"
+        yield Fact(f"rule {count.label}", f"broken {count.broken:,} {times}", count.warning)
+    for missing in verdict.unevaluated:
+        yield Fact(f"expectation {missing.name}", f"not evaluated: {missing.reason}", good=False)
+    shares = {name: n / verdict.rows_passed for name, n in verdict.nulls.items() if verdict.rows_passed}
+    highest = sorted(shares.items(), key=lambda pair: -pair[1])[:MAX_LISTED]
+    finding = ", ".join(f"{name} {share:.1%}" for name, share in highest) or "none"
+    yield Fact("missing values", finding, good=True)
 
 
-def _understandable(contract: Contract) -> Iterator[Row]:
-    yield "meaning of a row", contract.description or "not said", bool(contract.description)
-    lacking = undocumented(contract)
-    told = ", ".join(f"{name} lacks {lacks}" for name, lacks in lacking.items())
-    yield "meaning and unit of columns", told or f"all {len(contract.columns)} say them", not lacking
+def _understandable(contract: Contract) -> Iterator[Fact]:
+    description = contract.description
+    yield Fact("description of the dataset", description or "not declared", bool(description))
+    missing = undocumented(contract)
+    listing = ", ".join(f"{name} lacks {' and '.join(parts)}" for name, parts in missing.items())
+    complete = f"all {len(contract.columns):,} are documented"
+    yield Fact("documentation of columns", listing or complete, not missing)
 
 
-def _fresh(contract: Contract, profile: Profile, now: datetime) -> Iterator[Row]:
-    bounds = {
-        c: most
-        for d in ("expect", "expect_or_warn")
-        for c, most in contract.metadata.get(d, {}).get("fresh", {}).items()
+def _fresh(contract: Contract, profile: Profile, now: datetime) -> Iterator[Fact]:
+    max_ages: dict[str, timedelta] = {
+        column: age
+        for key in ("expect", "expect_or_warn")
+        for column, age in contract.metadata.get(key, {}).get("fresh", {}).items()
     }
     for name, column in profile.columns.items():
-        if column.kind == "moment" and column.most is not None:
-            newest = datetime.fromisoformat(str(column.most))
+        if column.kind == "timestamp" and column.max is not None:
+            newest = datetime.fromisoformat(str(column.max))
             age = now - (newest if newest.tzinfo else newest.replace(tzinfo=UTC))
-            bound: timedelta | None = bounds.get(name)
-            told = f"newest {newest.isoformat()}, {_days(abs(age))} {'before' if age >= timedelta(0) else 'after'} now"
-            yield (
-                f"freshness: {name}",
-                told + (f"; at most {bound}" if bound else ""),
-                bound is None or age <= bound,
-            )
+            relation = "before" if age >= timedelta(0) else "after"
+            finding = f"newest {newest.isoformat()}, {_days(abs(age))} {relation} now"
+            max_age = max_ages.get(name)
+            if max_age is not None:
+                finding += f"; expected at most {max_age}"
+            yield Fact(f"freshness: {name}", finding, max_age is None or age <= max_age)
 
 
-def _steady(verdict: Verdict, runs: Sequence[Run], notes: Sequence[str]) -> Iterator[Row]:
-    consistent = [rule for rule in verdict.measured if ".one_label(" in rule]
+def _steady(verdict: Verdict, runs: Sequence[Run], notes: Sequence[str]) -> Iterator[Fact]:
+    consistent = [m.rule for m in verdict.measured if m.rule.kind == "one_label"]
     broken = {count.rule for count in verdict.rules}
     if consistent:
-        yield "label consistency", f"{len(consistent)} checked", not broken & {*consistent}
+        good = broken.isdisjoint(consistent)
+        yield Fact("label consistency", f"{len(consistent):,} checked", good)
     else:
-        yield "label consistency", "no expectation one_label is declared", True
+        yield Fact("label consistency", "no expectation one_label is declared", good=True)
     refused = sum(run.decision == "refused" for run in runs)
-    yield "runs", f"{len(runs):,}, {refused:,} of them refused", not (runs and runs[-1].decision == "refused")
+    last_refused = bool(runs) and runs[-1].decision == "refused"
+    yield Fact("runs", f"{len(runs):,}, {refused:,} of them refused", not last_refused)
     for note in notes:
-        yield "change", note, False
+        yield Fact("change", note, good=False)
 
 
 def _days(age: timedelta) -> str:

@@ -1,10 +1,13 @@
-"""What is known of a column's values: exactly mergeable, so that parts and their whole are told alike.
+"""The profile of a column.
 
-Sums are not rounded (`featurestore.quality.profile.exact_sum`). Numbers are counted in fixed bins: the upper bits of a 64-bit float are
-its sign, its power of two and one of 32 steps in between, so a bin is no wider than 1/32 of its values, the same for all
-data and all times. Of the distinct values those with the smallest hashes are kept, each with its exact count (a bottom-k
-sketch: Bar-Yossef et al., 2002; Cohen and Kaplan, 2007): all of them while there are few; of many, a fair sample that also
-tells how many there are.
+Profiles add up exactly: the sum of the profiles of two parts is the profile of both.
+
+Sums are not rounded (`featurestore.quality.profile.exact_sum`). Numbers are counted in fixed bins.
+The upper bits of a 64-bit float are its sign, its power of two and one of 32 steps in between, so a
+bin is no wider than 1/32 of its values, and the bins are the same for all data. Of the distinct
+values, the profile keeps those with the smallest hashes, each with its exact count (a bottom-k
+sketch: Bar-Yossef et al., 2002; Cohen and Kaplan, 2007). If there are few values it keeps all of
+them; if there are many it keeps a fair sample, from which it also estimates their number.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import struct
 from itertools import accumulate
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,22 +27,25 @@ if TYPE_CHECKING:
 MAX_VALUES = 1024
 MAX_DAYS = 4_000
 MONTH = "2013-07"
-STEPS = 47  # bits below a bin: 5 of the fraction's 52 remain, 32 steps for each power of two
+# Bits below a bin. Of the 52 bits of the fraction 5 remain, which are 32 steps for each power of two.
+STEPS = 47
 _SIGN = 1 << (63 - STEPS)
 _HASHES = 2.0**64
 
 Value = int | float | str | bool
+Kind = Literal["number", "timestamp", "boolean", "text", "list", "other"]
+NumberType = Literal["integer", "float", "decimal", "duration"]
 
 
 class Values(msgspec.Struct, frozen=True):
-    """Distinct values, each with how often it occurs.
+    """The distinct values of a column with their counts.
 
     Attributes
     ----------
     counts
-        ``(hash, value, count)``, by hash. A personal value is kept as None.
+        ``(hash, value, count)``, ordered by hash. Personal values are replaced by None.
     below
-        Only values of a smaller hash are listed; None: all are.
+        Only values with a smaller hash are listed; None: all values are listed.
     """
 
     counts: tuple[tuple[int, Value | None, int], ...] = ()
@@ -52,58 +58,71 @@ class Values(msgspec.Struct, frozen=True):
 
     @property
     def distinct(self) -> float:
-        """How many values there are: exactly if all are listed, else estimated, to about 3 %."""
+        """The number of distinct values: exact if all are listed, else within about 3%."""
         return len(self.counts) if self.below is None else (len(self.counts) - 1) * _HASHES / self.below
 
-    def top(self, most: int) -> list[tuple[Value | None, int]]:
-        """List the most frequent values (of those that are listed), then by value."""
-        ranked = sorted(self.counts, key=lambda told: (-told[2], str(told[1])))
-        return [(value, count) for _, value, count in ranked[:most]]
+    def top(self, limit: int) -> list[tuple[Value | None, int]]:
+        """Return the most frequent of the listed values with their counts.
+
+        Equal counts are ordered by value.
+        """
+        ranked = sorted(self.counts, key=lambda entry: (-entry[2], str(entry[1])))
+        return [(value, count) for _, value, count in ranked[:limit]]
 
     def __add__(self, other: Values) -> Values:
         below = min((b for b in (self.below, other.below) if b is not None), default=None)
-        together: dict[int, tuple[Value | None, int]] = {}
+        counts: dict[int, tuple[Value | None, int]] = {}
         for hash_, value, count in (*self.counts, *other.counts):
             if below is None or hash_ < below:
-                together[hash_] = (value, together.get(hash_, (None, 0))[1] + count)
-        return Values.kept(((h, v, c) for h, (v, c) in together.items()), below)
+                counts[hash_] = (value, counts.get(hash_, (None, 0))[1] + count)
+        return Values.smallest(((h, v, c) for h, (v, c) in counts.items()), below)
 
     @classmethod
-    def kept(cls, counts: Iterable[tuple[int, Value | None, int]], below: int | None) -> Values:
-        """Keep the values of the smallest hashes."""
-        ordered = sorted(counts, key=lambda told: told[0])
+    def smallest(cls, counts: Iterable[tuple[int, Value | None, int]], below: int | None) -> Values:
+        """Keep the values with the smallest hashes."""
+        ordered = sorted(counts, key=lambda entry: entry[0])
         if len(ordered) > MAX_VALUES:
-            below, ordered = ordered[MAX_VALUES][0], ordered[:MAX_VALUES]
+            below = ordered[MAX_VALUES][0]
+            ordered = ordered[:MAX_VALUES]
         return cls(tuple(ordered), below)
 
 
 class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of a column. ``a + b`` is what is known of the rows of both.
+    """The profile of a column. ``a + b`` is the profile of the rows of both.
 
     Attributes
     ----------
-    rows, nulls, zeros, odd
-        Counts: all rows; missing; zero; floats that are NaN or infinite.
-    least, most
-        Of numbers, as they are; of moments and dates, ISO 8601; of text and lists, their lengths.
+    dtype
+        The Polars dtype, as Polars prints it.
+    number_type
+        The type of the numbers; None for other kinds of columns. Durations are profiled as
+        microseconds.
+    rows, nulls, zeros, non_finite
+        The numbers of all rows, of nulls, of zeros (of booleans: false), and of floats that are NaN
+        or infinite.
+    min, max
+        Numbers: as they are. Timestamps and dates: in ISO 8601. Text and lists: the lengths. None:
+        there are no values, or they are personal.
     total, squares
-        Sums of the numbers and of their squares (of moments: none).
+        The sums of the numbers and of their squares.
     bins
-        How many numbers (of text and lists: lengths) lie in each bin.
+        The count of numbers (of text and lists: of lengths) in each bin.
     days
-        How many moments lie on each day (``2013-07-04``) in UTC; of more than 4,000 days, in each month (``2013-07``).
+        The count of timestamps on each day in UTC (``2013-07-04``); with more than 4,000 days, in
+        each month (``2013-07``).
     values
-        Distinct values.
+        The distinct values.
     """
 
     dtype: str
-    kind: str
+    kind: Kind
+    number_type: NumberType | None = None
     rows: int = 0
     nulls: int = 0
     zeros: int = 0
-    odd: int = 0
-    least: Value | None = None
-    most: Value | None = None
+    non_finite: int = 0
+    min: Value | None = None
+    max: Value | None = None
     total: ExactSum = ExactSum()
     squares: ExactSum = ExactSum()
     bins: dict[int, int] = {}
@@ -112,30 +131,35 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     @property
     def present(self) -> int:
-        """Values that are there, and finite."""
-        return self.rows - self.nulls - self.odd
+        """The number of values that are neither missing nor NaN or infinite."""
+        return self.rows - self.nulls - self.non_finite
 
     @property
     def null_share(self) -> float:
-        """Share of the rows in which it is missing."""
+        """The share of missing values."""
         return self.nulls / self.rows if self.rows else 0.0
 
     @property
+    def day_unit(self) -> str:
+        """The unit in which `days` counts: ``days`` or ``months``."""
+        return "months" if any(len(day) == len(MONTH) for day in self.days) else "days"
+
+    @property
     def mean(self) -> float | None:
-        """The mean of the numbers, rounded once."""
+        """The mean of the numbers, rounded once; None if there are none."""
         return self.total.over(self.present) if self.present and self.kind == "number" else None
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation of the numbers, of a whole population."""
+        """The population standard deviation of the numbers; None if there are none."""
         if self.mean is None:
             return None
-        total, n = self.total, self.present
-        square = ExactSum.of(int(total.digits) ** 2, 2 * total.exponent).over(n * n)
+        n = self.present
+        square = ExactSum.of(int(self.total.digits) ** 2, 2 * self.total.exponent).over(n * n)
         return sqrt(max(self.squares.over(n) - square, 0.0))
 
     def quantile(self, share: float) -> float | None:
-        """Estimate the number below which a share of them lies: exactly if all values are listed, else to 1/64."""
+        """Return a quantile: exact if all values are listed, otherwise within 1/64 of it."""
         ordered = self.distribution()
         if not ordered:
             return None
@@ -146,7 +170,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         )
 
     def distribution(self) -> list[tuple[float, int]]:
-        """List numbers with their counts, ascending: the values if all are listed, else the middles of the bins."""
+        """Return numbers and counts, ascending: all values, or the middles of the bins."""
         if self.kind != "number":
             return []
         listed = [(value, count) for _, value, count in self.values.counts if isinstance(value, int | float)]
@@ -156,16 +180,17 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
         if (self.dtype, self.kind) != (other.dtype, other.kind):
-            raise ValueError(f"{self.dtype} and {other.dtype} are not told alike")
+            raise ValueError(f"profiles of {self.dtype} and {other.dtype} do not add up")
         return ColumnProfile(
             dtype=self.dtype,
             kind=self.kind,
+            number_type=self.number_type,
             rows=self.rows + other.rows,
             nulls=self.nulls + other.nulls,
             zeros=self.zeros + other.zeros,
-            odd=self.odd + other.odd,
-            least=_first(min, self.least, other.least),
-            most=_first(max, self.most, other.most),
+            non_finite=self.non_finite + other.non_finite,
+            min=_extreme(min, self.min, other.min),
+            max=_extreme(max, self.max, other.max),
             total=self.total + other.total,
             squares=self.squares + other.squares,
             bins=_added(self.bins, other.bins),
@@ -174,17 +199,17 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         )
 
     def _inside(self, number: float) -> float:
-        low, high = (x if isinstance(x, int | float) else number for x in (self.least, self.most))
+        low, high = (x if isinstance(x, int | float) else number for x in (self.min, self.max))
         return float(min(max(number, low), high))
 
 
 def signed(bin_: int) -> int:
-    """Give a bin a number, so that bins of larger numbers have larger numbers."""
+    """Return the number of a bin; bins of larger numbers have larger numbers."""
     return bin_ if bin_ < _SIGN else _SIGN - 1 - bin_
 
 
 def edge(bin_: int) -> float:
-    """Return the number of smallest magnitude in a bin."""
+    """Return the number with the smallest magnitude in a bin."""
     word = bin_ if bin_ >= 0 else _SIGN - 1 - bin_
     return float(struct.unpack("<d", struct.pack("<Q", word << STEPS))[0])
 
@@ -198,7 +223,7 @@ def middle(bin_: int) -> float:
 
 
 def coarse(days: dict[str, int]) -> dict[str, int]:
-    """Count by month what are too many days."""
+    """Count by month instead of by day if there are too many days."""
     return days if len(days) <= MAX_DAYS else _by_month(days)
 
 
@@ -206,20 +231,20 @@ def _by_month(days: dict[str, int]) -> dict[str, int]:
     return _added(*({day[: len(MONTH)]: count} for day, count in days.items()))
 
 
-def _days_added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+def _days_added(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
     # Both by day, or both by month.
-    if any(len(day) == len(MONTH) for days in (one, other) for day in days):
-        return _added(_by_month(one), _by_month(other))
-    return _added(one, other)
+    if any(len(day) == len(MONTH) for days in (left, right) for day in days):
+        return _added(_by_month(left), _by_month(right))
+    return _added(left, right)
 
 
 def _added(*tables: dict[Any, int]) -> dict[Any, int]:
-    together: dict[Any, int] = {}
+    sums: dict[Any, int] = {}
     for table in tables:
         for key, count in table.items():
-            together[key] = together.get(key, 0) + count
-    return {key: together[key] for key in sorted(together)}
+            sums[key] = sums.get(key, 0) + count
+    return {key: sums[key] for key in sorted(sums)}
 
 
-def _first(choose: Any, one: Any, other: Any) -> Any:
-    return choose((x for x in (one, other) if x is not None), default=None)
+def _extreme(choose: Any, left: Any, right: Any) -> Any:
+    return choose((x for x in (left, right) if x is not None), default=None)

@@ -1,4 +1,4 @@
-"""Understandable: every column says what it means, and every measure in what unit."""
+"""Documentation of columns: every column needs a description, and every measure a unit."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 DIMENSIONLESS = "1"  # as the International System of Units writes it
 
 
-def undocumented(contract: Contract) -> dict[str, str]:
-    """List the columns that do not say enough of themselves, and what is missing.
+def undocumented(contract: Contract) -> dict[str, tuple[str, ...]]:
+    """Return the columns that lack a ``description`` or a ``unit``, with what they lack.
 
-    A number with a fraction, or a span of time, is a measure and has a unit (``"1"`` for shares and ratios); a whole number
-    without one is a count or a code.
+    A number with a fraction is a measure and needs a unit (``"1"`` for shares and ratios). A whole
+    number without a unit is a count or a code.
     """
-    told = {column.name: _lacks(column) for column in contract.columns}
-    return {name: lacks for name, lacks in told.items() if lacks}
+    missing = {column.name: _missing(column) for column in contract.columns}
+    return {name: parts for name, parts in missing.items() if parts}
 
 
 def require_documentation(contract: Contract, dataset: str) -> None:
-    """Refuse a dataset that nobody can understand.
+    """Check that every column of a dataset is documented.
 
     Raises
     ------
     DefinitionError
-        If a column has no meaning or a measure no unit; names all of them.
+        If a column has no description or a measure has no unit; the message names all of them.
     """
-    if lacking := undocumented(contract):
-        listing = ", ".join(f"{name!r} ({lacks})" for name, lacks in lacking.items())
+    if missing := undocumented(contract):
+        listing = ", ".join(f"{name!r} ({' and '.join(parts)})" for name, parts in missing.items())
         raise DefinitionError(
-            f"{dataset}: schema {contract.name} does not say of its columns what they are: {listing}",
+            f"{dataset}: the documentation of columns in schema {contract.name} is incomplete: {listing}",
             hint='add description="..." and metadata={"unit": "..."}; "1" is the unit of shares and ratios',
         )
 
 
 def is_measure(column: Column) -> bool:
-    """Say whether a column's values are amounts of something, so that a unit belongs to them."""
+    """Say whether the values of a column are amounts of something, so that they have a unit."""
     dtype = column.dtype
     return dtype.is_float() or isinstance(dtype, pl.Decimal | pl.Duration)
 
 
-def _lacks(column: Column) -> str:
-    missing = [] if column.description else ["meaning"]
-    # A span of time has its unit in its dtype.
+def _missing(column: Column) -> tuple[str, ...]:
+    parts = [] if column.description else ["description"]
+    # The dtype of a duration contains its unit.
     if is_measure(column) and not column.unit and not isinstance(column.dtype, pl.Duration):
-        missing.append("unit")
-    return " and ".join(missing)
+        parts.append("unit")
+    return tuple(parts)

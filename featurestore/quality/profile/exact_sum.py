@@ -1,7 +1,8 @@
-"""Sums of floats without rounding: the same whatever the order and the grouping of the rows.
+"""Sums of floats without rounding: the same for any order and any grouping of the rows.
 
-A finite 64-bit float is an integer times a power of two. Grouped by their upper bits, the lower bits of many floats are
-added as integers; the groups are added as Python's integers, which have no largest.
+A finite 64-bit float is an integer times a power of two. Floats are grouped by their upper bits,
+and their lower bits are added as integers. The groups are added as integers of Python, which have
+no upper limit.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ _EXPONENT = 0x7FF
 
 
 class ExactSum(msgspec.Struct, frozen=True):
-    """A sum that was not rounded.
+    """A sum without rounding.
 
     Attributes
     ----------
     digits
-        Of the sum in units of ``2 ** exponent``, as a decimal integer: JSON's readers differ on large numbers.
+        The sum in units of ``2 ** exponent``, as a decimal integer in text, because readers of JSON
+        differ on large numbers.
     """
 
     digits: str = "0"
@@ -33,7 +35,7 @@ class ExactSum(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, number: int, exponent: int = 0) -> ExactSum:
-        """Make it in its one form: without trailing zero bits."""
+        """Return the normalized sum: without trailing zero bits."""
         if number == 0:
             return cls()
         zeros = (number & -number).bit_length() - 1
@@ -44,7 +46,7 @@ class ExactSum(msgspec.Struct, frozen=True):
         return ExactSum.of(self._scaled(low) + other._scaled(low), low)
 
     def over(self, count: int) -> float:
-        """Divide by a count, rounded once."""
+        """Divide by a count; the result is rounded once."""
         number, exponent = int(self.digits), self.exponent
         return (number << exponent) / count if exponent >= 0 else number / (count << -exponent)
 
@@ -53,7 +55,7 @@ class ExactSum(msgspec.Struct, frozen=True):
 
 
 def bits(values: pl.Expr) -> pl.Expr:
-    """Return the bits of 64-bit floats; -0.0 has those of 0.0."""
+    """Return the bits of 64-bit floats; -0.0 has the bits of 0.0."""
     return pl.when(values == 0).then(0.0).otherwise(values).reinterpret(dtype=pl.UInt64)
 
 
@@ -77,7 +79,7 @@ def binned(values: pl.Series, upper: int) -> pl.DataFrame:
 
 
 def total(groups: Iterable[tuple[int, int, int]], upper: int) -> ExactSum:
-    """Add up floats grouped by `binned`."""
+    """Add up the floats that `binned` grouped."""
     number = 0
     for bin_, count, rest in groups:
         word = bin_ << upper

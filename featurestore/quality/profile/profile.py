@@ -1,8 +1,8 @@
-"""The profile of a dataset: what its values are, computed part by part and added up.
+"""The profile of a dataset: a description of its values, computed part by part and added up.
 
-The same rows give the same profile, in whatever parts they come, so that a new partition costs its own rows only and DVC
-can track the file. Values are told apart by Polars' hash, which is the same within one version of Polars: profiles of two
-versions do not add up, and say so.
+The same rows give the same profile, in whatever parts they come. So a new partition costs only its
+own rows, and DVC can track the file. Values are identified by the hash of Polars, which stays the
+same within one version of Polars. Profiles of two versions do not add up; adding them raises.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from featurestore.quality.profile.column_profile import (
     MAX_VALUES,
     STEPS,
     ColumnProfile,
+    NumberType,
     Values,
     coarse,
     signed,
@@ -34,14 +35,14 @@ _PATTERN = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The rows of the smallest hashes: a fair sample of the distinct rows, for what one column does not tell.
+    """A fair sample of the distinct rows: those with the smallest hashes.
 
     Attributes
     ----------
     hashes
-        Of the rows, ascending.
+        The hashes of the rows, ascending.
     columns
-        Their numbers, by column.
+        The numbers of the rows, by column.
     """
 
     hashes: tuple[int, ...] = ()
@@ -52,19 +53,22 @@ class Sample(msgspec.Struct, frozen=True):
         names = tuple(self.columns or other.columns)
         for part in (self, other):
             rows |= zip(part.hashes, zip(*part.columns.values(), strict=True), strict=False)
-        kept = sorted(rows)[:MAX_SAMPLED]
-        return Sample(tuple(kept), {name: tuple(rows[h][i] for h in kept) for i, name in enumerate(names)})
+        hashes = sorted(rows)[:MAX_SAMPLED]
+        return Sample(
+            tuple(hashes), {name: tuple(rows[h][i] for h in hashes) for i, name in enumerate(names)}
+        )
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a dataset. ``a + b`` is what is known of the rows of both.
+    """The profile of a dataset. ``a + b`` is the profile of the rows of both.
 
     Attributes
     ----------
     engine
-        Version of Polars, whose hashes tell values apart.
+        The version of Polars, whose hashes identify the values.
     segments
-        Rows by the values of the columns that the schema's metadata names as ``segments``.
+        The number of rows for each combination of values of the columns that the schema's metadata
+        lists as ``segments``.
     """
 
     dataset: str
@@ -77,8 +81,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def __add__(self, other: Profile) -> Profile:
         if self.engine != other.engine or list(self.columns) != list(other.columns):
             raise ContractError(
-                f"{self.dataset}: profiles of {self.engine} and {other.engine}, or of other columns, do not add up",
-                hint="profile both anew",
+                f"{self.dataset}: profiles of {self.engine} and {other.engine}, or of different columns, do not add up",
+                hint="profile both datasets again",
             )
         keys = sorted({*self.segments, *other.segments})
         return Profile(
@@ -91,7 +95,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def correlations(self) -> dict[tuple[str, str], float]:
-        """Estimate rank correlations (Spearman) of each two columns of numbers, from the sampled rows."""
+        """Estimate the rank correlation (Spearman) of each pair of number columns."""
         if len(self.sample.hashes) < 2:  # noqa: PLR2004
             return {}
         rows = pl.DataFrame(self.sample.columns)
@@ -105,13 +109,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         def both(a: str, b: str) -> pl.Expr:
             return pl.col(a).is_not_null() & pl.col(b).is_not_null()
 
-        found = rows.select(
+        coefficients = rows.select(
             pl.corr(pl.col(a).filter(both(a, b)), pl.col(b).filter(both(a, b)), method="spearman").alias(
                 str(i)
             )
             for i, (a, b) in enumerate(pairs)
         ).row(0)
-        return {pair: r for pair, r in zip(pairs, found, strict=True) if r is not None and r == r}  # noqa: PLR0124 - NaN
+        return {pair: r for pair, r in zip(pairs, coefficients, strict=True) if r is not None and r == r}  # noqa: PLR0124 - NaN
 
 
 def profile(
@@ -126,17 +130,17 @@ def profile(
     Parameters
     ----------
     contract
-        Says which columns are personal, and the segments by which rows are counted.
+        Declares which columns are personal, and the segments to count rows by.
     progress
-        Told the rows that are done.
+        Called with the number of rows that are done.
     """
     personal = {c.name for c in contract.columns if c.personal} if contract else set()
     segments = tuple(contract.metadata.get("segments", ())) if contract else ()
-    made = _part(frame.head(0).lazy().collect(), dataset, personal, segments)
+    total_profile = _part(frame.head(0).lazy().collect(), dataset, personal, segments)
     for part in _parts(frame):
-        made = made + _part(part, dataset, personal, segments)
-        progress(made.rows)
-    return made
+        total_profile = total_profile + _part(part, dataset, personal, segments)
+        progress(total_profile.rows)
+    return total_profile
 
 
 def _parts(frame: pl.DataFrame | pl.LazyFrame) -> Iterable[pl.DataFrame]:
@@ -158,100 +162,112 @@ def _part(part: pl.DataFrame, dataset: str, personal: set[str], segments: tuple[
     )
 
 
-def _column(values: pl.Series, *, personal: bool) -> ColumnProfile:
-    dtype, there = values.dtype, values.drop_nulls()
+def _column(series: pl.Series, *, personal: bool) -> ColumnProfile:
+    dtype = series.dtype
+    values = series.drop_nulls()
     if isinstance(dtype, pl.Duration):
-        there = there.dt.total_microseconds()
-    told: dict[str, Any] = {
+        values = values.dt.total_microseconds()
+    fields: dict[str, Any] = {
         "dtype": str(dtype),
         "kind": "other",
-        "rows": values.len(),
-        "nulls": values.null_count(),
-        "values": _values(there, personal=personal),
+        "rows": series.len(),
+        "nulls": series.null_count(),
+        "values": _values(values, personal=personal),
     }
     if dtype.is_numeric() or isinstance(dtype, pl.Duration):
-        told |= _numbers(there, personal=personal)
+        fields |= _numbers(values, personal=personal) | {"number_type": _number_type(dtype)}
     elif isinstance(dtype, pl.Date | pl.Datetime):
-        told |= _moments(there, personal=personal)
+        fields |= _timestamps(values, personal=personal)
     elif isinstance(dtype, pl.Boolean):
-        told |= {"kind": "truth", "zeros": int((~there).sum())}
+        fields |= {"kind": "boolean", "zeros": int((~values).sum())}
     elif isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        told |= {"kind": "text"} | _lengths(there.cast(pl.String).str.len_chars())
+        fields |= {"kind": "text"} | _lengths(values.cast(pl.String).str.len_chars())
     elif isinstance(dtype, pl.List | pl.Array):
-        lengths = there.list.len() if isinstance(dtype, pl.List) else there.arr.len()
-        told |= {"kind": "list"} | _lengths(lengths)
-    return ColumnProfile(**told)
+        lengths = values.list.len() if isinstance(dtype, pl.List) else values.arr.len()
+        fields |= {"kind": "list"} | _lengths(lengths)
+    return ColumnProfile(**fields)
 
 
-def _numbers(there: pl.Series, *, personal: bool) -> dict[str, Any]:
-    floats = there.cast(pl.Float64)
+def _number_type(dtype: pl.DataType) -> NumberType:
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_float():
+        return "float"
+    return "duration" if isinstance(dtype, pl.Duration) else "decimal"
+
+
+def _numbers(values: pl.Series, *, personal: bool) -> dict[str, Any]:
+    floats = values.cast(pl.Float64)
     finite = floats.filter(floats.is_finite())
     groups = binned(finite, STEPS).rows()
-    whole = there.dtype.is_integer()
+    integers = values.dtype.is_integer()
     squares = (finite * finite).clip(upper_bound=1.7976931348623157e308)
-    least, most = (
+    minimum, maximum = (
         (None, None)
         if personal
-        else (there if whole else finite)
+        else (values if integers else finite)
         .to_frame()
-        .select(pl.first().min().alias("least"), pl.first().max().alias("most"))
+        .select(pl.first().min().alias("min"), pl.first().max().alias("max"))
         .row(0)
     )
     return {
         "kind": "number",
-        "odd": floats.len() - finite.len(),
+        "non_finite": floats.len() - finite.len(),
         "zeros": int((finite == 0).sum()),
-        "least": least,
-        "most": most,
-        "total": ExactSum.of(int(there.cast(pl.Int128).sum())) if whole else total(groups, STEPS),
+        "min": minimum,
+        "max": maximum,
+        "total": ExactSum.of(int(values.cast(pl.Int128).sum())) if integers else total(groups, STEPS),
         "squares": total(binned(squares, FRACTION).rows(), FRACTION),
         "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
     }
 
 
-def _moments(there: pl.Series, *, personal: bool) -> dict[str, Any]:
-    zoned = isinstance(there.dtype, pl.Datetime) and there.dtype.time_zone is not None
-    there = there.dt.convert_time_zone("UTC") if zoned else there
-    days = there.to_frame("day").group_by(pl.col("day").dt.strftime("%Y-%m-%d")).len().sort("day")
-    least, most = (None, None) if personal else (_told(there.min()), _told(there.max()))
+def _timestamps(values: pl.Series, *, personal: bool) -> dict[str, Any]:
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+        values = values.dt.convert_time_zone("UTC")
+    if personal:
+        return {"kind": "timestamp"}
+    days = values.to_frame("day").group_by(pl.col("day").dt.strftime("%Y-%m-%d")).len().sort("day")
     return {
-        "kind": "moment",
-        "least": least,
-        "most": most,
-        "days": {} if personal else coarse(dict(days.rows())),
+        "kind": "timestamp",
+        "min": _json_value(values.min()),
+        "max": _json_value(values.max()),
+        "days": coarse(dict(days.rows())),
     }
 
 
 def _lengths(lengths: pl.Series) -> dict[str, Any]:
     groups = binned(lengths.cast(pl.Float64), STEPS).rows()
     return {
-        "least": lengths.min(),
-        "most": lengths.max(),
+        "min": lengths.min(),
+        "max": lengths.max(),
         "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
     }
 
 
-def _values(there: pl.Series, *, personal: bool) -> Values:
-    if isinstance(there.dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object | pl.Null):
+def _values(values: pl.Series, *, personal: bool) -> Values:
+    if isinstance(values.dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object | pl.Null):
         return Values()
-    if there.dtype.is_float():
-        there = there + 0.0
-    hashes = there.hash()
-    distinct, below = hashes.unique(), None
+    if values.dtype.is_float():
+        values = values + 0.0
+    hashes = values.hash()
+    distinct = hashes.unique()
+    below = None
     if distinct.len() > MAX_VALUES:
         below = int(distinct.bottom_k(MAX_VALUES + 1).max())  # type: ignore[arg-type]
-        there, hashes = there.filter(hashes < below), hashes.filter(hashes < below)
+        values = values.filter(hashes < below)
+        hashes = hashes.filter(hashes < below)
     groups = (
-        pl.DataFrame({"hash": hashes, "value": there})
+        pl.DataFrame({"hash": hashes, "value": values})
         .group_by("hash")
         .agg(pl.col("value").first(), count=pl.len())
         .sort("hash")
     )
-    return Values(tuple((h, None if personal else _told(v), n) for h, v, n in groups.rows()), below)
+    return Values(tuple((h, None if personal else _json_value(v), n) for h, v, n in groups.rows()), below)
 
 
-def _told(value: Any) -> Any:
-    """Bring a value into a form that JSON knows."""
+def _json_value(value: Any) -> Any:
+    """Convert a value to one that JSON can represent; NaN and infinite numbers become text."""
     if isinstance(value, float) and value - value != 0:
         return str(value)
     return value if value is None or isinstance(value, bool | int | float | str) else _text(value)
@@ -266,11 +282,11 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
         return Sample()
     hashes = part.select(pl.struct(pl.all()).hash().alias("hash")).to_series()
     bound = hashes.bottom_k(min(MAX_SAMPLED * 4, hashes.len())).max()
-    kept = hashes <= bound if bound is not None else hashes.is_null()
+    sampled = hashes <= bound if bound is not None else hashes.is_null()
     rows = (
         part.select(_finite(pl.col(name).to_physical().cast(pl.Float64)).alias(name) for name in numbers)
         .with_columns(hashes.alias("__hash__"))
-        .filter(kept)
+        .filter(sampled)
         .unique("__hash__", keep="first", maintain_order=True)
         .sort("__hash__")
         .head(MAX_SAMPLED)
@@ -280,7 +296,7 @@ def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
 
 
 def _finite(number: pl.Expr) -> pl.Expr:
-    # -0.0 and 0.0 are one value, and have one hash.
+    # -0.0 and 0.0 are equal, so they must have equal hashes.
     return pl.when(number == 0).then(0.0).when(number.is_finite()).then(number)
 
 

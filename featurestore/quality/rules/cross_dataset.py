@@ -1,4 +1,4 @@
-"""What datasets promise of each other: references that lead somewhere, sums that agree."""
+"""Rules between two datasets: references that exist, sums that agree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
-from featurestore.quality.rules.contract_rules import ROW
+from featurestore.quality.rules.rule import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,35 +15,52 @@ if TYPE_CHECKING:
 Scan: TypeAlias = Callable[[], pl.LazyFrame]
 
 
-def orphans(frame: pl.LazyFrame, *, known: Scan, columns: Sequence[str]) -> pl.Series:
-    """Find the rows, numbered in `ROW`, whose values of `columns` are there and do not occur in `known`."""
-    asked = frame.select(ROW, *columns).drop_nulls(columns)
-    lost = asked.join(known(), on=list(columns), how="anti")
-    return lost.select(ROW).collect(engine="streaming").to_series().sort()
+def orphans(frame: pl.LazyFrame, *, referenced: Scan, columns: Sequence[str]) -> pl.Series:
+    """Find the rows whose values of `columns` do not occur in another dataset.
+
+    A row with a null refers to nothing.
+
+    Returns
+    -------
+    pl.Series
+        The numbers of these rows (of column `ROW`), ascending.
+    """
+    references = frame.select(ROW, *columns).drop_nulls(columns)
+    without_target = references.join(referenced(), on=list(columns), how="anti")
+    return without_target.select(ROW).collect(engine="streaming").to_series().sort()
 
 
-def too_many_orphans(frame: pl.LazyFrame, *, known: Scan, columns: Sequence[str], most: float) -> bool:
-    """Say whether more than a share of the rows refer to nothing."""
+def too_many_orphans(
+    frame: pl.LazyFrame, *, referenced: Scan, columns: Sequence[str], max_share: float
+) -> bool:
+    """Return whether the share of orphans among all rows is larger than `max_share` (0 to 1)."""
     rows = frame.select(pl.len()).collect(engine="streaming").item()
-    return bool(orphans(frame, known=known, columns=columns).len() > most * rows)
+    return bool(orphans(frame, referenced=referenced, columns=columns).len() > max_share * rows)
 
 
 def sums_differ(
-    frame: pl.LazyFrame, *, theirs: Scan, column: str, groups: Sequence[str], most: float
+    frame: pl.LazyFrame, *, other: Scan, column: str, groups: Sequence[str], max_share: float
 ) -> bool:
-    """Say whether the sums of a column, of each group, differ by more than a share of the larger one.
+    """Return whether two sums of a column differ by more than a share of the larger one.
 
-    A group that only one of the two has counts as a sum of 0 in the other.
+    Parameters
+    ----------
+    groups
+        Columns by whose values the sums are compared; a group that only one dataset has sums to 0
+        in the other. Empty: the sums over all rows are compared.
+    max_share
+        The tolerated difference, 0 to 1.
     """
-    ours, other = _sums(frame, column, "ours", groups), _sums(theirs(), column, "theirs", groups)
+    sums = _sums(frame, column, "__sum__", groups)
+    other_sums = _sums(other(), column, "__other__", groups)
     both = (
-        ours.join(other, on=list(groups), how="full", coalesce=True, nulls_equal=True)
+        sums.join(other_sums, on=list(groups), how="full", coalesce=True, nulls_equal=True)
         if groups
-        else pl.concat([ours, other], how="horizontal")
-    ).with_columns(pl.col("ours", "theirs").fill_null(0.0))
-    larger = pl.max_horizontal(pl.col("ours").abs(), pl.col("theirs").abs())
-    apart = (pl.col("ours") - pl.col("theirs")).abs() > most * larger
-    return bool(both.select(apart.any()).collect(engine="streaming").item())
+        else pl.concat([sums, other_sums], how="horizontal")
+    ).with_columns(pl.col("__sum__", "__other__").fill_null(0.0))
+    larger = pl.max_horizontal(pl.col("__sum__").abs(), pl.col("__other__").abs())
+    differs = (pl.col("__sum__") - pl.col("__other__")).abs() > max_share * larger
+    return bool(both.select(differs.any()).collect(engine="streaming").item())
 
 
 def _sums(rows: pl.LazyFrame, column: str, name: str, groups: Sequence[str]) -> pl.LazyFrame:

@@ -1,7 +1,8 @@
-"""Find the rows whose key occurs more than once, by eight bytes a row.
+"""Find the rows whose key occurs more than once, with eight bytes of memory for each row.
 
-Grouping by the key holds every key of the dataset in memory. Here each row is first known by a hash of its key; sorted,
-equal hashes lie side by side, and only rows whose hash occurs twice are compared by the key itself.
+Grouping by the key would hold every key of the dataset in memory. Here, each row is first
+represented by a hash of its key. Equal hashes are neighbours once sorted, and only rows whose hash
+occurs twice are compared by the key itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def duplicated_rows(frame: pl.LazyFrame, columns: Sequence[str], row: str) -> pl.Series:
-    """Find the rows that share the values of `columns` with another row; missing equals missing, as in Pandera.
+    """Find the rows that share the values of `columns` with another row.
+
+    Null equals null, as in Pandera.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from featurestore.adapters.bodies import FORMATS, legible, scan_body
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.quality.change.history import Run
+from featurestore.quality.gate.personal import redact, shown_metrics
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
 from featurestore.service.api.permissions import require_datasets
@@ -23,7 +24,6 @@ from featurestore.service.runtime.refused import RefusedError
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Node
-    from featurestore.definitions.contract import Contract
     from featurestore.project import Project
     from featurestore.service.call import Call
     from featurestore.service.runtime.uploads import Upload
@@ -151,7 +151,10 @@ async def history(call: Call) -> bytes:
     node = _node(call)
     query = _query(call, HistoryQuery)
     runs = await asyncio.to_thread(_project(call).quality.history, node.name)
-    shown = [_discreet_run(run, node.contract) for run in runs[-query.limit :]]
+    shown = [
+        structs.replace(run, metrics=shown_metrics(run.metrics, node.contract))
+        for run in runs[-query.limit :]
+    ]
     return msgspec.json.encode(History(dataset=node.name, runs=shown))
 
 
@@ -176,7 +179,7 @@ def _listing(call: Call) -> bytes:
             kind=_kind(record.node),
             contract=record.node.contract.name,
             description=record.node.description,
-            verdict=discreet(record.verdict, record.node.contract) if record.judged else None,
+            verdict=redact(record.verdict, record.node.contract) if record.has_verdict else None,
         )
         for record in records
     ]
@@ -199,32 +202,8 @@ def _validated(
         id=upload.id,
         dataset=node.name,
         quarantine=quarantine,
-        verdict=discreet(verdict.record(), node.contract),
+        verdict=redact(verdict.record(), node.contract),
     )
-
-
-def discreet(verdict: Verdict, contract: Contract) -> Verdict:
-    """Leave out what a verdict says of the values of personal columns: the mean of a few is as good as a value."""
-    means = tuple(f"{column.name}.mean(" for column in contract.columns if column.personal)
-    if not means:
-        return verdict
-    return structs.replace(
-        verdict,
-        rules=tuple(
-            structs.replace(count, examples=()) if count.rule.startswith(means) else count
-            for count in verdict.rules
-        ),
-        measured={name: value for name, value in verdict.measured.items() if not name.startswith(means)},
-    )
-
-
-def _discreet_run(run: Run, contract: Contract) -> Run:
-    personal = [column.name for column in contract.columns if column.personal]
-    hidden, means = {f"mean.{name}" for name in personal}, tuple(f"{name}.mean(" for name in personal)
-    if not personal:
-        return run
-    told = {n: value for n, value in run.metrics.items() if n not in hidden and not n.startswith(means)}
-    return structs.replace(run, metrics=told)
 
 
 def _kind(node: Node) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from featurestore.quality.gate.patterns import ascii_only, flat_pattern
-from featurestore.quality.gate.predicate import built_in, comparable
+from featurestore.quality.gate.predicate import comparable
+from featurestore.quality.rules.checks import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

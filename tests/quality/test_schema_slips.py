@@ -1,4 +1,4 @@
-"""Slips in a schema are told, never passed over; what is personal is not told at all."""
+"""Slips in a schema are reported, never ignored; personal values are not reported at all."""
 
 from datetime import date
 
@@ -16,7 +16,7 @@ from featurestore.quality.profile.suggest import suggest
 
 
 def test_a_check_that_forgets_to_return_is_no_pass():
-    """The commonest slip."""
+    """A check without a return statement is a wrong definition."""
 
     class Forgetful(pa.DataFrameModel):
         """Forgetful."""
@@ -34,7 +34,7 @@ def test_a_check_that_forgets_to_return_is_no_pass():
 
 
 def test_an_element_wise_check_that_raises_is_named():
-    """As one over the column is."""
+    """The error names the check that raised."""
 
     class Dividing(pa.DataFrameModel):
         """Dividing."""
@@ -55,8 +55,8 @@ class People(pa.DataFrameModel):
     born: pl.Date = pa.Field(metadata={"personal": True})
 
 
-def test_personal_moments_are_not_kept():
-    """Not even as the days that have rows."""
+def test_personal_timestamps_are_not_kept():
+    """A profile does not even count the days of a personal column."""
     told = profile(
         pl.DataFrame({"born": [date(1990, 5, 17)]}), dataset="people", contract=contract_of(People)
     )
@@ -64,7 +64,7 @@ def test_personal_moments_are_not_kept():
 
 
 def test_rows_are_not_counted_by_what_is_personal():
-    """It would tell the values."""
+    """Segments by a personal column would show its values."""
 
     class Counted(People):
         """Counted."""
@@ -78,22 +78,23 @@ def test_rows_are_not_counted_by_what_is_personal():
 
 @pytest.mark.parametrize("personal", ["k", "v"])
 def test_changes_of_personal_values_are_counted_and_not_shown(personal):
-    """Nor is a personal key."""
+    """Neither a personal value nor a personal key is shown."""
     before, after = pl.LazyFrame({"k": [1], "v": [20.0]}), pl.LazyFrame({"k": [1], "v": [21.0]})
     found = value_changes(before, after, ["k"], [personal])
     assert (found.columns, found.examples) == ({"v": 1}, {})
 
 
-def test_nested_columns_are_mended_in_the_raw_file():
-    """A line of CSV does not hold a list."""
+def test_nested_columns_are_corrected_in_the_raw_file():
+    """A CSV file cannot hold a list."""
     rows = pl.DataFrame({"source_file": ["a"], "source_row": [1], "l": [[1]], "broken_rules": [["x"]]})
-    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a line of text does not hold"):
+    with pytest.raises(ContractError, match=r"'l' is List\(Int64\), which a CSV file cannot hold"):
         rows_to_correct(rows)
 
 
 def test_a_draft_names_each_column_once():
-    """Whatever the columns are called."""
-    text = suggest(profile(pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]}), dataset="odd"), name="Odd")
+    """Columns whose names become one Python name are numbered."""
+    frame = pl.DataFrame({"a b": [1], "a.b": [2], "a_b": [3]})
+    text = suggest(profile(frame, dataset="numbered"), frame.schema, name="Numbered")
     assert [line.split(":")[0].strip() for line in text.splitlines() if "pa.Field(" in line] == [
         "a_b_2",
         "a_b_3",

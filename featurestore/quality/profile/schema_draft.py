@@ -1,0 +1,244 @@
+"""The draft of a schema as data: fields and checks, and how sure each check is.
+
+If a check held for all of n values, at most 3/n of all values break it, with 95% confidence (the
+rule of three; Hanley and Lippman-Hand, 1983). Its sureness is therefore ``1 - 3/n``. The sureness
+of a list of allowed values is the probability that the next value is one of them, ``1 - (values
+that occur once)/n`` (Good, 1953). A draft leaves out checks below 0.95.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from featurestore.quality.profile.column_profile import ColumnProfile, Value
+    from featurestore.quality.profile.profile import Profile
+
+MIN_SURENESS = 0.95
+MAX_CATEGORIES = 20
+MIN_ROWS = 60  # with fewer rows no check is sure
+MAX_CODE = 20
+_LETTERS = ("[0-9]", "[A-Z]", "[a-z]", "[A-Z0-9]", r"\w")
+
+
+@dataclass(frozen=True)
+class CheckDraft:
+    """A check that all values of a column pass.
+
+    Attributes
+    ----------
+    argument, value
+        The keyword argument of ``pandera.Field``, and its value.
+    sureness
+        0 to 1: how sure it is that the next value passes too.
+    """
+
+    argument: str
+    value: Any
+    sureness: float
+
+
+@dataclass(frozen=True)
+class FieldDraft:
+    """The draft of a field.
+
+    Attributes
+    ----------
+    attribute
+        The name of the column as an identifier of Python.
+    null_share
+        The share of missing values; the field is nullable if it is not 0.
+    checks
+        In printed order.
+    measure
+        Whether the column needs a unit.
+    """
+
+    column: str
+    attribute: str
+    dtype: pl.DataType
+    null_share: float
+    checks: tuple[CheckDraft, ...]
+    measure: bool
+
+
+@dataclass(frozen=True)
+class SchemaDraft:
+    """The draft of a schema.
+
+    Attributes
+    ----------
+    rows
+        The number of rows that the draft is made from.
+    unique
+        Columns that are unique by themselves.
+    expected_rows
+        The smallest and the largest expected number of rows.
+    null_shares
+        For each column with missing values, the largest expected share, and the share that was
+        seen.
+    """
+
+    name: str
+    dataset: str
+    rows: int
+    fields: tuple[FieldDraft, ...]
+    unique: tuple[str, ...]
+    expected_rows: tuple[float, float]
+    null_shares: dict[str, tuple[float, float]]
+
+
+def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDraft:
+    """Draft a schema.
+
+    Parameters
+    ----------
+    schema
+        The dtypes of the profiled columns.
+    name
+        The name of the class.
+    """
+    attributes = _attributes(list(profile.columns))
+    rows = profile.rows
+    shares = {column: p.null_share for column, p in profile.columns.items() if p.nulls and p.null_share < 1}
+    return SchemaDraft(
+        name=name,
+        dataset=profile.dataset,
+        rows=rows,
+        fields=tuple(
+            FieldDraft(
+                column=column,
+                attribute=attributes[column],
+                dtype=schema[column],
+                null_share=of_column.null_share,
+                checks=tuple(c for c in _checks(of_column) if c.sureness >= MIN_SURENESS),
+                measure=of_column.number_type in ("float", "decimal"),
+            )
+            for column, of_column in profile.columns.items()
+        ),
+        unique=tuple(column for column, of_column in profile.columns.items() if _is_unique(of_column)),
+        expected_rows=(_round(rows / 2, floor), _round(rows * 2, ceil)),
+        null_shares={column: (min(1.0, _two(s * 1.5 + 3 / rows)), s) for column, s in shares.items()},
+    )
+
+
+def sureness(values: int) -> float:
+    """Return how sure a check is that so many values passed: 0 to 1."""
+    return max(0.0, 1 - 3 / values) if values else 0.0
+
+
+def _checks(profile: ColumnProfile) -> Iterator[CheckDraft]:
+    """List the checks that all values pass, with their sureness."""
+    present = profile.present
+    if present == 0:
+        return
+    if _is_unique(profile):
+        yield CheckDraft("unique", value=True, sureness=sureness(present))
+    values = [(value, count) for _, value, count in profile.values.counts if value is not None]
+    once = sum(count == 1 for _, count in values)
+    if _is_category(profile, values) and 1 - once / present >= MIN_SURENESS:
+        allowed = sorted((value for value, _ in values), key=_natural)
+        yield CheckDraft("isin", allowed, min(1 - once / present, sureness(present)))
+    elif profile.kind == "number":
+        low, high = _bounds(profile)
+        yield CheckDraft("ge", low, sureness(present))
+        yield CheckDraft("le", high, sureness(present))
+    elif profile.kind == "text" and profile.values.complete:
+        pattern = _pattern([str(value) for value, _ in values])
+        if pattern:
+            yield CheckDraft("str_matches", pattern, sureness(sum(count for _, count in values)))
+
+
+def _is_category(profile: ColumnProfile, values: list[tuple[Value, int]]) -> bool:
+    listable = profile.kind == "text" or profile.number_type == "integer"
+    few = 0 < len(values) <= MAX_CATEGORIES and len(values) < profile.present / 3
+    return listable and few and profile.values.complete
+
+
+def _is_unique(profile: ColumnProfile) -> bool:
+    comparable = profile.kind == "text" or profile.number_type in ("integer", "decimal", "duration")
+    if not comparable or profile.nulls or profile.present < MIN_ROWS:
+        return False
+    once = all(count == 1 for _, _, count in profile.values.counts)
+    return once and profile.values.distinct > profile.present * 0.9
+
+
+def _bounds(profile: ColumnProfile) -> tuple[Any, Any]:
+    """Widen the range by a tenth, to round numbers.
+
+    Zero stays the bound of numbers that are never negative.
+    """
+    minimum = float(profile.min or 0)
+    maximum = float(profile.max or 0)
+    room = max((maximum - minimum) / 10, abs(maximum) / 100)
+    low = 0.0 if 0 <= minimum <= room * 2 else _round(minimum - room, floor)
+    high = 0.0 if -room * 2 <= maximum <= 0 else _round(maximum + room, ceil)
+    if profile.number_type == "float" and minimum >= 0 and 0.5 < maximum <= 1:  # noqa: PLR2004 - a share
+        high = 1.0
+    if profile.number_type == "integer":
+        return int(low), int(high)
+    if profile.number_type == "duration":
+        return timedelta(microseconds=int(low)), timedelta(microseconds=int(high))
+    return low, high
+
+
+def _round(number: float, to: object) -> float:
+    """Round to two digits, downwards or upwards."""
+    if number == 0:
+        return 0
+    step = 10.0 ** (floor(log10(abs(number))) - 1)
+    rounded = (floor if to is floor else ceil)(number / step) * step
+    return int(rounded) if rounded == int(rounded) else float(f"{rounded:.12g}")
+
+
+def _two(share: float) -> float:
+    return float(f"{share:.2g}")
+
+
+def _pattern(values: list[str]) -> str | None:
+    """Return the narrowest class of letters that all values consist of, with their lengths.
+
+    None if there is none.
+    """
+    if not values or any(not value for value in values):
+        return None
+    lengths = sorted({len(value) for value in values})
+    for letters in _LETTERS:
+        if all(re.fullmatch(f"{letters}+", value, flags=re.ASCII) for value in values):
+            count = f"{{{lengths[0]}}}" if lengths[0] == lengths[-1] else f"{{{lengths[0]},{lengths[-1]}}}"
+            return f"^{letters}{count}$" if lengths[-1] <= MAX_CODE else f"^{letters}+$"
+    return None
+
+
+def _attributes(columns: list[str]) -> dict[str, str]:
+    """Return an identifier of Python for each column, no two the same."""
+    names = {column: column for column in columns if column.isidentifier() and not keyword.iskeyword(column)}
+    for column in columns:
+        wanted = attribute = names.get(column) or _identifier(column)
+        number = 2
+        while column not in names and attribute in names.values():
+            attribute = f"{wanted}_{number}"
+            number += 1
+        names[column] = attribute
+    return names
+
+
+def _identifier(column: str) -> str:
+    cleaned = re.sub(r"\W", "_", column)
+    if keyword.iskeyword(cleaned):
+        return f"{cleaned}_"
+    return cleaned if cleaned[:1].isidentifier() else f"_{cleaned}"
+
+
+def _natural(value: object) -> tuple[float, str]:
+    # Numbers by size, text by its letters.
+    return (float(value), "") if isinstance(value, int | float) else (0.0, str(value))
