@@ -28,13 +28,13 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     views, services
         Digests by name.
-    promised
+    terms
         The schemas of the views that services read.
     """
 
     views: dict[str, str]
     services: dict[str, str]
-    contract_terms: dict[str, ContractTerms] = {}
+    terms: dict[str, ContractTerms] = {}
 
 
 class BreakingChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +133,9 @@ def _breaking(catalog: Catalog, applied: Applied, wanted: Applied) -> tuple[Brea
         BreakingChange(
             view=view, column=change.column, change=change.description, readers=_readers(catalog, view)
         )
-        for view, before in applied.contract_terms.items()
-        if view in wanted.contract_terms
-        for change in schema_changes(before.columns, wanted.contract_terms[view].columns)
+        for view, before in applied.terms.items()
+        if view in wanted.terms
+        for change in schema_changes(before.columns, wanted.terms[view].columns)
         if change.breaks_readers
     )
 
@@ -144,7 +144,7 @@ def _wanted(catalog: Catalog) -> Applied:
     return Applied(
         views={name: view_digest(view) for name, view in sorted(catalog.views.items())},
         services={name: service_digest(service) for name, service in sorted(catalog.services.items())},
-        contract_terms={
+        terms={
             name: contract_terms(view.contract)
             for name, view in sorted(catalog.views.items())
             if _readers(catalog, name)

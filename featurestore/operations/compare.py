@@ -60,7 +60,7 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
     """
     with located(workspace, before, after) as sides:
         old, new = sides
-        by = key or new.contract_terms.key
+        by = key or new.terms.key
         has_key = all(name in side.rows.collect_schema() for name in by for side in sides)
         contracts = [side.contract for side in sides if side.contract is not None]
         personal = {column.name for contract in contracts for column in contract.columns if column.personal}
@@ -68,7 +68,7 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
             before=before,
             after=after,
             rows=(old.profile.rows, new.profile.rows),
-            schema=schema_changes(old.contract_terms.columns, new.contract_terms.columns),
+            schema=schema_changes(old.terms.columns, new.terms.columns),
             values=value_changes(old.rows, new.rows, by, personal) if by and has_key else None,
             drifted=tuple(c for c in drift_between(old, new).columns if c.severity != "none"),
         )

@@ -40,7 +40,7 @@ class Located:
         The reference.
     rows
         The rows.
-    promised
+    terms
         The schema under which the rows passed the gate; of a file, its dtypes.
     contract
         The contract in the current definitions; None for files.
@@ -52,7 +52,7 @@ class Located:
 
     name: str
     rows: pl.LazyFrame
-    contract_terms: ContractTerms
+    terms: ContractTerms
     contract: Contract | None
     read_profile: Callable[[], Profile]
     raw: pl.LazyFrame | None = None

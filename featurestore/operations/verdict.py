@@ -33,3 +33,17 @@ def verdict(workspace: Workspace, name: str, *, last_run: bool = False) -> Verdi
     if last_run:
         return records_of(node, workspace.layout, made_by=command).verdict
     return read_record(workspace.layout.verdict(name), Verdict, made_by=command)
+
+
+def last_verdict(workspace: Workspace, name: str) -> Verdict:
+    """Read the verdict of the gate on the last run, which may be a refusal.
+
+    Raises
+    ------
+    UnknownNameError
+        If the dataset is not defined.
+    MissingDataError
+        If the gate never saw the dataset.
+    """
+    node = workspace.catalog.node(name)
+    return records_of(node, workspace.layout, made_by=build_command(node)).verdict

@@ -15,7 +15,7 @@ from featurestore.operations.quarantine import quarantine
 from featurestore.operations.resubmit import resubmit
 from featurestore.operations.suggest import suggest
 from featurestore.operations.validate_rows import environments, validate_rows
-from featurestore.operations.verdict import verdict
+from featurestore.operations.verdict import last_verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +50,10 @@ class Quality:
     def verdict(self, name: str, *, last_run: bool = False) -> Verdict:
         """Read the verdict of the gate on the rows in place, or of the last run."""
         return verdict(self._workspace, name, last_run=last_run)
+
+    def last_verdict(self, name: str) -> Verdict:
+        """Read the verdict of the gate on the last run, which may be a refusal."""
+        return last_verdict(self._workspace, name)
 
     def profile(self, name: str) -> Profile:
         """Read the profile of a dataset or training set."""

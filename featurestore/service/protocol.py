@@ -1,4 +1,4 @@
-"""uvicorn's HTTP parser, with limits on the time and size of a request's head, and with our own error bodies."""
+"""The HTTP parser of uvicorn, with limits on the time and size of a request's head, and with our own error bodies."""
 
 from __future__ import annotations
 

@@ -166,7 +166,10 @@ def test_history_and_listing_have_the_projects_own_runs(client, shop):
         "orders",
         ["quarantined", "passed"],
     )
-    assert [run["metrics"]["rows"] for run in answer["runs"]] == [7.0, 6.0]
+    assert [run["metrics"][0] for run in answer["runs"]] == [
+        {"kind": "rows", "value": 7.0},
+        {"kind": "rows", "value": 6.0},
+    ]
     last = client.get("/v1/datasets/orders/history?limit=1").json()["runs"]
     assert last == answer["runs"][1:]
     listed = client.get("/v1/datasets").json()["datasets"]

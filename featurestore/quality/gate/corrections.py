@@ -1,8 +1,8 @@
 """Corrections: rows that a person corrected by hand, which replace the raw rows before the gate.
 
-They are kept beside the definitions, in ``corrections/<source>.csv``, as text that can be reviewed: from the raw data and the
-mends the dataset follows again on any machine. A mend names the row it mends by file, row number and digest, so that it
-never touches another row where the raw data have changed.
+They are kept beside the definitions as a CSV file, as text that can be reviewed: the raw data and
+the corrections give the same dataset on any machine. A correction identifies its raw row by file,
+row number and digest, so that it never replaces another row after the raw data have changed.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def _require_unchanged(
     if changed.height:
         file, row = changed.select(PLACE).row(0)
         raise ContractError(
-            f"{dataset}: {changed.height:,} mended rows are not the raw rows that they were, first row {row} of {file}",
-            hint="the raw data changed: take their lines out of feature_repo/corrections, list the quarantine again, and mend "
-            "what is in it now",
+            f"{dataset}: the raw rows of {changed.height:,} corrections have changed; the first is row {row:,} of {file}",
+            hint="remove these corrections from the folder `corrections` of the definitions, list the quarantine "
+            "again, and correct the rows in it",
         )
 
 
