@@ -16,8 +16,8 @@ from featurestore import Project, config, errors, testing
 from featurestore.adapters.feast import online
 from featurestore.cli.app import app
 from featurestore.project.quality import Quality
+from featurestore.quality import assess
 from featurestore.quality.change import thresholds
-from featurestore.quality.profile import assess
 from featurestore.quality.rules.expectation_kinds import KINDS
 from featurestore.quality.rules.expectations import DECLARATIONS
 from featurestore.service.api.problems import kind_of, status_of

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.project import Comparison
+    from featurestore.quality.assess import Assessment
     from featurestore.quality.gate.verdict import Verdict
-    from featurestore.quality.profile.assess import Assessment
     from featurestore.quality.profile.column_profile import ColumnProfile
     from featurestore.quality.profile.profile import Profile
 
@@ -107,7 +107,7 @@ def quarantine_text(name: str, rows: pl.DataFrame, total: int, verdict: Verdict)
 
 def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
     complete = column.values.complete
-    most_frequent = ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
+    frequent = ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
     return (
         name,
         column.dtype.partition("(")[0],
@@ -118,7 +118,7 @@ def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
         _short(column.quantile(0.5)),
         _short(column.quantile(0.99)),
         _short(column.max),
-        most_frequent if complete else "",
+        frequent if complete else "",
     )
 
 

@@ -114,7 +114,7 @@ def quarantine(
         text = f"{rows.height:,} rows in {out}; correct them, then run: featurestore resubmit {name} {out}"
         Output(json).result({"rows": rows.height, "file": str(out)}, text)
         return
-    verdict = opened.quality.last_verdict(name)
+    verdict = opened.quality.verdict(name, last_run=True)
     contract = opened.catalog.node(name).contract
     personal = [c.name for c in contract.columns if c.personal and c.name in rows.columns]
     shown = rows.drop(personal).head(limit)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from featurestore.operations.history import history
 from featurestore.operations.profile import profile
 from featurestore.operations.verdict import verdict
+from featurestore.quality import assess as assessment
 from featurestore.quality.change.change_summary import change_summary
-from featurestore.quality.profile import assess as assessment
 from featurestore.quality.profile.profile import Profile
 from featurestore.storage.datasets import build_command
 from featurestore.storage.files import read_record
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Node
-    from featurestore.quality.profile.assess import Assessment
+    from featurestore.quality.assess import Assessment
     from featurestore.workspace import Workspace
 
 

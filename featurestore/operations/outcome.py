@@ -39,7 +39,7 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
     at = datetime.now(UTC)
     if verdict.decision == "refused":
         refuse(inspection, layout, name)
-        append_record(run_of(verdict, None, at), layout.history(name))
+        append_record(run_of(verdict, None, node.contract, at), layout.history(name))
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
     keep(inspection, layout, name, path)
@@ -47,7 +47,7 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
     current = write_profile(path, node.contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():
         write_bytes(before, layout.profile_before(name))
-    append_record(run_of(verdict, current, at), layout.history(name))
+    append_record(run_of(verdict, current, node.contract, at), layout.history(name))
     return verdict
 
 

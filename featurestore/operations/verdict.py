@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.quality.gate.personal import redact
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command
@@ -35,15 +36,18 @@ def verdict(workspace: Workspace, name: str, *, last_run: bool = False) -> Verdi
     return read_record(workspace.layout.verdict(name), Verdict, made_by=command)
 
 
-def last_verdict(workspace: Workspace, name: str) -> Verdict:
-    """Read the verdict of the gate on the last run, which may be a refusal.
+def verdicts(workspace: Workspace) -> dict[str, Verdict]:
+    """Read the verdict of the last run of every dataset, by name. A dataset that was never validated is left out.
+
+    If a column became personal after a run, its values are removed from the verdict.
 
     Raises
     ------
-    UnknownNameError
-        If the dataset is not defined.
-    MissingDataError
-        If the gate never saw the dataset.
+    StoreError
+        If a record cannot be read.
     """
-    node = workspace.catalog.node(name)
-    return records_of(node, workspace.layout, made_by=build_command(node)).verdict
+    nodes = workspace.catalog.nodes.values()
+    records = [records_of(node, workspace.layout, made_by=build_command(node)) for node in nodes]
+    return {
+        record.name: redact(record.verdict, record.node.contract) for record in records if record.has_verdict
+    }

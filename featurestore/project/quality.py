@@ -15,7 +15,7 @@ from featurestore.operations.quarantine import quarantine
 from featurestore.operations.resubmit import resubmit
 from featurestore.operations.suggest import suggest
 from featurestore.operations.validate_rows import environments, validate_rows
-from featurestore.operations.verdict import last_verdict, verdict
+from featurestore.operations.verdict import verdict, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.operations.compare import Comparison
+    from featurestore.quality.assess import Assessment
     from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.drift import Drift
     from featurestore.quality.change.history import Run
     from featurestore.quality.gate.verdict import Verdict
-    from featurestore.quality.profile.assess import Assessment
     from featurestore.quality.profile.profile import Profile
     from featurestore.workspace import Workspace
 
@@ -51,9 +51,9 @@ class Quality:
         """Read the verdict of the gate on the rows in place, or of the last run."""
         return verdict(self._workspace, name, last_run=last_run)
 
-    def last_verdict(self, name: str) -> Verdict:
-        """Read the verdict of the gate on the last run, which may be a refusal."""
-        return last_verdict(self._workspace, name)
+    def verdicts(self) -> dict[str, Verdict]:
+        """Read the verdict of the last run of every dataset, by name."""
+        return verdicts(self._workspace)
 
     def profile(self, name: str) -> Profile:
         """Read the profile of a dataset or training set."""

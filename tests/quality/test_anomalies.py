@@ -4,11 +4,13 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pandera.polars as pa
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featurestore.definitions.contract import contract_of
 from featurestore.quality.change.anomalies import MIN_RUNS, anomalies
 from featurestore.quality.change.history import Metric, Run, run_of
 from featurestore.quality.gate.verdict import Verdict
@@ -34,19 +36,19 @@ def runs(values, metric=ROWS, decisions=None):
 
 def anomaly(values, **more):
     """Return the anomaly of the last run; None if there is none."""
-    found = anomalies(runs(values, **more))
-    return found[0] if found else None
+    result = anomalies(runs(values, **more))
+    return result[0] if result else None
 
 
 def test_a_sudden_change_of_volume():
     """An anomaly has the value, the expected range, and the time of its start."""
-    found = anomaly([100.0, 103.0, 98.0, 101.0, 99.0, 100.0, 102.0, 100.0, 50.0])
-    assert (found.metric, found.value, found.at, found.since) == (
+    result = anomaly([100.0, 103.0, 98.0, 101.0, 99.0, 100.0, 102.0, 100.0, 50.0])
+    assert (result.metric, result.value, result.at, result.since) == (
         ROWS,
         50.0,
         *[MONDAY + timedelta(days=8)] * 2,
     )
-    assert (found.low, found.high, found.runs) == (
+    assert (result.low, result.high, result.runs) == (
         pytest.approx(88.0, abs=0.1),
         pytest.approx(112.0, abs=0.1),
         8,
@@ -107,9 +109,9 @@ def test_weekdays_have_their_own_level():
     week = [1000.0, 1010.0, 990.0, 1000.0, 1005.0, 200.0, 210.0]
     weeks = week * 8
     assert anomaly([*weeks, *week[:6], 205.0]) is None
-    found = anomaly([*weeks, *week[:6], 1000.0])
-    assert found.seasons == ("day of week",)
-    assert found.high < 300
+    result = anomaly([*weeks, *week[:6], 1000.0])
+    assert result.seasons == ("day of week",)
+    assert result.high < 300
     assert anomaly([*weeks, 200.0]).low > 900
 
 
@@ -154,6 +156,13 @@ def test_growth_is_no_anomaly():
 
 def test_freshness_is_a_metric():
     """A stalled source is an anomaly: the age of its newest timestamp is a metric."""
+
+    class Sales(pa.DataFrameModel):
+        """Sales."""
+
+        at: pl.Datetime("us", "UTC")
+        day: pl.Date
+
     verdict = Verdict(
         dataset="sales", contract="Sales", decision="passed", rows_in=1, rows_passed=1, rows_quarantined=0
     )
@@ -163,13 +172,13 @@ def test_freshness_is_a_metric():
         rows = pl.DataFrame(
             {"at": [at - timedelta(hours=newest)], "day": [(at - timedelta(hours=newest)).date()]}
         )
-        return run_of(verdict, profile(rows, dataset="sales"), at)
+        return run_of(verdict, profile(rows, dataset="sales"), contract_of(Sales), at)
 
     usual = [run(day, 2) for day in range(10)]
     assert usual[0].values()[RuleId("age", ("at",))] == 2 * 3600
     assert usual[0].values()[RuleId("age", ("day",))] == 3 * 3600
     assert anomalies([*usual, run(10, 2)]) == ()
-    assert [found.name for found in anomalies([*usual, run(10, 26)])] == ["at.age", "day.age"]
+    assert [result.name for result in anomalies([*usual, run(10, 26)])] == ["at.age", "day.age"]
 
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=MIN_RUNS, max_size=60)
@@ -177,19 +186,19 @@ values = st.lists(st.floats(-1e6, 1e6), min_size=MIN_RUNS, max_size=60)
 
 @given(values, st.floats(-1e9, 1e9))
 def test_an_anomaly_lies_outside_its_expected_range(before, last):
-    """The value lies outside the range, and the same history gives the same answer."""
-    found = anomaly([*before, last])
-    assert found == anomaly([*before, last])
-    if found is not None:
-        assert not found.low <= last <= found.high
-        assert found.low <= found.high
+    """The value is outside the range, and the same history gives the same answer."""
+    result = anomaly([*before, last])
+    assert result == anomaly([*before, last])
+    if result is not None:
+        assert not result.low <= last <= result.high
+        assert result.low <= result.high
 
 
 @given(values, st.floats(-1e6, 1e6), st.integers(-20, 20))
 def test_units_do_not_matter(before, last, power):
     """An anomaly in miles is an anomaly in inches."""
-    one, other = anomaly([*before, last]), anomaly([value * 2.0**power for value in (*before, last)])
-    assert (one is None) == (other is None)
+    in_miles, in_inches = anomaly([*before, last]), anomaly([value * 2.0**power for value in (*before, last)])
+    assert (in_miles is None) == (in_inches is None)
 
 
 @pytest.mark.parametrize("length", [9, 20, 50, 100, 400])

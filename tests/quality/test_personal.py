@@ -14,6 +14,7 @@ from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.gate.personal import COUNTED_KINDS, redact, shown_metrics
 from featurestore.quality.gate.row_gate import RowGate
 from featurestore.quality.gate.verdict import Measurement, RuleCount, Verdict
+from featurestore.quality.profile.profile import profile
 from featurestore.quality.rules.expectation_kinds import KINDS
 from featurestore.quality.rules.expectations import ValidationContext
 from featurestore.quality.rules.rule_id import RuleId
@@ -48,7 +49,7 @@ def contract(*, personal=True, checks=(), fields=None, **metadata):
         "__doc__": "People.",
         "Config": type("Config", (), {"metadata": {"on_invalid": "quarantine", "tolerance": 1.0} | metadata}),
     }
-    body |= {name: pa.Field(**given) for name, given in options.items()}
+    body |= {name: pa.Field(**arguments) for name, arguments in options.items()}
     body |= {f"check_{i}": check for i, check in enumerate(checks)}
     return contract_of(type("People", (pa.DataFrameModel,), body))
 
@@ -109,7 +110,7 @@ def test_a_broken_expectation_shows_no_personal_value(kind):
         for measurement in verdict.measured:
             counts_only = measurement.rule.kind in COUNTED_KINDS or not measurement.rule.columns
             assert (measurement.value is not None) == counts_only
-        run = run_of(verdict, None, NOW)
+        run = run_of(verdict, None, contract(expect=expectation), NOW)
         assert not [metric for metric in run.metrics if metric.columns and metric.kind not in COUNTED_KINDS]
 
 
@@ -169,8 +170,8 @@ COLUMN_RULES = {
 @pytest.mark.parametrize("kind", COLUMN_RULES)
 def test_a_broken_rule_shows_no_personal_value(kind):
     """Of every kind of rule over rows, built in or a user's own."""
-    given, values = COLUMN_RULES[kind]
-    verdict = verdict_of(contract(**given), **values)
+    declared, values = COLUMN_RULES[kind]
+    verdict = verdict_of(contract(**declared), **values)
     assert verdict.rules
     assert_hides(verdict)
 
@@ -227,6 +228,18 @@ def test_metrics_of_personal_columns_are_counts():
     ]
     shown = [(metric.kind, metric.columns) for metric in shown_metrics(metrics, contract())]
     assert shown == [("rows", ()), ("null_share", ("born",)), ("distinct", ("born",)), ("share", ("city",))]
+
+
+def test_a_run_keeps_only_counts_of_personal_columns():
+    """The history on disk has neither mean nor age of a personal column; of other columns it has both."""
+    frame = pl.DataFrame(PEOPLE | {"city": ["Oslo", "Oslo"]})
+    kinds = {}
+    for personal in (True, False):
+        declared = contract(personal=personal)
+        profiled = profile(frame, dataset="people", contract=declared)
+        run = run_of(verdict_of(declared), profiled, declared, NOW)
+        kinds[personal] = {metric.kind for metric in run.metrics if metric.columns}
+    assert kinds == {True: COUNTED_KINDS, False: COUNTED_KINDS | {"mean", "age"}}
 
 
 def test_a_refused_request_shows_no_personal_value():

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.quality.gate.personal import shown_metrics
 from featurestore.quality.gate.verdict import Decision, Verdict
 from featurestore.quality.rules.rule_id import RuleId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from featurestore.definitions.contract import Contract
     from featurestore.quality.profile.profile import Profile
 
 ROWS = RuleId("rows")
@@ -60,7 +62,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         The time of the run, in UTC.
     metrics
         The metrics of the dataset, of each of its columns, and of the expectations of its contract.
-        A refused run has no metrics of columns.
+        A refused run has no metrics of columns. Of personal columns, only counts are kept.
     """
 
     at: datetime
@@ -77,17 +79,23 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return int(next((metric.value for metric in self.metrics if metric.id == ROWS), 0))
 
 
-def run_of(verdict: Verdict, profile: Profile | None, at: datetime) -> Run:
+def run_of(verdict: Verdict, profile: Profile | None, contract: Contract, at: datetime) -> Run:
     """Record a run.
 
     Parameters
     ----------
     profile
         The profile of the accepted rows; None for a refused dataset.
+    contract
+        The contract of the dataset, which names its personal columns.
     at
         The time of the run, in UTC.
     """
-    return Run(at=at, decision=verdict.decision, metrics=tuple(_metrics(verdict, profile, at)))
+    return Run(
+        at=at,
+        decision=verdict.decision,
+        metrics=shown_metrics(_metrics(verdict, profile, at), contract),
+    )
 
 
 def _metrics(verdict: Verdict, profile: Profile | None, at: datetime) -> Iterator[Metric]:

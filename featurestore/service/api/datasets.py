@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta, structs
+from msgspec import Meta
 
 from featurestore.adapters.bodies import FORMATS, legible, scan_body
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.quality.change.history import Run
-from featurestore.quality.gate.personal import redact, shown_metrics
 from featurestore.quality.gate.verdict import Verdict
-from featurestore.report.records import records_of
 from featurestore.service.api.permissions import require_datasets
 from featurestore.service.runtime.refused import RefusedError
 
@@ -150,11 +148,7 @@ async def history(call: Call) -> bytes:
     node = _node(call)
     query = _query(call, HistoryQuery)
     runs = await asyncio.to_thread(_project(call).quality.history, node.name)
-    shown = [
-        structs.replace(run, metrics=shown_metrics(run.metrics, node.contract))
-        for run in runs[-query.limit :]
-    ]
-    return msgspec.json.encode(History(dataset=node.name, runs=shown))
+    return msgspec.json.encode(History(dataset=node.name, runs=runs[-query.limit :]))
 
 
 async def listing(call: Call) -> bytes:
@@ -170,17 +164,17 @@ async def listing(call: Call) -> bytes:
 
 
 def _listing(call: Call) -> bytes:
-    nodes = call.release.project.catalog.nodes.values()
-    records = [records_of(node, call.state.layout, made_by="featurestore validate") for node in nodes]
+    project = _project(call)
+    verdicts = project.quality.verdicts()
     datasets = [
         Dataset(
-            name=record.name,
-            kind=_kind(record.node),
-            contract=record.node.contract.name,
-            description=record.node.description,
-            verdict=redact(record.verdict, record.node.contract) if record.has_verdict else None,
+            name=node.name,
+            kind=_kind(node),
+            contract=node.contract.name,
+            description=node.description,
+            verdict=verdicts.get(node.name),
         )
-        for record in records
+        for node in project.catalog.nodes.values()
     ]
     return msgspec.json.encode(DatasetListing(call.release.name, datasets))
 
@@ -201,7 +195,7 @@ def _validated(
         id=upload.id,
         dataset=node.name,
         quarantine=quarantine,
-        verdict=redact(verdict.record(), node.contract),
+        verdict=verdict.record(),
     )
 
 
