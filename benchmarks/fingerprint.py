@@ -279,7 +279,7 @@ class Bench:
 def _specification(feast_object: Any) -> str:
     proto = feast_object.to_proto()
     text = str(proto.spec if hasattr(proto, "spec") else proto)
-    # When an object was made is no part of what it says.
+    # The time at which an object was created does not count.
     return re.sub(r"(created|last_updated)\w* \{[^}]*\}", "", text)
 
 

@@ -11,9 +11,9 @@ def minutes_of(hhmm: pl.Expr) -> pl.Expr:
 
 
 def to_utc(local: pl.Expr, zone: pl.Expr) -> pl.Expr:
-    """Return the UTC moment of a local time without zone.
+    """Return the UTC timestamp of a local time without zone.
 
-    Of an hour that occurs twice the first is taken; an hour that no clock showed is null.
+    If an hour occurs twice, the first one counts. An hour that no clock showed is null.
     """
     return pl.coalesce(
         pl.when(zone == name).then(
@@ -25,9 +25,9 @@ def to_utc(local: pl.Expr, zone: pl.Expr) -> pl.Expr:
     )
 
 
-def to_local(moment: pl.Expr, zone: pl.Expr) -> pl.Expr:
-    """Return the local time, without zone, of a UTC moment."""
+def to_local(timestamp: pl.Expr, zone: pl.Expr) -> pl.Expr:
+    """Return the local time, without zone, of a UTC timestamp."""
     return pl.coalesce(
-        pl.when(zone == name).then(moment.dt.convert_time_zone(name).dt.replace_time_zone(None))
+        pl.when(zone == name).then(timestamp.dt.convert_time_zone(name).dt.replace_time_zone(None))
         for name in ZONES
     )

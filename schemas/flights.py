@@ -146,7 +146,7 @@ class Flights(pa.DataFrameModel):
 
     @pa.dataframe_check
     def schedule_agrees_with_source(cls, data: PolarsData) -> pl.LazyFrame:
-        """Departures lie within the year, New York time."""
+        """Departures are within the year, New York time."""
         return data.lazyframe.select(
             pl.col("scheduled_departure").dt.convert_time_zone("America/New_York").dt.year() == 2013
         )

@@ -46,18 +46,18 @@ class Page:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            told = json.loads(self._socket.recv(timeout=60))
-            if told.get("id") == number:
-                assert "error" not in told, told
-                return told["result"]
-            self._hear(told)
+            message = json.loads(self._socket.recv(timeout=60))
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+            self._hear(message)
 
-    def _hear(self, told):
-        if told["method"] == "Network.requestWillBeSent":
-            self.requests.append(told["params"]["request"]["url"])
-        elif told["method"] in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
-            self.complaints.append(told["params"])
-        elif told["method"] == "Page.loadEventFired":
+    def _hear(self, message):
+        if message["method"] == "Network.requestWillBeSent":
+            self.requests.append(message["params"]["request"]["url"])
+        elif message["method"] in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
+            self.complaints.append(message["params"])
+        elif message["method"] == "Page.loadEventFired":
             self._loads += 1
 
     def show(self, path, *, width=1280, height=900, dark=False):
@@ -92,15 +92,15 @@ class Page:
 
     def press(self, key):
         """Press a key, as a person does."""
-        told = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
         text = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
-        self.send("Input.dispatchKeyEvent", type="keyDown", **told, **text)
-        self.send("Input.dispatchKeyEvent", type="keyUp", **told)
+        self.send("Input.dispatchKeyEvent", type="keyDown", **event, **text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def picture(self, path, *, whole=True):
+    def picture(self, path, *, full_page=True):
         """Take a picture of the page (or of what the window shows of it)."""
-        shot = self.send("Page.captureScreenshot", captureBeyondViewport=whole)
-        if whole:
+        shot = self.send("Page.captureScreenshot", captureBeyondViewport=full_page)
+        if full_page:
             size = self.send("Page.getLayoutMetrics")["cssContentSize"]
             clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
             shot = self.send("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
@@ -118,9 +118,9 @@ def chromium():
             stderr=subprocess.DEVNULL,
         )
         try:
-            told = Path(profile, "DevToolsActivePort")
-            eventually(lambda: told.exists() and told.read_text().count("\n"))
-            tabs = f"http://127.0.0.1:{told.read_text().split()[0]}/json/list"
+            port_file = Path(profile, "DevToolsActivePort")
+            eventually(lambda: port_file.exists() and port_file.read_text().count("\n"))
+            tabs = f"http://127.0.0.1:{port_file.read_text().split()[0]}/json/list"
             address = next(t for t in requests.get(tabs, timeout=30).json() if t["type"] == "page")
             with connect(address["webSocketDebuggerUrl"], max_size=None, proxy=None) as socket:
                 yield Page(socket)

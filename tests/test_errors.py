@@ -39,7 +39,7 @@ def test_a_long_message_is_cut():
     "error",
     [
         UnknownNameError("feature", "a", ["b"], within="view 'v'"),
-        ContractError("broken", hint="mend it", verdict=("a verdict",)),
+        ContractError("broken", hint="fix it", verdict=("a verdict",)),
         StoreError("no answer", hint="try again", retry=True),
     ],
 )

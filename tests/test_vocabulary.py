@@ -153,8 +153,15 @@ def denied_in(path: str, first: int, text: str) -> Iterator[Place]:
 
 
 def names_in(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
-    """Yield line and text of each name that a module defines; True for variables and parameters."""
+    """Yield line and text of each name that a module defines; True for variables and parameters.
+
+    Python's own name for the operand of a method such as ``__add__`` is ``other``.
+    """
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    operands = {node.args.args[-1] for node in functions if node.name.startswith("__") and node.args.args}
     for node in ast.walk(tree):
+        if node in operands and node.arg == "other":
+            continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.id, True
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -241,9 +248,13 @@ def test_words_are_denied_by_their_context(text, words):
 
 def test_names_are_denied_by_their_parts():
     """A part of a name counts wherever it is; whole words count for variables only."""
-    tree = ast.parse("MOST_ROWS = 1\nclass ParseMoment: ...\ndef found(asked): self._least = almost = 1")
-    denied = {place.text for place in denied_names_in("rows.py", tree)}
-    assert denied == {"MOST_ROWS", "ParseMoment", "asked", "_least"}
+    tree = ast.parse(
+        "MOST_ROWS = 1\nclass ParseMoment: ...\ndef found(asked): self._least = almost = 1\n"
+        "def __add__(self, other): ...\ndef add(self, other): ..."
+    )
+    denied = [place.text for place in denied_names_in("rows.py", tree)]
+    assert len(denied) == 5
+    assert set(denied) == {"MOST_ROWS", "ParseMoment", "asked", "_least", "other"}
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def anomalies(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if there is an anomaly.")] = False,
     json: Json = False,
 ) -> None:
-    """Show metrics of the last runs that lie outside their expected range.
+    """Show metrics of the last runs that are outside their expected range.
 
     No thresholds are needed. A dataset is compared from its eighth run on.
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def with_server_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one parameter for each option of the server, in place of its ``**options``."""
-    given = inspect.signature(command, eval_str=True)
-    own = [p for p in given.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     derived = [_parameter(option) for option in server_options()]
 
     @wraps(command)
     def derived_command(*args: Any, **options: Any) -> None:
         command(*args, **options)
 
-    derived_command.__signature__ = given.replace(parameters=[*own, *derived])  # type: ignore[attr-defined]
+    derived_command.__signature__ = signature.replace(parameters=[*own, *derived])  # type: ignore[attr-defined]
     derived_command.__annotations__ = {p.name: p.annotation for p in (*own, *derived)}
     return derived_command
 

@@ -46,7 +46,7 @@ def number_histogram(
 ) -> tuple[Bar, ...]:
     """Join the fixed bins of a column to about `limit` bars of equal width.
 
-    The first and the last bar also cover values that lie far out, so that one outlier does not
+    The first and the last bar also cover values far out, so that one outlier does not
     flatten the others.
     """
     integers = now.kind != "number" or now.number_type == "integer"
@@ -133,7 +133,7 @@ def _central(spans: Sequence[tuple[float, float, int]]) -> tuple[float, float]:
 
 
 def _beyond(spans: Iterable[tuple[float, float, int]], rows: float) -> tuple[float, float]:
-    """Return the first range that lies, at least in part, beyond so many rows."""
+    """Return the first range that is, at least in part, beyond a number of rows."""
     counted = 0
     for low, high, of_span in spans:
         counted += of_span

@@ -129,6 +129,8 @@ def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
     )
 
 
-def _newer(path: Path, other: Path) -> bool:
+def _newer(path: Path, reference: Path) -> bool:
     """Say whether a file exists and is newer than another, or the other does not exist."""
-    return path.exists() and (not other.exists() or path.stat().st_mtime_ns > other.stat().st_mtime_ns)
+    return path.exists() and (
+        not reference.exists() or path.stat().st_mtime_ns > reference.stat().st_mtime_ns
+    )

@@ -81,8 +81,8 @@ def create_app(options: Options) -> Guard:
         await asyncio.to_thread(state.close)
 
     routes = [StarletteRoute(route.path, RouteApp(route, state)) for route in ROUTES]
-    other = RouteApp(OTHER, state, checks_method=False)
-    return Guard(Router(routes, lifespan=lifespan, default=other), state)
+    default = RouteApp(OTHER, state, checks_method=False)
+    return Guard(Router(routes, lifespan=lifespan, default=default), state)
 
 
 def _wrong_method(route: Route, method: str, allowed: set[str]) -> RefusedError:

@@ -106,10 +106,10 @@ class RouteTable:
         The route of unknown paths.
     """
 
-    def __init__(self, routes: Iterable[Route], other: Route) -> None:
+    def __init__(self, routes: Iterable[Route], default: Route) -> None:
         self._fixed: dict[str, Route] = {}
         self._patterns = []
-        self._other = other
+        self._default = default
         for route in routes:
             pattern, _, parameters = compile_path(route.path)
             if parameters:
@@ -118,8 +118,8 @@ class RouteTable:
                 self._fixed[route.path] = route
 
     def find(self, path: str) -> Route:
-        """Return the route of a path, whatever the method of the request."""
+        """Return the route of a path, for any method of the request."""
         route = self._fixed.get(path)
         if route is not None:
             return route
-        return next((route for pattern, route in self._patterns if pattern.match(path)), self._other)
+        return next((route for pattern, route in self._patterns if pattern.match(path)), self._default)

@@ -71,7 +71,7 @@ class JsonColumn:
         Raises
         ------
         ContractError
-            If a value has another type, or a timestamp lies outside the years 1 to 9999.
+            If a value has another type, or a timestamp is outside the years 1 to 9999.
         """
         try:
             typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
@@ -81,7 +81,7 @@ class JsonColumn:
             return [_timestamp(value) for value in typed] if self._is_timestamp else typed
         except OverflowError as error:
             raise ContractError(
-                f"{self._where}: {self._name!r}: a timestamp lies outside the years 1 to 9999",
+                f"{self._where}: {self._name!r}: a timestamp is outside the years 1 to 9999",
                 hint="a number is seconds since 1970, in UTC",
             ) from error
 

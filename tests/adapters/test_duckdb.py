@@ -19,15 +19,15 @@ def test_duckdb_agrees(history):
     timing = replace(history.timing, ttl=None)
     assume(timing.in_order and timing.every is None)
     rows = history.row_frame.with_columns(known_at(timing).alias(KNOWN_AT)).to_arrow()
-    asked = history.entity_frame.with_row_index("i").to_arrow()
+    entities = history.entity_frame.with_row_index("i").to_arrow()
     assert len(rows) >= 0
-    assert len(asked) >= 0
+    assert len(entities) >= 0
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("rows", rows)
-        connection.register("asked", asked)
+        connection.register("entities", entities)
         expected = connection.execute(
-            "SELECT r.x, r.s FROM asked a ASOF LEFT JOIN rows r "
+            "SELECT r.x, r.s FROM entities a ASOF LEFT JOIN rows r "
             "ON a.k = r.k AND a.n = r.n AND a.event_timestamp >= r.known_at ORDER BY a.i"
         ).fetchall()
     joined = point_in_time_join(

@@ -33,9 +33,9 @@ def test_entity_rows_can_be_split(history, cut):
         file = Path(folder) / "rows.parquet"
         require_fold(PolarsEngine(), history, Path(folder))
         Path(folder, "0.parquet").rename(file)
-        view, asked = ViewRows(history.view[FEATURES], (file,)), history.entity_frame
-        halves = [PolarsEngine().historical(half, [view]) for half in (asked[:cut], asked[cut:])]
-        assert pl.concat(halves).equals(PolarsEngine().historical(asked, [view]))
+        view, entities = ViewRows(history.view[FEATURES], (file,)), history.entity_frame
+        halves = [PolarsEngine().historical(half, [view]) for half in (entities[:cut], entities[cut:])]
+        assert pl.concat(halves).equals(PolarsEngine().historical(entities, [view]))
 
 
 def test_row_groups_that_hold_no_wanted_key_are_not_read(tmp_path):
@@ -58,7 +58,7 @@ def test_row_groups_that_hold_no_wanted_key_are_not_read(tmp_path):
 
 
 def test_a_broken_file_is_named(tmp_path):
-    """A file that is no Parquet is a failed store, not a traceback of a foreign library."""
+    """A file that is not Parquet is a failed store, not a traceback of a foreign library."""
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"PAR1 nothing")
     with pytest.raises(StoreError, match=r"rows.parquet: cannot be read as Parquet"):

@@ -85,9 +85,9 @@ def test_the_asynchronous_lookup_and_write_are_the_same(shop, store):
             features=service, entity_rows=[{"customer": 7, "basket": 9.0}]
         )
 
-    found, pushed = asyncio.run(both())
+    answer, pushed = asyncio.run(both())
     expected = store.get_online_features(features=service, entity_rows=ROWS)
-    assert found.proto == expected.proto
+    assert answer.proto == expected.proto
     assert pushed.to_dict()["amount"] == [4.5]
 
 
@@ -181,21 +181,23 @@ def test_feast_pushes_to_both_stores(shop, store):
     import pandas as pd  # noqa: PLC0415 - pandas is Feast's own
 
     shop.materialize(until="2024-01-09T23:00:00Z")
-    event, made = datetime(2024, 1, 9, 22, tzinfo=UTC), datetime(2024, 1, 9, 23, 30, tzinfo=UTC)
-    row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [made]}
+    event, created = datetime(2024, 1, 9, 22, tzinfo=UTC), datetime(2024, 1, 9, 23, 30, tzinfo=UTC)
+    row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [created]}
     frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
     store.write_to_offline_store("last_order", frame)
     store.write_to_online_store("last_order", frame)
     assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
-    asked = pl.DataFrame({"customer": [1, 1], "event_timestamp": [made - timedelta(minutes=1), made]})
-    assert shop.historical(asked, ["last_order:coupon"])["coupon"].to_list() == [None, "NEW"]
+    entities = pl.DataFrame(
+        {"customer": [1, 1], "event_timestamp": [created - timedelta(minutes=1), created]}
+    )
+    assert shop.historical(entities, ["last_order:coupon"])["coupon"].to_list() == [None, "NEW"]
     assert shop.audit().mismatches == 0
     with pytest.raises(Exception, match=r"customer.not_null|customer"):
         store.write_to_offline_store("last_order", frame.assign(customer=pd.array([None], dtype="Int64")))
 
 
 def test_a_row_that_feast_writes_online_hides_no_other(shop, store):
-    """What became known before it, and was not materialized yet, is there as well: the watermark promises it."""
+    """A row that became known before it and was not materialized yet is readable too: the watermark promises it."""
     import pandas as pd  # noqa: PLC0415 - pandas is Feast's own
 
     shop.materialize(until="2024-01-08T12:00:00Z")
@@ -205,8 +207,8 @@ def test_a_row_that_feast_writes_online_hides_no_other(shop, store):
     frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
     store.write_to_online_store("last_order", frame)
     shop.materialize()
-    asked = [{"customer": customer} for customer in (1, 2, 3)]
-    assert shop.get_online(asked, ["last_order:amount"])["amount"].to_list() == [99.5, -0.0, 8.0]
+    entity_rows = [{"customer": customer} for customer in (1, 2, 3)]
+    assert shop.get_online(entity_rows, ["last_order:amount"])["amount"].to_list() == [99.5, -0.0, 8.0]
 
 
 def test_saved_datasets(shop, store, tmp_path):

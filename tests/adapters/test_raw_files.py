@@ -1,4 +1,4 @@
-"""Raw data may lie in many files, hive partitions included."""
+"""Raw data may be in many files, hive partitions included."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_files_are_read_in_the_order_of_their_names(many):
 
 
 def test_a_file_with_other_columns_is_named(many):
-    """Not mended by guessing."""
+    """A wrong value is refused, and not replaced by a guess."""
     (many / "data/raw/orders/coupon=SPRING/part.csv").write_text("order\n1\n")
     with pytest.raises(ContractError, match=r"coupon=SPRING/part.csv has columns \['order', 'coupon'\], but"):
         featurestore.open(many).validate("orders")

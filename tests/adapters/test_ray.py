@@ -19,7 +19,7 @@ from featurestore.testing.strategies import FEATURES, History, histories
 from featurestore.timing.known_at import Timing
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'featurestore[ray]'")
-from featurestore.adapters.ray import RayEngine  # noqa: E402 - only where Ray is there
+from featurestore.adapters.ray import RayEngine  # noqa: E402 - only where Ray is installed
 
 # Ray warns about itself as it starts and stops.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("ray")]
@@ -35,7 +35,7 @@ def cluster():
 @given(history=histories(max_rows=20), cuts=st.lists(st.integers(0, 20), max_size=2))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_ray_engine_is_the_fold(history, cuts):
-    """Each row group is a task of its own, whatever files it lies in."""
+    """Each row group is a task of its own, in every file."""
     with tempfile.TemporaryDirectory() as folder:
         require_fold(RayEngine(span_bytes=1), history, Path(folder), cuts=cuts)
 
@@ -61,17 +61,17 @@ def view(tmp_path):
 def test_a_dead_worker_changes_nothing(view, tmp_path):
     """Its span is answered by another worker."""
 
-    def dies_once(asked: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
+    def dies_once(entities: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
         marker = tmp_path / "died"
         if work.span.start == 4 and not marker.exists():
             marker.touch()
             os._exit(1)
-        return answer(asked, work)
+        return answer(entities, work)
 
-    found = RayEngine(span_bytes=1, answer=dies_once).historical(HISTORY.entity_frame, [view])
+    joined = RayEngine(span_bytes=1, answer=dies_once).historical(HISTORY.entity_frame, [view])
     assert (tmp_path / "died").exists()
-    assert found.equals(PolarsEngine().historical(HISTORY.entity_frame, [view]))
-    assert found["x"].to_list() == [1, 2, 3, 4] * 3
+    assert joined.equals(PolarsEngine().historical(HISTORY.entity_frame, [view]))
+    assert joined["x"].to_list() == [1, 2, 3, 4] * 3
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_dead_worker_changes_nothing(view, tmp_path):
 def test_an_error_of_a_task_is_ours(view, error, message):
     """What is raised on a worker is raised here, and a foreign error is translated."""
 
-    def fails(asked: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
+    def fails(entities: pl.DataFrame, work: SpanJoin) -> pl.DataFrame:
         raise error
 
     with pytest.raises(StoreError, match=message):

@@ -139,7 +139,7 @@ def test_a_rewrite_that_is_overtaken_is_worth_another_try(redis_url):
 
 
 def test_what_dead_writers_left_in_redis_goes_with_the_next_rewrite(redis_url):
-    """However many died, Redis holds one half-written view at the most, and none after the next one is whole."""
+    """After any number of killed writers, Redis holds at most one half-written view, and none after the next complete write."""
     import redis  # noqa: PLC0415 - an extra
 
     client, store = redis.Redis.from_url(redis_url), redis_factory(redis_url)()
@@ -252,8 +252,8 @@ def test_a_lost_connection_is_made_anew(postgres_url):
     store.write("view", [(b"a", row(1, b"x"))], state(1), replace=True)
 
     def cut():
-        with psycopg.connect(postgres_url, autocommit=True) as other:
-            other.execute(
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND usename = 'features'"
             )
@@ -305,8 +305,8 @@ def unprivileged(path, *words):
 def test_who_may_only_read_an_embedded_store_reads(shown):
     """A write fails, and the error names the missing permission."""
     with unprivileged(shown[0]) as reader:
-        told, _ = reader.communicate()
-    assert told.splitlines() == ["reading", "5000 1", "read-only"]
+        printed, _ = reader.communicate()
+    assert printed.splitlines() == ["reading", "5000 1", "read-only"]
 
 
 def test_who_cannot_say_that_he_reads_is_told_when_it_was_written_over(shown):
@@ -316,8 +316,8 @@ def test_who_cannot_say_that_he_reads_is_told_when_it_was_written_over(shown):
         assert reader.stdout.readline() == "reading\n"
         for version in (2, 3, 4):
             store.write("view", pairs, state(version), replace=True)
-        told, _ = reader.communicate("\n")
-    assert told.splitlines() == ["overwritten", "5000 4", "read-only"]
+        printed, _ = reader.communicate("\n")
+    assert printed.splitlines() == ["overwritten", "5000 4", "read-only"]
 
 
 def test_stores_whose_folder_is_gone_give_their_room_back(tmp_path):

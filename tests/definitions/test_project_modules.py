@@ -37,7 +37,7 @@ def own_modules():
 
 
 def test_each_project_has_its_own_classes(projects):
-    """Both catalogs stay usable, in whatever order they are loaded."""
+    """Both catalogs stay usable in either order of loading."""
     first, second = (load_catalog(root, "feature_repo") for root in projects)
     assert [c.views["last_order"].timing.ttl.days for c in (first, second)] == [5, 6]
     models = [catalog.views["last_order"].contract.model for catalog in (first, second)]

@@ -119,7 +119,7 @@ def test_an_unknown_feature_suggests_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("found", "replaced", "message"),
+    ("original", "replaced", "message"),
     [
         (
             "import polars as pl",
@@ -133,9 +133,9 @@ def test_an_unknown_feature_suggests_the_nearest():
         ('/ pl.col("amount")', '/ pl.col("amuont")', 'fails: ColumnNotFoundError: .*"amuont".*$'),
     ],
 )
-def test_what_a_users_code_raises_is_said_with_its_place(shop_files, found, replaced, message):
+def test_what_a_users_code_raises_is_said_with_its_place(shop_files, original, replaced, message):
     """One message with the file and the line, not a traceback through ours."""
     path = shop_files / "feature_repo/shop.py"
-    path.write_text(path.read_text().replace(found, replaced))
+    path.write_text(path.read_text().replace(original, replaced))
     with pytest.raises(DefinitionError, match=message):
         featurestore.open(shop_files).check()

@@ -35,8 +35,8 @@ def number(column, change):
     )
 
 
-def swapped(one, other):
-    return lambda rows: rows.with_columns(pl.col(other).alias(one), pl.col(one).alias(other))
+def swapped(left, right):
+    return lambda rows: rows.with_columns(pl.col(right).alias(left), pl.col(left).alias(right))
 
 
 def shifted(hours):

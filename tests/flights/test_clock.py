@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from feature_repo.clock import minutes_of, to_local, to_utc
-from tests.flights.moments import utc
+from tests.flights.times import utc
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ from tests.flights.moments import utc
 def test_local_to_utc(zone, local, expected):
     """Daylight saving is that of the place and the day."""
     frame = pl.DataFrame({"local": [datetime.strptime(f"2013-{local}", "%Y-%m-%d %H:%M")], "zone": [zone]})  # noqa: DTZ007
-    [moment] = frame.select(to_utc(pl.col("local"), pl.col("zone"))).to_series()
-    assert moment == (utc(expected) if expected else None)
+    [timestamp] = frame.select(to_utc(pl.col("local"), pl.col("zone"))).to_series()
+    assert timestamp == (utc(expected) if expected else None)
 
 
 def test_there_and_back():
-    """Every moment of the year returns from local time, but in the hour that occurs twice."""
-    moments = pl.datetime_range(utc("01-01 00:00"), utc("12-31 23:00"), "1h", time_unit="us", eager=True)
-    frame = pl.DataFrame({"moment": moments, "zone": ["America/New_York"] * len(moments)})
-    local = to_local(pl.col("moment"), pl.col("zone"))
-    differs = frame.filter(to_utc(local, pl.col("zone")) != pl.col("moment"))
-    assert differs["moment"].to_list() == [utc("11-03 06:00")]
+    """Every timestamp of the year returns from local time, but in the hour that occurs twice."""
+    timestamps = pl.datetime_range(utc("01-01 00:00"), utc("12-31 23:00"), "1h", time_unit="us", eager=True)
+    frame = pl.DataFrame({"timestamp": timestamps, "zone": ["America/New_York"] * len(timestamps)})
+    local = to_local(pl.col("timestamp"), pl.col("zone"))
+    differs = frame.filter(to_utc(local, pl.col("zone")) != pl.col("timestamp"))
+    assert differs["timestamp"].to_list() == [utc("11-03 06:00")]
 
 
 def test_clock_times():

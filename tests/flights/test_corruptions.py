@@ -50,7 +50,7 @@ def test_planes(raw, corrupt, rule):
 
 @pytest.mark.parametrize(("corrupt", "message"), COLUMNS.values(), ids=COLUMNS)
 def test_columns(raw, corrupt, message):
-    """Where no row can be judged the dataset is refused."""
+    """If no row can be validated, the dataset is refused."""
     rows, contract = raw["raw_flights"]
     with pytest.raises(ContractError, match=message):
         broken(corrupt(rows), contract)

@@ -1,4 +1,4 @@
-"""The same inputs give the same bytes, whatever the thread count and the order of the raw rows."""
+"""The same inputs give the same bytes for any thread count and any order of the raw rows."""
 
 import hashlib
 import os
@@ -43,6 +43,6 @@ def test_shuffled_raw_rows_on_one_thread_give_the_bytes_of_dvc_lock(tmp_path):
         if name.startswith(("build-", "training-set-"))
         for out in stage["outs"]
     }
-    made = {path: hashlib.md5((tmp_path / path).read_bytes()).hexdigest() for path in locked}  # noqa: S324 - DVC's hash
+    digests = {path: hashlib.md5((tmp_path / path).read_bytes()).hexdigest() for path in locked}  # noqa: S324 - DVC's hash
     assert len(locked) == 43
-    assert made == locked
+    assert digests == locked

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.flights.moments import utc
+from tests.flights.times import utc
 
 UA_1545 = {
     "flight": 1545,
@@ -104,7 +104,7 @@ def test_times_in_utc(flights_of, row, scheduled, departed, arrived):
     """Schedule, departure and arrival, each local to its own airport, in UTC."""
     [flight] = flights_of(row).to_dicts()
     got = [flight[name] for name in ("scheduled_departure", "departed_at", "arrived_at")]
-    assert got == [utc(moment) if moment else None for moment in (scheduled, departed, arrived)]
+    assert got == [utc(text) if text else None for text in (scheduled, departed, arrived)]
     assert flight["cancelled"] == (departed is None)
 
 
@@ -112,15 +112,15 @@ def test_what_the_data_lack_is_marked_and_kept(flights_of):
     """No flight is lost for a missing tail number, plane or hour of weather."""
     tails = [None, "N999XX", "N14228"]
     rows = [{"flight": number, "tailnum": tail} for number, tail in enumerate(tails, 1)]
-    made = flights_of(*rows, planes=("N14228",), weather=[("EWR", utc("01-01 14:00"))]).sort("flight")
-    assert made["tailnum"].to_list() == [None, "N999XX", "N14228"]
-    assert made["plane_known"].to_list() == [False, False, True]
-    assert made["weather_known"].to_list() == [True, True, True]
+    flights = flights_of(*rows, planes=("N14228",), weather=[("EWR", utc("01-01 14:00"))]).sort("flight")
+    assert flights["tailnum"].to_list() == [None, "N999XX", "N14228"]
+    assert flights["plane_known"].to_list() == [False, False, True]
+    assert flights["weather_known"].to_list() == [True, True, True]
     assert flights_of({})["weather_known"].to_list() == [False]
 
 
 def test_an_unlisted_airport_has_no_times(flights_of):
-    """An unknown time zone gives no moment, never a wrong one."""
+    """An unknown time zone gives null, never a wrong timestamp."""
     [flight] = flights_of(UA_1545 | {"dest": "XXX"}).to_dicts()
     assert flight["departed_at"] == utc("01-01 10:17")
     assert flight["arrived_at"] is None

@@ -1,4 +1,4 @@
-"""The real flights: what stays the same is no drift, what moves is."""
+"""The real flights: equal distributions do not drift, and moved ones do."""
 
 from pathlib import Path
 
@@ -25,13 +25,13 @@ def months():
 
 def severity(before, after, contract, name="distance"):
     sides = [profile(frame.select(name), dataset="flights", contract=None) for frame in (before, after)]
-    [found] = drift(*sides, contract.columns).columns
-    return found.severity
+    [column] = drift(*sides, contract.columns).columns
+    return column.severity
 
 
 @pytest.mark.parametrize("month", range(1, 13))
 def test_the_halves_of_a_month_do_not_differ_in_distance(months, month):
-    """Nor in the airports that they leave from."""
+    """They do not differ in the airports of departure either."""
     parts, contract = months
     halves = parts[month, False], parts[month, True]
     assert severity(*halves, contract) == "none"
@@ -40,7 +40,7 @@ def test_the_halves_of_a_month_do_not_differ_in_distance(months, month):
 
 @pytest.mark.parametrize("month", [1, 7])
 def test_a_mean_that_moves_by_half_a_deviation_is_strong_drift(months, month):
-    """Whatever the shape of the distribution."""
+    """This holds for any shape of the distribution."""
     parts, contract = months
     before, after = parts[month, False], parts[month, True]
     deviation = before["distance"].std()

@@ -14,7 +14,7 @@ from feature_repo.carrier_punctuality import carrier_punctuality
 from feature_repo.departure_conditions import departure_conditions
 from feature_repo.departures import departures
 from feature_repo.route_punctuality import route_punctuality
-from tests.flights.moments import utc
+from tests.flights.times import utc
 
 FLIGHTS = pl.LazyFrame(
     {
@@ -51,7 +51,7 @@ def test_carrier_punctuality():
 
 
 def test_route_punctuality():
-    """An arrival counts for its ordered pair of airports, from the moment of arrival, if its delay is known."""
+    """An arrival counts for its ordered pair of airports, from its time of arrival, if its delay is known."""
     rows = rows_of(route_punctuality, FLIGHTS)
     assert rows.select("origin", "dest").rows() == [("EWR", "IAH"), ("EWR", "ORD"), ("EWR", "IAH")]
     assert rows["event_timestamp"].to_list() == [utc("01-01 13:00"), utc("01-01 13:20"), utc("01-08 13:00")]
@@ -151,12 +151,12 @@ def test_departure_conditions():
         },
         schema_overrides={"scheduled_departure": pl.Datetime("us", "UTC"), "wind_direction": pl.Int32},
     )
-    made = departure_conditions.function(rows).collect()
-    assert made["headwind"].to_list() == pytest.approx([10, -10, None])
-    assert made["time_of_day_sin"].to_list() == pytest.approx([0, 1, 0], abs=1e-12)
-    assert made["time_of_day_cos"].to_list() == pytest.approx([-1, 0, -1], abs=1e-12)
-    assert made["aircraft_age"].to_list() == [13, None, 0]
-    assert made["hours_since_arrival"].to_list() == [1.5, None, -1]
+    conditions = departure_conditions.function(rows).collect()
+    assert conditions["headwind"].to_list() == pytest.approx([10, -10, None])
+    assert conditions["time_of_day_sin"].to_list() == pytest.approx([0, 1, 0], abs=1e-12)
+    assert conditions["time_of_day_cos"].to_list() == pytest.approx([-1, 0, -1], abs=1e-12)
+    assert conditions["aircraft_age"].to_list() == [13, None, 0]
+    assert conditions["hours_since_arrival"].to_list() == [1.5, None, -1]
 
 
 def test_departures_and_their_label():

@@ -6,22 +6,22 @@ An unknown fact counts against a yes.
 import featurestore
 
 
-def answers(found):
-    return {question: found.yes(question) for question in found.answers}
+def answers(assessment):
+    return {question: assessment.yes(question) for question in assessment.answers}
 
 
-def facts(found, question):
-    return {fact.topic: (fact.finding, fact.good) for fact in found.answers[question]}
+def facts(assessment, question):
+    return {fact.topic: (fact.finding, fact.good) for fact in assessment.answers[question]}
 
 
 def test_a_missing_declaration_counts_against_a_yes(shop):
     """The shop declares neither a licence nor personal data."""
-    found = shop.quality.assess("orders")
-    assert answers(found)["accessible"] is False
-    assert facts(found, "accessible")["licence"] == ("not declared", False)
-    assert facts(found, "accessible")["owner"] == ("shop", True)
-    assert answers(found)["understandable"] is True
-    finding, good = facts(found, "usable")["rule customer.greater_than_or_equal_to(1)"]
+    assessment = shop.quality.assess("orders")
+    assert answers(assessment)["accessible"] is False
+    assert facts(assessment, "accessible")["licence"] == ("not declared", False)
+    assert facts(assessment, "accessible")["owner"] == ("shop", True)
+    assert answers(assessment)["understandable"] is True
+    finding, good = facts(assessment, "usable")["rule customer.greater_than_or_equal_to(1)"]
     assert (finding, good) == ("broken 1 time", False)
 
 
@@ -37,11 +37,11 @@ def test_declarations_count(shop_files):
     schemas.write_text(text.replace('description="who ordered")\n    ordered_at', personal))
     project = featurestore.open(shop_files)
     project.validate("orders")
-    found = project.quality.assess("orders")
-    assert answers(found)["accessible"] is True
-    assert facts(found, "accessible")["personal data"] == ("customer", True)
-    assert facts(found, "sizeable")["rows by coupon"][0].startswith("(missing) 5, SPRING 1")
-    assert facts(found, "reliable")["freshness: ordered_at"][0].endswith("12.0 hours before now")
+    assessment = project.quality.assess("orders")
+    assert answers(assessment)["accessible"] is True
+    assert facts(assessment, "accessible")["personal data"] == ("customer", True)
+    assert facts(assessment, "sizeable")["rows by coupon"][0].startswith("(missing) 5, SPRING 1")
+    assert facts(assessment, "reliable")["freshness: ordered_at"][0].endswith("12.0 hours before now")
     assert all(
         value is None for _, value, _ in project.quality.profile("orders").columns["customer"].values.counts
     )

@@ -28,9 +28,11 @@ def changed(shop):
 
 def test_a_comparison_shows_values_and_distributions(changed):
     """Every amount changed, and no other column did."""
-    found = changed.quality.compare(str(changed.settings.root / "before.parquet"), "orders", key=("order",))
-    assert found.values.columns == {"amount": 2000}
-    assert [(column.column, column.severity) for column in found.drifted] == [("amount", "major")]
+    comparison = changed.quality.compare(
+        str(changed.settings.root / "before.parquet"), "orders", key=("order",)
+    )
+    assert comparison.values.columns == {"amount": 2000}
+    assert [(column.column, column.severity) for column in comparison.drifted] == [("amount", "major")]
 
 
 def test_drift_speaks_against_relying_on_the_data(changed):
@@ -63,7 +65,7 @@ def test_the_values_of_personal_columns_are_not_in_the_summary(kind):
         return Run(at=datetime(2024, 1, day, tzinfo=UTC), decision="passed", metrics=metrics)
 
     runs = [*(run(day, 1980.0) for day in range(1, 11)), run(11, 4321.0)]
-    personal, other = change_summary(contract_of(People), runs, None, None)
+    personal, public = change_summary(contract_of(People), runs, None, None)
     assert personal.startswith(f"born.{kind} is outside its expected range")
     assert not re.search("4,?321|1,?[89]", personal)
-    assert other.startswith(f"seen.{kind} is 4,321; expected 1,881 to 2,079; since 2024-01-11")
+    assert public.startswith(f"seen.{kind} is 4,321; expected 1,881 to 2,079; since 2024-01-11")

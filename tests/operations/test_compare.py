@@ -46,15 +46,15 @@ from featurestore.quality.change.value_changes import value_changes
 def test_whom_a_schema_change_breaks(before, after, change, readers, writers):
     """A looser rule breaks readers, a stricter rule breaks writers."""
     old, new = ({} if terms is None else {"a": terms} for terms in (before, after))
-    [found] = schema_changes(old, new)
-    assert (found.column, found.description) == ("a", change)
-    assert (found.breaks_readers, found.breaks_writers) == (readers, writers)
+    [schema_change] = schema_changes(old, new)
+    assert (schema_change.column, schema_change.description) == ("a", change)
+    assert (schema_change.breaks_readers, schema_change.breaks_writers) == (readers, writers)
 
 
 def test_a_schema_change_is_data():
     """Kind, before and after are fields; the words are derived from them."""
-    [found] = schema_changes({"a": Terms("Int64", max=9)}, {"a": Terms("Int64", max=5)})
-    assert found == SchemaChange(
+    [schema_change] = schema_changes({"a": Terms("Int64", max=9)}, {"a": Terms("Int64", max=5)})
+    assert schema_change == SchemaChange(
         column="a", kind="max", before=9, after=5, breaks_readers=False, breaks_writers=True
     )
 
@@ -63,10 +63,10 @@ def test_values_are_compared_by_key():
     """Rows are matched by key; null equals null, and NaN equals NaN."""
     before = pl.LazyFrame({"k": [1, 2, 3, 4], "v": [1.0, float("nan"), None, 4.0], "w": ["a", "b", "c", "d"]})
     after = pl.LazyFrame({"k": [2, 3, 4, 5], "v": [float("nan"), None, 5.0, 6.0], "w": ["b", "c", "D", "e"]})
-    found = value_changes(before, after, ["k"])
-    assert (found.same, found.changed, found.added, found.removed) == (2, 1, 1, 1)
-    assert found.columns == {"v": 1, "w": 1}
-    assert found.examples["w"] == ("4: 'd' -> 'D'",)
+    changes = value_changes(before, after, ["k"])
+    assert (changes.same, changes.changed, changes.added, changes.removed) == (2, 1, 1, 1)
+    assert changes.columns == {"v": 1, "w": 1}
+    assert changes.examples["w"] == ("4: 'd' -> 'D'",)
 
 
 def test_a_key_that_is_not_unique_is_refused():
@@ -89,10 +89,10 @@ def test_a_former_version_comes_from_git_and_dvc(shop):
     raw = root / "data/raw/orders.csv"
     raw.write_text(raw.read_text().replace(",10.5,", ",11.5,").replace("6,3,", "8,3,"))
     shop.validate("orders")
-    found = shop.quality.compare("orders@HEAD", "orders")
-    assert (found.rows, found.schema) == ((6, 6), ())
-    assert (found.values.changed, found.values.added, found.values.removed) == (1, 1, 1)
-    assert found.values.examples == {"amount": ("1: 10.5 -> 11.5",)}
+    comparison = shop.quality.compare("orders@HEAD", "orders")
+    assert (comparison.rows, comparison.schema) == ((6, 6), ())
+    assert (comparison.values.changed, comparison.values.added, comparison.values.removed) == (1, 1, 1)
+    assert comparison.values.examples == {"amount": ("1: 10.5 -> 11.5",)}
     with pytest.raises(MissingDataError, match=r"orders\.parquet at nowhere"):
         shop.quality.compare("orders@nowhere", "orders")
 
@@ -101,9 +101,12 @@ def test_files_are_compared_by_their_dtypes(shop, tmp_path):
     """A file has no contract, but a key can be named."""
     pl.DataFrame({"order": [1], "amount": ["x"]}).write_csv(tmp_path / "a.csv")
     pl.DataFrame({"order": [1], "amount": [2.5]}).write_parquet(tmp_path / "b.parquet")
-    found = shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("order",))
-    assert [(c.column, c.description) for c in found.schema] == [("amount", "String becomes Float64")]
-    assert (found.values.same, found.values.changed) == (1, 0)  # values of other kinds are not compared
+    comparison = shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("order",))
+    assert [(c.column, c.description) for c in comparison.schema] == [("amount", "String becomes Float64")]
+    assert (comparison.values.same, comparison.values.changed) == (
+        1,
+        0,
+    )  # values of other kinds are not compared
 
 
 def test_a_change_that_breaks_a_service_is_refused_unless_stated(shop_files):

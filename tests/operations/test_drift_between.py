@@ -24,9 +24,9 @@ def run(shop, *words):
     )
 
 
-def column(found, name):
-    [one] = [c for c in found.columns if c.column == name]
-    return one
+def column(result, name):
+    [match] = [c for c in result.columns if c.column == name]
+    return match
 
 
 @pytest.fixture
@@ -53,14 +53,18 @@ def sales(shop, tmp_path):
 
 def test_files_by_slice(shop, sales):
     """The result names the slices that drifted, and the columns that drifted in them."""
-    found = shop.quality.drift(*sales, by="shop")
-    assert {value: part.severity for value, part in found.slices.items()} == {
+    result = shop.quality.drift(*sales, by="shop")
+    assert {value: part.severity for value, part in result.slices.items()} == {
         "north": "none",
         "south": "major",
     }
-    assert column(found.slices["south"], "amount").severity == "major"
-    assert (found.severity, found.rows, found.slices["south"].rows) == ("major", (4000, 4000), (2000, 2000))
-    assert found.columns == shop.quality.drift(*sales).columns
+    assert column(result.slices["south"], "amount").severity == "major"
+    assert (result.severity, result.rows, result.slices["south"].rows) == (
+        "major",
+        (4000, 4000),
+        (2000, 2000),
+    )
+    assert result.columns == shop.quality.drift(*sales).columns
     text = run(shop, "drift", *sales, "--by", "shop").stdout
     assert "shop south (2,000 -> 2,000 rows): major" in text
     assert "no drift where shop is north" in text
@@ -77,10 +81,10 @@ def test_the_last_days_are_compared_with_earlier_ones(shop, sales, tmp_path):
     frame = pl.read_parquet(sales[0])
     last = frame.with_columns(pl.col("at") + timedelta(days=3), amount=pl.col("amount") + 500)
     pl.concat([frame, last]).write_parquet(tmp_path / "both.parquet")
-    found = shop.quality.drift(str(tmp_path / "both.parquet"), days=2)
-    assert found.rows == (4000 + 4000 - 2 * 24 * 60, 2 * 24 * 60)
-    assert found.after.endswith("both.parquet, the last 2 days")
-    assert (column(found, "amount").severity, column(found, "shop").severity) == ("major", "none")
+    result = shop.quality.drift(str(tmp_path / "both.parquet"), days=2)
+    assert result.rows == (4000 + 4000 - 2 * 24 * 60, 2 * 24 * 60)
+    assert result.after.endswith("both.parquet, the last 2 days")
+    assert (column(result, "amount").severity, column(result, "shop").severity) == ("major", "none")
     with pytest.raises(UnknownNameError, match="did you mean 'at'"):
         shop.quality.drift(sales[0], days=2, at="att")
 
@@ -94,11 +98,11 @@ def test_training_is_compared_with_what_was_served(shop):
     with running(shop.settings.root, log_features=1.0) as client:
         for _ in range(30):
             client.vectors(*[{**ROW, "basket": 7.0}] * 20)
-    found = shop.quality.drift("visits", "served:buying")
-    assert (found.before, found.after, found.rows[1]) == ("visits", "served:buying", 600)
-    assert found.only_before == ("bought",)
-    assert "amount" in [c.column for c in found.columns]
-    assert found.only_after == ()
+    result = shop.quality.drift("visits", "served:buying")
+    assert (result.before, result.after, result.rows[1]) == ("visits", "served:buying", 600)
+    assert result.only_before == ("bought",)
+    assert "amount" in [c.column for c in result.columns]
+    assert result.only_after == ()
 
 
 def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, shop):
@@ -113,15 +117,15 @@ def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, sho
 def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
     """A number in a file is text if the schema declares text."""
     raw = shop.settings.root / "data/raw/orders.csv"
-    found = shop.quality.drift("orders", str(raw))
-    assert [c.reasons for c in found.columns] == [()] * 6
+    result = shop.quality.drift("orders", str(raw))
+    assert [c.reasons for c in result.columns] == [()] * 6
     moved = tmp_path / "moved.csv"
     moved.write_text(raw.read_text().replace("SPRING", "77"))
     assert column(shop.quality.drift("orders", str(moved)), "coupon").kind == "text"
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "message"),
+    ("arguments", "error", "message"),
     [
         ({"before": "ordrs", "after": "orders"}, UnknownNameError, "did you mean 'orders'"),
         ({"before": "orders", "after": "nowhere.csv"}, MissingDataError, "nowhere.csv: not found"),
@@ -132,10 +136,10 @@ def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
         ({"before": "orders", "after": "orders", "by": "copon"}, UnknownNameError, "did you mean 'coupon'"),
     ],
 )
-def test_data_that_cannot_be_compared(shared_shop, asked, error, message):
+def test_data_that_cannot_be_compared(shared_shop, arguments, error, message):
     """The message or its hint says what to do."""
     with pytest.raises(error) as raised:
-        shared_shop.quality.drift(**asked)
+        shared_shop.quality.drift(**arguments)
     assert message in str(raised.value)
 
 
@@ -187,8 +191,8 @@ def test_anomalies_from_the_command_line(shop):
     raw = shop.settings.root / "data/raw/orders.csv"
     raw.write_text("".join(raw.read_text().splitlines(keepends=True)[:4]))
     shop.validate("orders")
-    [found] = [a for a in shop.quality.anomalies("orders") if a.name == "rows"]
-    assert (found.value, found.low < 7 < found.high, found.runs) == (3.0, True, 9)
+    [anomaly] = [a for a in shop.quality.anomalies("orders") if a.name == "rows"]
+    assert (anomaly.value, anomaly.low < 7 < anomaly.high, anomaly.runs) == (3.0, True, 9)
     done = run(shop, "anomalies", "orders", "--strict", "--json")
     assert done.returncode == 4
     assert "rows" in [a["metric"] for a in json.loads(done.stdout)["orders"]]

@@ -39,20 +39,20 @@ def advance(store, history: History, until, after=None):
     store.write("view", encode_rows(newest, KEYS, SCHEMA), state, replace=after is None)
 
 
-def served(store, history: History, moment):
+def served(store, history: History, as_of):
     """Read the key of every entity row at a timestamp."""
     keys = history.entity_frame
     [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
-    instant = pl.lit(moment, dtype=UTC_MICROSECONDS)
+    instant = pl.lit(as_of, dtype=UTC_MICROSECONDS)
     read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, as_of=instant)
     columns = [column for name in FEATURES for column in (name, status_column(name))]
     return [list(zip(row[::2], row[1::2], strict=True)) for row in read.collect().select(columns).rows()]
 
 
-def expected(history: History, moment):
+def expected(history: History, as_of):
     """Return what the fold holds at a timestamp."""
-    asked = [{**row, EVENT_TIMESTAMP: moment} for row in history.entity_rows]
-    return oracle.historical(asked, history.rows, KEYS, FEATURES, history.timing)
+    entity_rows = [{**row, EVENT_TIMESTAMP: as_of} for row in history.entity_rows]
+    return oracle.historical(entity_rows, history.rows, KEYS, FEATURES, history.timing)
 
 
 @given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))

@@ -58,12 +58,12 @@ numbers = st.lists(st.integers(-40, 40) | st.sampled_from([0.5, 1e6, -1e6]), min
 @settings(deadline=None)
 def test_measures_over_numbers_equal_those_of_scipy(before, after):
     """Kolmogorov-Smirnov and Wasserstein equal those of SciPy if the profiles keep all values."""
-    found = compare(before, after, dtype=pl.Float64).measures
-    assert found["ks"] == pytest.approx(scipy.stats.ks_2samp(before, after, method="asymp").statistic)
+    measures = compare(before, after, dtype=pl.Float64).measures
+    assert measures["ks"] == pytest.approx(scipy.stats.ks_2samp(before, after, method="asymp").statistic)
     distance = scipy.stats.wasserstein_distance(before, after)
-    assert found["wasserstein"] == pytest.approx(distance, rel=1e-9, abs=1e-9)
+    assert measures["wasserstein"] == pytest.approx(distance, rel=1e-9, abs=1e-9)
     if len(set(before)) > 1:
-        assert found["wasserstein_scaled"] == pytest.approx(distance / np.std(before), rel=1e-6)
+        assert measures["wasserstein_scaled"] == pytest.approx(distance / np.std(before), rel=1e-6)
 
 
 @given(st.integers(0, 1_000), st.floats(-3, 3), st.floats(0.3, 3))
@@ -72,12 +72,12 @@ def test_measures_over_fixed_bins_are_near_those_of_scipy(seed, shift, scale):
     """Bins as wide as 1/32 of their numbers change the measures only a little."""
     generator = np.random.default_rng(seed)
     before, after = generator.normal(size=3_000), generator.normal(size=3_000) * scale + shift
-    found = compare(before, after).measures
-    assert found["ks"] == pytest.approx(
+    measures = compare(before, after).measures
+    assert measures["ks"] == pytest.approx(
         scipy.stats.ks_2samp(before, after, method="asymp").statistic, abs=0.03
     )
     distance = scipy.stats.wasserstein_distance(before, after)
-    assert found["wasserstein"] == pytest.approx(distance, abs=0.04 * max(1, scale + abs(shift)))
+    assert measures["wasserstein"] == pytest.approx(distance, abs=0.04 * max(1, scale + abs(shift)))
     points = points_of(*both(before, after), same_hashes=True)
     assert distances.wasserstein(points.at, points.before, points.after) == pytest.approx(
         scipy.stats.wasserstein_distance(points.at, points.at, points.before, points.after)

@@ -1,4 +1,4 @@
-"""Drift is measured by effect size, whatever the number of rows, and is never due to chance."""
+"""Drift is measured by effect size, for any number of rows, and is never due to chance."""
 
 import math
 import random
@@ -49,21 +49,21 @@ def both(before, after, dtype=None):
 def test_equal_columns_do_not_drift():
     """Every measure is 0, and the ratio of distinct values is 1."""
     for values in ([1, 2, 3, None], ["a", "b", None], [True, False], [NOON], [[1], [2, 3]]):
-        found = compare(values, values)
-        assert set(found.measures.values()) <= {0.0, 1.0}
-        assert (found.severity, found.reasons) == ("none", ())
+        comparison = compare(values, values)
+        assert set(comparison.measures.values()) <= {0.0, 1.0}
+        assert (comparison.severity, comparison.reasons) == ("none", ())
 
 
 def test_the_reason_names_the_value_whose_share_changed():
     """The reason for major drift names the value that grew from 50% to 75% of the rows."""
-    found = compare(["a", "b"] * 500, ["a", "a", "a", "b"] * 250)
-    assert found.measures["l_infinity"] == 0.25
-    assert found.measures["psi"] == pytest.approx(
+    comparison = compare(["a", "b"] * 500, ["a", "a", "a", "b"] * 250)
+    assert comparison.measures["l_infinity"] == 0.25
+    assert comparison.measures["psi"] == pytest.approx(
         0.25 * math.log(0.75 / 0.5) - 0.25 * math.log(0.25 / 0.5), rel=1e-2
     )
-    assert found.measures["distinct"] == 1.0
-    assert found.severity == "major"
-    assert "l_infinity 0.25 (major from 0.2): 'a' 75.0%, was 50.0%" in found.reasons
+    assert comparison.measures["distinct"] == 1.0
+    assert comparison.severity == "major"
+    assert "l_infinity 0.25 (major from 0.2): 'a' 75.0%, was 50.0%" in comparison.reasons
 
 
 def test_personal_values_are_not_named():
@@ -77,16 +77,16 @@ def test_personal_values_are_not_named():
 
     contract = contract_of(People)
     sides = [profile(pl.DataFrame({"x": t}), dataset="people", contract=contract) for t in text]
-    [found] = drift(*sides, contract.columns).columns
-    assert found.measures["l_infinity"] == 1.0
-    assert not any(name in reason for reason in found.reasons for name in ("ann", "bob", "None"))
+    [comparison] = drift(*sides, contract.columns).columns
+    assert comparison.measures["l_infinity"] == 1.0
+    assert not any(name in reason for reason in comparison.reasons for name in ("ann", "bob", "None"))
 
 
 def test_missing_values_are_a_category_of_their_own():
     """Missing values have a bin of their own, and `null_rate` has a sign."""
-    found = compare([1, 2, 3, 4] * 250, [1, None, 3, None] * 250)
-    assert found.measures["null_rate"] == 0.5
-    assert found.severity == "major"
+    comparison = compare([1, 2, 3, 4] * 250, [1, None, 3, None] * 250)
+    assert comparison.measures["null_rate"] == 0.5
+    assert comparison.severity == "major"
     assert compare([None] * 500, [1] * 500, dtype=pl.Int64).measures == {"null_rate": -1.0}
     histogram = categories(*both(["a", None] * 10, ["a"] * 10), same_hashes=True)
     assert (histogram.names, histogram.before, histogram.after) == (
@@ -103,8 +103,8 @@ def test_numbers_are_grouped_into_ten_equal_parts_of_before_and_two_bins_beyond(
     assert histogram.names == ("below", *map(str, range(10)), "above")
     assert histogram.before == (0.0, *[10.0] * 10, 0.0)
     assert histogram.after == (1.0, 1.0, 0, 0, 0, 1.0, 0, 0, 0, 0, 0, 1.0)
-    constant, other = both([7] * 100, [7, 8] * 50)
-    assert grouped(points_of(constant, other, same_hashes=True), constant, other).before == (100.0, 0.0)
+    constant, varied = both([7] * 100, [7, 8] * 50)
+    assert grouped(points_of(constant, varied, same_hashes=True), constant, varied).before == (100.0, 0.0)
 
 
 def test_a_mean_that_moves_by_half_a_standard_deviation():
@@ -112,12 +112,12 @@ def test_a_mean_that_moves_by_half_a_standard_deviation():
     generator = np.random.default_rng(0)
     normal = generator.normal(size=20_000)
     for scale in (1e-9, 1.0, 1e9):
-        found = compare(normal * scale, (generator.normal(size=20_000) + 0.5) * scale)
-        assert found.measures["wasserstein_scaled"] == pytest.approx(0.5, rel=0.1)
-        assert found.measures["wasserstein"] == pytest.approx(0.5 * scale, rel=0.1)
-        assert found.measures["psi"] == pytest.approx(0.25, rel=0.2)
-        assert found.measures["ks"] == pytest.approx(0.2, rel=0.1)
-        assert found.severity == "major"
+        comparison = compare(normal * scale, (generator.normal(size=20_000) + 0.5) * scale)
+        assert comparison.measures["wasserstein_scaled"] == pytest.approx(0.5, rel=0.1)
+        assert comparison.measures["wasserstein"] == pytest.approx(0.5 * scale, rel=0.1)
+        assert comparison.measures["psi"] == pytest.approx(0.25, rel=0.2)
+        assert comparison.measures["ks"] == pytest.approx(0.2, rel=0.1)
+        assert comparison.severity == "major"
         assert compare(normal * scale, generator.normal(size=20_000) * scale).severity == "none"
 
 
@@ -126,59 +126,61 @@ def test_numbers_of_one_magnitude_are_distinguished():
 
     The values that both profiles kept distinguish them.
     """
-    one, other = ([1_700_000_000 + day * 86_400 + second for second in range(0, 86_400, 9)] for day in (0, 1))
-    found = compare(one, other)
-    assert found.measures["ks"] == 1.0
-    assert found.severity == "major"
-    assert compare(one[::2], one[1::2]).severity == "none"
+    before, after = (
+        [1_700_000_000 + day * 86_400 + second for second in range(0, 86_400, 9)] for day in (0, 1)
+    )
+    comparison = compare(before, after)
+    assert comparison.measures["ks"] == 1.0
+    assert comparison.severity == "major"
+    assert compare(before[::2], before[1::2]).severity == "none"
 
 
 def test_the_effect_does_not_grow_with_the_rows():
-    """A difference of 0.2 percentage points is no drift, even if it is significant."""
-    found = compare([0] * 500_000 + [1] * 500_000, [0] * 498_000 + [1] * 502_000)
+    """A difference of 0.2 percentage points is not drift, even if it is significant."""
+    comparison = compare([0] * 500_000 + [1] * 500_000, [0] * 498_000 + [1] * 502_000)
     assert scipy.stats.chi2_contingency([[500_000, 500_000], [498_000, 502_000]]).pvalue < 0.01
-    assert found.severity == "none"
+    assert comparison.severity == "none"
 
 
 def test_few_rows_are_noise():
-    """One head in five coins and then four heads in five is no drift.
+    """One head in five coins and then four heads in five is not drift.
 
-    The same shares of 500 coins are.
+    The same shares of 500 coins are drift.
     """
-    one, other = [True, False, False, False, False], [True, True, True, True, False]
-    assert compare(one, other).severity == "none"
-    assert compare(one * 100, other * 100).severity == "major"
+    before, after = [True, False, False, False, False], [True, True, True, True, False]
+    assert compare(before, after).severity == "none"
+    assert compare(before * 100, after * 100).severity == "major"
     assert compare([1], [2]).severity == "none"
 
 
 def test_without_rows_nothing_is_compared():
     """The reason says that there are no rows."""
-    found = compare([], [1], dtype=pl.Int64)
-    assert (found.measures, found.severity, found.reasons) == ({}, "none", ("no rows before",))
+    comparison = compare([], [1], dtype=pl.Int64)
+    assert (comparison.measures, comparison.severity, comparison.reasons) == ({}, "none", ("no rows before",))
 
 
 def test_a_change_of_kind_is_major_drift():
     """A number that becomes text drifted; an Int32 that becomes an Int64 did not."""
-    [found] = drift(of([1]), of(["1"])).columns
-    assert (found.severity, found.reasons) == ("major", ("it is String, and was Int64",))
-    [found] = drift(of([1, 2], pl.Int32), of([1, 2], pl.Int64)).columns
-    assert found.measures["ks"] == 0.0
+    [comparison] = drift(of([1]), of(["1"])).columns
+    assert (comparison.severity, comparison.reasons) == ("major", ("it is String, and was Int64",))
+    [comparison] = drift(of([1, 2], pl.Int32), of([1, 2], pl.Int64)).columns
+    assert comparison.measures["ks"] == 0.0
 
 
 def test_columns_of_one_side_are_named():
     """Columns that only one side has are listed and not compared."""
-    one, other = (profile(pl.DataFrame({name: [1], "x": [1]}), dataset=name) for name in "ab")
-    found = drift(one, other)
-    assert (found.before, found.after, found.rows) == ("a", "b", (1, 1))
-    assert (found.only_before, found.only_after) == (("a",), ("b",))
-    assert [column.column for column in found.columns] == ["x"]
+    before, after = (profile(pl.DataFrame({name: [1], "x": [1]}), dataset=name) for name in "ab")
+    comparison = drift(before, after)
+    assert (comparison.before, comparison.after, comparison.rows) == ("a", "b", (1, 1))
+    assert (comparison.only_before, comparison.only_after) == (("a",), ("b",))
+    assert [column.column for column in comparison.columns] == ["x"]
 
 
 def test_timestamps_and_unique_columns_differ_between_any_two_datasets():
     """Timestamps and unique columns count only if their field sets a threshold."""
     days = [[NOON + timedelta(days=d)] * 500 for d in (0, 1)]
-    found = compare(*days)
-    assert (found.measures["l_infinity"], found.severity) == (1.0, "none")
+    comparison = compare(*days)
+    assert (comparison.measures["l_infinity"], comparison.severity) == (1.0, "none")
     assert compare(*days, metadata={"drift": {"l_infinity": 0.5}}).severity == "major"
     numbers = list(range(1000)), list(range(1000, 2000))
     assert compare(*numbers).severity == "major"
@@ -186,17 +188,17 @@ def test_timestamps_and_unique_columns_differ_between_any_two_datasets():
 
 
 def test_distinct_values_are_compared_in_equally_many_rows():
-    """Twice the rows with twice the order numbers is no drift.
+    """Twice the rows with twice the order numbers is not drift.
 
-    As many rows of a quarter of the customers is.
+    As many rows of a quarter of the customers is drift.
     """
     orders = list(range(2_000))
     assert compare(orders, list(range(4_000)), metadata={"drift": {"ks": None}}).measures[
         "distinct"
     ] == pytest.approx(1.0, rel=0.1)
     customers = [n % 800 for n in range(8_000)], [n % 200 for n in range(8_000)]
-    found = compare(*customers, metadata={"drift": dict.fromkeys(THRESHOLDS) | {"distinct": 2}})
-    assert found.reasons == ("distinct 0.25 (major from 2)",)
+    comparison = compare(*customers, metadata={"drift": dict.fromkeys(THRESHOLDS) | {"distinct": 2}})
+    assert comparison.reasons == ("distinct 0.25 (major from 2)",)
 
 
 def test_a_field_sets_its_own_thresholds():
@@ -266,8 +268,8 @@ def test_sampled_values_are_compared_below_the_smaller_limit():
 
 def test_rare_values_share_one_bin():
     """Identifiers that each occur once do not drift."""
-    found = compare([f"a{n}" for n in range(900)], [f"b{n}" for n in range(900)])
-    assert found.measures["psi"] == 0.0
+    comparison = compare([f"a{n}" for n in range(900)], [f"b{n}" for n in range(900)])
+    assert comparison.measures["psi"] == 0.0
     histogram = categories(*both(["a"] * 20 + ["b"], ["a"] * 20 + ["c"]), same_hashes=True)
     assert sorted(histogram.names) == ["'a'", RARE]
 
@@ -292,5 +294,5 @@ def test_two_halves_of_one_sample_do_not_drift(values, seed):
     half = len(values) // 2
     assume(any(value is not None for value in values))
     dtype = pl.Series(values).dtype
-    found = compare(values[:half], values[half:], dtype=dtype)
-    assert (found.severity, found.reasons) == ("none", ())
+    comparison = compare(values[:half], values[half:], dtype=dtype)
+    assert (comparison.severity, comparison.reasons) == ("none", ())

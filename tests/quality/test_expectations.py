@@ -35,8 +35,8 @@ def contract(declared="expect", **expected):
 
 def look(sales=None, *, context=CONTEXT, declared="expect", **expected):
     """Check four sales, or others, at the gate; returns the verdict."""
-    given = {"shop": ["a", "a", "b", "b"], "amount": [10.0, 20.0, 30.0, 10.0], "at": HOURS} | (sales or {})
-    frame = pl.DataFrame(given, schema=contract(**expected).schema)
+    values = {"shop": ["a", "a", "b", "b"], "amount": [10.0, 20.0, 30.0, 10.0], "at": HOURS} | (sales or {})
+    frame = pl.DataFrame(values, schema=contract(**expected).schema)
     return inspect(frame, contract(declared, **expected), dataset="sales", context=context).verdict
 
 

@@ -198,11 +198,11 @@ def test_the_good_half_is_checked_again():
 def test_a_check_that_selects_no_single_expression_is_run_as_pandera_runs_it():
     """Such a check runs in a query of its own, and blames the same rows."""
 
-    class Odd(Readings):
-        """Odd."""
+    class CountedInPairs(Readings):
+        """Readings whose count has remainder 1 in pairs."""
 
         @pa.dataframe_check
-        def odd(cls, data):
+        def remainder_is_1(cls, data):
             return data.lazyframe.with_columns(x=pl.col("count") % 2).select(pl.col("x") == 1)
 
         @pa.dataframe_check
@@ -210,11 +210,11 @@ def test_a_check_that_selects_no_single_expression_is_run_as_pandera_runs_it():
             return data.lazyframe.collect().height < 3
 
     rows = (GOOD | {"count": "3"}, GOOD | {"sensor": "b"})
-    inspection = look(*rows, contract=Odd)
-    assert rules(inspection) == {"odd": 1}
+    inspection = look(*rows, contract=CountedInPairs)
+    assert rules(inspection) == {"remainder_is_1": 1}
     assert inspection.quarantined["source_row"].to_list() == [2]
-    more = look(*rows, *(GOOD | {"sensor": name, "count": "5"} for name in "cd"), contract=Odd)
-    assert rules(more) == {"odd": 1, "few": 1, "few, after bad rows were removed": 1}
+    more = look(*rows, *(GOOD | {"sensor": name, "count": "5"} for name in "cd"), contract=CountedInPairs)
+    assert rules(more) == {"remainder_is_1": 1, "few": 1, "few, after bad rows were removed": 1}
     assert more.verdict.decision == "refused"
 
 

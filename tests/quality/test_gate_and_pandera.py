@@ -1,6 +1,6 @@
 """On generated schemas and data, the gate blames the rows that Pandera blames, rule by rule.
 
-Where they differ, it is said here: NaN and infinity never pass the gate, and a rule over the dataset blames no row.
+The differences are tested here: NaN and infinity never pass the gate, and a rule over the dataset blames no row.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.rules.rule_id import RuleId
 
 DAY = date(2024, 2, 29)
-MOMENT = datetime(2024, 2, 29, 12, tzinfo=UTC)
+NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 VALUES = {
     pl.Int64: st.integers(-4, 4),
     pl.UInt8: st.integers(0, 5),
@@ -23,9 +23,7 @@ VALUES = {
     pl.String: st.sampled_from(["", "a", "ab", "b", "a\n", "é", "A1", " a"]),
     pl.Boolean: st.booleans(),
     pl.Date: st.sampled_from([DAY - timedelta(1), DAY, DAY + timedelta(1)]),
-    pl.Datetime("us", "UTC"): st.sampled_from(
-        [MOMENT - timedelta(microseconds=1), MOMENT, MOMENT + timedelta(1)]
-    ),
+    pl.Datetime("us", "UTC"): st.sampled_from([NOON - timedelta(microseconds=1), NOON, NOON + timedelta(1)]),
 }
 ORDERED = [dtype for dtype in VALUES if dtype not in (pl.Boolean, pl.String)]
 NAMES = ["a", "b", "c"]
@@ -70,7 +68,7 @@ def checks(draw, dtype):
     if dtype is pl.String:
         kinds |= {
             "matches": st.sampled_from(["a", "^a$", "[a-z]+"]).map(pa.Check.str_matches),
-            "length": st.integers(0, 2).map(lambda least: pa.Check.str_length(min_value=least)),
+            "length": st.integers(0, 2).map(lambda min_length: pa.Check.str_length(min_value=min_length)),
             "ends": st.just(pa.Check.str_endswith("a")),
         }
     chosen = draw(st.lists(st.sampled_from(sorted(kinds)), max_size=2, unique=True))
@@ -113,10 +111,10 @@ def blamed_by_pandera(schema, frame):
 
 def blamed_by_gate(schema, frame):
     """Name the broken rules of each row."""
-    found = inspect(frame, contract_of(Modelled(schema)), dataset="rows")
-    assert found.passed.height + found.quarantined.height == frame.height
-    rows = found.quarantined.select("source_row", "broken_rules").explode("broken_rules").rows()
-    return {(number - 1, rule) for number, rule in rows}, found
+    inspection = inspect(frame, contract_of(Modelled(schema)), dataset="rows")
+    assert inspection.passed.height + inspection.quarantined.height == frame.height
+    rows = inspection.quarantined.select("source_row", "broken_rules").explode("broken_rules").rows()
+    return {(number - 1, rule) for number, rule in rows}, inspection
 
 
 class Modelled:
@@ -137,7 +135,7 @@ class Modelled:
 def test_rule_by_rule_and_row_by_row(dataset):
     """Conversion aside, which Pandera does not do, every row breaks the same rules."""
     schema, frame = dataset
-    blamed, found = blamed_by_gate(schema, frame)
+    blamed, inspection = blamed_by_gate(schema, frame)
     uniques = contract_of(Modelled(schema)).uniques
     single = {
         f"{name}.unique" for [name] in (u for u in uniques if len(u) == 1) if not schema.columns[name].unique
@@ -146,25 +144,25 @@ def test_rule_by_rule_and_row_by_row(dataset):
         (row, rule) for row, rule in blamed if not rule.startswith("unique(") and rule not in single
     }
     floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    odd = {
+    non_finite = {
         (row, name)
         for name in floats
         for row, value in enumerate(frame[name].to_list())
         if value is not None and value - value != 0
     }
     ours = {(row, rule) for row, rule in unnumbered if not rule.endswith(".finite")}
-    assert {(row, rule.removesuffix(".finite")) for row, rule in unnumbered - ours} == odd
+    assert {(row, rule.removesuffix(".finite")) for row, rule in unnumbered - ours} == non_finite
     # To Pandera NaN is a missing value, but no value to any other check.
     theirs = {
         (row, rule)
         for row, rule in blamed_by_pandera(schema, frame)
-        if not (rule.endswith(".not_null") and (row, rule.removesuffix(".not_null")) in odd)
+        if not (rule.endswith(".not_null") and (row, rule.removesuffix(".not_null")) in non_finite)
     }
     assert ours == theirs
     for columns in uniques:
         repeated = frame.select(columns).is_duplicated().arg_true().to_list()
         assert {row for row, rule in blamed if rule == RuleId("unique", columns).name} == set(repeated)
-    if found.verdict.decision == "passed" and not found.verdict.rules:
+    if inspection.verdict.decision == "passed" and not inspection.verdict.rules:
         schema.validate(frame)
-    whole = [count for count in found.verdict.rules if count.rule.kind == "whole"]
-    assert not whole or found.verdict.decision == "refused"
+    dataset_rules = [count for count in inspection.verdict.rules if count.rule.kind == "whole"]
+    assert not dataset_rules or inspection.verdict.decision == "refused"

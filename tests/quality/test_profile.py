@@ -1,4 +1,4 @@
-"""A profile is exact where it says so, and the same whatever the parts in which the rows come."""
+"""A profile is exact where it says so, and the same for every partition of the rows."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -82,16 +82,16 @@ def test_sums_are_exact(numbers, upper):
 
 
 @given(floats, floats)
-def test_bins_keep_the_order_of_numbers(one, other):
-    """A larger number lies in no lower bin, and a bin is no wider than a 32nd of its numbers."""
+def test_bins_keep_the_order_of_numbers(left, right):
+    """A larger number is never in a lower bin, and the width of a bin is at most a 32nd of its numbers."""
     a, b = (
         signed(word >> 47)
-        for word in pl.Series([one, other]).to_frame("x").select(bits(pl.col("x"))).to_series()
+        for word in pl.Series([left, right]).to_frame("x").select(bits(pl.col("x"))).to_series()
     )
-    assert (a <= b) if one <= other else (a >= b)
-    assert abs(edge(a)) <= abs(one)
-    if abs(one) > 1e-300:
-        assert abs(middle(a) - one) <= abs(one) / 32
+    assert (a <= b) if left <= right else (a >= b)
+    assert abs(edge(a)) <= abs(left)
+    if abs(left) > 1e-300:
+        assert abs(middle(a) - left) <= abs(left) / 32
 
 
 rows = st.lists(
@@ -108,36 +108,36 @@ SCHEMA = {"i": pl.Int32, "f": pl.Float64, "s": pl.String, "t": pl.Datetime("us",
 
 @given(rows, rows)
 @settings(deadline=None)
-def test_the_profile_of_two_parts_is_that_of_both(one, other):
+def test_the_profile_of_two_parts_is_that_of_both(first, second):
     """The sum of two profiles equals the profile of all rows bit for bit, also after JSON."""
-    parts = [pl.DataFrame(part, schema=SCHEMA, orient="row") for part in (one, other)]
-    whole = of(pl.concat(parts))
-    assert of(parts[0]) + of(parts[1]) == whole
-    assert of(pl.concat(parts).lazy()) == whole
-    assert msgspec.json.decode(msgspec.json.encode(whole), type=Profile) == whole
+    parts = [pl.DataFrame(part, schema=SCHEMA, orient="row") for part in (first, second)]
+    both = of(pl.concat(parts))
+    assert of(parts[0]) + of(parts[1]) == both
+    assert of(pl.concat(parts).lazy()) == both
+    assert msgspec.json.decode(msgspec.json.encode(both), type=Profile) == both
 
 
 def test_many_values_are_sampled_fairly_and_added_exactly():
-    """A profile keeps the same values with exact counts, in whatever parts the rows come."""
+    """A profile keeps the same values with exact counts, for every partition of the rows."""
     frame = pl.select(n=pl.int_range(30_000) % 10_000, f=pl.int_range(30_000) / 7)
-    whole = of(frame)
-    assert of(frame[:1000]) + of(frame[1000:25_000]) + of(frame[25_000:]) == whole
-    values = whole.columns["n"].values
+    profiled = of(frame)
+    assert of(frame[:1000]) + of(frame[1000:25_000]) + of(frame[25_000:]) == profiled
+    values = profiled.columns["n"].values
     assert len(values.counts) == MAX_VALUES
     assert {count for _, _, count in values.counts} == {3}
     assert values.distinct == pytest.approx(10_000, rel=0.1)
     for share in (0.01, 0.5, 0.99):
         exact = frame["f"].quantile(share)
-        assert whole.columns["f"].quantile(share) == pytest.approx(exact, rel=1 / 32)
+        assert profiled.columns["f"].quantile(share) == pytest.approx(exact, rel=1 / 32)
 
 
 def test_days_become_months_where_there_are_many():
-    """Many days are counted by month, in whatever parts the rows come."""
+    """Many days are counted by month, for every partition of the rows."""
     days = pl.select(at=pl.datetime_range(datetime(1990, 1, 1), datetime(2010, 1, 1), "1d", time_zone="UTC"))  # noqa: DTZ001
     assert days.height > MAX_DAYS
-    whole = of(days)
-    assert whole.columns["at"].days["2000-02"] == 29
-    assert of(days[:50]) + of(days[50:]) == whole
+    profiled = of(days)
+    assert profiled.columns["at"].days["2000-02"] == 29
+    assert of(days[:50]) + of(days[50:]) == profiled
 
 
 def test_rank_correlations():
@@ -148,9 +148,9 @@ def test_rank_correlations():
 
 def test_profiles_of_different_datasets_do_not_add_up():
     """Profiles made with different hashes do not add up either."""
-    other = msgspec.structs.replace(of(FRAME), engine="polars 1")
+    of_another_version = msgspec.structs.replace(of(FRAME), engine="polars 1")
     with pytest.raises(ContractError, match="do not add up"):
-        of(FRAME) + other
+        of(FRAME) + of_another_version
 
 
 def test_the_hash_is_the_one_that_kept_profiles_were_made_with():

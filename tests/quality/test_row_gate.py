@@ -45,8 +45,8 @@ def row(**changes):
 
 
 def broken(contract, *rows):
-    found = RowGate(contract).breaches(rows)
-    return [] if found is None else [(breach.row, breach.rule.name) for breach in found.first]
+    breaches = RowGate(contract).breaches(rows)
+    return [] if breaches is None else [(breach.row, breach.rule.name) for breach in breaches.first]
 
 
 @pytest.mark.parametrize(
@@ -177,16 +177,16 @@ def test_a_contract_that_only_warns_refuses_nothing():
 def test_a_check_that_selects_no_one_expression_is_run_by_itself():
     """Such a check runs on the rows of the request."""
 
-    class Odd(Request):
-        """Odd."""
+    class Selecting(Request):
+        """Bearings above 1."""
 
         @pa.dataframe_check
-        def odd(cls, data):
+        def bearing_above_1(cls, data):
             return data.lazyframe.with_columns(x=pl.col("bearing") > 1).select("x")
 
-    gate = RowGate(contract_of(Odd))
+    gate = RowGate(contract_of(Selecting))
     gate.admit([row(bearing=2.0)])
-    with pytest.raises(ContractError, match="row 1: odd"):
+    with pytest.raises(ContractError, match="row 1: bearing_above_1"):
         gate.admit([row(bearing=2.0), row(bearing=0.5)])
 
 

@@ -89,8 +89,8 @@ def fields(draw, dtype):
         )
     if dtype in (pl.Float32, pl.Float64, pl.Int8, pl.Int64, pl.UInt64):
         # Numbers of the other kind, and beyond the dtype.
-        odd = some | st.sampled_from([-1, 1000, 2**40, 16777217, 0.5])
-        checks |= dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne"), odd)
+        any_number = some | st.sampled_from([-1, 1000, 2**40, 16777217, 0.5])
+        checks |= dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne"), any_number)
     if dtype is pl.String:
         pattern = st.sampled_from(PATTERNS)
         lengths = [{"exact_value": 2}, {"min_value": 1}, {"max_value": 2}, {"min_value": 1, "max_value": 2}]
@@ -121,7 +121,7 @@ def contracts_and_rows(draw):
     numbers = [
         name for name, dtype in columns.items() if dtype in (pl.Int8, pl.Int64, pl.Float32, pl.Float64)
     ]
-    body = {name: pa.Field(**given) for name, given in declared.items()}
+    body = {name: pa.Field(**arguments) for name, arguments in declared.items()}
     body |= {"__annotations__": columns, "__module__": __name__, "__doc__": "Generated."}
     if numbers:
         left, right = draw(st.sampled_from(numbers)), draw(st.sampled_from(numbers))
@@ -153,11 +153,11 @@ def test_the_gate_of_rows_is_the_gate(drawn):
         frame = pl.DataFrame([values], schema=contract.schema, orient="row")
         counts = inspect(frame.lazy(), contract, dataset="rows").verdict.rules
         expected = {count.rule for count in counts}
-        found = compiled.breaches([values])
-        count, first = (0, ()) if found is None else (found.count, found.first)
+        breaches = compiled.breaches([values])
+        count, first = (0, ()) if breaches is None else (breaches.count, breaches.first)
         assert count == len(expected)
         assert {breach.rule for breach in first} <= expected
-        assert repr(found) == repr(compiled.breaches_in(frame))  # as text: NaN is not itself
+        assert repr(breaches) == repr(compiled.breaches_in(frame))  # as text: NaN is not itself
         total += count
         event("broken" if count else "good")
     together = compiled.breaches(rows)

@@ -57,10 +57,10 @@ class People(pa.DataFrameModel):
 
 def test_personal_timestamps_are_not_kept():
     """A profile does not even count the days of a personal column."""
-    told = profile(
+    described = profile(
         pl.DataFrame({"born": [date(1990, 5, 17)]}), dataset="people", contract=contract_of(People)
     )
-    assert "1990" not in str(told)
+    assert "1990" not in str(described)
 
 
 def test_rows_are_not_counted_by_what_is_personal():
@@ -80,8 +80,8 @@ def test_rows_are_not_counted_by_what_is_personal():
 def test_changes_of_personal_values_are_counted_and_not_shown(personal):
     """Neither a personal value nor a personal key is shown."""
     before, after = pl.LazyFrame({"k": [1], "v": [20.0]}), pl.LazyFrame({"k": [1], "v": [21.0]})
-    found = value_changes(before, after, ["k"], [personal])
-    assert (found.columns, found.examples) == ({"v": 1}, {})
+    changes = value_changes(before, after, ["k"], [personal])
+    assert (changes.columns, changes.examples) == ({"v": 1}, {})
 
 
 def test_nested_columns_are_corrected_in_the_raw_file():

@@ -107,7 +107,7 @@ columns = st.fixed_dictionaries(
 @given(columns)
 @settings(max_examples=25, deadline=None)
 def test_data_pass_the_draft_that_was_made_from_them(tmp_path_factory, values):
-    """Any data pass their own draft, whatever the names of their columns are."""
+    """Any data pass their own draft, with any names of columns."""
     frame = pl.DataFrame(values, schema={"a": pl.Int64, "class": pl.Float64, "two words": pl.String})
     _, contract = draft(frame, tmp_path_factory.mktemp("draft"))
     try:

@@ -9,7 +9,7 @@ from featurestore.quality.gate.verdict import RuleCount, Unevaluated, Verdict
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.report.junit import junit
 
-AT_LEAST_1 = RuleId("ge", ("a",), ("1",))
+MIN_1 = RuleId("ge", ("a",), ("1",))
 ROWS = RuleId("rows", (), ("1", "5"))
 
 
@@ -43,11 +43,11 @@ def test_a_case_for_each_rule():
             verdict(
                 decision="quarantined",
                 rules=(
-                    RuleCount(rule=AT_LEAST_1, warning=False, broken=2, examples=("-1", "<0>")),
+                    RuleCount(rule=MIN_1, warning=False, broken=2, examples=("-1", "<0>")),
                     RuleCount(rule=RuleId("known"), warning=True, broken=3, examples=("7",)),
                     RuleCount(rule=ROWS, warning=False, broken=1, whole_dataset=True),
                 ),
-                checked=(RuleId("not_null", ("a",)), AT_LEAST_1, RuleId("known"), ROWS),
+                checked=(RuleId("not_null", ("a",)), MIN_1, RuleId("known"), ROWS),
                 unevaluated=(Unevaluated(rule=RuleId("fresh"), reason="the current time is not known"),),
             )
         ]

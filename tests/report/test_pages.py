@@ -49,17 +49,17 @@ def pages(project):
 
 def test_the_verdict_comes_first(shop):
     """Broken rules, example rows, distributions, quarantine and history follow in this order."""
-    found = page(shop)
-    assert "Quarantined 1 of 7 rows (14.3%) broke contract RawOrders and is in quarantine" in found.words
+    markup = page(shop)
+    assert "Quarantined 1 of 7 rows (14.3%) broke contract RawOrders and is in quarantine" in markup.words
     places = [
-        found.words.index(words)
+        markup.words.index(words)
         for words in (
             "Quarantined",
             "What failed Rule",
             "customer.greater_than_or_equal_to(1)",
             "Example rows",
             "Distributions before and now",
-            "Correlated columns" if "Correlated columns" in found.words else "Distributions before and now",
+            "Correlated columns" if "Correlated columns" in markup.words else "Distributions before and now",
             "Quarantine 1 row is in data/quarantine/orders.parquet",
             "featurestore quarantine orders",
             "featurestore resubmit orders FILE",
@@ -71,31 +71,31 @@ def test_the_verdict_comes_first(shop):
 
 def test_rows_that_broke_the_contract_are_shown_with_their_original_values(shop):
     """Each has its file, its row number and its broken rules, and the value at fault is marked."""
-    found = page(shop)
+    markup = page(shop)
     assert (
         "customer.greater_than_or_equal_to(1) 0 orders.csv 7 7 2024-01-08T00:00:00Z null 7 null"
-        in found.words
+        in markup.words
     )
-    assert sum(a.get("class") == "fault" for a in found.all("td")) == 1
+    assert sum(a.get("class") == "fault" for a in markup.all("td")) == 1
 
 
 @pytest.mark.parametrize("name", ["orders", "last_order", None])
 def test_pages_are_well_formed(shop, name):
     """Headings are nested, table headers have a scope, ids are unique, and links have targets."""
-    found = index(shop) if name is None else page(shop, name)
-    levels = [int(tag[1]) for tag, _ in found.tags if re.fullmatch("h[1-6]", tag)]
+    markup = index(shop) if name is None else page(shop, name)
+    levels = [int(tag[1]) for tag, _ in markup.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert all(a.get("scope") in ("col", "row") for a in found.all("th"))
-    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert all(a.get("scope") in ("col", "row") for a in markup.all("th"))
+    ids = [attributes["id"] for _, attributes in markup.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     folder = (shop.layout.report if name is None else shop.layout.page(name)).parent
-    for link in found.all("a"):
+    for link in markup.all("a"):
         path, _, anchor = link["href"].partition("#")
         assert (folder / path).exists()
         assert not anchor or anchor in ids
-    assert all(a.get("role") == "img" or a.get("aria-hidden") == "true" for a in found.all("svg"))
+    assert all(a.get("role") == "img" or a.get("aria-hidden") == "true" for a in markup.all("svg"))
 
 
 def test_nothing_comes_from_elsewhere(shop):
@@ -115,12 +115,12 @@ def test_three_hundred_columns_are_a_small_page(tmp_path):
     """
     text = build_wide(tmp_path).layout.page("wide").read_text()
     assert len(text.encode()) < MAX_BYTES
-    found = Markup(text)
+    markup = Markup(text)
     assert [name for name in re.findall(r"sensor_number_\d+", unescape(text)) if name == "sensor_number_299"]
-    assert len([a for a in found.all("svg") if a.get("class") == "plot"]) == 30
+    assert len([a for a in markup.all("svg") if a.get("class") == "plot"]) == 30
     assert "distribution of the values of sensor_number_250: first bar" in text
-    assert "sensor_number_299 Float64 missing 0%;" in found.words
-    assert "min 0 → 3" in found.words
+    assert "sensor_number_299 Float64 missing 0%;" in markup.words
+    assert "min 0 → 3" in markup.words
 
 
 def test_before_and_now(shop):
@@ -128,10 +128,10 @@ def test_before_and_now(shop):
     assert "There is no earlier profile" in page(shop).words
     change(orders_of(shop), {"20.1": "30.5"})
     shop.validate("orders")
-    found = page(shop)
-    assert "Before: the previous data, 6 rows." in found.words
-    assert "max 20.1 30.5" in found.words
-    assert [a for a in found.all("path") if a.get("class") == "before"]
+    markup = page(shop)
+    assert "Before: the previous data, 6 rows." in markup.words
+    assert "max 20.1 30.5" in markup.words
+    assert [a for a in markup.all("path") if a.get("class") == "before"]
 
 
 def test_a_refused_dataset_is_shown_as_refused(shop):
@@ -142,10 +142,10 @@ def test_a_refused_dataset_is_shown_as_refused(shop):
     good = shop.layout.history("orders").read_text().splitlines()[0][7:17]
     for words in (page(shop).words, index(shop).words):
         assert re.search(rf"(?i)refused.*The last good data, of {good} \d\d:\d\d UTC, stay in place\.", words)
-    found = page(shop)
-    assert "5 of 7 rows (71.4%) break contract RawOrders." in found.words
-    assert "data/refused/orders/rows.parquet" in found.words
-    assert "Now: the last good data, 6 rows." in found.words
+    markup = page(shop)
+    assert "5 of 7 rows (71.4%) break contract RawOrders." in markup.words
+    assert "data/refused/orders/rows.parquet" in markup.words
+    assert "Now: the last good data, 6 rows." in markup.words
     orders_of(shop).write_text(orders)
     shop.validate("orders")
     assert "refused" not in index(shop).words
@@ -157,9 +157,9 @@ def test_a_dataset_refused_at_once_has_nothing_in_place(shop_files):
     change(orders_of(project), BAD)
     with pytest.raises(ContractError):
         project.validate("orders")
-    found = page(project)
-    assert "There are no earlier data." in found.words
-    assert "There are no data to describe." in found.words
+    markup = page(project)
+    assert "There are no earlier data." in markup.words
+    assert "There are no data to describe." in markup.words
 
 
 def test_what_has_not_run_yet_is_said(shop):
@@ -201,10 +201,10 @@ def test_values_are_escaped(shop_files):
     change(
         shop_files / "data/raw/orders.csv", {"SPRING": "<script>alert(1)</script>", "7,0,2024": "x<b>,0,2024"}
     )
-    found = page(build_shop(shop_files))
-    assert not found.all("script")
-    assert not found.all("b")
-    assert "<script>alert(1)</script>" in found.words
+    markup = page(build_shop(shop_files))
+    assert not markup.all("script")
+    assert not markup.all("b")
+    assert "<script>alert(1)</script>" in markup.words
 
 
 def test_changes_have_a_section(shop):
@@ -232,8 +232,8 @@ def brightness(colour):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one, other):
-    lighter, darker = sorted((brightness(one), brightness(other)), reverse=True)
+def contrast(colour, background):
+    lighter, darker = sorted((brightness(colour), brightness(background)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 

@@ -36,7 +36,7 @@ def test_a_bar_with_its_earlier_size():
 
 
 def test_parts_of_a_whole():
-    """Parts stand side by side; a part of size 0 is not drawn."""
+    """Parts are drawn next to each other; a part of size 0 is not drawn."""
     assert stacked([3, 0, 1], title="statuses") == (
         '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"><title>statuses</title>'
         '<rect class="p1" x="0" width="75" height="10"/><rect class="p3" x="75" width="25" height="10"/></svg>'

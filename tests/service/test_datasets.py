@@ -80,11 +80,11 @@ def test_corrected_rows_can_be_uploaded_again(client, shop):
 def test_rows_of_a_view_are_validated_as_in_a_build(client, shop):
     """Equal rows count once; two values for one key and version break a rule, with the numbers of the rows."""
     columns = "customer,event_timestamp,created_timestamp,amount,coupon,ordered_at\n"
-    one = "3,2024-01-01T00:00:00Z,,1,,2024-01-01T00:00:00Z\n"
-    other = "1,2024-01-01T00:00:00Z,,1,,2024-01-01T00:00:00Z\n"
-    twice = send(client, columns + one + other + one, dataset="last_order").json()["verdict"]
+    first = "3,2024-01-01T00:00:00Z,,1,,2024-01-01T00:00:00Z\n"
+    second = "1,2024-01-01T00:00:00Z,,1,,2024-01-01T00:00:00Z\n"
+    twice = send(client, columns + first + second + first, dataset="last_order").json()["verdict"]
     assert (twice["decision"], twice["rows_in"]) == ("passed", 2)
-    differing = columns + one + other + one.replace(",1,", ",2,")
+    differing = columns + first + second + first.replace(",1,", ",2,")
     result = send(client, differing, dataset="last_order").json()
     assert result["verdict"]["rules"][0]["rule"] == "unique(customer, event_timestamp, created_timestamp)"
     bad = pl.read_parquet(shop.settings.root / result["quarantine"])
@@ -111,7 +111,7 @@ def test_rows_of_a_view_are_validated_as_in_a_build(client, shop):
     ],
 )
 def test_a_body_without_a_readable_row_gets_422(client, shop, body, media, message):
-    """Nothing of the body remains."""
+    """No part of the body remains."""
     answer = send(client, body, media)
     assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "ContractError")
     assert message in answer.json()["error"]["message"]
@@ -232,7 +232,7 @@ def test_rows_are_counted_by_dataset_and_decision(client):
 
 
 def test_personal_values_are_in_no_answer_and_no_log(shop_files, capfdbinary):
-    """They are no examples, no text of an unreadable file, and no names in a file without a header."""
+    """Values are neither examples, nor text of an unreadable file, nor names in a file without a header."""
     schemas = shop_files / "schemas/shop.py"
     text = schemas.read_text().replace(
         'ge=1, description="who ordered")', 'ge=1, description="who ordered", metadata={"personal": True})'

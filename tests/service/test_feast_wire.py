@@ -159,16 +159,16 @@ def test_a_pushed_row_is_served_at_once(client, shop):
 def test_a_wrong_push_changes_nothing(client, shop):
     """Rows may break the contract, be for training only, name an unknown view, or have unknown columns."""
     row = {"customer": [7], "event_timestamp": ["2024-01-09"], "amount": [1.0], "coupon": [None]}
-    whole = {**row, "event_timestamp": ["2024-01-09T00:00:00Z"], "ordered_at": [1704841200]}
+    complete = {**row, "event_timestamp": ["2024-01-09T00:00:00Z"], "ordered_at": [1704841200]}
     answers = [
         client.post("/push", {"push_source_name": view, "df": df, "to": to})
         for view, df, to in (
             ("last_order", row, "online"),
-            ("last_order", {**whole, "customer": [None]}, "online"),
-            ("last_order", {**whole, "colour": ["red"]}, "online"),
-            ("last_order", {**whole, "amount": []}, "online"),
-            ("last_order", whole, "offline"),
-            ("first_order", whole, "online"),
+            ("last_order", {**complete, "customer": [None]}, "online"),
+            ("last_order", {**complete, "colour": ["red"]}, "online"),
+            ("last_order", {**complete, "amount": []}, "online"),
+            ("last_order", complete, "offline"),
+            ("first_order", complete, "online"),
         )
     ]
     assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 422, 404]

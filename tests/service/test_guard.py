@@ -23,7 +23,7 @@ def test_a_key_is_required_once_there_is_one(stored):
     path = stored.layout.keys
     reader = add_key(path, "reader", scopes=(KeyScope.READ,), services=("buying",))
     writer = add_key(path, "writer", scopes=(KeyScope.WRITE,))
-    other = add_key(path, "other", scopes=(KeyScope.READ,), services=("selling",))
+    selling = add_key(path, "other", scopes=(KeyScope.READ,), services=("selling",))
     with running(stored.settings.root) as client:
         assert client.vectors(ROW).status_code == 401
         assert client.vectors(ROW).headers["www-authenticate"] == "Bearer"
@@ -31,7 +31,7 @@ def test_a_key_is_required_once_there_is_one(stored):
         assert client.get("/openapi.json").json()["security"] == [{"key": []}]
         request = {"features": ["last_order:amount"], "entities": {"customer": [3]}}
         statuses = {}
-        for client.key in (reader, writer, other, reader + "x", "fs_"):
+        for client.key in (reader, writer, selling, reader + "x", "fs_"):
             statuses[client.key] = (
                 client.vectors(ROW).status_code,
                 client.post("/get-online-features", request).status_code,
@@ -40,7 +40,7 @@ def test_a_key_is_required_once_there_is_one(stored):
         assert statuses == {
             reader: (200, 403, 403),
             writer: (403, 403, 422),
-            other: (403, 403, 403),
+            selling: (403, 403, 403),
             reader + "x": (401, 401, 401),
             "fs_": (401, 401, 401),
         }

@@ -49,16 +49,16 @@ def test_a_key_for_services_pushes_to_the_views_that_they_read(stored):
     """The key pushes to no other view; a service that no longer exists permits none."""
     path = stored.layout.keys
     buying = add_key(path, "buying", scopes=(KeyScope.WRITE,), services=("buying",))
-    other = add_key(path, "other", scopes=(KeyScope.WRITE,), services=("selling",))
+    selling = add_key(path, "other", scopes=(KeyScope.WRITE,), services=("selling",))
     any_view = add_key(path, "any", scopes=(KeyScope.WRITE,))
     written = {"feature_view_name": "last_order", "df": PUSHED["df"]}
     unknown = {"push_source_name": "last_ordre", "df": {}}
     with running(stored.settings.root) as client:
         statuses = {}
-        for client.key in (buying, other, any_view):
+        for client.key in (buying, selling, any_view):
             statuses[client.key] = [
                 client.post("/push", PUSHED).status_code,
                 client.post("/write-to-online-store", written).status_code,
                 client.post("/push", unknown).status_code,
             ]
-        assert statuses == {buying: [200, 200, 403], other: [403, 403, 403], any_view: [200, 200, 404]}
+        assert statuses == {buying: [200, 200, 403], selling: [403, 403, 403], any_view: [200, 200, 404]}

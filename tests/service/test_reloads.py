@@ -1,4 +1,4 @@
-"""A running server reloads keys and releases, whatever happens to the files that name them."""
+"""A running server reloads keys and releases after every change of the files that name them."""
 
 import json
 import shutil
@@ -84,7 +84,7 @@ def test_a_server_without_keys_refuses_all_if_their_file_becomes_unreadable(stor
 def test_a_removed_key_stops_working_while_a_release_is_refused(stored, keyed):
     """A broken release does not stop the reload of keys."""
     path, secret = keyed
-    other = add_key(path, "other", scopes=(KeyScope.READ,))
+    second_secret = add_key(path, "other", scopes=(KeyScope.READ,))
     with running(stored.settings.root) as client:
         stored.layout.releases.mkdir()
         (stored.layout.releases / "current").symlink_to("0009")
@@ -93,7 +93,7 @@ def test_a_removed_key_stops_working_while_a_release_is_refused(stored, keyed):
         assert client.vectors(ROW).status_code == 200
         remove_key(path, "reader")
         eventually(lambda: client.vectors(ROW).status_code == 401)
-        client.key = other
+        client.key = second_secret
         assert client.vectors(ROW).status_code == 200
     assert [key.name for key in read_keys(path)] == ["other"]
 

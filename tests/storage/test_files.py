@@ -11,7 +11,7 @@ from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 
 
 def test_a_failed_write_leaves_the_last_good_file(tmp_path):
-    """What was there stays, and nothing half-written is left."""
+    """The old file stays, and nothing half-written is left."""
     path = tmp_path / "data.txt"
     path.write_text("good")
 
@@ -40,9 +40,9 @@ def test_a_full_disk_is_worth_another_try(tmp_path, write):
 
 def test_equal_frames_give_equal_bytes(tmp_path):
     """However a frame is chunked, its file is the same."""
-    whole = pl.DataFrame({"a": range(300_000), "b": [None, "x", "y"] * 100_000})
-    parts = pl.concat([whole[:1000], whole[1000:]], rechunk=False)
-    write_parquet(whole, tmp_path / "whole")
+    frame = pl.DataFrame({"a": range(300_000), "b": [None, "x", "y"] * 100_000})
+    parts = pl.concat([frame[:1000], frame[1000:]], rechunk=False)
+    write_parquet(frame, tmp_path / "whole")
     write_parquet(parts, tmp_path / "parts")
     assert file_fingerprint(tmp_path / "whole") == file_fingerprint(tmp_path / "parts")
 
@@ -51,7 +51,7 @@ BASE = pl.DataFrame({"a": [1, 2], "b": ["x", None], "l": [[1, None], []]})
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
         BASE.reverse(),
         BASE.rename({"a": "c"}),
@@ -62,7 +62,7 @@ BASE = pl.DataFrame({"a": [1, 2], "b": ["x", None], "l": [[1, None], []]})
         BASE.head(1),
     ],
 )
-def test_any_change_changes_the_digest(other):
+def test_any_change_changes_the_digest(changed):
     """Values, their order, missing values, names and dtypes all count."""
-    assert fingerprint(other) != fingerprint(BASE)
+    assert fingerprint(changed) != fingerprint(BASE)
     assert fingerprint(BASE.clone()) == fingerprint(BASE)

@@ -25,18 +25,18 @@ def ask(timing: Timing, rows: list[tuple], minutes: list[int]) -> list[tuple]:
         schema={"k": pl.String, **dict.fromkeys(names[:-1], times), "x": pl.Int64},
         orient="row",
     )
-    asked = pl.DataFrame(
+    entities = pl.DataFrame(
         {"k": ["a"] * len(minutes), "event_timestamp": [at(m) for m in minutes]},
         schema={"k": pl.String, "event_timestamp": times},
     )
     joined = point_in_time_join(
-        asked.lazy(), frame.lazy(), keys=["k"], features=["x"], timing=timing
+        entities.lazy(), frame.lazy(), keys=["k"], features=["x"], timing=timing
     ).collect()
     return [(value, Status(status).name) for value, status in joined.rows()]
 
 
 def test_a_value_is_known_from_its_event_on():
-    """Before the event nothing is found; at the event the value is there."""
+    """Before the event the value is not found; at the event it is present."""
     assert ask(Timing(), [(10, 1), (20, 2)], [9, 10, 19, 20]) == [
         (None, "NOT_FOUND"),
         (1, "PRESENT"),
@@ -100,8 +100,8 @@ def test_the_join_is_the_replay_of_the_store(history: History):
     ).collect()
     expected = oracle.historical(history.entity_rows, history.rows, KEYS, FEATURES, history.timing)
     columns = [column for name in FEATURES for column in (name, status_column(name))]
-    found = joined.select(columns).rows()
-    assert [list(zip(row[::2], row[1::2], strict=True)) for row in found] == expected
+    actual = joined.select(columns).rows()
+    assert [list(zip(row[::2], row[1::2], strict=True)) for row in actual] == expected
 
 
 @given(histories())

@@ -132,7 +132,7 @@ def test_rows_of_another_schema_are_refused():
 )
 @settings(deadline=None)
 def test_a_key_is_too_long_by_the_bytes_it_takes(keys):
-    """Whatever it is made of."""
+    """It is refused for every kind of part."""
     frame = pl.DataFrame(keys, schema={"a": pl.Int64, "b": pl.String, "c": pl.Binary}, orient="row")
     assert too_long(frame).to_list() == [len(encode_key(key)) > MAX_KEY_BYTES for key in keys]
     assert too_long(frame.select("a")).to_list() == [False] * len(keys)

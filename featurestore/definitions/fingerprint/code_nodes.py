@@ -189,7 +189,7 @@ class CodeNodes:
         return [self._statements(file, name, statements)] if statements else []
 
     def _know_namespace(self, home: Home, value: Any, importer: Path) -> None:
-        """Remember the live namespace of a file, recognised by a value that it holds."""
+        """Keep the live namespace of a file, which is recognised by a value that it holds."""
         if home.file in self._namespaces:
             return
         name = self._namespaces.get(importer, {}).get("__name__", "")

@@ -120,11 +120,11 @@ def differences(before: Fingerprint, after: Fingerprint) -> tuple[Difference, ..
 
 def _every_difference(before: Fingerprint, after: Fingerprint) -> Iterator[Difference]:
     yield from _part_differences(before, after, "")
-    old = {(other.kind, other.name): other for other in before.upstream}
-    for other in after.upstream:
-        known = old.get((other.kind, other.name))
-        if known is not None and known.digest != other.digest:
-            yield from _part_differences(known, other, other.name)
+    old = {(definition.kind, definition.name): definition for definition in before.upstream}
+    for definition in after.upstream:
+        known = old.get((definition.kind, definition.name))
+        if known is not None and known.digest != definition.digest:
+            yield from _part_differences(known, definition, definition.name)
 
 
 def _part_differences(before: Fingerprint, after: Fingerprint, upstream: str) -> Iterator[Difference]:

@@ -101,7 +101,7 @@ def root_of(definition: Fingerprinted) -> Path:
     Raises
     ------
     DefinitionError
-        If the definition is a service without views, which stands in no file.
+        If the definition is a service without views, which no file defines.
     """
     if not isinstance(definition, FeatureService):
         return project_root(definition.defined_in)
@@ -141,8 +141,10 @@ class Fingerprints:
         closure.add_import_effects()
         packages = {*distributions(definition), *closure.distributions}
         declared += [semantics_part(), *map(package_part, sorted(packages))]
-        direct = [self.of(other) for other in self._direct(definition)]
-        links = [Part(kind="upstream", name=other.name, digest=other.digest) for other in direct]
+        direct = [self.of(upstream) for upstream in self._direct(definition)]
+        links = [
+            Part(kind="upstream", name=fingerprint.name, digest=fingerprint.digest) for fingerprint in direct
+        ]
         kind = KINDS[type(definition)]
         return Fingerprint(
             digest=full_digest([kind, definition.name, closure.graph.digest(), *_counted(declared, links)]),
@@ -186,8 +188,10 @@ def _counted(declared: Iterable[Part], links: Iterable[Part]) -> Iterator[str]:
 def _every_upstream(direct: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
     upstream: dict[tuple[str, str], Fingerprint] = {}
     for fingerprint in direct:
-        for other in (*fingerprint.upstream, fingerprint):
-            upstream.setdefault((other.kind, other.name), msgspec.structs.replace(other, upstream=()))
+        for definition in (*fingerprint.upstream, fingerprint):
+            upstream.setdefault(
+                (definition.kind, definition.name), msgspec.structs.replace(definition, upstream=())
+            )
     return tuple(upstream.values())
 
 
@@ -228,6 +232,6 @@ def _names_of(definition: Fingerprinted, source: SourceFile) -> list[str]:
 
 
 def _says(statements: Iterable[ast.stmt], text: str) -> bool:
-    """Say whether a text stands in statements as a constant."""
+    """Return whether statements contain a text as a constant."""
     nodes = (node for statement in statements for node in ast.walk(statement))
     return any(isinstance(node, ast.Constant) and node.value == text for node in nodes)

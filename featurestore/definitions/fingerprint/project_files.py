@@ -151,17 +151,17 @@ class ProjectFiles:
         return modules
 
     def module_beside(self, path: Path, importer: Path, name: str) -> ModuleType | None:
-        """Find the loaded module of a file by the name that a module beside it has, whatever comes before both names.
+        """Find the loaded module of a file by the name of a module next to it; both may share any prefix.
 
         Parameters
         ----------
         importer, name
             File and ``__name__`` of a loaded module.
         """
-        own, other = (self._dotted(file) for file in (importer, path))
+        own, target = (self._dotted(file) for file in (importer, path))
         if name != own and not name.endswith(f".{own}"):
             return None
-        module = sys.modules.get(f"{name[: len(name) - len(own)]}{other}")
+        module = sys.modules.get(f"{name[: len(name) - len(own)]}{target}")
         return module if getattr(module, "__file__", None) == str(path) else None
 
     def _dotted(self, path: Path) -> str:

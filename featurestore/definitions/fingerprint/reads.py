@@ -14,7 +14,7 @@ STATIC_IMPORTLIB = frozenset({("metadata",), ("resources",), ("import_module",)}
 
 
 class Reads:
-    """Collects what a form holds besides its tokens; see `Form` for the meaning of each."""
+    """Collects what a form holds in addition to its tokens; see `Form` for the meaning of each."""
 
     def __init__(self) -> None:
         self.all: list[Read] = []

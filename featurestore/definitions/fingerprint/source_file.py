@@ -61,7 +61,7 @@ class SourceFile:
     bindings
         For each name the top-level statements that bind it, imports left out.
     imports
-        For each name the imports that bind it, wherever they stand at module level.
+        For each name the imports that bind it, anywhere at module level.
     also_run
         Modules that ``import a.b`` runs without binding them.
     effects

@@ -3,7 +3,7 @@
 Nobody has to set a threshold.
 
 The expected value has three parts: the level (the median of the last 28 runs), the trend (how far
-the metric lately lies from the level before it), and the season (what runs of one weekday, or of
+the metric was lately from the level before it), and the season (what runs of one weekday, or of
 one day of the month, have in common beyond three standard errors). A season is known once the day
 has occurred three times. Until then, any value that the same day had before is also expected.
 
@@ -56,7 +56,7 @@ SEASONS: dict[str, tuple[Callable[[datetime], int], Callable[[datetime], tuple[i
 
 
 class Anomaly(msgspec.Struct, frozen=True, kw_only=True, rename={"metric": "id", "name": "metric"}):
-    """A metric of the last run that lies outside the range that its history leads to expect.
+    """A metric of the last run that is outside the range that its history leads to expect.
 
     In JSON, ``id`` holds `metric` and ``metric`` holds `name`.
 
@@ -67,7 +67,7 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, rename={"metric": "id",
     low, high
         The expected range.
     since
-        The first of the consecutive runs up to the last one that lie outside the range on the same
+        The first of the consecutive runs up to the last one that are outside the range on the same
         side.
     runs
         The number of earlier runs that the range is computed from.

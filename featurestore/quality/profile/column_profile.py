@@ -3,8 +3,8 @@
 Profiles add up exactly: the sum of the profiles of two parts is the profile of both.
 
 Sums are not rounded (`featurestore.quality.profile.exact_sum`). Numbers are counted in fixed bins.
-The upper bits of a 64-bit float are its sign, its power of two and one of 32 steps in between, so a
-bin is no wider than 1/32 of its values, and the bins are the same for all data. Of the distinct
+The upper bits of a 64-bit float are its sign, its power of two and one of 32 steps in between, so
+the width of a bin is at most 1/32 of its values, and the bins are the same for all data. Of the distinct
 values, the profile keeps those with the smallest hashes, each with its exact count (a bottom-k
 sketch: Bar-Yossef et al., 2002; Cohen and Kaplan, 2007). If there are few values it keeps all of
 them; if there are many it keeps a fair sample, from which it also estimates their number.

@@ -1,6 +1,6 @@
 """The profile of a dataset: a description of its values, computed part by part and added up.
 
-The same rows give the same profile, in whatever parts they come. So a new partition costs only its
+The same rows give the same profile, in any partition. So a new partition costs only its
 own rows, and DVC can track the file. Values are identified by the hash of Polars, which stays the
 same within one version of Polars. Profiles of two versions do not add up; adding them raises.
 """

@@ -126,7 +126,7 @@ class _OpaqueError(Exception):
 
 
 class _Recorder:
-    """Stands in for the lazy frame of a check, and keeps what the check selects."""
+    """Replaces the lazy frame of a check, and keeps what the check selects."""
 
     def __init__(self) -> None:
         self.selected: pl.Expr | None = None

@@ -39,7 +39,7 @@ def too_many_orphans(
 
 
 def sums_differ(
-    frame: pl.LazyFrame, *, other: Scan, column: str, groups: Sequence[str], max_share: float
+    frame: pl.LazyFrame, *, counterpart: Scan, column: str, groups: Sequence[str], max_share: float
 ) -> bool:
     """Return whether two sums of a column differ by more than a share of the larger one.
 
@@ -52,7 +52,7 @@ def sums_differ(
         The tolerated difference, 0 to 1.
     """
     sums = _sums(frame, column, "__sum__", groups)
-    other_sums = _sums(other(), column, "__other__", groups)
+    other_sums = _sums(counterpart(), column, "__other__", groups)
     both = (
         sums.join(other_sums, on=list(groups), how="full", coalesce=True, nulls_equal=True)
         if groups

@@ -152,8 +152,10 @@ def _references(
 def _sums_agree(sums: Mapping[str, tuple[Any, ...]], context: ValidationContext) -> Iterator[SearchRule]:
     for column, (dataset, other_column, max_share, *by) in sums.items():
         groups = tuple(by[0]) if by else ()
-        other = partial(context.scan, dataset, {other_column: column} | {name: name for name in groups})
-        search = partial(sums_differ, other=other, column=column, groups=groups, max_share=max_share)
+        counterpart = partial(context.scan, dataset, {other_column: column} | {name: name for name in groups})
+        search = partial(
+            sums_differ, counterpart=counterpart, column=column, groups=groups, max_share=max_share
+        )
         rule_id = RuleId("sums_agree", (column, *groups), (f"{dataset}: {other_column}", str(max_share)))
         yield SearchRule(rule_id, search, whole_dataset=True)
 

@@ -44,7 +44,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The range in which a measured value must lie; None: no bound on that side."""
+    """The range that must contain a measured value; None: no bound on that side."""
 
     minimum: Any = None
     maximum: Any = None

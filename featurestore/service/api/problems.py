@@ -73,7 +73,7 @@ def status_of(error: Exception) -> int:
 
 
 def kind_of(error: Exception) -> str:
-    """Return the kind of an error, as it stands in the answer."""
+    """Return the kind of an error, as the answer gives it."""
     if isinstance(error, RefusedError):
         return error.kind
     if isinstance(error, UNREADABLE):

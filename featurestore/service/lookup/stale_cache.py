@@ -20,7 +20,7 @@ class StaleCache:
     Parameters
     ----------
     limit
-        Maximum number of keys. The least recently used key is dropped first.
+        Maximum number of keys. The key that was not used for the longest time is dropped first.
     """
 
     def __init__(self, limit: int) -> None:

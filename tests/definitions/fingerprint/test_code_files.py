@@ -16,7 +16,7 @@ def test_every_part_with_a_file_is_among_the_files(state, name):
 
 
 def test_helpers_and_packages_count_and_other_modules_do_not(state):
-    """A relative import, a module outside of the two packages, and ``__init__.py`` are in; what is not read is out."""
+    """A relative import, a module outside the two packages, and ``__init__.py`` count; code that is not read does not."""
     shop = state({"feature_repo/other.py": "X = 1\n"})
     assert "feature_repo/other.py" not in shop.code_files("orders")
     assert {"feature_repo/helper.py", "lib/rates.py", *INITS} <= set(shop.code_files("orders"))

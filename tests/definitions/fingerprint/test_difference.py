@@ -87,7 +87,7 @@ def test_a_difference_that_several_definitions_share_is_named_once(state):
 
 
 def test_digests_that_differ_are_never_without_a_difference():
-    """Parts may be equal one by one while names lead to others of them: that is said too."""
+    """If all parts are equal but names lead to different parts, the difference says so."""
     part = Part(kind="function", name="f", digest="0" * 16)
     before = Fingerprint(digest="sha256:a", kind="dataset", name="orders", parts=(part,))
     (difference,) = differences(before, msgspec.structs.replace(before, digest="sha256:b"))

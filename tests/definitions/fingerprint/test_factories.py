@@ -44,7 +44,7 @@ def project(argument: str, old: str = "", new: str = "") -> dict[str, str]:
 
 @pytest.mark.parametrize("argument", ARGUMENTS.values(), ids=ARGUMENTS)
 def test_two_states_of_a_factory_agree(state, argument):
-    """Equal files have equal fingerprints, whatever the factory holds."""
+    """Equal files have equal fingerprints for every value that the factory holds."""
     assert changed(state(project(argument)), state(project(argument)), "orders") == ()
 
 

@@ -164,17 +164,17 @@ ALIKE = {
 @pytest.mark.parametrize("case", ALIKE)
 def test_code_that_looks_alike_and_is_not_has_another_form(case):
     """A difference that Python sees is a difference of the form."""
-    one, other = ALIKE[case]
-    assert digest(one) != digest(other)
-    assert digest(one) == digest(ast.unparse(ast.parse(one)))
+    left, right = ALIKE[case]
+    assert digest(left) != digest(right)
+    assert digest(left) == digest(ast.unparse(ast.parse(left)))
 
 
 def test_names_of_parameters_count_where_a_keyword_reaches_them():
     """A parameter is a local variable until some call passes it by name."""
-    one, other = (canonical(ast.parse(f"def f(a, {name}): return a - {name}").body) for name in "bc")
-    assert one.digest(NOTHING) == other.digest(NOTHING)
-    assert one.digest(frozenset({"b"})) != other.digest(frozenset({"b"}))
-    assert one.digest(NOTHING, every_keyword=True) != other.digest(NOTHING, every_keyword=True)
+    left, right = (canonical(ast.parse(f"def f(a, {name}): return a - {name}").body) for name in "bc")
+    assert left.digest(NOTHING) == right.digest(NOTHING)
+    assert left.digest(frozenset({"b"})) != right.digest(frozenset({"b"}))
+    assert left.digest(NOTHING, every_keyword=True) != right.digest(NOTHING, every_keyword=True)
 
 
 def test_code_that_reads_local_names_counts_by_them():

@@ -227,13 +227,13 @@ def test_helpers_that_change_places_are_caught(state):
     body = replaced(ORDERS, 'scaled(pl.col("amount"))', 'first(pl.col("amount")) - second(pl.col("amount"))')[
         ORDERS
     ]
-    one, other = (
+    left, right = (
         body.replace(
             "from .helper import scaled", f"from .{x} import twice as first\nfrom .{y} import twice as second"
         )
         for x, y in ("ab", "ba")
     )
-    before, after = state({ORDERS: one, **helpers}), state({ORDERS: other, **helpers})
+    before, after = state({ORDERS: left, **helpers}), state({ORDERS: right, **helpers})
     assert changed(before, after, "orders")
 
 

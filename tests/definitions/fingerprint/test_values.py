@@ -44,7 +44,7 @@ def written(value: object) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("value", "other"),
+    ("value", "different"),
     [
         (1, 2),
         (1, 1.0),
@@ -87,10 +87,10 @@ def written(value: object) -> list[str]:
         ([{"a": (pl.col("a"), Rate.LOW)}], [{"a": (pl.col("b"), Rate.LOW)}]),
     ],
 )
-def test_values_that_differ_are_written_differently(value, other):
+def test_values_that_differ_are_written_differently(value, different):
     """Two values that compute differently have different text, and each has the same text twice."""
     assert written(value) == written(value)
-    assert written(value) != written(other)
+    assert written(value) != written(different)
 
 
 def test_a_set_is_written_in_one_order():
