@@ -79,14 +79,14 @@ class DefinitionError(FeatureStoreError, ValueError):
 
 
 class UnknownNameError(DefinitionError, LookupError):
-    """Nothing has the name that was asked for.
+    """The requested name does not exist.
 
     Parameters
     ----------
     kind
         What the name should stand for, such as ``"feature view"``.
     name
-        The name that nothing has.
+        The unknown name.
     known
         The names that exist.
     within

@@ -68,7 +68,7 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def assessment_text(assessment: Assessment, *, all_facts: bool) -> str:
-    """Show the five answers, with all facts or only with those that speak against a yes."""
+    """Show the five answers, with all facts or only with the facts against a yes."""
     lines = [assessment.dataset]
     for question, facts in assessment.answers.items():
         lines.append(f"  {question}: {'yes' if assessment.yes(question) else 'not fully'}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 JUnit = Annotated[
     Path | None,
     typer.Option(
-        "--junit", help="Also write a JUnit XML file, also if a dataset is refused.", show_default=False
+        "--junit", help="Also write a JUnit XML file, even if a dataset is refused.", show_default=False
     ),
 ]
 
@@ -30,8 +30,8 @@ JUnit = Annotated[
 def validate(names: Names = None, project: Folder = HERE, *, junit: JUnit = None, json: Json = False) -> None:
     """Let raw data through the gate; bad rows go to quarantine with the rules that they break.
 
-    Without names, every source. A built dataset that is named is checked again in place. Exits with 4 if a dataset is
-    refused; the others are validated too, and --json prints every verdict.
+    Validates all sources if no names are given. Checks a built dataset again if it is named. Exits with 4 if a dataset is
+    refused; the other datasets are still validated, and --json prints every verdict.
 
     Example: `featurestore validate raw_flights --junit data/raw_flights.xml`
     """
@@ -44,7 +44,7 @@ def validate(names: Names = None, project: Folder = HERE, *, junit: JUnit = None
 def build(names: Names = None, project: Folder = HERE, *, junit: JUnit = None, json: Json = False) -> None:
     """Build datasets and feature views, each behind the gate.
 
-    Without names, all of them, inputs first. Exits with 4 at the first dataset that is refused; --json prints the
+    Builds all of them, inputs first, if no names are given. Exits with 4 at the first dataset that is refused; --json prints the
     verdicts up to and including that one.
 
     Example: `featurestore build carrier_punctuality`
@@ -56,7 +56,7 @@ def build(names: Names = None, project: Folder = HERE, *, junit: JUnit = None, j
 
 
 def report(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
-    """Write HTML pages of the last runs: one for each dataset, and one over all.
+    """Write HTML pages of the last runs: one for each dataset, and an index.
 
     Example: `featurestore report raw_flights`
     """
@@ -96,7 +96,7 @@ class _Run:
         if junit is not None:
             errors = {name: str(error) for name, error in self.refusals.items() if error.verdict is None}
             project.quality.write_junit(junit, self.verdicts, errors=errors, skipped=self.waiting)
-        # One refused dataset is its error message alone.
+        # For one refused dataset, the error message is enough.
         if self.out.json or not self.refusals or len(self.names) > 1:
             self.out.result([verdict.record() for verdict in self.verdicts], verdict_text(self.verdicts))
         if self.refusals:

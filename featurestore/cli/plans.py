@@ -48,7 +48,7 @@ def materialize_plan_text(plan: MaterializePlan) -> str:
 
 
 def delete_plan_text(plan: DeletePlan) -> str:
-    """Say how many keys are deleted, how many of them are stored, and from which release they are deleted too."""
+    """Show how many keys are deleted, how many of them are stored, and the release that also loses them."""
     where = "the project" if plan.release is None else f"the project and release {plan.release}"
     return (
         f"{plan.view}: {plan.keys:,} keys to remove from {where}, {plan.stored:,} of them stored; "

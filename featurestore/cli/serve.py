@@ -58,7 +58,7 @@ def serve(
     """Serve features over HTTP: Feast's wire format, and POST /v1/vectors/SERVICE.
 
     Serves the current release, or the project itself if there is no release. A running server loads each new
-    release by itself. GET /docs documents what it serves.
+    release automatically. GET /docs documents what it serves.
 
     Example: `featurestore serve departure_delay --port 6566`
     """

@@ -19,7 +19,7 @@ T = TypeVar("T")
 def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
     """Fetch the raw files of sources from their origins.
 
-    Without names, all sources that declare an origin.
+    Fetches all sources that declare an origin if no names are given.
 
     Example: `featurestore ingest raw_flights`
     """

@@ -95,7 +95,7 @@ def on_demand_feature_view(
             for feature in selection.names:
                 if feature in seen:
                     raise DefinitionError(
-                        f"on-demand view {name!r}: two inputs are named {feature!r}; one is of view "
+                        f"on-demand view {name!r}: two inputs are named {feature!r}; one is from view "
                         f"{selection.view.name!r}",
                         hint="select other features, or rename the request's column",
                     )

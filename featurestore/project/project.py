@@ -267,7 +267,7 @@ class Project:
         return summary(self._workspace)
 
     def report(self, names: Collection[str] = ()) -> Path:
-        """Write the HTML pages of datasets (all, if none are given); returns the path of the page over all."""
+        """Write the HTML pages of datasets (all, if none are given); returns the path of the index page."""
         return report(self._workspace, names)
 
     def pipeline(self, *, write: bool = False) -> str:

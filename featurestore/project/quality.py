@@ -48,7 +48,7 @@ class Quality:
         self._workspace = workspace
 
     def verdict(self, name: str, *, last_run: bool = False) -> Verdict:
-        """Read the verdict of the gate on the rows in place, or of the last run."""
+        """Read the verdict of the gate on the current rows, or on the rows of the last run."""
         return verdict(self._workspace, name, last_run=last_run)
 
     def verdicts(self) -> dict[str, Verdict]:

@@ -127,7 +127,7 @@ def _spans(column: ColumnProfile, *, integers: bool) -> list[tuple[float, float,
 
 
 def _central(spans: Sequence[tuple[float, float, int]]) -> tuple[float, float]:
-    """Return the range of all values but the tails."""
+    """Return the range of the values without the tails."""
     tail = sum(rows for *_, rows in spans) * _TAIL
     return _beyond(spans, tail)[0], _beyond(spans[::-1], tail)[1]
 

@@ -34,7 +34,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        # uvicorn would refuse by itself: without a log line and without Retry-After.
+        # uvicorn's own refusal would have no log line and no Retry-After.
         self._max_connections = self.limit_concurrency or sys.maxsize
         self.limit_concurrency = None
 

@@ -35,7 +35,7 @@ KINDS: dict[type, DefinitionKind] = {
     FeatureService: "feature service",
     TrainingSet: "training set",
 }
-# Formats that Polars reads by itself; DuckDB reads every other one.
+# Formats that Polars reads; DuckDB reads all others.
 POLARS_FORMATS = (".csv", ".parquet")
 # Fields that document, or that count in a way of their own. Every other field counts by its value.
 HANDLED_FIELDS = frozenset(

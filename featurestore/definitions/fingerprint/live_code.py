@@ -1,4 +1,4 @@
-"""What live functions and classes tell of their code."""
+"""What live functions and classes reveal about their code."""
 
 from __future__ import annotations
 

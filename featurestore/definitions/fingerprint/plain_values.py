@@ -83,7 +83,7 @@ class Encoder:
     tokens
         The text of the values written so far.
     references
-        Functions and classes that the values refer to, in order; their code counts by itself.
+        Functions and classes that the values refer to, in order; their code counts separately.
     """
 
     def __init__(self, root: Path | str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-# featurestore's own: what they declare counts by itself.
+# featurestore's own: what they declare counts separately.
 DEFINITION_DECORATORS = frozenset({"dataset", "feature_view", "on_demand_feature_view", "training_set"})
 
 

@@ -45,7 +45,7 @@ MIN_OF_SHARE = 0.002
 _TO_DEVIATION = 1.4826  # of a normal variable, over its median absolute deviation
 _MEDIAN_ERROR = 1.2533  # of a median, over that of a mean
 _SIGNIFICANT = 3.0
-_FEW = 5.0  # with so many runs the deviation counts double, because few runs tell it poorly
+_FEW = 5.0  # with this number of runs the deviation counts double, because few runs estimate it poorly
 
 Point = tuple[datetime, float]
 SEASONS: dict[str, tuple[Callable[[datetime], int], Callable[[datetime], tuple[int, ...]]]] = {

@@ -115,7 +115,7 @@ def kolmogorov_smirnov_floor(sizes: tuple[float, float]) -> float:
 
 
 def l_infinity_floor(bins: int, sizes: tuple[float, float]) -> float:
-    """Return Hoeffding's bound for the largest difference of a share among so many bins."""
+    """Return Hoeffding's bound for the largest difference of a share among a number of bins."""
     return sqrt(log(2 * max(bins, 1) / _RARE) / 2 * _noise(sizes))
 
 

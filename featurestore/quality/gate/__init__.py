@@ -1,1 +1,1 @@
-"""The gate: rows are cast and checked, the bad ones set apart, the verdict written."""
+"""The gate: it casts and checks rows, puts bad rows in quarantine, and writes the verdict."""

@@ -132,7 +132,7 @@ def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDra
 
 
 def sureness(values: int) -> float:
-    """Return how sure a check is that so many values passed: 0 to 1."""
+    """Return the confidence in a check that a number of values passed, 0 to 1."""
     return max(0.0, 1 - 3 / values) if values else 0.0
 
 

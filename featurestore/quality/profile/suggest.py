@@ -89,7 +89,7 @@ def _config(draft: SchemaDraft) -> Iterator[str]:
     yield ""
     yield "        strict = True"
     if draft.unique:
-        yield f"        # unique by itself: {', '.join(draft.unique)}"
+        yield f"        # unique without other columns: {', '.join(draft.unique)}"
     yield "        metadata = {"
     yield '            "on_invalid": "refuse",'
     yield '            "expect": {'

@@ -14,7 +14,7 @@ same query as all others.
 ``mean``        ``{column: (minimum, maximum)}``
 ``covers``      ``{column: [value, ...]}``: each of these values occurs
 ``share``       ``{column: {value: (minimum, maximum)}}``: share of the rows that have the value
-``segments``    ``{(column, ...): minimum}``: each combination of their values has so many rows
+``segments``    ``{(column, ...): minimum}``: each combination of values has at least that many rows
 ``gap``         ``{column: timedelta}`` or ``{column: (timedelta, [column, ...])}``: the longest
                 time between two successive timestamps (of each group)
 ``increasing``  ``[column, ...]``: no row has a smaller value than the row before it

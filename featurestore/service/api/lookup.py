@@ -21,7 +21,7 @@ async def look_up(
     Parameters
     ----------
     as_of
-        Instant in UTC that the values are of.
+        The instant, in UTC, at which the values hold.
 
     Returns
     -------

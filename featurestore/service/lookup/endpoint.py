@@ -28,7 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
     Attributes
     ----------
     as_of
-        Instant that the values are of, in UTC.
+        The instant, in UTC, at which the values hold.
     stale
         True: the store did not answer, and the values are the last known ones.
     features

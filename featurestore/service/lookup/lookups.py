@@ -29,7 +29,7 @@ class Lookups(Workers):
         Parameters
         ----------
         as_of
-            Instant in UTC that the values are of.
+            The instant, in UTC, at which the values hold.
         local
             True: the store is embedded in this process.
 

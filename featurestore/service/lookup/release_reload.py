@@ -96,7 +96,7 @@ class ReleaseReload:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Return whether the reason for a refusal may pass by itself."""
+    """Return whether the reason for a refusal may disappear without a new release."""
     if isinstance(error, StoreError):
         return error.retry
     return isinstance(error, OSError) and not isinstance(error, FeatureStoreError)

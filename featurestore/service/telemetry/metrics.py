@@ -31,7 +31,7 @@ class Metrics:
     ----------
     shared
         True if several workers count together in the folder that the variable `SHARED` names. The variable alone does
-        not decide: Feast sets it for itself wherever it is imported.
+        not decide: Feast sets it whenever Feast is imported.
     """
 
     def __init__(self, *, shared: bool) -> None:
