@@ -99,7 +99,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class ColumnCard:
-    """What a page shows of a column."""
+    """What a page shows about a column."""
 
     name: str
     dtype: str

@@ -1,4 +1,4 @@
-"""A route as data: its path, its handler, what the guard requires, and what the OpenAPI document says of it."""
+"""A route as data: its path, its handler, what the guard requires, and what the OpenAPI document says about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMON_ERRORS = ("401", "403", "500", "503")
 
 @dataclass(frozen=True, kw_only=True)
 class Documentation:
-    """What the OpenAPI document says of a route.
+    """What the OpenAPI document says about a route.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class RouteTable:
 
     Parameters
     ----------
-    other
+    default
         The route of unknown paths.
     """
 

@@ -43,7 +43,7 @@ def serve(options: Options) -> None:
     FeatureStoreError
         If the definitions, training sets and online store do not belong together.
     ConfigError
-        If other machines could ask without a key, the server cannot listen on the address, or the certificate cannot
+        If other machines could send requests without a key, the server cannot listen on the address, or the certificate cannot
         be used.
     """
     _require_keys(options)

@@ -2,7 +2,7 @@
 
 Names are followed where Python itself would look: in the namespace of the live function first, then in the statements
 and imports of its file. A plain value counts by its value, code counts by its canonical form, and what can be followed
-neither way counts as the whole module: never silently less.
+neither way counts by its whole module.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Closure(CodeNodes):
         self._drain()
 
     def add_import_effects(self) -> None:
-        """Follow what the modules of the closure, and the modules that they import, do when they are imported."""
+        """Follow the code that runs when the modules of the closure, and the modules that they import, are imported."""
         effects: dict[Path, Node] = {}
         while True:
             files = {effect for file in self.touched for effect in self._files.effect_files(file)}

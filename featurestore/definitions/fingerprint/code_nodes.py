@@ -79,7 +79,7 @@ class CodeNodes:
         return [self._add(("module", file), Node("module", "the whole module", file, form))]
 
     def _callable(self, function: Any, without: frozenset[str] = frozenset()) -> list[Node]:
-        """Follow a live function; of a function that is not the project's, the project's functions inside it."""
+        """Follow a live function; for a function outside the project, follow the project's functions inside it."""
         file = (
             self._files.owned(function.__code__.co_filename) if isinstance(function, FunctionType) else None
         )

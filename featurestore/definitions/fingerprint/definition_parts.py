@@ -37,7 +37,7 @@ KINDS: dict[type, DefinitionKind] = {
 }
 # Formats that Polars reads; DuckDB reads all others.
 POLARS_FORMATS = (".csv", ".parquet")
-# Fields that document, or that count in a way of their own. Every other field counts by its value.
+# Fields that document, or that are counted separately. Every other field counts by its value.
 HANDLED_FIELDS = frozenset(
     [
         "name",

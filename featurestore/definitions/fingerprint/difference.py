@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Change = Literal["changed", "added", "removed"]
 ORDER = "order of "
 FEATURES = "features of "
-# Every part is equal to one from before, and a name leads to another of them.
+# Every part equals an earlier part, but a name leads to a different one.
 NAMES = "names"
 
 
@@ -148,7 +148,7 @@ def _part_differences(before: Fingerprint, after: Fingerprint, upstream: str) ->
                 upstream=upstream,
             )
         )
-    # A column or a feature more or less says already that the order is another one.
+    # An added or removed column or feature already changes the order.
     moved = {d.schema for d in changes if d.change != "changed" or d.name.startswith(FEATURES)}
     yield from (
         d for d in changes if not (d.name.startswith(ORDER) and d.kind == "schema" and d.schema in moved)
@@ -163,7 +163,7 @@ def _grouped(parts: Sequence[Part]) -> dict[tuple[str, str, str], list[Part]]:
 
 
 def _without_equals(old: list[Part], new: list[Part]) -> tuple[list[Part], list[Part]]:
-    """Leave out the parts that have an equal on the other side, wherever it stands."""
+    """Leave out the parts that have an equal part on the other side, in any position."""
     digests = [part.digest for part in old]
     added = []
     for part in new:
@@ -182,7 +182,7 @@ def _without_equals(old: list[Part], new: list[Part]) -> tuple[list[Part], list[
 def _difference(was: Part | None, now: Part | None, upstream: str) -> Iterator[Difference]:
     part = now or was
     if part is None or (part.kind == "upstream" and was is not None and now is not None):
-        # What changed upstream is named there.
+        # Upstream changes are named at the upstream definition.
         return
     change: Change = (
         "changed" if was is not None and now is not None else "added" if now is not None else "removed"

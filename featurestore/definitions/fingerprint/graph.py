@@ -83,7 +83,7 @@ class Graph:
     def digest(self) -> str:
         """Digest the graph as it is reached from its roots.
 
-        Each node is numbered when it is first met. So files do not count, and what each name leads to does.
+        Each node is numbered when it is first met. So files do not count, but the target of each name does.
         """
         keywords, every = self._reachable_names()
         numbers: dict[Node, int] = {}

@@ -37,7 +37,7 @@ def attributes(value: Any) -> list[Any]:
 
 
 def class_file(kind: type) -> str | None:
-    """Return the file of a class, as its own methods tell it; None where it has none."""
+    """Return the file of a class, found by its methods; None if it has none."""
     for member in vars(kind).values():
         function = getattr(member, "__func__", member)
         if isinstance(function, FunctionType) and not function.__code__.co_filename.startswith("<"):

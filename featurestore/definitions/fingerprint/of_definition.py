@@ -45,7 +45,7 @@ def fingerprint_of(definition: Fingerprinted, catalog: Catalog, *, root: Path | 
     do not count. The digest does not depend on the process, the hash seed, the version of Python, the working
     directory or the place of the checkout.
 
-    Source files are read when the first fingerprint of a catalog is asked for, so ask soon after the catalog is loaded.
+    Source files are read for the first fingerprint of a catalog, so compute it soon after the catalog is loaded.
     Results are kept for as long as the catalog lives.
 
     Parameters
@@ -88,7 +88,7 @@ def code_files(definition: Fingerprinted, *, root: Path | None = None) -> tuple[
     closure = Closure(files)
     own_parts(definition, closure, files)
     closure.add_import_effects()
-    # What follows leads to the statements whose values the parts already hold, such as a schema's constants.
+    # The next lines lead to the statements whose values the parts already hold, such as a schema's constants.
     for part in _declaring(definition, files):
         closure.add_name(*part)
     closure.add_import_effects()
@@ -223,7 +223,7 @@ def _declaring(
 
 
 def _names_of(definition: Fingerprinted, source: SourceFile) -> list[str]:
-    """List the names whose statements declare a definition; made by a factory, every name of the file."""
+    """List the names whose statements declare a definition; for one made by a factory, every name of the file."""
     if isinstance(definition, Source):
         names = sorted(name for name, group in source.bindings.items() if _says(group, definition.name))
     else:

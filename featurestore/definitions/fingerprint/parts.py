@@ -63,7 +63,7 @@ class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     ----------
     digest
         ``"sha256:"`` and 64 hexadecimal digits. Covers all parts and all upstream definitions, but not
-        the files where code stands: a function that moves keeps its digest.
+        the files that hold the code: a function that moves keeps its digest.
     kind
         Kind of the definition, such as ``"feature view"``.
     name

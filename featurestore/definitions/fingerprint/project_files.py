@@ -112,7 +112,7 @@ class ProjectFiles:
         return self._packages[folder]
 
     def imported_by(self, path: Path) -> tuple[Path, ...]:
-        """List the project's files that run when a file is imported, itself and what those import left out."""
+        """List the project's files that run when a file is imported, without the file itself and without what those files import."""
         if path not in self._imported:
             source = self.source(path)
             files: set[Path] = set(self.packages_of(path))
@@ -128,7 +128,7 @@ class ProjectFiles:
         return self._imported[path]
 
     def effect_files(self, path: Path) -> tuple[Path, ...]:
-        """List the files that do more than bind names when a file is imported: of it, and of all that it imports."""
+        """List the files that do more than bind names when a file is imported: the file itself and all that it imports."""
         if path not in self._effects:
             seen: set[Path] = set()
             waiting = [path]

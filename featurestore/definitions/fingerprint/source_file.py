@@ -127,7 +127,7 @@ class SourceFile:
         """Say whether functions of the file may change a module-level name, or its value in place."""
         if isinstance(value, IMMUTABLE) and "global " not in self._text:
             return False
-        # The text tells most files apart without a walk over their trees.
+        # For most files the text gives the answer, without a walk over the tree.
         mentioned = re.search(
             rf"\b{re.escape(name)}\s*[\[.]|\bglobal\b[^\n]*\b{re.escape(name)}\b", self._text
         )

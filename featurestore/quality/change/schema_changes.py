@@ -54,7 +54,7 @@ _BOUNDS = {
 
 
 class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a contract says of a column, in a form that is kept as JSON.
+    """What a contract says about a column, in a form that is kept as JSON.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ContractTerms(msgspec.Struct, frozen=True):
-    """What a contract says of each column.
+    """What a contract says about each column.
 
     It is kept beside the data that passed under the contract.
     """
@@ -132,12 +132,12 @@ def contract_terms(contract: Contract) -> ContractTerms:
 
 
 def terms_of(contract: Contract) -> dict[str, Terms]:
-    """Return what a contract says of each column."""
+    """Return what a contract says about each column."""
     return {column.name: _terms(column) for column in contract.columns}
 
 
 def terms_of_frame(schema: pl.Schema) -> dict[str, Terms]:
-    """Return what a frame shows of each column: its dtype."""
+    """Return what a frame shows about each column: its dtype."""
     return {name: Terms(str(dtype), nullable=True) for name, dtype in schema.items()}
 
 

@@ -206,7 +206,7 @@ def _kind(node: Node) -> str:
 
 
 def _project(call: Call) -> Project:
-    """Return the served definitions with the data of the project, since a release has no data but features."""
+    """Return the served definitions with the data of the project, because a release holds features and no other data."""
     return call.release.project.with_data(call.state.layout.data)
 
 

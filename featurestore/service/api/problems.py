@@ -19,7 +19,7 @@ RETRY_AFTER = "1"  # seconds
 UNAUTHORIZED = 401
 INTERNAL_ERROR = 500
 UNAVAILABLE = 503
-# The first match counts. 4xx: the request is wrong. 5xx: the server is, and 503 may pass.
+# The first match counts. 4xx: the request is wrong. 5xx: the server failed, and 503 may pass.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownNameError, 404),
     (msgspec.ValidationError, 422),
