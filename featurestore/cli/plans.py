@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from featurestore.cli.output import table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from featurestore.project import (
@@ -59,12 +60,11 @@ def delete_plan_text(plan: DeletePlan) -> str:
 def release_plan_text(plan: ReleasePlan) -> str:
     """Say which release is made, what it holds, what it replaces and which releases are removed."""
     rows = [("view", "materialized until"), *((view, _utc(until)) for view, until in plan.views.items())]
-    replaces = "the project itself" if plan.replaces is None else f"release {plan.replaces}"
     return "\n".join(
         [
-            f"release {plan.name}: {len(plan.services):,} services, {len(plan.views):,} views; replaces {replaces}",
+            f"release {plan.name}: {len(plan.services):,} services, {len(plan.views):,} views; replaces {_served(plan.replaces)}",
             table(rows),
-            f"releases to remove: {', '.join(plan.removes) or 'none'}",
+            f"releases to remove: {_listed(plan.removes)}",
             NOTHING_CHANGED,
         ]
     )
@@ -72,9 +72,8 @@ def release_plan_text(plan: ReleasePlan) -> str:
 
 def rollback_plan_text(plan: RollbackPlan) -> str:
     """Say which release is served, what it replaces, and which views are brought up to date."""
-    replaces = "the project itself" if plan.replaces is None else f"release {plan.replaces}"
     return (
-        f"release {plan.release} replaces {replaces}; views to bring up to date: {', '.join(plan.views)}\n"
+        f"release {plan.release} replaces {_served(plan.replaces)}; views to bring up to date: {', '.join(plan.views)}\n"
         f"{NOTHING_CHANGED}"
     )
 
@@ -82,9 +81,17 @@ def rollback_plan_text(plan: RollbackPlan) -> str:
 def prune_plan_text(plan: PrunePlan) -> str:
     """List the releases that are removed and the releases that stay."""
     return (
-        f"releases to remove: {', '.join(plan.removes) or 'none'}\n"
-        f"releases to keep: {', '.join(plan.keeps) or 'none'}\n{NOTHING_CHANGED}"
+        f"releases to remove: {_listed(plan.removes)}\n"
+        f"releases to keep: {_listed(plan.keeps)}\n{NOTHING_CHANGED}"
     )
+
+
+def _served(release: str | None) -> str:
+    return "the project itself" if release is None else f"release {release}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _utc(timestamp: datetime) -> str:

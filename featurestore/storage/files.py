@@ -105,8 +105,7 @@ def require_parquet(path: Path, *, made_by: str) -> Path:
     StoreError
         If the file is damaged or is not a Parquet file.
     """
-    if not path.exists():
-        raise MissingDataError(f"{path}: does not exist yet", hint=f"run: {made_by}")
+    _require_existing(path, made_by)
     parquet_schema(path, hint=f"run: {made_by}")
     return path
 
@@ -217,9 +216,13 @@ def read_record(path: Path, kind: type[T], *, made_by: str) -> T:
     StoreError
         If the content is not a record of `kind`.
     """
-    if not path.exists():
-        raise MissingDataError(f"{path}: does not exist yet", hint=f"run: {made_by}")
+    _require_existing(path, made_by)
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.DecodeError as error:
         raise StoreError(f"{path}: cannot be read: {error}", hint=f"run again: {made_by}") from error
+
+
+def _require_existing(path: Path, made_by: str) -> None:
+    if not path.exists():
+        raise MissingDataError(f"{path}: does not exist yet", hint=f"run: {made_by}")
