@@ -25,7 +25,7 @@ from workload import SMALL_ROWS, VIEWS, feast_store, feature_names, featurestore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Peers that take minutes run once, and only up to so many rows.
+# Peers that take minutes run once, and only up to this many rows.
 MAX_ROWS = {"feast-duckdb": 1_000_000, "feast-dask": 1_000_000}
 MODULES = {
     "featurestore-ray": ("ray",),

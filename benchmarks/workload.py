@@ -55,7 +55,7 @@ def make_data(folder: Path, rows: int, *, late: bool = False) -> None:
 
 
 def key_count(rows: int) -> int:
-    """Return the number of keys in a view of so many rows."""
+    """Return the number of keys in a view with a number of rows."""
     return max(rows // ROWS_PER_KEY, 1)
 
 

@@ -15,7 +15,7 @@ REGISTERED = datetime(2012, 12, 31, tzinfo=UTC)
 
 @feature_view(entity=aircraft, owner="ops-data")
 def aircraft_profile(raw_planes: Frame[RawPlanes]) -> Frame[AircraftProfile]:
-    """What the register says of an aircraft; it changes slowly and never expires."""
+    """What the register says about an aircraft; it changes slowly and never expires."""
     return raw_planes.select(
         "tailnum",
         "seats",

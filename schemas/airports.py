@@ -41,7 +41,7 @@ class RawAirports(pa.DataFrameModel):
     tzone: pl.String = pa.Field(isin=ZONES, description="time zone, IANA name")
 
     class Config:
-        """Rows without a time zone are set apart."""
+        """Rows without a time zone go to quarantine."""
 
         strict = True
         metadata = {

@@ -97,7 +97,7 @@ class RawFlights(pa.DataFrameModel):
         return data.lazyframe.select(pl.col("origin") != pl.col("dest"))
 
     class Config:
-        """A flight is known by carrier, number, origin and schedule; a year has so many of them."""
+        """A flight is known by carrier, number, origin and schedule; the rows of a year are in this range."""
 
         strict = True
         unique = ["carrier", "flight", "origin", "year", "month", "day", "sched_dep_time"]

@@ -89,7 +89,7 @@ class RawWeather(pa.DataFrameModel):
         return data.lazyframe.select(pl.col("dewp") <= pl.col("temp") + 0.5)
 
     class Config:
-        """Impossible readings are set apart; every airport reports through the year."""
+        """Impossible readings go to quarantine; every airport reports through the year."""
 
         strict = True
         unique = ["origin", "time_hour"]

@@ -67,6 +67,12 @@ DENIED = {
     r"\bwhat (is|was) (not )?\w+ (goes|is|are|was|stands|stays)\b": "inverted: name the subject, then the verb",
     r"\b(lest|hence|thereof|therein|whereof|wherein|naught|aught|amiss|yonder|nowhere)\b": "archaic: say it plainly",
     r"\bin vain\b": "without effect",
+    r"\bby (itself|themselves)\b": "separately, automatically, without ...",
+    r"\bso many\b": "this many, a number of",
+    r"\bset apart\b": "quarantined, put in quarantine",
+    r"\b(says?|tells?) of (a|an|each|it|the)\b": "says about",
+    r"\bas (it|they) came\b": "as it arrived, unchanged",
+    r"\btells? \w+ apart\b": "identifies, distinguishes",
     r"\b(only|of|to|for) who\b": "name the reader: callers, users",
     r"\b(a|the) (asked|given|found|made|told|said)\b(?! \w)": "a participle is not a noun: name what it is",
 }
@@ -239,6 +245,8 @@ def test_no_name_of_the_deny_list_is_used():
         ("Rows, besides those told apart, written anew.", ["besides", "told", "anew"]),
         ("Where the file is not there, at the most once.", ["is not there", "at the most"]),
         ("```python\nmoment = whoever\n```", []),
+        ("A check runs by itself\non so many rows.", ["by itself", "so many"]),
+        ("What it says of a row that was set apart as it came.", ["says of a", "set apart", "as it came"]),
     ],
 )
 def test_words_are_denied_by_their_context(text, words):

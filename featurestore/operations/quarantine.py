@@ -27,7 +27,7 @@ def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> p
     Returns
     -------
     pl.DataFrame
-        The rows as they came, each with ``source_file``, ``source_row`` and ``broken_rules``.
+        The rows as they arrived, each with ``source_file``, ``source_row`` and ``broken_rules``.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def correct(path, **values):
 
 
 def test_quarantine_says_where_a_row_comes_from_and_all_that_it_broke(shop):
-    """A row in quarantine is kept as it came, with its file, its number and every rule that it breaks."""
+    """A row in quarantine is kept as it arrived, with its file, its number and every rule that it breaks."""
     [row] = shop.quality.quarantine("orders").to_dicts()
     assert (row["source_file"], row["source_row"], row["customer"]) == ("orders.csv", 7, "0")
     assert row["broken_rules"] == ["customer.greater_than_or_equal_to(1)"]

@@ -107,7 +107,7 @@ def test_every_row_of_a_repeated_key_is_quarantined():
 
 
 def test_quarantined_rows_carry_their_number_and_all_their_rules():
-    """A row in quarantine is as it came, with its place in the file and everything it broke."""
+    """A row in quarantine is kept as it arrived, with its place in the file and every rule that it broke."""
     bad = look(GOOD, GOOD | {"sensor": "B", "count": "x"}).quarantined
     assert bad.to_dicts() == [
         {

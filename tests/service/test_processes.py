@@ -125,7 +125,7 @@ def test_a_port_in_use_is_an_error_at_the_start(stored, workers):
 
 
 def run_until_end(root, *options):
-    """Run the command until it ends by itself."""
+    """Run the command until it ends on its own."""
     return subprocess.run(
         serve_command(root, *options),
         capture_output=True,

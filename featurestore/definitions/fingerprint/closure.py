@@ -39,7 +39,7 @@ class Closure(CodeNodes):
         ----------
         definition
             True for the function of a definition: featurestore's decorators do not count, because timing, keys and
-            inputs count by themselves.
+            inputs are counted separately.
         """
         nodes = self._callable(function, DEFINITION_DECORATORS if definition else frozenset())
         self.graph.roots += nodes

@@ -240,7 +240,7 @@ def _flags(rows: pl.LazyFrame, rules: tuple[_Refusing, ...]) -> pl.DataFrame:
         for i, rule in enumerate(rules)
         if isinstance(rule, RowRule)
     ).collect()
-    # A check that does more than select one expression runs by itself.
+    # A check that does more than select one expression runs separately.
     results = {i: rule.search(flagged.lazy()) for i, rule in enumerate(rules) if isinstance(rule, SearchRule)}
     return flagged.with_columns(
         pl.col(ROW).is_in(broken.implode()).alias(f"{_FLAG}{i}")

@@ -80,7 +80,7 @@ class SchemaDraft:
     rows
         The number of rows that the draft is made from.
     unique
-        Columns that are unique by themselves.
+        Columns that are unique without other columns.
     expected_rows
         The smallest and the largest expected number of rows.
     null_shares

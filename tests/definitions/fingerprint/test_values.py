@@ -126,7 +126,7 @@ def test_a_list_that_contains_itself_is_refused():
 
 
 def test_functions_and_classes_in_values_are_references():
-    """Their code counts by itself."""
+    """Their code is counted separately."""
     encoder = Encoder(ROOT)
     encoder.write({"f": written, "c": [Limits]})
     assert encoder.references == [written, Limits]
