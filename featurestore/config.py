@@ -15,6 +15,7 @@ from featurestore.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+KEEP_RELEASES = 5  # of older releases, when nobody says how many
 KNOWN = {"schemas", "definitions", "data", "engine", "ray_address", "memory"}
 ENGINES = ("polars", "ray")
 ONLINE_STORES = {

@@ -44,9 +44,14 @@ class FeatureStoreError(Exception):
         The message without the hint.
     hint
         The hint, or None.
+    exit_code
+        What the command line exits with.
+    outcome
+        The meaning of the exit code, for `--help`.
     """
 
     exit_code = 1
+    outcome = "it failed"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         if len(message) > MAX_MESSAGE:
@@ -76,6 +81,7 @@ class DefinitionError(FeatureStoreError, ValueError):
     """A schema, view or service is defined in a way that cannot work."""
 
     exit_code = 3
+    outcome = "a definition is wrong"
 
 
 class UnknownNameError(DefinitionError, LookupError):
@@ -131,6 +137,7 @@ class ContractError(FeatureStoreError, ValueError):
     """
 
     exit_code = 4
+    outcome = "data break their contract"
 
     def __init__(self, message: str, *, hint: str | None = None, verdict: Any = None) -> None:
         super().__init__(message, hint=hint)
@@ -141,18 +148,21 @@ class SkewError(FeatureStoreError):
     """Training and serving disagree, or do not belong together."""
 
     exit_code = 5
+    outcome = "training and serving disagree"
 
 
 class MissingDataError(FeatureStoreError, FileNotFoundError):
     """Data are missing that an earlier command writes. The hint names the command."""
 
     exit_code = 6
+    outcome = "data are missing"
 
 
 class ConfigError(FeatureStoreError, ValueError):
     """The settings of the project cannot be used."""
 
     exit_code = 7
+    outcome = "settings are wrong"
 
 
 class StoreError(FeatureStoreError, OSError):
@@ -165,6 +175,7 @@ class StoreError(FeatureStoreError, OSError):
     """
 
     exit_code = 8
+    outcome = "a store or file system failed"
 
     def __init__(self, message: str, *, hint: str | None = None, retry: bool = False) -> None:
         super().__init__(message, hint=hint)

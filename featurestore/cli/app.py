@@ -13,7 +13,18 @@ from featurestore.cli import datasets, drift, features, gate, keys, proofs, rele
 from featurestore.cli.options import HERE, Json
 from featurestore.cli.output import Output
 from featurestore.cli.serve import serve
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import (
+    ConfigError,
+    ContractError,
+    DefinitionError,
+    FeatureStoreError,
+    MissingDataError,
+    SkewError,
+    StoreError,
+)
+
+BRANCHES = (DefinitionError, ContractError, SkewError, MissingDataError, ConfigError, StoreError)
+EXIT_CODES = ", ".join(f"{error.exit_code} {error.outcome}" for error in BRANCHES)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,8 +33,7 @@ app = typer.Typer(
     help="A feature store: training and serving read the same values, bit for bit.\n\n"
     "Usual order: **ingest**, **validate**, **build**, **apply**, **training-set**, **materialize**, "
     "**get-online**, **audit**, **report**; `dvc repro` runs the steps that are out of date.\n\n"
-    "Exit codes: 0 done, 2 wrong usage, 3 a definition is wrong, 4 data break their contract, 5 training and serving "
-    "disagree, 6 data are missing, 7 settings are wrong, 8 a store or file system failed.\n\n"
+    f"Exit codes: 0 done, 2 wrong usage, {EXIT_CODES}.\n\n"
     "Example: `featurestore check --project shop`",
 )
 

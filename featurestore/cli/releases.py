@@ -12,6 +12,7 @@ import typer
 from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import prune_plan_text, release_plan_text, rollback_plan_text
+from featurestore.config import KEEP_RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 Keep = Annotated[
     int, typer.Option(min=1, help="Releases to keep; the active one and the one before it always stay.")
 ]
-KEEP = 5
 
 
 def release(
-    project: Folder = HERE, *, keep: Keep = KEEP, dry_run: DryRun = False, json: Json = False
+    project: Folder = HERE, *, keep: Keep = KEEP_RELEASES, dry_run: DryRun = False, json: Json = False
 ) -> None:
     """Freeze definitions and online data as a release, and serve it.
 
@@ -69,7 +69,9 @@ def rollback(
     Output(json).result({"release": name}, f"release {name} is served now")
 
 
-def prune(project: Folder = HERE, *, keep: Keep = KEEP, dry_run: DryRun = False, json: Json = False) -> None:
+def prune(
+    project: Folder = HERE, *, keep: Keep = KEEP_RELEASES, dry_run: DryRun = False, json: Json = False
+) -> None:
     """Remove old releases.
 
     Example: `featurestore prune --keep 3`

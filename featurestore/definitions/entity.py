@@ -1,10 +1,15 @@
-"""An entity: the thing that features describe, identified by one or more key columns."""
+"""An entity: the thing that features describe, identified by one or more key columns of a few dtypes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from featurestore.errors import DefinitionError
+from featurestore.values.table import KEY_DTYPES
+
+if TYPE_CHECKING:
+    from featurestore.definitions.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -32,3 +37,32 @@ class Entity:
                 f"entity {self.name!r}: keys is {self.keys}, expected one or more different columns",
                 hint='write keys=("origin", "dest")',
             )
+
+    def require_keys(self, contract: Contract, *, of: str) -> None:
+        """Refuse a schema that lacks a key, or whose key is nullable or of another dtype.
+
+        Parameters
+        ----------
+        contract
+            The schema of rows that the entity identifies.
+        of
+            What has the schema, for messages.
+
+        Raises
+        ------
+        DefinitionError
+            If a key is missing, nullable, or not of one of `KEY_DTYPES`.
+        """
+        for key in self.keys:
+            if key not in contract:
+                raise DefinitionError(
+                    f"{of}: schema {contract.name} lacks {key!r}, a key of entity {self.name!r}"
+                )
+            column = contract[key]
+            if column.nullable:
+                raise DefinitionError(f"{of}: key {key!r} is nullable in schema {contract.name}")
+            if not isinstance(column.dtype, KEY_DTYPES):
+                raise DefinitionError(
+                    f"{of}: key {key!r} is {column.dtype}, which cannot be a key",
+                    hint=f"use one of {', '.join(dtype.__name__ for dtype in KEY_DTYPES)}",
+                )

@@ -12,7 +12,7 @@ from featurestore.definitions.signature import signature_of
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
-from featurestore.values.table import KEY_DTYPES, UTC_MICROSECONDS, feast_type
+from featurestore.values.table import UTC_MICROSECONDS, feast_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -196,7 +196,7 @@ def feature_view(
         name = function.__name__
         contract = signature.output
         _check_durations(name, ttl, delay, every)
-        _check_keys(name, contract, entity)
+        entity.require_keys(contract, of=f"feature view {name!r}")
         _check_times(name, contract)
         view = FeatureView(
             name=name,
@@ -227,22 +227,6 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
         raise DefinitionError(f"feature view {name!r}: delay is {delay}, but must not be negative")
     if every is not None and every <= ZERO:
         raise DefinitionError(f"feature view {name!r}: every is {every}, but must be above zero")
-
-
-def _check_keys(name: str, contract: Contract, entity: Entity) -> None:
-    for key in entity.keys:
-        if key not in contract:
-            raise DefinitionError(
-                f"feature view {name!r}: schema {contract.name} lacks {key!r}, a key of entity {entity.name!r}"
-            )
-        column = contract[key]
-        if column.nullable:
-            raise DefinitionError(f"feature view {name!r}: key {key!r} is nullable in schema {contract.name}")
-        if not isinstance(column.dtype, KEY_DTYPES):
-            raise DefinitionError(
-                f"feature view {name!r}: key {key!r} is {column.dtype}, which cannot be a key",
-                hint="use String, an integer, Boolean or Binary",
-            )
 
 
 def _check_times(name: str, contract: Contract) -> None:

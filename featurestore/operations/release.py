@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
+from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError
 from featurestore.operations.prune import releases_to_remove, remove_releases
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 EMBEDDED_STORE = "../data/online/store.lmdb"
-KEEP = 5
 
 
 class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     removes: tuple[str, ...]
 
 
-def plan_release(workspace: Workspace, *, keep: int = KEEP) -> ReleasePlan:
+def plan_release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> ReleasePlan:
     """Plan a release without changing anything. Parameters and errors as of `release`."""
     states = _checked_states(workspace)
     layout = workspace.layout
@@ -80,7 +80,7 @@ def plan_release(workspace: Workspace, *, keep: int = KEEP) -> ReleasePlan:
     )
 
 
-def release(workspace: Workspace, *, keep: int = KEEP) -> Release:
+def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     """Freeze definitions and online data as a release, make it the active one, and remove old releases.
 
     A release that cannot be removed stays, with a warning.

@@ -14,7 +14,7 @@ from featurestore.operations.materialize import (
 )
 from featurestore.operations.prune import PrunePlan
 from featurestore.operations.push import Pushed
-from featurestore.operations.release import KEEP, ReleasePlan
+from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
 from featurestore.operations.rollback import RollbackPlan
 from featurestore.operations.summary import Summary
@@ -24,7 +24,6 @@ from featurestore.project.project import Project
 from featurestore.project.quality import Quality
 
 __all__ = [
-    "KEEP",
     "ApplyPlan",
     "AuditRecord",
     "Comparison",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.config import KEEP_RELEASES
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.build import build
@@ -31,7 +32,7 @@ from featurestore.operations.pipeline import pipeline
 from featurestore.operations.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.push import Pushed, push
 from featurestore.operations.reader import reader
-from featurestore.operations.release import KEEP, ReleasePlan, plan_release, release
+from featurestore.operations.release import ReleasePlan, plan_release, release
 from featurestore.operations.releases import Release, active_release, releases
 from featurestore.operations.replay import replay
 from featurestore.operations.report import report
@@ -222,11 +223,11 @@ class Project:
         """Delete entities from a view of the online store, and from the active release; returns how many keys."""
         return delete(self._workspace, view, keys)
 
-    def plan_release(self, *, keep: int = KEEP) -> ReleasePlan:
+    def plan_release(self, *, keep: int = KEEP_RELEASES) -> ReleasePlan:
         """Return what `release` would do; nothing changes."""
         return plan_release(self._workspace, keep=keep)
 
-    def release(self, *, keep: int = KEEP) -> Release:
+    def release(self, *, keep: int = KEEP_RELEASES) -> Release:
         """Freeze definitions and online data as a release, make it the active one, and remove old releases."""
         return release(self._workspace, keep=keep)
 
@@ -238,11 +239,11 @@ class Project:
         """Make the former release (or the one that is named) the active one; returns its name."""
         return rollback(self._workspace, to)
 
-    def plan_prune(self, *, keep: int = KEEP) -> PrunePlan:
+    def plan_prune(self, *, keep: int = KEEP_RELEASES) -> PrunePlan:
         """Return what `prune` would do; nothing changes."""
         return plan_prune(self._workspace, keep=keep)
 
-    def prune(self, *, keep: int = KEEP) -> tuple[str, ...]:
+    def prune(self, *, keep: int = KEEP_RELEASES) -> tuple[str, ...]:
         """Remove old releases; returns the names of the removed releases."""
         return prune(self._workspace, keep=keep)
 

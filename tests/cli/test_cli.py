@@ -10,8 +10,6 @@ import polars as pl
 import pytest
 from runner import run, run_steps
 
-import featurestore.project
-from featurestore.cli import releases
 from featurestore.cli.app import app
 
 COMMANDS = sorted(
@@ -236,11 +234,6 @@ def test_skew_has_its_exit_code(shop_files):
 def test_every_command_teaches_by_an_example(command):
     """`--help` of each command shows an example of it."""
     assert f"featurestore {command}" in " ".join(run(*command.split(), "--help").stdout.split())
-
-
-def test_defaults_of_options_are_those_of_the_methods():
-    """The command line repeats a default, so that `--help` does not import the project."""
-    assert releases.KEEP == featurestore.project.KEEP
 
 
 def test_help_imports_nothing_heavy():
