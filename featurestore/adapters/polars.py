@@ -16,7 +16,8 @@ import polars as pl
 from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
-from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, version_columns
+from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at
+from featurestore.timing.version import version_columns
 from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:

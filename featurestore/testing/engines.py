@@ -9,7 +9,8 @@ from featurestore.ports import ViewRows
 from featurestore.testing import oracle
 from featurestore.testing.strategies import FEATURES, KEYS
 from featurestore.timing.columns import EVENT_SUFFIX
-from featurestore.timing.join import Status, in_version_order, status_column
+from featurestore.timing.join import Status, status_column
+from featurestore.timing.version import in_version_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.testing.oracle import Row, version
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-from featurestore.timing.join import version_columns
 from featurestore.timing.known_at import Timing
+from featurestore.timing.version import version_columns
 from featurestore.values.table import UTC_MICROSECONDS
 
 START = datetime(1969, 12, 31, 23, tzinfo=UTC)

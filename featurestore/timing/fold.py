@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.known_at import Timing, created_or_event, known_at
+from featurestore.timing.columns import KNOWN_AT
+from featurestore.timing.known_at import Timing, known_at
+from featurestore.timing.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-_CREATED = "__created"
+_VERSION = "__version"
 _POSITION = "__position"
 _LAST = pl.int_range(pl.len()) == pl.len() - 1
 
@@ -30,11 +31,12 @@ def known_rows(
 
 def newest_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
     """Keep the row with the greatest version of each key, sorted by key."""
+    ordered = [part.alias(f"{_VERSION}{i}") for i, part in enumerate(version(timing))]
     # Keys and versions decide which rows win. Features are read for the winners only.
     winners = (
-        rows.select(*keys, EVENT_TIMESTAMP, created_or_event(timing).alias(_CREATED))
+        rows.select(*keys, *ordered)
         .with_row_index(_POSITION)
-        .sort([*keys, EVENT_TIMESTAMP, _CREATED])
+        .sort([*keys, *(f"{_VERSION}{i}" for i in range(len(ordered)))])
         .filter(pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys) | _LAST)
         .select(_POSITION)
     )

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.known_at import Timing, created_or_event, is_expired, known_at
+from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.timing.known_at import Timing, is_expired, known_at
+from featurestore.timing.version import in_version_order, version, version_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,19 +44,6 @@ class Status(IntEnum):
 def status_column(feature: str) -> str:
     """Return the name of the column that holds the status of a feature."""
     return f"{feature}{STATUS_SUFFIX}"
-
-
-def version_columns(timing: Timing) -> list[str]:
-    """Return the names of the columns that decide which of two rows of a key wins."""
-    return [EVENT_TIMESTAMP, CREATED_TIMESTAMP] if timing.created else [EVENT_TIMESTAMP]
-
-
-def in_version_order(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
-    """Sort rows by key and version: the order of the files that the build writes."""
-    version = [pl.col(EVENT_TIMESTAMP)]
-    if timing.created:
-        version.append(created_or_event(timing))
-    return rows.sort([*map(pl.col, keys), *version])
 
 
 def answering_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.LazyFrame:
@@ -118,8 +106,7 @@ def answers(
 
 def greatest(candidates: pl.LazyFrame, timing: Timing) -> pl.LazyFrame:
     """Keep the answer with the greatest version for each question (``__row``)."""
-    version = [EVENT_TIMESTAMP, *([created_or_event(timing)] if timing.created else [])]
-    return candidates.sort([ROW, *version]).unique(ROW, keep="last", maintain_order=True)
+    return candidates.sort([ROW, *version(timing)]).unique(ROW, keep="last", maintain_order=True)
 
 
 def point_in_time_join(

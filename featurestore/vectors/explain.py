@@ -8,8 +8,8 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.join import in_version_order, version_columns
 from featurestore.timing.known_at import is_expired, known_at
+from featurestore.timing.version import in_version_order, version_columns
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.request import entity_rows_of
 

@@ -9,7 +9,8 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.timing.columns import AGE_SUFFIX, EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.fold import known_rows
-from featurestore.timing.join import status_column, version_columns
+from featurestore.timing.join import status_column
+from featurestore.timing.version import version_columns
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
 
