@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from featurestore.adapters.lmdb import LmdbStore
-from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.feature_service import feature_service
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, MissingDataError, SkewError
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
