@@ -167,7 +167,7 @@ def test_features_of_another_package_version_are_refused(trained):
     package |= {"digest": "other", "value": "0.1"}
     write_parquet(pl.read_parquet(path), path, metadata={KEY: json.dumps(made)})
     message = refused(trained, "materialize")
-    assert f"polars 0.1 -> polars {now}" in message or f"polars 0.1 -> {now}" in message
+    assert f"polars 0.1 -> {now}" in message
     assert "featurestore pipeline --write && dvc repro" in message
 
 

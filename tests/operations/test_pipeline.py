@@ -1,4 +1,4 @@
-"""dvc.yaml: our stages follow the definitions, and what people wrote stays."""
+"""The file dvc.yaml: our stages follow the definitions, and what people wrote stays."""
 
 import json
 
