@@ -145,10 +145,34 @@ class ContractError(FeatureStoreError, ValueError):
 
 
 class SkewError(FeatureStoreError):
-    """Training and serving disagree, or do not belong together."""
+    """Training and serving disagree, or do not belong together.
+
+    Attributes
+    ----------
+    definition
+        Name of the definition that another one was found in place of. None: values disagree, or times do.
+    differences
+        What differs between the two (`featurestore.definitions.fingerprint.Difference`). Empty: not known.
+    commands
+        The commands that bring the two together again, in the order in which to run them.
+    """
 
     exit_code = 5
     outcome = "training and serving disagree"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        definition: str | None = None,
+        differences: Iterable[Any] = (),
+        commands: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.definition = definition
+        self.differences = tuple(differences)
+        self.commands = tuple(commands)
 
 
 class MissingDataError(FeatureStoreError, FileNotFoundError):

@@ -23,13 +23,25 @@ NOTHING_CHANGED = "dry run: nothing was changed"
 
 
 def apply_text(plan: ApplyPlan) -> str:
-    """List what is added, changed and removed, and the changes that break readers."""
+    """List what is added, changed and removed, what differs, what breaks readers, and what to make again."""
     groups = (("added", plan.added), ("changed", plan.changed), ("removed", plan.removed))
     lines = [f"{word} {name}" for word, names in groups for name in names]
     lines += [
         f"breaking {change.view}.{change.column}: {change.change} (read by {', '.join(change.readers)})"
         for change in plan.breaking
     ]
+    lines += [
+        f"{change.kind} {change.name}: {difference.text}"
+        for change in plan.differences
+        for difference in change.differences
+    ]
+    if plan.outdated:
+        lines.append("made by other definitions; make again with `dvc repro`, or with:")
+        commands = dict.fromkeys(made.command for made in plan.outdated)
+        width = max(map(len, commands))
+        for command in commands:
+            names = ", ".join(f"{made.kind} {made.name}" for made in plan.outdated if made.command == command)
+            lines.append(f"  {command:<{width}}  # {names}")
     return "\n".join(lines) or "nothing changed"
 
 

@@ -12,6 +12,7 @@ from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import FeatureService, TrainingSet, feature_service
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.fingerprint.loaded import keep_fingerprints
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.project_modules import LOADING, forget, import_module, local_names, package_of
 from featurestore.definitions.source import Source
@@ -234,7 +235,9 @@ def load_catalog(root: Path, definitions: str) -> Catalog:
             for value in vars(module).values():
                 if isinstance(value, Definition):
                     definitions_by_id[id(value)] = value
-    return Catalog.of(definitions_by_id.values())
+        catalog = Catalog.of(definitions_by_id.values())
+        keep_fingerprints(catalog, root)
+    return catalog
 
 
 def _modules(root: Path, package: str) -> Iterator[ModuleType]:

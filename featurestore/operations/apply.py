@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.definitions.digest import service_digest, view_digest
+from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import DefinitionError
+from featurestore.operations.definition_changes import DefinitionChange, Outdated, changed_parts, outdated
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, schema_changes
 from featurestore.storage.files import read_record, write_record
 
@@ -30,11 +31,14 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
         Digests by name.
     terms
         The schemas of the views that services read.
+    definitions
+        Fingerprints of all definitions by name, each without those of its upstream definitions.
     """
 
     views: dict[str, str]
     services: dict[str, str]
     terms: dict[str, ContractTerms] = {}
+    definitions: dict[str, Fingerprint] = {}
 
 
 class BreakingChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,12 +65,18 @@ class ApplyPlan(msgspec.Struct, frozen=True, kw_only=True):
         Views and services, such as ``"view last_order"``.
     breaking
         Changes of schemas that break the services that read them.
+    differences
+        What differs in definitions of every kind, each difference at the definition where it is.
+    outdated
+        What has to be made again, in the order in which to make it.
     """
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     breaking: tuple[BreakingChange, ...]
+    differences: tuple[DefinitionChange, ...] = ()
+    outdated: tuple[Outdated, ...] = ()
 
     def require_allowed(self, *, allow_removal: bool = False, allow_breaking: bool = False) -> None:
         """Raise if the plan needs a permission that is not given.
@@ -103,6 +113,8 @@ def plan_apply(workspace: Workspace) -> ApplyPlan:
         changed=tuple(sorted(name for name in now.keys() & before.keys() if now[name] != before[name])),
         removed=tuple(sorted(before.keys() - now.keys())),
         breaking=_breaking(workspace.catalog, applied, wanted),
+        differences=changed_parts(applied.definitions, wanted.definitions),
+        outdated=outdated(workspace),
     )
 
 
@@ -142,12 +154,22 @@ def _breaking(catalog: Catalog, applied: Applied, wanted: Applied) -> tuple[Brea
 
 def _wanted(catalog: Catalog) -> Applied:
     return Applied(
-        views={name: view_digest(view) for name, view in sorted(catalog.views.items())},
-        services={name: service_digest(service) for name, service in sorted(catalog.services.items())},
+        views={name: fingerprint(view).digest for name, view in sorted(catalog.views.items())},
+        services={name: fingerprint(service).digest for name, service in sorted(catalog.services.items())},
         terms={
             name: contract_terms(view.contract)
             for name, view in sorted(catalog.views.items())
             if _readers(catalog, name)
+        },
+        definitions={
+            definition.name: msgspec.structs.replace(fingerprint(definition), upstream=())
+            for definition in (
+                *catalog.sources.values(),
+                *catalog.build_order(),
+                *catalog.on_demand.values(),
+                *catalog.services.values(),
+                *catalog.training_sets.values(),
+            )
         },
     )
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
+from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.get_online import read_online
+from featurestore.operations.training_set import require_same_service
 from featurestore.storage.datasets import scan_dataset
 from featurestore.storage.files import write_record
 from featurestore.storage.views import rows_of
@@ -24,6 +26,7 @@ from featurestore.vectors.state import check_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
@@ -67,6 +70,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     differences
         The first cells that differ.
+    definitions
+        Digests of the definitions of the views and services, by name.
     """
 
     cells: int
@@ -74,6 +79,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[Compared, ...]
     services: tuple[Compared, ...]
     differences: tuple[Difference, ...]
+    definitions: dict[str, str] = {}
 
     def require_parity(self) -> None:
         """Raise if a cell differs.
@@ -104,7 +110,11 @@ def audit(workspace: Workspace) -> AuditRecord:
     ------
     MissingDataError
         If a view is not built or not materialized.
+    SkewError
+        If another definition built or materialized a view, or made a training set.
     """
+    for training in workspace.catalog.training_sets:
+        require_same_service(workspace, training)
     store = workspace.store()
     differences: list[Difference] = []
     views = []
@@ -123,9 +133,15 @@ def audit(workspace: Workspace) -> AuditRecord:
         views=tuple(views),
         services=tuple(services),
         differences=tuple(differences[:MAX_SHOWN]),
+        definitions={name: made.digest for name, made in _fingerprints(workspace.catalog).items()},
     )
     write_record(record, workspace.layout.audit)
     return record
+
+
+def _fingerprints(catalog: Catalog) -> dict[str, Fingerprint]:
+    views = {name: fingerprint(view) for name, view in catalog.views.items()}
+    return views | {name: fingerprint(service) for name, service in catalog.services.items()}
 
 
 def _samples(workspace: Workspace) -> list[tuple[FeatureService, pl.DataFrame]]:
@@ -150,7 +166,7 @@ def _audit_view(
     workspace: Workspace, view: FeatureView, store: OnlineStore
 ) -> tuple[Compared, list[Difference]]:
     as_of = _watermark(view, store)
-    check_state(view, store.state(view.name), as_of)
+    check_state(view, store.state(view.name), as_of, workspace.layout)
     held = list(store.scan(view.name))
     pairs = [pair for pair in held if not is_tombstone(pair[1])]
     deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)

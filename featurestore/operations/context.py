@@ -23,6 +23,6 @@ def validation_context(workspace: Workspace, name: str) -> ValidationContext:
     volumes = tuple(run.rows for run in runs if run.decision != "refused")
 
     def dataset(reference: str) -> pl.LazyFrame:
-        return scan_dataset(workspace.catalog.node(reference), workspace.layout)
+        return scan_dataset(workspace.catalog.node(reference), workspace.layout, any_definition=True)
 
     return ValidationContext(workspace.now(), dataset, volumes[-RUNS:])

@@ -22,4 +22,4 @@ def dataset(workspace: Workspace, name: str) -> pl.LazyFrame:
     MissingDataError
         If the dataset is not built yet.
     """
-    return scan_dataset(workspace.catalog.node(name), workspace.layout)
+    return scan_dataset(workspace.catalog.node(name), workspace.layout, any_definition=True)

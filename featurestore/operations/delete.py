@@ -81,7 +81,7 @@ def _plan(workspace: Workspace, view: str, keys: pl.DataFrame, release: Workspac
     rows = _key_rows(definition, keys)
     now = workspace.now()
     store = workspace.store()
-    check_state(definition, store.state(view), now)
+    check_state(definition, store.state(view), now, workspace.layout)
     [(_, stored)] = store.read([(view, encode_keys(rows, definition.keys))])
     return DeletePlan(
         view=view,
@@ -101,7 +101,7 @@ def _delete(workspace: Workspace, view: str, keys: pl.DataFrame) -> int:
         rows.with_columns(pl.lit(now, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)), definition.keys
     )
     with locked(workspace.layout.lock(view)):
-        state = check_state(definition, store.state(view), now)
+        state = check_state(definition, store.state(view), now, workspace.layout)
         log_deleted(definition, rows, now, workspace.layout)
         return store.write(view, marks, state, replace=False)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import OnlineStore, ViewState
+    from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
 
@@ -63,7 +64,14 @@ def get_online(
     """
     service = workspace.service(features)
     rows = rows_given(entity_rows, service.name)
-    return read_online(rows, service, workspace.store(), as_of=workspace.timestamp(as_of), statuses=statuses)
+    return read_online(
+        rows,
+        service,
+        workspace.store(),
+        as_of=workspace.timestamp(as_of),
+        statuses=statuses,
+        layout=workspace.layout,
+    )
 
 
 def read_online(
@@ -73,6 +81,7 @@ def read_online(
     *,
     as_of: datetime,
     statuses: bool = False,
+    layout: Layout | None = None,
 ) -> pl.DataFrame:
     """Look up a service's vector for each entity row. Errors as of `get_online`.
 
@@ -84,6 +93,8 @@ def read_online(
         The timestamp of reading, in UTC: it decides which values are expired. Not before the store's watermark.
     statuses
         True: add ``<feature>__status`` (`Status`, UInt8) for each feature.
+    layout
+        Where the fingerprints of former definitions are kept, so that a refusal names what differs.
 
     Returns
     -------
@@ -95,7 +106,7 @@ def read_online(
     reads = service.reads
     answers = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
     parts = [
-        _read(selection, state, stored, as_of)
+        _read(selection, state, stored, as_of, layout)
         for selection, (state, stored) in zip(reads, answers, strict=True)
     ]
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
@@ -104,10 +115,14 @@ def read_online(
 
 
 def _read(
-    selection: Selection, state: ViewState | None, stored: list[bytes | None], as_of: datetime
+    selection: Selection,
+    state: ViewState | None,
+    stored: list[bytes | None],
+    as_of: datetime,
+    layout: Layout | None,
 ) -> pl.DataFrame:
     view = selection.view
-    check_state(view, state, as_of)
+    check_state(view, state, as_of, layout)
     decoded = decode_rows(stored, view.feature_schema)
     read = read_at(
         decoded.lazy(),

@@ -68,6 +68,8 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
         Rows written: the newest row of each key, if it is newer than the stored row.
     rows_older
         Rows not written: a row of the same key that is at least as new was read too, or is stored already.
+    definition, source
+        Digests of the view's definition and of the file of built rows: what the store holds now.
     """
 
     view: str
@@ -76,6 +78,8 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     rows_read: int
     rows_applied: int
     rows_older: int
+    definition: str = ""
+    source: str = ""
 
 
 class MaterializeRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +154,8 @@ def materialize(
     ------
     MissingDataError
         If a view is not built yet.
+    SkewError
+        If another definition of a view built its rows.
     StoreError
         If the store fails; the view that was being written is as it was before.
     """
@@ -195,6 +201,8 @@ def materialize_view(
         rows_read=done.read,
         rows_applied=done.applied,
         rows_older=done.read - done.applied,
+        definition=done.state.definition,
+        source=done.state.source,
     )
 
 

@@ -14,6 +14,7 @@ from featurestore.quality.gate.quarantine import keep, refuse
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import append_record, write_bytes, write_record
+from featurestore.storage.made_by import metadata_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
         append_record(run_of(verdict, None, node.contract, at), layout.history(name))
         require(verdict)
     before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
-    keep(inspection, layout, name, path)
+    keep(inspection, layout, name, path, metadata=metadata_of(node))
     write_record(contract_terms(node.contract), layout.contract(name))
     current = write_profile(path, node.contract, layout.profile(name), dataset=name)
     if before is not None and before != layout.profile(name).read_bytes():

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import inspect
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import yaml
 
-from featurestore.operations.code_files import code_files
+from featurestore.definitions.fingerprint import code_files
+from featurestore.operations.own_stages import with_others
+from featurestore.operations.packages import packages_path, write_packages
 from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from featurestore.definitions.catalog import Derived
     from featurestore.definitions.contract import Contract
-    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.definitions.on_demand import OnDemandFeatureView
     from featurestore.definitions.source import Source
+    from featurestore.operations.own_stages import Stage, Stages
     from featurestore.workspace import Workspace
 
-HEADER = "# Made from the definitions by `featurestore pipeline`; a test keeps it in step with them. Do not edit.\n"
-Stage: TypeAlias = dict[str, Any]
-Stages: TypeAlias = dict[str, Stage]
+HEADER = (
+    "# `featurestore pipeline --write` makes the stages that carry its mark from the definitions, and keeps all others.\n"
+    "# It does not keep comments.\n"
+)
 
 
 def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     """Return the text of dvc.yaml: a stage for each dataset, view and training set, then the verbs over all of them.
 
-    Outputs are persistent: DVC does not delete the last good data before a stage has written better data.
+    Outputs are persistent: DVC does not delete the last good data before a stage has written better data. Stages and
+    other keys of the dvc.yaml in place that people wrote are kept; comments are not.
 
     Parameters
     ----------
     write
-        True: also write dvc.yaml in the project's folder.
+        True: also write dvc.yaml in the project's folder, and packages.json beside it.
+
+    Raises
+    ------
+    ConfigError
+        If the dvc.yaml in place cannot be read, or a stage of other people has the name of one of ours.
     """
     stages: Stages = {}
     for source in workspace.catalog.sources.values():
@@ -49,9 +58,11 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     stages |= _materialize_stage(workspace)
     stages |= _audit_stage(workspace)
     stages |= _report_stage(workspace)
-    text = HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
+    path = workspace.root / "dvc.yaml"
+    text = HEADER + yaml.safe_dump(with_others(path, stages), sort_keys=False, width=110)
     if write:
-        write_text(text, workspace.root / "dvc.yaml")
+        write_packages(workspace)
+        write_text(text, path)
     return text
 
 
@@ -104,7 +115,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
         f"training-set-{training.name}": {
             "cmd": f"featurestore training-set {training.name}",
             "deps": [
-                *_code(workspace, training),
+                *_code(workspace, training, training.service, *training.service.on_demand),
                 *_inputs(workspace, training),
                 *(_relative(workspace, path) for path in views),
             ],
@@ -170,20 +181,27 @@ def _uncached_output(workspace: Workspace, path: Path) -> list[Stage]:
 
 
 def _code(
-    workspace: Workspace, definition: Source | Derived | OnDemandFeatureView | TrainingSet
+    workspace: Workspace,
+    *definitions: Source | Derived | OnDemandFeatureView | FeatureService | TrainingSet,
 ) -> list[str]:
-    start = [definition.defined_in, Path(inspect.getfile(definition.contract.model)).resolve()]
-    return sorted(_relative(workspace, path) for path in code_files(start, workspace.settings))
+    """List the files that the fingerprints of definitions cover, and the versions of packages, which they cover too."""
+    root = workspace.root
+    files = {path for definition in definitions for path in code_files(definition, root=root)}
+    return [
+        *sorted(_relative(workspace, path) for path in files),
+        _relative(workspace, packages_path(workspace)),
+    ]
 
 
 def _all_code(workspace: Workspace) -> list[str]:
     catalog = workspace.catalog
-    definitions = (
+    return _code(
+        workspace,
         *catalog.nodes.values(),
         *catalog.on_demand.values(),
+        *catalog.services.values(),
         *catalog.training_sets.values(),
     )
-    return sorted({path for definition in definitions for path in _code(workspace, definition)})
 
 
 def _records(workspace: Workspace, name: str) -> list[Path]:

@@ -25,4 +25,5 @@ def reader(workspace: Workspace, features: str | Sequence[str] | FeatureService)
         If the online store does not exist yet.
     """
     service = workspace.service(features)
-    return VectorReader(service, workspace.store(), check=RequestGate(service).check_rows)
+    check = RequestGate(service).check_rows
+    return VectorReader(service, workspace.store(), check=check, layout=workspace.layout)

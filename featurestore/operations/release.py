@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.config import KEEP_RELEASES
-from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
@@ -23,6 +23,7 @@ from featurestore.operations.releases import (
     release_names,
     switch,
 )
+from featurestore.operations.training_set import require_same_service
 from featurestore.storage.files import translated_write_errors, write_record, write_text
 from featurestore.storage.lock import locked
 from featurestore.timing.epoch import timestamp_of
@@ -93,7 +94,8 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     Raises
     ------
     MissingDataError, SkewError
-        If a view is not materialized, or was materialized by another definition; nothing changes then.
+        If a view is not materialized, or another definition materialized it, built its rows or made a training set
+        of the release; nothing changes then.
     ConfigError
         If the definitions import modules from outside their packages.
     StoreError
@@ -136,10 +138,12 @@ def _make(workspace: Workspace, name: str) -> Release:
 
 
 def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
+    for training in workspace.catalog.training_sets:
+        require_same_service(workspace, training)
     store = workspace.store()
     now = workspace.now()
     views = workspace.catalog.views
-    return {name: check_state(view, store.state(name), now) for name, view in views.items()}
+    return {name: check_state(view, store.state(name), now, workspace.layout) for name, view in views.items()}
 
 
 def _next_name(layout: Layout) -> str:
@@ -147,7 +151,7 @@ def _next_name(layout: Layout) -> str:
 
 
 def _service_digests(workspace: Workspace) -> dict[str, str]:
-    return {service.name: service_digest(service) for service in workspace.catalog.services.values()}
+    return {service.name: fingerprint(service).digest for service in workspace.catalog.services.values()}
 
 
 def _require_equal(frozen: Workspace, services: dict[str, str]) -> None:

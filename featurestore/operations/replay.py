@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.definitions.digest import service_digest
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError
 from featurestore.operations.audit import AuditRecord, compare_cells
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -71,7 +71,7 @@ def served_rows(workspace: Workspace, service: FeatureService) -> pl.LazyFrame:
     if not files:
         raise _nothing_logged(service, layout, "yet")
     # Each file holds one definition; other definitions have other columns, so these files are left out before scanning.
-    digest = service_digest(service)
+    digest = fingerprint(service).digest
     scans = [pl.scan_parquet(file) for file in files]
     matches = [scan for scan in scans if digest in scan.select("definition").head(1).collect().to_series()]
     if not matches:

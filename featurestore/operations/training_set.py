@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from featurestore.definitions.digest import service_digest
+from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.datasets import dataset_path, scan_dataset
 from featurestore.storage.files import read_record, write_parquet, write_record
-from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
 from featurestore.vectors.historical import historical
 
@@ -29,7 +31,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     digest
         Digest of the content (`featurestore.storage.fingerprint`).
     definition
-        Digest of the feature service that was joined.
+        Digest of the definition of the feature service that was joined.
     features
         Digests of the feature files that were read, by view.
     label
@@ -38,6 +40,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
         Row counts by value of the label.
     statuses
         For each feature, the number of values with each status.
+    fingerprint
+        What the training set was made by, with every definition that it reads. None: the manifest is of a former
+        version of featurestore.
     """
 
     name: str
@@ -50,6 +55,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     labels: dict[str, int]
     statuses: dict[str, dict[str, int]]
+    fingerprint: Fingerprint | None = None
 
 
 def training_set(workspace: Workspace, name: str) -> TrainingManifest:
@@ -61,6 +67,8 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
         If the entity rows break their contract, or the request values theirs; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
+    SkewError
+        If another definition made a dataset or view that the training set reads.
     """
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
@@ -77,8 +85,8 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
         service=service.name,
         rows=result.height,
         columns=tuple(result.columns),
-        digest=fingerprint(result),
-        definition=service_digest(service),
+        digest=digest_of(result),
+        definition=fingerprint(service).digest,
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
         labels=_counts(result.get_column(training.label)),
@@ -89,8 +97,9 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
             }
             for name in service.feature_names
         },
+        fingerprint=fingerprint(training),
     )
-    write_parquet(result, layout.training(name))
+    write_parquet(result, layout.training(name), metadata=metadata_of(training))
     write_record(manifest, layout.training_manifest(name))
     write_profile(layout.training(name), training.joined, layout.training_profile(name), dataset=name)
     return manifest
@@ -102,6 +111,24 @@ def training_manifest(workspace: Workspace, name: str) -> TrainingManifest | Non
     if not path.exists():
         return None
     return read_record(path, TrainingManifest, made_by=f"featurestore training-set {name}")
+
+
+def require_same_service(workspace: Workspace, name: str) -> None:
+    """Refuse a training set on disk that was joined with another definition of its service.
+
+    Raises
+    ------
+    SkewError
+        If it was. A training set that is not built yet passes.
+    """
+    training = workspace.catalog.training_set(name)
+    manifest = training_manifest(workspace, name)
+    if manifest is not None and manifest.definition != fingerprint(training.service).digest:
+        raise other_definition(
+            f"training set {name} was made with another definition of service {training.service.name!r}",
+            manifest.fingerprint,
+            fingerprint(training),
+        )
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

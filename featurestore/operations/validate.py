@@ -51,7 +51,7 @@ def _source(workspace: Workspace, source: Source) -> Verdict:
 
 def _built(workspace: Workspace, node: Derived) -> Verdict:
     inspection = inspect(
-        scan_dataset(node, workspace.layout),
+        scan_dataset(node, workspace.layout, any_definition=True),
         node.contract,
         dataset=node.name,
         context=validation_context(workspace, node.name),

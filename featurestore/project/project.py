@@ -38,7 +38,12 @@ from featurestore.operations.replay import replay
 from featurestore.operations.report import report
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
 from featurestore.operations.summary import Summary, summary
-from featurestore.operations.training_set import TrainingManifest, training_manifest, training_set
+from featurestore.operations.training_set import (
+    TrainingManifest,
+    require_same_service,
+    training_manifest,
+    training_set,
+)
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
 from featurestore.storage.layout import Layout
@@ -189,6 +194,10 @@ class Project:
     def training_manifest(self, name: str) -> TrainingManifest | None:
         """Read the manifest of a training set; None: the training set is not built yet."""
         return training_manifest(self._workspace, name)
+
+    def require_same_service(self, name: str) -> None:
+        """Raise `SkewError` if another definition of its service made the training set on disk."""
+        require_same_service(self._workspace, name)
 
     def plan_materialize(
         self, views: Iterable[str] = (), *, until: datetime | str | None = None, full: bool = False

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
-from featurestore.storage.files import scan_parquet
+from featurestore.storage.files import require_parquet
+from featurestore.storage.made_by import require_made_by
 from featurestore.storage.views import scan_view
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import polars as pl
 
     from featurestore.definitions.catalog import Node
     from featurestore.storage.layout import Layout
@@ -28,17 +29,25 @@ def build_command(node: Node) -> str:
     return f"featurestore {'validate' if isinstance(node, Source) else 'build'} {node.name}"
 
 
-def scan_dataset(node: Node, layout: Layout) -> pl.LazyFrame:
+def scan_dataset(node: Node, layout: Layout, *, any_definition: bool = False) -> pl.LazyFrame:
     """Scan the rows of a dataset.
+
+    Parameters
+    ----------
+    any_definition
+        True: also scan rows that another definition of the dataset made, to look at them and to compute nothing.
 
     Raises
     ------
     MissingDataError
         If the dataset is not built yet.
+    SkewError
+        If another definition of the dataset made the rows.
     """
     if isinstance(node, FeatureView):
-        return scan_view(node, layout)
-    return scan_parquet(dataset_path(node, layout), made_by=build_command(node))
+        return scan_view(node, layout, any_definition=any_definition)
+    path = require_parquet(dataset_path(node, layout), made_by=build_command(node))
+    return pl.scan_parquet(path if any_definition else require_made_by(node, path))
 
 
 def corrections_path(source: Source) -> Path:

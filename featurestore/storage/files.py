@@ -69,19 +69,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame in one step. Equal frames give equal bytes."""
-    sink_parquet(frame.lazy(), path)
+def write_parquet(frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
+    """Write a frame in one step. Equal frames and metadata give equal bytes."""
+    sink_parquet(frame.lazy(), path, metadata=metadata)
 
 
-def sink_parquet(frame: pl.LazyFrame, path: Path) -> None:
+def sink_parquet(frame: pl.LazyFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
     """Stream the result of a query to a file, in one step.
 
-    Equal rows in equal order give equal bytes.
+    Equal rows in equal order, with equal metadata, give equal bytes.
+
+    Parameters
+    ----------
+    metadata
+        Pairs of text that are written into the file's footer.
     """
     with atomic_write(path) as partial:
         frame.sink_parquet(
-            partial, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS
+            partial,
+            compression="zstd",
+            compression_level=COMPRESSION_LEVEL,
+            row_group_size=ROW_GROUP_ROWS,
+            metadata=metadata,
         )
 
 

@@ -111,6 +111,10 @@ class Layout:
         """Folder of the log of served vectors."""
         return self.data / "served" / service
 
+    def definition(self, digest: str) -> Path:
+        """Fingerprint of a digest that the online store carries."""
+        return self.data / "records" / "definitions" / f"{digest.removeprefix('sha256:')}.json"
+
     @property
     def materializations(self) -> Path:
         """History of the materializations, one JSON line each."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import polars as pl
 
-from featurestore.definitions.digest import view_digest
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.ports import ViewState
 from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
@@ -88,10 +89,12 @@ def plan_advance(
     ------
     MissingDataError
         If the view is not built yet.
+    SkewError
+        If another definition of the view built its rows.
     """
     built, *_ = files_of(view, layout)
     state = ViewState(
-        definition=view_digest(view), source=file_fingerprint(built), watermark=microseconds(until)
+        definition=fingerprint(view).digest, source=file_fingerprint(built), watermark=microseconds(until)
     )
     before = None if store is None else store.state(view.name)
     return Advance(state, before, _reason_for_full(before, state, full=full))
@@ -138,6 +141,8 @@ def advance_to(
     ------
     MissingDataError
         If the view is not built yet.
+    SkewError
+        If another definition of the view built its rows.
     StoreError
         If the store fails. It then holds the rows that it held before.
     """
@@ -151,6 +156,7 @@ def advance_to(
     read, winners = pl.collect_all([fresh.select(pl.len()), newest])
     deleted = encode_deleted(deleted_keys(view, layout), view.keys)
     pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
+    keep_fingerprint(fingerprint(view), layout)
     counted = _with_progress(pairs, lambda done: progress(done, winners.height + len(deleted)))
     applied = store.write(view.name, counted, state, replace=reason is not None)
     return Advanced(state, reason is not None, read.item() + len(deleted), applied)

@@ -14,6 +14,7 @@ from featurestore.errors import ContractError
 from featurestore.ports import ViewRows
 from featurestore.storage.files import parquet_schema, require_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
+from featurestore.storage.made_by import require_made_by
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -25,20 +26,29 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
 
 
-def files_of(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
+def files_of(view: FeatureView, layout: Layout, *, any_definition: bool = False) -> tuple[Path, ...]:
     """List the files that hold the rows of a view: the built file, then the pushed ones.
 
     The rows of each file are in the order of key and version. Files that were pushed under another
     schema of the view are left out while that schema is not the current one.
 
+    Parameters
+    ----------
+    any_definition
+        True: also list a file that another definition of the view made.
+
     Raises
     ------
     MissingDataError
         If the view is not built yet.
+    SkewError
+        If another definition of the view made the built file.
     StoreError
         If a file is damaged.
     """
     built = require_parquet(layout.features(view.name), made_by=f"featurestore build {view.name}")
+    if not any_definition:
+        require_made_by(view, built)
     schema = pl.Schema(pl.read_parquet_schema(built))
     pushed = sorted(layout.pushed(view.name).glob("*.parquet"))
     return (built, *(path for path in pushed if _schema_of(path) == schema))
@@ -49,9 +59,9 @@ def rows_of(selection: Selection, layout: Layout) -> ViewRows:
     return ViewRows(selection, files_of(selection.view, layout))
 
 
-def scan_view(view: FeatureView, layout: Layout) -> pl.LazyFrame:
-    """Scan the rows of a view. Raises as `files_of` does."""
-    return pl.scan_parquet(list(files_of(view, layout)))
+def scan_view(view: FeatureView, layout: Layout, *, any_definition: bool = False) -> pl.LazyFrame:
+    """Scan the rows of a view. Parameters and errors as of `files_of`."""
+    return pl.scan_parquet(list(files_of(view, layout, any_definition=any_definition)))
 
 
 def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:

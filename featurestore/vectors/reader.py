@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.call import reason
-from featurestore.definitions.digest import view_digest
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, StoreError
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
     from featurestore.definitions.on_demand import OnDemandFeatureView
-    from featurestore.ports import RowReader, ViewState
+    from featurestore.ports import RowReader
+    from featurestore.storage.layout import Layout
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
@@ -88,6 +89,8 @@ class VectorReader:
     check
         Called with the rows before they are looked up. It raises if a value breaks the request's
         contract.
+    layout
+        Where the fingerprints of former definitions are kept, so that a refusal names what differs.
     """
 
     def __init__(
@@ -96,8 +99,10 @@ class VectorReader:
         store: RowReader,
         *,
         check: Callable[[Sequence[Sequence[Any]]], None] | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self._service, self._store, self._check = service, store, check
+        self._layout = layout
         self.columns = (*service.key_schema, *service.request_schema)
         self._reads = [_ready(selection, self.columns) for selection in service.reads]
         self._keys = {name: key_check(name, dtype) for name, dtype in service.key_schema.items()}
@@ -174,7 +179,8 @@ class VectorReader:
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
         for read, (state, rows) in zip(self._reads, answers, strict=True):
-            _require(read, state, now, as_of)
+            if state is None or state.definition != read.definition or state.watermark > now:
+                check_state(read.selection.view, state, as_of, self._layout)
             events.append(_answer(read, rows, now, values, statuses))
         return values, statuses, events
 
@@ -259,7 +265,7 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     single = positions[0]
     return _Read(
         selection=selection,
-        definition=view_digest(view),
+        definition=fingerprint(view).digest,
         key_of=itemgetter(*positions) if len(positions) > 1 else lambda row: (row[single],),
         positions=None
         if selection.features == view.feature_names
@@ -269,8 +275,3 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
         ttl=None if ttl is None else ttl // MICROSECOND,
         convert=tuple((i, convert) for i, convert in enumerate(conversions) if convert is not None),
     )
-
-
-def _require(read: _Read, state: ViewState | None, now: int, as_of: datetime) -> None:
-    if state is None or state.definition != read.definition or state.watermark > now:
-        check_state(read.selection.view, state, as_of)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.digest import view_digest
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
+from featurestore.storage.made_by import find_fingerprint, other_definition
 from featurestore.timing.epoch import timestamp_of
 
 if TYPE_CHECKING:
@@ -13,10 +14,18 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import ViewState
+    from featurestore.storage.layout import Layout
 
 
-def check_state(view: FeatureView, state: ViewState | None, as_of: datetime) -> ViewState:
+def check_state(
+    view: FeatureView, state: ViewState | None, as_of: datetime, layout: Layout | None = None
+) -> ViewState:
     """Refuse a store that cannot answer for a view as of a timestamp.
+
+    Parameters
+    ----------
+    layout
+        Where the fingerprints of former definitions are kept, so that the error names what differs.
 
     Raises
     ------
@@ -29,10 +38,13 @@ def check_state(view: FeatureView, state: ViewState | None, as_of: datetime) -> 
         raise MissingDataError(
             f"view {view.name!r} is not in the online store", hint="run: featurestore materialize"
         )
-    if state.definition != view_digest(view):
-        raise SkewError(
+    now = fingerprint(view)
+    if state.definition != now.digest:
+        raise other_definition(
             f"view {view.name!r}: the online store was written by another definition of it",
-            hint=f"run: featurestore build {view.name} && featurestore materialize",
+            None if layout is None else find_fingerprint(state.definition, layout),
+            now,
+            then=["featurestore materialize"],
         )
     watermark = timestamp_of(state.watermark)
     if watermark > as_of:

@@ -82,7 +82,7 @@ def test_a_former_version_comes_from_git_and_dvc(shop):
     run = lambda *command: subprocess.run(command, cwd=root, check=True, capture_output=True)  # noqa: E731
     run("git", "init", "--quiet")
     run("dvc", "init", "--quiet")
-    (root / "dvc.yaml").write_text(shop.pipeline())
+    shop.pipeline(write=True)
     run("dvc", "commit", "--force", "--quiet", "validate-orders")
     run("git", "add", ".")
     run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "first")

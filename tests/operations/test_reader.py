@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from featurestore.adapters.lmdb import LmdbStore
-from featurestore.definitions.digest import view_digest
 from featurestore.definitions.feature_service import feature_service
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, MissingDataError, SkewError
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
@@ -37,7 +37,7 @@ def test_a_vector_is_what_the_fold_holds(history):
             fresh = known_rows(history.row_frame.lazy(), history.timing, until=timestamp)
             newest = newest_rows(fresh, KEYS, history.timing).collect()
             state = ViewState(
-                definition=view_digest(history.view), source="s", watermark=microseconds(timestamp)
+                definition=fingerprint(history.view).digest, source="s", watermark=microseconds(timestamp)
             )
             store.write(
                 "history", encode_rows(newest, KEYS, history.view.feature_schema), state, replace=True

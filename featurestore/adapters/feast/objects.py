@@ -11,7 +11,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.types import from_value_type
 from feast.value_type import ValueType
 
-from featurestore.definitions.digest import view_digest
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.values.table import feast_type
@@ -102,7 +102,7 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: L
             f"{TAG}.entity": view.entity.name,
             f"{TAG}.delay": str(timing.delay),
             f"{TAG}.every": str(timing.every),
-            f"{TAG}.definition": view_digest(view),
+            f"{TAG}.definition": fingerprint(view).digest,
         },
     )
 

@@ -25,7 +25,7 @@ from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from featurestore.definitions.catalog import Catalog
@@ -120,9 +120,18 @@ class Fingerprints:
     ----------
     root
         The project's folder, an absolute path.
+    kept
+        Returns the fingerprint that a definition has already, or None.
     """
 
-    def __init__(self, catalog: Catalog, root: Path) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        root: Path,
+        *,
+        kept: Callable[[Fingerprinted], Fingerprint | None] = lambda _: None,
+    ) -> None:
+        self._kept = kept
         self._catalog = weakref.proxy(catalog)
         self._files = ProjectFiles(root)
         self._known: dict[int, tuple[Fingerprinted, Fingerprint]] = {}
@@ -132,7 +141,7 @@ class Fingerprints:
         key = id(definition)
         if key not in self._known:
             # Keeping the definition keeps its id from being used again.
-            self._known[key] = (definition, self._compute(definition))
+            self._known[key] = (definition, self._kept(definition) or self._compute(definition))
         return self._known[key][1]
 
     def _compute(self, definition: Fingerprinted) -> Fingerprint:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
 
 
-def keep(inspection: Inspection, layout: Layout, name: str, path: Path) -> None:
-    """Write the rows that passed to `path`, the bad rows to quarantine, and the verdict."""
-    sink_parquet(inspection.passing, path)
+def keep(inspection: Inspection, layout: Layout, name: str, path: Path, *, metadata: dict[str, str]) -> None:
+    """Write the rows that passed to `path` with metadata, the bad rows to quarantine, and the verdict."""
+    sink_parquet(inspection.passing, path, metadata=metadata)
     sink_parquet(inspection.failing, layout.quarantine(name))
     write_record(inspection.verdict.record(), layout.verdict(name))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.digest import service_digest
 from featurestore.errors import ConfigError, FeatureStoreError, SkewError, UnknownNameError
 from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
@@ -87,7 +86,7 @@ class ActiveRelease:
             If the store does not answer.
         """
         services = [endpoint.service for endpoint in self.endpoints.values()]
-        return dict(_view_faults(services, self.project))
+        return {name: _line(error) for name, error in _view_faults(services, self.project)}
 
     def _endpoint_of_features(self, references: tuple[str, ...]) -> Endpoint:
         return self._endpoint(self.project.catalog.request(references), named=False)
@@ -107,33 +106,39 @@ class ActiveRelease:
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
         faults = dict(_view_faults(services, self.project)) | dict(_training_faults(services, self.project))
         if faults:
-            listing = "".join(f"\n  {name}: {fault}" for name, fault in faults.items())
+            listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
+            skews = [error for error in faults.values() if isinstance(error, SkewError)]
             raise SkewError(
                 f"{self.root}: definitions, training sets and online store do not belong together:{listing}",
                 hint="run: dvc repro (or the commands named above), then serve again",
+                differences=dict.fromkeys(d for error in skews for d in error.differences),
+                commands=dict.fromkeys(c for error in skews for c in error.commands),
             )
 
 
-def _view_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
+def _line(error: FeatureStoreError) -> str:
+    return str(error).replace("\n ", "")
+
+
+def _view_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, FeatureStoreError]]:
     """Yield the views that the online store cannot answer for, each with the reason."""
     views = {selection.view.name: selection.view for service in services for selection in service.reads}
     states = project.store().read([(name, ()) for name in views])
     now = project.settings.now()
     for name, (state, _) in zip(views, states, strict=True):
         try:
-            check_state(views[name], state, now)
+            check_state(views[name], state, now, project.layout)
         except FeatureStoreError as error:
-            yield f"view {name}", str(error).replace("\n ", "")
+            yield f"view {name}", error
 
 
-def _training_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, str]]:
-    """Yield the training sets that another definition of their service made, each with the command to run."""
+def _training_faults(
+    services: list[FeatureService], project: Project
+) -> Iterator[tuple[str, FeatureStoreError]]:
+    """Yield the training sets that another definition of their service made, each with what differs."""
     for training in project.catalog.training_sets.values():
         if training.service in services:
-            made_by = f"featurestore training-set {training.name}"
-            manifest = project.training_manifest(training.name)
-            if manifest is not None and manifest.definition != service_digest(training.service):
-                yield (
-                    f"training set {training.name}",
-                    f"made with another definition of service {training.service.name!r}, run: {made_by}",
-                )
+            try:
+                project.require_same_service(training.name)
+            except SkewError as error:
+                yield f"training set {training.name}", error

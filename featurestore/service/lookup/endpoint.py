@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.definitions.digest import service_digest
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.service.lookup.feast_wire import Wire
 from featurestore.service.lookup.request_types import request_type
@@ -84,7 +84,7 @@ class Endpoint:
         self.service = service
         self.name = service.name
         self.named = named
-        self.digest = service_digest(service)
+        self.digest = fingerprint(service).digest
         check = RequestGate(service).check_rows if service.on_demand else None
         self.reader = VectorReader(service, store, check=check)
         self.stale_reader = None if stale_cache is None else VectorReader(service, stale_cache, check=check)

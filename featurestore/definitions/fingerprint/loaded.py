@@ -1,0 +1,67 @@
+"""The fingerprints of loaded definitions, taken when their modules are imported.
+
+The files of a project may change while a process runs. What the process computes is what it imported, so the
+fingerprint is taken then and stays with the definition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.fingerprint.of_definition import Fingerprints, root_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.fingerprint.definition_parts import Fingerprinted
+    from featurestore.definitions.fingerprint.parts import Fingerprint
+
+_KEPT = "_fingerprint"
+
+
+def keep_fingerprints(catalog: Catalog, root: Path) -> None:
+    """Take the fingerprint of every definition of a catalog that was just loaded.
+
+    Raises
+    ------
+    DefinitionError
+        As `featurestore.definitions.fingerprint.fingerprint_of`.
+    """
+    fingerprints = Fingerprints(catalog, root.resolve())
+    definitions: tuple[Fingerprinted, ...] = (
+        *catalog.nodes.values(),
+        *catalog.on_demand.values(),
+        *catalog.services.values(),
+        *catalog.training_sets.values(),
+    )
+    for definition in definitions:
+        # Definitions are frozen for their users.
+        object.__setattr__(definition, _KEPT, fingerprints.of(definition))
+
+
+def fingerprint(definition: Fingerprinted) -> Fingerprint:
+    """Return the fingerprint of a definition as it was loaded.
+
+    A definition of no loaded catalog, such as a service that a request made, gets its fingerprint here. What it reads
+    must be loaded, or read nothing itself.
+
+    Raises
+    ------
+    DefinitionError
+        As `featurestore.definitions.fingerprint.fingerprint_of`.
+    """
+    kept: Fingerprint | None = vars(definition).get(_KEPT)
+    if kept is None:
+        from featurestore.definitions.catalog import Catalog  # noqa: PLC0415 - the catalog imports this module
+
+        catalog = Catalog()
+        kept = Fingerprints(catalog, root_of(definition).resolve(), kept=kept_fingerprint).of(definition)
+        object.__setattr__(definition, _KEPT, kept)
+    return kept
+
+
+def kept_fingerprint(definition: Fingerprinted) -> Fingerprint | None:
+    """Return the fingerprint that was taken when a definition was loaded; None: it was not loaded from a project."""
+    kept: Fingerprint | None = vars(definition).get(_KEPT)
+    return kept

@@ -1,0 +1,142 @@
+"""Which definition made a file, and whether that is the definition that reads it now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import polars as pl
+
+from featurestore.definitions.fingerprint import Fingerprint, differences, fingerprint
+from featurestore.errors import SkewError, StoreError
+from featurestore.storage.files import write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from featurestore.definitions.catalog import Node
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.storage.layout import Layout
+
+KEY = "featurestore.fingerprint"
+MAX_NAMED = 5
+# The command that makes the data of each kind of definition.
+COMMANDS = {
+    "source": "featurestore validate {}",
+    "dataset": "featurestore build {}",
+    "feature view": "featurestore build {}",
+    "training set": "featurestore training-set {}",
+}
+PACKAGES = "with DVC run instead: featurestore pipeline --write && dvc repro"
+
+
+def metadata_of(definition: Node | TrainingSet) -> dict[str, str]:
+    """Return the metadata by which a Parquet file says which definition made it."""
+    return {KEY: msgspec.json.encode(fingerprint(definition)).decode()}
+
+
+def made_by(path: Path) -> Fingerprint | None:
+    """Read the fingerprint that a Parquet file was made by; None: it carries none.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or its fingerprint cannot be read.
+    """
+    try:
+        text = pl.read_parquet_metadata(path).get(KEY)
+        return None if text is None else msgspec.json.decode(text, type=Fingerprint)
+    except (pl.exceptions.PolarsError, msgspec.DecodeError) as error:
+        raise StoreError(
+            f"{path}: its fingerprint cannot be read: {error}", hint="make the file again"
+        ) from error
+
+
+def require_made_by(definition: Node | TrainingSet, path: Path) -> Path:
+    """Refuse a file that other code than the definition's made; returns the path.
+
+    Raises
+    ------
+    SkewError
+        If the file carries another fingerprint than the definition has now, or none.
+    StoreError
+        As `made_by`.
+    """
+    now, before = fingerprint(definition), made_by(path)
+    if before is None or before.digest != now.digest:
+        raise other_definition(
+            f"{path} was made by another definition of {now.kind} {now.name!r}", before, now
+        )
+    return path
+
+
+def other_definition(
+    message: str, before: Fingerprint | None, now: Fingerprint, *, then: Iterable[str] = ()
+) -> SkewError:
+    """Return the error that names how what was found differs from the definition, and the commands to run.
+
+    Parameters
+    ----------
+    before
+        What the data were made by; None: not known.
+    then
+        Commands to run after those that make the definition's own data again.
+    """
+    different = () if before is None else differences(before, now)
+    commands = (*commands_after(before, now), *then)
+    hint = f"run: {' && '.join(commands)}"
+    if any(difference.kind == "package" for difference in different):
+        hint = f"{hint}; {PACKAGES}"
+    return SkewError(
+        f"{message}{named(difference.text for difference in different)}",
+        hint=hint,
+        definition=now.name,
+        differences=different,
+        commands=commands,
+    )
+
+
+def named(texts: Iterable[str]) -> str:
+    """List differences under a message, the first `MAX_NAMED` of them."""
+    lines = [f"\n  {text}" for text in texts]
+    more = f"\n  and {len(lines) - MAX_NAMED:,} more" if len(lines) > MAX_NAMED else ""
+    return "".join((":" if lines else "", *lines[:MAX_NAMED], more))
+
+
+def commands_after(before: Fingerprint | None, now: Fingerprint) -> tuple[str, ...]:
+    """List the commands that make the data of a definition again, those of changed inputs first."""
+    known = {(other.kind, other.name): other.digest for other in (before or now).upstream}
+    changed = [other for other in now.upstream if known.get((other.kind, other.name)) != other.digest]
+    commands = [
+        COMMANDS[other.kind].format(other.name) for other in (*changed, now) if other.kind in COMMANDS
+    ]
+    if now.kind != "training set":
+        return tuple(commands)
+    # Views are built for a training set; the store is filled from them.
+    views = any(other.kind == "feature view" for other in changed)
+    return (*commands[:-1], *(["featurestore materialize"] if views else []), *commands[-1:])
+
+
+def keep_fingerprint(made: Fingerprint, layout: Layout) -> None:
+    """Keep a fingerprint by its digest, so that data which carry only the digest can be compared part by part."""
+    path = layout.definition(made.digest)
+    if not path.exists():
+        write_record(made, path, indent=0)
+
+
+def find_fingerprint(digest: str, layout: Layout) -> Fingerprint | None:
+    """Return the fingerprint of a digest; None: it was not kept here.
+
+    Raises
+    ------
+    StoreError
+        If its file cannot be read.
+    """
+    path = layout.definition(digest)
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Fingerprint)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: cannot be read: {error}", hint="remove the file") from error
