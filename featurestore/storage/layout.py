@@ -27,6 +27,10 @@ class Layout:
         """Folder of the rows pushed to a feature view."""
         return self.data / "pushed" / view
 
+    def pushing(self, view: str) -> Path:
+        """Lock file of the log of a feature view, which a project and its releases share."""
+        return self.data / "pushed" / f"{view}.lock"
+
     def deleted(self, view: str) -> Path:
         """Folder of the keys that were deleted from a feature view.
 
