@@ -22,7 +22,7 @@ _KEY_KINDS: Final[dict[type[pl.DataType], type]] = {pl.String: str, pl.Boolean: 
 def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     """Return the function that turns a stored value into a value of `dtype`.
 
-    None: the stored value is one already.
+    None: the stored value is one already. Timestamps are in UTC.
     """
     if isinstance(dtype, pl.List | pl.Array):
         inner = from_stored(pl.Series(dtype=dtype.inner).dtype)
@@ -57,10 +57,26 @@ def key_check(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
     return check
 
 
+def in_utc_zone(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with its timestamps in UTC, so that its Python values are the same instants.
+
+    Python and Polars have rules of their own for named time zones, which differ before the era of
+    standard time. A timestamp in UTC is the same in both.
+    """
+    named = {name: dtype for name, dtype in frame.schema.items() if _in_utc(dtype) != dtype}
+    return frame.with_columns(pl.col(name).cast(_in_utc(dtype)) for name, dtype in named.items())
+
+
+def _in_utc(dtype: Any) -> Any:
+    if isinstance(dtype, pl.List):
+        return pl.List(_in_utc(dtype.inner))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_in_utc(dtype.inner), dtype.size)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return pl.Datetime(dtype.time_unit, "UTC")
+    return dtype
+
+
 def _timestamp_of(dtype: pl.Datetime) -> Callable[[int], Any]:
-    if dtype.time_zone != "UTC" or dtype.time_unit not in _UNITS:
-        # Polars knows the rules of other time zones, and how nanoseconds are rounded.
-        return lambda ticks: pl.Series([ticks], dtype=pl.Int64).cast(dtype).item()
     unit = _UNITS[dtype.time_unit]
-    zero = EPOCH.replace(tzinfo=pl.Series([0], dtype=pl.Int64).cast(dtype).item().tzinfo)
-    return lambda ticks: zero + timedelta(microseconds=ticks * unit)
+    return lambda ticks: EPOCH + timedelta(microseconds=ticks * unit)

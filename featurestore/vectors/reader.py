@@ -2,8 +2,7 @@
 
 Planning a frame takes milliseconds at any height, and a lookup has microseconds. The rules are
 those of `featurestore.timing`, applied to integers. Tests compare the reader with the fold over
-generated histories, and with the frame. A timestamp in nanoseconds is cut to Python's microseconds;
-read a frame if you need the rest.
+generated histories, and with the frame. Timestamps are in UTC.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from featurestore.errors import ContractError, StoreError
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.codec import encode_key, is_tombstone, open_row
-from featurestore.values.plain import from_stored, key_check
+from featurestore.values.plain import from_stored, in_utc_zone, key_check
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
 
@@ -206,7 +205,7 @@ class _Computed:
                 f"a request value for on-demand view {self.view.name!r} has a wrong type: {reason(error)}",
                 hint=f"give {expected}",
             ) from error
-        return compute(self.view, inputs).rows()
+        return in_utc_zone(compute(self.view, inputs)).rows()
 
 
 def _answer(
