@@ -1,4 +1,4 @@
-"""Stored values and keys as plain Python values, without a frame."""
+"""Stored values as plain Python values, without a frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.errors import ContractError
 from featurestore.timing.epoch import EPOCH
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 DAY_ZERO: Final = date(1970, 1, 1)
 _UNITS: Final = {"ms": 1_000, "us": 1}
-_KEY_KINDS: Final[dict[type[pl.DataType], type]] = {pl.String: str, pl.Boolean: bool, pl.Binary: bytes}
 
 
 def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
@@ -32,29 +30,6 @@ def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     if isinstance(dtype, pl.Date):
         return lambda days: DAY_ZERO + timedelta(days=days)
     return Decimal if isinstance(dtype, pl.Decimal) else None
-
-
-def key_check(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
-    """Return the function that returns the value of a key if the value has the key's dtype.
-
-    Raises
-    ------
-    ContractError
-        Raised by the returned function if the value is missing (``...``) or has another type. None
-        is a valid key.
-    """
-    kind = _KEY_KINDS.get(type(dtype), int)
-    limits: Any = dtype
-    low, high = pl.select(low=limits.min(), high=limits.max()).row(0) if kind is int else (0, 0)
-
-    def check(value: Any) -> Any:
-        if value is None or (type(value) is kind and (kind is not int or low <= value <= high)):
-            return value
-        if value is ...:
-            raise ContractError(f"a row lacks the key {name!r}", hint=f"add it, as {dtype}")
-        raise ContractError(f"key {name!r} is {value!r:.100}, expected {dtype}")
-
-    return check
 
 
 def in_utc_zone(frame: pl.DataFrame) -> pl.DataFrame:
