@@ -29,7 +29,9 @@ class Layout:
 
     def pushing(self, view: str) -> Path:
         """Lock file of the log of a feature view, which a project and its releases share."""
-        return self.data / "pushed" / f"{view}.lock"
+        # The folder of pushed rows of a release is a link to that of its project.
+        project_data = (self.data / "pushed").resolve().parent
+        return project_data / "online" / "locks" / f"{view}.pushing.lock"
 
     def deleted(self, view: str) -> Path:
         """Folder of the keys that were deleted from a feature view.
