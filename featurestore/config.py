@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import yaml
 
 from featurestore.errors import ConfigError
@@ -22,6 +23,21 @@ ONLINE_STORES = {
     f"featurestore.adapters.feast.online.{kind.title()}OnlineStore": kind
     for kind in ("lmdb", "redis", "postgres")
 }
+
+
+class FixedClock(msgspec.Struct, frozen=True, kw_only=True):
+    """The time under a fixed timestamp, which pushes advance by microseconds.
+
+    Attributes
+    ----------
+    as_of
+        The fixed timestamp of the settings.
+    now
+        The timestamp of the last push, in UTC.
+    """
+
+    as_of: datetime
+    now: datetime
 
 
 @dataclass(frozen=True)
@@ -73,8 +89,32 @@ class Settings:
         return self.root / self.definitions
 
     def now(self) -> datetime:
-        """Return the current time, or the fixed timestamp of the settings, in UTC."""
-        return self.as_of or datetime.now(UTC)
+        """Return the current time, in UTC.
+
+        With a fixed timestamp in the settings: that timestamp, or the last push that had to take a later one.
+
+        Raises
+        ------
+        ConfigError
+            If the record of the fixed clock cannot be read.
+        """
+        if self.as_of is None:
+            return datetime.now(UTC)
+        try:
+            clock = msgspec.json.decode(self.fixed_clock.read_bytes(), type=FixedClock)
+        except FileNotFoundError:
+            return self.as_of
+        except (OSError, msgspec.DecodeError) as error:
+            raise ConfigError(
+                f"{self.fixed_clock}: cannot be read: {error}", hint="remove the file, then push again"
+            ) from error
+        # A record that was written under another fixed timestamp says nothing about this one.
+        return clock.now if clock.as_of == self.as_of else self.as_of
+
+    @property
+    def fixed_clock(self) -> Path:
+        """Record of the time under a fixed timestamp, next to the rows whose pushes advance it."""
+        return self.data / "pushed" / "clock.json"
 
 
 def load_settings(root: Path) -> Settings:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.values.accepted import value_check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
         return source.lazy().collect()
     if hasattr(source, "__arrow_c_stream__"):
         # pandas exports an index that was not reset as a column.
-        return pl.DataFrame(source).select(pl.exclude("^__index_level_.*$"))
+        return _without_pandas_floats(pl.DataFrame(source).select(pl.exclude("^__index_level_.*$")))
     if isinstance(source, str) and not source.endswith(".parquet"):
         from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
 
@@ -49,18 +50,49 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     )
 
 
-def rows_given(rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]], service: str) -> pl.DataFrame:
-    """Convert the rows of a request to a frame. Polars infers the dtypes of Python values.
+def _without_pandas_floats(frame: pl.DataFrame) -> pl.DataFrame:
+    """Cast floats to integers where pandas, which has no missing integers, made floats of them."""
+    integers = [
+        name
+        for name, dtype in frame.schema.items()
+        if isinstance(dtype, pl.Float64)
+        and frame[name].null_count()
+        and frame[name].cast(pl.Int64, strict=False).cast(pl.Float64).eq_missing(frame[name]).all()
+    ]
+    return frame.with_columns(pl.col(name).cast(pl.Int64) for name in integers)
+
+
+def rows_given(
+    rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]],
+    schema: Mapping[str, pl.DataType],
+    service: str,
+) -> pl.DataFrame:
+    """Convert the rows of a request to a frame.
+
+    Parameters
+    ----------
+    schema
+        The dtypes of keys and request values. Polars infers the dtypes of other columns.
 
     Raises
     ------
     ContractError
-        If a column has values of several types.
+        If a value does not fit its dtype exactly, or another column has values of several types.
     """
     if isinstance(rows, pl.DataFrame | pl.LazyFrame):
         return rows.lazy().collect()
     names = {name: None for row in rows for name in row}
+    columns = {}
     try:
-        return pl.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=True)
+        for name in names:
+            values = [row.get(name) for row in rows]
+            if name in schema:
+                check = value_check("value", name, schema[name])
+                columns[name] = pl.Series(name, map(check, values), dtype=schema[name])
+            else:
+                columns[name] = pl.Series(name, values, strict=True)
+    except ContractError as error:
+        raise ContractError(f"rows for service {service!r}: {error.message}", hint=error.hint) from error
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"rows for service {service!r}: {str(error).splitlines()[0]}") from error
+    return pl.DataFrame(columns)

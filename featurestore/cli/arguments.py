@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
 
     from featurestore.definitions.feature_service import FeatureService
-
-TIMESTAMP = "%Y-%m-%dT%H:%M:%S%.f%#z"
 
 
 def row_of(values: Sequence[str], service: FeatureService) -> pl.DataFrame:
@@ -38,28 +40,45 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
     """
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
+    from featurestore.values.accepted import value_check  # noqa: PLC0415 - as above
+
     if bare := [word for word in words if "=" not in word]:
         raise ContractError(f"{bare[0]!r} has no value", hint=f"write {bare[0]}=VALUE")
     texts = dict(word.partition("=")[::2] for word in words)
     if unknown := [name for name in texts if name not in schema]:
         raise ContractError(f"{owner} has no column {unknown[0]!r}", hint=f"it has {', '.join(schema)}")
-    row = pl.DataFrame(
-        [{name: text or None for name, text in texts.items()}], dict.fromkeys(texts, pl.String)
-    )
-    result = row.with_columns(_cast(name, schema[name]) for name in texts)
+    columns = {}
     for name, text in texts.items():
-        if text and result[name].null_count():
+        try:
+            value = value_check("value", name, schema[name])(_parsed(text, schema[name])) if text else None
+        except (ContractError, ValueError, ArithmeticError, msgspec.DecodeError) as error:
             raise ContractError(
                 f"{name}={text!r} is not {schema[name]}, which {owner} needs",
-                hint="write numbers like 12.5, timestamps like 2013-12-31T12:00:00Z, booleans like true",
-            )
-    return result
+                hint="write numbers like 12.5, timestamps like 2013-12-31T12:00:00Z, booleans like true, "
+                "lists like [1,2]",
+            ) from error
+        columns[name] = pl.Series([value], dtype=schema[name])
+    return pl.DataFrame(columns)
 
 
-def _cast(name: str, dtype: pl.DataType) -> pl.Expr:
+def _parsed(text: str, dtype: pl.DataType) -> Any:
+    """Read text as the Python value of a dtype; `value_check` decides whether the dtype holds it."""
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    text = pl.col(name)
-    if isinstance(dtype, pl.Datetime):
-        text = text.str.to_datetime(TIMESTAMP, time_unit="us", time_zone="UTC", strict=False)
-    return text.cast(dtype, strict=False).alias(name)
+    from featurestore.values.json_rows import decoded_type  # noqa: PLC0415 - as above
+
+    if isinstance(dtype, pl.Boolean):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if isinstance(dtype, pl.List | pl.Array):
+        return msgspec.json.decode(text, type=decoded_type(dtype))
+    if dtype.is_integer() or (dtype.is_float() and text.lstrip("+-").isdecimal()):
+        return int(text)
+    readers: dict[type[pl.DataType], Callable[[str], Any]] = {
+        pl.Float32: float,
+        pl.Float64: float,
+        pl.Decimal: Decimal,
+        pl.Binary: str.encode,
+        pl.Date: date.fromisoformat,
+        pl.Datetime: datetime.fromisoformat,
+    }
+    return readers.get(type(dtype), str)(text)

@@ -29,8 +29,9 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
     """Return a vector in the form that is printed as JSON."""
     from featurestore.timing.join import Status, status_column  # noqa: PLC0415 - `--help` answers at once
+    from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
 
-    row = vector.row(0, named=True)
+    row = in_utc_zone(vector).row(0, named=True)
     definition = project.catalog.service(service)
     return {
         "service": service,
@@ -46,8 +47,10 @@ def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
     """Show a vector, one feature a line."""
     import polars.selectors as cs  # noqa: PLC0415 - `--help` answers at once
 
+    from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
+
     # Polars writes a Float32 by its shortest digits, Python only a Float64.
-    shown = vector.with_columns(cs.float().cast(str)).row(0, named=True)
+    shown = in_utc_zone(vector).with_columns(cs.float().cast(str)).row(0, named=True)
     content = vector_record(project, service, vector)
     entity = ", ".join(f"{name}={value}" for name, value in content["entity"].items())
     rows = [("feature", "value", "status")]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from featurestore.definitions.call import call
 from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.row_wise import operation_on_other_rows
 from featurestore.definitions.signature import signature_of
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.values.table import feast_type
@@ -14,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import polars as pl
-
     from featurestore.definitions.contract import Column, Contract
     from featurestore.definitions.signature import Transformation
+
+OWN_ROW = (
+    "compute each row from its own values: store what other rows tell as a feature of a feature view, or mark a "
+    "function of each value with is_elementwise=True"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +84,8 @@ def on_demand_feature_view(
     Raises
     ------
     DefinitionError
-        If two inputs have the same name, a column has no description, or a dtype cannot make the
-        round trip.
+        If two inputs have the same name, a column has no description, a dtype cannot make the round
+        trip, or the expressions read other rows (a mean, a shift, a rank).
     """
 
     def declare(function: Transformation) -> OnDemandFeatureView:
@@ -112,7 +119,7 @@ def on_demand_feature_view(
                 raise DefinitionError(
                     f"on-demand view {name!r}, column {column.name!r}: {column.dtype} is not supported: {error}"
                 ) from None
-        return OnDemandFeatureView(
+        view = OnDemandFeatureView(
             name=name,
             function=function,
             sources=selections,
@@ -122,5 +129,20 @@ def on_demand_feature_view(
             owner=owner,
             defined_in=signature.path,
         )
+        _refuse_other_rows(view)
+        return view
 
     return declare
+
+
+def _refuse_other_rows(view: OnDemandFeatureView) -> None:
+    inputs = pl.LazyFrame(schema=view.input_schema)
+    try:
+        plan = call(view.name, view.function, inputs)
+    except DefinitionError:
+        return  # the module may define below what the function calls; `check` runs it again and reports the error
+    if (operation := operation_on_other_rows(plan, inputs)) is not None:
+        raise DefinitionError(
+            f"on-demand view {view.name!r} reads other rows than its own: {operation}",
+            hint=OWN_ROW,
+        )

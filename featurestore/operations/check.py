@@ -15,6 +15,7 @@ from featurestore.quality.gate.row_gate import row_gate
 from featurestore.quality.profile.documentation import require_documentation
 from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
+from featurestore.vectors.own_rows import require_own_rows
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Definition
@@ -29,8 +30,9 @@ def check(workspace: Workspace) -> int:
     Raises
     ------
     DefinitionError
-        If a function fails on empty frames, returns other columns or dtypes than its schema declares, or a schema has a
-        check, an expectation or a threshold that cannot be evaluated.
+        If a function fails on empty frames, returns other columns or dtypes than its schema declares, an on-demand
+        view computes a row from other rows, or a schema has a check, an expectation or a threshold that cannot be
+        evaluated.
     """
     catalog = workspace.catalog
     count = 0
@@ -50,6 +52,7 @@ def check(workspace: Workspace) -> int:
             require_documentation(contract, f"on-demand view {view.name!r}")
             check_thresholds(contract)
         compute(view, pl.DataFrame(schema=view.input_schema))
+        require_own_rows(view)
         count += 1
     return count + len(catalog.services)
 

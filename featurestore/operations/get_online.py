@@ -63,7 +63,8 @@ def get_online(
         If the store was written by another definition, or `as_of` is before the store's watermark.
     """
     service = workspace.service(features)
-    rows = rows_given(entity_rows, service.name)
+    schema = {**service.key_schema, **service.request_schema}
+    rows = rows_given(entity_rows, schema, service.name)
     return read_online(
         rows,
         service,

@@ -9,14 +9,17 @@ import msgspec
 import polars as pl
 
 from featurestore.adapters.row_files import read_rows
+from featurestore.config import FixedClock
 from featurestore.errors import DefinitionError
 from featurestore.operations.materialize import Materialized, materialize_view
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
 from featurestore.storage.online import next_watermark
-from featurestore.storage.views import log_rows
+from featurestore.storage.pushes import settle_versions
+from featurestore.storage.views import files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -42,7 +45,9 @@ class Pushed(Materialized, frozen=True, kw_only=True):
 def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Path) -> Pushed:
     """Let rows through the gate of a view, log them offline, and bring the online store to the current time.
 
-    A pushed row is known from now on and never before: training on the past does not see it.
+    A pushed row is known from now on and never before: training on the past does not see it. A row that corrects
+    another one of the same event and ``created_timestamp`` is created one microsecond after it, so that no two rows of
+    the log are equal in version: under a fixed ``as_of``, the time advances with them.
 
     Parameters
     ----------
@@ -68,13 +73,26 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {definition.contract.name}",
         )
     store = workspace.store(create=True)
-    with locked(workspace.layout.lock(view)):
+    layout = workspace.layout
+    with locked(layout.pushing(view)), locked(layout.lock(view)):
         known = next_watermark(definition, workspace.now(), store)
         stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
         admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
-        log_rows(definition, admitted, workspace.layout)
-        done = materialize_view(workspace, definition, known, store)
+        rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
+        _advance_fixed_clock(workspace, until)
+        if rows_to_log.height:
+            log_rows(definition, rows_to_log, layout)
+        done = materialize_view(workspace, definition, until, store)
     return Pushed(rows=frame.height, **msgspec.structs.asdict(done))
+
+
+def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:
+    settings = workspace.settings
+    if settings.as_of is None or until <= settings.now():
+        return
+    with locked(settings.fixed_clock.with_suffix(".lock")):
+        now = max(until, settings.now())
+        write_record(FixedClock(as_of=settings.as_of, now=now), settings.fixed_clock)
 
 
 def _created(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:

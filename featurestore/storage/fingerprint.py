@@ -48,8 +48,9 @@ def _column(digest: Any, values: pl.Series) -> None:
     if isinstance(dtype, pl.List):
         digest.update(present.list.len().to_numpy().tobytes())
         _column(digest, present.explode(empty_as_null=False))
-    elif isinstance(dtype, pl.String | pl.Binary):
-        data = present.cast(pl.Binary)
+    elif isinstance(dtype, pl.String | pl.Binary | pl.Decimal):
+        # NumPy has no integers of 128 bits, which Polars keeps decimals in: their text is as exact.
+        data = (present.cast(pl.String) if isinstance(dtype, pl.Decimal) else present).cast(pl.Binary)
         digest.update(data.bin.size().to_numpy().tobytes())
         digest.update(b"".join(data))
     elif isinstance(dtype, pl.Boolean):

@@ -27,6 +27,12 @@ class Layout:
         """Folder of the rows pushed to a feature view."""
         return self.data / "pushed" / view
 
+    def pushing(self, view: str) -> Path:
+        """Lock file of the log of a feature view, which a project and its releases share."""
+        # The folder of pushed rows of a release is a link to that of its project.
+        project_data = (self.data / "pushed").resolve().parent
+        return project_data / "online" / "locks" / f"{view}.pushing.lock"
+
     def deleted(self, view: str) -> Path:
         """Folder of the keys that were deleted from a feature view.
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from featurestore.errors import ContractError
 from featurestore.timing.epoch import in_utc
+from featurestore.values.accepted import value_check
 from featurestore.values.feast_wire import from_seconds
 from featurestore.values.table import integer_limits
 
@@ -42,6 +43,13 @@ def json_type(dtype: pl.DataType) -> Any:
     return Annotated[int, Meta(ge=low, le=high)]
 
 
+def decoded_type(dtype: pl.DataType) -> Any:
+    """Return `json_type`, but keep integers for floats: whether the float holds one is checked on its value."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return list[decoded_type(pl.Series(dtype=dtype.inner).dtype) | None]  # type: ignore[misc]
+    return int | float if dtype.is_float() else json_type(dtype)
+
+
 class JsonColumn:
     """Reads the values of one column in its dtype.
 
@@ -62,8 +70,9 @@ class JsonColumn:
         self._name = name
         self._dtype = dtype
         self._is_timestamp = isinstance(dtype, pl.Datetime)
-        value = datetime | int if self._is_timestamp else json_type(dtype)
+        value = datetime | int if self._is_timestamp else decoded_type(dtype)
         self._type: Any = list[value | None]  # type: ignore[valid-type]
+        self._check = value_check("value", name, dtype)
 
     def read(self, values: list[Any]) -> list[Any]:
         """Read values.
@@ -71,14 +80,18 @@ class JsonColumn:
         Raises
         ------
         ContractError
-            If a value has another type, or a timestamp is outside the years 1 to 9999.
+            If a value has another type or does not fit the dtype exactly, or a timestamp is outside the
+            years 1 to 9999.
         """
         try:
             typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
         except msgspec.ValidationError as error:
             raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
         try:
-            return [_timestamp(value) for value in typed] if self._is_timestamp else typed
+            values = [_timestamp(value) for value in typed] if self._is_timestamp else typed
+            return [self._check(value) for value in values]
+        except ContractError as error:
+            raise ContractError(f"{self._where}: {error.message}", hint=error.hint) from error
         except OverflowError as error:
             raise ContractError(
                 f"{self._where}: {self._name!r}: a timestamp is outside the years 1 to 9999",

@@ -1,4 +1,4 @@
-"""Stored values and keys as plain Python values, without a frame."""
+"""Stored values as plain Python values, without a frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.errors import ContractError
 from featurestore.timing.epoch import EPOCH
 
 if TYPE_CHECKING:
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
 
 DAY_ZERO: Final = date(1970, 1, 1)
 _UNITS: Final = {"ms": 1_000, "us": 1}
-_KEY_KINDS: Final[dict[type[pl.DataType], type]] = {pl.String: str, pl.Boolean: bool, pl.Binary: bytes}
 
 
 def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     """Return the function that turns a stored value into a value of `dtype`.
 
-    None: the stored value is one already.
+    None: the stored value is one already. Timestamps are in UTC.
     """
     if isinstance(dtype, pl.List | pl.Array):
         inner = from_stored(pl.Series(dtype=dtype.inner).dtype)
@@ -34,33 +32,26 @@ def from_stored(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     return Decimal if isinstance(dtype, pl.Decimal) else None
 
 
-def key_check(name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
-    """Return the function that returns the value of a key if the value has the key's dtype.
+def in_utc_zone(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with its timestamps in UTC, so that its Python values are the same instants.
 
-    Raises
-    ------
-    ContractError
-        Raised by the returned function if the value is missing (``...``) or has another type. None
-        is a valid key.
+    Python and Polars have rules of their own for named time zones, which differ before the era of
+    standard time. A timestamp in UTC is the same in both.
     """
-    kind = _KEY_KINDS.get(type(dtype), int)
-    limits: Any = dtype
-    low, high = pl.select(low=limits.min(), high=limits.max()).row(0) if kind is int else (0, 0)
+    named = {name: dtype for name, dtype in frame.schema.items() if _in_utc(dtype) != dtype}
+    return frame.with_columns(pl.col(name).cast(_in_utc(dtype)) for name, dtype in named.items())
 
-    def check(value: Any) -> Any:
-        if value is None or (type(value) is kind and (kind is not int or low <= value <= high)):
-            return value
-        if value is ...:
-            raise ContractError(f"a row lacks the key {name!r}", hint=f"add it, as {dtype}")
-        raise ContractError(f"key {name!r} is {value!r:.100}, expected {dtype}")
 
-    return check
+def _in_utc(dtype: Any) -> Any:
+    if isinstance(dtype, pl.List):
+        return pl.List(_in_utc(dtype.inner))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_in_utc(dtype.inner), dtype.size)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return pl.Datetime(dtype.time_unit, "UTC")
+    return dtype
 
 
 def _timestamp_of(dtype: pl.Datetime) -> Callable[[int], Any]:
-    if dtype.time_zone != "UTC" or dtype.time_unit not in _UNITS:
-        # Polars knows the rules of other time zones, and how nanoseconds are rounded.
-        return lambda ticks: pl.Series([ticks], dtype=pl.Int64).cast(dtype).item()
     unit = _UNITS[dtype.time_unit]
-    zero = EPOCH.replace(tzinfo=pl.Series([0], dtype=pl.Int64).cast(dtype).item().tzinfo)
-    return lambda ticks: zero + timedelta(microseconds=ticks * unit)
+    return lambda ticks: EPOCH + timedelta(microseconds=ticks * unit)

@@ -88,6 +88,8 @@ def feast_type(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is None:
             raise ValueError(f"{dtype} has no time zone; use Datetime('us', 'UTC')")
+        if dtype.time_unit == "ns":
+            raise ValueError("Python, Feast and the stores have microseconds; use Datetime('us', 'UTC')")
         return "UNIX_TIMESTAMP"
     kind = type(dtype)
     if kind in _SCALARS:

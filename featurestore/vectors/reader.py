@@ -2,8 +2,7 @@
 
 Planning a frame takes milliseconds at any height, and a lookup has microseconds. The rules are
 those of `featurestore.timing`, applied to integers. Tests compare the reader with the fold over
-generated histories, and with the frame. A timestamp in nanoseconds is cut to Python's microseconds;
-read a frame if you need the rest.
+generated histories, and with the frame. Timestamps are in UTC.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, StoreError
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
+from featurestore.values.accepted import value_check
 from featurestore.values.codec import encode_key, is_tombstone, open_row
-from featurestore.values.plain import from_stored, key_check
+from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
 
@@ -105,7 +105,10 @@ class VectorReader:
         self._layout = layout
         self.columns = (*service.key_schema, *service.request_schema)
         self._reads = [_ready(selection, self.columns) for selection in service.reads]
-        self._keys = {name: key_check(name, dtype) for name, dtype in service.key_schema.items()}
+        self._keys = {name: value_check("key", name, dtype) for name, dtype in service.key_schema.items()}
+        self._requested = {
+            name: value_check("request value", name, dtype) for name, dtype in service.request_schema.items()
+        }
         stored = [name for read in self._reads for name in read.selection.names]
         # The vector has stored features first, then computed ones. None: the reads are in that order already.
         ordered = [name for selection in service.selections for name in selection.names]
@@ -134,11 +137,10 @@ class VectorReader:
         SkewError
             If the store was written by another definition, or is ahead of `as_of`.
         """
-        requested = self.columns[len(self._keys) :]
         checked = [
             (
                 *(check(row.get(name, ...)) for name, check in self._keys.items()),
-                *map(row.get, requested),
+                *(check(row.get(name)) for name, check in self._requested.items()),
             )
             for row in rows
         ]
@@ -212,7 +214,7 @@ class _Computed:
                 f"a request value for on-demand view {self.view.name!r} has a wrong type: {reason(error)}",
                 hint=f"give {expected}",
             ) from error
-        return compute(self.view, inputs).rows()
+        return in_utc_zone(compute(self.view, inputs)).rows()
 
 
 def _answer(

@@ -13,8 +13,7 @@ from featurestore.values.table import UTC_MICROSECONDS
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
 
-_WIDENS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
-_FLOATS = (pl.Float32, pl.Float64, *_WIDENS)
+_INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 
 
 def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_timestamp: bool) -> pl.DataFrame:
@@ -75,11 +74,29 @@ def _column(where: str, frame: pl.DataFrame, name: str, dtype: pl.DataType) -> p
         if (cast.dt.cast_time_unit(actual.time_unit).to_physical().eq_missing(values.to_physical())).all():
             return cast
         raise ContractError(f"{where}: {name!r} holds timestamps that do not fit {dtype}")
-    if any(isinstance(actual, group) and isinstance(dtype, group) for group in (_WIDENS, _FLOATS)):
-        cast = values.cast(dtype, strict=False)
-        if (cast.cast(actual).eq_missing(values) | values.is_null()).all():
-            return cast
+    numbers = _exact(values, actual, dtype)
+    if numbers is None:
+        raise ContractError(
+            f"{where}: {name!r} is {actual}, expected {dtype}", hint=f"give values of type {dtype}"
+        )
+    if numbers.null_count() > values.null_count():
         raise ContractError(f"{where}: {name!r} holds values that do not fit {dtype}")
-    raise ContractError(
-        f"{where}: {name!r} is {actual}, expected {dtype}", hint=f"give values of type {dtype}"
-    )
+    return numbers
+
+
+def _exact(values: pl.Series, actual: pl.DataType, dtype: pl.DataType) -> pl.Series | None:
+    """Cast numbers as `featurestore.values.accepted` does: null where one does not fit; None for other dtypes."""
+    cast = values.cast(dtype, strict=False) if _is_number(actual) and _is_number(dtype) else None
+    if cast is None or (actual.is_float() and not dtype.is_float()):
+        return None
+    if isinstance(actual, pl.Decimal) and not isinstance(dtype, pl.Decimal):
+        return None
+    fits = cast.cast(actual, strict=False).eq_missing(values)
+    if isinstance(actual, pl.Float64) and isinstance(dtype, pl.Float32):
+        # An integer is held exactly; a fraction is rounded.
+        fits |= (values != values.floor()) & cast.is_finite()
+    return cast.set(~fits, None)
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, (*_INTEGERS, pl.Float32, pl.Float64, pl.Decimal))

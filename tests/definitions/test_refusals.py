@@ -47,6 +47,18 @@ TEXT = {"description": "text"}
     [
         (changed(total=(pl.Duration, TEXT)), "view 'sales', column 'total': Duration.* is not supported"),
         (changed(total=(pl.Time, TEXT)), "view 'sales', column 'total': Time is not supported"),
+        (
+            changed(total=(Annotated[pl.Datetime, "ns", "UTC"], TEXT)),
+            "column 'total': Datetime.* is not supported: Python, Feast and the stores have microseconds",
+        ),
+        (
+            changed(total=(Annotated[pl.List, pl.Datetime("ns", "UTC")], TEXT)),
+            "column 'total': List.* is not supported: Python, Feast and the stores have microseconds",
+        ),
+        (
+            changed(total=(Annotated[pl.Duration, "ns"], TEXT)),
+            "column 'total': Duration.* Feast has no duration",
+        ),
         (changed(total=(pl.Int64, {})), "view 'sales', column 'total': the description is missing"),
         (changed(shop=(pl.String, TEXT | {"nullable": True})), "view 'sales': key 'shop' is nullable"),
         (changed(shop=(pl.Float64, TEXT)), "view 'sales': key 'shop' is Float64, which cannot be a key"),

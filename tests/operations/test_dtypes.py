@@ -3,11 +3,13 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import msgspec
 import polars as pl
 import pytest
 
 import featurestore
 from featurestore.operations.init import init
+from featurestore.values.plain import in_utc_zone
 
 TIMESTAMP = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 SMALLEST = 2**-1074
@@ -28,10 +30,21 @@ FEATURES = {
     "raw": ("pl.Binary", pl.Binary(), [b"", b"\xff\x00"]),
     "day": ("pl.Date", pl.Date(), [date(1900, 2, 28), None]),
     "at_ms": ('Annotated[pl.Datetime, "ms", "UTC"]', pl.Datetime("ms", "UTC"), [TIMESTAMP, None]),
-    "at_ns": (
-        'Annotated[pl.Datetime, "ns", "Asia/Kathmandu"]',
-        pl.Datetime("ns", "Asia/Kathmandu"),
+    "at_kathmandu": (
+        'Annotated[pl.Datetime, "us", "Asia/Kathmandu"]',
+        pl.Datetime("us", "Asia/Kathmandu"),
         [TIMESTAMP, None],
+    ),
+    # Python and Polars disagree about the offsets of both before the era of standard time.
+    "at_bamako": (
+        'Annotated[pl.Datetime, "us", "Africa/Bamako"]',
+        pl.Datetime("us", "Africa/Bamako"),
+        [datetime(1955, 1, 1, tzinfo=UTC), datetime(1850, 1, 1, tzinfo=UTC)],
+    ),
+    "at_amsterdam": (
+        'Annotated[pl.Datetime, "ms", "Europe/Amsterdam"]',
+        pl.Datetime("ms", "Europe/Amsterdam"),
+        [datetime(1900, 1, 1, tzinfo=UTC), None],
     ),
     "money": (
         "Annotated[pl.Decimal, 38, 4]",
@@ -104,7 +117,13 @@ def test_both_reads_give_back_what_was_written(project):
         assert str(frame["f64"][1]) == "-0.0"
         assert str(frame["vector"][0][1]) == "-0.0"
     read = project.reader("service").read(entity_rows.to_dicts(), as_of=datetime.now(UTC))
-    assert read.values == [list(row) for row in served.rows()]
+    assert read.values == [list(row) for row in in_utc_zone(served).rows()]
+    # Over HTTP the values are JSON.
+    sent = msgspec.json.decode(msgspec.json.encode(read.values))
+    for name in ("at_ms", "at_kathmandu", "at_bamako", "at_amsterdam"):
+        texts = [row[read.features.index(name)] for row in sent]
+        instants = [None if text is None else datetime.fromisoformat(text) for text in texts]
+        assert instants == [value and value.astimezone(UTC) for value in FEATURES[name][2]]
     assert project.audit().mismatches == 0
 
 

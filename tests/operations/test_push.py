@@ -1,12 +1,14 @@
 """A pushed row reaches serving and training at once, and the past does not change."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from shop import build_shop
 
 import featurestore
-from featurestore.errors import ContractError, DefinitionError
+from featurestore.errors import ConfigError, ContractError, DefinitionError
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 EVENT = datetime(2024, 1, 9, 22, tzinfo=UTC)
@@ -144,3 +146,110 @@ def test_a_view_without_created_timestamp_is_not_pushed_to(shop_files):
         path.write_text(path.read_text().replace(before, after))
     with pytest.raises(DefinitionError, match="cannot be pushed to: its schema has no 'created_timestamp'"):
         featurestore.open(shop_files).push("last_order", pl.DataFrame(ROW))
+
+
+def amounts(shop, customers=(1,)):
+    """Return the amounts of customers as training and serving read them at the project's clock."""
+    rows = pl.DataFrame({"customer": customers})
+    now = shop.settings.now()
+    joined = shop.historical(rows.with_columns(event_timestamp=now), ["last_order:amount"])
+    served = shop.get_online(rows, ["last_order:amount"])
+    return joined["amount"].to_list(), served["amount"].to_list()
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "redis", "postgres"])
+def test_corrections_at_one_timestamp_are_applied_in_their_order(shop_files, kind, request):
+    """Under a fixed clock each correction of an event wins over the last, in the log and in every store of it."""
+    if kind != "lmdb":
+        served_by(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
+    shop = build_shop(shop_files)
+    shop.materialize()
+    customers = list(range(40))
+    times = pl.lit(EVENT, pl.Datetime("us", "UTC"))
+    many = pl.DataFrame({"customer": customers}).with_columns(
+        event_timestamp=times, ordered_at=times, coupon=pl.lit("NEW")
+    )
+    pushed = [1.5, 2.5, -0.0, 0.0, 1.5]
+    for amount in pushed:
+        shop.push("last_order", many.with_columns(amount=pl.lit(amount)))
+        assert amounts(shop, customers) == ([amount] * 40,) * 2
+    files = len(list(shop.layout.pushed("last_order").glob("*.parquet")))
+    shop.push("last_order", many.with_columns(amount=pl.lit(1.5)))
+    assert files == len(pushed)
+    assert len(list(shop.layout.pushed("last_order").glob("*.parquet"))) == files
+    # Another store of the same log, written from scratch, holds the same.
+    shop.store().drop(["last_order"])
+    shop.materialize()
+    assert amounts(shop, customers) == ([1.5] * 40,) * 2
+    shop.materialize(full=True)
+    assert amounts(shop, customers) == ([1.5] * 40,) * 2
+    assert shop.audit().mismatches == 0
+    # What was known at the fixed timestamp does not change: the first push.
+    first = shop.historical(pl.DataFrame({"customer": [7], "event_timestamp": [NOW]}), ["last_order:amount"])
+    assert first["amount"].to_list() == [pushed[0]]
+
+
+def test_corrections_through_a_release_and_the_project_have_one_order(shop):
+    """A project and its release share the log: the last push wins in both, after either is brought up to date."""
+    shop.training_set("visits")
+    shop.materialize()
+    release = featurestore.open(shop.layout.releases / shop.release().name)
+    last = 0.0
+    for project in (shop, release, shop, release):
+        last += 1.0
+        project.push("last_order", pl.DataFrame({**ROW, "amount": [last]}))
+        assert amounts(project) == ([last], [last])
+    shop.materialize()
+    assert amounts(shop) == amounts(release) == ([last], [last])
+
+
+def test_corrections_in_a_store_ahead_of_the_clock_are_applied(shop):
+    """A store whose watermark is after the clock takes each correction of an event."""
+    shop.materialize(until="2024-01-11T00:00:00Z")
+    for amount in (1.0, 2.0, 3.0):
+        shop.push("last_order", pl.DataFrame({**ROW, "amount": [amount]}))
+        assert amounts(shop) == ([amount], [amount])
+    shop.materialize()
+    assert amounts(shop) == ([3.0], [3.0])
+
+
+def test_a_row_created_later_keeps_its_timestamp(shop):
+    """A correction moves no row that is created at another time, and meets one by at least a microsecond."""
+    shop.materialize()
+    later = NOW + timedelta(hours=1)
+    for created, amount in ((later, 5.0), (NOW, 1.0), (later, 6.0), (NOW, 2.0)):
+        rows = pl.DataFrame({**ROW, "amount": [amount], "created_timestamp": [created]})
+        shop.push("last_order", rows)
+    pushed = shop.dataset("last_order").filter(coupon="NEW").collect()
+    assert dict(zip(pushed["created_timestamp"], pushed["amount"], strict=True)) == {
+        NOW: 1.0,
+        NOW + timedelta(microseconds=1): 2.0,
+        later: 5.0,
+        later + timedelta(microseconds=1): 6.0,
+    }
+    assert amounts(shop) == ([2.0], [2.0])
+
+
+def test_a_push_never_ties_with_a_built_row(shop):
+    """A correction of a built row that has the push's timestamp already is created after it."""
+    orders = pl.read_parquet(shop.layout.dataset("orders")).filter(customer=1).head(1)
+    built = orders.with_columns(ordered_at=EVENT, loaded_at=NOW, amount=pl.lit(7.0), coupon=pl.lit("OLD"))
+    built.write_parquet(shop.layout.dataset("orders"))
+    shop.build("last_order")
+    shop.materialize()
+    assert amounts(shop) == ([7.0], [7.0])
+    shop.push("last_order", pl.DataFrame(ROW))
+    assert amounts(shop) == ([99.5], [99.5])
+
+
+def test_the_clock_of_another_fixed_timestamp_counts_for_nothing(shop):
+    """Pushes advance the clock of the fixed timestamp under which they were made."""
+    shop.materialize()
+    for amount in (1.0, 2.0):
+        shop.push("last_order", pl.DataFrame({**ROW, "amount": [amount]}))
+    assert shop.settings.now() == NOW + timedelta(microseconds=1)
+    earlier = replace(shop.settings, as_of=NOW - timedelta(days=1))
+    assert earlier.now() == NOW - timedelta(days=1)
+    shop.settings.fixed_clock.write_text("{")
+    with pytest.raises(ConfigError, match=r"clock\.json: cannot be read"):
+        shop.settings.now()

@@ -1,6 +1,7 @@
 """Files are whole or as they were; equal frames give equal bytes and digests."""
 
 import os
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -66,3 +67,11 @@ def test_any_change_changes_the_digest(changed):
     """Values, their order, missing values, names and dtypes all count."""
     assert fingerprint(changed) != fingerprint(BASE)
     assert fingerprint(BASE.clone()) == fingerprint(BASE)
+
+
+def test_the_digest_of_decimals_covers_each_digit():
+    """Decimals have a digest, as a training set of them needs, and each digit counts."""
+    frames = [
+        pl.DataFrame({"x": [Decimal(text), None]}, {"x": pl.Decimal(38, 2)}) for text in ("1.50", "1.51")
+    ]
+    assert fingerprint(frames[0]) == fingerprint(frames[0].clone()) != fingerprint(frames[1])

@@ -10,6 +10,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from featurestore.errors import ContractError
 from featurestore.values.codec import physical
 from featurestore.values.feast_wire import fraction_error, to_wire
+from featurestore.values.plain import in_utc_zone
 from featurestore.values.table import feast_type
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def to_values(column: pl.Series) -> list[Value]:
     _refuse_nanoseconds(column)
     convert = to_wire(column.name, column.dtype)
     values = []
-    for item in column.to_list():
+    for item in in_utc_zone(column.to_frame()).to_series().to_list():
         value = Value()
         if item is not None:
             content = item if convert is None else convert(item)

@@ -13,6 +13,7 @@ from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.service.lookup.feast_wire import Wire
 from featurestore.service.lookup.request_types import request_type
 from featurestore.timing.epoch import microseconds
+from featurestore.values.accepted import is_read_exactly, value_check
 from featurestore.vectors.reader import VectorReader, Vectors
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ class Endpoint:
         self.reader = VectorReader(service, store, check=check)
         self.stale_reader = None if stale_cache is None else VectorReader(service, stale_cache, check=check)
         self._max_rows = max_rows
+        # The type of the JSON decides about all other values.
+        schema = {**service.key_schema, **service.request_schema}
+        self._checks = [
+            (position, value_check("request value", name, dtype))
+            for position, (name, dtype) in enumerate(schema.items())
+            if not is_read_exactly(dtype)
+        ]
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             request_type(service, max_rows=max_rows)
         )
@@ -115,9 +123,20 @@ class Endpoint:
         ------
         msgspec.DecodeError
             If the body is not JSON. A `msgspec.ValidationError` names the place of a value with a wrong type.
+        ContractError
+            If a value does not fit its dtype exactly.
         """
         request = self._decoder.decode(body)
-        return [msgspec.structs.astuple(row) for row in request.rows], request.as_of
+        rows = [msgspec.structs.astuple(row) for row in request.rows]
+        if self._checks:
+            rows = [self._checked(row) for row in rows]
+        return rows, request.as_of
+
+    def _checked(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = list(row)
+        for position, check in self._checks:
+            values[position] = check(values[position])
+        return tuple(values)
 
     def answer(self, vectors: Vectors, as_of: datetime, *, release: str, stale: bool) -> bytes:
         """Encode an answer as JSON: timestamps as RFC 3339, bytes as base64, decimals as text."""

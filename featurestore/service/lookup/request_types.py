@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from featurestore.service.lookup.json_schema import json_schema
-from featurestore.values.json_rows import json_type
+from featurestore.values.json_rows import decoded_type, json_type
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def request_type(service: FeatureService, *, max_rows: int, with_contracts: bool
         True: the type has the contracts of request values as JSON Schema, for publication.
     """
     schema = {**service.key_schema, **service.request_schema}
-    types = {name: json_type(dtype) | None for name, dtype in schema.items()}
+    types = {name: decoded_type(dtype) | None for name, dtype in schema.items()}
     if with_contracts:
+        types = {name: json_type(dtype) | None for name, dtype in schema.items()}
         contracts = [view.request for view in service.on_demand if view.request.policy.on_invalid != "warn"]
         types |= {
             column.name: published_type(column) for contract in contracts for column in contract.columns

@@ -1,0 +1,97 @@
+"""The total order of pushed rows: no two rows of a view are equal in version and different in values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.timing.epoch import microseconds, timestamp_of
+from featurestore.timing.join import in_version_order
+from featurestore.timing.known_at import created_or_event
+from featurestore.values.codec import HEADER, encode_rows
+from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from featurestore.definitions.feature_view import FeatureView
+
+_Versions = dict[int, bytes]
+
+
+def settle_versions(
+    view: FeatureView, rows: pl.DataFrame, known: datetime, files: Sequence[Path]
+) -> tuple[pl.DataFrame, datetime]:
+    """Give each pushed row a version that no other row of other values has.
+
+    A row whose version is taken is created one microsecond after the last row of the microseconds that follow. A row
+    that repeats that last row is left out.
+
+    Parameters
+    ----------
+    rows
+        Rows of the view that passed its gate, with a ``created_timestamp`` of `known` or later.
+    known
+        The timestamp of the push.
+    files
+        The files of the rows that the view has already.
+
+    Returns
+    -------
+    tuple
+        The rows to log, in the order of key and version; and the timestamp at which all rows are known that were
+        created at `known`.
+    """
+    identity = [*view.keys, EVENT_TIMESTAMP]
+    earlier = (
+        pl.scan_parquet(list(files))
+        .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
+        .join(rows.lazy().select(identity), on=identity, how="semi", nulls_equal=True)
+        .select(rows.columns)
+        .collect()
+    )
+    if earlier.is_empty():
+        return rows, known
+    taken: defaultdict[tuple[bytes, int], _Versions] = defaultdict(dict)
+    for event, created, row in _versions(view, earlier):
+        taken[event][created] = row
+    start = microseconds(known)
+    until = start
+    settled: list[int] = []
+    is_new: list[bool] = []
+    for event, created, row in _versions(view, rows):
+        versions = taken[event]
+        version = created
+        while version in versions and version + 1 in versions:
+            version += 1
+        repeats = versions.get(version) == row
+        if version in versions and not repeats:
+            version += 1
+        is_new.append(not repeats)
+        settled.append(version)
+        versions[version] = row
+        if created == start:
+            until = max(until, version)
+    stamps = pl.Series(
+        CREATED_TIMESTAMP, [timestamp_of(version) for version in settled], dtype=UTC_MICROSECONDS
+    )
+    changed = rows.with_columns(stamps).filter(pl.Series(is_new, dtype=pl.Boolean))
+    return in_version_order(changed.lazy(), view.keys, view.timing).collect(), timestamp_of(until)
+
+
+def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, int], int, bytes]]:
+    """Return for each row its key and event, the created timestamp in microseconds, and the bytes of its values."""
+    times = rows.select(
+        pl.col(EVENT_TIMESTAMP).dt.epoch("us"),
+        created_or_event(view.timing).dt.epoch("us").alias(CREATED_TIMESTAMP),
+    )
+    encoded = encode_rows(rows, view.keys, view.feature_schema)
+    return [
+        ((key, event), created, row[HEADER.size :])
+        for (key, row), (event, created) in zip(encoded, times.iter_rows(), strict=True)
+    ]

@@ -1,0 +1,99 @@
+"""Whether an on-demand view computes the same for one row as for many: shown on generated rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from featurestore.definitions.on_demand import OWN_ROW
+from featurestore.errors import DefinitionError
+from featurestore.values.table import integer_limits
+from featurestore.vectors.complete import compute
+
+if TYPE_CHECKING:
+    from featurestore.definitions.on_demand import OnDemandFeatureView
+
+ROWS: Final = 24
+_NUMBERS: Final = (3, 1, 7, 0, 2, 1, 5)
+_NULL_EACH: Final = 6
+_DAY: Final = date(2024, 2, 28)
+_INSTANT: Final = datetime(2024, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+def require_own_rows(view: OnDemandFeatureView) -> None:
+    """Compare what a view computes for many rows at once with what it computes for each alone.
+
+    The rows have different values, repeated values, and nulls where the schemas allow them. Rows
+    that the function refuses are left out.
+
+    Raises
+    ------
+    DefinitionError
+        If a value differs. Names the feature and both values.
+    """
+    rows = generated_rows(view)
+    single = [(row, result) for row in rows.iter_slices(1) if (result := _computed(view, row)) is not None]
+    if not single:
+        return
+    together = pl.concat([row for row, _ in single])
+    alone = pl.concat([result for _, result in single])
+    for order in (together, together.reverse()):
+        expected = alone if order is together else alone.reverse()
+        result = compute(view, order)
+        for name in view.feature_names:
+            for many, one in zip(result[name].to_list(), expected[name].to_list(), strict=True):
+                # Not `==`, which takes 0.0 for -0.0.
+                if repr(many) != repr(one):
+                    raise DefinitionError(
+                        f"on-demand view {view.name!r} reads other rows than its own: {name!r} is {one!r:.60} for a "
+                        f"row alone, and {many!r:.60} for the same row among {order.height}",
+                        hint=OWN_ROW,
+                    )
+
+
+def generated_rows(view: OnDemandFeatureView) -> pl.DataFrame:
+    """Generate rows of the inputs of a view, the same ones each time."""
+    required = {column.name for column in view.request.columns if not column.nullable}
+    columns = []
+    for number, (name, dtype) in enumerate(view.input_schema.items()):
+        values = [_value(dtype, (row * (number + 2) + row // 7) % len(_NUMBERS)) for row in range(ROWS)]
+        if name not in required:
+            values = [None if (row + number) % _NULL_EACH == 0 else value for row, value in enumerate(values)]
+        columns.append(pl.Series(name, values, dtype=dtype))
+    return pl.DataFrame(columns)
+
+
+def _computed(view: OnDemandFeatureView, row: pl.DataFrame) -> pl.DataFrame | None:
+    try:
+        return compute(view, row)
+    except DefinitionError:
+        return None  # a value that the function does not take; its contract may not allow it either
+
+
+def _value(dtype: pl.DataType, position: int) -> Any:
+    number = _NUMBERS[position]
+    if isinstance(dtype, pl.List):
+        inner = pl.Series(dtype=dtype.inner).dtype
+        return [_value(inner, (position + i) % len(_NUMBERS)) for i in range(number % 4)]
+    if isinstance(dtype, pl.Array):
+        inner = pl.Series(dtype=dtype.inner).dtype
+        return [_value(inner, (position + i) % len(_NUMBERS)) for i in range(dtype.size)]
+    if isinstance(dtype, pl.Datetime):
+        zoned = _INSTANT + timedelta(hours=number * 31, microseconds=number)
+        return pl.Series([zoned]).cast(dtype).item()
+    values: dict[type[pl.DataType], Any] = {
+        pl.Boolean: number % 2 == 0,
+        pl.String: "abcdefgh"[number] * (number % 3) + str(number),
+        pl.Binary: bytes([number]) * (number % 3),
+        pl.Date: _DAY + timedelta(days=number),
+        pl.Decimal: Decimal(number),
+    }
+    if type(dtype) in values:
+        return values[type(dtype)]
+    if dtype.is_float():
+        return number * 1.25 - 2
+    low, high = integer_limits(dtype)
+    return min(max(number - 2, low), high)
