@@ -14,6 +14,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.values.printable import as_text, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def rows_to_correct(quarantined: pl.DataFrame) -> pl.DataFrame:
         *PLACE,
         _digests(quarantined.select(raw)),
         pl.col(BROKEN_RULES).list.join("; "),
-        *(pl.col(name).cast(pl.String) for name in raw),
+        *(as_text(name, quarantined.schema[name]) for name in raw),
     )
 
 
@@ -151,7 +152,7 @@ def _require_unchanged(
 
 def _digests(raw: pl.DataFrame) -> pl.Series:
     # Corrected rows are few: a person reads them.
-    texts = raw.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    texts = printable(raw).select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return pl.Series(
         ROW_DIGEST, [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts], dtype=pl.String
     )

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
-from polars import selectors
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import CompiledContract, compile_contract
@@ -21,6 +20,7 @@ from featurestore.quality.gate.verdict import Decision, RuleCount, Unevaluated, 
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.quality.rules.rule import DatasetRule
 from featurestore.quality.rules.rule_id import RuleId
+from featurestore.values.printable import printable
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -221,8 +221,4 @@ def _measured_text(compiled: CompiledContract, i: int) -> tuple[str, ...]:
 
 
 def _as_text(values: pl.DataFrame) -> tuple[str, ...]:
-    try:
-        rows = values.rows()
-    except OverflowError:  # timestamps that Python's datetime cannot hold, shown as the stored integers
-        rows = values.with_columns(selectors.temporal().to_physical()).rows()
-    return tuple(repr(row[0]) if len(row) == 1 else repr(row) for row in rows)
+    return tuple(repr(row[0]) if len(row) == 1 else repr(row) for row in printable(values).rows())
