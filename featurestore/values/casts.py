@@ -108,21 +108,23 @@ def without_array(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _number_cast(value: pl.Expr, actual: pl.DataType, declared: pl.DataType) -> Cast | None:
-    cast = value.cast(declared, strict=False)
-    pair = (type(actual), type(declared))
+    result = value.cast(declared, strict=False)
+    cast: Cast | None = None
     if isinstance(actual, INTEGERS) and isinstance(declared, INTEGERS):
-        return _checked(value, cast)
-    if isinstance(actual, INTEGERS) and pair[1] in FLOAT_BITS:
-        if _INTEGER_BITS[pair[0]] <= FLOAT_BITS[pair[1]]:
-            return Cast(cast)
-        return _checked(value, cast, cast.cast(actual, strict=False).ne_missing(value))
-    if pair[0] in FLOAT_BITS and pair[1] in FLOAT_BITS:
-        return _float_cast(value, cast, actual) if FLOAT_BITS[pair[0]] > FLOAT_BITS[pair[1]] else Cast(cast)
-    if isinstance(declared, pl.Decimal) and isinstance(actual, (*INTEGERS, pl.Decimal)):
-        return _checked(value, cast, cast.cast(actual, strict=False).ne_missing(value))
-    if isinstance(declared, pl.Duration) and isinstance(actual, pl.Duration):
-        return _checked(value, cast, _ticks_differ(value, cast, actual))
-    return None
+        cast = _checked(value, result)
+    elif isinstance(actual, INTEGERS) and type(declared) in FLOAT_BITS:
+        differs = result.cast(actual, strict=False).ne_missing(value)
+        fits = _INTEGER_BITS[type(actual)] <= FLOAT_BITS[type(declared)]
+        cast = Cast(result) if fits else _checked(value, result, differs)
+    elif type(actual) in FLOAT_BITS and type(declared) in FLOAT_BITS:
+        is_shorter = FLOAT_BITS[type(declared)] < FLOAT_BITS[type(actual)]
+        cast = _float_cast(value, result, actual) if is_shorter else Cast(result)
+    elif isinstance(declared, pl.Decimal) and isinstance(actual, (*INTEGERS, pl.Decimal)):
+        cast = _checked(value, result, result.cast(actual, strict=False).ne_missing(value))
+    elif isinstance(declared, pl.Duration) and isinstance(actual, pl.Duration):
+        back = result.cast(actual, strict=False)
+        cast = _checked(value, result, back.to_physical().ne_missing(value.to_physical()))
+    return cast
 
 
 def _checked(value: pl.Expr, cast: pl.Expr, differs: pl.Expr | None = None) -> Cast:
@@ -140,11 +142,6 @@ def _float_cast(value: pl.Expr, cast: pl.Expr, actual: pl.DataType) -> Cast:
     failed = inexact & ((value == value.floor()) | ((value - back).abs() >= 1))
     failed = failed.fill_null(value=False)
     return Cast(pl.when(~failed).then(cast), failed, inexact & ~failed)
-
-
-def _ticks_differ(value: pl.Expr, cast: pl.Expr, actual: pl.Datetime | pl.Duration) -> pl.Expr:
-    back = cast.cast(type(actual)(actual.time_unit), strict=False)
-    return back.to_physical().ne_missing(value.to_physical())
 
 
 def _calendar_cast(

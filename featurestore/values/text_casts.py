@@ -47,23 +47,24 @@ def text_cast(value: pl.Expr, declared: pl.DataType, text_format: str | None) ->
         The values, where the cast failed (never null), and where a fraction was rounded. None if text is not
         parsed as this dtype.
     """
+    cast: TextCast | None = None
     if declared.is_integer():
-        return _parsed(value, value.str.strip_chars().cast(declared, strict=False))
-    if type(declared) in _FIRST_GAP:
-        return _float(value.str.strip_chars(), declared)
-    if isinstance(declared, pl.Decimal):
-        return _decimal(value.str.strip_chars(), declared)
-    if isinstance(declared, pl.Boolean):
+        cast = _parsed(value, value.str.strip_chars().cast(declared, strict=False))
+    elif type(declared) in _FIRST_GAP:
+        cast = _float(value.str.strip_chars(), declared)
+    elif isinstance(declared, pl.Decimal):
+        cast = _decimal(value.str.strip_chars(), declared)
+    elif isinstance(declared, pl.Boolean):
         lower = value.str.to_lowercase()
-        return _parsed(value, lower.replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean))
-    if isinstance(declared, pl.Time):
+        cast = _parsed(value, lower.replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean))
+    elif isinstance(declared, pl.Time):
         parsed = value.str.to_time(text_format or TIME, strict=False)
-        return _parsed(value, parsed, value.str.contains(f"{_LEAP_SECOND}|{_lost_fraction('ns')}"))
-    if isinstance(declared, pl.Date):
-        return _date(value, text_format)
-    if isinstance(declared, pl.Datetime) and declared.time_zone in (None, "UTC"):
-        return _timestamp(value, declared, text_format)
-    return None
+        cast = _parsed(value, parsed, value.str.contains(f"{_LEAP_SECOND}|{_lost_fraction('ns')}"))
+    elif isinstance(declared, pl.Date):
+        cast = _date(value, text_format)
+    elif isinstance(declared, pl.Datetime) and declared.time_zone in (None, "UTC"):
+        cast = _timestamp(value, declared, text_format)
+    return cast
 
 
 def _parsed(value: pl.Expr, parsed: pl.Expr, lossy: pl.Expr | None = None) -> TextCast:

@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.quality.gate.casting import CastColumn, cast_plan, fallible_columns
-from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW, Partition, original, partition
+from featurestore.quality.gate.partition import (
+    SOURCE_FILE,
+    SOURCE_ROW,
+    Partition,
+    original,
+    partition,
+)
 from featurestore.quality.gate.verdict import Measurement
 from featurestore.quality.rules.contract_rules import failed_column, rules_of
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext, expectations_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule, covers_dataset
+from featurestore.quality.rules.rule_id import RuleId
+from featurestore.storage.csv_files import INCOMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from featurestore.definitions.contract import Contract
     from featurestore.quality.rules.rule import SearchResult
-    from featurestore.quality.rules.rule_id import RuleId
 
 MAX_EXAMPLES = 3
+COMPLETE_ROW = RuleId("complete_row")
 _FLAG = "__flag__"
 
 
@@ -80,7 +88,8 @@ class CompiledContract:
             if cast_column.failed is not None
         ]
         unchanged = [pl.col(name).alias(original(name)) for name in self.columns]
-        return self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed)
+        marks = [rule.broken for rule in self.rules if rule.id == COMPLETE_ROW and isinstance(rule, RowRule)]
+        return self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed, *marks)
 
     @cached_property
     def search_results(self) -> Mapping[int, SearchResult]:
@@ -218,7 +227,7 @@ def compile_contract(
         {
             name: dtype
             for name, dtype in schema.items()
-            if name in contract or name not in (SOURCE_FILE, SOURCE_ROW)
+            if name in contract or name not in (SOURCE_FILE, SOURCE_ROW, INCOMPLETE)
         }
     )
     plan = cast_plan(columns, contract, dataset=dataset)
@@ -226,9 +235,14 @@ def compile_contract(
     return CompiledContract(
         contract=contract,
         frame=frame,
-        columns=tuple(schema),
+        columns=tuple(name for name in schema if name != INCOMPLETE),
         plan=plan,
-        rules=(*rules_of(contract, fallible=fallible_columns(plan)), *expectations.rules, *extra_rules),
+        rules=(
+            *rules_of(contract, fallible=fallible_columns(plan)),
+            *([RowRule(COMPLETE_ROW, pl.col(INCOMPLETE), independent=True)] if INCOMPLETE in schema else []),
+            *expectations.rules,
+            *extra_rules,
+        ),
         unevaluated=expectations.unevaluated,
     )
 
