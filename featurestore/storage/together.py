@@ -23,8 +23,14 @@ class FileGroup:
         """Return where the new content of a file is written until all files of the group are complete."""
         return self._asides.setdefault(path, path.with_name(f".{path.name}.{os.getpid()}.new"))
 
-    def _replace(self) -> None:
-        """Replace all files; if one cannot be replaced, bring back those that were."""
+    def replace_all(self) -> None:
+        """Replace all files; if one cannot be replaced, bring back those that were.
+
+        Raises
+        ------
+        StoreError
+            If the file system refuses to replace a file.
+        """
         replaced: list[tuple[Path, Path | None]] = []
         try:
             for path, aside in self._asides.items():
@@ -44,7 +50,8 @@ class FileGroup:
                 if before is not None:
                     before.unlink(missing_ok=True)
 
-    def _remove_asides(self) -> None:
+    def remove_asides(self) -> None:
+        """Remove what was written aside and did not replace a file."""
         for aside in self._asides.values():
             aside.unlink(missing_ok=True)
 
@@ -61,9 +68,9 @@ def replaced_together() -> Iterator[FileGroup]:
     group = FileGroup()
     try:
         yield group
-        group._replace()
+        group.replace_all()
     finally:
-        group._remove_asides()
+        group.remove_asides()
 
 
 def _linked(path: Path) -> Path | None:

@@ -4,6 +4,7 @@ from datetime import UTC as ZONE
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
+import msgspec
 import pandera.polars as pa
 import polars as pl
 import pytest
@@ -242,3 +243,20 @@ def test_another_kind_of_dtype_is_refused(values, declared):
     """A column of another kind refuses the dataset, and names both dtypes."""
     with pytest.raises(ContractError, match=f"'x' is {values.dtype}".partition("(")[0]):
         cast(values, declared)
+
+
+def test_the_verdict_counts_the_fractions_that_were_rounded():
+    """A fraction is rounded to the nearest float, breaks no rule, and is counted."""
+
+    class Prices(pa.DataFrameModel):
+        number: pl.Float32 = pa.Field(nullable=True)
+        text: pl.Float32 = pa.Field()
+        prices: pl.List(pl.Float32) = pa.Field()
+
+    rows = {"number": [0.1, 0.5, None], "text": ["0.1", "0.2", "4"], "prices": [[0.5], [0.1], []]}
+    verdict = inspect(pl.LazyFrame(rows), contract_of(Prices), dataset="prices").verdict
+    assert (verdict.decision, verdict.rules) == ("passed", ())
+    assert verdict.rounded == {"number": 1, "text": 2, "prices": 1}
+    assert "number (1 values), text (2 values)" in verdict.explain()
+    exact = inspect(pl.LazyFrame(rows).tail(1), contract_of(Prices), dataset="prices").verdict
+    assert b"rounded" not in msgspec.json.encode(exact)

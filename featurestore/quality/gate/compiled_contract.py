@@ -17,7 +17,7 @@ from featurestore.quality.gate.partition import (
     partition,
 )
 from featurestore.quality.gate.verdict import Measurement
-from featurestore.quality.rules.contract_rules import failed_column, rules_of
+from featurestore.quality.rules.contract_rules import failed_column, rounded_column, rules_of
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext, expectations_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule, covers_dataset
 from featurestore.quality.rules.rule_id import RuleId
@@ -46,12 +46,15 @@ class Counts:
         For each `DatasetRule` with bounds, by its position among the rules, the measured value.
     nulls
         Null values by column, of the nullable columns.
+    rounded
+        Values in which a fraction was rounded, by column; of the columns that are cast to a shorter float.
     """
 
     rows: int
     broken: tuple[int, ...]
     measured: Mapping[int, Any]
     nulls: Mapping[str, int]
+    rounded: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,12 @@ class CompiledContract:
     rules: tuple[Rule, ...]
     unevaluated: Mapping[RuleId, str]
 
+    @property
+    def _rounding(self) -> Mapping[str, pl.Expr]:
+        """The columns whose cast may round a fraction, and where it does."""
+        flags = {name: cast_column.rounded for name, cast_column in self.plan.items()}
+        return {name: flag for name, flag in flags.items() if flag is not None}
+
     @cached_property
     def rows(self) -> pl.LazyFrame:
         """The numbered rows: the cast columns, where casting failed, and the unchanged columns."""
@@ -87,9 +96,12 @@ class CompiledContract:
             for name, cast_column in self.plan.items()
             if cast_column.failed is not None
         ]
+        rounded = [flag.alias(rounded_column(name)) for name, flag in self._rounding.items()]
         unchanged = [pl.col(name).alias(original(name)) for name in self.columns]
         marks = [rule.broken for rule in self.rules if rule.id == COMPLETE_ROW and isinstance(rule, RowRule)]
-        return self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed, *marks)
+        return (
+            self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed, *rounded, *marks)
+        )
 
     @cached_property
     def search_results(self) -> Mapping[int, SearchResult]:
@@ -127,6 +139,8 @@ class CompiledContract:
         nullable = [column.name for column in self.contract.columns if column.nullable]
         for name in nullable:
             aggregates[f"null {name}"] = pl.col(name).null_count()
+        for name in self._rounding:
+            aggregates[rounded_column(name)] = pl.col(rounded_column(name)).sum()
         query = self.flagged.select(expression.alias(name) for name, expression in aggregates.items())
         values = query.collect(engine="streaming").row(0, named=True)
         return Counts(
@@ -138,6 +152,7 @@ class CompiledContract:
                 if isinstance(rule, DatasetRule) and rule.bounds is not None
             },
             nulls={name: values[f"null {name}"] for name in nullable},
+            rounded={name: values[rounded_column(name)] for name in self._rounding},
         )
 
     @property

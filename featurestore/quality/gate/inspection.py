@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import UNSET
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import CompiledContract, compile_contract
@@ -115,6 +116,7 @@ def inspect(
         rows_quarantined=failed,
         rules=broken,
         nulls={name: count for name, count in nulls.items() if count},
+        rounded={name: n for name, n in compiled.counts.rounded.items() if n} or UNSET,
         measured=compiled.measurements if rows else (),
         unevaluated=tuple(
             Unevaluated(rule=rule, reason=reason) for rule, reason in compiled.unevaluated.items()

@@ -59,6 +59,11 @@ def failed_column(name: str) -> str:
     return f"__failed__{name}"
 
 
+def rounded_column(name: str) -> str:
+    """Return the name of the boolean column that is True where casting rounded a fraction."""
+    return f"__rounded__{name}"
+
+
 def _column_rules(column: Column, *, fallible: bool) -> list[Rule]:
     name, columns, value = column.name, (column.name,), pl.col(column.name)
     rules: list[Rule] = []
