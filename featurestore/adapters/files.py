@@ -165,7 +165,7 @@ def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
     partitions = _partition(relative)
     if taken := [name for name in partitions if name in columns]:
         raise ContractError(
-            f"{source.name}: {path} has a column {taken[0]!r}, and lies in a folder that names this column too",
+            f"{source.name}: {path} has a column {taken[0]!r}, and its folder names this column too",
             hint="remove the column from the file, or rename the folder",
         )
     numbered = rows.with_row_index(SOURCE_ROW, offset=1)

@@ -80,7 +80,7 @@ def incomplete_rows(path: Path, title: str) -> pl.Series:
     """
     fields: int | None = None
     before = 0
-    found: list[np.ndarray] = []
+    row_numbers: list[np.ndarray] = []
     is_ended = True
     for chunk, ends, commas in _rows(path, title):
         starts = np.concatenate(([0], ends[:-1] + 1))
@@ -95,14 +95,14 @@ def incomplete_rows(path: Path, title: str) -> pl.Series:
             widths, blank = widths[header + 1 :], blank[header + 1 :]
         is_ended = chunk[-1] == _NEWLINE
         bad = np.flatnonzero((widths < fields) | blank) + 1
-        found.append(bad + before)
+        row_numbers.append(bad + before)
         before += len(widths)
         if not is_ended and len(widths) and widths[-1] < fields:
             raise ContractError(
                 f"{title} is truncated: it ends in the middle of a row ({widths[-1]} of {fields} fields)",
                 hint="replace the file with a complete copy",
             )
-    return pl.Series(np.concatenate(found) if found else [], dtype=pl.UInt32)
+    return pl.Series(np.concatenate(row_numbers) if row_numbers else [], dtype=pl.UInt32)
 
 
 def _rows(path: Path, title: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

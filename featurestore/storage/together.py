@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FileGroup:
-    """Files that are written aside, and replace the files in place together."""
+    """Temporary files that replace the files in place together."""
 
     def __init__(self) -> None:
         self._asides: dict[Path, Path] = {}

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def printable(frame: pl.DataFrame) -> pl.DataFrame:
     """Replace each column with a value that cannot be printed by its stored integers."""
     outside = {name: flag.any() for name, flag in _unprintable(frame.schema).items()}
-    found = frame.select(**outside).row(0, named=True) if outside and frame.height else {}
-    return frame.with_columns(frame[name].to_physical() for name, is_found in found.items() if is_found)
+    flags = frame.select(**outside).row(0, named=True) if outside and frame.height else {}
+    return frame.with_columns(
+        frame[name].to_physical() for name, is_unprintable in flags.items() if is_unprintable
+    )
 
 
 def as_text(name: str, dtype: pl.DataType) -> pl.Expr:

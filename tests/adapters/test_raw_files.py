@@ -152,7 +152,7 @@ def test_a_partition_that_repeats_a_column_is_refused(many):
     """Which of two values is right cannot be known."""
     file = many / "data/raw/orders/coupon=SPRING/part.csv"
     file.write_text(f"{HEADER},coupon\n{GOOD}\n")
-    with pytest.raises(ContractError, match="has a column 'coupon', and lies in a folder"):
+    with pytest.raises(ContractError, match="has a column 'coupon', and its folder names"):
         featurestore.open(many).validate("orders")
 
 
