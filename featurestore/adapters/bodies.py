@@ -10,9 +10,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from featurestore.adapters.files import refuse_truncated
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, FeatureStoreError, StoreError
+from featurestore.storage.csv_files import scan_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,9 +87,8 @@ def legible(node: Node, media: str) -> Iterator[None]:
 
 
 def _csv(path: Path, node: Node) -> pl.LazyFrame:
-    refuse_truncated(path, f"{node.name}: the body")
     missing = list(node.null_values) if isinstance(node, Source) else None
-    return pl.scan_csv(path, infer_schema=False, null_values=missing, glob=False)
+    return scan_csv(path, f"{node.name}: the body", missing)
 
 
 def _json_lines(path: Path, node: Node) -> pl.LazyFrame:

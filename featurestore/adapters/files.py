@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
+import warnings
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,13 +14,15 @@ import polars as pl
 
 from featurestore.errors import ConfigError, ContractError, MissingDataError
 from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
+from featurestore.storage.csv_files import INCOMPLETE, scan_csv
 from featurestore.storage.files import atomic_write, translated_read_errors
 
 if TYPE_CHECKING:
     from featurestore.definitions.source import PackageFile, Source
 
-TAIL_BYTES = 1 << 16
 IN_MEMORY = 256 << 20
+# Hive's name of the folder whose partition column is null.
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 class FileReader:
@@ -71,7 +73,8 @@ class FileReader:
         """Read a raw file, or all files that match a pattern, in the order of their names.
 
         The columns of CSV files are text. Folders named ``column=value`` below the fixed part of a
-        pattern become text columns. ``source_file`` (relative to the fixed part) and ``source_row``
+        pattern become text columns; the folder of Hive's null partition is null. Hidden files are left out, with a
+        warning. ``source_file`` (relative to the fixed part) and ``source_row``
         (from 1, within its file) identify each row. Files that together exceed the memory limit of
         the reader are scanned instead of read.
 
@@ -80,37 +83,73 @@ class FileReader:
         MissingDataError
             If no file exists.
         ContractError
-            If a file is empty, ends in the middle of a row, has other columns than the first file,
-            or cannot be read.
+            If a file is empty, ends in the middle of a row, names a column twice, has other columns or dtypes than
+            the first file, or cannot be read.
         """
         base, pattern = source.location(path)
-        files = sorted(base.glob(pattern)) if pattern else [path]
+        files = _visible(source, base, pattern) if pattern else [path]
         if not files or not files[0].exists():
             command = (
                 f"featurestore ingest {source.name}" if source.origin else "dvc pull, or copy the file there"
             )
             raise MissingDataError(f"{source.name}: raw file {path} does not exist", hint=f"run: {command}")
         frames = [_scan(source, file, base if pattern else file.parent) for file in files]
-        columns = [frame.collect_schema().names() for frame in frames]
-        for file, names in zip(files, columns, strict=True):
-            if names != columns[0]:
+        schemas = [_raw_schema(frame) for frame in frames]
+        for file, schema in zip(files, schemas, strict=True):
+            if list(schema) != list(schemas[0]):
                 raise ContractError(
-                    f"{source.name}: {file} has columns {_raw_names(names)}, but {files[0]} has {_raw_names(columns[0])}"
+                    f"{source.name}: {file} has columns {list(schema)}, but {files[0]} has {list(schemas[0])}"
                 )
-        rows = pl.concat(frames)
+            for name, dtype in schema.items():
+                if dtype != schemas[0][name]:
+                    raise ContractError(
+                        f"{source.name}: {name!r} is {dtype} in {file}, but {schemas[0][name]} in {files[0]}",
+                        hint="write all files with the same dtypes",
+                    )
+        rows = pl.concat(_marked(frames))
         if sum(file.stat().st_size for file in files) > self._in_memory:
             return rows
         with translated_read_errors(source.name, path):
             return rows.collect(engine="streaming")
 
 
-def _raw_names(columns: list[str]) -> list[str]:
-    return [name for name in columns if name not in (SOURCE_FILE, SOURCE_ROW)]
+def _visible(source: Source, base: Path, pattern: str) -> list[Path]:
+    """List the files that match a pattern. Hidden files, and files in hidden folders, are not data."""
+    files = [file for file in sorted(base.glob(pattern)) if file.is_file()]
+    if any(part.startswith(".") for part in Path(pattern).parts):
+        return files
+    visible = [file for file in files if not any(p.startswith(".") for p in file.relative_to(base).parts)]
+    hidden = [file for file in files if file not in set(visible)]
+    if hidden:
+        warnings.warn(
+            f"{source.name}: {len(hidden):,} hidden files are not read, such as {hidden[0]}", stacklevel=3
+        )
+    return visible
+
+
+def _raw_schema(rows: pl.LazyFrame) -> pl.Schema:
+    columns = rows.collect_schema().items()
+    return pl.Schema({n: d for n, d in columns if n not in (SOURCE_FILE, SOURCE_ROW, INCOMPLETE)})
+
+
+def _marked(frames: list[pl.LazyFrame]) -> list[pl.LazyFrame]:
+    """Give all files the mark of incomplete rows if one of them has it."""
+    is_marked = [INCOMPLETE in frame.collect_schema() for frame in frames]
+    if not any(is_marked):
+        return frames
+    mark = pl.lit(value=False).alias(INCOMPLETE)
+    return [
+        (frame if known else frame.with_columns(mark)).select(pl.exclude(INCOMPLETE), INCOMPLETE)
+        for frame, known in zip(frames, is_marked, strict=True)
+    ]
 
 
 def _partition(path: Path) -> dict[str, pl.Expr]:
     pairs = (part.partition("=") for part in path.parts[:-1] if "=" in part)
-    return {name: pl.lit(unquote(value)) for name, _, value in pairs}
+    return {
+        name: pl.lit(None if value == NULL_PARTITION else unquote(value), dtype=pl.String)
+        for name, _, value in pairs
+    }
 
 
 def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
@@ -120,15 +159,20 @@ def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
         if path.suffix == ".parquet":
             rows = pl.scan_parquet(path, hive_partitioning=False)
         else:
-            refuse_truncated(path, f"{source.name}: {path}")
-            rows = pl.scan_csv(path, infer_schema=False, null_values=list(source.null_values))
-        rows.collect_schema()
+            rows = scan_csv(path, f"{source.name}: {path}", list(source.null_values))
+        columns = rows.collect_schema()
     relative = path.relative_to(base)
+    partitions = _partition(relative)
+    if taken := [name for name in partitions if name in columns]:
+        raise ContractError(
+            f"{source.name}: {path} has a column {taken[0]!r}, and its folder names this column too",
+            hint="remove the column from the file, or rename the folder",
+        )
     numbered = rows.with_row_index(SOURCE_ROW, offset=1)
     return numbered.select(
         pl.lit(relative.as_posix()).alias(SOURCE_FILE),
         pl.all(),
-        *(e.alias(n) for n, e in _partition(relative).items()),
+        *(e.alias(n) for n, e in partitions.items()),
     )
 
 
@@ -142,43 +186,3 @@ def _locate(origin: PackageFile) -> Path:
     if not path.is_file():
         raise ConfigError(f"package {origin.package!r} has no file {origin.member!r}")
     return path
-
-
-def refuse_truncated(path: Path, title: str) -> None:
-    """Refuse a CSV file that ends in the middle of a row.
-
-    Parameters
-    ----------
-    path
-        The file.
-    title
-        The name of the file in messages.
-
-    Raises
-    ------
-    ContractError
-        If the last row has too few fields and no line break, or the file is not CSV.
-    """
-    try:
-        last, fields, is_ended = _last_row(path)
-    except csv.Error as error:
-        raise ContractError(
-            f"{title} cannot be read as CSV: {error}", hint="replace the file with a complete copy"
-        ) from error
-    if last is not None and len(last) < fields and not is_ended:
-        raise ContractError(
-            f"{title} is truncated: it ends in the middle of a row ({len(last)} of {fields} fields)",
-            hint="replace the file with a complete copy",
-        )
-
-
-def _last_row(path: Path) -> tuple[list[str] | None, int, bool]:
-    """Return the last row, the width of the first row, and whether a line break ends the file."""
-    with path.open("rb") as file:
-        header = file.readline()
-        file.seek(max(len(header), path.stat().st_size - TAIL_BYTES))
-        tail = file.read().decode("utf-8", errors="replace")
-    fields = len(next(csv.reader([header.decode("utf-8", errors="replace")]), []))
-    # Only the last line: a quoted field of the last row may contain line breaks.
-    last = next((row for row in reversed(list(csv.reader(tail.splitlines()[-1:]))) if row), None)
-    return last, fields, tail.endswith("\n")

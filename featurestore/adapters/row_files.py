@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.storage.csv_files import read_complete_csv
 from featurestore.vectors.pushed_rows import pushed_rows
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
         if path.suffix == ".parquet":
             return pl.read_parquet(path)
         if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False)
+            return read_complete_csv(path, str(path))
         if path.suffix in (".jsonl", ".ndjson"):
             return _json_rows(msgspec.json.Decoder(dict).decode_lines(path.read_bytes()), path, view)
     except (pl.exceptions.PolarsError, msgspec.DecodeError, OSError) as error:

@@ -107,6 +107,7 @@ def quarantine(
     Example: `featurestore quarantine raw_weather --out corrected.csv`
     """
     from featurestore.cli.about import quarantine_text  # noqa: PLC0415 - `--help` answers at once
+    from featurestore.values.printable import printable  # noqa: PLC0415 - `--help` answers at once
 
     opened = opened_at(project)
     rows = opened.quality.quarantine(name, out=out)
@@ -117,7 +118,7 @@ def quarantine(
     verdict = opened.quality.verdict(name, last_run=True)
     contract = opened.catalog.node(name).contract
     personal = [c.name for c in contract.columns if c.personal and c.name in rows.columns]
-    shown = rows.drop(personal).head(limit)
+    shown = printable(rows.drop(personal).head(limit))
     Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height, verdict))
 
 

@@ -15,6 +15,7 @@ from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.replay import served_rows
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
+from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -147,7 +148,7 @@ def _file(path: Path, reference: str) -> Located:
         if path.suffix == ".parquet":
             raw = rows = pl.scan_parquet(path)
         else:
-            text = pl.read_csv(path, infer_schema=False)
+            text = read_complete_csv(path, path.name)
             raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()
         terms = ContractTerms(path.name, (), terms_of_frame(rows.collect_schema()))
     return Located(reference, rows, terms, None, partial(_profiled, rows, path), raw)

@@ -13,8 +13,9 @@ from featurestore.quality.gate.inspection import require
 from featurestore.quality.gate.quarantine import keep, refuse
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.storage.datasets import dataset_path
-from featurestore.storage.files import append_record, write_bytes, write_record
+from featurestore.storage.files import append_record, translated_write_errors, write_bytes, write_record
 from featurestore.storage.made_by import metadata_of
+from featurestore.storage.together import replaced_together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,32 +25,48 @@ if TYPE_CHECKING:
     from featurestore.quality.gate.inspection import Inspection
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.storage.layout import Layout
+    from featurestore.storage.together import FileGroup
 
 
 def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdict:
     """Replace the rows of a dataset by those that passed, and write quarantine, verdict, profile and history.
 
+    All files are replaced together. If a step fails, all stay as they are.
+
     Raises
     ------
     ContractError
         If the dataset is refused. The rows in place do not change; the refused rows are in ``data/refused``.
+    StoreError
+        If a file cannot be written.
     """
     name = node.name
     path = dataset_path(node, layout)
     verdict = inspection.verdict
     at = datetime.now(UTC)
+    history = layout.history(name)
     if verdict.decision == "refused":
-        refuse(inspection, layout, name)
-        append_record(run_of(verdict, None, node.contract, at), layout.history(name))
+        with replaced_together() as files, translated_write_errors(history):
+            refuse(inspection, layout, name, files)
+            append_record(run_of(verdict, None, node.contract, at), _copied(history, files))
         require(verdict)
-    before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
-    keep(inspection, layout, name, path, metadata=metadata_of(node))
-    write_record(contract_terms(node.contract), layout.contract(name))
-    current = write_profile(path, node.contract, layout.profile(name), dataset=name)
-    if before is not None and before != layout.profile(name).read_bytes():
-        write_bytes(before, layout.profile_before(name))
-    append_record(run_of(verdict, current, node.contract, at), layout.history(name))
+    with replaced_together() as files, translated_write_errors(layout.data):
+        keep(inspection, layout, name, path, files, metadata=metadata_of(node))
+        write_record(contract_terms(node.contract), files.aside(layout.contract(name)))
+        new_profile = files.aside(layout.profile(name))
+        current = write_profile(files.aside(path), node.contract, new_profile, dataset=name)
+        before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
+        if before is not None and before != new_profile.read_bytes():
+            write_bytes(before, files.aside(layout.profile_before(name)))
+        append_record(run_of(verdict, current, node.contract, at), _copied(history, files))
     return verdict
+
+
+def _copied(history: Path, files: FileGroup) -> Path:
+    """Copy the history aside, to append to the copy."""
+    if history.exists():
+        write_bytes(history.read_bytes(), files.aside(history))
+    return files.aside(history)
 
 
 def write_profile(rows: Path, contract: Contract, target: Path, *, dataset: str) -> Profile:

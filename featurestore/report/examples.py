@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.report.formatting import short
+from featurestore.values.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
         columns=tuple(shown),
         rows=tuple(
             tuple(HIDDEN if name in personal else short(v) for name, v in zip(shown, row, strict=True))
-            for row in chosen.select(shown).iter_rows()
+            for row in printable(chosen.select(shown)).iter_rows()
         ),
         broken=tuple(map(tuple, broken)),
         faults=tuple(frozenset(name for rule in row for name in columns_of.get(rule, ())) for row in broken),

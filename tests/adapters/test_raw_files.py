@@ -1,9 +1,16 @@
 """Raw data may be in many files, hive partitions included."""
 
+import csv
+import io
+
+import hypothesis.strategies as st
+import polars as pl
 import pytest
+from hypothesis import given, settings
 
 import featurestore
 from featurestore.errors import ContractError, MissingDataError
+from featurestore.storage import csv_files
 
 HEADER = "order,customer,ordered_at,loaded_at,amount"
 
@@ -45,3 +52,117 @@ def test_no_file_is_missing_data(many):
         file.unlink()
     with pytest.raises(MissingDataError, match="does not exist"):
         featurestore.open(many).validate("orders")
+
+
+def write(project, *rows, header=f"{HEADER},coupon"):
+    path = project.settings.root / "data/raw/orders.csv"
+    path.unlink(missing_ok=True)
+    path.write_text("\n".join((header, *rows)) + "\n")
+
+
+GOOD = "1,1,2024-01-01T00:00:00Z,,10.5,"
+
+
+@pytest.mark.parametrize("bad", ["4,1,2024-01-02T00:00:00Z", "", "4", "\r"])
+def test_a_row_with_too_few_fields_is_a_bad_row(shop, bad):
+    """A blank line too; the row number is that of the file, and a line break in quotes ends no row."""
+    quoted = '2,1,2024-01-02T00:00:00Z,,11,"A\nB"'
+    write(shop, GOOD, quoted, bad, GOOD.replace("1,1", "3,1", 1))
+    assert (shop.validate("orders").rows_passed, shop.quality.last_verdict("orders").rows_in) == (3, 4)
+    [(row, rules)] = shop.quality.quarantine("orders").select("source_row", "broken_rules").rows()
+    assert row == 3
+    assert "complete_row" in rules
+
+
+def test_a_corrected_row_is_complete(shop, tmp_path):
+    """A row that lacked fields passes once a person has completed it."""
+    write(shop, GOOD, "2,1,2024-01-02T00:00:00Z")
+    assert "complete_row" in {count.name for count in shop.validate("orders").rules}
+    file = tmp_path / "corrected.csv"
+    shop.quality.quarantine("orders", out=file)
+    rows = pl.read_csv(file, infer_schema=False).with_columns(amount=pl.lit("7"))
+    rows.write_csv(file)
+    assert shop.quality.resubmit("orders", file).rows_passed == 2
+
+
+@pytest.mark.parametrize("chunk", [7, 40, 1 << 20])
+def test_rows_are_counted_across_chunks(tmp_path, monkeypatch, chunk):
+    """The size of the chunks in which a file is read does not matter."""
+    monkeypatch.setattr(csv_files, "CHUNK_BYTES", chunk)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b'\xef\xbb\xbfid,"na\nme"\r\n1\r\n\r\n2,"b\n,"\r\n3,"x""y"\r\n,\r\n4\r\n5,')
+    assert csv_files.incomplete_rows(path, "rows").to_list() == [1, 2, 6]
+    assert csv_files.scan_csv(path, "rows").collect()[csv_files.INCOMPLETE].arg_true().to_list() == [0, 1, 5]
+
+
+ROWS = st.lists(
+    st.lists(st.sampled_from(["", "a", '"x,y"', '"p\nq"', '"r""s"']), min_size=1, max_size=3), min_size=1
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS)
+def test_the_fields_of_each_row_are_counted_as_python_counts_them(tmp_path_factory, rows):
+    """Each row has the mark if Python's reader finds fewer fields; and there are as many rows as Polars reads."""
+    path = tmp_path_factory.mktemp("csv") / "rows.csv"
+    text = "\n".join(["a,b,c", *(",".join(row) for row in rows)]) + "\n"
+    path.write_text(text)
+    fields = [len(row) for row in csv.reader(io.StringIO(text, newline=""))][1:]
+    assert csv_files.incomplete_rows(path, "x").to_list() == [i for i, n in enumerate(fields, 1) if n < 3]
+    assert csv_files.scan_csv(path, "x").collect().height == len(fields)
+
+
+def test_a_column_that_occurs_twice_is_refused(shop):
+    """Neither of two columns of one name is lost."""
+    write(shop, f"{GOOD},9", header=f"{HEADER},coupon,amount")
+    with pytest.raises(ContractError, match="1 columns occur more than once: 'amount'"):
+        shop.validate("orders")
+
+
+def test_a_quote_that_is_not_closed_is_refused(shop, monkeypatch):
+    """A file that is one long row is not read into memory."""
+    monkeypatch.setattr(csv_files, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(csv_files, "MAX_ROW_BYTES", 200)
+    write(shop, GOOD, '2,"', *[GOOD] * 20)
+    with pytest.raises(ContractError, match="a quote may not be closed"):
+        shop.validate("orders")
+
+
+@pytest.mark.parametrize("hidden", ["._a.csv", ".ipynb_checkpoints/part.csv", "coupon=X/.part.csv"])
+def test_hidden_files_are_not_data(many, hidden):
+    """They are left out, and a warning says so."""
+    path = many / "data/raw/orders" / hidden
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("no data\n")
+    with pytest.warns(UserWarning, match="orders: 1 hidden files are not read, such as") as caught:
+        assert featurestore.open(many).validate("orders").rows_in == 3
+    assert len(caught) == 1
+
+
+def test_a_null_partition_is_null(many):
+    """Hive writes the null of a partition column as the name of a folder."""
+    folders = many / "data/raw/orders"
+    (folders / "coupon=SPRING").rename(folders / "coupon=__HIVE_DEFAULT_PARTITION__")
+    project = featurestore.open(many)
+    project.validate("orders")
+    assert project.dataset("orders").select("coupon").collect().to_series().to_list() == ["A/B", None, None]
+
+
+def test_a_partition_that_repeats_a_column_is_refused(many):
+    """Which of two values is right cannot be known."""
+    file = many / "data/raw/orders/coupon=SPRING/part.csv"
+    file.write_text(f"{HEADER},coupon\n{GOOD}\n")
+    with pytest.raises(ContractError, match="has a column 'coupon', and its folder names"):
+        featurestore.open(many).validate("orders")
+
+
+def test_files_of_other_dtypes_are_refused(shop_files):
+    """The error names the column, both files and both dtypes."""
+    definitions = shop_files / "feature_repo/shop.py"
+    definitions.write_text(definitions.read_text().replace("raw/orders.csv", "raw/orders/*.parquet"))
+    folder = shop_files / "data/raw/orders"
+    folder.mkdir(parents=True)
+    for name, amount in (("a", 1.0), ("b", 1)):
+        pl.DataFrame({"order": [1], "amount": [amount]}).write_parquet(folder / f"{name}.parquet")
+    with pytest.raises(ContractError, match=r"'amount' is Int64 in .*b.parquet, but Float64 in .*a.parquet"):
+        featurestore.open(shop_files).validate("orders")

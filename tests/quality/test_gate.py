@@ -278,14 +278,14 @@ def test_nan_becomes_null_where_declared():
 
 
 def test_a_timestamp_beyond_python_is_shown_as_a_number():
-    """Examples hold timestamps that Python's datetime cannot hold as integers."""
+    """A timestamp outside the years 1 to 9999 is a bad row; the example is its integer."""
 
     class Seen(pa.DataFrameModel):
-        at: pl.Datetime("us", "UTC") = pa.Field(unique=True)
+        at: pl.Datetime("us", "UTC") = pa.Field()
 
-    rows = pl.DataFrame({"at": [2**61, 2**61]}).cast(pl.Datetime("us", "UTC"))
+    rows = pl.DataFrame({"at": [2**61, 0]}).cast(pl.Datetime("us", "UTC"))
     [count] = inspect(rows, contract_of(Seen), dataset="seen").verdict.rules
-    assert (count.name, count.examples) == ("at.unique", (str(2**61), str(2**61)))
+    assert (count.rule.kind, count.examples) == ("dtype", (str(2**61),))
 
 
 class Visits(pa.DataFrameModel):

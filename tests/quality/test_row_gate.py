@@ -155,7 +155,14 @@ def test_rules_over_several_rows_do_not_apply_to_a_request():
             unique = ["a", "day"]
 
     names = [rule.id.name for rule in RowGate(contract_of(Rows)).rules]
-    assert names == ["a.not_null", "many.not_null", "day.not_null", "all_positive", "recent"]
+    assert names == [
+        "a.not_null",
+        "many.not_null",
+        "day.dtype(Date)",
+        "day.not_null",
+        "all_positive",
+        "recent",
+    ]
     assert broken(contract_of(Rows), (1, [1, -1], date(2024, 1, 1)), (1, [1], date(2019, 1, 1))) == [
         (0, "all_positive"),
         (1, "recent"),

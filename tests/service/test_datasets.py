@@ -54,6 +54,24 @@ def test_numbers_of_json_lines_are_read_exactly(client):
     ]
 
 
+@pytest.mark.parametrize("dataset", ["orders", "last_order"])
+def test_a_csv_row_with_too_few_fields_is_a_bad_row(client, shop, dataset):
+    """A blank line too; the bad rows of the answer have the columns that were sent."""
+    columns = shop.catalog.node(dataset).contract.schema.names()
+    result = send(client, f"{','.join(columns)}\n1\n\n", CSV, dataset).json()
+    assert ("complete_row", 2) in {(rule["rule"], rule["broken"]) for rule in result["verdict"]["rules"]}
+    bad = pl.read_parquet(shop.settings.root / result["quarantine"])
+    assert bad.columns == ["source_row", *columns, "broken_rules"]
+    assert bad.height == 2
+
+
+def test_a_csv_column_that_occurs_twice_is_refused(client):
+    """The body of a request too keeps all its columns, or is refused."""
+    answer = send(client, "order,order\n1,2\n", CSV)
+    assert answer.status_code == 422
+    assert "occur more than once: 'order'" in answer.text
+
+
 def test_good_rows_pass_and_bad_ones_are_refused_with_200(client, shop):
     """The body has the decision; the status is 200 for every verdict."""
     good = send(client, GOOD).json()

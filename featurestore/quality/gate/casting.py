@@ -1,7 +1,8 @@
 """Cast a frame to the columns and dtypes of its contract, and lose no value in silence.
 
-A value that cannot be cast becomes null, and the gate counts it as broken. A column of a wrong kind
-of dtype (a number where text is declared) is refused.
+A value that the cast would change becomes null, and the gate counts it as broken
+(`featurestore.values.casts`). A column of a wrong kind of dtype (a number where text is declared) is
+refused.
 """
 
 from __future__ import annotations
@@ -13,16 +14,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.values.casts import cast_values, nan_to_null
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from featurestore.definitions.contract import Column, Contract
-
-# A dtype may be cast to another of the same group; values that do not fit count as broken.
-_INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
-_FLOATS = (pl.Float32, pl.Float64)
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "t": True, "f": False}
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,13 @@ class CastColumn:
         The column in its declared dtype.
     failed
         True where a value that is not null could not be cast; None where no cast can fail.
+    rounded
+        True where a fraction was rounded to the nearest float; None where none is rounded.
     """
 
     value: pl.Expr
     failed: pl.Expr | None
+    rounded: pl.Expr | None = None
 
 
 def cast_plan(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[str, CastColumn]:
@@ -97,60 +97,12 @@ def cast_known_columns(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
 
 
 def _cast(column: Column, actual: pl.DataType) -> CastColumn | None:
-    value = pl.col(column.name)
-    declared = column.dtype
-    if actual == declared:
-        cast = value
-    elif isinstance(actual, pl.Null):
-        return CastColumn(value.cast(declared), None)
-    elif isinstance(actual, pl.String):
-        parsed = _parse(value, column)
-        if parsed is None:
-            return None
-        cast = parsed
-    elif _same_kind(actual, declared):
-        cast = value.cast(declared, strict=False)
-    elif (
-        isinstance(actual, pl.Datetime)
-        and isinstance(declared, pl.Datetime)
-        and actual.time_zone
-        and declared.time_zone
-    ):
-        cast = value.dt.convert_time_zone(declared.time_zone).cast(declared)
-    else:
+    cast = cast_values(pl.col(column.name), actual, column.dtype, column.metadata.get("format"))
+    if cast is None:
         return None
-    failed = None if actual == declared else value.is_not_null() & cast.is_null()
-    if isinstance(declared, _FLOATS) and column.metadata.get("nan") == "null":
-        cast = cast.fill_nan(None)
-    return CastColumn(cast, failed)
-
-
-def _same_kind(actual: pl.DataType, declared: pl.DataType) -> bool:
-    if isinstance(actual, pl.List | pl.Array) and isinstance(declared, pl.List | pl.Array):
-        inner_actual = pl.Series(dtype=actual).dtype.inner  # type: ignore[attr-defined]
-        inner_declared = pl.Series(dtype=declared).dtype.inner  # type: ignore[attr-defined]
-        return bool(inner_actual == inner_declared) or _same_kind(inner_actual, inner_declared)
-    return any(isinstance(actual, group) and isinstance(declared, group) for group in (_INTEGERS, _FLOATS))
-
-
-def _parse(value: pl.Expr, column: Column) -> pl.Expr | None:
-    declared = column.dtype
-    pattern = column.metadata.get("format")
-    if isinstance(declared, (*_INTEGERS, *_FLOATS)):
-        return value.str.strip_chars().cast(declared, strict=False)
-    if isinstance(declared, pl.Boolean):
-        return value.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
-    if isinstance(declared, pl.Date):
-        return value.str.to_date(pattern or "%Y-%m-%d", strict=False)
-    if isinstance(declared, pl.Datetime) and declared.time_zone == "UTC":
-        return value.str.to_datetime(
-            pattern or "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit=declared.time_unit, time_zone="UTC", strict=False
-        )
-    if isinstance(declared, pl.Datetime) and declared.time_zone is None:
-        return value.str.to_datetime(
-            pattern or "%Y-%m-%dT%H:%M:%S%.f", time_unit=declared.time_unit, strict=False
-        )
-    return None
+    is_missing = column.metadata.get("nan") == "null"
+    value = nan_to_null(cast.value, column.dtype) if is_missing else cast.value
+    return CastColumn(value, cast.failed, cast.rounded)
 
 
 def _column_message(dataset: str, contract: Contract, missing: list[str], unexpected: list[str]) -> str:

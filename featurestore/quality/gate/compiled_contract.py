@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.quality.gate.casting import CastColumn, cast_plan, fallible_columns
-from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW, Partition, original, partition
+from featurestore.quality.gate.partition import (
+    SOURCE_FILE,
+    SOURCE_ROW,
+    Partition,
+    original,
+    partition,
+)
 from featurestore.quality.gate.verdict import Measurement
-from featurestore.quality.rules.contract_rules import failed_column, rules_of
+from featurestore.quality.rules.contract_rules import failed_column, rounded_column, rules_of
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext, expectations_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule, covers_dataset
+from featurestore.quality.rules.rule_id import RuleId
+from featurestore.storage.csv_files import INCOMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from featurestore.definitions.contract import Contract
     from featurestore.quality.rules.rule import SearchResult
-    from featurestore.quality.rules.rule_id import RuleId
 
 MAX_EXAMPLES = 3
+COMPLETE_ROW = RuleId("complete_row")
 _FLAG = "__flag__"
 
 
@@ -38,12 +46,15 @@ class Counts:
         For each `DatasetRule` with bounds, by its position among the rules, the measured value.
     nulls
         Null values by column, of the nullable columns.
+    rounded
+        Values in which a fraction was rounded, by column; of the columns that are cast to a shorter float.
     """
 
     rows: int
     broken: tuple[int, ...]
     measured: Mapping[int, Any]
     nulls: Mapping[str, int]
+    rounded: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,12 @@ class CompiledContract:
     rules: tuple[Rule, ...]
     unevaluated: Mapping[RuleId, str]
 
+    @property
+    def _rounding(self) -> Mapping[str, pl.Expr]:
+        """The columns whose cast may round a fraction, and where it does."""
+        flags = {name: cast_column.rounded for name, cast_column in self.plan.items()}
+        return {name: flag for name, flag in flags.items() if flag is not None}
+
     @cached_property
     def rows(self) -> pl.LazyFrame:
         """The numbered rows: the cast columns, where casting failed, and the unchanged columns."""
@@ -79,8 +96,12 @@ class CompiledContract:
             for name, cast_column in self.plan.items()
             if cast_column.failed is not None
         ]
+        rounded = [flag.alias(rounded_column(name)) for name, flag in self._rounding.items()]
         unchanged = [pl.col(name).alias(original(name)) for name in self.columns]
-        return self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed)
+        marks = [rule.broken for rule in self.rules if rule.id == COMPLETE_ROW and isinstance(rule, RowRule)]
+        return (
+            self.frame.lazy().with_row_index(ROW).select(ROW, *unchanged, *values, *failed, *rounded, *marks)
+        )
 
     @cached_property
     def search_results(self) -> Mapping[int, SearchResult]:
@@ -118,6 +139,8 @@ class CompiledContract:
         nullable = [column.name for column in self.contract.columns if column.nullable]
         for name in nullable:
             aggregates[f"null {name}"] = pl.col(name).null_count()
+        for name in self._rounding:
+            aggregates[rounded_column(name)] = pl.col(rounded_column(name)).sum()
         query = self.flagged.select(expression.alias(name) for name, expression in aggregates.items())
         values = query.collect(engine="streaming").row(0, named=True)
         return Counts(
@@ -129,6 +152,7 @@ class CompiledContract:
                 if isinstance(rule, DatasetRule) and rule.bounds is not None
             },
             nulls={name: values[f"null {name}"] for name in nullable},
+            rounded={name: values[rounded_column(name)] for name in self._rounding},
         )
 
     @property
@@ -218,7 +242,7 @@ def compile_contract(
         {
             name: dtype
             for name, dtype in schema.items()
-            if name in contract or name not in (SOURCE_FILE, SOURCE_ROW)
+            if name in contract or name not in (SOURCE_FILE, SOURCE_ROW, INCOMPLETE)
         }
     )
     plan = cast_plan(columns, contract, dataset=dataset)
@@ -226,9 +250,14 @@ def compile_contract(
     return CompiledContract(
         contract=contract,
         frame=frame,
-        columns=tuple(schema),
+        columns=tuple(name for name in schema if name != INCOMPLETE),
         plan=plan,
-        rules=(*rules_of(contract, fallible=fallible_columns(plan)), *expectations.rules, *extra_rules),
+        rules=(
+            *rules_of(contract, fallible=fallible_columns(plan)),
+            *([RowRule(COMPLETE_ROW, pl.col(INCOMPLETE), independent=True)] if INCOMPLETE in schema else []),
+            *expectations.rules,
+            *extra_rules,
+        ),
         unevaluated=expectations.unevaluated,
     )
 

@@ -14,6 +14,8 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
+from featurestore.storage.csv_files import INCOMPLETE, read_complete_csv
+from featurestore.values.printable import as_text, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +46,7 @@ def rows_to_correct(quarantined: pl.DataFrame) -> pl.DataFrame:
         *PLACE,
         _digests(quarantined.select(raw)),
         pl.col(BROKEN_RULES).list.join("; "),
-        *(pl.col(name).cast(pl.String) for name in raw),
+        *(as_text(name, quarantined.schema[name]) for name in raw),
     )
 
 
@@ -54,10 +56,10 @@ def read_corrections(path: Path) -> pl.DataFrame:
     Raises
     ------
     ContractError
-        If the file is not a CSV file of corrected rows.
+        If the file is not a CSV file of corrected rows, or a row lacks fields.
     """
     try:
-        rows = pl.read_csv(path, infer_schema=False)
+        rows = read_complete_csv(path, str(path))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
     if missing := [name for name in (*PLACE, ROW_DIGEST) if name not in rows.columns]:
@@ -94,7 +96,7 @@ def apply_corrections(
         read.
     """
     schema = rows.lazy().collect_schema()
-    raw = [name for name in schema if name not in PLACE]
+    raw = [name for name in schema if name not in (*PLACE, INCOMPLETE)]
     if unknown := [name for name in corrections.columns if name not in (*schema, ROW_DIGEST)]:
         raise ContractError(
             f"{dataset}: corrections have columns that the raw rows do not have: {', '.join(unknown)}",
@@ -122,6 +124,7 @@ def apply_corrections(
             pl.when(_CORRECTED).then(pl.col(f"{_CORRECTED}{name}")).otherwise(pl.col(name)).alias(name)
             for name in names
         )
+        .with_columns(pl.col(mark) & pl.col(_CORRECTED).is_null() for mark in (INCOMPLETE,) if mark in schema)
         .select(schema.names())
     )
     return corrected.collect() if isinstance(rows, pl.DataFrame) else corrected
@@ -151,7 +154,7 @@ def _require_unchanged(
 
 def _digests(raw: pl.DataFrame) -> pl.Series:
     # Corrected rows are few: a person reads them.
-    texts = raw.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    texts = printable(raw).select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return pl.Series(
         ROW_DIGEST, [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts], dtype=pl.String
     )

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
-from polars import selectors
+from msgspec import UNSET
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import CompiledContract, compile_contract
@@ -21,6 +21,7 @@ from featurestore.quality.gate.verdict import Decision, RuleCount, Unevaluated, 
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.quality.rules.rule import DatasetRule
 from featurestore.quality.rules.rule_id import RuleId
+from featurestore.values.printable import printable
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -115,6 +116,7 @@ def inspect(
         rows_quarantined=failed,
         rules=broken,
         nulls={name: count for name, count in nulls.items() if count},
+        rounded={name: n for name, n in compiled.counts.rounded.items() if n} or UNSET,
         measured=compiled.measurements if rows else (),
         unevaluated=tuple(
             Unevaluated(rule=rule, reason=reason) for rule, reason in compiled.unevaluated.items()
@@ -221,8 +223,4 @@ def _measured_text(compiled: CompiledContract, i: int) -> tuple[str, ...]:
 
 
 def _as_text(values: pl.DataFrame) -> tuple[str, ...]:
-    try:
-        rows = values.rows()
-    except OverflowError:  # timestamps that Python's datetime cannot hold, shown as the stored integers
-        rows = values.with_columns(selectors.temporal().to_physical()).rows()
-    return tuple(repr(row[0]) if len(row) == 1 else repr(row) for row in rows)
+    return tuple(repr(row[0]) if len(row) == 1 else repr(row) for row in printable(values).rows())

@@ -65,6 +65,9 @@ def _condition(column: Column, value: str, constants: dict[str, Any]) -> tuple[s
     may_be_missing = column.nullable
     tests: list[str] = []
     covers = {RuleId("not_null", (column.name,))}
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        # Each of Python's dates and timestamps is in the years 1 to 9999.
+        covers.add(RuleId("dtype", (column.name,), (str(column.dtype),)))
     uncovered = set()
     if column.dtype.is_float():
         covers.add(RuleId("finite", (column.name,)))

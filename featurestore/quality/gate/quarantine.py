@@ -11,17 +11,26 @@ if TYPE_CHECKING:
 
     from featurestore.quality.gate.inspection import Inspection
     from featurestore.storage.layout import Layout
+    from featurestore.storage.together import FileGroup
 
 
-def keep(inspection: Inspection, layout: Layout, name: str, path: Path, *, metadata: dict[str, str]) -> None:
-    """Write the rows that passed to `path` with metadata, the bad rows to quarantine, and the verdict."""
-    sink_parquet(inspection.passing, path, metadata=metadata)
-    sink_parquet(inspection.failing, layout.quarantine(name))
-    write_record(inspection.verdict.record(), layout.verdict(name))
+def keep(
+    inspection: Inspection,
+    layout: Layout,
+    name: str,
+    path: Path,
+    files: FileGroup,
+    *,
+    metadata: dict[str, str],
+) -> None:
+    """Write the passing rows to `path` with metadata, the bad rows, and the verdict, as files of a group."""
+    sink_parquet(inspection.passing, files.aside(path), metadata=metadata)
+    sink_parquet(inspection.failing, files.aside(layout.quarantine(name)))
+    write_record(inspection.verdict.record(), files.aside(layout.verdict(name)))
 
 
-def refuse(inspection: Inspection, layout: Layout, name: str) -> None:
+def refuse(inspection: Inspection, layout: Layout, name: str, files: FileGroup) -> None:
     """Write the bad rows and the verdict of a refused dataset; the data in place stay unchanged."""
     folder = layout.refused(name)
-    sink_parquet(inspection.failing, folder / "rows.parquet")
-    write_record(inspection.verdict.record(), folder / "verdict.json")
+    sink_parquet(inspection.failing, files.aside(folder / "rows.parquet"))
+    write_record(inspection.verdict.record(), files.aside(folder / "verdict.json"))

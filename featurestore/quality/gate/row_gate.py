@@ -17,7 +17,7 @@ from featurestore.definitions.call import reason
 from featurestore.errors import ContractError
 from featurestore.quality.gate.casting import cast_plan, fallible_columns
 from featurestore.quality.gate.predicate import predicate_of
-from featurestore.quality.rules.contract_rules import rules_of
+from featurestore.quality.rules.contract_rules import failed_column, rules_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule
 
 if TYPE_CHECKING:
@@ -112,7 +112,12 @@ class RowGate:
         predicate = predicate_of(contract)
         self._is_good = predicate.is_good
         self._uncovered = tuple(rule for rule in self.rules if rule.id not in predicate.covers)
-        self._values = {name: cast_column.value.alias(name) for name, cast_column in plan.items()}
+        self._values = {name: [cast_column.value.alias(name)] for name, cast_column in plan.items()}
+        self._columns_of: dict[str, str] = {}
+        for name, cast_column in plan.items():
+            if cast_column.failed is not None:
+                self._values[name].append(cast_column.failed.alias(failed_column(name)))
+                self._columns_of[failed_column(name)] = name
         self._personal = frozenset(column.name for column in contract.columns if column.personal)
 
     def admit(self, rows: Sequence[Sequence[Any]], *, show_values: bool = True) -> None:
@@ -171,7 +176,12 @@ class RowGate:
     def _breaches_in(self, frame: pl.DataFrame, rules: tuple[_Refusing, ...]) -> Breaches | None:
         flags = _flags(
             frame.lazy()
-            .select(self._values[name] for name in self._schema if name in frame.columns)
+            .select(
+                expression
+                for name in self._schema
+                if name in frame.columns
+                for expression in self._values[name]
+            )
             .with_row_index(ROW),
             rules,
         )
@@ -195,7 +205,8 @@ class RowGate:
         return f"{column}: {', '.join([str(self._schema[column]), *conditions])}"
 
     def _columns_read(self, rule: _Refusing) -> tuple[str, ...]:
-        names = rule.broken.meta.root_names() if isinstance(rule, RowRule) else []
+        read = rule.broken.meta.root_names() if isinstance(rule, RowRule) else []
+        names = [self._columns_of.get(name, name) for name in read]
         is_known = names and all(name in self._schema for name in names)
         # A selector names no columns: it may read any.
         return tuple(dict.fromkeys(names)) if is_known else tuple(self._schema)

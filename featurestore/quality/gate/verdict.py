@@ -103,6 +103,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         first. A row may break several.
     nulls
         Null values by column, of the rows that passed; columns without nulls are left out.
+    rounded
+        Values in which a fraction was rounded to the nearest float of the declared dtype, by column. No rule is
+        broken: both training and serving see the rounded value. Left out where nothing was rounded.
     measured
         What rules over the whole dataset measured, whether broken or not.
     unevaluated
@@ -122,6 +125,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     nulls: dict[str, int] = {}
     measured: tuple[Measurement, ...] = ()
     unevaluated: tuple[Unevaluated, ...] = ()
+    rounded: dict[str, int] | UnsetType = UNSET
     checked: tuple[RuleId, ...] | UnsetType = UNSET
 
     def record(self) -> Verdict:
@@ -138,4 +142,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         if len(self.rules) > limit:
             lines.append(f"  … and {len(self.rules) - limit:,} more rules")
         lines += [f"  not evaluated: {missing.name} ({missing.reason})" for missing in self.unevaluated]
+        if self.rounded is not UNSET:
+            counts = ", ".join(f"{name} ({count:,} values)" for name, count in self.rounded.items())
+            lines.append(f"  fractions rounded to the nearest float: {counts}")
         return "\n".join(lines)

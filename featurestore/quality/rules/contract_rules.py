@@ -10,6 +10,7 @@ from featurestore.quality.rules.checks import check_rules
 from featurestore.quality.rules.duplicates import duplicated_rows
 from featurestore.quality.rules.rule import ROW, RowRule, Rule, SearchRule
 from featurestore.quality.rules.rule_id import RuleId
+from featurestore.values.casts import non_finite
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,6 +59,11 @@ def failed_column(name: str) -> str:
     return f"__failed__{name}"
 
 
+def rounded_column(name: str) -> str:
+    """Return the name of the boolean column that is True where casting rounded a fraction."""
+    return f"__rounded__{name}"
+
+
 def _column_rules(column: Column, *, fallible: bool) -> list[Rule]:
     name, columns, value = column.name, (column.name,), pl.col(column.name)
     rules: list[Rule] = []
@@ -68,6 +74,7 @@ def _column_rules(column: Column, *, fallible: bool) -> list[Rule]:
         missing = value.is_null() & ~pl.col(failed_column(name)) if fallible else value.is_null()
         not_null = RuleId("not_null", columns)
         rules.append(RowRule(not_null, missing, warning=column.severity == "warning", independent=True))
-    if column.dtype.is_float():
-        rules.append(RowRule(RuleId("finite", columns), ~value.is_finite(), independent=True))
+    broken = non_finite(value, column.dtype)
+    if broken is not None:
+        rules.append(RowRule(RuleId("finite", columns), broken, independent=True))
     return rules

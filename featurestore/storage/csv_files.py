@@ -1,0 +1,160 @@
+"""CSV files: every row is read, and a row with too few fields is marked.
+
+Polars fills missing fields and blank lines with nulls. This module counts the fields of each row in
+the bytes of the file, by the same rule as Polars: a line break inside quotes does not end a row.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from featurestore.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+# A boolean column that marks the rows with too few fields.
+INCOMPLETE = "__incomplete__"
+CHUNK_BYTES = 16 << 20
+MAX_ROW_BYTES = 64 << 20
+_NEWLINE, _RETURN, _QUOTE, _COMMA = map(ord, '\n\r",')
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_NUMBER: Final = "__number__"
+
+
+def scan_csv(path: Path, title: str, null_values: Sequence[str] | None = None) -> pl.LazyFrame:
+    """Scan a CSV file as text. A boolean column `INCOMPLETE` marks the rows with too few fields, if there are any.
+
+    Parameters
+    ----------
+    title
+        The name of the file in messages.
+
+    Raises
+    ------
+    ContractError
+        If two columns have one name, a quote is not closed, or the file ends in the middle of a row.
+    """
+    incomplete = incomplete_rows(path, title)
+    rows = pl.scan_csv(path, infer_schema=False, null_values=null_values, glob=False)
+    if incomplete.is_empty():
+        return rows
+    marked = rows.with_row_index(_NUMBER, offset=1).with_columns(
+        pl.col(_NUMBER).is_in(incomplete.implode()).alias(INCOMPLETE)
+    )
+    return marked.drop(_NUMBER)
+
+
+def read_complete_csv(path: Path, title: str) -> pl.DataFrame:
+    """Read a CSV file as text, and refuse rows with too few fields.
+
+    Raises
+    ------
+    ContractError
+        If a row has too few fields, or as `scan_csv`.
+    """
+    incomplete = incomplete_rows(path, title)
+    if not incomplete.is_empty():
+        first = ", ".join(f"{row:,}" for row in incomplete.head(3))
+        raise ContractError(
+            f"{title}: {incomplete.len():,} rows have fewer fields than the header; the first: row {first}",
+            hint="complete these rows; write two quotes for an empty text, and nothing for a missing value",
+        )
+    return pl.read_csv(path, infer_schema=False, glob=False)
+
+
+def incomplete_rows(path: Path, title: str) -> pl.Series:
+    """Return the numbers, from 1, of the rows that are blank or have fewer fields than the header.
+
+    Raises
+    ------
+    ContractError
+        If two columns have one name, a quote is not closed, or the file ends in the middle of a row: its last row
+        has too few fields and no line break.
+    """
+    fields: int | None = None
+    before = 0
+    row_numbers: list[np.ndarray] = []
+    is_ended = True
+    for chunk, ends, commas in _rows(path, title):
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        widths = np.diff(np.searchsorted(commas, ends), prepend=0) + 1
+        lengths = ends - starts
+        blank = (lengths == 0) | ((lengths == 1) & (chunk[starts] == _RETURN))
+        if fields is None:
+            if blank.all():
+                continue
+            header = int(np.argmin(blank))
+            fields = _width(chunk[starts[header] : ends[header]].tobytes(), title)
+            widths, blank = widths[header + 1 :], blank[header + 1 :]
+        is_ended = chunk[-1] == _NEWLINE
+        bad = np.flatnonzero((widths < fields) | blank) + 1
+        row_numbers.append(bad + before)
+        before += len(widths)
+        if not is_ended and len(widths) and widths[-1] < fields:
+            raise ContractError(
+                f"{title} is truncated: it ends in the middle of a row ({widths[-1]} of {fields} fields)",
+                hint="replace the file with a complete copy",
+            )
+    return pl.Series(np.concatenate(row_numbers) if row_numbers else [], dtype=pl.UInt32)
+
+
+def _rows(path: Path, title: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield whole rows: their bytes, and the positions of line breaks and commas outside quotes."""
+    rest = b""
+    with path.open("rb") as file:
+        while data := file.read(CHUNK_BYTES):
+            chunk = np.frombuffer(rest + data, dtype=np.uint8)
+            ends, commas = _positions(chunk)
+            if not ends.size:
+                rest += data
+                if len(rest) > MAX_ROW_BYTES:
+                    raise _unclosed(title)
+                continue
+            last = int(ends[-1]) + 1
+            rest = chunk[last:].tobytes()
+            yield chunk[:last], ends, commas
+    if rest:
+        chunk = np.frombuffer(rest, dtype=np.uint8)
+        yield chunk, np.array([chunk.size]), _positions(chunk)[1]
+
+
+def _positions(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    newlines, commas = chunk == _NEWLINE, chunk == _COMMA
+    quotes = chunk == _QUOTE
+    if quotes.any():
+        # The sum wraps, and its last bit stays right.
+        outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
+        newlines &= outside
+        commas &= outside
+    return np.flatnonzero(newlines), np.flatnonzero(commas)
+
+
+def _width(header: bytes, title: str) -> int:
+    text = header.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", errors="replace")
+    try:
+        names = next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise ContractError(
+            f"{title} cannot be read as CSV: {error}", hint="replace the file with a complete copy"
+        ) from error
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ContractError(
+            f"{title}: {len(repeated):,} columns occur more than once: {', '.join(map(repr, repeated[:5]))}",
+            hint="give each column a name of its own",
+        )
+    return len(names)
+
+
+def _unclosed(title: str) -> ContractError:
+    return ContractError(
+        f"{title} cannot be read as CSV: a row has more than {MAX_ROW_BYTES:,} bytes; a quote may not be closed",
+        hint="replace the file with a complete copy",
+    )
