@@ -182,7 +182,7 @@ def test_feast_pushes_to_both_stores(shop, store):
 
     shop.materialize(until="2024-01-09T23:00:00Z")
     event, made = datetime(2024, 1, 9, 22, tzinfo=UTC), datetime(2024, 1, 9, 23, 30, tzinfo=UTC)
-    # As with project.push, the rows are known from now on, whatever their created timestamp says.
+    # As with project.push, the rows are known from now on, also if their created timestamp is earlier.
     row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [made]}
     frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
     store.write_to_offline_store("last_order", frame)

@@ -54,12 +54,12 @@ def test_a_registry_with_the_paths_of_another_folder_is_refused(shop, tmp_path):
     shop.apply()
     store = feast_store(shop)
     view = store.get_feature_view("last_order")
-    other = tmp_path / "other/part-0.parquet"
-    view.batch_source.file_options.uri = str(other)
+    elsewhere = tmp_path / "other/part-0.parquet"
+    view.batch_source.file_options.uri = str(elsewhere)
     store.registry.apply_feature_view(view, store.project, commit=True)
     with pytest.raises(ConfigError, match="applied in another folder") as caught:
         store.materialize(START, NOW)
-    assert str(other) in caught.value.message
+    assert str(elsewhere) in caught.value.message
     assert caught.value.hint == "run: featurestore apply"
     shop.apply()
     feast_store(shop).materialize(START, NOW)

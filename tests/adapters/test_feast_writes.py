@@ -100,8 +100,8 @@ def test_a_row_that_breaks_its_contract_is_refused(limited, store, write):
     with pytest.raises(ContractError, match="amount"):
         write(store, rows(77, 750.0, NOW - timedelta(hours=1)))
     assert log_of(limited) == before
-    found = limited.get_online([{"customer": 77}], FEATURES, statuses=True)
-    assert found["amount__status"].to_list() == [Status.NOT_FOUND]
+    answer = limited.get_online([{"customer": 77}], FEATURES, statuses=True)
+    assert answer["amount__status"].to_list() == [Status.NOT_FOUND]
 
 
 @pytest.mark.parametrize(("write", "customer"), [(p.values[0], 100 + i) for i, p in enumerate(WRITES)])
@@ -109,8 +109,10 @@ def test_a_row_is_known_from_now_on_in_training_and_serving(limited, store, writ
     """Training does not see the row before it could be served, and the audit agrees."""
     write(store, rows(customer, 42.0, NOW - timedelta(hours=1)))
     assert limited.get_online([{"customer": customer}], FEATURES)["amount"].to_list() == [42.0]
-    asked = pl.DataFrame({"customer": [customer] * 2, "event_timestamp": [NOW - timedelta(seconds=1), NOW]})
-    assert limited.historical(asked, FEATURES)["amount"].to_list() == [None, 42.0]
+    entity_rows = pl.DataFrame(
+        {"customer": [customer] * 2, "event_timestamp": [NOW - timedelta(seconds=1), NOW]}
+    )
+    assert limited.historical(entity_rows, FEATURES)["amount"].to_list() == [None, 42.0]
     assert limited.audit().mismatches == 0
 
 

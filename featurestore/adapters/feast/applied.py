@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from feast import FeatureService, utils
+
 from featurestore.adapters.feast.objects import DEFINITION_TAG
 from featurestore.errors import DefinitionError
 
@@ -53,3 +55,26 @@ def require_ours(context: Context, views: Sequence[Any], *, complete: bool) -> N
             f"{package}/ defines no feature view, so there is nothing to apply",
             hint=f"write a function with @feature_view in {package}/",
         )
+
+
+def require_known(context: Context, features: FeatureService | Sequence[str]) -> None:
+    """Refuse views that only Feast knows. On-demand views are the ones that `require_ours` does not see.
+
+    Raises
+    ------
+    DefinitionError
+        If a view has no definition in the project.
+    """
+    catalog = context.catalog
+    names = (
+        [projection.name for projection in features.feature_view_projections]
+        if isinstance(features, FeatureService)
+        else [utils._parse_feature_ref(reference)[0] for reference in features]  # noqa: SLF001 - as Feast's own stores do
+    )
+    aliases = {selection.label for service in catalog.services.values() for selection in service.selections}
+    for name in names:
+        if name not in catalog.views and name not in catalog.on_demand and name not in aliases:
+            raise DefinitionError(
+                f"view {name!r} has no definition in this project, so training could not compute it",
+                hint=f"write it as a function with @on_demand_feature_view in {context.settings.definitions}/",
+            )

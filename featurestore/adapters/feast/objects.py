@@ -108,7 +108,7 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], settings:
         entities=[entities[key] for key in view.keys],
         ttl=timing.ttl or timedelta(0),
         schema=[_field(view.contract[name]) for name in (*view.keys, *view.feature_names)],
-        # Named as the view, as in HTTP's POST /push. What is pushed goes the way of `project.push`.
+        # The source has the view's name, as in HTTP's POST /push. A push is the one of `project.push`.
         source=PushSource(name=view.name, batch_source=rows, description=rows.description, owner=view.owner),
         online=True,
         description=view.description,

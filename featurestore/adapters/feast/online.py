@@ -17,7 +17,7 @@ from feast.repo_config import FeastConfigBaseModel
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import StrictStr
 
-from featurestore.adapters.feast.applied import require_ours
+from featurestore.adapters.feast.applied import require_known, require_ours
 from featurestore.adapters.feast.context import answering, context_of
 from featurestore.adapters.feast.protos import to_values
 from featurestore.adapters.feast.rows import FeastRow, key_columns, rows_of, stored_rows, versions_of
@@ -171,9 +171,18 @@ class LmdbOnlineStore(OnlineStore):
                 )
 
     def get_online_features(self, config: Any, *args: Any, **named: Any) -> OnlineResponse:
-        """Answer a request as Feast does. On-demand features are those of this repository."""
+        """Answer a request as Feast does. On-demand features are those of this repository.
+
+        Raises
+        ------
+        DefinitionError
+            If an on-demand view is Feast's own: training could not compute it.
+        """
         with answering(config.repo_path):
-            return super().get_online_features(config, *args, **named)
+            response = super().get_online_features(config, *args, **named)
+        features = named["features"] if "features" in named else args[0]
+        require_known(context_of(config.repo_path), features)
+        return response
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
