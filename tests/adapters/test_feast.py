@@ -182,14 +182,13 @@ def test_feast_pushes_to_both_stores(shop, store):
 
     shop.materialize(until="2024-01-09T23:00:00Z")
     event, created = datetime(2024, 1, 9, 22, tzinfo=UTC), datetime(2024, 1, 9, 23, 30, tzinfo=UTC)
+    # As with project.push, the rows are known from now on, also if their created timestamp is earlier.
     row = {"customer": [1], "event_timestamp": [event], "created_timestamp": [created]}
     frame = pd.DataFrame({**row, "amount": [99.5], "coupon": ["NEW"], "ordered_at": [event]})
     store.write_to_offline_store("last_order", frame)
     store.write_to_online_store("last_order", frame)
     assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [99.5]
-    entities = pl.DataFrame(
-        {"customer": [1, 1], "event_timestamp": [created - timedelta(minutes=1), created]}
-    )
+    entities = pl.DataFrame({"customer": [1, 1], "event_timestamp": [NOW - timedelta(minutes=1), NOW]})
     assert shop.historical(entities, ["last_order:coupon"])["coupon"].to_list() == [None, "NEW"]
     assert shop.audit().mismatches == 0
     with pytest.raises(Exception, match=r"customer.not_null|customer"):

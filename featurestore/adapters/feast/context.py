@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,29 +12,62 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.config import Settings, load_settings
-from featurestore.definitions.catalog import Catalog, load_catalog
 from featurestore.errors import ContractError
 from featurestore.quality.gate.row_gate import refuse, row_gate
+from featurestore.storage.layout import Layout
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from featurestore.config import Settings
+    from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_view import FeatureView
+    from featurestore.project import Project
 
 
 _LOADING = RLock()
+_ANSWERING: ContextVar[Path | None] = ContextVar("_ANSWERING", default=None)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The settings and definitions that Feast's stores need."""
+    """The project behind Feast's stores."""
 
-    settings: Settings
-    catalog: Catalog
+    project: Project
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the project."""
+        return self.project.settings
+
+    @property
+    def catalog(self) -> Catalog:
+        """The definitions of the project."""
+        return self.project.catalog
+
+    @property
+    def layout(self) -> Layout:
+        """Where the data of the project are."""
+        return Layout(self.settings.data)
 
     def view(self, name: str) -> FeatureView:
         """Find the definition of a Feast feature view."""
         return self.catalog.view(name)
+
+    def push(self, view: str, rows: pl.DataFrame) -> None:
+        """Write rows of a view as ``project.push`` does: gate, log of pushed rows, online store.
+
+        Raises
+        ------
+        ContractError
+            If a row breaks the view's contract; nothing is written then.
+        DefinitionError
+            If the view's schema has no ``created_timestamp``.
+        MissingDataError
+            If the view is not built yet.
+        """
+        self.project.push(view, rows)
 
 
 def context_of(feast_repo: Path | None) -> Context:
@@ -44,8 +79,22 @@ def context_of(feast_repo: Path | None) -> Context:
 
 @cache
 def _load(feast_repo: Path) -> Context:
-    settings = load_settings(feast_repo.parent)
-    return Context(settings, load_catalog(settings.root, settings.definitions))
+    # Feast's tools are a door to the project, as the command line is, though Feast loads them from this package.
+    from featurestore.project.composition import open as open_project  # noqa: PLC0415 - the layers above
+
+    project = open_project(feast_repo.parent)
+    project.catalog  # noqa: B018 - loaded here, under the lock
+    return Context(project)
+
+
+@contextmanager
+def answering(feast_repo: Path | None) -> Iterator[None]:
+    """Compute on-demand views by the definitions of `feast_repo`, wherever the registry was applied."""
+    token = _ANSWERING.set((feast_repo or Path()).resolve())
+    try:
+        yield
+    finally:
+        _ANSWERING.reset(token)
 
 
 def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dict[str, list[Any]]:
@@ -54,7 +103,8 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
     Parameters
     ----------
     feast_repo
-        Folder of feature_store.yaml.
+        Folder of feature_store.yaml at the last `apply`. Inside `answering`, the folder of the
+        repository that answers counts.
     name
         Name of the on-demand view.
     inputs
@@ -65,7 +115,7 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
     dict
         The values of each feature.
     """
-    view = context_of(Path(feast_repo)).catalog.on_demand[name]
+    view = context_of(_ANSWERING.get() or Path(feast_repo)).catalog.on_demand[name]
     columns = []
     for column, dtype in view.input_schema.items():
         if column not in inputs:

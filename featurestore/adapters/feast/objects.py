@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, RequestSource
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.types import from_value_type
 from feast.value_type import ValueType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Column
 
 TAG = "featurestore"
+DEFINITION_TAG = f"{TAG}.definition"
 
 
 class DeclaredOnDemandFeatureView(OnDemandFeatureView):
@@ -54,11 +56,24 @@ def expose(folder: str | Path) -> dict[str, Any]:
 def compile_catalog(catalog: Catalog, settings: Settings) -> list[Any]:
     """Compile all views and services, and the entities and sources that they need."""
     entities = _entities(catalog)
-    layout = Layout(settings.data)
-    views = {name: _view(view, entities, layout) for name, view in sorted(catalog.views.items())}
+    views = {name: _view(view, entities, settings) for name, view in sorted(catalog.views.items())}
     computed = {name: _on_demand(view, views, settings) for name, view in sorted(catalog.on_demand.items())}
     services = [_service(service, views, computed) for _, service in sorted(catalog.services.items())]
     return [*entities.values(), *views.values(), *computed.values(), *services]
+
+
+def source_name(view: str) -> str:
+    """Return the name of the Feast source of a view's rows."""
+    return f"{view}_source"
+
+
+def _path(view: str, settings: Settings) -> str:
+    """Return the path of a view's rows, relative to the repository if they are in the project's folder.
+
+    A registry is copied and moved together with the project: an absolute path would stay where it was.
+    """
+    rows = Layout(settings.data).features(view).resolve()
+    return os.path.relpath(rows, settings.feast_repo) if rows.is_relative_to(settings.root) else str(rows)
 
 
 def _entities(catalog: Catalog) -> dict[str, Entity]:
@@ -78,11 +93,11 @@ def _entities(catalog: Catalog) -> dict[str, Entity]:
     return dict(sorted(by_key.items()))
 
 
-def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: Layout) -> FeatureView:
+def _view(view: feature_view.FeatureView, entities: dict[str, Entity], settings: Settings) -> FeatureView:
     timing = view.timing
-    source = FileSource(
-        name=f"{view.name}_source",
-        path=str(layout.features(view.name).resolve()),
+    rows = FileSource(
+        name=source_name(view.name),
+        path=_path(view.name, settings),
         timestamp_field=EVENT_TIMESTAMP,
         created_timestamp_column=CREATED_TIMESTAMP if timing.created else "",
         description=f"Rows of {view.name}",
@@ -93,7 +108,8 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: L
         entities=[entities[key] for key in view.keys],
         ttl=timing.ttl or timedelta(0),
         schema=[_field(view.contract[name]) for name in (*view.keys, *view.feature_names)],
-        source=source,
+        # The source has the view's name, as in HTTP's POST /push. A push is the one of `project.push`.
+        source=PushSource(name=view.name, batch_source=rows, description=rows.description, owner=view.owner),
         online=True,
         description=view.description,
         owner=view.owner,
@@ -102,7 +118,7 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], layout: L
             f"{TAG}.entity": view.entity.name,
             f"{TAG}.delay": str(timing.delay),
             f"{TAG}.every": str(timing.every),
-            f"{TAG}.definition": fingerprint(view).digest,
+            DEFINITION_TAG: fingerprint(view).digest,
         },
     )
 

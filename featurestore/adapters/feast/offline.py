@@ -5,26 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import polars as pl
-import pyarrow as pa
 from feast.feature_logging import LoggingConfig, LoggingSource
-from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
 from feast.repo_config import FeastConfigBaseModel
 
 from featurestore.adapters.entity_rows import frame_of
+from featurestore.adapters.feast.arrow import NULLABLE, arrow_table, wire_columns
 from featurestore.adapters.feast.context import Context, context_of
+from featurestore.adapters.feast.entity_frame import named_timestamps
+from featurestore.adapters.feast.objects import source_name
+from featurestore.adapters.feast.places import local_file, local_folder
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
-from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
-from featurestore.storage.layout import Layout
-from featurestore.storage.views import log_rows, rows_of, scan_view
+from featurestore.storage.views import rows_of, scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import in_utc
 from featurestore.timing.fold import known_rows, newest_rows
@@ -35,18 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    import pandas as pd
+    import pyarrow as pa
 
-# Integers with missing values stay integers in pandas.
-_NULLABLE = {
-    pa.int8(): pd.Int8Dtype(),
-    pa.int16(): pd.Int16Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.uint8(): pd.UInt8Dtype(),
-    pa.uint16(): pd.UInt16Dtype(),
-    pa.uint32(): pd.UInt32Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
+    from featurestore.storage.layout import Layout
 
 
 class PolarsOfflineStoreConfig(FeastConfigBaseModel):
@@ -64,10 +54,12 @@ class PolarsRetrievalJob(RetrievalJob):
         self,
         run: Callable[[], pl.DataFrame],
         *,
+        feast_repo: Path | None = None,
         full_feature_names: bool = False,
         metadata: RetrievalMetadata | None = None,
     ) -> None:
         self._run = run
+        self._feast_repo = feast_repo or Path()
         self._full_feature_names = full_feature_names
         self._metadata = metadata
 
@@ -77,13 +69,13 @@ class PolarsRetrievalJob(RetrievalJob):
         Integer columns with missing values become pandas' nullable integers.
         """
         table = self.to_arrow(validation_reference=validation_reference, timeout=timeout)
-        return table.to_pandas(types_mapper=_NULLABLE.get).reset_index(drop=True)
+        return table.to_pandas(types_mapper=NULLABLE.get).reset_index(drop=True)
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._to_arrow_internal(timeout).to_pandas(types_mapper=_NULLABLE.get)
+        return self._to_arrow_internal(timeout).to_pandas(types_mapper=NULLABLE.get)
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        return self._run().to_arrow(compat_level=pl.CompatLevel.oldest())
+        return arrow_table(self._run())
 
     @property
     def full_feature_names(self) -> bool:
@@ -101,13 +93,14 @@ class PolarsRetrievalJob(RetrievalJob):
         return self._metadata
 
     def persist(self, storage: Any, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Write the result to a Parquet file."""
-        if not isinstance(storage, SavedDatasetFileStorage):
-            raise ConfigError(
-                f"a saved dataset cannot be stored in {type(storage).__name__}",
-                hint="use SavedDatasetFileStorage",
-            )
-        path = Path(storage.file_options.uri)
+        """Write the result to a Parquet file. A relative path is relative to the repository.
+
+        Raises
+        ------
+        ConfigError
+            If the storage is not a local Parquet file, or the file exists and may not be replaced.
+        """
+        path = local_file(storage, self._feast_repo)
         if path.exists() and not allow_overwrite:
             raise ConfigError(f"{path} exists already", hint="pass allow_overwrite=True")
         write_parquet(self._run(), path)
@@ -115,6 +108,9 @@ class PolarsRetrievalJob(RetrievalJob):
 
 class PolarsOfflineStore(OfflineStore):
     """Feast's offline store over the project's feature views."""
+
+    # The join never sees a row before it was known, with the flag and without it.
+    supports_filter_by_created_timestamp = True
 
     @staticmethod
     def get_historical_features(
@@ -129,7 +125,7 @@ class PolarsOfflineStore(OfflineStore):
     ) -> RetrievalJob:
         """Join features to entity rows: a pandas frame, or SQL over the project's datasets."""
         context = context_of(config.repo_path)
-        layout = Layout(context.settings.data)
+        layout = context.layout
         projections = [view.projection for view in feature_views]
         aliases = {p.name_alias: (p.name, p.join_key_map) for p in projections if p.name_alias}
         service = context.catalog.request(feature_refs, aliases)
@@ -140,6 +136,7 @@ class PolarsOfflineStore(OfflineStore):
             rows = changes(service, views, start=in_utc(start) if start else None, end=in_utc(end))
         else:
             rows = frame_of(entity_df, _tables(context, layout))
+        rows, timestamp_column = named_timestamps(rows)
         timestamps = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
 
         check = RequestGate(service).check_frame
@@ -149,10 +146,12 @@ class PolarsOfflineStore(OfflineStore):
                 rows, service, views, PolarsEngine(), check=check, full_names=full_feature_names
             )
             short = {name: full.partition("__")[2] for name, full in service.full_names.items()}
-            return joined if full_feature_names else joined.rename(short)
+            named = joined if full_feature_names else joined.rename(short)
+            return named.rename({EVENT_TIMESTAMP: timestamp_column})
 
         return PolarsRetrievalJob(
             run,
+            feast_repo=config.repo_path,
             full_feature_names=full_feature_names,
             metadata=RetrievalMetadata(
                 features=feature_refs,
@@ -179,12 +178,13 @@ class PolarsOfflineStore(OfflineStore):
             raise ContractError(
                 f"source {data_source.name!r} does not belong to a feature view of this project"
             )
-        rows = scan_view(view, _layout(config))
+        rows = scan_view(view, context_of(config.repo_path).layout)
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         known = known_rows(rows, view.timing, until=in_utc(end_date), after=in_utc(start_date))
-        newest = newest_rows(known, view.keys, view.timing).select(columns)
-        return PolarsRetrievalJob(newest.collect)
+        newest = newest_rows(known, view.keys, view.timing)
+        wire = wire_columns({name: view.feature_schema[name] for name in feature_name_columns})
+        return PolarsRetrievalJob(newest.with_columns(wire).select(columns).collect)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -205,65 +205,72 @@ class PolarsOfflineStore(OfflineStore):
         columns += [created_timestamp_column] if created_timestamp_column else []
         view = _view_of(config, data_source)
         if view is None:
-            known, rows = pl.col(timestamp_field), _saved(data_source)
+            known, rows, wire = pl.col(timestamp_field), _saved(config, data_source), []
         else:
-            known, rows = known_at(view.timing), scan_view(view, _layout(config))
+            known, rows = known_at(view.timing), scan_view(view, context_of(config.repo_path).layout)
+            wire = wire_columns({name: view.feature_schema[name] for name in feature_name_columns})
         if start_date is not None:
             first = in_utc(start_date)
             rows = rows.filter(known >= first if view is None else known > first)
         if end_date is not None:
             rows = rows.filter(known <= in_utc(end_date))
-        return PolarsRetrievalJob(rows.select(columns).collect)
+        return PolarsRetrievalJob(rows.with_columns(wire).select(columns).collect)
 
     @staticmethod
     def write_logged_features(
         config: Any, data: Any, source: LoggingSource, logging_config: LoggingConfig, registry: Any
     ) -> None:
         """Append served features to the folder that the logging destination names."""
-        folder = Path(logging_config.destination.path)
+        folder = local_folder(logging_config.destination.path, config.repo_path)
         logged = pl.read_parquet(data) if isinstance(data, Path) else pl.DataFrame(data)
         name = fingerprint(logged).removeprefix("sha256:")
         write_parquet(logged, folder / f"{name}.parquet")
 
     @staticmethod
     def offline_write_batch(config: Any, feature_view: Any, table: Any, progress: Any) -> None:
-        """Append rows to a feature view, through its gate.
-
-        A row is known from its created timestamp.
+        """Push rows to a feature view as ``project.push`` does, to training and serving.
 
         Raises
         ------
         ContractError
             If a row breaks the view's contract. No row is written then.
-        ConfigError
-            If the rows of the view have no created timestamp.
+        DefinitionError
+            If the view's schema has no ``created_timestamp``.
         """
-        context = context_of(config.repo_path)
-        view = context.view(feature_view.name)
-        if not view.timing.created:
-            raise ConfigError(
-                f"feature view {view.name!r} cannot take rows: its schema has no created_timestamp",
-                hint=f"declare the column in schema {view.contract.name}, or run: featurestore build {view.name}",
-            )
-        rows = admit(inspect_view(view, pl.DataFrame(table).lazy()), tolerate=False)
-        log_rows(view, rows, Layout(context.settings.data))
+        context_of(config.repo_path).push(feature_view.name, frame_of(table, {}))
         if progress is not None:
             progress(table.num_rows)
 
 
-def _layout(config: Any) -> Layout:
-    return Layout(context_of(config.repo_path).settings.data)
-
-
 def _view_of(config: Any, data_source: Any) -> FeatureView | None:
-    layout = _layout(config)
-    views = context_of(config.repo_path).catalog.views.values()
-    path = Path(data_source.path)
-    return next((view for view in views if path == layout.features(view.name).resolve()), None)
+    """Return the view that a Feast source was compiled from; None: the source is a saved dataset or a log.
+
+    Raises
+    ------
+    ConfigError
+        If the registry was applied in another folder, and its paths lead there.
+    """
+    context = context_of(config.repo_path)
+    path = (Path(config.repo_path or ".") / data_source.path).resolve()
+    for view in context.catalog.views.values():
+        rows = context.layout.features(view.name).resolve()
+        if data_source.name == source_name(view.name) and path != rows:
+            raise ConfigError(
+                f"feature view {view.name!r}: the registry was applied in another folder: it says {path}, and the "
+                f"rows of this project are in {rows}",
+                hint="run: featurestore apply",
+            )
+        if path == rows:
+            return view
+    return None
 
 
-def _saved(data_source: Any) -> pl.LazyFrame:
-    return scan_parquet(Path(data_source.path), made_by="store.create_saved_dataset")
+def _saved(config: Any, data_source: Any) -> pl.LazyFrame:
+    path = local_folder(data_source.path, config.repo_path)
+    if path.is_dir():
+        # Served features are logged as files of one folder.
+        return pl.scan_parquet(sorted(path.glob("*.parquet")))
+    return scan_parquet(path, made_by="store.create_saved_dataset")
 
 
 def _tables(context: Context, layout: Layout) -> dict[str, Path]:

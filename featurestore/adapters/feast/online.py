@@ -17,18 +17,17 @@ from feast.repo_config import FeastConfigBaseModel
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import StrictStr
 
-from featurestore.adapters.feast.context import context_of
-from featurestore.adapters.feast.protos import from_values, to_values
+from featurestore.adapters.feast.applied import require_known, require_ours
+from featurestore.adapters.feast.context import answering, context_of
+from featurestore.adapters.feast.protos import to_values
+from featurestore.adapters.feast.rows import FeastRow, key_columns, rows_of, stored_rows, versions_of
 from featurestore.adapters.stores import open_store
-from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.online import advance_to, next_watermark
-from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.epoch import in_utc
-from featurestore.timing.fold import newest_rows
+from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
-from featurestore.values.codec import decode_rows, encode_keys, encode_rows
+from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.state import check_state
 
@@ -96,22 +95,28 @@ class LmdbOnlineStore(OnlineStore):
         data: list[tuple[Any, dict[str, Any], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Advance the view to the time at which all of the rows are known, and apply the rows.
+        """Write rows: a materialization advances the view, and other rows are pushed.
 
-        The greater version wins. The watermark promises that every row known by then is applied, so
-        the rows of other writers are applied too.
+        Feast's materialization writes rows that the offline store holds. The view is advanced to the
+        time at which all of them are known, and never past the current time. The watermark promises
+        that every row known by then is applied, so the rows of other writers are applied too.
+
+        Every other row goes the way of ``project.push``: through the gate of the view, into the log
+        of pushed rows, and online.
+
+        Raises
+        ------
+        ContractError
+            If a pushed row breaks the view's contract. No row is written then.
+        DefinitionError
+            If rows are pushed to a view whose schema has no ``created_timestamp``.
         """
         context = context_of(config.repo_path)
-        view, layout = context.view(table.name), Layout(context.settings.data)
-        frame = _rows_of(view, data)
-        known = frame.select(known_at(view.timing).alias(KNOWN_AT).max()).item()
-        store = open_store(context.settings, create=True)
-        if known is not None:
-            with locked(layout.lock(view.name)):
-                state = advance_to(next_watermark(view, known, store), view, layout, store).state
-                newest = newest_rows(frame.lazy(), view.keys, view.timing).collect()
-                pairs = encode_rows(newest, view.keys, view.feature_schema)
-                store.write(view.name, pairs, state, replace=False)
+        view = context.view(table.name)
+        # A materialization reports its progress. `write_to_online_store` and `push` do not.
+        pushed = data if progress is None else _advance(context, view, data)
+        if pushed:
+            context.push(view.name, rows_of(view, pushed))
         if progress is not None:
             progress(len(data))
 
@@ -165,6 +170,20 @@ class LmdbOnlineStore(OnlineStore):
                     )
                 )
 
+    def get_online_features(self, config: Any, *args: Any, **named: Any) -> OnlineResponse:
+        """Answer a request as Feast does. On-demand features are those of this repository.
+
+        Raises
+        ------
+        DefinitionError
+            If an on-demand view is Feast's own: training could not compute it.
+        """
+        with answering(config.repo_path):
+            response = super().get_online_features(config, *args, **named)
+        features = named["features"] if "features" in named else args[0]
+        require_known(context_of(config.repo_path), features)
+        return response
+
     @property
     def async_supported(self) -> SupportedAsyncMethods:
         """Reads and writes start a thread themselves, so that Feast's server can await them."""
@@ -199,7 +218,16 @@ class LmdbOnlineStore(OnlineStore):
         entities_to_keep: Sequence[Any],
         partial: bool,
     ) -> None:
-        """Keep all data. Unregistered views are not read."""
+        """Keep all data: unregistered views are not read. Feast calls this before it keeps the registry.
+
+        Raises
+        ------
+        DefinitionError
+            If a view was not compiled from a definition of the project, or ``feast apply`` does not
+            find a defined view.
+        """
+        removes = bool(tables_to_delete) and not tables_to_keep
+        require_ours(context_of(config.repo_path), tables_to_keep, complete=not partial and not removes)
 
     def teardown(self, config: Any, tables: Sequence[Any], entities: Sequence[Any]) -> None:
         """Remove the rows of the views."""
@@ -221,7 +249,7 @@ def _read(
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
     now = context.settings.now()
-    keys = pl.DataFrame(_key_columns(view, entity_keys))
+    keys = pl.DataFrame(key_columns(view, entity_keys))
     [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
     check_state(view, state, now, Layout(context.settings.data))
     decoded = decode_rows(rows, view.feature_schema)
@@ -232,27 +260,17 @@ def _read(
     return decoded[EVENT_TIMESTAMP].to_list(), values, {f: read[status_column(f)].to_list() for f in features}
 
 
-def _key_columns(view: FeatureView, entity_keys: Sequence[Any]) -> list[pl.Series]:
-    rows = [dict(zip(key.join_keys, key.entity_values, strict=True)) for key in entity_keys]
-    return [from_values(name, [row[name] for row in rows], dtype) for name, dtype in view.key_schema.items()]
-
-
-def _rows_of(
-    view: FeatureView, data: Sequence[tuple[Any, dict[str, Any], datetime, datetime | None]]
-) -> pl.DataFrame:
-    columns = _key_columns(view, [key for key, *_ in data])
-    columns += [
-        from_values(name, [values[name] for _, values, *_ in data], dtype)
-        for name, dtype in view.feature_schema.items()
-    ]
-    columns.append(
-        pl.Series(EVENT_TIMESTAMP, [in_utc(event) for *_, event, _ in data], dtype=UTC_MICROSECONDS)
-    )
-    if view.timing.created:
-        # Feast passes pandas' NaT for a null. It is true and not equal to itself.
-        created = [in_utc(time) if time and time == time else None for *_, time in data]  # noqa: PLR0124
-        columns.append(pl.Series(CREATED_TIMESTAMP, created, dtype=UTC_MICROSECONDS))
-    return pl.DataFrame(columns)
+def _advance(context: Context, view: FeatureView, data: Sequence[FeastRow]) -> list[FeastRow]:
+    """Apply what the offline store holds of `data`; return the other rows."""
+    versions = versions_of(view, data)
+    stored = stored_rows(view, versions, context.layout)
+    known = versions.filter(stored).select(known_at(view.timing).alias(KNOWN_AT).max()).item()
+    if known is not None:
+        store = open_store(context.settings, create=True)
+        until = min(known, context.settings.now())
+        with locked(context.layout.lock(view.name)):
+            advance_to(next_watermark(view, until, store), view, context.layout, store)
+    return [row for row, is_stored in zip(data, stored, strict=True) if not is_stored]
 
 
 def _timestamp(event: datetime | None) -> Timestamp:

@@ -29,6 +29,8 @@ _FIELDS = {
 }
 _TICKS_PER_SECOND = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY_SECONDS = 86_400
+# Feast writes a missing timestamp as the smallest integer.
+_MISSING_TIMESTAMP = -(2**63)
 
 
 def to_values(column: pl.Series) -> list[Value]:
@@ -62,15 +64,30 @@ def to_values(column: pl.Series) -> list[Value]:
     return values
 
 
-def from_values(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
-    """Turn wire values into a column of `dtype`."""
+def from_values(name: str, values: Sequence[Any], dtype: pl.DataType, *, strict: bool = True) -> pl.Series:
+    """Turn wire values into a column of `dtype`.
+
+    Parameters
+    ----------
+    strict
+        False: if a value does not fit `dtype`, the column keeps the dtype of the wire.
+
+    Raises
+    ------
+    polars.exceptions.InvalidOperationError
+        If a value does not fit `dtype`, and `strict` is True.
+    """
     contents = [_content(value) for value in values]
     if feast_type(dtype).startswith("UNIX_TIMESTAMP"):
         ticks = [_ticks(content, _scalar(dtype)) for content in contents]
         return pl.Series(name, ticks, dtype=physical(dtype)).cast(dtype)
-    return (
-        pl.Series(name, contents, strict=False).cast(dtype) if contents else pl.Series(name, [], dtype=dtype)
-    )
+    column = pl.Series(name, contents, strict=False)
+    try:
+        return column.cast(dtype)
+    except pl.exceptions.InvalidOperationError:
+        if strict:
+            raise
+        return column
 
 
 def _content(value: Any) -> Any:
@@ -86,7 +103,7 @@ def _scalar(dtype: pl.DataType) -> pl.DataType:
 
 
 def _ticks(seconds: Any, dtype: pl.DataType) -> Any:
-    if seconds is None:
+    if seconds is None or seconds == _MISSING_TIMESTAMP:
         return None
     if isinstance(seconds, list):
         return [_ticks(item, dtype) for item in seconds]

@@ -32,6 +32,8 @@ class FeastRegistry:
             *store.list_feature_views(),
             *(entity for entity in store.list_entities() if not entity.name.startswith("__")),
         ]
+        if not objects and not present:
+            return
         removed = [o for o in present if (type(o).__name__, o.name) not in defined]
         with warnings.catch_warnings():
             # Feast warns at every apply about on-demand views. Those of featurestore are one expression over all rows.
