@@ -58,6 +58,12 @@ def run(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.DataFr
         raise DefinitionError(
             f"{name!r} fails on its data: {reason(error)}", hint=f"see {function.__code__.co_filename}"
         ) from error
+    except FeatureStoreError:
+        raise
+    except Exception as error:  # The user's own function, called by Polars.
+        raise DefinitionError(
+            f"{name!r} fails on its data: {reason(error)}", hint=f"see {place(error)}"
+        ) from error
 
 
 def reason(error: BaseException) -> str:
