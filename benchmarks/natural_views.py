@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     View = Callable[[pl.LazyFrame], pl.LazyFrame | pl.DataFrame]
 
+HALF, FEW = 50, 5
 x, y, n, word, time = pl.col("x"), pl.col("y"), pl.col("n"), pl.col("word"), pl.col("time")
 
 
@@ -45,7 +46,7 @@ VIEWS: dict[str, View] = {
     "n_unique": lambda r: r.group_by("k").agg(n.n_unique()),
     "mode": lambda r: r.group_by("k").agg(n.mode().first()),
     "weighted mean": lambda r: r.group_by("k").agg(w=(x * y).sum() / y.sum()),
-    "filter in agg": lambda r: r.group_by("k").agg(x.filter(n > 50).sum()),
+    "filter in agg": lambda r: r.group_by("k").agg(x.filter(n > HALF).sum()),
     "select sum": lambda r: r.select(x.sum(), m=y.mean(), d=x.dot(y)),
     "over": lambda r: r.select("id", s=x.sum().over("k"), m=y.mean().over("many")),
     "unique, any": lambda r: r.unique("k"),
@@ -67,7 +68,9 @@ VIEWS: dict[str, View] = {
     "group_by_dynamic": lambda r: (
         r.sort("time").group_by_dynamic("time", every="60s").agg(x.sum(), f=y.first())
     ),
-    "pivot": lambda r: r.filter(n < 5).collect().pivot("n", index="k", values="x", aggregate_function="sum"),
+    "pivot": lambda r: (
+        r.filter(n < FEW).collect().pivot("n", index="k", values="x", aggregate_function="sum")
+    ),
     "sample with a seed": lambda r: r.collect().sample(500, seed=3),
     "shuffle with a seed": lambda r: r.select("id", x.shuffle(seed=3)),
     "rank": lambda r: r.select("id", a=n.rank("ordinal"), b=n.rank("dense"), c=n.rank("random", seed=1)),
@@ -79,7 +82,7 @@ VIEWS: dict[str, View] = {
     "sort_by with ties": lambda r: r.group_by("k").agg(f=x.sort_by("n").first()),
     "list aggregation": lambda r: r.group_by("k").agg(x).with_columns(m=x.list.mean()),
     "str.join": lambda r: r.group_by("k").agg(word.str.join("-")),
-    "concat": lambda r: pl.concat([r.filter(n < 50), r.filter(n >= 50)]).group_by("k").agg(x.sum()),
+    "concat": lambda r: pl.concat([r.filter(n < HALF), r.filter(n >= HALF)]).group_by("k").agg(x.sum()),
     "eager": lambda r: r.collect().group_by("k").agg(x.sum()),
     "streaming": lambda r: r.group_by("k").agg(x.sum()).collect(engine="streaming"),
     "state in Python": running,

@@ -38,7 +38,7 @@ def check(
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
-        lines += [f"{len(built):,} definitions are reproducible: two builds have the same bits"]
+        lines += [f"{len(built):,} built twice, with the same bits"]
     Output(json).result(record, "\n".join(lines))
 
 

@@ -1,7 +1,6 @@
 """Exact sums and means are those of fractions, rounded once, wherever an expression may be used."""
 
 import math
-import random
 from fractions import Fraction
 
 import polars as pl
@@ -54,8 +53,7 @@ def test_integers_are_exact_and_other_types_are_refused():
 
 def test_infinities_and_nan_give_the_same_in_any_order():
     """One infinity wins, two opposite ones and NaN give NaN; a sum above the largest float is infinite."""
-    values = [math.inf, 1.0, 1e308, 1e308]
-    random.Random(1).shuffle(values)
+    values = [1e308, math.inf, 1.0, 1e308]
     assert pl.DataFrame({"x": values}).select(exact_sum(X)).item() == math.inf
     assert pl.DataFrame({"x": [1e308, 1e308, -math.inf]}).select(exact_sum(X)).item() == -math.inf
     assert math.isnan(pl.DataFrame({"x": [math.inf, -math.inf]}).select(exact_sum(X)).item())
