@@ -71,8 +71,8 @@ def main() -> int:
             stdout=subprocess.PIPE,
             check=True,
         )
-        for name, found in json.loads(finished.stdout).items():
-            results[name] |= set(found)
+        for name, texts in json.loads(finished.stdout).items():
+            results[name] |= set(texts)
     print(f"{'view':<28}{'builds':>8}{'results':>9}")
     for name, different in results.items():
         print(f"{name:<28}{builds * len(threads):>8}{len(different):>9}")

@@ -98,11 +98,12 @@ def _unique(original: Method) -> Method:
 
 
 def _join(original: Method) -> Method:
-    def join(self: Any, other: Any, on: Any = None, how: str = "inner", **options: Any) -> Any:
-        order = {"semi": "left", "anti": "left", "right": "right_left"}.get(how, "left_right")
+    def join(self: Any, *args: Any, **options: Any) -> Any:
+        how = args[2] if len(args) > len(("frame", "on")) else options.get("how", "inner")
         if how != "cross":  # It keeps the order of both sides already.
-            options["maintain_order"] = order
-        return original(self, other, on, how, **options)
+            orders = {"semi": "left", "anti": "left", "right": "right_left"}
+            options["maintain_order"] = orders.get(how, "left_right")
+        return original(self, *args, **options)
 
     return join
 
@@ -138,10 +139,11 @@ def _best_values(*, largest: bool) -> Callable[[Method], Method]:
 
 
 def _join_where(original: Method) -> Method:
-    def join_where(self: Any, other: Any, *predicates: Any, **options: Any) -> Any:
-        numbers = (_ROW, f"{_ROW}_of_other")
+    def join_where(self: Any, *args: Any, **options: Any) -> Any:
+        right, *predicates = args if "other" not in options else (options.pop("other"), *args)
+        numbers = (_ROW, f"{_ROW}_right")
         rows = original(
-            self.with_row_index(numbers[0]), other.with_row_index(numbers[1]), *predicates, **options
+            self.with_row_index(numbers[0]), right.with_row_index(numbers[1]), *predicates, **options
         )
         return rows.sort(numbers).drop(numbers)
 

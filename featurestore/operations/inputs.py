@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.storage.layout import Layout
 
-_BITS = {pl.Float64: pl.UInt64, pl.Float32: pl.UInt32}
+_BITS: Final[dict[type[pl.DataType], type[pl.DataType]]] = {pl.Float64: pl.UInt64, pl.Float32: pl.UInt32}
 
 
 def inputs_of(

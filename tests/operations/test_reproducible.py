@@ -149,13 +149,13 @@ def test_rows_without_a_key_are_sorted_by_all_columns_and_by_bits():
     """Equal rows in any order become one frame; 0.0 and -0.0 are distinct."""
     import pandera.polars as pa  # noqa: PLC0415 - a schema of this test alone
 
-    class Keyless(pa.DataFrameModel):
+    class NoKey(pa.DataFrameModel):
         """Rows without a key."""
 
         x: pl.Float64 = pa.Field(description="number")
 
     orders = [[0.0, -0.0, 1.0], [1.0, -0.0, 0.0], [-0.0, 1.0, 0.0]]
-    frames = [in_total_order(pl.LazyFrame({"x": x}), contract_of(Keyless)).collect() for x in orders]
+    frames = [in_total_order(pl.LazyFrame({"x": x}), contract_of(NoKey)).collect() for x in orders]
     assert {str(frame["x"].to_list()) for frame in frames} == {"[0.0, -0.0, 1.0]"}
 
 
