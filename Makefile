@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check docs bench-offline bench-online bench-gate bench-fingerprint reliability lock clean
+.PHONY: demo test check docs bench-offline bench-online bench-gate bench-fingerprint reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -47,6 +47,9 @@ bench-fingerprint: $(READY) ## edits that change values, and edits that do not, 
 
 reliability: $(READY) ## serve under load with faults injected for minutes, and check every answer
 	python benchmarks/reliability.py
+
+reproducible: $(READY) ## build natural views again and again, on shuffled rows and several numbers of threads
+	python benchmarks/reproducible.py
 
 benchmarks/.ready: $(READY) benchmarks/requirements.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt

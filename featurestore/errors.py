@@ -4,7 +4,8 @@ The branches follow what the person does next::
 
     FeatureStoreError
     ├── DefinitionError      fix the code in schemas/ or feature_repo/
-    │   └── UnknownNameError use a name that exists (carries the kind, the name and the known names)
+    │   ├── UnknownNameError use a name that exists (carries the kind, the name and the known names)
+    │   └── NotReproducibleError  make the function depend on its rows alone (carries the differences)
     ├── ContractError        fix the data (carries the verdict of the gate, where there is one)
     ├── SkewError            bring training and serving together again
     ├── MissingDataError     run the command that the hint names
@@ -17,6 +18,7 @@ apart. Programs read the fields of an error. The message is for people, and its 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +126,57 @@ class UnknownNameError(DefinitionError, LookupError):
         if self.nearest is None:
             return f"known: {listing}"
         return f"did you mean {self.nearest!r}? (known: {listing})"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first difference between two builds of a definition.
+
+    Attributes
+    ----------
+    kind, name
+        The definition, such as ``"feature view"`` and ``"spending"``.
+    column
+        The first column that differs. None: the builds have other rows or other columns.
+    row
+        Number of the first row that differs, from 0, in the order of the build.
+    first, second
+        The two values as text. Without a column: the sizes of the builds.
+    """
+
+    kind: str
+    name: str
+    column: str | None
+    row: int | None
+    first: str
+    second: str
+
+    def __str__(self) -> str:
+        place = "the size" if self.column is None else f"column {self.column!r}, row {self.row:,}"
+        return f"{self.kind} {self.name!r}: {place}: {self.first} in one build, {self.second} in the other"
+
+
+class NotReproducibleError(DefinitionError):
+    """Two builds of a definition from the same rows differ.
+
+    Parameters
+    ----------
+    differences
+        The first difference of each definition.
+
+    Attributes
+    ----------
+    differences
+        As given.
+    """
+
+    def __init__(self, differences: Iterable[Difference]) -> None:
+        self.differences = tuple(differences)
+        super().__init__(
+            "\n".join(map(str, self.differences)),
+            hint="give `sample` and `shuffle` a seed; sort by a key before `first`, `shift` or `cum_sum`; use "
+            "`featurestore.exact_sum` and `exact_mean`; read no clock, and keep no state between calls",
+        )
 
 
 class ContractError(FeatureStoreError, ValueError):

@@ -7,18 +7,39 @@ from typing import Annotated
 
 import typer
 
-from featurestore.cli.options import HERE, Folder, Json, opened_at
+from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import summary_text
 
 
-def check(project: Folder = HERE, *, json: Json = False) -> None:
+def check(
+    names: Names = None,
+    project: Folder = HERE,
+    *,
+    reproducible: Annotated[
+        bool,
+        typer.Option("--reproducible", help="Build twice, on shuffled rows and other threads, and compare."),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Type-check all definitions without data.
+
+    With --reproducible, also build datasets, feature views and training sets (those that are named, or all) twice from
+    the data in place. Exits with 3 if two builds differ, and names the column.
 
     Example: `featurestore check`
     """
-    count = opened_at(project).check()
-    Output(json).result({"definitions": count}, f"{count:,} definitions fit together")
+    if names and not reproducible:
+        raise typer.BadParameter("names go with --reproducible: without it, all definitions are checked")
+    opened = opened_at(project)
+    count = opened.check()
+    record: dict[str, object] = {"definitions": count}
+    lines = [f"{count:,} definitions fit together"]
+    if reproducible:
+        built = opened.check_reproducible(names or ())
+        record["reproducible"] = built
+        lines += [f"{len(built):,} built twice, with the same bits"]
+    Output(json).result(record, "\n".join(lines))
 
 
 def audit(project: Folder = HERE, *, json: Json = False) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.definitions.ordered import ordered_execution
 from featurestore.errors import DefinitionError, FeatureStoreError
 
 if TYPE_CHECKING:
@@ -42,17 +43,26 @@ def call(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.LazyF
 def run(name: str, function: Transformation, *inputs: pl.LazyFrame) -> pl.DataFrame:
     """Run the function of a definition on data, and collect the result.
 
+    The result depends on the rows of the inputs and their order, not on threads or chunks
+    (`featurestore.definitions.ordered`).
+
     Raises
     ------
     DefinitionError
         If the function fails. Names the definition and the file, and the line if Python knows it.
     """
-    frame = call(name, function, *inputs)
     try:
-        return frame.collect()
+        with ordered_execution():
+            return call(name, function, *inputs).collect()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(
             f"{name!r} fails on its data: {reason(error)}", hint=f"see {function.__code__.co_filename}"
+        ) from error
+    except FeatureStoreError:
+        raise
+    except Exception as error:  # The user's own function, called by Polars.
+        raise DefinitionError(
+            f"{name!r} fails on its data: {reason(error)}", hint=f"see {place(error)}"
         ) from error
 
 

@@ -8,11 +8,11 @@ from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
 from featurestore.operations.context import validation_context
+from featurestore.operations.inputs import inputs_of
 from featurestore.operations.outcome import record_outcome
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.quality.profile.documentation import require_documentation
-from featurestore.storage.datasets import scan_dataset
 
 if TYPE_CHECKING:
     from featurestore.quality.gate.verdict import Verdict
@@ -24,7 +24,8 @@ def build(workspace: Workspace, name: str) -> Verdict:
 
     The rows of a feature view are sorted by key, event and created timestamp; exact duplicates are removed. The rows of
     a dataset are sorted by the columns that its schema declares unique; without such columns they keep the order that the
-    function returns. Equal inputs give equal files.
+    function returns. Equal inputs give equal files, for any order of raw rows and any number of threads, if the function
+    depends on nothing else (`featurestore check --reproducible`).
 
     Raises
     ------
@@ -40,8 +41,7 @@ def build(workspace: Workspace, name: str) -> Verdict:
         raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
     require_documentation(node.contract, name)
     context = validation_context(workspace, name)
-    inputs = [scan_dataset(needed, workspace.layout) for needed in workspace.catalog.inputs(node)]
-    rows = workspace.engine.transform(node, inputs)
+    rows = workspace.engine.transform(node, inputs_of(node, workspace.catalog, workspace.layout))
     if isinstance(node, FeatureView):
         inspection = inspect_view(node, rows.lazy(), context)
     else:

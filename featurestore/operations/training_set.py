@@ -8,10 +8,11 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
+from featurestore.operations.inputs import inputs_of
 from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.storage.datasets import dataset_path, scan_dataset
+from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
@@ -73,8 +74,7 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
     service = training.service
-    inputs = [scan_dataset(node, layout) for node in workspace.catalog.inputs(training)]
-    transformed = workspace.engine.transform(training, inputs)
+    transformed = workspace.engine.transform(training, inputs_of(training, workspace.catalog, layout))
     rows = admit(inspect(transformed, training.contract, dataset=name))
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)

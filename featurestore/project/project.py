@@ -36,6 +36,7 @@ from featurestore.operations.release import ReleasePlan, plan_release, release
 from featurestore.operations.releases import Release, active_release, releases
 from featurestore.operations.replay import replay
 from featurestore.operations.report import report
+from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
 from featurestore.operations.summary import Summary, summary
 from featurestore.operations.training_set import (
@@ -105,6 +106,10 @@ class Project:
     def check(self) -> int:
         """Type-check all definitions without data; returns how many definitions were checked."""
         return check(self._workspace)
+
+    def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
+        """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
+        return check_reproducible(self._workspace, names)
 
     def ingest(self, name: str) -> Path:
         """Fetch the raw file of a source from its origin; returns the path of the file."""

@@ -143,3 +143,10 @@ def test_reliability(run_small):
     assert observed["rounds of faults"] == 1
     assert observed["answers"]["200"] > 0
     assert observed["WRONG"] == 0
+
+
+def test_reproducible(run_small):
+    """Each natural view has one result, for any order of the rows, chunks and number of threads."""
+    results = rows_below(run_small("reproducible"), "view builds results")
+    assert len(results) > 40
+    assert {name: numbers for name, numbers in results.items() if numbers != ["4", "1"]} == {}

@@ -1,0 +1,67 @@
+"""The inputs of a function: the rows of the datasets that it reads, in an order that the rows decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from featurestore.definitions.source import Source
+from featurestore.storage.datasets import scan_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.definitions.catalog import Catalog, Derived, Node
+    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.storage.layout import Layout
+
+_BITS: Final[dict[type[pl.DataType], type[pl.DataType]]] = {pl.Float64: pl.UInt64, pl.Float32: pl.UInt32}
+
+
+def inputs_of(
+    derived: Derived | TrainingSet,
+    catalog: Catalog,
+    layout: Layout,
+    *,
+    prepare: Callable[[Node, pl.LazyFrame], pl.LazyFrame] = lambda _, rows: rows,
+) -> list[pl.LazyFrame]:
+    """Scan the inputs of a definition, in the order of its parameters.
+
+    A raw file can have its rows in any order. The rows of a source are therefore sorted: by the key
+    of its contract, or by all columns. Built datasets are in the order in which the build wrote them.
+
+    Parameters
+    ----------
+    derived
+        The definition whose function will read the inputs.
+    catalog, layout
+        The definitions of the project, and where its data are.
+    prepare
+        Changes the rows of an input before they are sorted.
+
+    Raises
+    ------
+    MissingDataError
+        If an input is not built yet.
+    """
+    scanned = ((node, prepare(node, scan_dataset(node, layout))) for node in catalog.inputs(derived))
+    return [
+        in_total_order(rows, node.contract) if isinstance(node, Source) else rows for node, rows in scanned
+    ]
+
+
+def in_total_order(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
+    """Sort rows so that equal rows, in any order, become the same frame."""
+    # Under `warn` rows of one key pass the gate.
+    if contract.key and contract.policy.on_invalid != "warn":
+        return rows.sort(contract.key, maintain_order=True)
+    schema = rows.collect_schema()
+    # 0.0 and -0.0 are equal and have other bits.
+    bits = [
+        pl.col(name).reinterpret(dtype=_BITS[dtype.base_type()])
+        for name, dtype in schema.items()
+        if dtype.base_type() in _BITS
+    ]
+    return rows.sort([pl.col(name) for name in schema] + bits, maintain_order=True)

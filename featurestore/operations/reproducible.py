@@ -1,0 +1,192 @@
+"""Reproducible: build each definition twice, from shuffled rows and on other threads, and compare every bit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.adapters.polars import PolarsEngine
+from featurestore.config import load_settings
+from featurestore.definitions.catalog import KINDS, load_catalog
+from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.source import Source
+from featurestore.errors import (
+    DefinitionError,
+    Difference,
+    FeatureStoreError,
+    NotReproducibleError,
+    StoreError,
+    UnknownNameError,
+)
+from featurestore.operations.inputs import inputs_of
+from featurestore.storage.fingerprint import fingerprint
+from featurestore.storage.layout import Layout
+from featurestore.timing.join import version_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from featurestore.definitions.catalog import Catalog, Derived, Node
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.workspace import Workspace
+
+PERSONAL = "(personal)"
+_CHUNKS = 7
+_FAILED = "failed.pickle"
+
+
+def check_reproducible(workspace: Workspace, names: Iterable[str] = ()) -> tuple[str, ...]:
+    """Build definitions twice and compare the results; returns the names of the definitions.
+
+    One build runs in this process, the other in a new process with another number of threads. Each
+    has the rows of the sources in an order of its own and all inputs in chunks of its own. Nothing
+    that is built already changes.
+
+    Parameters
+    ----------
+    workspace
+        The project.
+    names
+        Datasets, feature views and training sets; all of them, if none are given.
+
+    Raises
+    ------
+    NotReproducibleError
+        If two builds differ. Carries the first difference of each definition.
+    MissingDataError
+        If an input is not built yet.
+    DefinitionError
+        If a function fails, or a name is that of a source.
+    StoreError
+        If a process ends without a result.
+    """
+    catalog = workspace.catalog
+    chosen = [_definition(catalog, name) for name in names] or [
+        *catalog.build_order(),
+        *catalog.training_sets.values(),
+    ]
+    names = [definition.name for definition in chosen]
+    differences = []
+    with tempfile.TemporaryDirectory() as folder:
+        builds = [Path(folder, "here"), Path(folder, "there")]
+        for target in builds:
+            target.mkdir()
+        build_shuffled(catalog, workspace.layout, names, builds[0], seed=1)
+        _in_process(workspace, names, builds[1], seed=2)
+        for definition in chosen:
+            first, second = (pl.read_parquet(_file(target, definition.name)) for target in builds)
+            if difference := _difference(definition, first, second):
+                differences.append(difference)
+    if differences:
+        raise NotReproducibleError(differences)
+    return tuple(definition.name for definition in chosen)
+
+
+def build_shuffled(catalog: Catalog, layout: Layout, names: Sequence[str], target: Path, seed: int) -> None:
+    """Run the functions of definitions over shuffled inputs, and keep the results as Parquet in a folder."""
+    for name in names:
+        definition = _definition(catalog, name)
+        inputs = inputs_of(definition, catalog, layout, prepare=lambda n, rows: _shuffled(n, rows, seed))
+        rows = PolarsEngine().transform(definition, inputs)
+        _in_build_order(definition, rows).write_parquet(_file(target, name))
+
+
+def _definition(catalog: Catalog, name: str) -> Derived | TrainingSet:
+    if name in catalog.sources:
+        raise DefinitionError(f"{name!r} is a source", hint="name what a function computes from it")
+    functions: dict[str, Derived | TrainingSet] = {
+        **catalog.datasets,
+        **catalog.views,
+        **catalog.training_sets,
+    }
+    if name not in functions:
+        raise UnknownNameError("dataset, feature view or training set", name, functions)
+    return functions[name]
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.parquet"
+
+
+def _in_process(workspace: Workspace, names: Sequence[str], target: Path, seed: int) -> None:
+    arguments = [str(workspace.root), str(workspace.layout.data), str(target), str(seed), *names]
+    threads = "2" if pl.thread_pool_size() == 1 else "1"
+    finished = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", __name__, *arguments],
+        env=os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": str(seed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        failed = target / _FAILED
+        if failed.exists():
+            raise pickle.loads(failed.read_bytes())  # noqa: S301 - our own process wrote it
+        raise StoreError(
+            f"a build of {', '.join(names)} ends with {finished.returncode}: {finished.stderr.strip()[-500:]}",
+            hint="run `featurestore build` for each of them",
+        )
+
+
+def _shuffled(node: Node, rows: pl.LazyFrame, seed: int) -> pl.LazyFrame:
+    frame = rows.collect()
+    if isinstance(node, Source):
+        frame = frame.sample(fraction=1, shuffle=True, seed=seed)
+    cuts = sorted({0, frame.height, *(frame.height * n // (_CHUNKS + seed) for n in range(1, _CHUNKS))})
+    parts = [frame[start:end] for start, end in pairwise(cuts)]
+    return pl.concat(parts, rechunk=False).lazy() if parts else frame.lazy()
+
+
+def _in_build_order(definition: Derived | TrainingSet, rows: pl.DataFrame) -> pl.DataFrame:
+    """Sort rows as the build does."""
+    key = definition.contract.key
+    if isinstance(definition, FeatureView):
+        version = (*definition.keys, *version_columns(definition.timing))
+        key = (*version, *(name for name in rows.columns if name not in version))
+    return rows.sort(key, maintain_order=True) if key and set(key) <= set(rows.columns) else rows
+
+
+def _difference(
+    definition: Derived | TrainingSet, first: pl.DataFrame, second: pl.DataFrame
+) -> Difference | None:
+    """Return the first difference of two builds, by their bits."""
+    kind = KINDS[type(definition)]
+    if first.schema != second.schema or first.height != second.height:
+        shapes = (f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second))
+        return Difference(kind, definition.name, None, None, *shapes)
+    for column in first.columns:
+        a, b = first.select(column), second.select(column)
+        if fingerprint(a) == fingerprint(b):
+            continue
+        equal, unequal = 0, first.height
+        while (
+            unequal - equal > 1
+        ):  # The first `equal` rows are equal; among the first `unequal` rows one differs.
+            middle = (equal + unequal) // 2
+            if fingerprint(a[:middle]) == fingerprint(b[:middle]):
+                equal = middle
+            else:
+                unequal = middle
+        personal = column in definition.contract and definition.contract[column].personal
+        values = (PERSONAL if personal else repr(frame.item(equal, 0)) for frame in (a, b))
+        return Difference(kind, definition.name, column, equal, *values)
+    return None
+
+
+if __name__ == "__main__":
+    project, data_folder, results, number, *definitions = sys.argv[1:]
+    try:
+        settings = load_settings(Path(project))
+        loaded = load_catalog(settings.root, settings.definitions)
+        build_shuffled(loaded, Layout(Path(data_folder)), definitions, Path(results), int(number))
+    except FeatureStoreError as error:
+        Path(results, _FAILED).write_bytes(pickle.dumps(error))
+        sys.exit(error.exit_code)
