@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from featurestore.definitions.fingerprint import fingerprint
 from featurestore.config import KEEP_RELEASES
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (

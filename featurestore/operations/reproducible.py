@@ -29,7 +29,7 @@ from featurestore.errors import (
 from featurestore.operations.inputs import inputs_of
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
-from featurestore.timing.join import version_columns
+from featurestore.timing.version import version_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,8 +9,8 @@ import polars as pl
 
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds, timestamp_of
-from featurestore.timing.join import in_version_order
 from featurestore.timing.known_at import created_or_event
+from featurestore.timing.version import in_version_order
 from featurestore.values.codec import HEADER, encode_rows
 from featurestore.values.table import UTC_MICROSECONDS
 

@@ -251,7 +251,7 @@ def _read(
     now = context.settings.now()
     keys = pl.DataFrame(key_columns(view, entity_keys))
     [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
-    check_state(view, state, now, Layout(context.settings.data))
+    check_state(view, state, now, context.layout)
     decoded = decode_rows(rows, view.feature_schema)
     read = read_at(
         decoded.lazy(), features=features, timing=view.timing, as_of=pl.lit(now, dtype=UTC_MICROSECONDS)

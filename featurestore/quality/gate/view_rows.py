@@ -15,7 +15,7 @@ from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContex
 from featurestore.quality.rules.rule import ROW, RowRule, SearchRule
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-from featurestore.timing.join import version_columns
+from featurestore.timing.version import version_columns
 from featurestore.values.codec import MAX_KEY_BYTES, too_long
 
 if TYPE_CHECKING:
