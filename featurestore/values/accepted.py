@@ -129,18 +129,18 @@ def _decimal(value: Any, precision: int | None, scale: int) -> Decimal:
     number = Decimal(value)
     _require(value, number.is_finite())
     sign, digits, exponent = number.as_tuple()
-    whole = int("".join(map(str, digits)))
-    if not whole:
+    unscaled = int("".join(map(str, digits)))
+    if not unscaled:
         return Decimal(0).scaleb(-scale)
     shift = int(exponent) + scale
     _require(value, abs(shift) <= len(digits) + (precision or 38))
     if shift < 0:
-        whole, rest = divmod(whole, 10**-shift)
+        unscaled, rest = divmod(unscaled, 10**-shift)
         _require(value, rest == 0)
     else:
-        whole *= 10**shift
-    _require(value, whole < 10 ** (precision or 38))
-    return Decimal((sign, tuple(map(int, str(whole))), -scale))
+        unscaled *= 10**shift
+    _require(value, unscaled < 10 ** (precision or 38))
+    return Decimal((sign, tuple(map(int, str(unscaled))), -scale))
 
 
 def _timestamp(value: Any, tick: int) -> datetime:

@@ -44,12 +44,14 @@ def require_own_rows(view: OnDemandFeatureView) -> None:
         expected = alone if order is together else alone.reverse()
         result = compute(view, order)
         for name in view.feature_names:
-            for many, one in zip(result[name].to_list(), expected[name].to_list(), strict=True):
+            for together_value, alone_value in zip(
+                result[name].to_list(), expected[name].to_list(), strict=True
+            ):
                 # Not `==`, which takes 0.0 for -0.0.
-                if repr(many) != repr(one):
+                if repr(together_value) != repr(alone_value):
                     raise DefinitionError(
-                        f"on-demand view {view.name!r} reads other rows than its own: {name!r} is {one!r:.60} for a "
-                        f"row alone, and {many!r:.60} for the same row among {order.height}",
+                        f"on-demand view {view.name!r} reads other rows than its own: {name!r} is {alone_value!r:.60} for a "
+                        f"row alone, and {together_value!r:.60} for the same row among {order.height}",
                         hint=OWN_ROW,
                     )
 
