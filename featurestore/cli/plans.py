@@ -37,10 +37,10 @@ def apply_text(plan: ApplyPlan) -> str:
     ]
     if plan.outdated:
         lines.append("made by other definitions; make again with `dvc repro`, or with:")
-        commands = dict.fromkeys(made.command for made in plan.outdated)
+        commands = dict.fromkeys(item.command for item in plan.outdated)
         width = max(map(len, commands))
         for command in commands:
-            names = ", ".join(f"{made.kind} {made.name}" for made in plan.outdated if made.command == command)
+            names = ", ".join(f"{item.kind} {item.name}" for item in plan.outdated if item.command == command)
             lines.append(f"  {command:<{width}}  # {names}")
     return "\n".join(lines) or "nothing changed"
 

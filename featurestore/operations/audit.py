@@ -133,7 +133,7 @@ def audit(workspace: Workspace) -> AuditRecord:
         views=tuple(views),
         services=tuple(services),
         differences=tuple(differences[:MAX_SHOWN]),
-        definitions={name: made.digest for name, made in _fingerprints(workspace.catalog).items()},
+        definitions={name: current.digest for name, current in _fingerprints(workspace.catalog).items()},
     )
     write_record(record, workspace.layout.audit)
     return record

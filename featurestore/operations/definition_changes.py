@@ -85,8 +85,8 @@ def _own(before: Fingerprint, after: Fingerprint) -> tuple[Difference, ...]:
     return () if unnamed and _links(before) != _links(after) else different
 
 
-def _links(made: Fingerprint) -> list[str]:
-    return [part.digest for part in made.parts if part.kind == "upstream"]
+def _links(definition: Fingerprint) -> list[str]:
+    return [part.digest for part in definition.parts if part.kind == "upstream"]
 
 
 def _datasets(workspace: Workspace) -> Iterator[Outdated]:
@@ -94,8 +94,8 @@ def _datasets(workspace: Workspace) -> Iterator[Outdated]:
     nodes: tuple[Node, ...] = (*catalog.sources.values(), *catalog.build_order())
     for node in nodes:
         path = dataset_path(node, workspace.layout)
-        made = made_by(path) if path.exists() else fingerprint(node)
-        if made is None or made.digest != fingerprint(node).digest:
+        recorded = made_by(path) if path.exists() else fingerprint(node)
+        if recorded is None or recorded.digest != fingerprint(node).digest:
             yield Outdated(kind=fingerprint(node).kind, name=node.name, command=build_command(node))
 
 
@@ -121,6 +121,6 @@ def _training_sets(workspace: Workspace) -> Iterator[Outdated]:
 def _active_release(workspace: Workspace) -> Iterator[Outdated]:
     active = active_release(workspace.layout)
     if active is not None:
-        services = {name: fingerprint(made).digest for name, made in workspace.catalog.services.items()}
+        services = {name: fingerprint(service).digest for name, service in workspace.catalog.services.items()}
         if read_release(workspace.layout.releases / active).services != services:
             yield Outdated(kind="release", name=active, command="featurestore release")

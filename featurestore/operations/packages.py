@@ -35,7 +35,9 @@ def write_packages(workspace: Workspace) -> None:
         *catalog.services.values(),
         *catalog.training_sets.values(),
     )
-    parts = [part for made in map(fingerprint, definitions) for part in made.parts if part.kind == "package"]
+    parts = [
+        part for current in map(fingerprint, definitions) for part in current.parts if part.kind == "package"
+    ]
     versions = {part.name: part.value for part in sorted(parts, key=lambda part: part.name)}
     text = msgspec.json.format(msgspec.json.encode(versions), indent=2).decode()
     write_text(f"{text}\n", packages_path(workspace))

@@ -106,23 +106,27 @@ def named(texts: Iterable[str]) -> str:
 
 def commands_after(before: Fingerprint | None, now: Fingerprint) -> tuple[str, ...]:
     """List the commands that make the data of a definition again, those of changed inputs first."""
-    known = {(other.kind, other.name): other.digest for other in (before or now).upstream}
-    changed = [other for other in now.upstream if known.get((other.kind, other.name)) != other.digest]
+    known = {(upstream.kind, upstream.name): upstream.digest for upstream in (before or now).upstream}
+    changed = [
+        upstream for upstream in now.upstream if known.get((upstream.kind, upstream.name)) != upstream.digest
+    ]
     commands = [
-        COMMANDS[other.kind].format(other.name) for other in (*changed, now) if other.kind in COMMANDS
+        COMMANDS[upstream.kind].format(upstream.name)
+        for upstream in (*changed, now)
+        if upstream.kind in COMMANDS
     ]
     if now.kind != "training set":
         return tuple(commands)
     # Views are built for a training set; the store is filled from them.
-    views = any(other.kind == "feature view" for other in changed)
+    views = any(upstream.kind == "feature view" for upstream in changed)
     return (*commands[:-1], *(["featurestore materialize"] if views else []), *commands[-1:])
 
 
-def keep_fingerprint(made: Fingerprint, layout: Layout) -> None:
+def keep_fingerprint(value: Fingerprint, layout: Layout) -> None:
     """Keep a fingerprint by its digest, so that data which carry only the digest can be compared part by part."""
-    path = layout.definition(made.digest)
+    path = layout.definition(value.digest)
     if not path.exists():
-        write_record(made, path, indent=0)
+        write_record(value, path, indent=0)
 
 
 def find_fingerprint(digest: str, layout: Layout) -> Fingerprint | None:

@@ -51,7 +51,7 @@ class FileGroup:
                     before.unlink(missing_ok=True)
 
     def remove_asides(self) -> None:
-        """Remove what was written aside and did not replace a file."""
+        """Remove the new files that did not replace a file."""
         for aside in self._asides.values():
             aside.unlink(missing_ok=True)
 

@@ -29,7 +29,7 @@ INTEGERS: Final = (
     pl.UInt64,
     pl.UInt128,
 )
-# Every integer of at most so many bits is a float of this dtype.
+# Every integer of at most this many bits is a float of this dtype.
 FLOAT_BITS: Final[dict[type[pl.DataType], int]] = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}
 _INTEGER_BITS: Final[dict[type[pl.DataType], int]] = {
     dtype: int(dtype.__name__.strip("UInt")) for dtype in INTEGERS
@@ -173,7 +173,7 @@ def _calendar_cast(
 
 
 def _outside_calendar(value: pl.Expr, dtype: pl.Date | pl.Datetime) -> pl.Expr | None:
-    """Return where a date or timestamp lies outside the years 1 to 9999; nanoseconds never do."""
+    """Return where a date or timestamp is outside the years 1 to 9999; nanoseconds never do."""
     first, last = _FIRST_DAY, _LAST_DAY
     if isinstance(dtype, pl.Datetime):
         if dtype.time_unit == "ns":

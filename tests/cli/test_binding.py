@@ -105,7 +105,7 @@ def test_apply_says_what_changed_and_what_follows(trained):
     planned = run("apply", "--dry-run", cwd=trained).stdout
     assert f"feature view last_order: {BODY}" in planned
     plan = json.loads(run("apply", "--json", cwd=trained).stdout)
-    assert [(made["kind"], made["command"]) for made in plan["outdated"]] == [
+    assert [(item["kind"], item["command"]) for item in plan["outdated"]] == [
         ("feature view", "featurestore build last_order"),
         ("online store", "featurestore materialize"),
         ("training set", "featurestore training-set visits"),
@@ -126,7 +126,7 @@ def test_a_dataset_of_other_code_is_refused_as_input(trained):
 
 
 def test_a_helper_of_an_on_demand_view_counts_and_a_comment_does_not(shop_files):
-    """A helper in another module is followed; comments, docstrings, layout and names of locals are refused nowhere."""
+    """A helper in another module is followed; comments, docstrings, layout and names of locals are never refused."""
     (shop_files / "feature_repo/scale.py").write_text(
         "def scaled(value):\n    result = value\n    return result\n"
     )
@@ -161,11 +161,11 @@ def test_a_file_without_a_fingerprint_is_refused(trained):
 def test_features_of_another_package_version_are_refused(trained):
     """The package and both versions are named, and how DVC learns of them."""
     path = featurestore.open(trained).layout.features("last_order")
-    made = json.loads(pl.read_parquet_metadata(path)[KEY]) | {"digest": "sha256:other"}
-    [package] = [part for part in made["parts"] if part["name"] == "polars"]
+    recorded = json.loads(pl.read_parquet_metadata(path)[KEY]) | {"digest": "sha256:other"}
+    [package] = [part for part in recorded["parts"] if part["name"] == "polars"]
     now = package["value"]
     package |= {"digest": "other", "value": "0.1"}
-    write_parquet(pl.read_parquet(path), path, metadata={KEY: json.dumps(made)})
+    write_parquet(pl.read_parquet(path), path, metadata={KEY: json.dumps(recorded)})
     message = refused(trained, "materialize")
     assert f"polars 0.1 -> {now}" in message
     assert "featurestore pipeline --write && dvc repro" in message
@@ -192,7 +192,7 @@ def test_every_record_names_the_definitions(trained):
     applied = json.loads(layout.registry.read_text())
     assert {digest} == {done["definition"], audit["last_order"], applied["views"]["last_order"]}
     assert audit["buying"] == applied["services"]["buying"] == manifest["definition"]
-    assert digest in {made["digest"] for made in manifest["fingerprint"]["upstream"]}
+    assert digest in {part["digest"] for part in manifest["fingerprint"]["upstream"]}
 
 
 def in_shell(root, *words):

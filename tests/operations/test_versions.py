@@ -73,11 +73,11 @@ def test_both_reads_agree_with_the_fold(shared_shop, drawn):
     rows = [(*row, float(number)) for number, row in enumerate(unique.values())]
     build(shared_shop, enumerate(rows))
     names = ("customer", "event_timestamp", "created_timestamp", "amount")
-    asked = [{"customer": customer, "event_timestamp": NOW} for customer in (1, 2)]
+    questions = [{"customer": customer, "event_timestamp": NOW} for customer in (1, 2)]
     held = [dict(zip(names, row, strict=True)) for row in rows]
     # The clock is five days after the event, which is the time-to-live: a microsecond less is expired.
     timing = shared_shop.catalog.view("last_order").timing
-    answers = oracle.historical(asked, held, ["customer"], ["amount"], timing)
+    answers = oracle.historical(questions, held, ["customer"], ["amount"], timing)
     assert both_reads(shared_shop, [1, 2]) == ([value for [(value, _)] in answers],) * 3
 
 

@@ -33,9 +33,9 @@ def cast(values, declared, actual=None, **metadata):
         },
     )
     frame = pl.DataFrame({"x": values if isinstance(values, pl.Series) else pl.Series(values, dtype=actual)})
-    found = inspect(frame.lazy(), contract_of(model), dataset="cast")
-    assert found.passed.schema["x"] == declared
-    return found.passed["x"].to_list(), [count.rule.kind for count in found.verdict.rules]
+    inspection = inspect(frame.lazy(), contract_of(model), dataset="cast")
+    assert inspection.passed.schema["x"] == declared
+    return inspection.passed["x"].to_list(), [count.rule.kind for count in inspection.verdict.rules]
 
 
 def name(part):

@@ -121,17 +121,17 @@ def test_each_number_in_text_is_kept_or_reported(texts, declared):
     """An integer or decimal is the number that the text says; a float is the nearest to a fraction, and exact or as
     it is written for an integer."""
     cast = cast_values(pl.col("x"), pl.String(), declared)
-    found = pl.DataFrame({"x": texts}).select(value=cast.value, failed=cast.failed)
-    for text, value, failed in zip(texts, found["value"], found["failed"], strict=True):
-        said = Fraction(Decimal(text))
+    result = pl.DataFrame({"x": texts}).select(value=cast.value, failed=cast.failed)
+    for text, value, failed in zip(texts, result["value"], result["failed"], strict=True):
+        number = Fraction(Decimal(text))
         if failed:
             assert value is None
         elif not declared.is_float():
-            assert said == Fraction(value)
-        elif said.denominator == 1 and said != Fraction(value):
+            assert number == Fraction(value)
+        elif number.denominator == 1 and number != Fraction(value):
             assert Decimal(text) == Decimal(pl.Series([value], dtype=declared).cast(pl.String).item())
         else:
-            assert abs(said - Fraction(value)) < 1
+            assert abs(number - Fraction(value)) < 1
 
 
 @settings(max_examples=400, deadline=None)
@@ -143,9 +143,9 @@ def test_each_value_is_kept_or_reported(data):
         alike = [dtype for dtype in SCALARS if cast_values(pl.col("x"), actual, dtype) is not None]
         declared = data.draw(st.sampled_from(alike))
     how = data.draw(st.sampled_from(["", "list", "array", "struct", "deep"]))
-    other = {"list": "array", "array": "list"}.get(how, how) if data.draw(st.booleans()) else how
+    target_nesting = {"list": "array", "array": "list"}.get(how, how) if data.draw(st.booleans()) else how
     values = nest(data.draw(columns(actual)), how, width=data.draw(st.sampled_from([2, 3])))
-    target = wrapped(declared, other)
+    target = wrapped(declared, target_nesting)
     cast = cast_values(pl.col("x"), values.dtype, target)
     if cast is None or (
         isinstance(actual, pl.String) and not isinstance(declared, pl.String | pl.Categorical | pl.Enum)
@@ -153,19 +153,19 @@ def test_each_value_is_kept_or_reported(data):
         return
     failed = pl.lit(value=False) if cast.failed is None else cast.failed
     rounded = pl.lit(value=False) if cast.rounded is None else cast.rounded
-    found = values.to_frame("x").lazy().select(value=cast.value, failed=failed, rounded=rounded).collect()
-    if found.is_empty():
+    result = values.to_frame("x").lazy().select(value=cast.value, failed=failed, rounded=rounded).collect()
+    if result.is_empty():
         return
-    assert found.schema == {"value": target, "failed": pl.Boolean, "rounded": pl.Boolean}
-    assert found["failed"].null_count() == found["rounded"].null_count() == 0
-    before, after = plain(values), plain(found["value"])
-    for value, result, is_failed, is_rounded in zip(
-        before, after, found["failed"], found["rounded"], strict=True
+    assert result.schema == {"value": target, "failed": pl.Boolean, "rounded": pl.Boolean}
+    assert result["failed"].null_count() == result["rounded"].null_count() == 0
+    before, after = plain(values), plain(result["value"])
+    for value, kept, is_failed, is_rounded in zip(
+        before, after, result["failed"], result["rounded"], strict=True
     ):
         if is_failed:
             assert value is not None
-            assert result is None
+            assert kept is None
             assert not is_rounded
         else:
-            assert same(value, result)
-            assert is_rounded == (value != result)
+            assert same(value, kept)
+            assert is_rounded == (value != kept)
