@@ -1,4 +1,4 @@
-"""Settings of a project: ``[tool.featurestore]`` of pyproject.toml, and Feast's feature_store.yaml."""
+"""Settings and defaults of a project: ``[tool.featurestore]`` of pyproject.toml, and Feast's feature_store.yaml."""
 
 from __future__ import annotations
 

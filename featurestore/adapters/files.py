@@ -93,6 +93,11 @@ class FileReader:
                 f"featurestore ingest {source.name}" if source.origin else "dvc pull, or copy the file there"
             )
             raise MissingDataError(f"{source.name}: raw file {path} does not exist", hint=f"run: {command}")
+        if files[0].is_dir():
+            raise ContractError(
+                f"{source.name}: {path} is a folder, expected a file",
+                hint=f"name its files in the source, such as {source.path}/*.csv",
+            )
         frames = [_scan(source, file, base if pattern else file.parent) for file in files]
         schemas = [_raw_schema(frame) for frame in frames]
         for file, schema in zip(files, schemas, strict=True):

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.values.table import KEY_DTYPES
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
+
+
+# Dtypes whose equal values have equal bytes in every store.
+KEY_DTYPES: Final = (
+    pl.String,
+    pl.Int8,
+    pl.Int16,
+    pl.Int32,
+    pl.Int64,
+    pl.UInt8,
+    pl.UInt16,
+    pl.UInt32,
+    pl.Boolean,
+    pl.Binary,
+)
 
 
 @dataclass(frozen=True)

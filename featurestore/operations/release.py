@@ -66,6 +66,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> ReleasePlan:
     """Plan a release without changing anything. Parameters and errors as of `release`."""
+    _require_project(workspace)
     states = _checked_states(workspace)
     layout = workspace.layout
     name = _next_name(layout)
@@ -97,7 +98,8 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
         If a view is not materialized, or another definition materialized it, built its rows or made a training set
         of the release; nothing changes then.
     ConfigError
-        If the definitions import modules from outside their packages.
+        If the definitions import modules from outside their packages, the project defines no feature
+        service, or the folder is a release itself.
     StoreError
         If a file system or store fails.
     """
@@ -108,6 +110,19 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
         switch(layout, plan.name)
         remove_releases(workspace, plan.removes)
     return result
+
+
+def _require_project(workspace: Workspace) -> None:
+    if (workspace.root / RECORD).exists():
+        raise ConfigError(
+            f"{workspace.root}: is a release, and a release is made from a project",
+            hint="run the command in the folder of the project",
+        )
+    if not workspace.catalog.services:
+        raise ConfigError(
+            f"{workspace.root}: the project defines no feature service, so there is nothing to release",
+            hint="define one with feature_service(...) in the definitions",
+        )
 
 
 def _make(workspace: Workspace, name: str) -> Release:
@@ -195,9 +210,9 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
         if layout.training_manifest(training).exists():
             _link(layout.training_manifest(training), frozen.training_manifest(training))
     # The project and all its releases share one log of pushed rows.
-    pushed = layout.data / "pushed"
-    pushed.mkdir(parents=True, exist_ok=True)
-    (frozen.data / "pushed").symlink_to(os.path.relpath(pushed, frozen.data))
+    layout.all_pushed.mkdir(parents=True, exist_ok=True)
+    frozen.data.mkdir(parents=True, exist_ok=True)
+    frozen.all_pushed.symlink_to(os.path.relpath(layout.all_pushed, frozen.data))
 
 
 def _link(path: Path, target: Path) -> None:

@@ -63,7 +63,7 @@ def releases(workspace: Workspace) -> list[Release]:
 
 def active_release(layout: Layout) -> str | None:
     """Return the name of the active release; None: the project itself is served."""
-    link = layout.releases / "current"
+    link = layout.current_release
     return link.readlink().name if link.is_symlink() else None
 
 
@@ -110,7 +110,7 @@ def switch(layout: Layout, name: str) -> None:
     link = layout.releases / f".current.{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(name)
-    link.replace(layout.releases / "current")
+    link.replace(layout.current_release)
 
 
 def served(workspace: Workspace) -> tuple[Workspace, Release | None]:

@@ -23,14 +23,19 @@ class Layout:
         """File of the built rows of a feature view, in a folder with the name of the view."""
         return self.data / "features" / view / "part-0.parquet"
 
+    @property
+    def all_pushed(self) -> Path:
+        """Folder of the rows pushed to all feature views; in a release a link to that of the project."""
+        return self.data / "pushed"
+
     def pushed(self, view: str) -> Path:
         """Folder of the rows pushed to a feature view."""
-        return self.data / "pushed" / view
+        return self.all_pushed / view
 
     def pushing(self, view: str) -> Path:
         """Lock file of the log of a feature view, which a project and its releases share."""
         # The folder of pushed rows of a release is a link to that of its project.
-        project_data = (self.data / "pushed").resolve().parent
+        project_data = self.all_pushed.resolve().parent
         return project_data / "online" / "locks" / f"{view}.pushing.lock"
 
     def deleted(self, view: str) -> Path:
@@ -102,6 +107,11 @@ class Layout:
     def releases(self) -> Path:
         """Folder of the releases. Each release is a project of its own."""
         return self.data / "releases"
+
+    @property
+    def current_release(self) -> Path:
+        """Link to the active release."""
+        return self.releases / "current"
 
     @property
     def releasing(self) -> Path:

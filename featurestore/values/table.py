@@ -46,18 +46,6 @@ _REFUSED: Final[dict[type[pl.DataType], str]] = {
     pl.Null: "a column of nulls has no type; declare the type of its values",
 }
 
-KEY_DTYPES: Final = (
-    pl.String,
-    pl.Int8,
-    pl.Int16,
-    pl.Int32,
-    pl.Int64,
-    pl.UInt8,
-    pl.UInt16,
-    pl.UInt32,
-    pl.Boolean,
-    pl.Binary,
-)
 UTC_MICROSECONDS: Final = pl.Datetime("us", "UTC")
 
 

@@ -39,6 +39,14 @@ def test_files_are_read_in_the_order_of_their_names(many):
     assert "data/raw/orders\n" in project.pipeline()
 
 
+def test_a_folder_in_the_place_of_a_file_is_refused(shop_files):
+    """The message says how a source names the files of a folder."""
+    (shop_files / "data/raw/orders.csv").unlink()
+    (shop_files / "data/raw/orders.csv").mkdir()
+    with pytest.raises(ContractError, match=r"is a folder, expected a file"):
+        featurestore.open(shop_files).validate("orders")
+
+
 def test_a_file_with_other_columns_is_named(many):
     """A wrong value is refused, and not replaced by a guess."""
     (many / "data/raw/orders/coupon=SPRING/part.csv").write_text("order\n1\n")

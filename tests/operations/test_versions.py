@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from featurestore.errors import ContractError
 from featurestore.storage.files import write_parquet
+from featurestore.storage.made_by import metadata_of
 from featurestore.testing import oracle
 
 EVENT = datetime(2024, 1, 5, tzinfo=UTC)
@@ -27,7 +28,10 @@ MICROSECOND = timedelta(microseconds=1)
 def build(shop, rows):
     """Build and materialize the view over rows of (customer, event, created, amount)."""
     orders = [(i, customer, event, created, amount, None) for i, (customer, event, created, amount) in rows]
-    write_parquet(pl.DataFrame(orders, SCHEMA, orient="row"), shop.layout.dataset("orders"))
+    metadata = metadata_of(shop.catalog.node("orders"))
+    write_parquet(
+        pl.DataFrame(orders, SCHEMA, orient="row"), shop.layout.dataset("orders"), metadata=metadata
+    )
     shop.build("last_order")
     shop.materialize(full=True)
 

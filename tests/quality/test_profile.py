@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
 from featurestore.quality.profile.column_profile import MAX_DAYS, MAX_VALUES, edge, middle, signed
-from featurestore.quality.profile.exact_sum import ExactSum, binned, bits, total
+from featurestore.quality.profile.partial_sum import ExactSum, binned, bits, total
 from featurestore.quality.profile.profile import Profile, profile
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)

@@ -10,8 +10,9 @@ import pytest
 from serving import ROW, eventually, running
 
 import featurestore
-from featurestore.errors import MissingDataError, SkewError, StoreError, UnknownNameError
+from featurestore.errors import ConfigError, MissingDataError, SkewError, StoreError, UnknownNameError
 from featurestore.operations.releases import switch
+from featurestore.project import init
 
 
 def edit(shop, name, before, after):
@@ -52,6 +53,25 @@ def test_a_release_is_a_project_of_its_own(stored):
     before = frozen.get_online([ROW], "buying")
     doubled(stored)
     assert featurestore.open(stored.layout.releases / "0001").get_online([ROW], "buying").equals(before)
+
+
+def test_a_release_is_not_released_again(stored):
+    """A release is made from a project: a release of a release is refused, and nothing is made."""
+    stored.release()
+    frozen = featurestore.open(stored.layout.releases / "0001")
+    with pytest.raises(ConfigError, match="is a release"):
+        frozen.release()
+    assert not frozen.layout.releases.exists() or frozen.releases() == []
+
+
+def test_a_project_without_services_is_not_released(tmp_path):
+    """There is nothing to serve: it says so, and leaves no half-made release."""
+    init(tmp_path)
+    project = featurestore.open(tmp_path)
+    with pytest.raises(ConfigError, match="no feature service"):
+        project.release()
+    assert project.releases() == []
+    assert not (project.layout.releases / "0001").exists()
 
 
 def test_a_release_and_its_project_have_definitions_of_their_own(stored):

@@ -2,7 +2,7 @@
 
 Profiles add up exactly: the sum of the profiles of two parts is the profile of both.
 
-Sums are not rounded (`featurestore.quality.profile.exact_sum`). Numbers are counted in fixed bins.
+Sums are not rounded (`featurestore.quality.profile.partial_sum`). Numbers are counted in fixed bins.
 The upper bits of a 64-bit float are its sign, its power of two and one of 32 steps in between, so
 the width of a bin is at most 1/32 of its values, and the bins are the same for all data. Of the distinct
 values, the profile keeps those with the smallest hashes, each with its exact count (a bottom-k
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from featurestore.quality.profile.exact_sum import ExactSum
+from featurestore.quality.profile.partial_sum import ExactSum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

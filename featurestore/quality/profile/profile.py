@@ -22,7 +22,7 @@ from featurestore.quality.profile.column_profile import (
     coarse,
     signed,
 )
-from featurestore.quality.profile.exact_sum import FRACTION, ExactSum, binned, total
+from featurestore.quality.profile.partial_sum import FRACTION, ExactSum, binned, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Lookups: short reads of an embedded store run at once, all others in threads; the stale cache answers in an outage."""
+"""Lookups for requests, in threads where they may wait; while the store is away: the stale cache or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stale cache: the last known rows of an online store, for the time that the store does not answer."""
+"""The stale cache: keeps the last known rows of keys. `lookups` decides when they answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums of floats without rounding: the same for any order and any grouping of the rows.
+"""Sums of the parts of a profile, without rounding: the same for any order and any grouping of the rows.
 
 A finite 64-bit float is an integer times a power of two. Floats are grouped by their upper bits,
 and their lower bits are added as integers. The groups are added as integers of Python, which have
