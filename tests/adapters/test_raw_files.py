@@ -76,7 +76,10 @@ def test_a_row_with_too_few_fields_is_a_bad_row(shop, bad):
     """A blank line too; the row number is that of the file, and a line break in quotes ends no row."""
     quoted = '2,1,2024-01-02T00:00:00Z,,11,"A\nB"'
     write(shop, GOOD, quoted, bad, GOOD.replace("1,1", "3,1", 1))
-    assert (shop.validate("orders").rows_passed, shop.quality.verdict("orders", last_run=True).rows_in) == (3, 4)
+    assert (shop.validate("orders").rows_passed, shop.quality.verdict("orders", last_run=True).rows_in) == (
+        3,
+        4,
+    )
     [(row, rules)] = shop.quality.quarantine("orders").select("source_row", "broken_rules").rows()
     assert row == 3
     assert "complete_row" in rules

@@ -12,11 +12,11 @@ import pytest
 from featurestore import ContractError, Entity, Frame, feature_service, feature_view, on_demand_feature_view
 from featurestore.adapters.entity_rows import rows_given
 from featurestore.cli.arguments import row_of
+from featurestore.definitions.entity import KEY_DTYPES
 from featurestore.operations.get_online import read_online
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.testing import MemoryStore
-from featurestore.values.table import KEY_DTYPES
 from featurestore.vectors.historical import historical
 from featurestore.vectors.request import entity_rows_of
 
@@ -222,9 +222,8 @@ def test_keys_have_one_rule(dtype):
         "event_timestamp": pa.Field(description="when"),
     })  # fmt: skip
 
-    def view(rows: Frame[schema]) -> Frame[schema]:
+    def view() -> Frame[schema]:
         """Rows."""
-        return rows
 
     service = feature_service("s", (feature_view(entity=Entity("k", ("k",)), owner="me")(view),), owner="me")
     endpoint = Endpoint(service, MemoryStore(), stale_cache=None, max_rows=1)

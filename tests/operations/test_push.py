@@ -9,6 +9,8 @@ from shop import build_shop
 
 import featurestore
 from featurestore.errors import ConfigError, ContractError, DefinitionError
+from featurestore.storage.files import write_parquet
+from featurestore.storage.made_by import metadata_of
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 EVENT = datetime(2024, 1, 9, 22, tzinfo=UTC)
@@ -234,7 +236,7 @@ def test_a_push_never_ties_with_a_built_row(shop):
     """A correction of a built row that has the push's timestamp already is created after it."""
     orders = pl.read_parquet(shop.layout.dataset("orders")).filter(customer=1).head(1)
     built = orders.with_columns(ordered_at=EVENT, loaded_at=NOW, amount=pl.lit(7.0), coupon=pl.lit("OLD"))
-    built.write_parquet(shop.layout.dataset("orders"))
+    write_parquet(built, shop.layout.dataset("orders"), metadata=metadata_of(shop.catalog.node("orders")))
     shop.build("last_order")
     shop.materialize()
     assert amounts(shop) == ([7.0], [7.0])
