@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from featurestore.quality.gate.corrections import rows_to_correct
+from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command
 from featurestore.storage.files import atomic_write, scan_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
     from featurestore.workspace import Workspace
 
@@ -36,20 +37,11 @@ def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> p
     ContractError
         If a column cannot be written as text to `out`.
     """
-    command = build_command(workspace.catalog.node(name))
-    accepted = workspace.layout.quarantine(name)
-    refused = workspace.layout.refused(name) / "rows.parquet"
-    if _is_newer(refused, accepted):
-        rows = pl.read_parquet(refused)
-    else:
-        rows = scan_parquet(accepted, made_by=command).collect()
+    node = workspace.catalog.node(name)
+    command = build_command(node)
+    file = records_of(node, workspace.layout, made_by=command).quarantine_file
+    rows = scan_parquet(file, made_by=command).collect()
     if out is not None:
         with atomic_write(out) as partial:
             rows_to_correct(rows).write_csv(partial)
     return rows
-
-
-def _is_newer(path: Path, than: Path) -> bool:
-    if not path.exists():
-        return False
-    return not than.exists() or path.stat().st_mtime_ns > than.stat().st_mtime_ns

@@ -11,8 +11,6 @@ from featurestore.errors import DefinitionError
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Column, Contract
 
-DIMENSIONLESS = "1"  # as the International System of Units writes it
-
 
 def undocumented(contract: Contract) -> dict[str, tuple[str, ...]]:
     """Return the columns that lack a ``description`` or a ``unit``, with what they lack.

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 1 << 20
 MAX_SAMPLED = 500
-_PATTERN = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 class Sample(msgspec.Struct, frozen=True):
