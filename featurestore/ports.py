@@ -9,12 +9,13 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     import polars as pl
 
     from featurestore.definitions.catalog import Catalog, Derived
-    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.definitions.feature_view import Selection
     from featurestore.definitions.source import Source
 
@@ -109,6 +110,35 @@ class OnlineStore(RowReader, Protocol):
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
+
+
+class ServingPath(Protocol):
+    """One way in which an application reads features of a project or release online.
+
+    Attributes
+    ----------
+    name
+        The way, for people: ``"get_online"``, ``"reader"``, ``"HTTP /v1/vectors"``.
+    """
+
+    name: str
+
+    def read(self, entity_rows: pl.DataFrame, service: FeatureService, as_of: datetime) -> pl.DataFrame:
+        """Ask for the vector of each entity row.
+
+        Parameters
+        ----------
+        entity_rows
+            Entity keys and the request values of on-demand views.
+        as_of
+            The timestamp of reading, in UTC.
+
+        Returns
+        -------
+        pl.DataFrame
+            One row for each entity row, in the same order: the features in their declared dtypes, and
+            ``<feature>__status`` (`featurestore.timing.join.Status`, UInt8) of each.
+        """
 
 
 class Registry(Protocol):

@@ -1,0 +1,50 @@
+"""Why two sides of a proof disagree on a cell."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why the value of a cell on one side is not the value on the other side.
+
+    Attributes
+    ----------
+    OTHER_CODE
+        Another definition made one side.
+    OTHER_DATA
+        The built rows were made again, with other rows.
+    LATE_DATA
+        A row became known after the store had answered, with a timestamp before the answer.
+    EXPIRED
+        One side took the value as expired.
+    PRECISION
+        The values differ only by rounding.
+    REQUEST_VALUE
+        An on-demand feature was computed from another request value.
+    STALE_ANSWER
+        The answer came from the cache of last known values.
+    LOST_ROW
+        The store does not hold a row that it should hold.
+    PUSHED
+        A pushed row is on one side only.
+    DELETED
+        A deleted key is on one side only.
+    STORE
+        The store holds another value than the rows that it was filled from.
+    UNKNOWN
+        None of these could be shown.
+    """
+
+    OTHER_CODE = "other code"
+    OTHER_DATA = "other data"
+    LATE_DATA = "late data"
+    EXPIRED = "expired"
+    PRECISION = "precision"
+    REQUEST_VALUE = "request value"
+    STALE_ANSWER = "stale answer"
+    LOST_ROW = "row lost by the store"
+    PUSHED = "pushed before it could be served"
+    DELETED = "deleted"
+    STORE = "store"
+    UNKNOWN = "unknown"
