@@ -93,7 +93,7 @@ def _sum_of_columns(original: Method) -> Method:
     """Return `sum` of a lazy frame, where no column is split among threads."""
 
     def sum_of_columns(self: Any) -> Any:
-        padded = original(_in_one_chunk(self).with_columns(**_padding()))
+        padded = original(_in_one_chunk(self.with_columns(**_padding())))
         return _without_padding(padded, original(self).collect_schema())
 
     return sum_of_columns

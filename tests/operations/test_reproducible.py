@@ -51,6 +51,7 @@ SAME = {
 DIFFERENT = {
     "sampled": 'pl.col("amount").sample(1).first()',
     "shuffled": 'pl.col("amount").shuffle().first()',
+    "approximate": 'pl.col("amount").approx_quantile(0.5)',
     "lucky": 'pl.col("amount").max() + random.random()',
     "clock": "pl.lit(float(time.time_ns()))",
     "hashed": 'pl.lit(float(hash("a")))',
