@@ -232,6 +232,15 @@ def _value_counts(original: Method) -> Method:
     return value_counts
 
 
+def _approx_quantile(_: Method) -> Method:
+    def approx_quantile(*_args: Any, **_options: Any) -> Any:
+        raise pl.exceptions.InvalidOperationError(
+            "approx_quantile draws numbers at random; expected the same result in each build: use quantile"
+        )
+
+    return approx_quantile
+
+
 _KEEP = _with(maintain_order=True)
 _RUNS: Final = ("collect", "collect_async", "collect_all", "collect_all_async")
 _WRITES: Final = ("collect_batches", "sink_batches", "sink_csv", "sink_ipc", "sink_ndjson", "sink_parquet")
@@ -258,6 +267,7 @@ ORDERED: Final[dict[tuple[type, str], Callable[[Method], Method]]] = {
     **{(pl.LazyFrame, name): _filter for name in ("filter", "remove")},
     **{(pl.LazyFrame, name): _on_one_chunk for name in _WHOLE_COLUMN_VERBS},
     **{(pl.Series, name): _of_one_chunk for name in _SERIES_STATISTICS},
+    **{(cls, "approx_quantile"): _approx_quantile for cls in (pl.Expr, pl.Series)},
     **{(cls, name): _KEEP for cls in (pl.Expr, pl.Series) for name in ("mode", "unique")},
     (pl.Expr, "value_counts"): _value_counts,
     (pl.Expr, "sort_by"): _KEEP,

@@ -51,13 +51,15 @@ SAME = {
 DIFFERENT = {
     "sampled": 'pl.col("amount").sample(1).first()',
     "shuffled": 'pl.col("amount").shuffle().first()',
-    "approximate": 'pl.col("amount").approx_quantile(0.5)',
     "lucky": 'pl.col("amount").max() + random.random()',
     "clock": "pl.lit(float(time.time_ns()))",
     "hashed": 'pl.lit(float(hash("a")))',
     "secret": 'pl.col("amount").shuffle().first()',
 }
-FAILING = {"failing": 'pl.col("amount").map_elements(lambda x: 1 / 0, return_dtype=pl.Float64).sum()'}
+FAILING = {
+    "failing": 'pl.col("amount").map_elements(lambda x: 1 / 0, return_dtype=pl.Float64).sum()',
+    "approximate": 'pl.col("amount").approx_quantile(0.5)',
+}
 
 
 def write_shop(folder):
@@ -116,6 +118,9 @@ def test_a_function_that_fails_missing_data_and_unknown_names_are_refused(projec
     """Each error says what to do: fix the function, build the input, use a name that exists."""
     with pytest.raises(DefinitionError, match="'failing' fails on its data: ZeroDivisionError") as caught:
         project.check_reproducible(["failing"])
+    assert "spending.py, line" in caught.value.hint
+    with pytest.raises(DefinitionError, match="'approximate' fails: .*: use quantile") as caught:
+        project.check_reproducible(["approximate"])
     assert "spending.py, line" in caught.value.hint
     with pytest.raises(UnknownNameError, match="named 'float_sums'"):
         project.check_reproducible(["float_sums"])
