@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import subprocess
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 PERSONAL = "(personal)"
 _FAILED = "failed.pickle"
 _THREADS = 3
+_ROUNDING = 1e-12
 # The streaming engine splits few rows among threads, too.
 _SMALL_PARTS = {"POLARS_IDEAL_MORSEL_SIZE": "16"}
 
@@ -165,8 +167,8 @@ def _difference(
     """Return the first difference of two builds, by their bits."""
     kind = KINDS[type(definition)]
     if first.schema != second.schema or first.height != second.height:
-        shapes = (f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second))
-        return Difference(kind, definition.name, None, None, *shapes)
+        sizes = [f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second)]
+        return Difference(kind, definition.name, None, None, sizes[0], sizes[1])
     for column in first.columns:
         a, b = first.select(column), second.select(column)
         if fingerprint(a) == fingerprint(b):
@@ -181,9 +183,19 @@ def _difference(
             else:
                 unequal = middle
         personal = column in definition.contract and definition.contract[column].personal
-        values = (PERSONAL if personal else repr(frame.item(equal, 0)) for frame in (a, b))
-        return Difference(kind, definition.name, column, equal, *values)
+        values = [frame.item(equal, 0) for frame in (a, b)]
+        first_text, second_text = (PERSONAL if personal else repr(value) for value in values)
+        is_rounding = _are_close(*values)
+        return Difference(kind, definition.name, column, equal, first_text, second_text, is_rounding)
     return None
+
+
+def _are_close(first: object, second: object) -> bool:
+    return (
+        isinstance(first, float)
+        and isinstance(second, float)
+        and math.isclose(first, second, rel_tol=_ROUNDING)
+    )
 
 
 if __name__ == "__main__":
