@@ -1,5 +1,6 @@
-"""The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures."""
+"""The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures, and which tests share a process."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,22 @@ from shop import build_shop, write_files
 import featurestore
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that share a fixture of their module to one process, so that it is set up once."""
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()
+        shared = any(definitions[-1].scope == "module" for definitions in fixtures)
+        if shared and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="session")
+def template_shop(tmp_path_factory) -> Path:
+    """The folder of a shop, validated and built once in each process. Tests get copies of it."""
+    return build_shop(write_files(tmp_path_factory.mktemp("template"))).settings.root
+
+
 @pytest.fixture
 def shop_files(tmp_path: Path) -> Path:
     """The shop's files, nothing run yet."""
@@ -16,15 +33,15 @@ def shop_files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(shop_files: Path) -> featurestore.Project:
+def shop(shop_files: Path, template_shop: Path) -> featurestore.Project:
     """The shop, validated and built."""
-    return build_shop(shop_files)
+    return featurestore.open(shutil.copytree(template_shop, shop_files, dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="module")
-def shared_shop(tmp_path_factory) -> featurestore.Project:
+def shared_shop(template_shop: Path, tmp_path_factory) -> featurestore.Project:
     """One shop for all tests of a module."""
-    return build_shop(write_files(tmp_path_factory.mktemp("shop")))
+    return featurestore.open(shutil.copytree(template_shop, tmp_path_factory.mktemp("shop") / "copy"))
 
 
 @pytest.fixture(scope="module")
