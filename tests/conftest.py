@@ -1,4 +1,4 @@
-"""The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures, and which tests share a process."""
+"""The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures."""
 
 import shutil
 from pathlib import Path
@@ -8,16 +8,6 @@ from servers import postgres_server, redis_server
 from shop import build_shop, write_files
 
 import featurestore
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share a fixture of their module to one process, so that it is set up once."""
-    for item in items:
-        fixtures = item._fixtureinfo.name2fixturedefs.values()
-        shared = any(definitions[-1].scope == "module" for definitions in fixtures)
-        if shared and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
