@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
@@ -107,7 +108,7 @@ SCHEMA = {"i": pl.Int32, "f": pl.Float64, "s": pl.String, "t": pl.Datetime("us",
 
 
 @given(rows, rows)
-@settings(deadline=None)
+@examples(30)
 def test_the_profile_of_two_parts_is_that_of_both(first, second):
     """The sum of two profiles equals the profile of all rows bit for bit, also after JSON."""
     parts = [pl.DataFrame(part, schema=SCHEMA, orient="row") for part in (first, second)]
