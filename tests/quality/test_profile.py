@@ -8,7 +8,7 @@ import msgspec
 import pandera.polars as pa
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from laws import examples
 
@@ -75,7 +75,7 @@ floats = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.lists(floats, min_size=1, max_size=50), st.sampled_from([47, 52]))
-@settings(deadline=None)
+@examples(100)
 def test_sums_are_exact(numbers, upper):
     """A sum of floats equals the sum of the same numbers as fractions."""
     sum_ = total(binned(pl.Series(numbers), upper).rows(), upper)
