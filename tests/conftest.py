@@ -1,5 +1,6 @@
 """The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures."""
 
+import compileall
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from servers import postgres_server, redis_server
 from shop import build_shop, write_files
 
 import featurestore
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once for the many processes that tests start, also where Python writes no bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(featurestore.__file__).parent, quiet=1)
 
 
 @pytest.fixture(scope="session")
