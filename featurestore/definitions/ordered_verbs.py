@@ -2,7 +2,7 @@
 
 Three things make the results of Polars depend on threads. Rows of equal rank come in any order. The
 streaming engine adds up parts of a group by thread. An aggregation of a whole column adds up each
-chunk by itself, and parallel steps return a chunk for each thread. A verb here keeps the order of
+chunk separately, and parallel steps return a chunk for each thread. A verb here keeps the order of
 its input, prefers the first of equal rows, runs in memory, and gives aggregations one chunk.
 """
 

@@ -58,7 +58,7 @@ DIFFERENT = {
     "streamed": 'pl.col("amount").map_batches(sum_of_parts, return_dtype=pl.Float64, returns_scalar=True)',
     "sampled": 'pl.col("amount").sample(1).first()',
     "shuffled": 'pl.col("amount").shuffle().first()',
-    "lucky": 'pl.col("amount").max() + random.random()',
+    "lucky": 'pl.col("amount").max() * random.random()',
     "clock": "pl.lit(float(time.time_ns()))",
     "hashed": 'pl.lit(float(hash("a")))',
     "secret": 'pl.col("amount").shuffle().first()',
