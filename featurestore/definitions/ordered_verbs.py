@@ -8,6 +8,7 @@ its input, prefers the first of equal rows, runs in memory, and gives aggregatio
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ import polars as pl
 from polars.lazyframe.engine import InMemoryEngine, _LocalEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Method = Callable[..., Any]
     Decorator = Callable[[Method], Method]
@@ -65,7 +66,8 @@ def _in_one_chunk(frame: pl.LazyFrame) -> pl.LazyFrame:
 def _aggregating(original: Method) -> Method:
     """Return a verb of a lazy frame that reads one chunk, if its expressions read more than one row."""
 
-    def aggregating(self: Any, *args: Any, **options: Any) -> Any:
+    def aggregating(self: Any, *arguments: Any, **options: Any) -> Any:
+        args = _lists(arguments)
         frame = self if all(map(_is_row_wise, _expressions((args, options)))) else _in_one_chunk(self)
         return original(frame, *args, **options)
 
@@ -79,7 +81,8 @@ def _adding(original: Method) -> Method:
     """
     aggregating = _aggregating(original)
 
-    def adding(self: Any, *args: Any, **options: Any) -> Any:
+    def adding(self: Any, *arguments: Any, **options: Any) -> Any:
+        args = _lists(arguments)
         result = aggregating(self, *args, **options)
         if not any(map(_adds, _expressions((args, options)))):
             return result
@@ -113,7 +116,8 @@ def _without_padding(padded: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
 def _filter(original: Method) -> Method:
     """Return `filter` or `remove`, where a sum in a predicate is not split among threads."""
 
-    def keep(self: Any, *predicates: Any, **constraints: Any) -> Any:
+    def keep(self: Any, *arguments: Any, **constraints: Any) -> Any:
+        predicates = _lists(arguments)
         expressions = list(_expressions(predicates))
         if not any(map(_adds, expressions)):
             return _aggregating(original)(self, *predicates, **constraints)
@@ -134,12 +138,17 @@ def _of_one_chunk(original: Method) -> Method:
     return lambda self, *args, **options: original(self.rechunk(), *args, **options)
 
 
+def _lists(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments that can be read more than once: generators as lists."""
+    return tuple(list(value) if isinstance(value, Iterator) else value for value in arguments)
+
+
 def _expressions(value: Any) -> Iterator[pl.Expr]:
     if isinstance(value, pl.Expr):
         yield value
     elif isinstance(value, dict):
         yield from _expressions(tuple(value.values()))
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, Collection) and not isinstance(value, str | bytes | pl.Series):
         for part in value:
             yield from _expressions(part)
 

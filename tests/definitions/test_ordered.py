@@ -78,6 +78,12 @@ def test_a_verb_that_is_not_run_in_order_is_seen_on_300_rows(verb, view, monkeyp
     assert len(results(view)) > 1
 
 
+@pytest.mark.parametrize("shape", [iter, list, tuple, lambda parts: dict(enumerate(parts)).values()])
+def test_expressions_may_come_in_any_collection(shape):
+    """A generator of expressions and the values of a dictionary are read as a list of them is."""
+    assert len(results(lambda rows: rows.select(shape([x.sum(), y.mean()])))) == 1
+
+
 def test_sums_of_a_column_are_the_same_on_other_numbers_of_threads():
     """Polars splits the sum of a long column among threads; a build adds it up in one, in every way to ask for it."""
     program = f"""
