@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from featurestore.cli import datasets, drift, features, gate, keys, proofs, releases, rows, steps
+from featurestore.cli import adopt, datasets, drift, features, gate, keys, proofs, releases, rows, steps
 from featurestore.cli.options import HERE, Json
 from featurestore.cli.output import Output
 from featurestore.cli.serve import serve
@@ -71,6 +71,7 @@ def init(
     Output(json).result(written, "\n".join(written))
 
 
+app.command()(adopt.adopt)
 app.command()(proofs.check)
 app.command()(steps.ingest)
 app.command()(gate.validate)

@@ -1,5 +1,9 @@
 """Project: everything that can be done with a project's data, and the types of the results."""
 
+from featurestore.operations.adopt import Adopted
+from featurestore.operations.adopt_compare import Comparison as FeastComparison
+from featurestore.operations.adopt_compare import Difference as FeastDifference
+from featurestore.operations.adopt_plan import Note as AdoptedNote
 from featurestore.operations.apply import ApplyPlan
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.compare import Comparison
@@ -19,15 +23,19 @@ from featurestore.operations.releases import Release
 from featurestore.operations.rollback import RollbackPlan
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
-from featurestore.project.composition import open, open_served  # noqa: A004 - featurestore.open, as gzip.open
+from featurestore.project.composition import adopt, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
 from featurestore.project.project import Project
 from featurestore.project.quality import Quality
 
 __all__ = [
+    "Adopted",
+    "AdoptedNote",
     "ApplyPlan",
     "AuditRecord",
     "Comparison",
     "DeletePlan",
+    "FeastComparison",
+    "FeastDifference",
     "MaterializePlan",
     "MaterializeRecord",
     "MaterializeRun",
@@ -42,6 +50,7 @@ __all__ = [
     "RollbackPlan",
     "Summary",
     "TrainingManifest",
+    "adopt",
     "init",
     "open",
     "open_served",

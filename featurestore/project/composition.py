@@ -10,15 +10,18 @@ from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
+from featurestore.operations.adopt import adopt as adopt_repository
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
     from featurestore.config import Settings
+    from featurestore.operations.adopt import Adopted
     from featurestore.operations.releases import Release
     from featurestore.ports import ComputeEngine, Registry, ServingPath
 
@@ -50,6 +53,41 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
     """
     workspace, active = served(_workspace(path))
     return Project(workspace), active
+
+
+def adopt(
+    feast_repo: str | Path,
+    target: str | Path | None = None,
+    *,
+    backfills: Mapping[str, timedelta] | None = None,
+    write: bool = False,
+) -> Adopted:
+    """Plan a project from a Feast repository; with `write`, write, build and compare it.
+
+    Parameters
+    ----------
+    feast_repo
+        Folder of Feast's ``feature_store.yaml``.
+    target
+        Folder of the new project. None: ``<feast_repo>_adopted``, beside the repository.
+    backfills
+        Views whose created timestamps are the time of a backfill; the rows of each are known this
+        long after their event.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is not a Feast repository, or the target holds a project already.
+    DefinitionError
+        If a module of the repository cannot be imported, or `backfills` names an unknown view.
+    """
+    from featurestore.adapters.feast.repository import FeastRepository  # noqa: PLC0415 - Feast takes seconds to import
+
+    repository = FeastRepository(Path(feast_repo))
+    folder = (
+        repository.folder.with_name(f"{repository.folder.name}_adopted") if target is None else Path(target)
+    )
+    return adopt_repository(repository, folder, _workspace, backfills=backfills or {}, write=write)
 
 
 def _workspace(path: str | Path) -> Workspace:
