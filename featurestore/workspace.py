@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
-    from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ViewRows
+    from featurestore.ports import ComputeEngine, DatasetVersions, OnlineStore, RawReader, Registry, ViewRows
 
 
 class StoreOpener(Protocol):
@@ -43,15 +43,15 @@ class Parts:
         Makes Feast's registry.
     open_store
         Opens the online store.
-    fetch_version
-        Copies a file of the project, as it was at a revision: project folder, path, revision, target. Returns the target.
+    versions
+        Keeps the versions of data files.
     """
 
     reader: Callable[[Settings], RawReader]
     engine: Callable[[Settings], ComputeEngine]
     registry: Callable[[Settings], Registry]
     open_store: StoreOpener
-    fetch_version: Callable[[Path, Path, str, Path], Path]
+    versions: DatasetVersions
 
 
 @dataclass(frozen=True)

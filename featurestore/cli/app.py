@@ -72,6 +72,7 @@ def init(
 
 
 app.command()(proofs.check)
+app.command()(steps.run)
 app.command()(steps.ingest)
 app.command()(gate.validate)
 app.command()(gate.build)

@@ -17,8 +17,10 @@ from featurestore.operations.push import Pushed
 from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
 from featurestore.operations.rollback import RollbackPlan
+from featurestore.operations.run import Run
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
+from featurestore.operations.unversioned import Unversioned
 from featurestore.project.composition import open, open_served  # noqa: A004 - featurestore.open, as gzip.open
 from featurestore.project.project import Project
 from featurestore.project.quality import Quality
@@ -40,8 +42,10 @@ __all__ = [
     "Release",
     "ReleasePlan",
     "RollbackPlan",
+    "Run",
     "Summary",
     "TrainingManifest",
+    "Unversioned",
     "init",
     "open",
     "open_served",

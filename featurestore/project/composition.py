@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.adapters.dvc import fetch
+from featurestore.adapters.dvc import DvcVersions
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
@@ -50,7 +50,7 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, fetch)
+    parts = Parts(_reader, _engine, _registry, open_store, DvcVersions())
     return Workspace.of(load_settings(Path(path)), parts)
 
 
