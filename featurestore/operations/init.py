@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
+from featurestore.operations.gitignore import data_lines
 from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ schemas = "schemas"
 definitions = "feature_repo"
 data = "data"
 """
-# Git sees the records of DVC for raw files and for pushed rows, and no other data. With "/data/*", DVC would take the
-# folder itself for ignored, and would look for no record below it.
-IGNORED_DATA = "/data/?*\n!/data/raw/\n!/data/pushed.dvc\n"
 FILES = {
     "schemas/__init__.py": '"""What every dataset must look like: Pandera schemas, one class for each dataset."""\n',
     "feature_repo/__init__.py": '"""Sources, datasets, feature views and services."""\n',
@@ -52,7 +50,7 @@ globals().update(expose(Path(__file__).parent))
 f[!e]*.py
 """,
     ".dvcignore": "__pycache__\n/data/pushed/*.lock\n",
-    ".gitignore": f"__pycache__/\n{IGNORED_DATA}",
+    ".gitignore": "\n".join(["__pycache__/", *data_lines()]) + "\n",
 }
 # Files that other tools write too: an existing file is kept.
 SHARED = {".dvcignore", ".gitignore", "schemas/__init__.py", "feature_repo/__init__.py"}

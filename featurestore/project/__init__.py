@@ -1,5 +1,6 @@
 """Project: everything that can be done with a project's data, and the types of the results."""
 
+from featurestore.operations.add import Added
 from featurestore.operations.apply import ApplyPlan
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.compare import Comparison
@@ -26,6 +27,7 @@ from featurestore.project.project import Project
 from featurestore.project.quality import Quality
 
 __all__ = [
+    "Added",
     "ApplyPlan",
     "AuditRecord",
     "Comparison",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.config import KEEP_RELEASES
+from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.build import build
@@ -112,6 +113,13 @@ class Project:
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
         return check_reproducible(self._workspace, names)
+
+    def add(self, target: str, *, name: str | None = None, owner: str | None = None) -> Added:
+        """Version a file, a pattern, a folder or the result of a query, and draft a source for it.
+
+        Open the project again to see the new source.
+        """
+        return add(self._workspace, target, name=name, owner=owner)
 
     def unversioned(self, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:
         """Find raw files (of all sources, or of those named) and pushed rows that nobody keeps a version of."""
