@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
-    from featurestore.ports import ComputeEngine, DatasetVersions, OnlineStore, RawReader, Registry, ViewRows
+    from featurestore.ports import (
+        ComputeEngine,
+        DatasetVersions,
+        OnlineStore,
+        RawReader,
+        Registry,
+        ServingPath,
+        ViewRows,
+    )
 
 
 class StoreOpener(Protocol):
@@ -43,6 +51,8 @@ class Parts:
         Makes Feast's registry.
     open_store
         Opens the online store.
+    serving_paths
+        Makes the ways in which applications read the features of a workspace online.
     versions
         Keeps the versions of data files.
     """
@@ -51,6 +61,7 @@ class Parts:
     engine: Callable[[Settings], ComputeEngine]
     registry: Callable[[Settings], Registry]
     open_store: StoreOpener
+    serving_paths: Callable[[Workspace], Sequence[ServingPath]]
     versions: DatasetVersions
 
 
@@ -108,6 +119,10 @@ class Workspace:
     def store(self, *, create: bool = False) -> OnlineStore:
         """Open the online store; with `create`, make an embedded store that does not exist yet."""
         return self.parts.open_store(self.settings, create=create)
+
+    def serving_paths(self) -> Sequence[ServingPath]:
+        """Return the ways in which applications read these features online, each through its real code."""
+        return self.parts.serving_paths(self)
 
     def now(self) -> datetime:
         """Return the current time in UTC, or the fixed time that the settings name."""
