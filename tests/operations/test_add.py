@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from cli.runner import run as command
+from runner import run as command
 
 import featurestore
 from featurestore.adapters.dvc import DvcVersions

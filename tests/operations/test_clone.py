@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from cli.runner import run as command
+from runner import run as command
 from shop import ORDERS, write_files
 
 import featurestore

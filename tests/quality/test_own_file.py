@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from polars.testing.parametric import column, dataframes
 
 from featurestore.errors import ContractError
@@ -76,7 +77,7 @@ def drafted(rows):
 
 
 @given(tables())
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_any_csv_file_passes_its_draft(tmp_path_factory, text):
     """The gate admits every complete row; a file without one is refused with the reason."""
     path = tmp_path_factory.mktemp("own") / "own.csv"
@@ -104,7 +105,7 @@ PARQUET = dataframes(
 
 
 @given(PARQUET)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_any_parquet_file_passes_its_draft(frame):
     """Columns of every kind: NaN is missing, a row with infinity is in quarantine, a column of nulls is text."""
     floats = pl.selectors.float()
