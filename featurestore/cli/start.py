@@ -17,16 +17,24 @@ if TYPE_CHECKING:
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the project.", show_default=False)] = HERE,
     *,
+    example: Annotated[
+        bool,
+        typer.Option("--example", help="Also write a small shop: data, contracts, views, tests, CI file."),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Write the files of an empty project.
+    """Write the files of a project, and make the repositories of git and DVC that the folder lacks.
 
-    Example: `featurestore init shop`
+    Existing files are kept: in a folder with a Feast repository or a dvc.yaml, the project joins in.
+
+    Example: `featurestore init shop --example`
     """
     from featurestore.project import init as write_project  # noqa: PLC0415 - `--help` answers at once
 
-    written = [path.as_posix() for path in write_project(folder)]
-    Output(json).result(written, "\n".join(written))
+    written = [path.as_posix() for path in write_project(folder, example=example)]
+    command = "featurestore run" if example else "featurestore add FILE"
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    Output(json).result(written, "\n".join([*written, f"next: {enter}{command}"]))
 
 
 def add(

@@ -5,7 +5,6 @@ from featurestore.operations.apply import ApplyPlan
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
-from featurestore.operations.init import init
 from featurestore.operations.materialize import (
     Materialized,
     MaterializePlan,
@@ -22,7 +21,7 @@ from featurestore.operations.run import Run
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.operations.unversioned import Unversioned
-from featurestore.project.composition import open, open_served  # noqa: A004 - featurestore.open, as gzip.open
+from featurestore.project.composition import init, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
 from featurestore.project.project import Project
 from featurestore.project.quality import Quality
 

@@ -10,6 +10,7 @@ from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
+from featurestore.operations.init import init as write_project
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
@@ -36,6 +37,24 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, 
         If its settings cannot be read.
     """
     return Project(_workspace(path))
+
+
+def init(folder: str | Path = ".", *, example: bool = False) -> tuple[Path, ...]:
+    """Write the files of a project, and make the repositories of git and DVC that the folder lacks.
+
+    Parameters
+    ----------
+    example
+        True: also write a small shop, with its data.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a project already, or git is not installed.
+    """
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    return write_project(root, example=example, versions=DvcVersions())
 
 
 def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
