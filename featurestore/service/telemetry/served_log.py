@@ -12,8 +12,10 @@ import polars as pl
 
 from featurestore.errors import StoreError
 from featurestore.service.runtime.log import log_line
+from featurestore.storage import served_columns as columns
 from featurestore.storage.files import write_parquet
-from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
+from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import status_column
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 ROWS_PER_FILE = 20_000
 MAX_ROWS = 3 * ROWS_PER_FILE
 SECONDS_PER_FILE = 10.0
-REQUEST_ID = "request_id"
-RELEASE = "release"
-DEFINITION = "definition"
-STALE = "stale"
 
 
 class ServedLog:
@@ -113,7 +111,8 @@ def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
     """Return one answer as a frame.
 
     Its columns are the keys and request values, the features and their statuses, the instant of the answer in UTC as
-    ``event_timestamp``, and the versions that answered.
+    ``event_timestamp``, the versions that answered, and for each view the state of the store and the event of the row
+    that answered.
 
     Raises
     ------
@@ -129,10 +128,21 @@ def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
     values = pl.DataFrame(vectors.values, schema=service.feature_schema, orient="row")
     status_schema = {status_column(name): pl.UInt8 for name in vectors.features}
     statuses = pl.DataFrame(vectors.statuses, schema=status_schema, orient="row")
+    seen = [
+        part
+        for label, events, state in zip(vectors.views, vectors.events, vectors.states, strict=True)
+        for part in (
+            pl.Series(f"{label}{EVENT_SUFFIX}", events, dtype=pl.Int64).cast(UTC_MICROSECONDS),
+            pl.lit(state.watermark, dtype=pl.Int64).cast(UTC_MICROSECONDS).alias(columns.watermark(label)),
+            pl.lit(state.source).alias(columns.source(label)),
+        )
+    ]
     return pl.concat([rows, values, statuses], how="horizontal").with_columns(
         pl.lit(entry.as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP),
-        pl.lit(entry.request_id).alias(REQUEST_ID),
-        pl.lit(entry.release).alias(RELEASE),
-        pl.lit(endpoint.digest).alias(DEFINITION),
-        pl.lit(entry.stale).alias(STALE),
+        pl.lit(entry.request_id).alias(columns.REQUEST_ID),
+        pl.lit(timestamp_of(int(entry.at * 1_000_000)), dtype=UTC_MICROSECONDS).alias(columns.ARRIVED),
+        pl.lit(entry.release).alias(columns.RELEASE),
+        pl.lit(endpoint.digest).alias(columns.DEFINITION),
+        pl.lit(entry.stale).alias(columns.STALE),
+        *seen,
     )
