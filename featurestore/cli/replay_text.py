@@ -20,7 +20,7 @@ def replay_text(record: ReplayRecord) -> str:
         lines.append(table(rows))
     if record.stale:
         lines.append(
-            f"{record.stale:,} vectors were marked as stale: cells of them that differ are no mismatches"
+            f"{record.stale:,} vectors were marked as stale; cells of them that differ do not count as mismatches"
         )
     if record.in_flight:
         lines.append(
