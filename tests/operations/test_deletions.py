@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 import featurestore
 from featurestore.adapters.polars import PolarsEngine
@@ -56,7 +57,7 @@ def both(workspace, as_of):
 
 
 @given(st.lists(st.one_of(PUSH, DELETE, MATERIALIZE), min_size=3, max_size=7))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 def test_training_and_serving_agree_after_any_pushes_and_deletions(shared_shop, steps):
     """After each step both read the same, and what was served earlier is what training reads of that time."""
     store = MemoryStore()
