@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 from laws import examples
 
 import featurestore
-from featurestore.adapters.polars import PolarsEngine
 from featurestore.config import load_settings
 from featurestore.operations.delete import delete
 from featurestore.operations.get_online import get_online
@@ -20,7 +20,7 @@ from featurestore.operations.historical import historical
 from featurestore.operations.materialize import materialize
 from featurestore.operations.push import push
 from featurestore.testing import MemoryStore
-from featurestore.workspace import Parts, Workspace
+from featurestore.workspace import Workspace
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 MINUTE = timedelta(minutes=1)
@@ -64,13 +64,7 @@ def test_training_and_serving_agree_after_any_pushes_and_deletions(shared_shop, 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "shop"
         shutil.copytree(shared_shop.settings.root, root)
-        parts = Parts(
-            reader=None,
-            engine=lambda _: PolarsEngine(),
-            registry=None,
-            open_store=lambda *_, **__: store,
-            fetch_version=None,
-        )
+        parts = replace(shared_shop._workspace.parts, open_store=lambda *_, **__: store)
         workspace = Workspace.of(load_settings(root), parts)
         materialize(workspace)
         times = [NOW]
