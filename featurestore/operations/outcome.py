@@ -46,11 +46,11 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
     at = datetime.now(UTC)
     history = layout.history(name)
     if verdict.decision == "refused":
-        with replaced_together() as files, translated_write_errors(history):
+        with replaced_together(layout, name) as files, translated_write_errors(history):
             refuse(inspection, layout, name, files)
             append_record(run_of(verdict, None, node.contract, at), _copied(history, files))
         require(verdict)
-    with replaced_together() as files, translated_write_errors(layout.data):
+    with replaced_together(layout, name) as files, translated_write_errors(layout.data):
         keep(inspection, layout, name, path, files, metadata=metadata_of(node))
         write_record(contract_terms(node.contract), files.aside(layout.contract(name)))
         new_profile = files.aside(layout.profile(name))

@@ -1,7 +1,5 @@
 """The files of a dataset are replaced together: a late failure leaves data, verdict, profile and history as they were."""
 
-import os
-
 import pytest
 
 from featurestore.errors import ContractError, StoreError
@@ -31,7 +29,7 @@ def test_a_step_that_fails_leaves_all_files_as_they_were(shop, target):
     """A folder in the place of any one of the files makes its step fail."""
     path = getattr(shop.layout, target)("orders")
     if target == "history":  # the history is read first: here its replacement fails, the last of all
-        path = path.with_name(f".{path.name}.{os.getpid()}.before")
+        path = path.with_name(f".{path.name}.before")
     path.unlink(missing_ok=True)
     path.mkdir(parents=True)
     before = files(shop)
