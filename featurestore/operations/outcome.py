@@ -18,6 +18,7 @@ from featurestore.storage.made_by import metadata_of
 from featurestore.storage.together import replaced_together
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from featurestore.definitions.catalog import Node
@@ -28,10 +29,17 @@ if TYPE_CHECKING:
     from featurestore.storage.together import FileGroup
 
 
-def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdict:
+def record_outcome(
+    inspection: Inspection, node: Node, layout: Layout, *, also: Mapping[Path, bytes] | None = None
+) -> Verdict:
     """Replace the rows of a dataset by those that passed, and write quarantine, verdict, profile and history.
 
     All files are replaced together. If a step fails, all stay as they are.
+
+    Parameters
+    ----------
+    also
+        The content of other files that are replaced together with these, if the dataset is not refused.
 
     Raises
     ------
@@ -59,6 +67,8 @@ def record_outcome(inspection: Inspection, node: Node, layout: Layout) -> Verdic
         if before is not None and before != new_profile.read_bytes():
             write_bytes(before, files.aside(layout.profile_before(name)))
         append_record(run_of(verdict, current, node.contract, at), _copied(history, files))
+        for other, content in (also or {}).items():
+            write_bytes(content, files.aside(other))
     return verdict
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.source import Source
@@ -14,7 +15,12 @@ from featurestore.storage.datasets import corrections_path, scan_dataset
 from featurestore.storage.files import translated_read_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
     from featurestore.definitions.catalog import Derived
+    from featurestore.quality.gate.inspection import Inspection
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.workspace import Workspace
 
@@ -37,16 +43,34 @@ def validate(workspace: Workspace, name: str) -> Verdict:
 
 
 def _source(workspace: Workspace, source: Source) -> Verdict:
+    path = corrections_path(source)
+    with inspected(workspace, source, read_corrections(path) if path.exists() else None) as inspection:
+        return record_outcome(inspection, source, workspace.layout)
+
+
+@contextmanager
+def inspected(
+    workspace: Workspace, source: Source, corrections: pl.DataFrame | None
+) -> Iterator[Inspection]:
+    """Check the raw rows of a source, with corrections in the place of bad rows. Nothing is written.
+
+    Raises
+    ------
+    MissingDataError
+        If the raw file does not exist.
+    DefinitionError
+        If a column has no description or no unit.
+    ContractError
+        If the rows cannot be read, in the block too, or a correction belongs to other raw data.
+    """
     require_documentation(source.contract, source.name)
     path = workspace.root / source.path
     rows = workspace.reader.scan(source, path)
-    corrections = corrections_path(source)
     with translated_read_errors(source.name, path):
-        if corrections.exists():
-            rows = apply_corrections(rows, read_corrections(corrections), dataset=source.name)
+        if corrections is not None:
+            rows = apply_corrections(rows, corrections, dataset=source.name)
         context = validation_context(workspace, source.name)
-        inspection = inspect(rows, source.contract, dataset=source.name, context=context)
-        return record_outcome(inspection, source, workspace.layout)
+        yield inspect(rows, source.contract, dataset=source.name, context=context)
 
 
 def _built(workspace: Workspace, node: Derived) -> Verdict:

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from featurestore.errors import ContractError, DefinitionError, MissingDataError
+from featurestore.errors import ContractError, DefinitionError, MissingDataError, StoreError
 
 
 @pytest.fixture
@@ -62,6 +62,45 @@ def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
         ContractError, match=r"the raw rows of 1 corrections have changed; the first is row 7 of"
     ):
         shop.quality.resubmit("orders", rows_to_correct)
+
+
+def everything(project):
+    """Each file of the project, but the journals' locks, and the Python's caches."""
+    paths = (p for p in project.settings.root.rglob("*") if p.is_file() and p.suffix not in (".lock", ".pyc"))
+    return {path: path.read_bytes() for path in paths}
+
+
+def test_a_dataset_that_is_refused_for_other_rows_changes_nothing(shop, tmp_path):
+    """Corrections that are right, of too few rows: the corrections are not kept, and no refusal is recorded."""
+    raw = shop.settings.root / "data/raw/orders.csv"
+    raw.write_text(raw.read_text().replace(",1,2024", ",0,2024").replace(",2,2024", ",0,2024"))
+    with pytest.raises(ContractError, match="refused"):
+        shop.validate("orders")
+    path = tmp_path / "corrected.csv"
+    shop.quality.quarantine("orders", out=path)
+    pl.read_csv(path, infer_schema=False).head(1).with_columns(customer=pl.lit("1")).write_csv(path)
+    before = everything(shop)
+    with pytest.raises(ContractError, match=r"(?s)refused: 4 of 7.*nothing was changed") as caught:
+        shop.quality.resubmit("orders", path)
+    assert caught.value.verdict.decision == "refused"
+    assert everything(shop) == before
+
+
+@pytest.mark.parametrize("target", ["dataset", "history", "corrections"])
+def test_a_resubmit_that_fails_late_changes_nothing(shop, rows_to_correct, target):
+    """Corrections, rows, verdict, profile and history are all old; without the obstacle they are all new."""
+    kept = shop.settings.feast_repo / "corrections/orders.csv"
+    correct(rows_to_correct, customer="4")
+    path = kept if target == "corrections" else getattr(shop.layout, target)("orders")
+    obstacle = path.with_name(f".{path.name}.new")
+    obstacle.mkdir(parents=True)
+    before = everything(shop)
+    with pytest.raises(StoreError):
+        shop.quality.resubmit("orders", rows_to_correct)
+    assert everything(shop) == before
+    obstacle.rmdir()
+    assert shop.quality.resubmit("orders", rows_to_correct).rows_passed == 7
+    assert kept.exists()
 
 
 def test_missing_values_of_a_corrected_row_are_missing(shop, rows_to_correct):
