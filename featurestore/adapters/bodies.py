@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, FeatureStoreError, StoreError
 from featurestore.storage.csv_files import scan_csv
+from featurestore.values.json_keys import require_unique_keys_of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +47,7 @@ def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
     Raises
     ------
     ContractError
-        If the body is empty, incomplete, or in another format.
+        If the body is empty, incomplete, or in another format, or a JSON object names a key twice.
     """
     if path.stat().st_size == 0:
         raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
@@ -93,6 +94,8 @@ def _csv(path: Path, node: Node) -> pl.LazyFrame:
 
 def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
     # Values are read as text where the contract has another type, so that the gate reports those that cannot be cast.
+    with path.open("rb") as lines:
+        require_unique_keys_of_lines(lines, f"{node.name}: the body")
     inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
     as_text = {
         column.name: pl.String()

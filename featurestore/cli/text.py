@@ -27,12 +27,12 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
-    """Return a vector in the form that is printed as JSON."""
+    """Return a vector of a service or view in the form that is printed as JSON."""
     from featurestore.timing.join import Status, status_column  # noqa: PLC0415 - `--help` answers at once
     from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
 
     row = in_utc_zone(vector).row(0, named=True)
-    definition = project.catalog.service(service)
+    definition = project.catalog.requested(service)
     return {
         "service": service,
         "entity": {name: row[name] for name in (*definition.key_schema, *definition.request_schema)},

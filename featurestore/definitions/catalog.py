@@ -102,6 +102,25 @@ class Catalog:
         """Return the feature service with a name."""
         return _find("feature service", name, self.services)
 
+    def requested(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
+        """Return the feature service of a name, or of references: ``view``, ``view:feature``, or a list of them.
+
+        Raises
+        ------
+        UnknownNameError
+            If a service, view or feature does not exist.
+        """
+        if isinstance(features, FeatureService):
+            return features
+        if not isinstance(features, str):
+            return self.request(features)
+        if ":" in features or features in self.views or features in self.on_demand:
+            return self.request([features])
+        if features not in self.services:
+            known = [*self.services, *self.views, *self.on_demand]
+            raise UnknownNameError("feature service", features, known)
+        return self.services[features]
+
     def request(
         self, references: Sequence[str], aliases: Mapping[str, tuple[str, Mapping[str, str]]] | None = None
     ) -> FeatureService:

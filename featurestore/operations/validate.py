@@ -49,9 +49,7 @@ def _source(workspace: Workspace, source: Source) -> Verdict:
 
 
 @contextmanager
-def inspected(
-    workspace: Workspace, source: Source, corrections: pl.DataFrame | None
-) -> Iterator[Inspection]:
+def inspected(workspace: Workspace, source: Source, corrections: pl.DataFrame | None) -> Iterator[Inspection]:
     """Check the raw rows of a source, with corrections in the place of bad rows. Nothing is written.
 
     Raises

@@ -93,7 +93,12 @@ class ActiveRelease:
 
     def _endpoint(self, service: FeatureService, *, named: bool = True) -> Endpoint:
         return Endpoint(
-            service, self._reader, stale_cache=self._stale_cache, max_rows=self._max_rows, named=named
+            service,
+            self._reader,
+            stale_cache=self._stale_cache,
+            max_rows=self._max_rows,
+            named=named,
+            layout=self.project.layout,
         )
 
     def _require_consistency(self, options: Options) -> None:
@@ -106,7 +111,7 @@ class ActiveRelease:
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
         faults = dict(_view_faults(services, self.project)) | dict(_training_faults(services, self.project))
         if faults:
-            listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
+            listing = "".join(f"\n  {name}: {_indented(error)}" for name, error in faults.items())
             skews = [error for error in faults.values() if isinstance(error, SkewError)]
             raise SkewError(
                 f"{self.root}: definitions, training sets and online store do not belong together:{listing}",
@@ -117,7 +122,13 @@ class ActiveRelease:
 
 
 def _line(error: FeatureStoreError) -> str:
-    return str(error).replace("\n ", "")
+    """Return a message as one line; its parts are separated."""
+    first, *rest = (line.strip() for line in str(error).splitlines())
+    return "; ".join((first, *rest)).replace(":; ", ": ")
+
+
+def _indented(error: FeatureStoreError) -> str:
+    return str(error).replace("\n", "\n  ")
 
 
 def _view_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, FeatureStoreError]]:
