@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_at, timestamp_of_option
+from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_at, timestamp_of_option, usage
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
 
@@ -104,6 +104,9 @@ def materialize(
     opened = opened_at(project)
     out = Output(json)
     timestamp = timestamp_of_option("--until", until)
+    if timestamp is not None:
+        with usage("--until"):
+            opened.settings.require_reached(timestamp)
     if dry_run:
         plan = opened.plan_materialize(names or (), until=timestamp, full=full)
         out.result(plan, materialize_plan_text(plan))

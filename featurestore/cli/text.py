@@ -96,7 +96,9 @@ def _nearest(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
 def summary_text(project: Project, summary: Summary) -> str:
     """Show what the last run of each step did."""
     verdicts = [*summary.sources, *summary.datasets, *summary.views]
-    lines = [verdict_text(verdicts, limit=20), ""]
+    lines = [verdict_text(verdicts, limit=20)]
+    lines += [f"{name}: the last run could not read its rows: {why}" for name, why in summary.unread.items()]
+    lines.append("")
     lines.append(
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.errors import ContractError, MissingDataError
 from featurestore.quality.change.history import run_of
 from featurestore.quality.change.schema_changes import contract_terms
 from featurestore.quality.gate.inspection import require
 from featurestore.quality.gate.quarantine import keep, refuse
 from featurestore.quality.profile.profile import Profile, profile
+from featurestore.report.records import Unread
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import append_record, translated_write_errors, write_bytes, write_record
 from featurestore.storage.made_by import metadata_of
 from featurestore.storage.together import replaced_together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from featurestore.definitions.catalog import Node
@@ -70,6 +73,17 @@ def record_outcome(
         for other, content in (also or {}).items():
             write_bytes(content, files.aside(other))
     return verdict
+
+
+@contextmanager
+def recorded_failure(name: str, layout: Layout) -> Iterator[None]:
+    """Record that the rows of a run could not be read, if the block fails for that reason."""
+    try:
+        yield
+    except (ContractError, MissingDataError) as error:
+        if not isinstance(error, ContractError) or error.verdict is None:
+            write_record(Unread(at=datetime.now(UTC), reason=error.message), layout.unread(name))
+        raise
 
 
 def _copied(history: Path, files: FileGroup) -> Path:

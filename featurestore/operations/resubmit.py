@@ -58,7 +58,7 @@ def resubmit(workspace: Workspace, name: str, file: Path) -> Verdict:
     submitted = read_corrections(file)
     corrections = merge_corrections(read_corrections(path), submitted) if path.exists() else submitted
     content = {path: corrections.write_csv().encode()}
-    with inspected(workspace, source, corrections) as inspection:
+    with inspected(workspace, source, corrections, submitted=(file, submitted)) as inspection:
         _require_corrected(inspection, submitted, source, file)
         _require_accepted(inspection.verdict, source, file)
         return record_outcome(inspection, source, workspace.layout, also=content)

@@ -78,6 +78,10 @@ class Layout:
         """Folder for data that the gate refused. The last good data stay in place."""
         return self.data / "refused" / name
 
+    def unread(self, name: str) -> Path:
+        """Record of a run whose rows could not be read or compared with their contract."""
+        return self.refused(name) / "unread.json"
+
     def uploads(self, name: str) -> Path:
         """Folder of the results for uploaded data, with one folder for each upload."""
         return self.data / "uploads" / name

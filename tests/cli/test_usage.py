@@ -3,7 +3,10 @@
 import json
 
 import pytest
-from runner import run
+from runner import run, run_steps
+
+import featurestore
+from featurestore.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,22 @@ def test_ingest_without_origins_says_so(root):
     """It prints a sentence, not an empty line; the JSON document is empty."""
     assert run("ingest", cwd=root).stdout.startswith("no source declares an origin: copy each raw file")
     assert json.loads(run("ingest", "--json", cwd=root).stdout) == {}
+
+
+def test_a_store_is_not_brought_to_the_future(shop_files):
+    """Nobody could read it until then. A project with a fixed time chooses its own; the message says how to come back."""
+    run_steps(shop_files, "validate", "build")
+    far = ("materialize", "--until", "2999-01-01T00:00:00Z")
+    assert run(*far, cwd=shop_files).returncode == 0
+    done = run("get-online", "last_order", "customer=3", cwd=shop_files)
+    assert (done.returncode, "run: featurestore materialize" in done.stderr) == (5, True)
+    run_steps(shop_files, "materialize")
+    assert run("get-online", "last_order", "customer=3", cwd=shop_files).returncode == 0
+    settings = shop_files / "feature_repo/feature_store.yaml"
+    settings.write_text(settings.read_text().replace("as_of:", "#"))
+    for command in (far, (*far, "--dry-run")):
+        done = run(*command, cwd=shop_files)
+        assert (done.returncode, "is in the future" in flat(done)) == (2, True)
+    with pytest.raises(ConfigError, match="is in the future"):
+        featurestore.open(shop_files).materialize(until="2999-01-01T00:00:00Z")
+    assert run("get-online", "last_order", "customer=3", cwd=shop_files).returncode == 0

@@ -70,3 +70,38 @@ def test_a_timestamp_at_the_end_of_the_calendar_is_a_bad_row(shop, timestamp):
     rewrite(shop, "1,1,2024-01-01T00:00:00Z,,10.5,", f"2,1,{timestamp},,3,")
     verdict = shop.validate("orders")
     assert (verdict.rows_passed, [count.rule.kind for count in verdict.rules]) == (1, ["dtype"])
+
+
+def test_the_summary_shows_the_last_run_of_each_dataset(shop):
+    """Also a run that refused its rows, and one that could not read them; not only the rows in place."""
+    shop.apply()
+    shop.training_set("visits")
+    shop.materialize()
+    shop.audit()
+    assert [verdict.decision for verdict in shop.summary().sources] == ["quarantined"]
+    rewrite(shop, "1,0,2024-01-01T00:00:00Z,,10.5,")
+    with pytest.raises(ContractError):
+        shop.validate("orders")
+    assert [(v.decision, v.rows_in) for v in shop.summary().sources] == [("refused", 1)]
+    (shop.settings.root / "data/raw/orders.csv").write_text("order\n1\n")
+    with pytest.raises(ContractError):
+        shop.validate("orders")
+    [(name, reason)] = shop.summary().unread.items()
+    assert (name, "lacks" in reason) == ("orders", True), reason
+
+
+def test_a_training_set_that_fails_late_stays_as_it_was(shop):
+    """Rows, manifest and profile belong together."""
+    shop.training_set("visits")
+    folder = shop.layout.training("visits").parent
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    rewrite(shop, "1,1,2024-01-01T00:00:00Z,,10.5,")
+    shop.validate("orders")
+    shop.build("last_order")
+    obstacle = folder / ".visits.profile.json.new"
+    obstacle.mkdir()
+    with pytest.raises(StoreError):
+        shop.training_set("visits")
+    obstacle.rmdir()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert shop.training_set("visits").rows == 1
