@@ -117,9 +117,11 @@ class Workspace:
         """Return a timestamp in UTC: the one given, or the current time."""
         return self.now() if value is None else parse_timestamp(value)
 
-    def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
+    def service(
+        self, features: str | Sequence[str] | FeatureService, *, full_names: bool = False
+    ) -> FeatureService:
         """Return the feature service of a name, or of references to views and features. See `Catalog.requested`."""
-        return self.catalog.requested(features)
+        return self.catalog.requested(features, full_names=full_names)
 
     def rows_of(self, service: FeatureService) -> list[ViewRows]:
         """Locate the stored rows of each view that a service reads.

@@ -53,7 +53,7 @@ def historical(
     MissingDataError
         If a view is not built yet.
     """
-    service = workspace.service(features)
+    service = workspace.service(features, full_names=full_names)
     views = workspace.rows_of(service)
     if entity_rows is None:
         first = None if start is None else workspace.timestamp(start)

@@ -128,7 +128,7 @@ class PolarsOfflineStore(OfflineStore):
         layout = context.layout
         projections = [view.projection for view in feature_views]
         aliases = {p.name_alias: (p.name, p.join_key_map) for p in projections if p.name_alias}
-        service = context.catalog.request(feature_refs, aliases)
+        service = context.catalog.request(feature_refs, aliases, full_names=full_feature_names)
         views = [rows_of(selection, layout) for selection in service.reads]
 
         if entity_df is None:

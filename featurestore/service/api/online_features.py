@@ -38,7 +38,9 @@ async def get_online_features(call: Call) -> bytes:
     if request.feature_service is not None:
         endpoint = release.endpoint(request.feature_service)
     elif request.features:
-        endpoint = release.endpoint_of_features(tuple(request.features))
+        endpoint = release.endpoint_of_features(
+            tuple(request.features), full_names=request.full_feature_names
+        )
     else:
         raise ContractError("the request names no features", hint="send features or feature_service")
     rows = endpoint.wire.rows(request.entities, limit=call.state.options.max_rows)

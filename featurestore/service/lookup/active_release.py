@@ -88,8 +88,8 @@ class ActiveRelease:
         services = [endpoint.service for endpoint in self.endpoints.values()]
         return {name: _line(error) for name, error in _view_faults(services, self.project)}
 
-    def _endpoint_of_features(self, references: tuple[str, ...]) -> Endpoint:
-        return self._endpoint(self.project.catalog.request(references), named=False)
+    def _endpoint_of_features(self, references: tuple[str, ...], *, full_names: bool) -> Endpoint:
+        return self._endpoint(self.project.catalog.request(references, full_names=full_names), named=False)
 
     def _endpoint(self, service: FeatureService, *, named: bool = True) -> Endpoint:
         return Endpoint(
