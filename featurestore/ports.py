@@ -113,15 +113,11 @@ class OnlineStore(RowReader, Protocol):
 
 
 class ServingPath(Protocol):
-    """One way in which an application reads features of a project or release online.
+    """One way in which an application reads features of a project or release online."""
 
-    Attributes
-    ----------
-    name
-        The way, for people: ``"get_online"``, ``"reader"``, ``"HTTP /v1/vectors"``.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """The way, for people: ``"get_online"``, ``"reader"``, ``"HTTP /v1/vectors"``."""
 
     def read(self, entity_rows: pl.DataFrame, service: FeatureService, as_of: datetime) -> pl.DataFrame:
         """Ask for the vector of each entity row.
@@ -137,7 +133,15 @@ class ServingPath(Protocol):
         -------
         pl.DataFrame
             One row for each entity row, in the same order: the features in their declared dtypes, and
-            ``<feature>__status`` (`featurestore.timing.join.Status`, UInt8) of each.
+            ``<feature>__status`` (`featurestore.timing.join.Status`, UInt8) of each. Features that the
+            path refuses to carry, because it cannot carry their values exactly, are left out.
+
+        Raises
+        ------
+        SkewError
+            If the path refuses the rows.
+        StoreError
+            If the online store does not answer.
         """
 
 

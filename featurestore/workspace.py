@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ViewRows
+    from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ServingPath, ViewRows
 
 
 class StoreOpener(Protocol):
@@ -43,6 +43,8 @@ class Parts:
         Makes Feast's registry.
     open_store
         Opens the online store.
+    serving_paths
+        Makes the ways in which applications read the features of a workspace online.
     fetch_version
         Copies a file of the project, as it was at a revision: project folder, path, revision, target. Returns the target.
     """
@@ -51,6 +53,7 @@ class Parts:
     engine: Callable[[Settings], ComputeEngine]
     registry: Callable[[Settings], Registry]
     open_store: StoreOpener
+    serving_paths: Callable[[Workspace], Sequence[ServingPath]]
     fetch_version: Callable[[Path, Path, str, Path], Path]
 
 
@@ -108,6 +111,10 @@ class Workspace:
     def store(self, *, create: bool = False) -> OnlineStore:
         """Open the online store; with `create`, make an embedded store that does not exist yet."""
         return self.parts.open_store(self.settings, create=create)
+
+    def serving_paths(self) -> Sequence[ServingPath]:
+        """Return the ways in which applications read these features online, each through its real code."""
+        return self.parts.serving_paths(self)
 
     def now(self) -> datetime:
         """Return the current time in UTC, or the fixed time that the settings name."""

@@ -11,14 +11,17 @@ from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
 from featurestore.operations.releases import served
+from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
 from featurestore.storage.together import heal
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.config import Settings
     from featurestore.operations.releases import Release
-    from featurestore.ports import ComputeEngine, Registry
+    from featurestore.ports import ComputeEngine, Registry, ServingPath
 
 # Shares of the memory setting: what a reader holds of a raw file, and a join of the rows that it reads.
 READER_SHARE = 8
@@ -53,7 +56,7 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, fetch)
+    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, fetch)
     workspace = Workspace.of(load_settings(Path(path)), parts)
     heal(workspace.layout)
     return workspace
@@ -77,3 +80,11 @@ def _registry(settings: Settings) -> Registry:
     from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
 
     return FeastRegistry(settings)
+
+
+def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
+    # A server is a door to the project, as the command line is; here the project opens it to see what comes through.
+    from featurestore.service.paths import FeastWirePath, VectorsPath  # noqa: PLC0415 - the layer above
+
+    project = Project(workspace)
+    return (GetOnlinePath(workspace), ReaderPath(workspace), VectorsPath(project), FeastWirePath(project))

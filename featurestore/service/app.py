@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from featurestore.service.lookup.active_release import ProjectAsOf
     from featurestore.service.route import Route
     from featurestore.service.runtime.options import Options
 
@@ -62,15 +63,20 @@ class RouteApp:
         await send({"type": "http.response.body", "body": answer})
 
 
-def create_app(options: Options) -> Guard:
+def create_app(options: Options, served: ProjectAsOf | None = None) -> Guard:
     """Make the application of the server.
+
+    Parameters
+    ----------
+    served
+        What to serve. None: the releases of the project in the folder of the options.
 
     Raises
     ------
     FeatureStoreError
         If the definitions, training sets and online store do not belong together.
     """
-    state = ServerState(options)
+    state = ServerState(options, served)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from featurestore.project import open as open_project
+from featurestore.service.lookup.active_release import ActiveRelease
 from featurestore.service.lookup.lookups import Lookups
 from featurestore.service.lookup.release_reload import ReleaseReload
 from featurestore.service.runtime.key_reload import KeyReload
@@ -17,7 +18,7 @@ from featurestore.service.telemetry.request_log import RequestLog
 from featurestore.service.telemetry.served_log import ServedLog
 
 if TYPE_CHECKING:
-    from featurestore.service.lookup.active_release import ActiveRelease
+    from featurestore.service.lookup.active_release import ProjectAsOf
     from featurestore.service.runtime.options import Options
     from featurestore.service.telemetry.journal import Entry
 
@@ -34,18 +35,24 @@ CLOSE_SECONDS = 1.0
 class ServerState:
     """The state of one server process.
 
+    Parameters
+    ----------
+    served
+        What to serve. None: the releases of the project in the folder of the options.
+
     Raises
     ------
     FeatureStoreError
         If the definitions, training sets and online store do not belong together.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, served: ProjectAsOf | None = None) -> None:
         self.options = options
-        project = open_project(options.root)
+        project = open_project(options.root) if served is None else served.project
         self.layout = project.layout
         self.metrics = Metrics(shared=options.workers > 1)
-        self.release_reload = ReleaseReload(options, project, self.metrics.count_reload)
+        active = ActiveRelease(options, served)
+        self.release_reload = ReleaseReload(options, project, active, self.metrics.count_reload)
         self.key_reload = KeyReload(self.layout.keys)
         self.keys = self.key_reload.current()
         store_seconds = STORE_SHARE * options.timeout

@@ -52,6 +52,21 @@ def to_wire(feature: str, dtype: pl.DataType) -> Callable[[Any], Any] | None:
     return None
 
 
+def from_wire(dtype: pl.DataType) -> Callable[[Any], Any] | None:
+    """Return the function that turns a JSON value of the wire into what other JSON has for `dtype`.
+
+    None: both are equal. Columns of JSON read timestamps as seconds, and decimals as text.
+    """
+    if isinstance(dtype, pl.List | pl.Array):
+        inner = from_wire(pl.Series(dtype=dtype.inner).dtype)
+        if inner is None:
+            return None
+        return lambda values: [None if value is None else inner(value) for value in values]
+    if isinstance(dtype, pl.Date):
+        return lambda seconds: from_seconds(seconds).date().isoformat()
+    return int if dtype == pl.UInt64 else None
+
+
 def from_seconds(seconds: int) -> datetime:
     """Return the timestamp, in UTC, of a wire value.
 

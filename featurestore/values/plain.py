@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.timing.epoch import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 DAY_ZERO: Final = date(1970, 1, 1)
 _UNITS: Final = {"ms": 1_000, "us": 1}
@@ -40,6 +40,17 @@ def in_utc_zone(frame: pl.DataFrame) -> pl.DataFrame:
     """
     named = {name: dtype for name, dtype in frame.schema.items() if _in_utc(dtype) != dtype}
     return frame.with_columns(pl.col(name).cast(_in_utc(dtype)) for name, dtype in named.items())
+
+
+def to_series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """Return plain Python values as a column of their declared dtype. Timestamps are in UTC.
+
+    Raises
+    ------
+    TypeError, OverflowError, polars.exceptions.PolarsError
+        If a value does not have the dtype.
+    """
+    return pl.Series(name, values, dtype=_in_utc(dtype), strict=True).cast(dtype)
 
 
 def _in_utc(dtype: Any) -> Any:

@@ -12,6 +12,7 @@ from serving import running
 import featurestore
 from featurestore.errors import ContractError
 from featurestore.operations.init import init
+from featurestore.project.composition import _workspace
 from featurestore.values.plain import in_utc_zone
 
 TIMESTAMP = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -147,6 +148,20 @@ def test_both_reads_give_back_what_was_written(project):
         instants = [None if text is None else datetime.fromisoformat(text) for text in texts]
         assert instants == [value and value.astimezone(UTC) for value in FEATURES[name][2]]
     assert project.audit().mismatches == 0
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_every_serving_path_gives_back_what_was_written(project, position):
+    """Also as JSON, in the form of this project and in Feast's."""
+    project.materialize()
+    workspace = _workspace(project.settings.root)
+    path = workspace.serving_paths()[position]
+    service = workspace.catalog.service("service")
+    read = path.read(rows().select(*KEYS), service, datetime.now(UTC)).select(*FEATURES)
+    assert read.schema == rows().select(*FEATURES).schema
+    assert read.equals(rows().select(*FEATURES), null_equal=True)
+    assert str(read["f64"][1]) == "-0.0"
+    assert str(read["vector"][0][1]) == "-0.0"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

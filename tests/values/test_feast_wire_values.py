@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore.errors import ContractError
-from featurestore.values.feast_wire import from_seconds, to_wire
+from featurestore.values.feast_wire import from_seconds, from_wire, to_wire
 
 SECOND = datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
 
@@ -29,6 +29,22 @@ SECOND = datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
 def test_a_value_becomes_its_wire_value(dtype, value, expected):
     """Timestamps are seconds before and after 1970, and no decimal has an exponent."""
     convert = to_wire("f", dtype)
+    assert convert is not None
+    assert convert(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "expected"),
+    [
+        (pl.Date(), 86_400, "1970-01-02"),
+        (pl.List(pl.Date), [None, -86_400], [None, "1969-12-31"]),
+        (pl.UInt64(), "18446744073709551615", 2**64 - 1),
+        (pl.Array(pl.UInt64, 2), [None, "1"], [None, 1]),
+    ],
+)
+def test_a_wire_value_becomes_what_other_json_has(dtype, value, expected):
+    """Dates are ISO 8601 text there, and integers are numbers."""
+    convert = from_wire(dtype)
     assert convert is not None
     assert convert(value) == expected
 

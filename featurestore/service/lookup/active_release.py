@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,27 @@ if TYPE_CHECKING:
 WORKING = "working"  # name of the project itself, which answers if there is no release
 
 
+@dataclass(frozen=True)
+class ProjectAsOf:
+    """A project to serve as it is, with none of its releases, as of one timestamp.
+
+    Attributes
+    ----------
+    as_of
+        The timestamp of every answer, in UTC.
+    """
+
+    project: Project
+    as_of: datetime
+
+
 class ActiveRelease:
     """The current release, or the project itself if there is no release, ready to answer.
+
+    Parameters
+    ----------
+    served
+        What to serve. None: the current release of the project in the folder of the options.
 
     Attributes
     ----------
@@ -42,8 +62,9 @@ class ActiveRelease:
         If no feature service is defined.
     """
 
-    def __init__(self, options: Options) -> None:
-        self.project, release = open_served(options.root)
+    def __init__(self, options: Options, served: ProjectAsOf | None = None) -> None:
+        self.project, release = open_served(options.root) if served is None else (served.project, None)
+        self._as_of = None if served is None else served.as_of
         self.root = self.project.settings.root
         self.name = WORKING if release is None else release.name
         self._require_consistency(options)
@@ -69,8 +90,8 @@ class ActiveRelease:
         return self.endpoints[name]
 
     def now(self) -> datetime:
-        """Return the current instant in UTC by the project's clock."""
-        return self.project.settings.now()
+        """Return the current instant in UTC by the project's clock, or the timestamp of what is served."""
+        return self.project.settings.now() if self._as_of is None else self._as_of
 
     def faults(self) -> dict[str, str]:
         """Ask the online store about every view that is served.

@@ -27,6 +27,8 @@ class ReleaseReload:
     ----------
     project
         The project that the releases belong to.
+    active
+        The release that answers first.
     count
         Called with ``"done"`` after a release was loaded, and with ``"refused"`` after one was refused.
 
@@ -36,18 +38,15 @@ class ReleaseReload:
         The release that answers requests.
     fault
         Why the current release was refused. None: it was not refused.
-
-    Raises
-    ------
-    FeatureStoreError
-        If the first release cannot be served.
     """
 
-    def __init__(self, options: Options, project: Project, count: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Options, project: Project, active: ActiveRelease, count: Callable[[str], None]
+    ) -> None:
         self._options = options
         self._project = project
         self._count = count
-        self.active = ActiveRelease(options)
+        self.active = active
         self.fault: str | None = None
         self._tried = self.active.name
         self._next_try = 0.0

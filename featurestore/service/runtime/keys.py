@@ -56,6 +56,22 @@ class Keys:
         return self._keys.get(hashlib.sha256(secret).hexdigest())
 
 
+class OneKey(Keys):
+    """One new API key for callers in this process. It is not stored.
+
+    Attributes
+    ----------
+    secret
+        The key.
+    """
+
+    def __init__(self, scopes: tuple[KeyScope, ...]) -> None:
+        self.required = True
+        self.secret = PREFIX + secrets.token_urlsafe(32)
+        digest = hashlib.sha256(self.secret.encode()).hexdigest()
+        self._keys = {digest: ApiKey(name="in-process", digest=digest, scopes=scopes)}
+
+
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """Read all API keys. A missing file holds no keys.
 
