@@ -96,7 +96,7 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
     # Values are read as text where the contract has another type, so that the gate reports those that cannot be cast.
     schema = {column.name: column.dtype for column in node.contract.columns}
     with path.open("rb") as lines:
-        found = other_kinds(lines, schema, f"{node.name}: the body")
+        rows_by_column = other_kinds(lines, schema, f"{node.name}: the body")
     inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
     as_text = {
         column.name: pl.String()
@@ -105,7 +105,7 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
     }
     as_text = {name: text for name, text in as_text.items() if node.contract[name].dtype != text}
     rows = pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
-    return marked(rows, found)
+    return marked(rows, rows_by_column)
 
 
 def _parquet(path: Path, _: Node) -> pl.LazyFrame:

@@ -62,8 +62,8 @@ def _names_in(sql: str, connection: duckdb.DuckDBPyConnection) -> set[str]:
 
     DuckDB describes what it parsed of a SELECT. Of other statements, each word may be a name.
     """
-    found = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-    parsed = {"error": True} if found is None else json.loads(found[0])
+    row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    parsed = {"error": True} if row is None else json.loads(row[0])
     if parsed["error"]:
         return {word.lower() for word in re.findall(r'"[^"]+"|\w+', sql)} | set(
             re.findall(r'"([^"]+)"', sql.lower())

@@ -70,8 +70,8 @@ def record_outcome(
         if before is not None and before != new_profile.read_bytes():
             write_bytes(before, files.aside(layout.profile_before(name)))
         append_record(run_of(verdict, current, node.contract, at), _copied(history, files))
-        for other, content in (also or {}).items():
-            write_bytes(content, files.aside(other))
+        for path_of_other, content in (also or {}).items():
+            write_bytes(content, files.aside(path_of_other))
     return verdict
 
 

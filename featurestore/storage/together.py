@@ -1,7 +1,7 @@
 """Replace several files together: after a failure or a kill all are old, after a success all are new.
 
-The old files get second names, and a journal lists them, before the first file is replaced. The end
-of the journal is the moment at which the new files count. A process that dies before leaves the
+The old files get second names, and a journal lists them, before the first file is replaced. The new
+files count as soon as the journal is removed. A process that dies before leaves the
 journal, and `heal` brings the old files back.
 """
 

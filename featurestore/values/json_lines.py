@@ -28,14 +28,14 @@ def other_kinds(
     Parameters
     ----------
     schema
-        The declared dtypes. Of other columns nothing is found.
+        The declared dtypes. Other columns are not checked.
     where
         Begins the messages.
 
     Returns
     -------
     dict of str to list of int
-        By column, the numbers of the rows, from 0. Blank lines are no rows. Text that the gate cannot
+        By column, the numbers of the rows, from 0. Blank lines do not count. Text that the gate cannot
         read anyway is left out.
 
     Raises
@@ -45,7 +45,7 @@ def other_kinds(
         message names the line.
     """
     first = {name: _first_of(dtype) for name, dtype in schema.items()}
-    found: dict[str, list[int]] = {}
+    rows_by_column: dict[str, list[int]] = {}
     row = -1
     for number, line in enumerate(lines, 1):
         row += bool(line.strip())
@@ -64,13 +64,13 @@ def other_kinds(
                     hint="write text in quotes",
                 )
             if _is_readable(value):
-                found.setdefault(name, []).append(row)
-    return found
+                rows_by_column.setdefault(name, []).append(row)
+    return rows_by_column
 
 
-def marked(rows: pl.LazyFrame, found: Mapping[str, list[int]]) -> pl.LazyFrame:
-    """Write values as they stand in the JSON, in quotes, so that the gate cannot read them as their dtype."""
-    if not found:
+def marked(rows: pl.LazyFrame, rows_by_column: Mapping[str, list[int]]) -> pl.LazyFrame:
+    """Write values as the JSON writes them, in quotes, so that the gate cannot read them as their dtype."""
+    if not rows_by_column:
         return rows
     index = "__row__"
     quoted = [
@@ -78,7 +78,7 @@ def marked(rows: pl.LazyFrame, found: Mapping[str, list[int]]) -> pl.LazyFrame:
         .then(pl.lit('"') + pl.col(name) + pl.lit('"'))
         .otherwise(pl.col(name))
         .alias(name)
-        for name, places in found.items()
+        for name, places in rows_by_column.items()
     ]
     return rows.with_row_index(index).with_columns(quoted).drop(index)
 

@@ -52,11 +52,11 @@ def verdict_of(shop, tmp_path, *rows):
 )
 def test_a_number_in_quotes_is_not_a_number(shared_shop, tmp_path, bad, rule):
     """The row is bad, as a lookup with such a value is refused; the other rows pass, blank lines between them."""
-    found = verdict_of(shared_shop, tmp_path, {}, {"order": 2, **bad}, {"order": 3, "amount": 7})
-    assert [count.rule.name for count in found.verdict.rules] == [rule]
-    assert found.quarantined["source_row"].to_list() == [2]
+    inspection = verdict_of(shared_shop, tmp_path, {}, {"order": 2, **bad}, {"order": 3, "amount": 7})
+    assert [count.rule.name for count in inspection.verdict.rules] == [rule]
+    assert inspection.quarantined["source_row"].to_list() == [2]
     if isinstance(text := next(iter(bad.values())), str):
-        assert found.verdict.rules[0].examples == (repr(f'"{text}"'),)
+        assert inspection.verdict.rules[0].examples == (repr(f'"{text}"'),)
 
 
 def test_numbers_are_not_text(shared_shop, tmp_path):

@@ -101,23 +101,23 @@ def test_features_of_one_name_in_two_views_are_told_apart_by_full_names(twins):
     rows = pl.DataFrame({"customer": [3, 1, 9], "event_timestamp": NOW})
     references = ["last_order:amount", "doubled:amount", "doubled:coupon"]
     full = ["last_order__amount", "doubled__amount", "doubled__coupon"]
-    found = [(8.0, 16.0, None), (None, None, None), (None, None, None)]
+    expected = [(8.0, 16.0, None), (None, None, None), (None, None, None)]
     joined = twins.historical(rows, references, full_names=True, statuses=True, times=True)
-    assert joined.select(full).rows() == found
+    assert joined.select(full).rows() == expected
     assert joined.select(f"{name}__status" for name in full).rows() == [(1, 1, 2), (2, 2, 2), (3, 3, 3)]
     assert f"{full[1]}__age" in joined.columns
     store = FeatureStore(repo_path=str(twins.settings.feast_repo))
     job = store.get_historical_features(rows.to_pandas(), references, full_feature_names=True)
-    assert pl.DataFrame(job.to_arrow()).select(full).rows() == found
+    assert pl.DataFrame(job.to_arrow()).select(full).rows() == expected
     keys = rows.select("customer").to_dicts()
     online = store.get_online_features(references, keys, full_feature_names=True).to_dict()
-    assert list(zip(*(online[name] for name in full), strict=True)) == found
+    assert list(zip(*(online[name] for name in full), strict=True)) == expected
     body = {"features": references, "entities": {"customer": [3, 1, 9]}}
     with running(twins.settings.root) as client:
         answer = client.post("/get-online-features", {**body, "full_feature_names": True}).json()
         assert answer["metadata"]["feature_names"][1:] == full
         values = [column["values"] for column in answer["results"][1:]]
-        assert list(zip(*values, strict=True)) == found
+        assert list(zip(*values, strict=True)) == expected
         refused = client.post("/get-online-features", body)
         assert (refused.status_code, "'amount' is in 'last_order' and in 'doubled'" in refused.text) == (
             422,

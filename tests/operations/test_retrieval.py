@@ -127,6 +127,6 @@ def test_sql_reads_no_dataset_of_another_definition(shared_shop, tmp_path, sql):
     root = shutil.copytree(shared_shop.settings.root, tmp_path / "other")
     schema = root / "schemas/shop.py"
     schema.write_text(schema.read_text().replace("ge=1,", "ge=0,"))
-    other = featurestore.open(root)
+    changed = featurestore.open(root)
     with pytest.raises(SkewError, match=r"orders.parquet was made by another definition of source 'orders'"):
-        other.explain(sql + " LIMIT 1", AMOUNT)
+        changed.explain(sql + " LIMIT 1", AMOUNT)

@@ -25,7 +25,7 @@ def edit(project):
 
 
 def test_each_fault_has_its_lines(stored):
-    """A fault, its parts and its hint stand on lines of their own, below the view or training set that they are about."""
+    """A fault, its parts and its hint have lines of their own, below the view or training set that they are about."""
     stored.training_set("visits")
     edit(stored)
     with pytest.raises(SkewError) as caught:
@@ -48,9 +48,9 @@ def test_a_running_server_and_a_running_reader_name_the_parts_that_changed(store
     reader = stored.reader("last_order:amount")
     with running(stored.settings.root) as client:
         edit(stored)
-        other = featurestore.open(stored.settings.root)
-        other.build("last_order")
-        other.materialize()
+        changed = featurestore.open(stored.settings.root)
+        changed.build("last_order")
+        changed.materialize()
         with pytest.raises(SkewError, match=r"body of last_order changed \(feature_repo/shop.py\)"):
             reader.read([{"customer": 3}], as_of=stored.settings.now())
         answer = client.vectors({"customer": 3, "basket": 1.0})

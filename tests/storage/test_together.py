@@ -72,7 +72,7 @@ def layout(tmp_path):
 
 
 def test_a_kill_at_any_step_leaves_all_old_or_all_new(layout):
-    """Each step of a replacement is the last one once; what is there after a healing is never a mix."""
+    """Each step of a replacement is the last one once; after a healing the files are never mixed."""
     start = layout.data.with_name("start")
     shutil.copytree(layout.data, start)
     seen = []
