@@ -42,7 +42,7 @@ def build(workspace: Workspace, name: str) -> Verdict:
     require_documentation(node.contract, name)
     context = validation_context(workspace, name)
     rows = workspace.engine.transform(node, inputs_of(node, workspace.catalog, workspace.layout))
-    with recorded_failure(name, workspace.layout):
+    with recorded_failure(node, workspace.layout):
         if isinstance(node, FeatureView):
             inspection = inspect_view(node, rows.lazy(), context)
         else:

@@ -76,13 +76,18 @@ def record_outcome(
 
 
 @contextmanager
-def recorded_failure(name: str, layout: Layout) -> Iterator[None]:
-    """Record that the rows of a run could not be read, if the block fails for that reason."""
+def recorded_failure(node: Node, layout: Layout) -> Iterator[None]:
+    """Record that the rows of a run could not be read, if the block fails for that reason.
+
+    The record of a dataset with personal columns has no message, which may hold a value.
+    """
     try:
         yield
     except (ContractError, MissingDataError) as error:
         if not isinstance(error, ContractError) or error.verdict is None:
-            write_record(Unread(at=datetime.now(UTC), reason=error.message), layout.unread(name))
+            is_personal = any(column.personal for column in node.contract.columns)
+            reason = "the command says why" if is_personal else error.message
+            write_record(Unread(at=datetime.now(UTC), reason=reason), layout.unread(node.name))
         raise
 
 

@@ -50,7 +50,7 @@ def validate(workspace: Workspace, name: str) -> Verdict:
 
 def _source(workspace: Workspace, source: Source) -> Verdict:
     path = corrections_path(source)
-    with recorded_failure(source.name, workspace.layout):
+    with recorded_failure(source, workspace.layout):
         corrections = read_corrections(path) if path.exists() else None
         with inspected(workspace, source, corrections) as inspection:
             return record_outcome(inspection, source, workspace.layout)

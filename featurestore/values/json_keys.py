@@ -34,7 +34,8 @@ def require_unique_keys(text: bytes, keys: int, where: str) -> None:
     ContractError
         If a key is named twice, or the text is nested too deep.
     """
-    if text.count(b'":') == keys and not any(map(text.count, _SPACED)):
+    # Each key has a colon. Texts may have more; then what precedes the colons decides.
+    if text.count(b":") == keys or (text.count(b'":') == keys and not any(map(text.count, _SPACED))):
         return
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:

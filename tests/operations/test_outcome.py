@@ -1,8 +1,13 @@
 """The files of a dataset are replaced together: a late failure leaves data, verdict, profile and history as they were."""
 
+import os
+
 import pytest
 
+import featurestore
 from featurestore.errors import ContractError, StoreError
+from featurestore.storage.files import write_record, write_text
+from featurestore.storage.together import Journal, Replaced
 
 HEADER = "order,customer,ordered_at,loaded_at,amount,coupon"
 
@@ -88,6 +93,8 @@ def test_the_summary_shows_the_last_run_of_each_dataset(shop):
         shop.validate("orders")
     [(name, reason)] = shop.summary().unread.items()
     assert (name, "lacks" in reason) == ("orders", True), reason
+    page = shop.report(["orders"]).parent / "reports/orders.html"
+    assert "The last run could not read its rows (orders: " in page.read_text()
 
 
 def test_a_training_set_that_fails_late_stays_as_it_was(shop):
@@ -105,3 +112,16 @@ def test_a_training_set_that_fails_late_stays_as_it_was(shop):
     obstacle.rmdir()
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert shop.training_set("visits").rows == 1
+
+
+def test_opening_a_project_brings_the_old_files_back_after_a_kill(shop):
+    """A run was killed when its rows were new and its verdict was old: nobody reads the mix."""
+    before = files(shop)
+    rows = shop.layout.dataset("orders")
+    os.link(rows, rows.with_name(".orders.parquet.before"))
+    write_text("new", rows.with_name("new"))
+    rows.with_name("new").replace(rows)
+    entry = Replaced("datasets/orders.parquet", "datasets/.orders.parquet.before")
+    write_record(Journal((entry,)), shop.layout.replacing / "orders.journal")
+    featurestore.open(shop.settings.root)
+    assert files(shop) == before
