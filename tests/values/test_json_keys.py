@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.errors import ContractError
 from featurestore.values.json_keys import require_unique_keys, require_unique_keys_of_lines
@@ -21,7 +22,7 @@ def objects(draw):
     return pairs, ("{" + ",".join(written) + "}").encode()
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(objects())
 def test_a_repeated_key_is_refused_and_no_other_object_is(case):
     """Colons and quotes inside texts, and spaces before a colon, change nothing."""

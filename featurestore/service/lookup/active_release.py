@@ -132,7 +132,7 @@ class ActiveRelease:
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
         faults = dict(_view_faults(services, self.project)) | dict(_training_faults(services, self.project))
         if faults:
-            listing = "".join(f"\n  {name}: {_indented(error)}" for name, error in faults.items())
+            listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
             skews = [error for error in faults.values() if isinstance(error, SkewError)]
             raise SkewError(
                 f"{self.root}: definitions, training sets and online store do not belong together:{listing}",
@@ -146,10 +146,6 @@ def _line(error: FeatureStoreError) -> str:
     """Return a message as one line; its parts are separated."""
     first, *rest = (line.strip() for line in str(error).splitlines())
     return "; ".join((first, *rest)).replace(":; ", ": ")
-
-
-def _indented(error: FeatureStoreError) -> str:
-    return str(error).replace("\n", "\n  ")
 
 
 def _view_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, FeatureStoreError]]:
