@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from featurestore.config import load_settings, parse_timestamp
 from featurestore.definitions.catalog import load_catalog
-from featurestore.definitions.feature_service import FeatureService
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import rows_of
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ServingPath, ViewRows
 
 
@@ -124,19 +124,11 @@ class Workspace:
         """Return a timestamp in UTC: the one given, or the current time."""
         return self.now() if value is None else parse_timestamp(value)
 
-    def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
-        """Return the feature service of a name, or of a list of ``"view:feature"`` and ``"view"``.
-
-        Raises
-        ------
-        UnknownNameError
-            If a service, view or feature does not exist.
-        """
-        if isinstance(features, FeatureService):
-            return features
-        if isinstance(features, str) and ":" not in features:
-            return self.catalog.service(features)
-        return self.catalog.request([features] if isinstance(features, str) else features)
+    def service(
+        self, features: str | Sequence[str] | FeatureService, *, full_names: bool = False
+    ) -> FeatureService:
+        """Return the feature service of a name, or of references to views and features. See `Catalog.requested`."""
+        return self.catalog.requested(features, full_names=full_names)
 
     def rows_of(self, service: FeatureService) -> list[ViewRows]:
         """Locate the stored rows of each view that a service reads.
