@@ -49,8 +49,8 @@ def audit(workspace: Workspace) -> AuditRecord:
     differences: list[Difference] = []
 
     def kept(result: tuple[Compared, list[Difference]]) -> Compared:
-        compared, found = result
-        differences.extend(found)
+        compared, different = result
+        differences.extend(different)
         return compared
 
     audited = {name: audit_view(workspace, view, store) for name, view in catalog.views.items()}

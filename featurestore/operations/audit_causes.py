@@ -50,7 +50,7 @@ def store_cause(
         only = slice(row, row + 1)
         history = cause_in_history(engine, rows, offline[only], feature, served[feature][only])
         if history is Cause.LATE_DATA or served[status_column(feature)][row] == Status.NOT_FOUND.value:
-            # The store was filled from these rows, so the row that answers now was there.
+            # The store was filled from these rows, so it held the row that answers now.
             return Cause.LOST_ROW if history is not Cause.PUSHED_LATER else history
         return history or Cause.STORE
 
@@ -96,7 +96,7 @@ def cause_in_history(
     rows: ViewRows,
     entity_row: pl.DataFrame,
     feature: str,
-    other: pl.Series,
+    served: pl.Series,
 ) -> Cause | None:
     """Return which rows of a view make the difference, or None if the rows do not show it.
 
@@ -106,7 +106,7 @@ def cause_in_history(
         The row that differs, with its timestamp.
     feature
         Name of the feature in the request.
-    other
+    served
         The value of the other side, as a column of one value.
 
     Returns
@@ -119,24 +119,24 @@ def cause_in_history(
     entity_row = entity_row.select(*selection.keys, EVENT_TIMESTAMP)
     if len(rows.files) > 1:
         built = engine.historical(entity_row, [ViewRows(selection, rows.files[:1])])
-        if _same(built[feature], other):
+        if _same(built[feature], served):
             return Cause.PUSHED_LATER
     history = explain(entity_row, _only(selection), [rows])[selection.label]
     earlier = history.filter(pl.col(VERDICT) == "older").tail(1)
     answers = history.filter(pl.col(VERDICT).is_in(["answer", "expired"])).height
     name = selection.features[selection.names.index(feature)]
-    if answers and (_same(earlier[name], other) if earlier.height else other.null_count()):
+    if answers and (_same(earlier[name], served) if earlier.height else served.null_count()):
         return Cause.LATE_DATA
     return None
 
 
-def is_rounded(one: Any, other: Any) -> bool:
+def is_rounded(left: Any, right: Any) -> bool:
     """Return whether two values are floats that differ only by rounding."""
-    return isinstance(one, float) and isinstance(other, float) and isclose(one, other, rel_tol=ROUNDING)
+    return isinstance(left, float) and isinstance(right, float) and isclose(left, right, rel_tol=ROUNDING)
 
 
-def _same(one: pl.Series, other: pl.Series) -> bool:
-    return bool(bits(one).eq_missing(bits(other).alias(one.name)).all())
+def _same(left: pl.Series, right: pl.Series) -> bool:
+    return bool(bits(left).eq_missing(bits(right).alias(left.name)).all())
 
 
 def _only(selection: Selection) -> FeatureService:

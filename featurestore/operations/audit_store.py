@@ -55,9 +55,9 @@ class AuditedView:
 
 def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> AuditedView:
     """Compare every key of a view at the store's watermark. Errors as of `audit`."""
-    found = store.state(view.name)
-    as_of = workspace.now() if found is None else timestamp_of(found.watermark)
-    state = check_state(view, found, as_of, workspace.layout)
+    stored_state = store.state(view.name)
+    as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
+    state = check_state(view, stored_state, as_of, workspace.layout)
     held = list(store.scan(view.name))
     pairs = [pair for pair in held if not is_tombstone(pair[1])]
     deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)

@@ -107,9 +107,9 @@ def audit_training_set(workspace: Workspace, training: TrainingSet) -> tuple[Com
 
 def _other_columns(training: TrainingSet, schema: pl.Schema) -> tuple[str, str, str] | None:
     for column in training.joined.columns:
-        found = schema.get(column.name)
-        if found != column.dtype:
-            return column.name, f"{column.dtype}", "no such column" if found is None else f"{found}"
+        dtype = schema.get(column.name)
+        if dtype != column.dtype:
+            return column.name, f"{column.dtype}", "no such column" if dtype is None else f"{dtype}"
     return None
 
 
@@ -204,12 +204,12 @@ def _whole(training: TrainingSet, feature: str, offline: str, kept: str, cause: 
 def _total(
     training: TrainingSet, parts: list[Compared], differences: list[Difference], last: datetime
 ) -> Compared:
-    whole = sum(difference.key == WHOLE for difference in differences)
+    of_all_rows = sum(difference.key == WHOLE for difference in differences)
     return Compared(
         name=training.name,
         as_of=last,
         rows=sum(part.rows for part in parts),
         cells=sum(part.cells for part in parts),
-        mismatches=sum(part.mismatches for part in parts) + whole,
+        mismatches=sum(part.mismatches for part in parts) + of_all_rows,
         path=PATH,
     )

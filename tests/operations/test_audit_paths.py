@@ -98,7 +98,7 @@ def test_the_sample_has_keys_that_are_unknown_present_and_expired(stored):
 
 
 def test_deleted_keys_are_left_out(stored):
-    """A deleted key is not served, and history keeps its rows: that is no difference."""
+    """A deleted key is not served, and history keeps its rows: the audit does not compare it."""
     stored.training_set("visits")
     assert stored.delete("last_order", pl.DataFrame({"customer": [3]})) == 1
     assert stored.audit().mismatches == 0

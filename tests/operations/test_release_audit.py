@@ -1,4 +1,4 @@
-"""A release proves itself before it is served: one difference, and what was served stays served."""
+"""A release proves itself before it is served: after one difference, the former release stays active."""
 
 from dataclasses import replace
 
@@ -66,7 +66,7 @@ def test_a_release_says_how_much_was_compared(released):
 
 @pytest.mark.parametrize("change", [change_store, change_training_set, change_data])
 def test_one_difference_refuses_the_release(released, change):
-    """It exits with 5, and what was served stays served."""
+    """It exits with 5, and the former release stays active."""
     change(released)
     with pytest.raises(SkewError, match="cells differ between training and serving") as caught:
         released.release()
