@@ -8,7 +8,7 @@ import polars as pl
 
 from featurestore.operations.audit_causes import path_cause, views_of_features
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
-from featurestore.operations.audit_sample import later_timestamps, sample_rows
+from featurestore.operations.audit_sample import later_timestamps, next_known, sample_rows
 from featurestore.operations.audit_store import broken
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
@@ -30,7 +30,8 @@ def audit_paths(
     """Compare what each serving path returns for rows of a service with the historical join.
 
     A service whose request values cannot be found or generated is left out. So are the features of a view whose rows
-    in the store differ: each of these cells is counted once, where the store is compared.
+    in the store differ: each of these cells is counted once, where the store is compared. And so are those of a view
+    with rows that became known after its watermark and before that of another view: history knows them, the store not.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ def audit_paths(
     if rows is None or not rows.height:
         return
     watermark = max(views[selection.view.name].watermark for selection in service.reads)
-    wrong = broken(views)
-    features = [name for name, read in views_of_features(service).items() if not read & wrong]
+    left_out = broken(views) | _behind(workspace, service, views, watermark)
+    features = [name for name, read in views_of_features(service).items() if not read & left_out]
     now = _joined(workspace, service, rows, [watermark], times=True)
     later = later_timestamps(workspace, service, now, watermark)
     after = _joined(workspace, service, rows, later) if later else now
@@ -51,6 +52,19 @@ def audit_paths(
     }
     for path in workspace.serving_paths():
         yield _audit_path(path, service, rows, joined, features)
+
+
+def _behind(
+    workspace: Workspace, service: FeatureService, views: Mapping[str, AuditedView], watermark: datetime
+) -> set[str]:
+    behind = set()
+    for view in {selection.view.name: selection.view for selection in service.reads}.values():
+        own = views[view.name].watermark
+        if own < watermark:
+            known = next_known(workspace, view, own)
+            if known is not None and known <= watermark:
+                behind.add(view.name)
+    return behind
 
 
 def _joined(

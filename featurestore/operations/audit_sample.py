@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.feature_view import FeatureView
     from featurestore.operations.audit_store import AuditedView
     from featurestore.workspace import Workspace
 
@@ -67,7 +68,8 @@ def later_timestamps(
     joined
         The historical join of the rows at the watermark, with the times of their events.
     """
-    until = _next_known(workspace, service, watermark)
+    known = [next_known(workspace, selection.view, watermark) for selection in service.reads]
+    until = min((timestamp for timestamp in known if timestamp is not None), default=None)
     ends = {
         end
         for selection in service.selections
@@ -98,7 +100,8 @@ def _training_rows(workspace: Workspace, service: FeatureService) -> pl.DataFram
 
 def _rows_of_views(service: FeatureService, views: Mapping[str, AuditedView]) -> pl.DataFrame:
     """Choose keys of each view, side by side. A column that several views share has the keys of the first."""
-    height = min(max((views[s.view.name].keys.height for s in service.reads), default=0), SPREAD_ROWS)
+    most_keys = max(views[selection.view.name].keys.height for selection in service.reads)
+    height = max(min(most_keys, SPREAD_ROWS), 1)
     columns: dict[str, pl.Series] = {}
     for selection in service.reads:
         keys = views[selection.view.name].keys
@@ -156,15 +159,12 @@ def _repeated(rows: pl.DataFrame, height: int) -> pl.DataFrame:
     return rows[[position % rows.height for position in range(height)]] if rows.width else rows
 
 
-def _next_known(workspace: Workspace, service: FeatureService, watermark: datetime) -> datetime | None:
-    after = []
-    for selection in service.reads:
-        known = scan_view(selection.view, workspace.layout).select(
-            known_at(selection.view.timing).alias(KNOWN_AT)
-        )
-        later = known.filter(pl.col(KNOWN_AT) > pl.lit(watermark, dtype=UTC_MICROSECONDS))
-        after.append(later.select(pl.col(KNOWN_AT).min()).collect().item())
-    return min((timestamp for timestamp in after if timestamp is not None), default=None)
+def next_known(workspace: Workspace, view: FeatureView, after: datetime) -> datetime | None:
+    """Return the first timestamp after another at which a row of a view becomes known; None: all rows are known."""
+    rows = scan_view(view, workspace.layout).select(known_at(view.timing).alias(KNOWN_AT))
+    later = rows.filter(pl.col(KNOWN_AT) > pl.lit(after, dtype=UTC_MICROSECONDS))
+    first: datetime | None = later.select(pl.col(KNOWN_AT).min()).collect().item()
+    return first
 
 
 def _ends(events: pl.Series, ttl: timedelta) -> list[datetime]:

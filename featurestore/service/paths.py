@@ -37,6 +37,7 @@ OK = 200
 INVALID = 422
 UNAVAILABLE = 503
 ROWS_PER_REQUEST = 100
+MAX_BYTES = 1 << 30
 MAX_SHOWN = 500  # characters of a refusal
 # A proof waits for a slow machine, which a caller does not.
 SECONDS = 120.0
@@ -155,7 +156,11 @@ def post(
         If the definitions, training sets and online store do not belong together.
     """
     options = Options(
-        root=str(project.settings.root), services=(service.name,), log_requests=False, timeout=SECONDS
+        root=str(project.settings.root),
+        services=(service.name,),
+        max_bytes=MAX_BYTES,
+        timeout=SECONDS,
+        log_requests=False,
     )
     app = create_app(options, ProjectAsOf(project, as_of))
     state = app.state

@@ -1,9 +1,11 @@
 """The audit reads through every way that serves: a fault of one way is found, and named by it."""
 
+import re
 from dataclasses import replace
 
 import polars as pl
 import pytest
+from shop import build_shop
 
 from featurestore.operations.cause import Cause
 from featurestore.service.lookup import feast_wire
@@ -11,6 +13,12 @@ from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.vectors import reader
 
 PATHS = ["get_online", "reader", "HTTP /v1/vectors", "HTTP /get-online-features"]
+
+EARLIER = '''
+
+class EarlierOrder(LastOrder):
+    """A customer's earlier order."""
+'''
 
 
 @pytest.fixture
@@ -102,6 +110,36 @@ def test_deleted_keys_are_left_out(stored):
     stored.training_set("visits")
     assert stored.delete("last_order", pl.DataFrame({"customer": [3]})) == 1
     assert stored.audit().mismatches == 0
+
+
+def test_a_view_whose_keys_are_all_deleted_is_read(stored):
+    """Each path is asked for an unknown key, and finds nothing."""
+    stored.delete("last_order", pl.DataFrame({"customer": [1, 2, 3]}))
+    record = stored.audit()
+    assert [part.rows > 0 for part in record.paths] == [True] * 4
+    assert record.mismatches == 0
+
+
+def test_a_view_that_is_behind_another_one_is_not_compared_at_the_later_time(shop_files):
+    """Its store is right at its own watermark; what became known since is for the next materialization."""
+    path = shop_files / "feature_repo/shop.py"
+    text = path.read_text()
+    [view] = re.findall(r"@feature_view.*?\n\n\n", text, re.DOTALL)
+    second = view.replace("def last_order", "def earlier_order").replace("LastOrder", "EarlierOrder")
+    schema = shop_files / "schemas/shop.py"
+    schema.write_text(f"{schema.read_text()}{EARLIER}")
+    text = text.replace(view, view + second).replace("LastOrder, Raw", "EarlierOrder, LastOrder, Raw")
+    both = 'both = feature_service("both", (last_order["amount"], earlier_order["coupon"]), owner="shop")\n'
+    path.write_text(f"{text}{both}")
+    shop = build_shop(shop_files)
+    shop.build("earlier_order")
+    shop.materialize(["earlier_order"], until="2024-01-05T00:00:00Z")
+    shop.materialize(["last_order"])
+    record = shop.audit()
+    assert record.mismatches == 0
+    cells = {(part.name, part.path): part.cells for part in record.paths}
+    # Of two features, one is compared.
+    assert cells["both", "reader"] * 4 == cells["buying", "reader"]
 
 
 def _rest(vectors):
