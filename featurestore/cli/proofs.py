@@ -42,7 +42,14 @@ def check(
     Output(json).result(record, "\n".join(lines))
 
 
-def audit(project: Folder = HERE, *, json: Json = False) -> None:
+def audit(
+    project: Folder = HERE,
+    *,
+    feast: Annotated[
+        bool, typer.Option("--feast", help="Also read through Feast's SDK, from the applied registry.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Prove that serving gives what training was given, cell by cell, bit by bit.
 
     Compares every cell of the online store with the historical join at the same timestamp; rows of each service, read
@@ -51,7 +58,7 @@ def audit(project: Folder = HERE, *, json: Json = False) -> None:
 
     Example: `featurestore audit`
     """
-    record = opened_at(project).audit()
+    record = opened_at(project).audit(feast=feast)
     rows = [("compared", "path", "rows", "cells", "mismatches")]
     rows += [
         (part.name, part.path, f"{part.rows:,}", f"{part.cells:,}", f"{part.mismatches:,}")

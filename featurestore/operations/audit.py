@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["AuditRecord", "Compared", "Difference", "audit", "compare_cells", "differing_rows"]
 
 
-def audit(workspace: Workspace) -> AuditRecord:
+def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     """Compare serving with the historical join, cell by cell: values bit for bit, and statuses.
 
     - The online store: every key of the store and every key known offline, of each view, at the store's watermark;
@@ -35,10 +35,15 @@ def audit(workspace: Workspace) -> AuditRecord:
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
 
+    Parameters
+    ----------
+    feast
+        Also read through Feast's SDK, which takes seconds to import and reads the applied registry.
+
     Raises
     ------
     MissingDataError
-        If a view is not built or not materialized.
+        If a view is not built or not materialized; or, with `feast`, a service is not applied.
     SkewError
         If another definition built or materialized a view, or made a training set; or a serving path refuses rows.
     """
@@ -64,7 +69,7 @@ def audit(workspace: Workspace) -> AuditRecord:
     paths = tuple(
         kept(result)
         for service in catalog.services.values()
-        for result in audit_paths(workspace, service, audited)
+        for result in audit_paths(workspace, service, audited, feast=feast)
     )
     training_sets = tuple(kept(audit_training_set(workspace, training)) for training in built)
     parts = (*views, *services, *paths, *training_sets)

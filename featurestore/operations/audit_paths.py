@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def audit_paths(
-    workspace: Workspace, service: FeatureService, views: Mapping[str, AuditedView]
+    workspace: Workspace, service: FeatureService, views: Mapping[str, AuditedView], *, feast: bool = False
 ) -> Iterator[tuple[Compared, list[Difference]]]:
     """Compare what each serving path returns for rows of a service with the historical join.
 
@@ -37,6 +37,8 @@ def audit_paths(
     ----------
     views
         What was compared of each view.
+    feast
+        Also read through Feast's SDK.
     """
     rows = sample_rows(workspace, service, views)
     if rows is None or not rows.height:
@@ -50,7 +52,7 @@ def audit_paths(
     joined = {watermark: now} | {
         as_of: after.slice(position * rows.height, rows.height) for position, as_of in enumerate(later)
     }
-    for path in workspace.serving_paths():
+    for path in workspace.serving_paths(feast=feast):
         yield _audit_path(path, service, rows, joined, features)
 
 
