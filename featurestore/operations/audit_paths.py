@@ -41,6 +41,8 @@ def audit_paths(
         Also read through Feast's SDK.
     """
     rows = sample_rows(workspace, service, views)
+    if rows is not None and feast:
+        rows = rows.drop_nulls(list(service.key_schema))  # Feast's SDK takes no missing keys
     if rows is None or not rows.height:
         return
     watermark = max(views[selection.view.name].watermark for selection in service.reads)

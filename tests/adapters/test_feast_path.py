@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from featurestore.errors import MissingDataError
+from featurestore.errors import ContractError, MissingDataError
 
 pytestmark = [
     # Feast 0.67 and what it imports warn about themselves.
@@ -53,3 +53,7 @@ def test_feast_reads_as_of_a_timestamp(shop):
         for day in (10, 20)
     ]
     assert statuses == [1, 4]
+    with pytest.raises(ContractError, match="takes no missing keys"):
+        path.read(
+            rows.with_columns(customer=pl.lit(None, pl.Int64)), service, datetime(2024, 1, 10, tzinfo=UTC)
+        )

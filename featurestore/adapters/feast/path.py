@@ -40,9 +40,16 @@ class FeastPath:
 
         Raises
         ------
+        ContractError
+            If a key is missing: Feast's SDK takes no missing keys.
         MissingDataError
             If the service is not applied.
         """
+        keys = entity_rows.select(*service.key_schema)
+        if any(column.null_count() for column in keys):
+            raise ContractError(
+                "Feast's SDK takes no missing keys", hint="leave out the rows whose keys are missing"
+            )
         store = FeatureStore(repo_path=str(self._settings.feast_repo))
         rows = in_utc_zone(entity_rows).to_dicts()
         try:
