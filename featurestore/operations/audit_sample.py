@@ -100,8 +100,8 @@ def _training_rows(workspace: Workspace, service: FeatureService) -> pl.DataFram
 
 def _rows_of_views(service: FeatureService, views: Mapping[str, AuditedView]) -> pl.DataFrame:
     """Choose keys of each view, side by side. A column that several views share has the keys of the first."""
-    most_keys = max(views[selection.view.name].keys.height for selection in service.reads)
-    height = max(min(most_keys, SPREAD_ROWS), 1)
+    largest = max(views[selection.view.name].keys.height for selection in service.reads)
+    height = max(min(largest, SPREAD_ROWS), 1)
     columns: dict[str, pl.Series] = {}
     for selection in service.reads:
         keys = views[selection.view.name].keys
