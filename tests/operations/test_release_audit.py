@@ -1,9 +1,11 @@
 """A release proves itself before it is served: after one difference, the former release stays active."""
 
+import re
 from dataclasses import replace
 
 import polars as pl
 import pytest
+from runner import run
 from shop import build_shop, write_files
 
 from featurestore.adapters.stores import open_store
@@ -71,6 +73,19 @@ def test_one_difference_refuses_the_release(released, change):
     with pytest.raises(SkewError, match="cells differ between training and serving") as caught:
         released.release()
     assert caught.value.exit_code == 5
+    require_unchanged(released)
+
+
+def test_the_commands_exit_with_5_and_name_paths_and_cells(released):
+    """The table of `audit` has a line for each path; `release` names the cells, and prints no release."""
+    change_training_set(released)
+    audited = run("audit", cwd=released.settings.root)
+    assert audited.returncode == 5
+    assert re.search(r"^visits +training set +5 +20 +\d+$", audited.stdout, re.MULTILINE)
+    assert re.search(r"^buying +HTTP /v1/vectors +", audited.stdout, re.MULTILINE)
+    refused = run("release", cwd=released.settings.root)
+    assert (refused.returncode, refused.stdout) == (5, "")
+    assert "amount: offline 10.5 (PRESENT), training set 11.5 (PRESENT); cause: file edited" in refused.stderr
     require_unchanged(released)
 
 
