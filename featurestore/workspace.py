@@ -45,6 +45,8 @@ class Parts:
         Opens the online store.
     serving_paths
         Makes the ways in which applications read the features of a workspace online.
+    feast_path
+        Makes the way through Feast's SDK.
     fetch_version
         Copies a file of the project, as it was at a revision: project folder, path, revision, target. Returns the target.
     """
@@ -54,6 +56,7 @@ class Parts:
     registry: Callable[[Settings], Registry]
     open_store: StoreOpener
     serving_paths: Callable[[Workspace], Sequence[ServingPath]]
+    feast_path: Callable[[Settings], ServingPath]
     fetch_version: Callable[[Path, Path, str, Path], Path]
 
 
@@ -112,9 +115,16 @@ class Workspace:
         """Open the online store; with `create`, make an embedded store that does not exist yet."""
         return self.parts.open_store(self.settings, create=create)
 
-    def serving_paths(self) -> Sequence[ServingPath]:
-        """Return the ways in which applications read these features online, each through its real code."""
-        return self.parts.serving_paths(self)
+    def serving_paths(self, *, feast: bool = False) -> Sequence[ServingPath]:
+        """Return the ways in which applications read these features online, each through its real code.
+
+        Parameters
+        ----------
+        feast
+            Also return Feast's SDK, which takes seconds to import and reads the applied registry.
+        """
+        paths = self.parts.serving_paths(self)
+        return (*paths, self.parts.feast_path(self.settings)) if feast else paths
 
     def now(self) -> datetime:
         """Return the current time in UTC, or the fixed time that the settings name."""

@@ -56,7 +56,7 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, fetch)
+    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, _feast_path, fetch)
     workspace = Workspace.of(load_settings(Path(path)), parts)
     heal(workspace.layout)
     return workspace
@@ -88,3 +88,9 @@ def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
 
     project = Project(workspace)
     return (GetOnlinePath(workspace), ReaderPath(workspace), VectorsPath(project), FeastWirePath(project))
+
+
+def _feast_path(settings: Settings) -> ServingPath:
+    from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
+
+    return FeastPath(settings)
