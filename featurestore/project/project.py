@@ -269,9 +269,9 @@ class Project:
         """Return the name of the active release; None: the project itself is served."""
         return active_release(self.layout)
 
-    def audit(self) -> AuditRecord:
-        """Compare the online store with the historical join, cell by cell."""
-        return audit(self._workspace)
+    def audit(self, *, feast: bool = False) -> AuditRecord:
+        """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
+        return audit(self._workspace, feast=feast)
 
     def replay(self, service: str, *, release: str | None = None) -> ReplayRecord:
         """Compare the logged answers of a server, or of one release, with the historical join at the same timestamps."""
