@@ -104,8 +104,7 @@ def audit_service(
     service = training.service
     as_of = max(views[selection.view.name].watermark for selection in service.reads)
     rows = pl.scan_parquet(workspace.layout.training(training.name))
-    last = rows.select(*service.key_schema, *service.request_schema).tail(SAMPLE_ROWS).collect()
-    entity_rows = without_deleted(last, service, views)
+    entity_rows = rows.select(*service.key_schema, *service.request_schema).tail(SAMPLE_ROWS).collect()
     offline = historical(
         entity_rows.with_columns(pl.lit(as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
         service,
