@@ -127,17 +127,6 @@ def audit_service(
     )
 
 
-def without_deleted(
-    rows: pl.DataFrame, service: FeatureService, views: Mapping[str, AuditedView]
-) -> pl.DataFrame:
-    """Leave out the rows with a deleted key: it is not served, and history keeps its rows."""
-    for selection in service.reads:
-        keys = list(selection.keys)
-        deleted = views[selection.view.name].deleted.rename(dict(zip(selection.view.keys, keys, strict=True)))
-        rows = rows.join(deleted, on=keys, how="anti", maintain_order="left")
-    return rows
-
-
 def broken(views: Mapping[str, AuditedView]) -> set[str]:
     """Return the names of the views whose rows in the store differ from the historical join."""
     return {name for name, view in views.items() if view.result[0].mismatches}
