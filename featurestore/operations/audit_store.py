@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from featurestore.definitions.feature_service import FeatureService, TrainingSet
+    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.workspace import Workspace
