@@ -9,6 +9,7 @@ import typer
 
 from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
 from featurestore.cli.output import Output, table
+from featurestore.cli.replay_text import replay_text
 from featurestore.cli.text import summary_text
 
 
@@ -73,18 +74,20 @@ def replay(
     service: Annotated[str, typer.Argument(help="A feature service.")],
     project: Folder = HERE,
     *,
+    release: Annotated[
+        str | None, typer.Option("--release", help="Only what this release served, such as 0001.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Prove what was served: compare every logged vector with the historical join at the timestamp of its answer.
 
-    Reads what `featurestore serve --log-features` wrote. Exits with 5 if a cell differs: the store was behind.
+    Reads what `featurestore serve --log-features` wrote, and recomputes each vector with the definitions and features
+    of the release that served it. Exits with 5 if a cell differs, and names the cause.
 
     Example: `featurestore replay departure_delay`
     """
-    record = opened_at(project).replay(service)
-    rows = sum(compared.rows for compared in record.services)
-    verdict = f"{rows:,} vectors, {record.cells:,} cells replayed, {record.mismatches:,} mismatches"
-    Output(json).result(record, verdict)
+    record = opened_at(project).replay(service, release=release)
+    Output(json).result(record, replay_text(record))
     record.require_parity()
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.operations.audit_store import without_deleted
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_SUFFIX, KNOWN_AT
@@ -51,7 +50,6 @@ def sample_rows(
         if values is None:
             return None
         rows = rows.hstack(_repeated(values, rows.height))
-    rows = without_deleted(rows, service, views)
     return pl.concat([rows, _unknown(rows, service, views)])
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from featurestore.definitions.feature_service import FeatureService, TrainingSet
+    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.workspace import Workspace
@@ -104,8 +104,7 @@ def audit_service(
     service = training.service
     as_of = max(views[selection.view.name].watermark for selection in service.reads)
     rows = pl.scan_parquet(workspace.layout.training(training.name))
-    last = rows.select(*service.key_schema, *service.request_schema).tail(SAMPLE_ROWS).collect()
-    entity_rows = without_deleted(last, service, views)
+    entity_rows = rows.select(*service.key_schema, *service.request_schema).tail(SAMPLE_ROWS).collect()
     offline = historical(
         entity_rows.with_columns(pl.lit(as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
         service,
@@ -126,17 +125,6 @@ def audit_service(
         as_of=as_of,
         cause_of=path_cause(service, broken(views), offline, served),
     )
-
-
-def without_deleted(
-    rows: pl.DataFrame, service: FeatureService, views: Mapping[str, AuditedView]
-) -> pl.DataFrame:
-    """Leave out the rows with a deleted key: it is not served, and history keeps its rows."""
-    for selection in service.reads:
-        keys = list(selection.keys)
-        deleted = views[selection.view.name].deleted.rename(dict(zip(selection.view.keys, keys, strict=True)))
-        rows = rows.join(deleted, on=keys, how="anti", maintain_order="left")
-    return rows
 
 
 def broken(views: Mapping[str, AuditedView]) -> set[str]:
