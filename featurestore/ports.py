@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -35,10 +35,20 @@ class RawReader(Protocol):
 
 @dataclass(frozen=True)
 class ViewRows:
-    """Selected features of a view, and the files of its rows, each in order of key and version."""
+    """Selected features of a view, and where its rows are.
+
+    Attributes
+    ----------
+    files
+        The files of the rows, each in order of key and version.
+    deleted
+        The files of deleted keys: the view's keys, and the time of each deletion as
+        ``event_timestamp``.
+    """
 
     selection: Selection
     files: tuple[Path, ...]
+    deleted: tuple[Path, ...] = ()
 
 
 class ComputeEngine(Protocol):
@@ -155,11 +165,11 @@ class Registry(Protocol):
 VersionGap: TypeAlias = Literal["no version", "changed", "no repository"]
 
 
-class StepRunner(Protocol):
-    """Runs one step of the pipeline in this process."""
+class StepFinder(Protocol):
+    """Finds what a step of the pipeline does."""
 
-    def __call__(self, name: str, command: str, /) -> bool:
-        """Run the step; False: the command is not one of ours, and nothing ran."""
+    def __call__(self, name: str, command: str, /) -> Callable[[], object] | None:
+        """Return what the step does in this process; None: the step is not one of ours."""
 
 
 class DatasetVersions(Protocol):
@@ -174,7 +184,7 @@ class DatasetVersions(Protocol):
     def add(self, root: Path, paths: Sequence[Path]) -> tuple[Path, ...]:
         """Version files and folders as they are now; returns the records, which belong into git."""
 
-    def run(self, root: Path, execute: StepRunner) -> tuple[str, ...]:
+    def run(self, root: Path, step_of: StepFinder) -> tuple[str, ...]:
         """Run the steps of the pipeline that are out of date; returns the names of those that ran."""
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dvc.repo import Repo
 
-    from featurestore.ports import StepRunner, VersionGap
+    from featurestore.ports import StepFinder, VersionGap
 
 
 class DvcVersions:
@@ -76,7 +76,7 @@ class DvcVersions:
             stages = repo.add([str(path) for path in paths])
         return tuple(root / path for path in _relative(root, [stage.path for stage in stages]))
 
-    def run(self, root: Path, execute: StepRunner) -> tuple[str, ...]:
+    def run(self, root: Path, step_of: StepFinder) -> tuple[str, ...]:
         """Run the stages that are out of date, as ``dvc repro`` does. Raises as `run_stages` does."""
         from featurestore.adapters.dvc_stages import run_stages  # noqa: PLC0415 - DVC takes a second to import
 
@@ -84,7 +84,7 @@ class DvcVersions:
         if repo is None:
             raise ConfigError(f"{root}: is not inside a DVC repository", hint="run: git init && dvc init")
         with repo, _translated(root):
-            return run_stages(repo, root, execute)
+            return run_stages(repo, root, step_of)
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
         """Copy a file of a git revision from git, DVC's cache or a DVC remote, and return `target`.

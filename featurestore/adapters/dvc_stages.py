@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.exceptions import StageCmdFailedError
 
-from featurestore.errors import ConfigError
+from featurestore.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from dvc.repo import Repo
 
-    from featurestore.ports import StepRunner
+    from featurestore.ports import StepFinder
 
 
-def run_stages(repo: Repo, root: Path, execute: StepRunner) -> tuple[str, ...]:
+def run_stages(repo: Repo, root: Path, step_of: StepFinder) -> tuple[str, ...]:
     """Run the stages that are out of date, dependencies first; returns the names of those that ran.
 
     The steps of ``dvc repro``: data files that changed get a new version; a stage whose inputs are unchanged is left
@@ -25,14 +27,16 @@ def run_stages(repo: Repo, root: Path, execute: StepRunner) -> tuple[str, ...]:
 
     Parameters
     ----------
-    execute
-        Gets the name and the command of a stage, runs it in this process and returns True; False: the stage is
-        not ours, and DVC runs its command.
+    step_of
+        Returns what a stage of a name and command does in this process. None: the stage is not ours, and DVC runs its
+        command.
 
     Raises
     ------
     ConfigError
         If the project has no dvc.yaml.
+    StoreError
+        If the command of a stage that is not ours fails.
     """
     if not (root / "dvc.yaml").is_file():
         raise ConfigError(f"{root}: has no dvc.yaml", hint="run: featurestore pipeline --write")
@@ -42,22 +46,33 @@ def run_stages(repo: Repo, root: Path, execute: StepRunner) -> tuple[str, ...]:
         for stage in plan_repro(get_active_graph(repo.index.graph)):
             if stage.frozen or not stage.changed():
                 continue
-            if not (stage.cmd and isinstance(stage.cmd, str) and _runs(stage, execute)):
-                stage.reproduce()
+            step = step_of(stage.name, stage.cmd) if isinstance(stage.cmd, str) else None
+            if step is None:
+                _reproduce(stage)
+            else:
+                _run(stage, step)
             stage.dump(update_pipeline=False)
             ran.append(stage.name if stage.cmd else stage.outs[0].def_path)
     return tuple(ran)
 
 
-def _runs(stage: Any, execute: StepRunner) -> bool:
+def _reproduce(stage: Any) -> None:
+    try:
+        stage.reproduce()
+    except StageCmdFailedError as error:
+        raise StoreError(
+            f"stage {stage.name!r} of dvc.yaml fails: {stage.cmd}", hint=f"run: dvc repro {stage.name}"
+        ) from error
+
+
+def _run(stage: Any, step: Callable[[], object]) -> None:
     cached = all(out.use_cache for out in stage.outs)
     if not _restores(stage):
+        # The hashes of what the step reads, and not of what others write while it runs.
         stage.save_deps()
-        if not execute(stage.name, stage.cmd):
-            return False
+        step()
     stage.save(run_cache=cached)
     stage.commit()
-    return True
 
 
 def _restores(stage: Any) -> bool:

@@ -97,17 +97,20 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     _require_free(workspace, data)
     rows, words_by_column = _read(workspace, data)
     words = null_words(words_by_column)
-    drafted = draft_for(rows, dataset=data.name, name=_class_name(data.name), grows=data.pattern is not None)
+    drafted = draft_for(
+        rows, dataset=data.name, name=_class_name(data.name), grows=data.pattern is not None, typed=data.typed
+    )
     person = owner or getpass.getuser()
     texts = texts_of(rows)
     path = data.settle()
+    versioned = _version(workspace, (root / path) if data.pattern is None else data.folder)
     written = _write(workspace, data, drafted.source, _declaration(data.name, path, person, words))
     return Added(
         name=data.name,
         path=path,
         rows=rows.height,
         written=written,
-        versioned=_version(workspace, (root / path) if data.pattern is None else data.folder),
+        versioned=versioned,
         assumptions=(*data.notes, f"the owner is {person}", *assumptions(drafted, words_by_column)),
         questions=questions(drafted, {column: doubtful_words(texts[column]) for column in texts.columns}),
     )
@@ -120,18 +123,20 @@ def _read(workspace: Workspace, data: Input) -> tuple[pl.DataFrame, dict[str, tu
     source = Source(data.name, no_contract, path.as_posix(), None, (), "", workspace.root)
     with translated_read_errors(data.name, data.files[0]):
         columns = _columns_of(data.files[0])
+    if len(columns) == 1 and not data.typed and (wrong := re.search(r"[;\t|]", columns.names()[0])):
+        raise ContractError(
+            f"{data.name}: the columns are separated by {wrong[0]!r}; expected commas",
+            hint=as_query(f"read_csv('{path}', delim='{wrong[0]}')", data.name),
+        )
     if taken := [column for column in RESERVED if column in columns]:
         raise DefinitionError(
             f"{data.name}: the quarantine uses the column name {taken[0]!r}",
             hint="rename the column in the file",
         )
     rows = workspace.reader.scan(source, path).lazy().collect(engine="streaming")
+    if data.typed:
+        return rows, {}
     texts = texts_of(rows)
-    if len(texts.columns) == 1 and (wrong := re.search(r"[;\t|]", texts.columns[0])):
-        raise ContractError(
-            f"{data.name}: the columns are separated by {wrong[0]!r}; expected commas",
-            hint=as_query(f"read_csv('{path}', delim='{wrong[0]}')", data.name),
-        )
     words = {
         column: reading.null_words for column, reading in read_columns(texts).items() if reading.null_words
     }

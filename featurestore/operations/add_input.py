@@ -54,6 +54,11 @@ class Input:
         """The path or pattern of the files, as they are now."""
         return self.files[0] if self.pattern is None else self.base / self.pattern
 
+    @property
+    def typed(self) -> bool:
+        """Whether the files have dtypes of their own."""
+        return self.files[0].suffix == ".parquet"
+
     def settle(self) -> str:
         """Copy the files to their folder in the project if they are elsewhere; returns their path or pattern.
 

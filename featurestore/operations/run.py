@@ -66,6 +66,8 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
         If the definitions do not fit together.
     ContractError
         If a dataset is refused. The stages before it are recorded.
+    StoreError
+        If the command of a stage that people wrote fails.
     SkewError
         If the audit finds a difference between training and serving.
     """
@@ -79,14 +81,14 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
     commands = {name: stage["cmd"] for name, stage in stages_of(workspace).items()}
     results: list[object] = []
 
-    def execute(name: str, command: str) -> bool:
-        if commands.get(name) != command:
-            return False
+    def step_of(name: str, command: str) -> Callable[[], object] | None:
+        return partial(execute, name) if commands.get(name) == command else None
+
+    def execute(name: str) -> None:
         progress(name)
         results.append(steps[name]())
-        return True
 
-    ran = versions.run(workspace.root, execute)
+    ran = versions.run(workspace.root, step_of)
     return Run(
         steps=ran,
         verdicts=tuple(result for result in results if isinstance(result, Verdict)),

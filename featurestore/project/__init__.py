@@ -16,6 +16,7 @@ from featurestore.operations.prune import PrunePlan
 from featurestore.operations.push import Pushed
 from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
+from featurestore.operations.replay import ReplayRecord
 from featurestore.operations.rollback import RollbackPlan
 from featurestore.operations.run import Run
 from featurestore.operations.summary import Summary
@@ -42,6 +43,7 @@ __all__ = [
     "Quality",
     "Release",
     "ReleasePlan",
+    "ReplayRecord",
     "RollbackPlan",
     "Run",
     "Summary",

@@ -35,7 +35,7 @@ from featurestore.operations.push import Pushed, push
 from featurestore.operations.reader import reader
 from featurestore.operations.release import ReleasePlan, plan_release, release
 from featurestore.operations.releases import Release, active_release, releases
-from featurestore.operations.replay import replay
+from featurestore.operations.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
@@ -287,13 +287,13 @@ class Project:
         """Return the name of the active release; None: the project itself is served."""
         return active_release(self.layout)
 
-    def audit(self) -> AuditRecord:
-        """Compare the online store with the historical join, cell by cell."""
-        return audit(self._workspace)
+    def audit(self, *, feast: bool = False) -> AuditRecord:
+        """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
+        return audit(self._workspace, feast=feast)
 
-    def replay(self, service: str) -> AuditRecord:
-        """Compare the logged answers of a server with the historical join at the same timestamps, cell by cell."""
-        return replay(self._workspace, service)
+    def replay(self, service: str, *, release: str | None = None) -> ReplayRecord:
+        """Compare the logged answers of a server, or of one release, with the historical join at the same timestamps."""
+        return replay(self._workspace, service, release=release)
 
     def summary(self) -> Summary:
         """Read the records of the last run of each step."""

@@ -72,8 +72,16 @@ def tables(draw):
 
 
 def drafted(rows):
+    """Draft as `add` does for a CSV file."""
     words = {name: reading.null_words for name, reading in read_columns(texts_of(rows)).items()}
-    return draft_for(with_null_words(rows, null_words(words)), dataset="own", name="RawOwn", grows=False)
+    return draft_for(
+        with_null_words(rows, null_words(words)), dataset="own", name="RawOwn", grows=False, typed=False
+    )
+
+
+def of_parquet(frame):
+    """Draft as `add` does for a Parquet file."""
+    return draft_for(frame, dataset="own", name="RawOwn", grows=False, typed=True)
 
 
 @given(tables())
@@ -112,9 +120,9 @@ def test_any_parquet_file_passes_its_draft(frame):
     infinite = frame.select(pl.any_horizontal(pl.lit(value=False), floats.is_infinite())).to_series().sum()
     if infinite == frame.height:
         with pytest.raises(ContractError, match="can admit no row"):
-            drafted(frame)
+            of_parquet(frame)
     else:
-        verdict = drafted(frame).verdict
+        verdict = of_parquet(frame).verdict
         assert (verdict.rows_passed, verdict.rows_quarantined) == (frame.height - infinite, infinite)
 
 
@@ -175,6 +183,6 @@ def test_rows_with_too_few_fields_go_to_quarantine(tmp_path):
 def test_not_a_number_is_missing_and_infinity_goes_to_quarantine():
     """A Parquet file may hold both."""
     frame = pl.DataFrame({"x": [1.0, math.nan, math.inf], "at": [datetime(2024, 1, 1, tzinfo=UTC)] * 3})
-    done = drafted(frame)
+    done = of_parquet(frame)
     assert done.draft.fields[0].metadata == {"unit": "?", "nan": "null"}
     assert (done.verdict.decision, done.verdict.nulls) == ("quarantined", {"x": 1})

@@ -57,7 +57,7 @@ class OwnFileDraft:
         return source_of(self.draft)
 
 
-def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool) -> OwnFileDraft:
+def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool, typed: bool) -> OwnFileDraft:
     """Draft the schema of raw rows as the reader returns them, and prove that they pass it.
 
     A check that some rows break is left out. Rows that no schema can admit, such as those with too few fields, go to
@@ -73,6 +73,8 @@ def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool) -> Ow
         The name of the schema class.
     grows
         Whether more rows arrive with time, in new files: the number of rows then has no upper bound.
+    typed
+        Whether the file has dtypes of its own, as Parquet does: its text stays text.
 
     Raises
     ------
@@ -93,17 +95,16 @@ def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool) -> Ow
             f"{dataset}: column {unknown[0]!r} is {values.schema[unknown[0]]}, which no schema can declare",
             hint="write the file with a plain dtype",
         )
-    texts = values.select(pl.selectors.string())
-    readings = read_columns(texts)
-    typed = values.with_columns(_typed(column, reading) for column, reading in readings.items())
-    typed = typed.with_columns(pl.selectors.by_dtype(pl.Null).cast(pl.String))
-    draft = draft_schema(profile(typed, dataset=dataset), typed.schema, name=name)
+    readings = {} if typed else read_columns(values.select(pl.selectors.string()))
+    parsed = values.with_columns(_parsed(column, reading) for column, reading in readings.items())
+    parsed = parsed.with_columns(pl.selectors.by_dtype(pl.Null).cast(pl.String))
+    draft = draft_schema(profile(parsed, dataset=dataset), parsed.schema, name=name)
     fields = tuple(_documented(field, readings.get(field.column)) for field in draft.fields)
     low, high = draft.expected_rows
     draft = replace(
         draft,
         fields=fields,
-        key=() if draft.unique else key_of(typed),
+        key=() if draft.unique else key_of(parsed),
         expected_rows=(None, None) if rows.height < MIN_ROWS else (low, None if grows else high),
         null_shares=draft.null_shares if rows.height >= MIN_ROWS else {},
     )
@@ -174,7 +175,7 @@ def _documented(field: FieldDraft, reading: Reading | None) -> FieldDraft:
     return replace(field, metadata=metadata, description=words or f"column {field.attribute}")
 
 
-def _typed(column: str, reading: Reading) -> pl.Expr:
+def _parsed(column: str, reading: Reading) -> pl.Expr:
     cast = text_cast(pl.col(column), reading.dtype, reading.text_format)
     return pl.col(column) if cast is None else cast[0]
 
