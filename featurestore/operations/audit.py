@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import MissingDataError, SkewError
+from featurestore.operations.cause import Cause
 from featurestore.operations.get_online import read_online
 from featurestore.operations.training_set import require_same_service
 from featurestore.storage.datasets import scan_dataset
@@ -24,7 +25,7 @@ from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
@@ -38,13 +39,20 @@ BATCH_ROWS = 97  # not a divisor of the sample: on-demand features must not depe
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell on which the two sides disagree."""
+    """One cell on which the two sides disagree.
+
+    Attributes
+    ----------
+    cause
+        Why they disagree.
+    """
 
     view: str
     key: str
     feature: str
     offline: str
     online: str
+    cause: Cause = Cause.UNKNOWN
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +99,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.mismatches:
             shown = "\n".join(
-                f"  {d.view} {d.key} {d.feature}: offline {d.offline}, online {d.online}"
+                f"  {d.view} {d.key} {d.feature}: offline {d.offline}, online {d.online}; cause: {d.cause.value}"
                 for d in self.differences
             )
             raise SkewError(
@@ -230,15 +238,20 @@ def compare_cells(
     offline: pl.DataFrame,
     served: pl.DataFrame,
     as_of: datetime,
+    cause_of: Callable[[str, int], Cause] = lambda *_: Cause.UNKNOWN,
 ) -> tuple[Compared, list[Difference]]:
-    """Compare vectors and their statuses row by row: those of the historical join with those that were served."""
+    """Compare vectors and their statuses row by row: those of the historical join with those that were served.
+
+    Parameters
+    ----------
+    cause_of
+        Returns why a cell differs, from its feature and the number of its row. Called for the cells that are shown.
+    """
     mismatches = 0
     differences: list[Difference] = []
     for feature in features:
         status = status_column(feature)
-        differs = _bits(offline[feature]).ne_missing(_bits(served[feature])) | (
-            offline[status] != served[status]
-        )
+        differs = differing_rows(feature, offline, served)
         mismatches += int(differs.sum())
         differences.extend(
             Difference(
@@ -247,12 +260,19 @@ def compare_cells(
                 feature=feature,
                 offline=f"{offline[feature][i]!r} ({Status(offline[status][i]).name})",
                 online=f"{served[feature][i]!r} ({Status(served[status][i]).name})",
+                cause=cause_of(feature, i),
             )
             for i in differs.arg_true().head(MAX_SHOWN - len(differences))
         )
     cells = offline.height * len(features)
     compared = Compared(name=name, as_of=as_of, rows=offline.height, cells=cells, mismatches=mismatches)
     return compared, differences
+
+
+def differing_rows(feature: str, offline: pl.DataFrame, served: pl.DataFrame) -> pl.Series:
+    """Return for each row whether a feature differs between two frames of vectors: in its bits or in its status."""
+    status = status_column(feature)
+    return _bits(offline[feature]).ne_missing(_bits(served[feature])) | (offline[status] != served[status])
 
 
 def _bits(values: pl.Series) -> pl.Series:
