@@ -71,7 +71,7 @@ def prove(
     """Prove views and services on cases generated from their schemas, through every serving path.
 
     Values at and beyond the bounds, nulls, late rows, corrections, pushes, deletions and expiry go through a
-    temporary store; what is served is not touched. Exits with 5 if an answer differs from the point-in-time join, and
+    temporary store; the served data are not touched. Exits with 5 if an answer differs from the point-in-time join, and
     prints a script that shows the difference.
 
     Example: `featurestore prove --cases 24`

@@ -121,7 +121,7 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
             )
             raise SkewError(
                 f"{len(self.differences):,} differences in generated cases (seed {self.seed})\n{shown}",
-                hint="run the script that `featurestore prove` prints: it shows the first difference by itself",
+                hint="run the script that `featurestore prove` prints: it shows the first difference alone",
             )
 
 
@@ -246,8 +246,8 @@ def _script(workspace: Workspace, scenario: Scenario, difference: Difference, st
 
     def reproduce(smaller: Scenario) -> Difference | None:
         with sandbox(workspace, embedded=embedded) as box:
-            found = run(smaller, box, only=difference.path).differences
-        same = (d for d in found if (d.name, d.feature) == (difference.name, difference.feature))
+            differences = run(smaller, box, only=difference.path).differences
+        same = (d for d in differences if (d.name, d.feature) == (difference.name, difference.feature))
         return next(same, None)
 
     small, last = shrink(scenario, difference, workspace.catalog, reproduce)

@@ -41,7 +41,7 @@ class Difference:
     expected, actual
         Value and status, as text.
     step
-        The step that asked. None: the build.
+        The step that questions. None: the build.
     feature
         None: the whole answer is wrong, such as an error.
     row
@@ -61,8 +61,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Questions of one view or service and their expected answers, each with the step that asked."""
+class Questions:
+    """Questions of one view or service and their expected answers, each with the step that questions."""
 
     name: str
     schema: pl.Schema
@@ -103,30 +103,34 @@ class Result:
         if self.compares(difference.path):
             self.differences.append(difference)
 
-    def compare(self, asked: Asked, path: str, answer: pl.DataFrame) -> None:
+    def compare(self, questions: Questions, path: str, answer: pl.DataFrame) -> None:
         """Compare an answer with the expected one: dtypes, number of rows, values by their bits, statuses.
 
         Features that the answer does not have are not compared: a path says which values it cannot carry.
         """
         actual = answers_of(answer)
-        for feature, values in asked.expected.items():
+        for feature, values in questions.expected.items():
             if feature not in actual:
                 continue
             self.cells[path] += len(values)
             shapes = (
-                f"{asked.schema[feature]} x {len(values)}",
+                f"{questions.schema[feature]} x {len(values)}",
                 f"{answer.schema[feature]} x {len(actual[feature])}",
             )
             if shapes[0] != shapes[1]:
-                self.add(Difference(asked.name, path, *shapes, asked.steps[0], feature, as_of=asked.as_of))
+                self.add(
+                    Difference(
+                        questions.name, path, *shapes, questions.steps[0], feature, as_of=questions.as_of
+                    )
+                )
                 continue
             for step, row, value, answered in zip(
-                asked.steps, asked.rows, values, actual[feature], strict=True
+                questions.steps, questions.rows, values, actual[feature], strict=True
             ):
                 if value[1] != answered[1] or not is_same(value[0], answered[0]):
-                    at = row.get(EVENT_TIMESTAMP, asked.as_of)
+                    at = row.get(EVENT_TIMESTAMP, questions.as_of)
                     texts = (_shown(value), _shown(answered))
-                    self.add(Difference(asked.name, path, *texts, step, feature, row, at))
+                    self.add(Difference(questions.name, path, *texts, step, feature, row, at))
 
 
 def answers_of(frame: pl.DataFrame) -> Answers:

@@ -13,8 +13,8 @@ from featurestore.operations.prove_result import (
     HISTORICAL,
     WRITE,
     Answers,
-    Asked,
     Difference,
+    Questions,
     Result,
     answers_of,
     error_text,
@@ -59,8 +59,8 @@ class _Run:
         catalog = box.workspace.catalog
         self._views = {name: ExpectedView(catalog.view(name)) for name in scenario.rows}
         self._built: dict[str, list[Row]] = {}
-        # By subject, what serving answered: it is asked of the historical join at the end.
-        self._answered: dict[tuple[str, bool], list[Asked]] = {}
+        # By view or service, the questions that serving answered. The historical join answers them at the end.
+        self._answered: dict[tuple[str, bool], list[Questions]] = {}
 
     def run(self) -> Result:
         for name in self._scenario.rows:
@@ -77,15 +77,15 @@ class _Run:
             if len(self._result.differences) < MAX_DIFFERENCES:
                 action = actions[step.action]
                 self._guarded(step.name, step, lambda step=step, action=action: action(step))  # type: ignore[misc]
-        for (name, of_service), asked in self._answered.items():
+        for (name, of_service), parts in self._answered.items():
             if self._result.compares(HISTORICAL):
-                self._ask_historical(name, asked, of_service=of_service)
+                self._ask_historical(name, parts, of_service=of_service)
         return self._result
 
     def _guarded(self, name: str, step: Step | None, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - whatever it is, a user would meet it
+        except Exception as error:  # noqa: BLE001 - a user would meet it
             self._result.add(Difference(name, WRITE if step else GATE, "done", error_text(error), step))
 
     def _build(self, name: str) -> None:
@@ -166,19 +166,19 @@ class _Run:
         service, as_of = self._service(step), self._as_of(step)
         rows, expected = self._expected(service, list(step.rows), as_of)
         frame = frame_of_rows(rows, _request_schema(service))
-        asked = Asked(step.name, service.feature_schema, [step] * len(rows), rows, expected, as_of)
+        questions = Questions(step.name, service.feature_schema, [step] * len(rows), rows, expected, as_of)
         for path in self._paths(step, as_of):
             try:
                 answer = path.read(frame, service, as_of)
-            except Exception as error:  # noqa: BLE001 - whatever it is, an application would meet it
+            except Exception as error:  # noqa: BLE001 - an application would meet it
                 texts = ("an answer", error_text(error))
                 self._result.add(Difference(step.name, path.name, *texts, step, as_of=as_of))
             else:
-                self._result.compare(asked, path.name, answer)
+                self._result.compare(questions, path.name, answer)
         # Until then the store stands behind, and training knows more.
         if all(self._views[s.view.name].watermark == as_of for s in service.reads):
             history = self._answered.setdefault((step.name, step.of_service), [])
-            history.append(self._without_deleted(service, asked, as_of))
+            history.append(self._without_deleted(service, questions, as_of))
 
     def _read_refused(self, step: Step) -> None:
         service, as_of = self._service(step), self._as_of(step)
@@ -208,7 +208,7 @@ class _Run:
             columns |= {name: [row[i] for row in answers] for i, name in enumerate(selection.names)}
         if not service.on_demand:
             return rows, columns
-        # Another order of rows than the one that is asked for: each is computed by itself.
+        # Another order of rows than the one that is asked for: each is computed alone.
         kept = list(range(len(rows)))
         completed = _completed(service, rows, columns, kept[::-1])
         if completed is None:
@@ -217,24 +217,24 @@ class _Run:
             completed = _completed(service, rows, columns, kept[::-1]) or {}
         return [rows[i] for i in kept], {name: values[::-1] for name, values in completed.items()}
 
-    def _without_deleted(self, service: FeatureService, asked: Asked, as_of: datetime) -> Asked:
+    def _without_deleted(self, service: FeatureService, questions: Questions, as_of: datetime) -> Questions:
         """Leave out deleted keys, of which training keeps what it knew."""
         views = [(self._views[s.view.name], s.keys) for s in service.reads]
         kept = [
             i
-            for i, row in enumerate(asked.rows)
+            for i, row in enumerate(questions.rows)
             if not any(view.key_of(row, columns) in view.deleted for view, columns in views)
         ]
-        return Asked(
-            asked.name,
-            asked.schema,
-            [asked.steps[i] for i in kept],
-            [{**asked.rows[i], EVENT_TIMESTAMP: as_of} for i in kept],
-            {name: [values[i] for i in kept] for name, values in asked.expected.items()},
+        return Questions(
+            questions.name,
+            questions.schema,
+            [questions.steps[i] for i in kept],
+            [{**questions.rows[i], EVENT_TIMESTAMP: as_of} for i in kept],
+            {name: [values[i] for i in kept] for name, values in questions.expected.items()},
             None,
         )
 
-    def _ask_historical(self, name: str, parts: Sequence[Asked], *, of_service: bool) -> None:
+    def _ask_historical(self, name: str, parts: Sequence[Questions], *, of_service: bool) -> None:
         """Ask training for all that was answered, now that everything is known."""
         steps = list(chain.from_iterable(part.steps for part in parts))
         rows = list(chain.from_iterable(part.rows for part in parts))
@@ -246,10 +246,12 @@ class _Run:
         }
         try:
             answer = self._box.historical(name if of_service else [name], rows)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a user would meet it
+        except Exception as error:  # noqa: BLE001 - a user would meet it
             self._result.add(Difference(name, HISTORICAL, "an answer", error_text(error), steps[-1]))
             return
-        self._result.compare(Asked(name, parts[0].schema, steps, rows, expected, None), HISTORICAL, answer)
+        self._result.compare(
+            Questions(name, parts[0].schema, steps, rows, expected, None), HISTORICAL, answer
+        )
 
     def _paths(self, step: Step, as_of: datetime) -> Iterator[ServingPath]:
         workspace = self._box.at(as_of)

@@ -66,10 +66,10 @@ def _steps(difference: Difference, scenario: Scenario) -> Iterator[str]:
         yield f"inspection = sandbox.set_rows({view!r}, {_rows(rows)})"
     if difference.step is None:
         yield "print(inspection.passed)\nprint(inspection.quarantined)"
-    asked = None
+    last_read = None
     for step in scenario.steps:
         if step.action is Action.READ and step == difference.step:
-            asked = step
+            last_read = step
             if difference.path != HISTORICAL:
                 yield from _read(difference, step)
         elif step.action in (Action.READ, Action.READ_REFUSED):
@@ -80,12 +80,12 @@ def _steps(difference: Difference, scenario: Scenario) -> Iterator[str]:
             yield f"sandbox.delete({step.name!r}, {_rows(step.rows)}, {literal(step.at)})"
         else:
             yield f"sandbox.push({step.name!r}, {_rows(step.rows)}, {literal(step.at)})"
-    yield from _at_the_end(difference, asked)
+    yield from _at_the_end(difference, last_read)
 
 
-def _at_the_end(difference: Difference, asked: Step | None) -> Iterator[str]:
-    if asked is not None and difference.path == HISTORICAL:
-        yield from _read(difference, asked)
+def _at_the_end(difference: Difference, last_read: Step | None) -> Iterator[str]:
+    if last_read is not None and difference.path == HISTORICAL:
+        yield from _read(difference, last_read)
     if difference.step is not None and difference.path == WRITE:
         yield f"print(sandbox.pushed({difference.step.name!r}))"
         yield f"print(sandbox.watermark({difference.step.name!r}))"

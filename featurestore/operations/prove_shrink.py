@@ -47,9 +47,9 @@ def shrink(
                 if runs >= MAX_RUNS:
                     return scenario, difference
                 runs += 1
-                found = reproduce(smaller)
-                if found is not None:
-                    scenario, difference = smaller, found
+                smaller_difference = reproduce(smaller)
+                if smaller_difference is not None:
+                    scenario, difference = smaller, smaller_difference
                     # A step or row is gone: what follows is tried on the smaller scenario.
                     again = make in (_without_steps, _without_rows)
                     break
@@ -64,7 +64,7 @@ def _views(difference: Difference, catalog: Catalog) -> set[str]:
 
 
 def _about(scenario: Scenario, difference: Difference, catalog: Catalog) -> Iterator[Scenario]:
-    """Keep the views that are asked, the steps up to the one that shows the difference, and no other read."""
+    """Keep the views that are asked, the steps up to the one that shows the difference, and no each read."""
     views = _views(difference, catalog)
     rows = {name: rows for name, rows in scenario.rows.items() if name in views}
     refused = {
@@ -97,21 +97,21 @@ def _of_one_row(scenario: Scenario, difference: Difference, catalog: Catalog) ->
         if step is not None and step.of_service:
             reads = catalog.service(difference.name).reads
             columns = [selection.keys for selection in reads if selection.view.name == view]
-        keys[view] = [{n: row[c] for n, c in zip(names, asked, strict=True)} for asked in columns]
+        keys[view] = [{n: row[c] for n, c in zip(names, key_columns, strict=True)} for key_columns in columns]
 
     def kept(view: str, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return tuple(r for r in rows if any(all(r[n] == v for n, v in key.items()) for key in keys[view]))
 
     steps = []
-    for other in scenario.steps:
-        if other == step:
-            asked = {name: value for name, value in row.items() if name in other.rows[0]}
-            steps.append(replace(other, rows=(asked,)))
-        elif other.rows and other.name in keys:
-            if rows := kept(other.name, other.rows):
-                steps.append(replace(other, rows=rows))
+    for each in scenario.steps:
+        if each == step:
+            entity_row = {name: value for name, value in row.items() if name in each.rows[0]}
+            steps.append(replace(each, rows=(entity_row,)))
+        elif each.rows and each.name in keys:
+            if rows := kept(each.name, each.rows):
+                steps.append(replace(each, rows=rows))
         else:
-            steps.append(other)
+            steps.append(each)
     yield Scenario(
         {view: kept(view, rows) for view, rows in scenario.rows.items()},
         {view: kept(view, rows) for view, rows in scenario.refused.items()},

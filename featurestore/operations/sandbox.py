@@ -180,7 +180,7 @@ def sandbox(workspace: Workspace, *, embedded: bool = False) -> Iterator[Sandbox
     Parameters
     ----------
     embedded
-        True: use the embedded store, whatever the project is configured with.
+        True: use the embedded store, also where the project is configured with a server.
 
     Raises
     ------

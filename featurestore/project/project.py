@@ -279,7 +279,7 @@ class Project:
     def prove(
         self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None
     ) -> ProofRecord:
-        """Prove views and services on cases that are generated from their schemas; what is served is not touched."""
+        """Prove views and services on cases that are generated from their schemas; the served data are not touched."""
         return prove(self._workspace, cases=cases, seed=seed, progress=progress)
 
     def sandbox(self, *, embedded: bool = False) -> AbstractContextManager[Sandbox]:

@@ -191,10 +191,10 @@ class CaseMaker:
         for column in self.view.features:
             for value in (*self._domains[column.name].allowed, *([None] if column.nullable else [])):
                 if value != first[column.name] and self._has_allowed_times(first):
-                    other = {**first, column.name: value}
-                    if CREATED_TIMESTAMP in other and self.view.contract[CREATED_TIMESTAMP].nullable:
-                        other[CREATED_TIMESTAMP] = None
-                    return [first, other]
+                    second = {**first, column.name: value}
+                    if CREATED_TIMESTAMP in second and self.view.contract[CREATED_TIMESTAMP].nullable:
+                        second[CREATED_TIMESTAMP] = None
+                    return [first, second]
         return []
 
 

@@ -96,14 +96,14 @@ def held(column: Column, value: Any) -> Any:
 
 def keeps(column: Column, value: Any) -> bool | None:
     """Return whether a value keeps the known checks of a column; None where plain Python cannot tell."""
-    standing = held(column, value)
-    if standing is None:
+    gated = held(column, value)
+    if gated is None:
         return column.nullable
-    floats = standing if isinstance(standing, list) else [standing]
+    floats = gated if isinstance(gated, list) else [gated]
     if any(isinstance(value, float) and not math.isfinite(value) for value in floats):
         return False
     try:
-        return all(_passes(check, column.dtype, standing) for check in column.checks if is_known(check))
+        return all(_passes(check, column.dtype, gated) for check in column.checks if is_known(check))
     except (TypeError, re.error):
         return None
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
 # Spring and autumn in New York, Berlin and Lord Howe Island, whose clocks change by half an hour: each the first
-# moment of the new offset, in UTC.
+# timestamp of the new offset, in UTC.
 CLOCK_CHANGES: Final = (
     datetime(2024, 3, 10, 7, tzinfo=UTC),
     datetime(2024, 11, 3, 6, tzinfo=UTC),

@@ -42,7 +42,7 @@ class ExpectedView:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows that passed the gate."""
-        self.rows += [standing(self.view, row) for row in rows]
+        self.rows += [after_gate(self.view, row) for row in rows]
 
     def delete(self, keys: Sequence[Row], at: datetime) -> None:
         """Delete keys at a timestamp."""
@@ -55,7 +55,7 @@ class ExpectedView:
     def read(
         self, selection: Selection, entity_rows: Sequence[Row], as_of: datetime
     ) -> list[list[tuple[Any, Status]]]:
-        """Answer entity rows as the store does that stands at the watermark."""
+        """Answer entity rows as a store at the watermark does."""
         timing = self.view.timing
         state = (
             {}
@@ -71,7 +71,7 @@ class ExpectedView:
         ]
 
 
-def standing(view: FeatureView, row: Row) -> Row:
+def after_gate(view: FeatureView, row: Row) -> Row:
     """Return a row as it stands after the gate."""
     return {column.name: held(column, row[column.name]) for column in view.contract.columns}
 
@@ -84,20 +84,20 @@ def pushed_rows_differ(
     A pushed row is created at the push or later, and wins over what was created by then for its key and event.
     """
     for row in sent:
-        expected = standing(view, {CREATED_TIMESTAMP: None, **row})
+        expected = after_gate(view, {CREATED_TIMESTAMP: None, **row})
         start = max(at, expected[CREATED_TIMESTAMP] or at)
         matches = [
-            _created(other)
-            for other in _of_event(view, expected, after)
-            if all(oracle.is_same(other[name], expected[name]) for name in view.feature_names)
+            _created(candidate)
+            for candidate in _of_event(view, expected, after)
+            if all(oracle.is_same(candidate[name], expected[name]) for name in view.feature_names)
         ]
         if not matches or max(matches) < start:
             return f"a pushed row is not in the log: {row!r}"
         earlier = [
-            other
-            for other in _of_event(view, expected, before)
-            if max(matches) <= _created(other) <= start
-            and any(not oracle.is_same(other[name], expected[name]) for name in view.feature_names)
+            candidate
+            for candidate in _of_event(view, expected, before)
+            if max(matches) <= _created(candidate) <= start
+            and any(not oracle.is_same(candidate[name], expected[name]) for name in view.feature_names)
         ]
         if earlier:
             return f"a pushed row {row!r} does not win over an earlier one: {earlier[0]!r}"
@@ -106,7 +106,7 @@ def pushed_rows_differ(
 
 def _of_event(view: FeatureView, row: Row, rows: Sequence[Row]) -> list[Row]:
     identity = (*view.keys, EVENT_TIMESTAMP)
-    return [other for other in rows if all(other[name] == row[name] for name in identity)]
+    return [candidate for candidate in rows if all(candidate[name] == row[name] for name in identity)]
 
 
 def _created(row: Row) -> datetime:

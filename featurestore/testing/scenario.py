@@ -1,4 +1,4 @@
-"""Scenarios: what happens to the views of a project, in order, and what is asked in between."""
+"""Scenarios: what happens to the views of a project, in order, and the questions in between."""
 
 from __future__ import annotations
 
@@ -120,15 +120,15 @@ class ScenarioMaker:
         cases = {name: maker.cases(base, count) for name, maker in self._makers.items()}
         changes: dict[str, list[datetime]] = {}
         steps: list[Step] = []
-        for name, made in cases.items():
-            changes[name], ends = timestamps_of(made.rows, made.view.timing)
+        for name, view_cases in cases.items():
+            changes[name], ends = timestamps_of(view_cases.rows, view_cases.view.timing)
             chosen = self._sample(changes[name], CHANGES_OF_A_VIEW)
-            keys = tuple(dict(zip(made.view.keys, key, strict=True)) for key in made.keys)
+            keys = tuple(dict(zip(view_cases.view.keys, key, strict=True)) for key in view_cases.keys)
             read = {
                 at: Step(at, Action.READ, name, keys) for at in (*chosen, *self._sample(ends, ENDS_OF_A_VIEW))
             }
             steps += [Step(at, Action.MATERIALIZE, name) for at in chosen]
-            steps += self._later(made, changes[name])
+            steps += self._later(view_cases, changes[name])
             read |= {step.at: Step(step.at, Action.READ, name, keys) for step in steps if step.name == name}
             steps += read.values()
         steps += self._reads_of_services(cases, changes)
@@ -137,8 +137,8 @@ class ScenarioMaker:
         order = {action: number for number, action in enumerate(Action)}
         steps.sort(key=lambda step: (step.at, order[step.action], step.name))
         return Scenario(
-            {name: made.rows for name, made in cases.items()},
-            {name: (*made.refused, *made.ties) for name, made in cases.items()},
+            {name: view_cases.rows for name, view_cases in cases.items()},
+            {name: (*view_cases.refused, *view_cases.ties) for name, view_cases in cases.items()},
             tuple(steps),
         )
 

@@ -17,7 +17,7 @@ def shop_root(tmp_path_factory):
 
 
 def test_the_command_exits_with_5_and_prints_the_script(shop_root, monkeypatch):
-    """A difference is told from an error of the command, and JSON carries the same record."""
+    """The exit code is that of skew, and JSON carries the same record."""
     monkeypatch.setattr(lmdb, "version_of", lambda row: row[:8])
     done = run("prove", "--cases", "6", cwd=shop_root)
     assert done.returncode == 5

@@ -1,4 +1,4 @@
-"""The proof: it finds no difference in code that is right, and each planted fault; what is served stays untouched."""
+"""The proof finds no difference in code that is right, finds each planted fault, and leaves served data untouched."""
 
 import re
 from contextlib import redirect_stdout
@@ -55,9 +55,9 @@ def test_every_dtype_check_and_timing_is_proved_through_every_path(zoo):
 def test_equal_seeds_give_equal_cases(shop_root):
     """A proof can be repeated; another seed tries other cases."""
     project = featurestore.open(shop_root)
-    first, again, other = (project.prove(cases=1, seed=seed) for seed in (7, 7, 8))
+    first, again, different = (project.prove(cases=1, seed=seed) for seed in (7, 7, 8))
     assert first == again
-    assert first.rows != other.rows
+    assert first.rows != different.rows
 
 
 def test_what_is_served_is_untouched(shop):
@@ -110,7 +110,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found_and_shown_by_a_script(fault, shop_root, monkeypatch):
-    """The script is short, runs by itself, and prints another value than the expected one."""
+    """The script is short, needs nothing else, and prints another value than the expected one."""
     monkeypatch.setattr(*FAULTS[fault])
     record = featurestore.open(shop_root).prove(cases=8)
     first = record.differences[0]
