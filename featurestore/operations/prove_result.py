@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from featurestore.testing.answers import answers
 from featurestore.testing.oracle import is_same
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status, status_column
-from featurestore.values.plain import in_utc_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,12 +135,9 @@ class Result:
 
 def answers_of(frame: pl.DataFrame) -> Answers:
     """Return the values and statuses of the features of a frame as plain Python values."""
-    plain = in_utc_zone(frame)
-    return {
-        name: list(zip(plain[name].to_list(), map(Status, plain[status_column(name)].to_list()), strict=True))
-        for name in plain.columns
-        if status_column(name) in plain.columns
-    }
+    names = [name for name in frame.columns if status_column(name) in frame.columns]
+    rows = answers(frame, names)
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
 def error_text(error: Exception) -> str:

@@ -92,7 +92,7 @@ def bits(value: Any) -> tuple[str, Any]:
     """Return a Python value of a column so that two are equal only if they are the same to the last bit."""
     if isinstance(value, float):
         return ("float", pack("d", value))
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ("list", tuple(map(bits, value)))
     return (type(value).__name__, value)
 

@@ -12,7 +12,7 @@ from featurestore.timing.join import point_in_time_join
 from featurestore.timing.known_at import known_at
 
 
-@given(histories())
+@given(histories(dtypes=[pl.Int64(), pl.String()]))
 @settings(max_examples=60, deadline=None)
 def test_duckdb_agrees(history):
     """With rows known in the order of their events, a plain as-of join on known_at is the answer."""
