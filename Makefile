@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: demo test check docs bench-offline bench-online bench-gate bench-fingerprint reliability reproducible lock clean
+.PHONY: demo test laws check docs bench-offline bench-online bench-gate bench-fingerprint reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -18,6 +18,9 @@ demo: $(READY) ## run the reference project on real flights, as a DVC pipeline, 
 
 test: $(READY) ## run all tests
 	python -m pytest -n 2
+
+laws: $(READY) ## test the laws again, with ten times the examples of `make test`
+	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
 
 check: $(READY) ## check format, lint, types and layers
 	ruff format --check .

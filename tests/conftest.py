@@ -1,5 +1,7 @@
 """The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures."""
 
+import compileall
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,18 @@ from shop import build_shop, write_files
 import featurestore
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once for the many processes that tests start, also where Python writes no bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(featurestore.__file__).parent, quiet=1)
+
+
+@pytest.fixture(scope="session")
+def template_shop(tmp_path_factory) -> Path:
+    """The folder of a shop, validated and built once in each process. Tests get copies of it."""
+    return build_shop(write_files(tmp_path_factory.mktemp("template"))).settings.root
+
+
 @pytest.fixture
 def shop_files(tmp_path: Path) -> Path:
     """The shop's files, nothing run yet."""
@@ -16,15 +30,15 @@ def shop_files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(shop_files: Path) -> featurestore.Project:
+def shop(shop_files: Path, template_shop: Path) -> featurestore.Project:
     """The shop, validated and built."""
-    return build_shop(shop_files)
+    return featurestore.open(shutil.copytree(template_shop, shop_files, dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="module")
-def shared_shop(tmp_path_factory) -> featurestore.Project:
+def shared_shop(template_shop: Path, tmp_path_factory) -> featurestore.Project:
     """One shop for all tests of a module."""
-    return build_shop(write_files(tmp_path_factory.mktemp("shop")))
+    return featurestore.open(shutil.copytree(template_shop, tmp_path_factory.mktemp("shop") / "copy"))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,12 @@ BLOCK = re.compile(
     r"(?:`(?P<path>[\w./-]+)`:\n\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.glob("docs/**/*.md"))}
+PROJECT = re.compile(r"^<!-- project: (\w+) -->$", re.MULTILINE)
+# The tests run in the environment that `make demo` makes; its fixture runs the demo; these are the tests.
+RUN_ALREADY = frozenset({"source .venv/bin/activate", "make demo", "make test", "make check", "make docs"})
 ELIDED = "…"
 PORT = "6566"
 # A block without a path that holds data must be readable.
@@ -27,6 +33,12 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
 }
+
+
+def pages(project: str | None) -> list[str]:
+    """List the pages that run in a project; None: in an empty folder."""
+    matches = {name: PROJECT.search(text) for name, text in PAGES.items() if name != "docs/quickstart.md"}
+    return [name for name, match in matches.items() if (match[1] if match else None) == project]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import duckdb
 import polars as pl
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
+from laws import examples
 
 from featurestore.testing.strategies import FEATURES, KEYS, histories
 from featurestore.timing.columns import KNOWN_AT
@@ -13,7 +14,7 @@ from featurestore.timing.known_at import known_at
 
 
 @given(histories(dtypes=[pl.Int64(), pl.String()]))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_duckdb_agrees(history):
     """With rows known in the order of their events, a plain as-of join on known_at is the answer."""
     timing = replace(history.timing, ttl=None)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.errors import StoreError
@@ -18,7 +19,7 @@ from featurestore.testing.strategies import FEATURES, histories
 
 @pytest.mark.parametrize("span_bytes", [1, 100, 1 << 30])
 @given(history=histories(max_rows=20), cuts=st.lists(st.integers(0, 20), max_size=3))
-@settings(max_examples=100, deadline=None)
+@examples(40)
 def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
     """One span, many, and several files give the same."""
     with tempfile.TemporaryDirectory() as folder:
@@ -26,7 +27,7 @@ def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
 
 
 @given(history=histories(), cut=st.integers(0, 8))
-@settings(max_examples=50, deadline=None)
+@examples(25)
 def test_entity_rows_can_be_split(history, cut):
     """Each row is answered for itself: the answers of two halves are the two halves of the answers."""
     with tempfile.TemporaryDirectory() as folder:

@@ -4,10 +4,10 @@ import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
+from runner import run
 
 from featurestore.errors import ConfigError, DefinitionError, MissingDataError
 
@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
+FEAST_COMMANDS = ("apply", "feature-views list", "feature-views describe last_order")
 ROWS = [{"customer": customer, "basket": 10.0} for customer in (1, 2, 3, 9)]
 
 
@@ -125,28 +126,28 @@ def test_nothing_is_removed_unasked(shop, store):
     path.write_text(
         text.replace('buying = feature_service("buying"', 'buying = feature_service("purchasing"')
     )
-    env_root = shop.settings.root
-    run = subprocess.run(
-        [sys.executable, "-m", "featurestore.cli", "apply", "--project", str(env_root)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == DefinitionError.exit_code
-    assert "would be removed from the registry: service buying" in run.stderr
+    done = run("apply", cwd=shop.settings.root)
+    assert done.returncode == DefinitionError.exit_code
+    assert "would be removed from the registry: service buying" in done.stderr
     assert [service.name for service in store.list_feature_services()] == ["buying"]
 
 
 def test_the_feast_command_itself(shop):
     """`feast apply` and `feast feature-views` work in the project as they are."""
-    feast = [str(Path(sys.executable).with_name("feast")), "-c", "feature_repo"]
-    for command in (["apply"], ["feature-views", "list"], ["feature-views", "describe", "last_order"]):
-        run = subprocess.run(
-            [*feast, *command], cwd=shop.settings.root, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, run.stderr
-    assert "A customer's last order." in run.stdout
-    assert "owner: shop" in run.stdout
+    code = "from feast.cli.cli import cli\nfor words in {}: cli([*words], standalone_mode=False)"
+    # The commands run in one process, because Feast takes seconds to import.
+    folder = str(shop.settings.feast_repo)
+    words = [("-c", folder, *command.split()) for command in FEAST_COMMANDS]
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(words)],
+        cwd=shop.settings.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "A customer's last order." in done.stdout
+    assert "owner: shop" in done.stdout
 
 
 def test_a_timestamp_with_a_fraction_is_not_cut_in_silence(shop, store):

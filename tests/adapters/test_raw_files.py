@@ -6,7 +6,8 @@ import io
 import hypothesis.strategies as st
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from laws import examples
 
 import featurestore
 from featurestore.errors import ContractError, MissingDataError
@@ -111,7 +112,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(ROWS)
 def test_the_fields_of_each_row_are_counted_as_python_counts_them(tmp_path_factory, rows):
     """Each row has the mark if Python's reader finds fewer fields; and there are as many rows as Polars reads."""

@@ -22,7 +22,7 @@ ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'featurest
 from featurestore.adapters.ray import RayEngine  # noqa: E402 - only where Ray is installed
 
 # Ray warns about itself as it starts and stops.
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module", autouse=True)

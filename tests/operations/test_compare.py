@@ -1,10 +1,10 @@
 """Changes between two datasets or versions, and whom they break."""
 
 import subprocess
-import sys
 
 import polars as pl
 import pytest
+from runner import run
 
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
@@ -116,8 +116,7 @@ def test_a_change_that_breaks_a_service_is_refused_unless_stated(shop_files):
     """
 
     def apply(*options):
-        command = [sys.executable, "-m", "featurestore.cli", "apply", "--project", str(shop_files), *options]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return run("apply", *options, cwd=shop_files)
 
     assert apply().returncode == 0
     schemas = shop_files / "schemas/shop.py"

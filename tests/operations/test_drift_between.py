@@ -1,27 +1,17 @@
 """Data of any kind can be compared: training and serving, versions, files, days, slices."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from runner import run
 from serving import ROW, running
 
 import featurestore
 from featurestore.errors import ContractError, DefinitionError, MissingDataError, UnknownNameError
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-def run(shop, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "featurestore.cli", *words, "--project", str(shop.settings.root)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def column(result, name):
@@ -65,7 +55,7 @@ def test_files_by_slice(shop, sales):
         (2000, 2000),
     )
     assert result.columns == shop.quality.drift(*sales).columns
-    text = run(shop, "drift", *sales, "--by", "shop").stdout
+    text = run("drift", *sales, "--by", "shop", cwd=shop.settings.root).stdout
     assert "shop south (2,000 -> 2,000 rows): major" in text
     assert "no drift where shop is north" in text
 
@@ -109,7 +99,7 @@ def test_the_profile_of_a_training_set_keeps_no_personal_feature(shop_files, sho
     """A column that is personal in a view is personal in the training sets that join it."""
     schemas = shop_files / "schemas/shop.py"
     schemas.write_text(schemas.read_text().replace('{"unit": "EUR"}', '{"unit": "EUR", "personal": True}'))
-    assert run(shop, "training-set", "visits").returncode == 0
+    assert run("training-set", "visits", cwd=shop.settings.root).returncode == 0
     amount = shop.quality.profile("visits").columns["amount"]
     assert {value for _, value, _ in amount.values.counts} == {None}
 
@@ -152,7 +142,7 @@ def test_slices_by_a_personal_column_or_by_too_many_values_are_refused(shop_file
     schemas.write_text(
         text.replace('description="coupon")', 'description="coupon", metadata={"personal": True})')
     )
-    done = run(shop, "drift", "orders", "orders", "--by", "coupon")
+    done = run("drift", "orders", "orders", "--by", "coupon", cwd=shop.settings.root)
     assert (done.returncode, "'coupon' is personal" in done.stderr) == (4, True)
 
 
@@ -171,13 +161,13 @@ def test_check_finds_invalid_thresholds(shop_files):
 
 def test_exit_codes(shop, sales):
     """The exit code is 0, with --strict 4 for major drift, and 2 for incomplete arguments."""
-    assert run(shop, "drift", *sales).returncode == 0
-    strict = run(shop, "drift", *sales, "--strict", "--json")
+    assert run("drift", *sales, cwd=shop.settings.root).returncode == 0
+    strict = run("drift", *sales, "--strict", "--json", cwd=shop.settings.root)
     assert strict.returncode == 4
     assert json.loads(strict.stdout)["severity"] == "major"
     assert "is major" in strict.stderr
-    assert run(shop, "drift", sales[0], sales[0], "--strict").returncode == 0
-    assert run(shop, "drift", sales[0]).returncode == 2
+    assert run("drift", sales[0], sales[0], "--strict", cwd=shop.settings.root).returncode == 0
+    assert run("drift", sales[0], cwd=shop.settings.root).returncode == 2
 
 
 def test_anomalies_from_the_command_line(shop):
@@ -187,13 +177,13 @@ def test_anomalies_from_the_command_line(shop):
     """
     for _ in range(8):
         shop.validate("orders")
-    assert "no anomalies in the last runs" in run(shop, "anomalies").stdout
+    assert "no anomalies in the last runs" in run("anomalies", cwd=shop.settings.root).stdout
     raw = shop.settings.root / "data/raw/orders.csv"
     raw.write_text("".join(raw.read_text().splitlines(keepends=True)[:4]))
     shop.validate("orders")
     [anomaly] = [a for a in shop.quality.anomalies("orders") if a.name == "rows"]
     assert (anomaly.value, anomaly.low < 7 < anomaly.high, anomaly.runs) == (3.0, True, 9)
-    done = run(shop, "anomalies", "orders", "--strict", "--json")
+    done = run("anomalies", "orders", "--strict", "--json", cwd=shop.settings.root)
     assert done.returncode == 4
     assert "rows" in [a["metric"] for a in json.loads(done.stdout)["orders"]]
-    assert "orders   rows" in run(shop, "anomalies").stdout
+    assert "orders   rows" in run("anomalies", cwd=shop.settings.root).stdout

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from laws import examples
 
 from featurestore.definitions.feature_service import feature_service
 from featurestore.errors import ContractError
@@ -42,7 +43,7 @@ def test_each_row_is_told_what_it_was(shop):
 
 
 @given(histories())
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_the_answer_is_that_of_the_fold(history):
     """For any history and timestamp, exactly the row that the fold holds is the answer."""
     service = feature_service("service", (history.view,), owner="test")

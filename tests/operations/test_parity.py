@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.ports import ViewState
@@ -55,7 +56,7 @@ def expected(history: History, as_of):
 
 
 @given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
     """After each incremental step, the store and the brute-force fold agree in values and statuses."""
     folder = Path(tempfile.mkdtemp())
@@ -70,7 +71,7 @@ def test_the_online_store_is_the_fold_of_what_is_known(history, steps):
 
 
 @given(histories(), st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_the_order_of_arrival_changes_nothing(history, random):
     """The newer version of a row wins in any order of arrival."""
     folder = Path(tempfile.mkdtemp())

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from laws import examples
 
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.definitions.feature_service import feature_service
@@ -26,7 +27,7 @@ ROWS = [{"customer": customer, "basket": 10.0} for customer in (3, 1, 2, 9)]
 
 
 @given(histories())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_vector_is_what_the_fold_holds(history):
     """A reader and the fold agree in values and statuses, at any timestamp and for any key."""
     service = feature_service("service", (history.view,), owner="test")

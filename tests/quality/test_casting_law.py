@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import hypothesis.strategies as st
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
+from laws import examples
 from polars.testing.parametric import series
 
 from featurestore.values.casts import cast_values
@@ -115,7 +116,7 @@ def same(before, after):
 NUMBERS = st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(NUMBERS, min_size=1, max_size=6), st.sampled_from([d for d in SCALARS if d.is_numeric()]))
 def test_each_number_in_text_is_kept_or_reported(texts, declared):
     """An integer or decimal is the number that the text says; a float is the nearest to a fraction, and exact or as
@@ -134,7 +135,7 @@ def test_each_number_in_text_is_kept_or_reported(texts, declared):
             assert abs(number - Fraction(value)) < 1
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.data())
 def test_each_value_is_kept_or_reported(data):
     """For every pair of dtypes, also nested: the pair is refused, the value is the same, or the row failed."""

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandera.polars as pa
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.definitions.contract import contract_of
 from featurestore.quality.gate.inspection import inspect
@@ -131,7 +132,7 @@ class Modelled:
 
 
 @given(datasets())
-@settings(max_examples=300, deadline=None)
+@examples(200)
 def test_rule_by_rule_and_row_by_row(dataset):
     """Conversion aside, which Pandera does not do, every row breaks the same rules."""
     schema, frame = dataset

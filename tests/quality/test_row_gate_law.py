@@ -7,8 +7,9 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError
@@ -136,7 +137,7 @@ def contracts_and_rows(draw):
 
 
 @given(contracts_and_rows())
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_gate_of_rows_is_the_gate(drawn):
     """For any row and any contract, both gates find the same broken rules."""
     model, rows = drawn

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
@@ -105,7 +106,7 @@ columns = st.fixed_dictionaries(
 
 
 @given(columns)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_data_pass_the_draft_that_was_made_from_them(tmp_path_factory, values):
     """Any data pass their own draft, with any names of columns."""
     frame = pl.DataFrame(values, schema={"a": pl.Int64, "class": pl.Float64, "two words": pl.String})

@@ -1,9 +1,9 @@
 """JUnit XML: a verdict as a CI server shows it."""
 
 import json
-import subprocess
-import sys
 from xml.etree import ElementTree as ET
+
+from runner import run
 
 from featurestore.quality.gate.verdict import RuleCount, Unevaluated, Verdict
 from featurestore.quality.rules.rule_id import RuleId
@@ -18,11 +18,6 @@ def verdict(**fields):
         **{"dataset": "d", "contract": "D", "decision": "passed", "rows_in": 9, "rows_passed": 9}
         | {"rows_quarantined": 0, **fields}
     )
-
-
-def run(*arguments, cwd):
-    command = [sys.executable, "-m", "featurestore.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def parsed(text):
@@ -90,7 +85,7 @@ def test_characters_that_xml_cannot_represent_are_replaced():
 
 def test_validate_writes_it(shop_files):
     """`validate --junit` writes a case for each rule, also for rules that no row broke."""
-    done = run("validate", "--junit", "out/junit.xml", cwd=shop_files)
+    done = run("validate", "--junit", str(shop_files / "out/junit.xml"), cwd=shop_files)
     assert done.returncode == 0, done.stderr
     outcomes = cases((shop_files / "out/junit.xml").read_text())
     assert outcomes["customer.greater_than_or_equal_to(1)"] == "failure"
@@ -103,7 +98,7 @@ def test_a_refused_dataset_is_reported_in_full(shop_files):
     """`--json` prints its verdict, `--junit` writes it, and the exit code is 4."""
     orders = shop_files / "data/raw/orders.csv"
     orders.write_text(orders.read_text().replace(",10.5,", ",-1,").replace("1,", "0,"))
-    done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
+    done = run("validate", "--json", "--junit", str(shop_files / "junit.xml"), cwd=shop_files)
     assert done.returncode == 4
     [record] = json.loads(done.stdout)
     assert record["decision"] == "refused"
@@ -117,7 +112,7 @@ def test_a_refused_dataset_is_reported_in_full(shop_files):
 def test_a_file_that_cannot_be_checked_is_an_error(shop_files):
     """A file without a column of the contract has no verdict."""
     (shop_files / "data/raw/orders.csv").write_text("order\n1\n")
-    done = run("validate", "--json", "--junit", "junit.xml", cwd=shop_files)
+    done = run("validate", "--json", "--junit", str(shop_files / "junit.xml"), cwd=shop_files)
     assert done.returncode == 4
     assert json.loads(done.stdout) == []
     assert cases((shop_files / "junit.xml").read_text()) == {"columns": "error"}
@@ -153,6 +148,6 @@ class Second(pa.DataFrameModel):
     coupon: pl.String = pa.Field(nullable=True, description="coupon")
 '''
     )
-    done = run("build", "--json", "--junit", "junit.xml", cwd=shop_files)
+    done = run("build", "--json", "--junit", str(shop_files / "junit.xml"), cwd=shop_files)
     assert done.returncode == 4, done.stderr
     assert cases((shop_files / "junit.xml").read_text()) == {"columns": "error", "not reached": "skipped"}

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from polars.testing.parametric import column, dataframes
 
 from featurestore.errors import StoreError
@@ -76,7 +77,7 @@ def test_every_supported_dtype_makes_the_round_trip(dtype):
     """Values come back bit for bit, in their dtype, nulls included."""
 
     @given(dataframes(cols=[column("x", dtype=dtype, allow_null=True)], max_size=5, allow_infinity=False))
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     def check(frame):
         keyed = frame.with_columns(
             pl.int_range(pl.len(), dtype=pl.Int64).alias("k"),
@@ -130,7 +131,7 @@ def test_rows_of_another_schema_are_refused():
         max_size=5,
     )
 )
-@settings(deadline=None)
+@examples(100)
 def test_a_key_is_too_long_by_the_bytes_it_takes(keys):
     """It is refused for every kind of part."""
     frame = pl.DataFrame(keys, schema={"a": pl.Int64, "b": pl.String, "c": pl.Binary}, orient="row")
