@@ -130,6 +130,8 @@ def proof_text(record: ProofRecord) -> str:
         )
     lines += [
         f"not proved: {name}: no value is known that keeps the checks of {', '.join(columns)}"
+        if columns
+        else f"not proved: {name}: no generated row passes its gate"
         for name, columns in record.unproved.items()
     ]
     lines += [f"\n{difference.script}" for difference in record.differences if difference.script]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -87,7 +86,8 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     paths
         The same, by serving path and for ``historical``.
     unproved
-        Views and services without cases: no value is known that keeps the checks of these columns.
+        Views and services without cases: no value is known that keeps the checks of these columns. Without
+        columns: no generated row passes the gate of the view.
     differences
         What differs; the first of them have a script.
     """
@@ -153,6 +153,8 @@ def prove(
     ------
     StoreError
         If the configured store does not answer.
+    DefinitionError
+        If a check or an expectation of a schema cannot be used.
     """
     catalog = workspace.catalog
     total = Result()
@@ -171,6 +173,7 @@ def prove(
             differences += _described(workspace, scenario, result.differences, store)
         if differences:
             break
+    unproved |= {name: () for name, count in total.passed.items() if not count}
     return ProofRecord(
         seed=seed,
         cases=cases,
@@ -211,7 +214,8 @@ def _base(number: int, random: Random) -> datetime:
 
 
 def _add(total: Result, result: Result) -> None:
-    total.cells = Counter(total.cells) + Counter(result.cells)
+    total.cells.update(result.cells)
+    total.passed.update(result.passed)
     total.refused += result.refused
     total.left_out += result.left_out
 

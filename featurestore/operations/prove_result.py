@@ -82,6 +82,8 @@ class Result:
         The one path that is compared. None: all.
     cells
         How many cells each path answered.
+    passed
+        How many built rows of each view passed its gate.
     refused
         How many rows and requests had to be refused.
     left_out
@@ -90,6 +92,7 @@ class Result:
 
     only: str | None = None
     cells: Counter[str] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     left_out: int = 0
     differences: list[Difference] = field(default_factory=list)

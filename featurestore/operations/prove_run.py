@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.errors import ContractError, FeatureStoreError
+from featurestore.errors import ContractError, DefinitionError, FeatureStoreError
 from featurestore.operations.prove_result import (
     GATE,
     HISTORICAL,
@@ -85,7 +85,10 @@ class _Run:
     def _guarded(self, name: str, step: Step | None, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - a user would meet it
+        except Exception as error:
+            if step is None and isinstance(error, DefinitionError):
+                raise  # a check or an expectation cannot be used
+            # All others: a user would meet them.
             self._result.add(Difference(name, WRITE if step else GATE, "done", error_text(error), step))
 
     def _build(self, name: str) -> None:
@@ -109,6 +112,7 @@ class _Run:
             elif not is_refused:
                 self._result.left_out += 1
         self._result.refused += len(refused)
+        self._result.passed[name] += len(passing)
         expected.add(passing)
         self._built[name] = expected.rows
         held = {_row_bits(row) for row in in_utc_zone(inspection.passed).to_dicts()}

@@ -13,7 +13,7 @@ import polars as pl
 
 from featurestore.adapters.stores import EMBEDDED, remove_store
 from featurestore.config import parse_timestamp
-from featurestore.errors import UnknownNameError
+from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.delete import delete
 from featurestore.operations.historical import historical
 from featurestore.operations.materialize import materialize
@@ -104,12 +104,12 @@ class Sandbox:
 
         Raises
         ------
-        UnknownNameError
-            If the view was not materialized.
+        MissingDataError
+            If the view is not materialized.
         """
         state = self.workspace.store().state(view)
         if state is None:
-            raise UnknownNameError("materialized view", view, ())
+            raise MissingDataError(f"view {view!r} is not in the online store", hint="materialize it first")
         return timestamp_of(state.watermark)
 
     def read(

@@ -33,6 +33,8 @@ MAX_REFUSED_OF_A_COLUMN: Final = 4
 MAX_PRODUCT: Final = 5_000
 UNKNOWN_KEYS: Final = 3
 NULL_EACH: Final = 7
+# Delays and cadences are added to events.
+FIRST_YEAR, LAST_YEAR = 1800, 9000
 # Keys of several texts that become equal where a store joins their parts.
 _JOINTS: Final = ("", "|", ",", ":", "\x00", "/", "_")
 
@@ -48,8 +50,8 @@ class ViewCases:
     refused
         Rows that the gate must keep out, each for one value.
     ties
-        Two rows of one version and different values, of which the gate must keep out both. Empty where
-        the features have one value only.
+        Pairs of rows of one version and different values, of which the gate must keep out both. Empty
+        where the features have one value only.
     keys
         Keys to ask for; the last few have no rows.
     """
@@ -102,12 +104,22 @@ class CaseMaker:
 
     def cases(self, base: datetime, count: int) -> ViewCases:
         """Make the histories of up to `count` keys around a timestamp; fewer where fewer keys are allowed."""
+        base = self._allowed_base(base)
         keys = self._keys(count + UNKNOWN_KEYS)
         known = keys[: max(1, len(keys) - UNKNOWN_KEYS)]
         rows = [row for key in known for row in self._history(key, base)]
         refuses = bool(rows) and self.view.contract.policy.on_invalid != "warn"
-        refused, ties = (self._refused(known[0], base), self._tie(known[0], base)) if refuses else ([], [])
+        refused, ties = (self._refused(known[0], base), self._ties(known[0], base)) if refuses else ([], [])
         return ViewCases(self.view, tuple(rows), tuple(refused), tuple(ties), tuple(keys))
+
+    def _allowed_base(self, base: datetime) -> datetime:
+        """Return the timestamp, or one at a bound of the column of events if that has bounds and excludes it."""
+        column = self.view.contract[EVENT_TIMESTAMP]
+        if keeps(column, base):
+            return base
+        allowed = self._domains[EVENT_TIMESTAMP].allowed
+        usable = [value for value in allowed if FIRST_YEAR <= value.year <= LAST_YEAR]
+        return self._random.choice(usable) if usable else base
 
     def row(self, key: Key, event: datetime, created: datetime | None) -> Row:
         """Make a row of a key with values in turns."""
@@ -115,6 +127,11 @@ class CaseMaker:
         if self.view.timing.created:
             row[CREATED_TIMESTAMP] = created
         return row | {column.name: self._value(column) for column in self.view.features}
+
+    def can_push(self, row: Row) -> bool:
+        """Return whether the times of a row keep their checks; a missing created timestamp is stamped."""
+        times = [name for name in (EVENT_TIMESTAMP, CREATED_TIMESTAMP) if row[name] is not None]
+        return all(keeps(self.view.contract[name], row[name]) for name in times)
 
     def event(self, base: datetime) -> datetime:
         """Draw an event timestamp around a timestamp."""
@@ -184,9 +201,19 @@ class CaseMaker:
                 refused.append({**self.row(key, event, event), column.name: value})
         return refused
 
-    def _tie(self, key: Key, base: datetime) -> list[Row]:
-        """Make two rows of one version and different values, which contradict each other."""
-        event = base - timedelta(days=1)
+    def _ties(self, key: Key, base: datetime) -> list[Row]:
+        """Make pairs of rows of one version and different values, which contradict each other."""
+        ties = self._tie(key, base - timedelta(days=1))
+        for number, column in enumerate(self.view.features):
+            zeros = [value for value in self._domains[column.name].allowed if value == 0]
+            if column.dtype.is_float() and len(zeros) > 1 and ties:
+                event = base - timedelta(days=2, hours=number)
+                row = self.row(key, event, event)
+                ties += [{**row, column.name: zero} for zero in zeros[:2]]
+        return ties
+
+    def _tie(self, key: Key, event: datetime) -> list[Row]:
+        """Make two such rows; none where the features have one value only."""
         first = self.row(key, event, event)
         for column in self.view.features:
             for value in (*self._domains[column.name].allowed, *([None] if column.nullable else [])):

@@ -151,12 +151,10 @@ class ScenarioMaker:
         at = self._random.choice(changes) + 1_001 * MICROSECOND
         deleted = self._sample(keys, 2)
         if view.timing.created:
-            pushed = tuple(self._pushed(cases, key, at) for key in self._sample(keys, 4))
-            for later in (
-                timedelta(0),
-                timedelta(0),
-                timedelta(minutes=3),
-            ):  # twice at one time, and once more
+            drawn = (self._pushed(cases, key, at) for key in self._sample(keys, 4))
+            pushed = tuple(filter(self._makers[name].can_push, drawn))
+            # Twice at one time, and once more.
+            for later in (timedelta(0), timedelta(0), timedelta(minutes=3)) if pushed else ():
                 at += later
                 yield Step(at, Action.PUSH, name, pushed)
             # A push without times is stamped: these rows would pass.
@@ -169,10 +167,11 @@ class ScenarioMaker:
         yield Step(at, Action.DELETE, name, tuple(dict(zip(view.keys, key, strict=True)) for key in deleted))
         if view.timing.created:
             maker = self._makers[name]
-            older = tuple(maker.row(key, at - DAY, None) for key in deleted)
-            yield Step(at + 5 * MICROSECOND, Action.PUSH, name, older)
-            newer = tuple(maker.row(key, at + MICROSECOND, None) for key in deleted[:1])
-            yield Step(at + 9 * MICROSECOND, Action.PUSH, name, newer)
+            older = [maker.row(key, at - DAY, None) for key in deleted]
+            newer = [maker.row(key, at + MICROSECOND, None) for key in deleted[:1]]
+            for ticks, rows in ((5, older), (9, newer)):
+                if rows_to_push := tuple(filter(maker.can_push, rows)):
+                    yield Step(at + ticks * MICROSECOND, Action.PUSH, name, rows_to_push)
 
     def _pushed(self, cases: ViewCases, key: Key, at: datetime) -> Row:
         """Make a row to push: a correction, a late event, or an event in the future."""
