@@ -95,7 +95,10 @@ class CaseMaker:
 
     def __init__(self, view: FeatureView, random: Random) -> None:
         self.view, self._random = view, random
-        self._domains = {column.name: domain_of(column, random) for column in view.contract.columns}
+        self._domains = {
+            column.name: domain_of(column, random, ordinary=column.name in view.keys)
+            for column in view.contract.columns
+        }
         values = (*view.keys, *view.feature_names)
         self.impossible = tuple(
             name for name in values if not (self._domains[name].allowed or view.contract[name].nullable)

@@ -46,14 +46,20 @@ class Domain:
     is_complete: bool
 
 
-def domain_of(column: Column, random: Random) -> Domain:
-    """Collect values at the edges of a column's dtype and at the bounds of its checks, and decide on each."""
+def domain_of(column: Column, random: Random, *, ordinary: bool = False) -> Domain:
+    """Collect values at the edges of a column's dtype and at the bounds of its checks, and decide on each.
+
+    Parameters
+    ----------
+    ordinary
+        True: add values that are at no edge. Keys need many values.
+    """
     known = [check for check in column.checks if is_known(check)]
     candidates: dict[str, Any] = {}
     for value in (
         *_from_checks(column, random),
         *edge_values(column.dtype),
-        *ordinary_values(column.dtype, random),
+        *(ordinary_values(column.dtype, random) if ordinary else ()),
     ):
         if _fits(column.dtype, value):
             candidates.setdefault(repr(value), value)
