@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from featurestore.cli.arguments import values_of
-from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at
+from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at, usage
 from featurestore.cli.output import Output
 from featurestore.cli.plans import delete_plan_text
 
@@ -52,7 +52,9 @@ def delete(
     Example: `featurestore delete customer_spending customer=ada`
     """
     opened = opened_at(project)
-    keys = values_of(values, opened.catalog.view(view).key_schema, f"view {view!r}")
+    schema = opened.catalog.view(view).key_schema
+    with usage():
+        keys = values_of(values, schema, f"view {view!r}")
     if dry_run:
         plan = opened.plan_delete(view, keys)
         Output(json).result(plan, delete_plan_text(plan))

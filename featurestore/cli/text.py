@@ -27,12 +27,12 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
-    """Return a vector in the form that is printed as JSON."""
+    """Return a vector of a service or view in the form that is printed as JSON."""
     from featurestore.timing.join import Status, status_column  # noqa: PLC0415 - `--help` answers at once
     from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
 
     row = in_utc_zone(vector).row(0, named=True)
-    definition = project.catalog.service(service)
+    definition = project.catalog.requested(service)
     return {
         "service": service,
         "entity": {name: row[name] for name in (*definition.key_schema, *definition.request_schema)},
@@ -96,7 +96,9 @@ def _nearest(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
 def summary_text(project: Project, summary: Summary) -> str:
     """Show what the last run of each step did."""
     verdicts = [*summary.sources, *summary.datasets, *summary.views]
-    lines = [verdict_text(verdicts, limit=20), ""]
+    lines = [verdict_text(verdicts, limit=20)]
+    lines += [f"{name}: the last run could not read its rows: {why}" for name, why in summary.unread.items()]
+    lines.append("")
     lines.append(
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )

@@ -272,9 +272,9 @@ class Project:
         """Return the name of the active release; None: the project itself is served."""
         return active_release(self.layout)
 
-    def audit(self) -> AuditRecord:
-        """Compare the online store with the historical join, cell by cell."""
-        return audit(self._workspace)
+    def audit(self, *, feast: bool = False) -> AuditRecord:
+        """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
+        return audit(self._workspace, feast=feast)
 
     def prove(
         self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None

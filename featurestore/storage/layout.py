@@ -69,9 +69,18 @@ class Layout:
         """History of a dataset: one JSON line for each run of the gate."""
         return self.data / "records" / "history" / f"{name}.jsonl"
 
+    @property
+    def replacing(self) -> Path:
+        """Folder of the journals and locks of files that are replaced together."""
+        return self.data / "records" / "replacing"
+
     def refused(self, name: str) -> Path:
         """Folder for data that the gate refused. The last good data stay in place."""
         return self.data / "refused" / name
+
+    def unread(self, name: str) -> Path:
+        """Record of a run whose rows could not be read or compared with their contract."""
+        return self.refused(name) / "unread.json"
 
     def uploads(self, name: str) -> Path:
         """Folder of the results for uploaded data, with one folder for each upload."""
