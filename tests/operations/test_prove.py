@@ -13,7 +13,7 @@ from shop import write_files
 
 import featurestore
 from featurestore.adapters.postgres import PostgresStore
-from featurestore.operations import delete, get_online
+from featurestore.operations import get_online
 from featurestore.quality.gate import view_rows
 from featurestore.storage import online
 from featurestore.timing import fold, join
@@ -98,7 +98,7 @@ FAULTS = {
     "microseconds are cut from versions": (online, "encode_rows", cut_versions),
     "late rows are known too early in training": (join, "known_at", without_created),
     "the reader ignores the ttl": (reader, "_ready", lambda *a: replace(ready(*a), ttl=None)),
-    "deleted keys are served": (delete, "encode_deleted", lambda *_: []),
+    "deleted keys are served": (online, "encode_deleted", lambda *_: []),
     "negative zero is lost": (get_online, "decode_rows", without_negative_zero),
     "rows that contradict each other pass": (
         view_rows,
