@@ -22,7 +22,9 @@ from snippets import (
 )
 
 # The commands that make the shop of the quickstart: they cannot run in it again.
-FIRST_COMMANDS = frozenset({"featurestore init shop", "cd shop", "featurestore add ../orders.csv --owner shop"})
+FIRST_COMMANDS = frozenset(
+    {"featurestore init shop", "cd shop", "featurestore add ../orders.csv --owner shop"}
+)
 QUICKSTART = (ROOT / "docs/quickstart.md").read_text()
 
 

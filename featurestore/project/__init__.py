@@ -12,6 +12,7 @@ from featurestore.operations.materialize import (
     MaterializeRun,
     Progress,
 )
+from featurestore.operations.prove import ProofRecord
 from featurestore.operations.prune import PrunePlan
 from featurestore.operations.push import Pushed
 from featurestore.operations.release import ReleasePlan
@@ -19,6 +20,7 @@ from featurestore.operations.releases import Release
 from featurestore.operations.replay import ReplayRecord
 from featurestore.operations.rollback import RollbackPlan
 from featurestore.operations.run import Run
+from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.operations.unversioned import Unversioned
@@ -38,6 +40,7 @@ __all__ = [
     "Materialized",
     "Progress",
     "Project",
+    "ProofRecord",
     "PrunePlan",
     "Pushed",
     "Quality",
@@ -46,6 +49,7 @@ __all__ = [
     "ReplayRecord",
     "RollbackPlan",
     "Run",
+    "Sandbox",
     "Summary",
     "TrainingManifest",
     "Unversioned",

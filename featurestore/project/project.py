@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.config import KEEP_RELEASES
+from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
 from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply
 from featurestore.operations.audit import AuditRecord, audit
@@ -30,6 +30,7 @@ from featurestore.operations.materialize import (
     plan_materialize,
 )
 from featurestore.operations.pipeline import pipeline
+from featurestore.operations.prove import ProofRecord, prove
 from featurestore.operations.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.push import Pushed, push
 from featurestore.operations.reader import reader
@@ -40,6 +41,7 @@ from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
 from featurestore.operations.run import Run, run
+from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.summary import Summary, summary
 from featurestore.operations.training_set import (
     TrainingManifest,
@@ -54,6 +56,7 @@ from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -290,6 +293,16 @@ class Project:
     def audit(self, *, feast: bool = False) -> AuditRecord:
         """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
         return audit(self._workspace, feast=feast)
+
+    def prove(
+        self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None
+    ) -> ProofRecord:
+        """Prove views and services on cases that are generated from their schemas; the served data are not touched."""
+        return prove(self._workspace, cases=cases, seed=seed, progress=progress)
+
+    def sandbox(self, *, embedded: bool = False) -> AbstractContextManager[Sandbox]:
+        """Make a sandbox: these definitions, with data, clock and online store of its own, removed at the end."""
+        return sandbox(self._workspace, embedded=embedded)
 
     def replay(self, service: str, *, release: str | None = None) -> ReplayRecord:
         """Compare the logged answers of a server, or of one release, with the historical join at the same timestamps."""

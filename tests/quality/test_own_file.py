@@ -48,7 +48,7 @@ NAMES = st.lists(
             ["id", "class", "_id", "pl", "pa", "Config", "validate", "two words", "a-b", "ª", "Annotated"]
         ),
         st.text(
-            st.characters(codec="ascii", categories=["L", "N", "P"], exclude_characters='*^"'),
+            st.characters(codec="ascii", categories=["L", "N", "P"], exclude_characters='*^";|'),
             min_size=1,
             max_size=5,
         ),
