@@ -16,7 +16,7 @@ from featurestore.operations.audit_record import (
 )
 from featurestore.operations.audit_store import audit_service, audit_view
 from featurestore.operations.audit_training import audit_training_set
-from featurestore.operations.training_set import require_same_service
+from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import write_record
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     """
     catalog = workspace.catalog
     for training in catalog.training_sets:
-        require_same_service(workspace, training)
+        require_same_definition(workspace, training)
     store = workspace.store()
     differences: list[Difference] = []
 
