@@ -82,6 +82,13 @@ class FeatureService:
             by_label[selection.label] = replace(known, features=tuple(features))
         return tuple(by_label.values())
 
+    def sources_of(self, feature: str) -> tuple[Selection, ...]:
+        """Return the selections that a feature of the service is read or computed from."""
+        for view in self.on_demand:
+            if feature in view.feature_names:
+                return view.sources
+        return tuple(selection for selection in self.selections if feature in selection.names)
+
     @property
     def key_schema(self) -> pl.Schema:
         """Names and dtypes of the entity keys that a request needs."""
@@ -126,12 +133,12 @@ def feature_service(
     return service
 
 
-def full_names_apart(
+def with_distinct_names(
     features: tuple[FeatureView | Selection | OnDemandFeatureView, ...],
 ) -> tuple[FeatureView | Selection | OnDemandFeatureView, ...]:
-    """Read views under an alias, their own name, where features of two views have one name.
+    """Give each view an alias, its own name, if a feature of it has the name of another feature.
 
-    A view that an on-demand view of the request reads keeps its names.
+    A view that an on-demand view of the request reads gets no alias.
     """
     counts = Counter(
         name for f in features for name in (f.names if isinstance(f, Selection) else f.feature_names)

@@ -1,7 +1,7 @@
 """Project: everything that can be done with a project's data, and the types of the results."""
 
 from featurestore.operations.apply import ApplyPlan
-from featurestore.operations.audit import AuditRecord
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
 from featurestore.operations.init import init
