@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import table
+from featurestore.storage.served_columns import WORKING
 
 if TYPE_CHECKING:
     from featurestore.project import ReplayRecord
 
 
 def replay_text(record: ReplayRecord) -> str:
-    """Count vectors, cells and mismatches; then causes, stale answers, writes in flight and vectors left out."""
+    """Show counts of vectors, cells and mismatches; then causes, stale answers, writes in flight and vectors left out."""
     lines = [
         f"{record.vectors:,} vectors, {record.cells:,} cells replayed, {record.mismatches:,} mismatches",
     ]
@@ -36,4 +37,4 @@ def replay_text(record: ReplayRecord) -> str:
 
 
 def _served_by(release: str) -> str:
-    return f"release {release}" if release.isdigit() else "the project"
+    return "the project" if release == WORKING else f"release {release}"

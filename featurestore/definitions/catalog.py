@@ -218,7 +218,8 @@ class Catalog:
             self.build_order()
         except CycleError as error:
             raise DefinitionError(
-                f"datasets depend on each other in a circle: {' -> '.join(error.args[1])}"
+                f"datasets depend on each other in a circle: {' -> '.join(error.args[1])}",
+                hint="remove one of these inputs, or move what both need to a dataset of its own",
             ) from None
 
 

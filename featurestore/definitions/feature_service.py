@@ -186,12 +186,14 @@ def _refuse_clashes(service: FeatureService) -> None:
             known, first = dtypes.setdefault(column, (dtype, view))
             if known != dtype:
                 raise DefinitionError(
-                    f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}"
+                    f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}",
+                    hint=f"declare one dtype for {column!r} in both schemas",
                 )
             if column in origin:
                 raise DefinitionError(
                     f"feature service {service.name!r}: {column!r} is a feature of {origin[column]!r} and "
-                    f"also a request column of {view!r}"
+                    f"also a request column of {view!r}",
+                    hint="rename one of them",
                 )
 
 
@@ -238,20 +240,26 @@ def training_set(
             if column not in contract:
                 raise DefinitionError(
                     f"training set {name!r}: schema {contract.name} lacks {column!r}, which service "
-                    f"{service.name!r} needs"
+                    f"{service.name!r} needs",
+                    hint=f"add to the schema: {column}: {dtype}",
                 )
             if contract[column].dtype != dtype:
                 raise DefinitionError(
                     f"training set {name!r}: {column!r} is {contract[column].dtype} in schema {contract.name}, "
-                    f"but {dtype} in service {service.name!r}"
+                    f"but {dtype} in service {service.name!r}",
+                    hint=f"declare {column!r} as {dtype} in schema {contract.name}",
                 )
         if label not in contract:
-            raise DefinitionError(f"training set {name!r}: schema {contract.name} lacks the label {label!r}")
+            raise DefinitionError(
+                f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
+                hint=f"add {label!r} to the schema, or name one of its columns as label",
+            )
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(
                     f"training set {name!r}: {feature!r} is a feature of service {service.name!r} and a column of "
-                    f"schema {contract.name}"
+                    f"schema {contract.name}",
+                    hint=f"remove {feature!r} from the schema: the service joins it",
                 )
         return TrainingSet(
             name=name,

@@ -22,7 +22,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
 
     - The online store: every key of the store and every key known offline, of each view, at the store's watermark;
       and rows of each training set, with on-demand features.
-    - Every way that serves: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
+    - Every serving path: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
 
