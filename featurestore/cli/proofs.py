@@ -26,6 +26,8 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
+    Also says which raw files and pushed rows have no version, so that a clone could not build from them.
+
     With --reproducible, also build datasets, feature views and training sets (those that are named, or all) twice from
     the data in place. Exits with 3 if two builds differ, and names the column.
 
@@ -35,13 +37,16 @@ def check(
         raise typer.BadParameter("names go with --reproducible: without it, all definitions are checked")
     opened = opened_at(project)
     count = opened.check()
-    record: dict[str, object] = {"definitions": count}
+    gaps = opened.unversioned()
+    record: dict[str, object] = {"definitions": count, "unversioned": gaps}
     lines = [f"{count:,} definitions fit together"]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
         lines += [f"{len(built):,} built twice, with the same bits"]
-    Output(json).result(record, "\n".join(lines))
+    out = Output(json)
+    out.warn(gaps)
+    out.result(record, "\n".join(lines))
 
 
 def audit(
