@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import table
-from featurestore.storage.served_columns import WORKING
 
 if TYPE_CHECKING:
     from featurestore.project import ReplayRecord
@@ -29,12 +28,8 @@ def replay_text(record: ReplayRecord) -> str:
             "before it"
         )
     lines += [
-        f"{part.vectors:,} vectors left out: {part.cause.value}: {_served_by(part.release)} served them by definition "
+        f"{part.vectors:,} vectors left out: {part.cause.value}: {'the project' if part.is_of_project else f'release {part.release}'} served them by definition "
         f"{part.definition}, which neither the project nor a release has now"
         for part in record.left_out
     ]
     return "\n".join(lines)
-
-
-def _served_by(release: str) -> str:
-    return "the project" if release == WORKING else f"release {release}"

@@ -61,6 +61,11 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     vectors: int
     cause: Cause = Cause.OTHER_CODE
 
+    @property
+    def is_of_project(self) -> bool:
+        """Whether the project itself served them, without a release."""
+        return self.release == columns.WORKING
+
 
 class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
     """The result of a replay. A cell is one feature of one vector: its value and its status.
