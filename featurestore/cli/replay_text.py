@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def replay_text(record: ReplayRecord) -> str:
-    """Count vectors, cells and mismatches; then causes, stale answers, writes in flight and vectors left out."""
+    """Show counts of vectors, cells and mismatches; then causes, stale answers, writes in flight and vectors left out."""
     lines = [
         f"{record.vectors:,} vectors, {record.cells:,} cells replayed, {record.mismatches:,} mismatches",
     ]
@@ -28,12 +28,8 @@ def replay_text(record: ReplayRecord) -> str:
             "before it"
         )
     lines += [
-        f"{part.vectors:,} vectors left out: {part.cause.value}: {_served_by(part.release)} served them by definition "
+        f"{part.vectors:,} vectors left out: {part.cause.value}: {'the project' if part.is_of_project else f'release {part.release}'} served them by definition "
         f"{part.definition}, which neither the project nor a release has now"
         for part in record.left_out
     ]
     return "\n".join(lines)
-
-
-def _served_by(release: str) -> str:
-    return f"release {release}" if release.isdigit() else "the project"

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.operations.audit_paths import audit_paths
-from featurestore.operations.audit_record import (
-    MAX_SHOWN,
-    AuditRecord,
-    Compared,
-    Difference,
-    compare_cells,
-    differing_rows,
-)
+from featurestore.operations.audit_record import MAX_SHOWN, AuditRecord, Compared, Difference
 from featurestore.operations.audit_store import audit_service, audit_view
 from featurestore.operations.audit_training import audit_training_set
 from featurestore.operations.training_set import require_same_definition
@@ -23,15 +16,13 @@ if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
     from featurestore.workspace import Workspace
 
-__all__ = ["AuditRecord", "Compared", "Difference", "audit", "compare_cells", "differing_rows"]
-
 
 def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     """Compare serving with the historical join, cell by cell: values bit for bit, and statuses.
 
     - The online store: every key of the store and every key known offline, of each view, at the store's watermark;
       and rows of each training set, with on-demand features.
-    - Every way that serves: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
+    - Every serving path: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
 
@@ -53,25 +44,25 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     store = workspace.store()
     differences: list[Difference] = []
 
-    def kept(result: tuple[Compared, list[Difference]]) -> Compared:
-        compared, different = result
-        differences.extend(different)
+    def collected(result: tuple[Compared, list[Difference]]) -> Compared:
+        compared, its_differences = result
+        differences.extend(its_differences)
         return compared
 
     audited = {name: audit_view(workspace, view, store) for name, view in catalog.views.items()}
-    views = tuple(kept(view.result) for view in audited.values())
+    views = tuple(collected(view.result) for view in audited.values())
     built = [
         training
         for training in catalog.training_sets.values()
         if workspace.layout.training(training.name).exists()
     ]
-    services = tuple(kept(audit_service(workspace, training, store, audited)) for training in built)
+    services = tuple(collected(audit_service(workspace, training, store, audited)) for training in built)
     paths = tuple(
-        kept(result)
+        collected(result)
         for service in catalog.services.values()
         for result in audit_paths(workspace, service, audited, feast=feast)
     )
-    training_sets = tuple(kept(audit_training_set(workspace, training)) for training in built)
+    training_sets = tuple(collected(audit_training_set(workspace, training)) for training in built)
     parts = (*views, *services, *paths, *training_sets)
     record = AuditRecord(
         cells=sum(part.cells for part in parts),

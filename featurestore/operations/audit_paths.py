@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.operations.audit_causes import path_cause, views_of_features
+from featurestore.operations.audit_causes import path_cause
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
 from featurestore.operations.audit_sample import later_timestamps, next_known, sample_rows
 from featurestore.operations.audit_store import broken
@@ -47,7 +47,11 @@ def audit_paths(
         return
     watermark = max(views[selection.view.name].watermark for selection in service.reads)
     left_out = broken(views) | _behind(workspace, service, views, watermark)
-    features = [name for name, read in views_of_features(service).items() if not read & left_out]
+    features = [
+        name
+        for name in service.feature_names
+        if not any(selection.view.name in left_out for selection in service.sources_of(name))
+    ]
     now = _joined(workspace, service, rows, [watermark], times=True)
     later = later_timestamps(workspace, service, now, watermark)
     after = _joined(workspace, service, rows, later) if later else now

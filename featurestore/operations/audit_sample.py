@@ -36,7 +36,8 @@ def sample_rows(
 ) -> pl.DataFrame | None:
     """Choose rows of keys and request values: of the training set, or of the views; and one of unknown keys.
 
-    Deleted keys are left out: they are not served, and history keeps their rows.
+    Keys of the views are those that the audit of the store compared, without deleted ones; a training set may have
+    deleted keys too.
 
     Returns
     -------

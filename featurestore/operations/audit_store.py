@@ -43,14 +43,11 @@ class AuditedView:
         The watermark of the view in the store.
     keys
         Every key of the store and of the offline rows, sorted, without deleted ones.
-    deleted
-        The keys that were deleted from the store.
     """
 
     result: tuple[Compared, list[Difference]]
     watermark: datetime
     keys: pl.DataFrame
-    deleted: pl.DataFrame
 
 
 def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> AuditedView:
@@ -58,9 +55,9 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     stored_state = store.state(view.name)
     as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
     state = check_state(view, stored_state, as_of, workspace.layout)
-    held = list(store.scan(view.name))
-    pairs = [pair for pair in held if not is_tombstone(pair[1])]
-    deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)
+    all_pairs = list(store.scan(view.name))
+    pairs = [(key, row) for key, row in all_pairs if not is_tombstone(row)]
+    deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
     timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
     stored = keys.hstack(
@@ -72,7 +69,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         ).collect()
     )
     offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
-    # Deleted keys are not served; the suite of the store proves that.
+    # A deleted key has no row to compare; the suite of the store proves that it is not served.
     all_keys = (
         pl.concat([keys, offline_keys])
         .unique()
@@ -94,7 +91,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         as_of=as_of,
         cause_of=store_cause(workspace.engine, rows, state, offline, served),
     )
-    return AuditedView(result, as_of, all_keys, deleted)
+    return AuditedView(result, as_of, all_keys)
 
 
 def audit_service(

@@ -9,7 +9,13 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.operations.audit import AuditRecord, Compared, Difference, compare_cells
+from featurestore.operations.audit_record import (
+    MAX_SHOWN,
+    AuditRecord,
+    Compared,
+    Difference,
+    compare_cells,
+)
 from featurestore.operations.cause import Cause
 from featurestore.operations.releases import RECORD, read_release, release_names, require_release
 from featurestore.operations.replay_causes import causes_of
@@ -24,8 +30,6 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
-MAX_SHOWN = 20
-WORKING = "working"  # the name under which a project without a release logs
 NEXT_STEPS = {
     Cause.LATE_DATA: "run: featurestore materialize; a view whose rows come late declares a delay",
     Cause.OTHER_DATA: "rows were built again since: replay the release that served, with --release",
@@ -56,6 +60,11 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     definition: str
     vectors: int
     cause: Cause = Cause.OTHER_CODE
+
+    @property
+    def is_of_project(self) -> bool:
+        """Whether the project itself served them, without a release."""
+        return self.release == columns.WORKING
 
 
 class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
@@ -94,10 +103,7 @@ class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
             return
         causes = {cause: count for cause, count in self.causes.items() if cause is not Cause.STALE_ANSWER}
         counted = ", ".join(f"{cause.value} {count:,}" for cause, count in causes.items())
-        shown = "\n".join(
-            f"  {d.view} {d.key} {d.feature}: offline {d.offline}, online {d.online}; cause: {d.cause.value}"
-            for d in self.differences
-        )
+        shown = "\n".join(f"  {difference}" for difference in self.differences)
         steps = dict.fromkeys(NEXT_STEPS[cause] for cause in causes if cause in NEXT_STEPS)
         raise SkewError(
             f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving: {counted}\n{shown}",
@@ -180,7 +186,7 @@ def _combined(parts: list[_Part], left_out: tuple[LeftOut, ...]) -> ReplayRecord
         mismatches=sum(compared.mismatches for compared in services),
         views=(),
         services=services,
-        differences=tuple(d for part in parts for d in part.differences)[:MAX_SHOWN],
+        differences=tuple(difference for part in parts for difference in part.differences)[:MAX_SHOWN],
         vectors=sum(compared.rows for compared in services),
         causes=causes,
         stale=sum(part.stale for part in parts),

@@ -2,7 +2,7 @@
 
 from featurestore.operations.add import Added
 from featurestore.operations.apply import ApplyPlan
-from featurestore.operations.audit import AuditRecord
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
 from featurestore.operations.materialize import (
