@@ -81,6 +81,7 @@ def adopt(
     *,
     backfills: Mapping[str, timedelta],
     write: bool = False,
+    version_data: bool = True,
 ) -> Adopted:
     """Plan a project from a Feast repository; with `write`, write, build and compare it.
 
@@ -92,6 +93,8 @@ def adopt(
         Opens the project in a folder.
     backfills
         See `plan_adopt`.
+    version_data
+        Whether the copied files get a version in DVC; git and DVC repositories are made where there are none.
 
     Raises
     ------
@@ -109,7 +112,14 @@ def adopt(
             f"{target} is the Feast repository, which stays as it is", hint="name another folder with --to"
         )
     written = _write(plan, target)
-    comparisons = _compared(plan, repository, open_workspace(target)) if plan.views else ()
+    workspace = open_workspace(target)
+    if version_data:
+        versions = workspace.parts.versions
+        versions.start(target)
+        raw = target / "data/raw"
+        records = versions.add(target, sorted(raw.iterdir()) if raw.exists() else [])
+        written += tuple(str(record) for record in records)
+    comparisons = _compared(plan, repository, workspace) if plan.views else ()
     return _adopted(plan, target, written, comparisons)
 
 

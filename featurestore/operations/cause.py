@@ -13,7 +13,7 @@ class Cause(StrEnum):
     OTHER_CODE
         Another definition made one side.
     OTHER_DATA
-        The built rows were made again, with other rows.
+        The rows of the view were built again, with other values.
     LATE_DATA
         A row became known after the store had answered, with a timestamp before the answer.
     EXPIRED
@@ -27,11 +27,17 @@ class Cause(StrEnum):
     LOST_ROW
         The store does not hold a row that it should hold.
     PUSHED
-        A pushed row is on one side only.
+        The store answered without a pushed row that was known, or with one that was not known yet.
+    PUSHED_LATER
+        A row was pushed after one side was made.
     DELETED
         A deleted key is on one side only.
     STORE
         The store holds another value than the rows that it was filled from.
+    SERVING_PATH
+        The store holds the right row, and the way that reads it returns something else.
+    EDITED
+        The file was changed after it was made.
     UNKNOWN
         None of these could be shown.
     """
@@ -45,6 +51,9 @@ class Cause(StrEnum):
     STALE_ANSWER = "stale answer"
     LOST_ROW = "row lost by the store"
     PUSHED = "pushed before it could be served"
+    PUSHED_LATER = "pushed later"
     DELETED = "deleted"
     STORE = "store"
+    SERVING_PATH = "serving path"
+    EDITED = "file edited"
     UNKNOWN = "unknown"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from featurestore.errors import MissingDataError
-from featurestore.operations.audit import AuditRecord
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import training_manifest
 from featurestore.quality.change.change_summary import change_summary
@@ -61,6 +61,11 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
     for name in selected or seen:
         record = records[name]
         notes = change_summary(record.node.contract, record.runs, record.before, record.now)
+        if (unread := record.unread) is not None:
+            notes = (
+                f"The last run could not read its rows ({unread.reason}); this page is about earlier runs.",
+                *notes,
+            )
         write_text(dataset_page(record, notes=notes), layout.page(name))
     manifests = (training_manifest(workspace, name) for name in catalog.training_sets)
     index = Index(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.adapters.dvc import fetch
+from featurestore.adapters.dvc import DvcVersions
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
 from featurestore.operations.adopt import adopt as adopt_repository
+from featurestore.operations.init import init as write_project
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
+from featurestore.storage.together import heal
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
@@ -31,14 +33,34 @@ ENGINE_SHARE = 4
 
 
 def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
-    """Open the project in a folder.
+    """Open the project in a folder. If a run was killed while it replaced files, the old files are brought back.
 
     Raises
     ------
     ConfigError
         If its settings cannot be read.
+    StoreError
+        If the old files cannot be brought back.
     """
     return Project(_workspace(path))
+
+
+def init(folder: str | Path = ".", *, example: bool = False) -> tuple[Path, ...]:
+    """Write the files of a project, and make the repositories of git and DVC that the folder lacks.
+
+    Parameters
+    ----------
+    example
+        True: also write a small shop, with its data.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a project already, or git is not installed.
+    """
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    return write_project(root, example=example, versions=DvcVersions())
 
 
 def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
@@ -61,6 +83,7 @@ def adopt(
     *,
     backfills: Mapping[str, timedelta] | None = None,
     write: bool = False,
+    version_data: bool = True,
 ) -> Adopted:
     """Plan a project from a Feast repository; with `write`, write, build and compare it.
 
@@ -73,6 +96,8 @@ def adopt(
     backfills
         Views whose created timestamps are the time of a backfill; the rows of each are known this
         long after their event.
+    version_data
+        Whether the copied files get a version in DVC.
 
     Raises
     ------
@@ -87,12 +112,16 @@ def adopt(
     folder = (
         repository.folder.with_name(f"{repository.folder.name}_adopted") if target is None else Path(target)
     )
-    return adopt_repository(repository, folder, _workspace, backfills=backfills or {}, write=write)
+    return adopt_repository(
+        repository, folder, _workspace, backfills=backfills or {}, write=write, version_data=version_data
+    )
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, fetch)
-    return Workspace.of(load_settings(Path(path)), parts)
+    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, _feast_path, DvcVersions())
+    workspace = Workspace.of(load_settings(Path(path)), parts)
+    heal(workspace.layout)
+    return workspace
 
 
 def _reader(settings: Settings) -> FileReader:
@@ -121,3 +150,9 @@ def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
 
     project = Project(workspace)
     return (GetOnlinePath(workspace), ReaderPath(workspace), VectorsPath(project), FeastWirePath(project))
+
+
+def _feast_path(settings: Settings) -> ServingPath:
+    from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
+
+    return FeastPath(settings)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import polars as pl
 
-from featurestore.errors import SkewError, StoreError
+from featurestore.errors import ContractError, SkewError, StoreError
 from featurestore.service.app import create_app
 from featurestore.service.lookup.active_release import ProjectAsOf
 from featurestore.service.runtime.key_scope import KeyScope
@@ -22,7 +22,9 @@ from featurestore.service.runtime.options import Options
 from featurestore.timing.join import Status, status_column
 from featurestore.values.feast_wire import from_wire
 from featurestore.values.json_rows import JsonColumn
-from featurestore.values.plain import in_utc_zone, to_series
+from featurestore.values.plain import in_utc_zone
+from featurestore.vectors.answered import answered, other_dtype
+from featurestore.vectors.references import references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +39,7 @@ OK = 200
 INVALID = 422
 UNAVAILABLE = 503
 ROWS_PER_REQUEST = 100
+MAX_BYTES = 1 << 30
 MAX_SHOWN = 500  # characters of a refusal
 # A proof waits for a slow machine, which a caller does not.
 SECONDS = 120.0
@@ -103,12 +106,12 @@ class FeastWirePath:
         replies = self._ask(entity_rows, service, as_of, {"feature_service": service.name})
         timestamps = _timestamps(service)
         if timestamps and any(reply.status == INVALID for reply in replies):
-            references = _references(service, without=timestamps)
-            part = self._project.catalog.request(references)
+            features = references(service, without=timestamps)
+            part = self._project.catalog.request(features)
             columns = (*part.key_schema, *part.request_schema)
             replies = (
-                self._ask(entity_rows.select(columns), service, as_of, {"features": references})
-                if references
+                self._ask(entity_rows.select(columns), service, as_of, {"features": features})
+                if features
                 else []
             )
         answers = [msgspec.json.decode(_body(self.name, reply)) for reply in replies]
@@ -155,7 +158,11 @@ def post(
         If the definitions, training sets and online store do not belong together.
     """
     options = Options(
-        root=str(project.settings.root), services=(service.name,), log_requests=False, timeout=SECONDS
+        root=str(project.settings.root),
+        services=(service.name,),
+        max_bytes=MAX_BYTES,
+        timeout=SECONDS,
+        log_requests=False,
     )
     app = create_app(options, ProjectAsOf(project, as_of))
     state = app.state
@@ -220,17 +227,6 @@ def _timestamps(service: FeatureService) -> set[str]:
     return {name for name, dtype in schema.items() if isinstance(_scalar(dtype), pl.Datetime)}
 
 
-def _references(service: FeatureService, *, without: set[str]) -> list[str]:
-    stored = [
-        (selection.view.name, name)
-        for selection in service.selections
-        if selection.alias is None
-        for name in selection.names
-    ]
-    computed = [(view.name, name) for view in service.on_demand for name in view.feature_names]
-    return [f"{view}:{name}" for view, name in (*stored, *computed) if name not in without]
-
-
 def _scalar(dtype: pl.DataType) -> pl.DataType:
     return pl.Series(dtype=dtype.inner).dtype if isinstance(dtype, pl.List | pl.Array) else dtype
 
@@ -244,7 +240,10 @@ def _frame(
     columns = []
     for name, dtype in service.feature_schema.items():
         if name in values:
-            read = JsonColumn(path, name, dtype).read(values[name])
-            columns.append(to_series(name, read, dtype))
+            try:
+                read = JsonColumn(path, name, dtype).read(values[name])
+            except ContractError as error:
+                raise other_dtype(path, name, dtype, error.message) from error
+            columns.append(answered(path, name, read, dtype))
             columns.append(pl.Series(status_column(name), statuses[name], dtype=pl.UInt8))
     return pl.DataFrame(columns)

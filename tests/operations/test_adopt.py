@@ -29,7 +29,7 @@ def adopted(tmp_path_factory):
         key = (name, *backfills.items())
         if key not in results:
             repo = getattr(feast_repos, name)(folder / f"{name}{len(results)}")
-            results[key] = adopt(repo, write=True, backfills=backfills)
+            results[key] = adopt(repo, write=True, version_data=False, backfills=backfills)
         return results[key]
 
     return adopted_shape
@@ -209,7 +209,7 @@ def test_the_registry_is_read_where_no_module_defines_anything(tmp_path):
     from_registry = FeastRepository(repo).inventory()
     assert store
     assert from_registry.read_from == "registry"
-    assert adopt(repo, write=True).unexplained == 0
+    assert adopt(repo, write=True, version_data=False).unexplained == 0
     for kind in ("views", "services", "on_demand", "entities"):
         names = [item.name for item in getattr(from_registry, kind)]
         assert names == [item.name for item in getattr(from_modules.inventory(), kind)]
@@ -232,6 +232,8 @@ def test_the_repository_of_feast_stays_as_it_is(tmp_path):
     assert digest(repo) == before
     assert Path.cwd() == here
     assert result.target == str(tmp_path / "new")
+    assert str(tmp_path / "new/data/raw/rides.dvc") in result.written
+    assert featurestore.open(result.target).unversioned() == ()
 
 
 def test_without_write_nothing_is_written(tmp_path):
@@ -249,13 +251,13 @@ def test_without_write_nothing_is_written(tmp_path):
 def test_a_folder_with_a_project_is_refused(tmp_path):
     """A second run does not overwrite the first one, and Feast's folder is not a target."""
     repo = feast_repos.plain(tmp_path / "repo")
-    adopt(repo, write=True)
+    adopt(repo, write=True, version_data=False)
     before = digest(tmp_path / "repo_adopted")
     with pytest.raises(ConfigError, match="already"):
-        adopt(repo, write=True)
+        adopt(repo, write=True, version_data=False)
     assert digest(tmp_path / "repo_adopted") == before
     with pytest.raises(ConfigError, match="stays as it is"):
-        adopt(repo, repo, write=True)
+        adopt(repo, repo, write=True, version_data=False)
 
 
 def test_wrong_arguments_say_what_is_expected(tmp_path):
@@ -287,7 +289,7 @@ def test_the_command_shows_traps_counts_and_explained_cells(tmp_path):
 def test_a_planted_fault_in_a_view_or_a_translation_has_no_explanation(tmp_path):
     """A view and an on-demand view that compute something else are found, offline, online and on demand."""
     repo = feast_repos.python_mode(tmp_path / "repo")
-    target = Path(adopt(repo, write=True).target)
+    target = Path(adopt(repo, write=True, version_data=False).target)
     for file, old, new in (
         ("views.py", '        "trips",\n', '        pl.col("trips") + 1,\n'),
         ("on_demand.py", 'pl.col("rate")', 'pl.col("extra")'),
