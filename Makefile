@@ -58,10 +58,13 @@ benchmarks/.ready: $(READY) benchmarks/requirements.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
 	touch $@
 
+# A server has no terminal, and it does not run on Windows.
+NO_TERMINAL := $(addprefix --no-emit-package ,rich markdown-it-py mdurl pygments colorama)
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	--no-emit-find-links --no-header
 lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements/serve.in --constraints requirements.txt $(NO_TERMINAL) --output-file requirements/serve.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 

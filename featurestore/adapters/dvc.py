@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.errors import MissingDataError
+from featurestore.errors import MissingDataError, package_needed_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +18,13 @@ def fetch(root: Path, path: Path, revision: str, target: Path) -> Path:
     MissingDataError
         If the revision does not exist, has no such file, or neither the cache nor a remote has the
         file.
+    MissingPackageError
+        If DVC is not installed.
     """
-    from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
-    from dvc.exceptions import DvcException  # noqa: PLC0415
-    from dvc.scm import SCMError  # noqa: PLC0415
+    with package_needed_by("a dataset of a git revision"):
+        from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
+        from dvc.exceptions import DvcException  # noqa: PLC0415
+        from dvc.scm import SCMError  # noqa: PLC0415
 
     inside = path.resolve().relative_to(root.resolve()).as_posix()
     target.parent.mkdir(parents=True, exist_ok=True)

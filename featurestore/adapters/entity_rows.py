@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.errors import ContractError
+from featurestore.errors import ContractError, package_needed_by
 from featurestore.values.accepted import value_check
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     ------
     ContractError
         If `source` has another type, or cannot be read.
+    MissingPackageError
+        If `source` is SQL, and DuckDB is not installed.
     """
     if isinstance(source, pl.DataFrame | pl.LazyFrame):
         return source.lazy().collect()
@@ -36,7 +38,8 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
         # pandas exports an index that was not reset as a column.
         return _without_pandas_floats(pl.DataFrame(source).select(pl.exclude("^__index_level_.*$")))
     if isinstance(source, str) and not source.endswith(".parquet"):
-        from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
+        with package_needed_by("SQL over datasets"):
+            from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
 
         return query(source, tables)
     if isinstance(source, str | Path):

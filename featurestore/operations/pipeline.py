@@ -61,7 +61,7 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     path = workspace.root / "dvc.yaml"
     text = HEADER + yaml.safe_dump(with_others(path, stages), sort_keys=False, width=110)
     if write:
-        write_packages(workspace)
+        write_packages(workspace, packages_path(workspace))
         write_text(text, path)
     return text
 

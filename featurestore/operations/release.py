@@ -13,6 +13,7 @@ import yaml
 from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError
+from featurestore.operations.packages import packages_path, write_packages
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
     RECORD,
@@ -133,6 +134,7 @@ def _make(workspace: Workspace, name: str) -> Release:
     with translated_write_errors(root):
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
+    write_packages(workspace, packages_path(frozen))
     services = _service_digests(workspace)
     _require_equal(frozen, services)
     with translated_write_errors(root):

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
-from hypothesis import strategies as st
 
 from featurestore.definitions.contract import Column, Contract, Policy
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.errors import package_needed_by
 from featurestore.testing.oracle import Row, version
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.known_at import Timing
 from featurestore.timing.version import version_columns
 from featurestore.values.table import UTC_MICROSECONDS
+
+with package_needed_by("generated histories", extra="testing"):
+    from hypothesis import strategies as st
 
 START = datetime(1969, 12, 31, 23, tzinfo=UTC)
 KEYS = ("k", "n")
