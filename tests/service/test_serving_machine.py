@@ -1,14 +1,14 @@
 """A serving machine has the packages of requirements/serve.txt alone, and answers as any other machine."""
 
 import json
+import os
 import re
 import shutil
 from importlib.metadata import distribution
 
 import pytest
-import serving_machine
 from serving import ROW, serve_process
-from serving_machine import PYTHON, ROOT, SERVE, environment, link_packages, pins
+from serving_machine import INSTALLED, ROOT, SERVE, linked_machine, pins, serving_machine
 from shop import FILES, build_shop, write_files
 
 ABSENT = {"feast", "dvc", "duckdb", "pandas", "matplotlib", "pyarrow", "rich"}
@@ -33,9 +33,9 @@ NEEDS_MORE = (
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """The folder of packages of a serving machine."""
-    return link_packages(tmp_path_factory.mktemp("machine") / "packages")
+def machine(tmp_path_factory):
+    """A serving machine."""
+    return serving_machine(tmp_path_factory.mktemp("machine") / "packages")
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,17 @@ def test_the_lock_is_short_and_agrees_with_the_whole_one():
     assert not locked.keys() & ABSENT
 
 
-def test_the_server_answers_as_where_everything_is_installed(released, packages):
+def test_the_server_answers_as_where_everything_is_installed(released, machine):
     """Lookups, documentation, uploads and pushes need none of the packages that are absent."""
+    root = released.settings.root
     expected = released.get_online([ROW], "buying").row(0, named=True)
-    with serve_process(released.settings.root, python=PYTHON, env=environment(packages)) as server:
+    with serve_process(root, python=machine.python, env=machine.env) as server:
         answer = server.session.post(f"{server.url}/v1/vectors/buying", json={"rows": [ROW]}, timeout=30)
         assert answer.json()["release"] == "0001"
         values = dict(zip(answer.json()["features"], answer.json()["values"][0], strict=True))
         assert values["ratio"] == expected["ratio"]
         assert server.session.get(f"{server.url}/docs", timeout=30).status_code == 200
-        orders = (released.settings.root / "data/raw/orders.csv").read_bytes()
+        orders = (root / "data/raw/orders.csv").read_bytes()
         validate = f"{server.url}/v1/datasets/orders/validate"
         verdict = server.session.post(
             validate, data=orders, headers={"content-type": "text/csv"}, timeout=30
@@ -118,10 +119,10 @@ print(json.dumps({"values": answer.values, "missing": missing, "modules": sorted
 """
 
 
-def test_the_reader_reads_and_other_calls_name_what_they_need(released, packages):
+def test_the_reader_reads_and_other_calls_name_what_they_need(released, machine):
     """One error names the package and what to install; nothing else fails, and nothing absent is imported."""
     root = released.layout.releases / "current"
-    done = serving_machine.run(packages, "-c", CALLS, root)
+    done = machine.run("-c", CALLS, root)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["values"][0][0] == 8.0
@@ -134,30 +135,37 @@ def test_the_reader_reads_and_other_calls_name_what_they_need(released, packages
     assert not {name.partition(".")[0] for name in printed["modules"]} & ABSENT
 
 
-def test_a_command_that_needs_more_says_what_to_install(released, packages):
+def test_a_command_that_needs_more_says_what_to_install(released, machine):
     """The message and the exit code are those of settings; `--help` needs no Rich."""
-    done = serving_machine.run(
-        packages, "-m", "featurestore.cli", "apply", "--project", released.settings.root
-    )
+    done = machine.run("-m", "featurestore.cli", "apply", "--project", released.settings.root)
     assert done.returncode == 7
     assert "Feast's registry needs the package feast, which is not installed" in done.stderr
     assert "pip install 'featurestore'" in done.stderr
-    usage = serving_machine.run(packages, "-m", "featurestore.cli", "key", "--help")
+    usage = machine.run("-m", "featurestore.cli", "key", "--help")
     assert "Make an API key" in usage.stdout
 
 
-def test_a_machine_with_another_version_of_a_package_that_computes_is_refused(released, packages, tmp_path):
+def test_a_machine_with_another_version_of_a_package_that_computes_is_refused(released, machine, tmp_path):
     """The server names both versions, and the one to install."""
-    machine = shutil.copytree(packages, tmp_path / "packages", symlinks=True)
-    [metadata] = machine.glob("pandera-*.dist-info")
-    shutil.copytree(metadata.resolve(), machine / "copy.dist-info")
-    metadata.unlink()
-    text = (machine / "copy.dist-info/METADATA").read_text()
+    packages = shutil.copytree(machine.packages, tmp_path / "packages", symlinks=True)
+    [metadata] = packages.glob("pandera-*.dist-info")
+    text = (metadata / "METADATA").read_text()
     version = distribution("pandera").version
-    (machine / "copy.dist-info/METADATA").write_text(text.replace(f"Version: {version}", "Version: 0.1.0", 1))
-    (machine / "copy.dist-info").rename(machine / "pandera-0.1.0.dist-info")
-    root = released.settings.root
-    done = serving_machine.run(machine, "-m", "featurestore.cli", "serve", "--project", root)
+    metadata.rename(packages / "pandera.former")
+    (packages / "pandera-0.1.0.dist-info").mkdir()
+    changed = text.replace(f"Version: {version}", "Version: 0.1.0", 1)
+    (packages / "pandera-0.1.0.dist-info/METADATA").write_text(changed)
+    changed_machine = linked_machine(packages, machine.env)
+    done = changed_machine.run("-m", "featurestore.cli", "serve", "--project", released.settings.root)
     assert done.returncode == 5
     assert f"pandera {version} -> 0.1.0" in done.stderr
     assert f"pip install pandera=={version}" in done.stderr
+
+
+@pytest.mark.skipif(INSTALLED not in os.environ, reason="`make serving` installs requirements/serve.txt")
+def test_an_installed_machine_is_small(machine):
+    """30 packages and featurestore, in at most 350 MB."""
+    names = {path.name.partition("-")[0] for path in machine.packages.glob("*.dist-info")} - {"pip"}
+    assert len(names - {"featurestore"}) == len(pins(SERVE)) <= MAX_PACKAGES
+    files = [path for path in machine.packages.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 350_000_000
