@@ -59,19 +59,24 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="few rows and builds")
     parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    rows, builds, threads = (20_000, 2, (1, 2)) if options.small else (100_000, 20, (1, 2, 4))
+    rows, builds, threads = (5_000, 2, (1, 2)) if options.small else (100_000, 20, (1, 2, 4))
     if options.threads:
         print(json.dumps(digests(rows, builds, options.threads)))
         return 0
     results = defaultdict(set)
-    for number in threads:
-        finished = subprocess.run(
+    processes = [
+        subprocess.Popen(
             [sys.executable, __file__, *sys.argv[1:], "--threads", str(number)],
             env=os.environ | {"POLARS_MAX_THREADS": str(number)},
             stdout=subprocess.PIPE,
-            check=True,
         )
-        for name, texts in json.loads(finished.stdout).items():
+        for number in threads
+    ]
+    for process in processes:
+        printed, _ = process.communicate()
+        if process.returncode:
+            return process.returncode
+        for name, texts in json.loads(printed).items():
             results[name] |= set(texts)
     print(f"{'view':<28}{'builds':>8}{'results':>9}")
     for name, different in results.items():

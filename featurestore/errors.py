@@ -144,6 +144,8 @@ class Difference:
         Number of the first row that differs, from 0, in the order of the build.
     first, second
         The two values as text. Without a column: the sizes of the builds.
+    is_rounding
+        Whether the two values are floats that differ in their last digits, as sums in another order do.
     """
 
     kind: str
@@ -152,6 +154,7 @@ class Difference:
     row: int | None
     first: str
     second: str
+    is_rounding: bool = False
 
     def __str__(self) -> str:
         place = "the size" if self.column is None else f"column {self.column!r}, row {self.row:,}"
@@ -176,9 +179,21 @@ class NotReproducibleError(DefinitionError):
         self.differences = tuple(differences)
         super().__init__(
             "\n".join(map(str, self.differences)),
-            hint="give `sample` and `shuffle` a seed; sort by a key before `first`, `shift` or `cum_sum`; use "
-            "`featurestore.exact_sum` and `exact_mean`; read no clock, and keep no state between calls",
+            hint="\n".join(self._remedies()),
         )
+
+    def _remedies(self) -> Iterator[str]:
+        rounded = [difference for difference in self.differences if difference.is_rounding]
+        others = [difference for difference in self.differences if not difference.is_rounding]
+        if rounded:
+            columns = ", ".join(f"{difference.name}.{difference.column}" for difference in rounded)
+            yield f"add up floats with `featurestore.exact_sum` or `exact_mean`: {columns}"
+        if others:
+            names = ", ".join(dict.fromkeys(difference.name for difference in others))
+            yield (
+                "give `sample` and `shuffle` a seed; sort by a key before `first`, `shift` or `cum_sum`; add ORDER BY to "
+                f"SQL; read no clock, and keep no state between calls; use `exact_sum` where floats cancel: {names}"
+            )
 
 
 class ContractError(FeatureStoreError, ValueError):

@@ -12,6 +12,7 @@ import polars as pl
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, FeatureStoreError, StoreError
 from featurestore.storage.csv_files import scan_csv
+from featurestore.values.json_lines import marked, other_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
     Raises
     ------
     ContractError
-        If the body is empty, incomplete, or in another format.
+        If the body is empty, incomplete, or in another format, or a JSON object names a key twice.
     """
     if path.stat().st_size == 0:
         raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
@@ -100,6 +101,9 @@ def _csv(path: Path, node: Node) -> pl.LazyFrame:
 
 def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
     # Values are read as text where the contract has another type, so that the gate reports those that cannot be cast.
+    schema = {column.name: column.dtype for column in node.contract.columns}
+    with path.open("rb") as lines:
+        rows_by_column = other_kinds(lines, schema, f"{node.name}: the body")
     inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
     as_text = {
         column.name: pl.String()
@@ -107,7 +111,8 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
         if column.name in inferred and not column.dtype.is_nested()
     }
     as_text = {name: text for name, text in as_text.items() if node.contract[name].dtype != text}
-    return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+    rows = pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+    return marked(rows, rows_by_column)
 
 
 FORMATS: Final[dict[str, Callable[[Path, Node], pl.LazyFrame]]] = {

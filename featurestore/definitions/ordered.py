@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from copy import copy
 from functools import wraps
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import polars as pl
+from featurestore.definitions.ordered_verbs import ORDERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 # The in-memory engine aggregates a group in the order of its rows, unless it first splits the rows
 # among threads.
 _ENVIRONMENT: Final = {"POLARS_NO_PARTITION": "1", "POLARS_ENGINE_AFFINITY": "in-memory"}
-_ROW: Final = "__row_number"
 
 _lock = Lock()
 _running = 0
@@ -58,7 +56,7 @@ def _install() -> None:
     for variable, value in _ENVIRONMENT.items():
         _environment[variable] = os.environ.get(variable)
         os.environ[variable] = value
-    for (cls, name), ordered in _ORDERED.items():
+    for (cls, name), ordered in ORDERED.items():
         original = getattr(cls, name)
         _originals[cls, name] = original
         setattr(cls, name, wraps(original)(ordered(original)))
@@ -73,114 +71,3 @@ def _restore() -> None:
             del os.environ[variable]
         else:
             os.environ[variable] = value
-
-
-def _with(**options: Any) -> Callable[[Method], Method]:
-    """Return a decorator that gives a method other options than its caller does."""
-    return lambda original: lambda self, *args, **kwargs: original(self, *args, **kwargs | options)
-
-
-def _collect(original: Method) -> Method:
-    def collect(self: Any, *, optimizations: pl.QueryOptFlags | None = None, **options: Any) -> Any:
-        flags = pl.QueryOptFlags() if optimizations is None else optimizations
-        # Polars leaves out a sort before a sum, joins in an order of its own, and merges sorts.
-        ordered = copy(flags).update(check_order_observe=False, sort_collapse=False, join_order=False)
-        return original(self, **options | {"engine": "in-memory", "optimizations": ordered})
-
-    return collect
-
-
-def _unique(original: Method) -> Method:
-    def unique(self: Any, subset: Any = None, *, keep: str = "any", maintain_order: bool = True) -> Any:  # noqa: ARG001
-        return original(self, subset, keep="first" if keep == "any" else keep, maintain_order=True)
-
-    return unique
-
-
-def _join(original: Method) -> Method:
-    def join(self: Any, *args: Any, **options: Any) -> Any:
-        how = args[2] if len(args) > len(("frame", "on")) else options.get("how", "inner")
-        if how != "cross":  # It keeps the order of both sides already.
-            orders = {"semi": "left", "anti": "left", "right": "right_left"}
-            options["maintain_order"] = orders.get(how, "left_right")
-        return original(self, *args, **options)
-
-    return join
-
-
-def _best_rows(*, largest: bool) -> Callable[[Method], Method]:
-    """Return `top_k` or `bottom_k` of a frame; of equal rows the first ones are kept."""
-
-    def decorate(original: Method) -> Method:
-        def best(self: Any, k: int, *, by: Any, reverse: Any = False) -> Any:
-            keys = [by] if isinstance(by, str | pl.Expr) else list(by)
-            flags = [reverse] * len(keys) if isinstance(reverse, bool) else list(reverse)
-            # The row number is a last key: where the largest values win, the smallest number must win.
-            rows = original(self.with_row_index(_ROW), k, by=[*keys, _ROW], reverse=[*flags, largest])
-            descending = [flag != largest for flag in flags]
-            return rows.sort([*keys, _ROW], descending=[*descending, False], nulls_last=True).drop(_ROW)
-
-        return best
-
-    return decorate
-
-
-def _best_values(*, largest: bool) -> Callable[[Method], Method]:
-    """Return `top_k_by` or `bottom_k_by` of an expression; of equal rows the first ones are kept."""
-
-    def decorate(_: Method) -> Method:
-        def best(self: Any, by: Any, k: Any = 5, *, reverse: Any = False) -> Any:
-            flags = reverse != largest if isinstance(reverse, bool) else [flag != largest for flag in reverse]
-            return self.sort_by(by, descending=flags, nulls_last=True, maintain_order=True).head(k)
-
-        return best
-
-    return decorate
-
-
-def _join_where(original: Method) -> Method:
-    def join_where(self: Any, *args: Any, **options: Any) -> Any:
-        right, *predicates = args if "other" not in options else (options.pop("other"), *args)
-        numbers = (_ROW, f"{_ROW}_right")
-        rows = original(
-            self.with_row_index(numbers[0]), right.with_row_index(numbers[1]), *predicates, **options
-        )
-        return rows.sort(numbers).drop(numbers)
-
-    return join_where
-
-
-def _value_counts(original: Method) -> Method:
-    def value_counts(
-        self: Any,
-        *,
-        sort: bool = False,
-        parallel: bool = False,
-        name: str | None = None,
-        normalize: bool = False,
-    ) -> Any:
-        counts = original(self, parallel=parallel, name=name, normalize=normalize).sort()
-        number = counts.struct.field(name or ("proportion" if normalize else "count"))
-        return counts.sort_by(number, descending=True, maintain_order=True) if sort else counts
-
-    return value_counts
-
-
-_KEEP = _with(maintain_order=True)
-_FRAMES = (pl.LazyFrame, pl.DataFrame)
-_ORDERED: Final[dict[tuple[type, str], Callable[[Method], Method]]] = {
-    **{(cls, name): _KEEP for cls in _FRAMES for name in ("group_by", "merge_sorted", "pivot", "sort")},
-    **{(cls, "unique"): _unique for cls in _FRAMES},
-    **{(cls, "join"): _join for cls in _FRAMES},
-    **{(cls, "top_k"): _best_rows(largest=True) for cls in _FRAMES},
-    **{(cls, "bottom_k"): _best_rows(largest=False) for cls in _FRAMES},
-    **{(cls, "join_where"): _join_where for cls in _FRAMES},
-    (pl.DataFrame, "partition_by"): _KEEP,
-    (pl.DataFrame, "upsample"): _KEEP,
-    (pl.LazyFrame, "collect"): _collect,
-    **{(cls, name): _KEEP for cls in (pl.Expr, pl.Series) for name in ("mode", "unique")},
-    (pl.Expr, "value_counts"): _value_counts,
-    (pl.Expr, "sort_by"): _KEEP,
-    (pl.Expr, "top_k_by"): _best_values(largest=True),
-    (pl.Expr, "bottom_k_by"): _best_values(largest=False),
-}

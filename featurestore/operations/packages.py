@@ -24,8 +24,14 @@ def packages_path(workspace: Workspace) -> Path:
     return workspace.root / FILE
 
 
-def write_packages(workspace: Workspace, path: Path) -> None:
-    """Write the version of each package that computes a value of a definition, by name."""
+def write_packages(workspace: Workspace, path: Path | None = None) -> None:
+    """Write the version of each package that computes a value of a definition, by name.
+
+    Parameters
+    ----------
+    path
+        The file to write. None: beside dvc.yaml.
+    """
     catalog = workspace.catalog
     definitions = (
         *catalog.nodes.values(),
@@ -37,4 +43,4 @@ def write_packages(workspace: Workspace, path: Path) -> None:
         part for current in map(fingerprint, definitions) for part in current.parts if part.kind == "package"
     ]
     versions = {part.name: part.value or "" for part in sorted(parts, key=lambda part: part.name)}
-    write_bytes(record_of(versions), path)
+    write_bytes(record_of(versions), path or packages_path(workspace))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from featurestore.adapters.polars import PolarsEngine
 from featurestore.config import load_settings
 from featurestore.definitions.catalog import KINDS, load_catalog
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.perturbed import in_chunks, perturbed_execution
 from featurestore.definitions.source import Source
 from featurestore.errors import (
     DefinitionError,
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 PERSONAL = "(personal)"
-_CHUNKS = 7
 _FAILED = "failed.pickle"
+_THREADS = 3
+_ROUNDING = 1e-12
+# The streaming engine splits few rows among threads, too.
+_SMALL_PARTS = {"POLARS_IDEAL_MORSEL_SIZE": "16"}
 
 
 def check_reproducible(workspace: Workspace, names: Iterable[str] = ()) -> tuple[str, ...]:
@@ -91,11 +95,17 @@ def check_reproducible(workspace: Workspace, names: Iterable[str] = ()) -> tuple
 
 
 def build_shuffled(catalog: Catalog, layout: Layout, names: Sequence[str], target: Path, seed: int) -> None:
-    """Run the functions of definitions over shuffled inputs, and keep the results as Parquet in a folder."""
+    """Run the functions of definitions at the worst of Polars, and keep the results as Parquet in a folder.
+
+    Sources are shuffled and inputs are cut into chunks; verbs return any order that Polars allows
+    (`featurestore.definitions.perturbed`).
+    """
     for name in names:
         definition = _definition(catalog, name)
         inputs = inputs_of(definition, catalog, layout, prepare=lambda n, rows: _shuffled(n, rows, seed))
-        rows = PolarsEngine().transform(definition, inputs)
+        cut = [in_chunks(rows.collect(), seed).lazy() for rows in inputs]
+        with perturbed_execution(seed):
+            rows = PolarsEngine().transform(definition, cut)
         _in_build_order(definition, rows).write_parquet(_file(target, name))
 
 
@@ -118,10 +128,10 @@ def _file(folder: Path, name: str) -> Path:
 
 def _in_process(workspace: Workspace, names: Sequence[str], target: Path, seed: int) -> None:
     arguments = [str(workspace.root), str(workspace.layout.data), str(target), str(seed), *names]
-    threads = "2" if pl.thread_pool_size() == 1 else "1"
+    threads = "2" if pl.thread_pool_size() == _THREADS else str(_THREADS)
     finished = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", __name__, *arguments],
-        env=os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": str(seed)},
+        env=os.environ | _SMALL_PARTS | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": str(seed)},
         capture_output=True,
         text=True,
         check=False,
@@ -137,12 +147,9 @@ def _in_process(workspace: Workspace, names: Sequence[str], target: Path, seed: 
 
 
 def _shuffled(node: Node, rows: pl.LazyFrame, seed: int) -> pl.LazyFrame:
-    frame = rows.collect()
-    if isinstance(node, Source):
-        frame = frame.sample(fraction=1, shuffle=True, seed=seed)
-    cuts = sorted({0, frame.height, *(frame.height * n // (_CHUNKS + seed) for n in range(1, _CHUNKS))})
-    parts = [frame[start:end] for start, end in pairwise(cuts)]
-    return pl.concat(parts, rechunk=False).lazy() if parts else frame.lazy()
+    if not isinstance(node, Source):
+        return rows
+    return rows.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
 
 
 def _in_build_order(definition: Derived | TrainingSet, rows: pl.DataFrame) -> pl.DataFrame:
@@ -160,8 +167,8 @@ def _difference(
     """Return the first difference of two builds, by their bits."""
     kind = KINDS[type(definition)]
     if first.schema != second.schema or first.height != second.height:
-        shapes = (f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second))
-        return Difference(kind, definition.name, None, None, *shapes)
+        sizes = [f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second)]
+        return Difference(kind, definition.name, None, None, sizes[0], sizes[1])
     for column in first.columns:
         a, b = first.select(column), second.select(column)
         if fingerprint(a) == fingerprint(b):
@@ -176,9 +183,19 @@ def _difference(
             else:
                 unequal = middle
         personal = column in definition.contract and definition.contract[column].personal
-        values = (PERSONAL if personal else repr(frame.item(equal, 0)) for frame in (a, b))
-        return Difference(kind, definition.name, column, equal, *values)
+        values = [frame.item(equal, 0) for frame in (a, b)]
+        first_text, second_text = (PERSONAL if personal else repr(value) for value in values)
+        is_rounding = _are_close(*values)
+        return Difference(kind, definition.name, column, equal, first_text, second_text, is_rounding)
     return None
+
+
+def _are_close(first: object, second: object) -> bool:
+    return (
+        isinstance(first, float)
+        and isinstance(second, float)
+        and math.isclose(first, second, rel_tol=_ROUNDING)
+    )
 
 
 if __name__ == "__main__":

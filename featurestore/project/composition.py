@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.adapters.dvc import fetch
+from featurestore.adapters.dvc import DvcVersions
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
 from featurestore.errors import package_needed_by
+from featurestore.operations.init import init as write_project
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
+from featurestore.storage.together import heal
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
@@ -29,14 +31,34 @@ ENGINE_SHARE = 4
 
 
 def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
-    """Open the project in a folder.
+    """Open the project in a folder. If a run was killed while it replaced files, the old files are brought back.
 
     Raises
     ------
     ConfigError
         If its settings cannot be read.
+    StoreError
+        If the old files cannot be brought back.
     """
     return Project(_workspace(path))
+
+
+def init(folder: str | Path = ".", *, example: bool = False) -> tuple[Path, ...]:
+    """Write the files of a project, and make the repositories of git and DVC that the folder lacks.
+
+    Parameters
+    ----------
+    example
+        True: also write a small shop, with its data.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a project already, or git is not installed.
+    """
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    return write_project(root, example=example, versions=DvcVersions())
 
 
 def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
@@ -54,8 +76,10 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, fetch)
-    return Workspace.of(load_settings(Path(path)), parts)
+    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, _feast_path, DvcVersions())
+    workspace = Workspace.of(load_settings(Path(path)), parts)
+    heal(workspace.layout)
+    return workspace
 
 
 def _reader(settings: Settings) -> FileReader:
@@ -85,3 +109,10 @@ def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
 
     project = Project(workspace)
     return (GetOnlinePath(workspace), ReaderPath(workspace), VectorsPath(project), FeastWirePath(project))
+
+
+def _feast_path(settings: Settings) -> ServingPath:
+    with package_needed_by("Feast's SDK"):
+        from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
+
+    return FeastPath(settings)

@@ -25,6 +25,12 @@ import polars as pl
 from feature_repo.shop import customer
 from featurestore import Frame, exact_sum, feature_view
 from schemas.shop import RawOrders, Timestamp
+
+
+def sum_of_parts(values):
+    # one part for each thread
+    size = -(-len(values) // pl.thread_pool_size())
+    return sum(values.slice(start, size).sum() for start in range(0, len(values), size))
 """
 VIEW = '''
 
@@ -49,14 +55,18 @@ SAME = {
     "seeded": 'pl.col("amount").sample(1, seed=1).first()',
 }
 DIFFERENT = {
+    "streamed": 'pl.col("amount").map_batches(sum_of_parts, return_dtype=pl.Float64, returns_scalar=True)',
     "sampled": 'pl.col("amount").sample(1).first()',
     "shuffled": 'pl.col("amount").shuffle().first()',
-    "lucky": 'pl.col("amount").max() + random.random()',
+    "lucky": 'pl.col("amount").max() * random.random()',
     "clock": "pl.lit(float(time.time_ns()))",
     "hashed": 'pl.lit(float(hash("a")))',
     "secret": 'pl.col("amount").shuffle().first()',
 }
-FAILING = {"failing": 'pl.col("amount").map_elements(lambda x: 1 / 0, return_dtype=pl.Float64).sum()'}
+FAILING = {
+    "failing": 'pl.col("amount").map_elements(lambda x: 1 / 0, return_dtype=pl.Float64).sum()',
+    "approximate": 'pl.col("amount").approx_quantile(0.5)',
+}
 
 
 def write_shop(folder):
@@ -107,7 +117,12 @@ def test_what_depends_on_more_than_rows_is_named_with_column_row_and_both_values
         assert (difference.kind, difference.column) == ("feature view", "spent")
         assert difference.row in (0, 1, 2)
         assert float(difference.first) != float(difference.second)
-    assert "exact_sum" in caught.value.hint
+    rounded = [name for name, difference in differences.items() if difference.is_rounding]
+    assert rounded == ["streamed"]
+    first, second = caught.value.hint.splitlines()
+    assert "exact_sum" in first
+    assert first.endswith(": streamed.spent")
+    assert second.endswith(": sampled, shuffled, lucky, clock, hashed, secret")
     assert caught.value.exit_code == 3
 
 
@@ -115,6 +130,9 @@ def test_a_function_that_fails_missing_data_and_unknown_names_are_refused(projec
     """Each error says what to do: fix the function, build the input, use a name that exists."""
     with pytest.raises(DefinitionError, match="'failing' fails on its data: ZeroDivisionError") as caught:
         project.check_reproducible(["failing"])
+    assert "spending.py, line" in caught.value.hint
+    with pytest.raises(DefinitionError, match=r"'approximate' fails: .*: use quantile") as caught:
+        project.check_reproducible(["approximate"])
     assert "spending.py, line" in caught.value.hint
     with pytest.raises(UnknownNameError, match="named 'float_sums'"):
         project.check_reproducible(["float_sums"])

@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint.parts import Part, value_part
 
 # What featurestore itself computes: the value table, the codec, and the rules of timing. Raise the number with every
 # change of `featurestore.values`, `featurestore.timing` or the gate's casting that can change a value.
-SEMANTICS = 1
+SEMANTICS = 2
 SEMANTICS_PART = "featurestore semantics"
 OWN = "featurestore"
 NOT_INSTALLED = "not installed"
