@@ -4,6 +4,11 @@ import pytest
 from chromium import chromium
 from wide import build_wide
 
+from featurestore.service.api.openapi import docs_page, openapi
+from featurestore.service.api.routes import DOCUMENTED
+from featurestore.service.lookup.active_release import ActiveRelease
+from featurestore.service.runtime.options import Options
+
 FOCUSED = "document.activeElement.textContent.trim()"
 SIZES = [(380, 800), (1280, 900)]
 
@@ -19,9 +24,21 @@ def projects(shared_shop, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def files(projects):
-    """All pages of both projects."""
-    return [path for project in projects for path in sorted(project.layout.data.rglob("*.html"))]
+def docs(projects, tmp_path_factory):
+    """The page of the server's docs, with all operations open."""
+    shop, _ = projects
+    shop.materialize()
+    release = ActiveRelease(Options(root=str(shop.settings.root)))
+    path = tmp_path_factory.mktemp("docs") / "docs.html"
+    page = docs_page(openapi(release, DOCUMENTED, keys_required=True))
+    path.write_text(page.replace("<details", "<details open"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(projects, docs):
+    """All pages of both projects, and the server's docs."""
+    return [*(path for project in projects for path in sorted(project.layout.data.rglob("*.html"))), docs]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +138,21 @@ def test_a_screen_reader_can_read_a_plot(page, projects):
     assert page.run("document.querySelectorAll('svg.plot').length") == page.run(
         "[...document.querySelectorAll('svg.plot')].filter(e => e.closest('.card').querySelector('details table')).length"
     )
+
+
+def test_the_docs_show_a_sample_in_each_format(page, docs):
+    """Another format changes the body and its media type."""
+    page.show(docs)
+    shown = (
+        "(() => { const area = document.querySelector('select').form.querySelector('textarea');"
+        " return [area.dataset.media, area.value.slice(0, 7), area.labels[0].textContent.split('\\n')[0]].join('|') })()"
+    )
+    assert page.run(shown).startswith("text/csv|order,c|Body, as text/csv")
+    page.run(
+        "(() => { const s = document.querySelector('select'); s.selectedIndex = 1; s.dispatchEvent(new Event('change')) })()"
+    )
+    assert page.run(shown).startswith('application/x-ndjson|{"order|Body, as application/x-ndjson')
+    assert page.run("[...document.querySelectorAll('textarea')].every(area => area.value.trim())")
 
 
 def role(node):
