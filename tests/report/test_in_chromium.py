@@ -10,7 +10,7 @@ from featurestore.service.lookup.active_release import ActiveRelease
 from featurestore.service.runtime.options import Options
 
 FOCUSED = "document.activeElement.textContent.trim()"
-SIZES = [(380, 800), (1280, 900)]
+SIZES = [(390, 844), (1280, 900)]
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,7 @@ def projects(shared_shop, tmp_path_factory):
     orders = shared_shop.settings.root / "data/raw/orders.csv"
     orders.write_text(orders.read_text().replace("20.1", "30.5"))
     shared_shop.validate("orders")
+    shared_shop.training_set("visits")
     shared_shop.report()
     return shared_shop, build_wide(tmp_path_factory.mktemp("wide"))
 
@@ -69,6 +70,33 @@ def test_a_page_fits_its_window(page, files, width, height):
             " && e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML.slice(0, 80))"
         )
         assert cut == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_status_bars_survive_a_narrow_screen(page, projects, width):
+    """Each feature of a training set has a visible bar with its parts, and its four numbers below or beside it."""
+    page.show(projects[0].layout.report, width=width, height=800)
+    bars = page.run(
+        "[...document.querySelectorAll('.statuses tbody tr')].map(row => [row.querySelector('svg.bar').getBoundingClientRect().width,"
+        " ...[...row.querySelectorAll('td.n')].map(cell => cell.getBoundingClientRect().right)])"
+    )
+    assert len(bars) == 4
+    assert all(bar[0] > 100 and len(bar) == 5 and max(bar) <= width for bar in bars)
+
+
+def test_an_example_table_shows_that_it_scrolls(page, projects):
+    """On a narrow screen the side with more columns has a shadow, and a sentence says it; a wide screen has neither."""
+    shop, _ = projects
+    hint = "getComputedStyle(document.querySelector('.sideways')).display"
+    for width, display, scrolls in ((390, "inline", True), (1280, "none", False)):
+        page.show(shop.layout.page("orders"), width=width, height=800)
+        assert page.run(hint) == display
+        box = "document.querySelector('[aria-label=\"Example rows\"]')"
+        assert page.run(f"{box}.scrollWidth > {box}.clientWidth") is scrolls
+        assert (
+            page.run(f"getComputedStyle({box}).backgroundAttachment")
+            == "local, local, scroll, scroll, scroll"
+        )
 
 
 def test_words_are_large_enough_for_a_phone(page, files):
