@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEEP_RELEASES = 5  # of older releases, when nobody says how many
+PROVE_CASES = 48  # histories of each view
+PROVE_SEED = 1
 KNOWN = {"schemas", "definitions", "data", "engine", "ray_address", "memory"}
 ENGINES = ("polars", "ray")
 ONLINE_STORES = {

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from featurestore.project import Project, Summary
+    from featurestore.project import Project, ProofRecord, Summary
     from featurestore.quality.gate.verdict import Verdict
 
 
@@ -113,4 +113,28 @@ def summary_text(project: Project, summary: Summary) -> str:
         lines += ["", vector_text(project, t.service, vector)]
     lines += ["", f"parity: {summary.audit.cells:,} cells compared, {summary.audit.mismatches:,} mismatches"]
     lines.append(f"report: {project.layout.report}")
+    return "\n".join(lines)
+
+
+def proof_text(record: ProofRecord) -> str:
+    """Show what a proof compared, and the scripts of the first differences."""
+    rows = [("path", "cells")]
+    rows += [(path, f"{cells:,}") for path, cells in record.paths.items()]
+    lines = [
+        table(rows),
+        f"{len(record.views):,} views, {len(record.services):,} services on {', '.join(record.stores)}",
+        f"{record.cells:,} cells of {record.rows:,} rows compared, {len(record.differences):,} differences",
+        f"{record.refused:,} rows beyond their contract refused",
+    ]
+    if record.left_out:
+        lines.append(
+            f"{record.left_out:,} rows left out: a check or a function of the project did not take them"
+        )
+    lines += [
+        f"not proved: {name}: no value is known that keeps the checks of {', '.join(columns)}"
+        if columns
+        else f"not proved: {name}: no generated row passes its gate"
+        for name, columns in record.unproved.items()
+    ]
+    lines += [f"\n{difference.script}" for difference in record.differences if difference.script]
     return "\n".join(lines)

@@ -47,6 +47,17 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     ConfigError
         If the dvc.yaml in place cannot be read, or a stage of other people has the name of one of ours.
     """
+    path = workspace.root / "dvc.yaml"
+    content = with_others(path, stages_of(workspace))
+    text = HEADER + yaml.safe_dump(content, sort_keys=False, width=110)
+    if write:
+        write_packages(workspace)
+        write_text(text, path)
+    return text
+
+
+def stages_of(workspace: Workspace) -> Stages:
+    """Return the stages of all definitions, by name."""
     stages: Stages = {}
     for source in workspace.catalog.sources.values():
         stages |= _source_stages(workspace, source)
@@ -58,12 +69,7 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     stages |= _materialize_stage(workspace)
     stages |= _audit_stage(workspace)
     stages |= _report_stage(workspace)
-    path = workspace.root / "dvc.yaml"
-    text = HEADER + yaml.safe_dump(with_others(path, stages), sort_keys=False, width=110)
-    if write:
-        write_packages(workspace)
-        write_text(text, path)
-    return text
+    return stages
 
 
 def _source_stages(workspace: Workspace, source: Source) -> Stages:
@@ -118,6 +124,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *_code(workspace, training, training.service, *training.service.on_demand),
                 *_inputs(workspace, training),
                 *(_relative(workspace, path) for path in views),
+                *_pushed(workspace),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training.name)),
         }
@@ -129,7 +136,7 @@ def _materialize_stage(workspace: Workspace) -> Stages:
     return {
         "materialize": {
             "cmd": "featurestore materialize --full",
-            "deps": [*_all_code(workspace), settings, *_views(workspace)],
+            "deps": [*_all_code(workspace), settings, *_views(workspace), *_pushed(workspace)],
             "outs": _uncached_output(workspace, workspace.layout.materialized),
         }
     }
@@ -142,6 +149,7 @@ def _audit_stage(workspace: Workspace) -> Stages:
             "deps": [
                 _relative(workspace, workspace.layout.materialized),
                 *_views(workspace),
+                *_pushed(workspace),
                 *_training_sets(workspace),
             ],
             "outs": _outputs(workspace, [workspace.layout.audit]),
@@ -223,6 +231,12 @@ def _referenced(workspace: Workspace, contract: Contract) -> list[str]:
 def _views(workspace: Workspace) -> list[str]:
     views = workspace.catalog.views.values()
     return [_relative(workspace, dataset_path(view, workspace.layout)) for view in views]
+
+
+def _pushed(workspace: Workspace) -> list[str]:
+    """List the folder of pushed rows, once it has a version: without one, a clone would have no such folder."""
+    pushed = workspace.layout.all_pushed
+    return [_relative(workspace, pushed)] if pushed.with_name(f"{pushed.name}.dvc").exists() else []
 
 
 def _training_files(workspace: Workspace, name: str) -> list[Path]:

@@ -119,18 +119,22 @@ def switch(layout: Layout, name: str) -> None:
 def served(workspace: Workspace) -> tuple[Workspace, Release | None]:
     """Open what a server of this project serves: the active release, or the project itself (then None).
 
+    A release serves itself.
+
     Raises
     ------
     SkewError
         If the definitions of the release were changed after the release was made.
     """
-    name = active_release(workspace.layout)
-    if name is None:
-        return workspace, None
-    root = workspace.layout.releases / name
+    root = workspace.root
+    if not (root / RECORD).exists():
+        name = active_release(workspace.layout)
+        if name is None:
+            return workspace, None
+        root = workspace.layout.releases / name
     release = read_release(root)
     require_unchanged(release, root)
-    return workspace.at(root), release
+    return (workspace if root == workspace.root else workspace.at(root)), release
 
 
 def require_unchanged(release: Release, root: Path) -> None:

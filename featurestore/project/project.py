@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.config import KEEP_RELEASES
+from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
+from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply
-from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.audit import audit
 from featurestore.operations.build import build
 from featurestore.operations.check import check
 from featurestore.operations.dataset import dataset
@@ -29,15 +30,18 @@ from featurestore.operations.materialize import (
     plan_materialize,
 )
 from featurestore.operations.pipeline import pipeline
+from featurestore.operations.prove import ProofRecord, prove
 from featurestore.operations.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.push import Pushed, push
 from featurestore.operations.reader import reader
 from featurestore.operations.release import ReleasePlan, plan_release, release
 from featurestore.operations.releases import Release, active_release, releases
-from featurestore.operations.replay import replay
+from featurestore.operations.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.run import Run, run
+from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.summary import Summary, summary
 from featurestore.operations.training_set import (
     TrainingManifest,
@@ -45,18 +49,21 @@ from featurestore.operations.training_set import (
     training_manifest,
     training_set,
 )
+from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
+    from featurestore.operations.audit_record import AuditRecord
     from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader
@@ -110,6 +117,21 @@ class Project:
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
         return check_reproducible(self._workspace, names)
+
+    def add(self, target: str, *, name: str | None = None, owner: str | None = None) -> Added:
+        """Version a file, a pattern, a folder or the result of a query, and draft a source for it.
+
+        Open the project again to see the new source.
+        """
+        return add(self._workspace, target, name=name, owner=owner)
+
+    def unversioned(self, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:
+        """Find raw files (of all sources, or of those named) and pushed rows that nobody keeps a version of."""
+        return unversioned(self._workspace, names)
+
+    def run(self, *, progress: Callable[[str], None] = lambda _: None) -> Run:
+        """Run the stages of dvc.yaml that are out of date, in this process, and keep DVC's records of them."""
+        return run(self._workspace, progress=progress)
 
     def ingest(self, name: str) -> Path:
         """Fetch the raw file of a source from its origin; returns the path of the file."""
@@ -273,9 +295,19 @@ class Project:
         """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
         return audit(self._workspace, feast=feast)
 
-    def replay(self, service: str) -> AuditRecord:
-        """Compare the logged answers of a server with the historical join at the same timestamps, cell by cell."""
-        return replay(self._workspace, service)
+    def prove(
+        self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None
+    ) -> ProofRecord:
+        """Prove views and services on cases that are generated from their schemas; the served data are not touched."""
+        return prove(self._workspace, cases=cases, seed=seed, progress=progress)
+
+    def sandbox(self, *, embedded: bool = False) -> AbstractContextManager[Sandbox]:
+        """Make a sandbox: these definitions, with data, clock and online store of its own, removed at the end."""
+        return sandbox(self._workspace, embedded=embedded)
+
+    def replay(self, service: str, *, release: str | None = None) -> ReplayRecord:
+        """Compare the logged answers of a server, or of one release, with the historical join at the same timestamps."""
+        return replay(self._workspace, service, release=release)
 
     def summary(self) -> Summary:
         """Read the records of the last run of each step."""

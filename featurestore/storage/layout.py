@@ -15,6 +15,11 @@ class Layout:
 
     data: Path
 
+    @property
+    def raw(self) -> Path:
+        """Folder of the raw files."""
+        return self.data / "raw"
+
     def dataset(self, name: str) -> Path:
         """File of the rows of a source or dataset that passed the gate."""
         return self.data / "datasets" / f"{name}.parquet"
@@ -32,11 +37,15 @@ class Layout:
         """Folder of the rows pushed to a feature view."""
         return self.all_pushed / view
 
+    @property
+    def project_data(self) -> Path:
+        """The data folder of the project; in a release that of the project that it was made from."""
+        # The folder of pushed rows of a release is a link to that of its project.
+        return self.all_pushed.resolve().parent if self.all_pushed.is_symlink() else self.data
+
     def pushing(self, view: str) -> Path:
         """Lock file of the log of a feature view, which a project and its releases share."""
-        # The folder of pushed rows of a release is a link to that of its project.
-        project_data = self.all_pushed.resolve().parent
-        return project_data / "online" / "locks" / f"{view}.pushing.lock"
+        return self.project_data / "online" / "locks" / f"{view}.pushing.lock"
 
     def deleted(self, view: str) -> Path:
         """Folder of the keys that were deleted from a feature view.
@@ -44,6 +53,10 @@ class Layout:
         Releases share it, as they share pushed rows.
         """
         return self.pushed(view) / "deleted"
+
+    def commits(self, view: str) -> Path:
+        """Record of the pushes and deletions of a feature view that an online store holds. Releases share it."""
+        return self.all_pushed / f"{view}.commits.jsonl"
 
     def quarantine(self, name: str) -> Path:
         """File of the rows that broke the contract of an accepted dataset."""
@@ -133,8 +146,8 @@ class Layout:
         return self.data / "serving" / "keys.json"
 
     def served(self, service: str) -> Path:
-        """Folder of the log of served vectors."""
-        return self.data / "served" / service
+        """Folder of the log of served vectors, which a project and its releases share."""
+        return self.project_data / "served" / service
 
     def definition(self, digest: str) -> Path:
         """Fingerprint of a digest that the online store carries."""

@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import msgspec
 import polars as pl
 import pytest
 from shop import build_shop
@@ -10,6 +12,7 @@ from shop import build_shop
 from featurestore.operations.cause import Cause
 from featurestore.service.lookup import feast_wire
 from featurestore.service.lookup.endpoint import Endpoint
+from featurestore.storage.views import log_deleted
 from featurestore.vectors import reader
 
 PATHS = ["get_online", "reader", "HTTP /v1/vectors", "HTTP /get-online-features"]
@@ -74,7 +77,7 @@ def test_a_fault_of_the_http_answer_is_found(stored, monkeypatch):
 
     def rounded(self, vectors, as_of, **named):
         values = [[round(v, 1) if isinstance(v, float) else v for v in row] for row in vectors.values]
-        return answer(self, type(vectors)(vectors.features, values, *_rest(vectors)), as_of, **named)
+        return answer(self, msgspec.structs.replace(vectors, values=values), as_of, **named)
 
     monkeypatch.setattr(Endpoint, "answer", rounded)
     record = stored.audit()
@@ -105,11 +108,30 @@ def test_the_sample_has_keys_that_are_unknown_present_and_expired(stored):
     assert statuses == {1, 2, 3, 4}
 
 
-def test_deleted_keys_are_left_out(stored):
-    """A deleted key is not served, and history keeps its rows: the audit does not compare it."""
+def test_deleted_keys_are_not_found_on_both_sides(stored):
+    """A deleted key is found by no path, and history agrees from the deletion on."""
     stored.training_set("visits")
     assert stored.delete("last_order", pl.DataFrame({"customer": [3]})) == 1
     assert stored.audit().mismatches == 0
+
+
+def test_a_deletion_that_the_store_does_not_have_yet_is_no_difference(stored):
+    """History knows it from its time on; the store, at the next materialization."""
+    view = stored.catalog.view("last_order")
+    keys = pl.DataFrame({"customer": [1, 2, 3]}, schema=view.key_schema)
+    log_deleted(view, keys, datetime(2024, 1, 10, 1, tzinfo=UTC), stored.layout)
+    assert stored.audit().mismatches == 0
+
+
+def test_a_wrong_row_of_the_store_has_one_cause(stored):
+    """Where a view is compared, and where a service that reads it is."""
+    stored.training_set("visits")
+    path = stored.settings.root / "data/raw/orders.csv"
+    path.write_text(path.read_text() + "8,2,2024-01-09T13:00:00Z,,5.5,\n")
+    stored.validate("orders")
+    stored.build("last_order")
+    causes = {(difference.view, difference.cause) for difference in stored.audit().differences}
+    assert causes == {("last_order", Cause.OTHER_DATA), ("buying", Cause.OTHER_DATA)}
 
 
 def test_a_view_whose_keys_are_all_deleted_is_read(stored):
@@ -140,7 +162,3 @@ def test_a_view_that_is_behind_another_one_is_not_compared_at_the_later_time(sho
     cells = {(part.name, part.path): part.cells for part in record.paths}
     # Of two features, one is compared.
     assert cells["both", "reader"] * 4 == cells["buying", "reader"]
-
-
-def _rest(vectors):
-    return vectors.statuses, vectors.views, vectors.events

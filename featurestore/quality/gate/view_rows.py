@@ -16,6 +16,7 @@ from featurestore.quality.rules.rule import ROW, RowRule, SearchRule
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
+from featurestore.values.bits import bits_of
 from featurestore.values.codec import MAX_KEY_BYTES, too_long
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def inspect_view(
     if any(name not in columns for name in version):
         # The rows cannot be sorted; the error of the contract names what is missing.
         return inspect(rows, view.contract, dataset=view.name, context=context)
-    plan = cast_plan(columns, view.contract, dataset=view.name)
+    own = {
+        name: dtype
+        for name, dtype in columns.items()
+        if name in view.contract or name not in (SOURCE_FILE, SOURCE_ROW)
+    }
+    plan = cast_plan(pl.Schema(own), view.contract, dataset=view.name)
     # The order of the values and not of their text, which a file of CSV has.
     values = {name: plan[name].value for name in version}
     if view.timing.created:
@@ -53,11 +59,7 @@ def inspect_view(
     ]
     ordered = rows.sort(*values.values(), *raw, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: once sorted, equal rows are neighbours.
-    compared = {
-        name: pl.col(name)
-        for name in columns
-        if name in view.contract or name not in (SOURCE_FILE, SOURCE_ROW)
-    }
+    compared = {name: bits_of(pl.col(name), dtype) for name, dtype in own.items()}
     if view.timing.created:
         compared[CREATED_TIMESTAMP] = values[CREATED_TIMESTAMP]
         if (failed := plan[CREATED_TIMESTAMP].failed) is not None:

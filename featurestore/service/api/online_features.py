@@ -44,5 +44,5 @@ async def get_online_features(call: Call) -> bytes:
     else:
         raise ContractError("the request names no features", hint="send features or feature_service")
     rows = endpoint.wire.rows(request.entities, limit=call.state.options.max_rows)
-    vectors, _ = await look_up(call, endpoint, rows, release.now())
+    vectors, _, _ = await look_up(call, endpoint, rows, None)
     return msgspec.json.encode(endpoint.wire.answer(vectors, rows, full_names=request.full_feature_names))
