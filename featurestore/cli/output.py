@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,7 +38,7 @@ class Output:
     @contextmanager
     def progress(self, total: int, doing: str) -> Iterator[Callable[[str], None]]:
         """Show progress over `total` steps on standard error, if it is a terminal. Call the result as each step starts."""
-        if not sys.stderr.isatty():
+        if not _shows_progress():
             yield lambda _: None
             return
         from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
@@ -57,7 +58,7 @@ class Output:
     @contextmanager
     def rows(self, doing: str) -> Iterator[Callable[[str, int, int], None]]:
         """Show progress over rows, a bar for each name. Call the result with the name, the rows done, and the total."""
-        if not sys.stderr.isatty():
+        if not _shows_progress():
             yield lambda *_: None
             return
         from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
@@ -72,6 +73,11 @@ class Output:
                 bar.update(tasks[name], completed=done, total=total)
 
             yield step
+
+
+def _shows_progress() -> bool:
+    """Return whether to show progress: standard error is a terminal, and Rich is installed."""
+    return sys.stderr.isatty() and find_spec("rich") is not None
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -17,7 +17,13 @@ from featurestore.operations.audit_record import (
     compare_cells,
 )
 from featurestore.operations.cause import Cause
-from featurestore.operations.releases import RECORD, read_release, release_names, require_release
+from featurestore.operations.releases import (
+    RECORD,
+    read_release,
+    release_names,
+    require_release,
+    require_unchanged,
+)
 from featurestore.operations.replay_causes import causes_of
 from featurestore.storage import served_columns as columns
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -134,13 +140,17 @@ def replay(
         If no vector was logged, or none that can be recomputed.
     UnknownNameError
         If the service or the release does not exist.
+    SkewError
+        If the definitions of a release were changed after it was made: they are not what served.
     """
     name = features if isinstance(features, str) else features.name
-    if release is not None:
-        require_release(workspace.layout, release)
-    elif (workspace.root / RECORD).exists():
-        release = read_release(workspace.root).name
     files = _files(workspace.layout, name)
+    if release is not None and not any(made_by == release for made_by, _ in _by_definition(files)):
+        require_release(workspace.layout, release)  # the log has vectors of releases that were removed
+    elif release is None and (workspace.root / RECORD).exists():
+        made = read_release(workspace.root)
+        require_unchanged(made, workspace.root)
+        release = made.name
     if not files:
         workspace.service(features)  # an unknown name is named
         raise _nothing_logged(name, workspace.layout, "yet")
@@ -267,11 +277,31 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
         if read_release(layout.releases / name).services.get(service) == digest
     ]
     if release in having:
-        return workspace.at(layout.releases / release)
+        return _release(workspace, release)
     known = workspace.catalog.services.get(service)
-    if known is not None and fingerprint(known).digest == digest:
+    if (
+        known is not None
+        and fingerprint(known).digest == digest
+        and (not having or _is_built(workspace, known))
+    ):
         return workspace
-    return workspace.at(layout.releases / having[0]) if having else None
+    return _release(workspace, having[0]) if having else None
+
+
+def _is_built(workspace: Workspace, service: FeatureService) -> bool:
+    """Return whether the rows in place are those of the definitions: they can be of another branch."""
+    try:
+        workspace.rows_of(service)
+    except (MissingDataError, SkewError):
+        return False
+    return True
+
+
+def _release(workspace: Workspace, name: str) -> Workspace:
+    """Return the workspace of a release whose definitions are as it was made."""
+    root = workspace.layout.releases / name
+    require_unchanged(read_release(root), root)
+    return workspace.at(root)
 
 
 def _nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:

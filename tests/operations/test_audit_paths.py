@@ -119,7 +119,7 @@ def test_a_deletion_that_the_store_does_not_have_yet_is_no_difference(stored):
     """History knows it from its time on; the store, at the next materialization."""
     view = stored.catalog.view("last_order")
     keys = pl.DataFrame({"customer": [1, 2, 3]}, schema=view.key_schema)
-    log_deleted(view, keys, datetime(2024, 1, 10, 1, tzinfo=UTC), stored.layout)
+    log_deleted(view, keys, datetime(2024, 1, 10, 0, 0, 0, 1, tzinfo=UTC), stored.layout)
     assert stored.audit().mismatches == 0
 
 
