@@ -10,6 +10,7 @@ The branches follow what the person does next::
     ├── SkewError            bring training and serving together again
     ├── MissingDataError     run the command that the hint names
     ├── ConfigError          fix pyproject.toml or feature_store.yaml
+    │   └── UnknownSettingError  use a setting that exists (carries the file, the names and the known names)
     └── StoreError           check the store or the disk (`retry`: the same call may succeed later)
 
 Each class has an exit code, which the command line returns, so that a script can tell the branches
@@ -79,6 +80,10 @@ def _restored(
     return error
 
 
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=_MIN_SIMILARITY)), None)
+
+
 class DefinitionError(FeatureStoreError, ValueError):
     """A schema, view or service is defined in a way that cannot work."""
 
@@ -115,7 +120,7 @@ class UnknownNameError(DefinitionError, LookupError):
         self.name = name
         self.known = tuple(sorted(known))
         self.within = within
-        self.nearest = next(iter(get_close_matches(name, self.known, n=1, cutoff=_MIN_SIMILARITY)), None)
+        self.nearest = _nearest(name, self.known)
         place = "" if within is None else f" in {within}"
         super().__init__(f"there is no {kind} named {name!r}{place}", hint=self._suggestion())
 
@@ -255,6 +260,45 @@ class ConfigError(FeatureStoreError, ValueError):
 
     exit_code = 7
     outcome = "settings are wrong"
+
+
+class UnknownSettingError(ConfigError, LookupError):
+    """A file of settings has names that do not exist.
+
+    Parameters
+    ----------
+    path
+        The file.
+    section
+        The part of the file, such as ``"[tool.featurestore]"``; None: the whole file.
+    names
+        The unknown names.
+    known
+        The names that exist there.
+
+    Attributes
+    ----------
+    path, section
+        As given.
+    names, known
+        As given, sorted.
+    nearest
+        For each unknown name, the known name that is most similar, or None.
+    """
+
+    def __init__(self, path: str, section: str | None, names: Iterable[str], known: Iterable[str]) -> None:
+        self.path = path
+        self.section = section
+        self.names = tuple(sorted(names))
+        self.known = tuple(sorted(known))
+        self.nearest = {name: _nearest(name, self.known) for name in self.names}
+        place = "the file" if section is None else section
+        similar = [f"{name!r} may be {near!r}" for name, near in self.nearest.items() if near is not None]
+        known_names = f"known settings: {', '.join(self.known)}"
+        super().__init__(
+            f"{path}: {place} has unknown settings: {', '.join(self.names)}",
+            hint="; ".join([*similar, known_names]),
+        )
 
 
 class StoreError(FeatureStoreError, OSError):

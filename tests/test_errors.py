@@ -4,7 +4,13 @@ import pickle
 
 import pytest
 
-from featurestore.errors import ContractError, DefinitionError, StoreError, UnknownNameError
+from featurestore.errors import (
+    ContractError,
+    DefinitionError,
+    StoreError,
+    UnknownNameError,
+    UnknownSettingError,
+)
 
 
 def test_an_unknown_name_carries_the_kind_the_name_and_the_known_names():
@@ -40,6 +46,7 @@ def test_a_long_message_is_cut():
     [
         UnknownNameError("feature", "a", ["b"], within="view 'v'"),
         ContractError("broken", hint="fix it", verdict=("a verdict",)),
+        UnknownSettingError("pyproject.toml", "[tool.featurestore]", ["dta"], ["data"]),
         StoreError("no answer", hint="try again", retry=True),
     ],
 )
