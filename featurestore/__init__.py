@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SkewError,
         StoreError,
         UnknownNameError,
+        UnknownSettingError,
     )
     from featurestore.project import Project, open  # noqa: A004 - featurestore.open, as gzip.open
     from featurestore.values.exact_sum import exact_mean, exact_sum
@@ -44,6 +45,7 @@ _HOMES = {
     "SkewError": "errors",
     "StoreError": "errors",
     "UnknownNameError": "errors",
+    "UnknownSettingError": "errors",
     "dataset": "definitions.dataset",
     "exact_mean": "values.exact_sum",
     "exact_sum": "values.exact_sum",
@@ -69,6 +71,7 @@ __all__ = [
     "SkewError",
     "StoreError",
     "UnknownNameError",
+    "UnknownSettingError",
     "dataset",
     "exact_mean",
     "exact_sum",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,14 @@ Folder = Annotated[
 ]
 Names = Annotated[list[str] | None, typer.Argument(help="Names; all, if none are given.", show_default=False)]
 HERE = Path()
+
+
+def opened_for_stage(folder: Path) -> Project:
+    """Open a project for a stage of its pipeline; warn on standard error if dvc.yaml does not follow the definitions."""
+    project = opened_at(folder)
+    if (stale := project.stale_pipeline()) is not None:
+        sys.stderr.write(f"featurestore: warning: {stale.error()}\n")
+    return project
 
 
 def opened_at(folder: Path) -> Project:

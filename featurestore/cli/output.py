@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 @dataclass
@@ -28,6 +28,11 @@ class Output:
     def result(self, record: object, text: str) -> None:
         """Print a command's result: the record as JSON, or the text."""
         sys.stdout.write((msgspec.json.encode(record).decode() if self.json else text) + "\n")
+
+    def warn(self, findings: Iterable[object]) -> None:
+        """Print findings on standard error. JSON output has them in its record."""
+        if not self.json:
+            sys.stderr.write("".join(f"{finding}\n" for finding in findings))
 
     @contextmanager
     def progress(self, total: int, doing: str) -> Iterator[Callable[[str], None]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
+from featurestore.cli.options import HERE, Folder, Json, Names, opened_at, opened_for_stage
 from featurestore.cli.output import Output, table
 from featurestore.cli.text import summary_text
 
@@ -24,6 +24,9 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
+    Exits with 7 if dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that
+    break feature services, or because something that is registered is no longer defined.
+
     With --reproducible, also build datasets, feature views and training sets (those that are named, or all) twice from
     the data in place. Exits with 3 if two builds differ, and names the column.
 
@@ -33,13 +36,25 @@ def check(
         raise typer.BadParameter("names go with --reproducible: without it, all definitions are checked")
     opened = opened_at(project)
     count = opened.check()
-    record: dict[str, object] = {"definitions": count}
+    stale = opened.stale_pipeline()
+    changes = opened.registry_changes()
+    record: dict[str, object] = {
+        "definitions": count,
+        "stale_pipeline": stale,
+        "breaking": changes.breaking,
+        "removed": changes.removed,
+    }
     lines = [f"{count:,} definitions fit together"]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
         lines += [f"{len(built):,} built twice, with the same bits"]
     Output(json).result(record, "\n".join(lines))
+    if stale is not None and (changes.breaking or changes.removed):
+        sys.stderr.write(f"featurestore: {stale.error()}\n")
+    changes.require_allowed()
+    if stale is not None:
+        raise stale.error()
 
 
 def audit(project: Folder = HERE, *, json: Json = False) -> None:
@@ -49,7 +64,7 @@ def audit(project: Folder = HERE, *, json: Json = False) -> None:
 
     Example: `featurestore audit`
     """
-    record = opened_at(project).audit()
+    record = opened_for_stage(project).audit()
     rows = [("compared", "rows", "cells", "mismatches")]
     rows += [
         (part.name, f"{part.rows:,}", f"{part.cells:,}", f"{part.mismatches:,}")

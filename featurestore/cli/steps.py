@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_at
+from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_for_stage
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
 
@@ -23,7 +23,7 @@ def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -
 
     Example: `featurestore ingest raw_flights`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     selected = names or [s.name for s in opened.catalog.sources.values() if s.origin is not None]
     paths = [str(path) for path in _each(out, "fetching", selected, opened.ingest)]
@@ -54,7 +54,7 @@ def apply(
 
     Example: `featurestore apply --dry-run`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     if not dry_run:
         changes = opened.apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
         Output(json).result(changes, apply_text(changes))
@@ -69,7 +69,7 @@ def training_set(names: Names = None, project: Folder = HERE, *, json: Json = Fa
 
     Example: `featurestore training-set departures`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     manifests = _each(out, "joining", names or list(opened.catalog.training_sets), opened.training_set)
     lines = [
@@ -100,7 +100,7 @@ def materialize(
 
     Example: `featurestore materialize --dry-run`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     if dry_run:
         plan = opened.plan_materialize(names or (), until=until, full=full)

@@ -26,8 +26,8 @@ def packages_path(workspace: Workspace) -> Path:
     return workspace.root / FILE
 
 
-def write_packages(workspace: Workspace) -> None:
-    """Write the version of each package that computes a value of a definition, by name."""
+def package_versions(workspace: Workspace) -> dict[str, str | None]:
+    """Return the installed version of each package that computes a value of a definition, by name."""
     catalog = workspace.catalog
     definitions = (
         *catalog.nodes.values(),
@@ -38,6 +38,11 @@ def write_packages(workspace: Workspace) -> None:
     parts = [
         part for current in map(fingerprint, definitions) for part in current.parts if part.kind == "package"
     ]
-    versions = {part.name: part.value for part in sorted(parts, key=lambda part: part.name)}
+    return {part.name: part.value for part in sorted(parts, key=lambda part: part.name)}
+
+
+def write_packages(workspace: Workspace) -> None:
+    """Write the versions of `package_versions` beside dvc.yaml."""
+    versions = package_versions(workspace)
     text = msgspec.json.format(msgspec.json.encode(versions), indent=2).decode()
     write_text(f"{text}\n", packages_path(workspace))

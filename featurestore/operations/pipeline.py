@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import yaml
 
@@ -30,6 +31,8 @@ HEADER = (
     "# It does not keep comments.\n"
 )
 
+_FILES: WeakKeyDictionary[Any, tuple[Path, ...]] = WeakKeyDictionary()
+
 
 def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     """Return the text of dvc.yaml: a stage for each dataset, view and training set, then the verbs over all of them.
@@ -47,6 +50,17 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     ConfigError
         If the dvc.yaml in place cannot be read, or a stage of other people has the name of one of ours.
     """
+    path = workspace.root / "dvc.yaml"
+    content = with_others(path, stages_of(workspace))
+    text = HEADER + yaml.safe_dump(content, sort_keys=False, width=110)
+    if write:
+        write_packages(workspace)
+        write_text(text, path)
+    return text
+
+
+def stages_of(workspace: Workspace) -> Stages:
+    """Return the stages of all definitions, by name."""
     stages: Stages = {}
     for source in workspace.catalog.sources.values():
         stages |= _source_stages(workspace, source)
@@ -58,12 +72,7 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     stages |= _materialize_stage(workspace)
     stages |= _audit_stage(workspace)
     stages |= _report_stage(workspace)
-    path = workspace.root / "dvc.yaml"
-    text = HEADER + yaml.safe_dump(with_others(path, stages), sort_keys=False, width=110)
-    if write:
-        write_packages(workspace)
-        write_text(text, path)
-    return text
+    return stages
 
 
 def _source_stages(workspace: Workspace, source: Source) -> Stages:
@@ -185,12 +194,20 @@ def _code(
     *definitions: Source | Derived | OnDemandFeatureView | FeatureService | TrainingSet,
 ) -> list[str]:
     """List the files that the fingerprints of definitions cover, and the versions of packages, which they cover too."""
-    root = workspace.root
-    files = {path for definition in definitions for path in code_files(definition, root=root)}
+    files = {path for definition in definitions for path in _files(workspace, definition)}
     return [
         *sorted(_relative(workspace, path) for path in files),
         _relative(workspace, packages_path(workspace)),
     ]
+
+
+def _files(
+    workspace: Workspace, definition: Source | Derived | OnDemandFeatureView | FeatureService | TrainingSet
+) -> tuple[Path, ...]:
+    """List the files that decide a definition. Like its fingerprint, they are kept for as long as the definition lives."""
+    if definition not in _FILES:
+        _FILES[definition] = code_files(definition, root=workspace.root)
+    return _FILES[definition]
 
 
 def _all_code(workspace: Workspace) -> list[str]:
