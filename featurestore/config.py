@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEEP_RELEASES = 5  # of older releases, when nobody says how many
+PROVE_CASES = 48  # histories of each view
+PROVE_SEED = 1
 KNOWN = {"schemas", "definitions", "data", "engine", "ray_address", "memory"}
 ENGINES = ("polars", "ray")
 ONLINE_STORES = {
@@ -149,6 +151,23 @@ class Settings:
             ) from error
         # A record that was written under another fixed timestamp says nothing about this one.
         return clock.now if clock.as_of == self.as_of else self.as_of
+
+    def require_reached(self, timestamp: datetime) -> datetime:
+        """Return a timestamp that a store is brought to; with a fixed timestamp in the settings, any.
+
+        Raises
+        ------
+        ConfigError
+            If the clock has not reached it: a store that is ahead of the clock answers nobody.
+        """
+        now = self.now()
+        if self.as_of is None and timestamp > now:
+            raise ConfigError(
+                f"{timestamp.isoformat()} is in the future; expected a timestamp up to now, {now.isoformat()}: "
+                "a store that is ahead of the clock answers no request",
+                hint="leave the timestamp out to bring the store to the current time",
+            )
+        return timestamp
 
     @property
     def fixed_clock(self) -> Path:

@@ -35,10 +35,20 @@ class RawReader(Protocol):
 
 @dataclass(frozen=True)
 class ViewRows:
-    """Selected features of a view, and the files of its rows, each in order of key and version."""
+    """Selected features of a view, and where its rows are.
+
+    Attributes
+    ----------
+    files
+        The files of the rows, each in order of key and version.
+    deleted
+        The files of deleted keys: the view's keys, and the time of each deletion as
+        ``event_timestamp``.
+    """
 
     selection: Selection
     files: tuple[Path, ...]
+    deleted: tuple[Path, ...] = ()
 
 
 class ComputeEngine(Protocol):

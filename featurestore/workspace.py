@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from featurestore.config import load_settings, parse_timestamp
 from featurestore.definitions.catalog import load_catalog
-from featurestore.definitions.feature_service import FeatureService
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import rows_of
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ServingPath, ViewRows
 
 
@@ -45,6 +45,8 @@ class Parts:
         Opens the online store.
     serving_paths
         Makes the ways in which applications read the features of a workspace online.
+    feast_path
+        Makes the way through Feast's SDK.
     fetch_version
         Copies a file of the project, as it was at a revision: project folder, path, revision, target. Returns the target.
     """
@@ -54,6 +56,7 @@ class Parts:
     registry: Callable[[Settings], Registry]
     open_store: StoreOpener
     serving_paths: Callable[[Workspace], Sequence[ServingPath]]
+    feast_path: Callable[[Settings], ServingPath]
     fetch_version: Callable[[Path, Path, str, Path], Path]
 
 
@@ -112,9 +115,16 @@ class Workspace:
         """Open the online store; with `create`, make an embedded store that does not exist yet."""
         return self.parts.open_store(self.settings, create=create)
 
-    def serving_paths(self) -> Sequence[ServingPath]:
-        """Return the ways in which applications read these features online, each through its real code."""
-        return self.parts.serving_paths(self)
+    def serving_paths(self, *, feast: bool = False) -> Sequence[ServingPath]:
+        """Return the ways in which applications read these features online, each through its real code.
+
+        Parameters
+        ----------
+        feast
+            Also return Feast's SDK, which takes seconds to import and reads the applied registry.
+        """
+        paths = self.parts.serving_paths(self)
+        return (*paths, self.parts.feast_path(self.settings)) if feast else paths
 
     def now(self) -> datetime:
         """Return the current time in UTC, or the fixed time that the settings name."""
@@ -124,19 +134,11 @@ class Workspace:
         """Return a timestamp in UTC: the one given, or the current time."""
         return self.now() if value is None else parse_timestamp(value)
 
-    def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
-        """Return the feature service of a name, or of a list of ``"view:feature"`` and ``"view"``.
-
-        Raises
-        ------
-        UnknownNameError
-            If a service, view or feature does not exist.
-        """
-        if isinstance(features, FeatureService):
-            return features
-        if isinstance(features, str) and ":" not in features:
-            return self.catalog.service(features)
-        return self.catalog.request([features] if isinstance(features, str) else features)
+    def service(
+        self, features: str | Sequence[str] | FeatureService, *, full_names: bool = False
+    ) -> FeatureService:
+        """Return the feature service of a name, or of references to views and features. See `Catalog.requested`."""
+        return self.catalog.requested(features, full_names=full_names)
 
     def rows_of(self, service: FeatureService) -> list[ViewRows]:
         """Locate the stored rows of each view that a service reads.

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, FeatureStoreError, StoreError
 from featurestore.storage.csv_files import scan_csv
+from featurestore.values.json_lines import marked, other_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +47,7 @@ def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
     Raises
     ------
     ContractError
-        If the body is empty, incomplete, or in another format.
+        If the body is empty, incomplete, or in another format, or a JSON object names a key twice.
     """
     if path.stat().st_size == 0:
         raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
@@ -93,6 +94,9 @@ def _csv(path: Path, node: Node) -> pl.LazyFrame:
 
 def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
     # Values are read as text where the contract has another type, so that the gate reports those that cannot be cast.
+    schema = {column.name: column.dtype for column in node.contract.columns}
+    with path.open("rb") as lines:
+        rows_by_column = other_kinds(lines, schema, f"{node.name}: the body")
     inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
     as_text = {
         column.name: pl.String()
@@ -100,7 +104,8 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
         if column.name in inferred and not column.dtype.is_nested()
     }
     as_text = {name: text for name, text in as_text.items() if node.contract[name].dtype != text}
-    return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+    rows = pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
+    return marked(rows, rows_by_column)
 
 
 def _parquet(path: Path, _: Node) -> pl.LazyFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import re
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -10,11 +12,13 @@ import polars as pl
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
-def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
+def query(
+    sql: str, tables: Mapping[str, Path], check: Callable[[str], object] = lambda _: None
+) -> pl.DataFrame:
     """Run a SQL query over datasets.
 
     Parameters
@@ -23,6 +27,8 @@ def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
         One statement. It can name every dataset that is built.
     tables
         The Parquet file of each dataset.
+    check
+        Called with the name of each dataset that the statement reads. It raises if the rows may not be used.
 
     Raises
     ------
@@ -31,6 +37,10 @@ def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
     """
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        read = _names_in(sql, connection)
+        for name in tables:
+            if name.lower() in read:
+                check(name)
         for name, path in tables.items():
             if path.exists():
                 quoted = str(path).replace("'", "''")
@@ -45,3 +55,27 @@ def query(sql: str, tables: Mapping[str, Path]) -> pl.DataFrame:
                 f"the query fails: {error}", hint=f"it can name {', '.join(sorted(tables))}"
             ) from error
     return pl.DataFrame(table)
+
+
+def _names_in(sql: str, connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the names of the tables that a statement reads, in small letters.
+
+    DuckDB describes what it parsed of a SELECT. Of other statements, each word may be a name.
+    """
+    row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    parsed = {"error": True} if row is None else json.loads(row[0])
+    if parsed["error"]:
+        return {word.lower() for word in re.findall(r'"[^"]+"|\w+', sql)} | set(
+            re.findall(r'"([^"]+)"', sql.lower())
+        )
+    return {name.lower() for name in _tables(parsed)}
+
+
+def _tables(parsed: Any) -> Iterator[str]:
+    if isinstance(parsed, dict):
+        if parsed.get("type") == "BASE_TABLE":
+            yield parsed["table_name"]
+        parsed = list(parsed.values())
+    if isinstance(parsed, list):
+        for part in parsed:
+            yield from _tables(part)

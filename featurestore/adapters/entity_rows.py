@@ -11,10 +11,12 @@ from featurestore.errors import ContractError
 from featurestore.values.accepted import value_check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
-def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
+def frame_of(
+    source: Any, tables: Mapping[str, Path], check: Callable[[str], object] = lambda _: None
+) -> pl.DataFrame:
     """Read entity rows.
 
     Parameters
@@ -24,6 +26,8 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
         path of a Parquet file, or a SQL statement for DuckDB.
     tables
         The datasets that SQL can name, and their Parquet files.
+    check
+        Called with the name of each dataset that SQL reads. It raises if the rows may not be used.
 
     Raises
     ------
@@ -38,7 +42,7 @@ def frame_of(source: Any, tables: Mapping[str, Path]) -> pl.DataFrame:
     if isinstance(source, str) and not source.endswith(".parquet"):
         from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
 
-        return query(source, tables)
+        return query(source, tables, check)
     if isinstance(source, str | Path):
         try:
             return pl.read_parquet(source)

@@ -16,7 +16,7 @@ import polars as pl
 from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
-from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at
+from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
 from featurestore.timing.version import version_columns
 from featurestore.vectors.alias import as_requested, view_keys
 
@@ -104,6 +104,13 @@ def join_spans(
     for view, parts in running:
         answered = _in_order([part for part in parts if part.height], view, times)
         selection = view.selection
+        if view.deleted:
+            answered = without_deleted(
+                answered,
+                entity_rows.select(*view_keys(selection)),
+                pl.read_parquet(list(view.deleted)),
+                names=(EVENT_TIMESTAMP, *selection.features),
+            )
         read = read_at(
             answered.lazy(),
             features=selection.features,

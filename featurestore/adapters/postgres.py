@@ -246,6 +246,13 @@ class PostgresStore:
             for table in ("rows", "states") if self._has_tables() else ():
                 self._run(f"DELETE FROM {{schema}}.{table} WHERE view = ANY(%s)", list(views))  # noqa: S608 - our names
 
+    def remove_schema(self) -> None:
+        """Remove the schema of the project with all that it holds."""
+        self._look_alive()
+        with _translated(self._url):
+            self._run("DROP SCHEMA IF EXISTS {schema} CASCADE")
+        self._has_written = False
+
     def _look_alive(self) -> None:
         # An iterator of rows cannot be read twice, so a dead connection must be detected before.
         with contextlib.suppress(psycopg.OperationalError), self._in_time():

@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.storage.csv_files import read_complete_csv
+from featurestore.values.json_keys import require_unique_keys_of_lines
 from featurestore.vectors.pushed_rows import pushed_rows
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
     Raises
     ------
     ContractError
-        If the file cannot be read, has an unknown suffix, or has columns that the view does not have.
+        If the file cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON object
+        names a key twice.
     """
     try:
         if path.suffix == ".parquet":
@@ -31,7 +33,10 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
         if path.suffix == ".csv":
             return read_complete_csv(path, str(path))
         if path.suffix in (".jsonl", ".ndjson"):
-            return _json_rows(msgspec.json.Decoder(dict).decode_lines(path.read_bytes()), path, view)
+            content = path.read_bytes()
+            rows = _json_rows(msgspec.json.Decoder(dict).decode_lines(content), path, view)
+            require_unique_keys_of_lines(content.split(b"\n"), str(path))
+            return rows
     except (pl.exceptions.PolarsError, msgspec.DecodeError, OSError) as error:
         raise ContractError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
     raise ContractError(

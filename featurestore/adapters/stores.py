@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.config import Settings
     from featurestore.ports import OnlineStore
+
+EMBEDDED = "lmdb"
 
 
 def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
@@ -30,7 +35,7 @@ def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
     ConfigError
         If the url of a server is missing, or its client is not installed.
     """
-    if settings.online_kind == "lmdb":
+    if settings.online_kind == EMBEDDED:
         from featurestore.adapters.lmdb import LmdbStore  # noqa: PLC0415
 
         return LmdbStore(settings.online, create=create)
@@ -40,6 +45,33 @@ def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
             hint="add one, such as redis://localhost:6379/0 or postgresql://user@localhost/features",
         )
     return _connected(settings.online_kind, settings.online_url, settings.name, os.getpid())
+
+
+def remove_store(settings: Settings, views: Sequence[str]) -> None:
+    """Remove the online store of a project that was made for one purpose: its rows, states and connections.
+
+    Parameters
+    ----------
+    views
+        The views that the store may hold.
+
+    Raises
+    ------
+    StoreError
+        If the store fails.
+    """
+    if settings.online_kind == EMBEDDED:
+        shutil.rmtree(settings.online, ignore_errors=True)
+        return
+    store = open_store(settings)
+    if settings.online_kind == "postgres":
+        from featurestore.adapters.postgres import PostgresStore  # noqa: PLC0415
+
+        if isinstance(store, PostgresStore):
+            store.remove_schema()
+    else:
+        store.drop(views)
+    _connected.cache_clear()
 
 
 @cache

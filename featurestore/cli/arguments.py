@@ -36,7 +36,7 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
     Raises
     ------
     ContractError
-        If a word has no value, a column is unknown, or a value cannot be read as the dtype of its column.
+        If a word has no value, a column is unknown or named twice, or a value cannot be read as the dtype of its column.
     """
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
@@ -44,7 +44,14 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
 
     if bare := [word for word in words if "=" not in word]:
         raise ContractError(f"{bare[0]!r} has no value", hint=f"write {bare[0]}=VALUE")
-    texts = dict(word.partition("=")[::2] for word in words)
+    texts: dict[str, str] = {}
+    for name, _, text in (word.partition("=") for word in words):
+        if name in texts:
+            raise ContractError(
+                f"{name!r} is given twice, as {texts[name]!r} and as {text!r}; expected one value",
+                hint="run the command once for each value",
+            )
+        texts[name] = text
     if unknown := [name for name in texts if name not in schema]:
         raise ContractError(f"{owner} has no column {unknown[0]!r}", hint=f"it has {', '.join(schema)}")
     columns = {}

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from featurestore.cli.arguments import row_of
-from featurestore.cli.options import HERE, Folder, Json, opened_at
+from featurestore.cli.options import HERE, Folder, Json, opened_at, timestamp_of_option, usage
 from featurestore.cli.output import Output
 from featurestore.cli.text import explained_record, explained_text, vector_record, vector_text
 
-Service = Annotated[str, typer.Argument(help="A feature service.")]
+Service = Annotated[str, typer.Argument(help="A feature service, a feature view, or view:feature.")]
 
 
 def get_online(
@@ -39,10 +39,18 @@ def get_online(
     Example: `featurestore get-online departure_delay --example`
 
     Example: `featurestore get-online buying customer=3 basket=10 --as-of 2024-01-09T12:00:00Z`
+
+    Example: `featurestore get-online last_order:amount customer=3`
     """
     opened = opened_at(project)
-    rows = opened.example(service) if example else row_of(values or [], opened.catalog.service(service))
-    vector = opened.get_online(rows, service, as_of=as_of, statuses=True)
+    timestamp = timestamp_of_option("--as-of", as_of)
+    if example:
+        rows = opened.example(service)
+    else:
+        requested = opened.catalog.requested(service)
+        with usage():
+            rows = row_of(values or [], requested)
+    vector = opened.get_online(rows, service, as_of=timestamp, statuses=True)
     out = Output(json)
     out.result(vector_record(opened, service, vector), vector_text(opened, service, vector))
     expired = opened.only_expired(vector, service)
@@ -67,12 +75,11 @@ def explain(
     """
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    from featurestore.config import parse_timestamp  # noqa: PLC0415 - as above
-
     opened = opened_at(project)
-    row = row_of(values, opened.catalog.service(service)).with_columns(
-        event_timestamp=pl.lit(parse_timestamp(at))
-    )
+    timestamp = timestamp_of_option("--at", at)
+    requested = opened.catalog.requested(service)
+    with usage():
+        row = row_of(values, requested).with_columns(event_timestamp=pl.lit(timestamp))
     answers = opened.explain(row, service)
     Output(json).result(explained_record(answers, limit), explained_text(answers, limit))
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from featurestore.errors import ConfigError, ContractError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from featurestore.project import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -18,6 +24,26 @@ Folder = Annotated[
 ]
 Names = Annotated[list[str] | None, typer.Argument(help="Names; all, if none are given.", show_default=False)]
 HERE = Path()
+
+
+@contextmanager
+def usage(parameter: str | None = None) -> Iterator[None]:
+    """Report what cannot be read on the command line as wrong usage, which exits with 2."""
+    try:
+        yield
+    except (ConfigError, ContractError) as error:
+        text = error.message if error.hint is None else f"{error.message}; {error.hint}"
+        raise typer.BadParameter(text, param_hint=parameter) from error
+
+
+def timestamp_of_option(option: str, text: str | None) -> datetime | None:
+    """Read the timestamp of an option; None stays None."""
+    if text is None:
+        return None
+    from featurestore.config import parse_timestamp  # noqa: PLC0415 - `--help` answers at once
+
+    with usage(option):
+        return parse_timestamp(text)
 
 
 def opened_for_stage(folder: Path) -> Project:

@@ -25,7 +25,9 @@ Keep = Annotated[
 def release(
     project: Folder = HERE, *, keep: Keep = KEEP_RELEASES, dry_run: DryRun = False, json: Json = False
 ) -> None:
-    """Freeze definitions and online data as a release, and serve it.
+    """Freeze definitions and online data as a release, audit it, and serve it.
+
+    Exits with 5 if a cell of the release differs between training and serving; the former release stays active.
 
     Example: `featurestore release`
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from featurestore.cli.arguments import values_of
-from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at
+from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at, usage
 from featurestore.cli.output import Output
 from featurestore.cli.plans import delete_plan_text
+from featurestore.cli.row_texts import deleted_text, pushed_text
 
 View = Annotated[str, typer.Argument(help="A feature view.")]
 
@@ -26,14 +27,13 @@ def push(
 ) -> None:
     """Write rows of a view to training and serving at once; they are known from now on.
 
-    The whole file passes the gate, or nothing is written. If a release is served, push to it with
-    `--project data/releases/current`; the project and the next release get the rows too.
+    The whole file passes the gate, or nothing is written. The active release gets the rows too. Rows that write nothing
+    are counted with the reason.
 
     Example: `featurestore push customer_spending orders.csv`
     """
     done = opened_at(project).push(view, file)
-    text = f"{view}: {done.rows:,} rows pushed, {done.rows_applied:,} keys written; until {done.until.isoformat()}"
-    Output(json).result(done, text)
+    Output(json).result(done, pushed_text(done))
 
 
 def delete(
@@ -46,19 +46,24 @@ def delete(
 ) -> None:
     """Delete an entity from a view of the online store, and from the release that is served.
 
-    The entity is not found until a row of a later event arrives; no older row brings it back, in any release. Offline
-    data do not change.
+    From now on the entity is not found, online and in training sets, until a row of a later event arrives; no older row
+    brings it back, in any release. Reads of earlier times do not change.
 
     Example: `featurestore delete customer_spending customer=ada`
     """
     opened = opened_at(project)
-    keys = values_of(values, opened.catalog.view(view).key_schema, f"view {view!r}")
+    schema = opened.catalog.view(view).key_schema
+    with usage():
+        keys = values_of(values, schema, f"view {view!r}")
+    plan = opened.plan_delete(view, keys)
     if dry_run:
-        plan = opened.plan_delete(view, keys)
         Output(json).result(plan, delete_plan_text(plan))
         return
     count = opened.delete(view, keys)
-    Output(json).result({"view": view, "deleted": count}, f"{view}: {count:,} keys deleted")
+    record: dict[str, object] = {"view": view, "deleted": count}
+    if plan.release is not None:
+        record["release"] = plan.release
+    Output(json).result(record, deleted_text(plan, count))
 
 
 COMMANDS = (push, delete)

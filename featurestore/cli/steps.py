@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_for_stage
+from featurestore.cli.options import (
+    HERE,
+    DryRun,
+    Folder,
+    Json,
+    Names,
+    opened_for_stage,
+    timestamp_of_option,
+    usage,
+)
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
 
@@ -28,7 +37,8 @@ def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -
     selected = names or [s.name for s in opened.catalog.sources.values() if s.origin is not None]
     paths = [str(path) for path in _each(out, "fetching", selected, opened.ingest)]
     lines = [f"{name}: {path}" for name, path in zip(selected, paths, strict=True)]
-    out.result(dict(zip(selected, paths, strict=True)), "\n".join(lines))
+    nothing = "no source declares an origin: copy each raw file to the path that its source names"
+    out.result(dict(zip(selected, paths, strict=True)), "\n".join(lines) or nothing)
 
 
 def apply(
@@ -102,12 +112,16 @@ def materialize(
     """
     opened = opened_for_stage(project)
     out = Output(json)
+    timestamp = timestamp_of_option("--until", until)
+    if timestamp is not None:
+        with usage("--until"):
+            opened.settings.require_reached(timestamp)
     if dry_run:
-        plan = opened.plan_materialize(names or (), until=until, full=full)
+        plan = opened.plan_materialize(names or (), until=timestamp, full=full)
         out.result(plan, materialize_plan_text(plan))
         return
     with out.rows("writing") as step:
-        record = opened.materialize(names or (), until=until, full=full, progress=step)
+        record = opened.materialize(names or (), until=timestamp, full=full, progress=step)
     rows = [("view", "rows read", "keys written", "older", "mode")]
     rows += [
         (

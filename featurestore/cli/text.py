@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from featurestore.project import Project, Summary
+    from featurestore.project import Project, ProofRecord, Summary
     from featurestore.quality.gate.verdict import Verdict
 
 
@@ -27,12 +27,12 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
-    """Return a vector in the form that is printed as JSON."""
+    """Return a vector of a service or view in the form that is printed as JSON."""
     from featurestore.timing.join import Status, status_column  # noqa: PLC0415 - `--help` answers at once
     from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
 
     row = in_utc_zone(vector).row(0, named=True)
-    definition = project.catalog.service(service)
+    definition = project.catalog.requested(service)
     return {
         "service": service,
         "entity": {name: row[name] for name in (*definition.key_schema, *definition.request_schema)},
@@ -96,7 +96,9 @@ def _nearest(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
 def summary_text(project: Project, summary: Summary) -> str:
     """Show what the last run of each step did."""
     verdicts = [*summary.sources, *summary.datasets, *summary.views]
-    lines = [verdict_text(verdicts, limit=20), ""]
+    lines = [verdict_text(verdicts, limit=20)]
+    lines += [f"{name}: the last run could not read its rows: {why}" for name, why in summary.unread.items()]
+    lines.append("")
     lines.append(
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )
@@ -111,4 +113,28 @@ def summary_text(project: Project, summary: Summary) -> str:
         lines += ["", vector_text(project, t.service, vector)]
     lines += ["", f"parity: {summary.audit.cells:,} cells compared, {summary.audit.mismatches:,} mismatches"]
     lines.append(f"report: {project.layout.report}")
+    return "\n".join(lines)
+
+
+def proof_text(record: ProofRecord) -> str:
+    """Show what a proof compared, and the scripts of the first differences."""
+    rows = [("path", "cells")]
+    rows += [(path, f"{cells:,}") for path, cells in record.paths.items()]
+    lines = [
+        table(rows),
+        f"{len(record.views):,} views, {len(record.services):,} services on {', '.join(record.stores)}",
+        f"{record.cells:,} cells of {record.rows:,} rows compared, {len(record.differences):,} differences",
+        f"{record.refused:,} rows beyond their contract refused",
+    ]
+    if record.left_out:
+        lines.append(
+            f"{record.left_out:,} rows left out: a check or a function of the project did not take them"
+        )
+    lines += [
+        f"not proved: {name}: no value is known that keeps the checks of {', '.join(columns)}"
+        if columns
+        else f"not proved: {name}: no generated row passes its gate"
+        for name, columns in record.unproved.items()
+    ]
+    lines += [f"\n{difference.script}" for difference in record.differences if difference.script]
     return "\n".join(lines)

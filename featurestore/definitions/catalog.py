@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from featurestore.definitions.call import place, reason
 from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
-from featurestore.definitions.feature_service import FeatureService, TrainingSet, feature_service
+from featurestore.definitions.feature_service import (
+    FeatureService,
+    TrainingSet,
+    feature_service,
+    full_names_apart,
+)
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.fingerprint.loaded import keep_fingerprints
 from featurestore.definitions.on_demand import OnDemandFeatureView
@@ -102,8 +107,38 @@ class Catalog:
         """Return the feature service with a name."""
         return _find("feature service", name, self.services)
 
+    def requested(
+        self, features: str | Sequence[str] | FeatureService, *, full_names: bool = False
+    ) -> FeatureService:
+        """Return the feature service of a name, or of references: ``view``, ``view:feature``, or a list of them.
+
+        Parameters
+        ----------
+        full_names
+            As of `request`.
+
+        Raises
+        ------
+        UnknownNameError
+            If a service, view or feature does not exist.
+        """
+        if isinstance(features, FeatureService):
+            return features
+        if not isinstance(features, str):
+            return self.request(features, full_names=full_names)
+        if ":" in features or features in self.views or features in self.on_demand:
+            return self.request([features])
+        if features not in self.services:
+            known = [*self.services, *self.views, *self.on_demand]
+            raise UnknownNameError("feature service", features, known)
+        return self.services[features]
+
     def request(
-        self, references: Sequence[str], aliases: Mapping[str, tuple[str, Mapping[str, str]]] | None = None
+        self,
+        references: Sequence[str],
+        aliases: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
+        *,
+        full_names: bool = False,
     ) -> FeatureService:
         """Make a feature service from references to features.
 
@@ -114,11 +149,15 @@ class Catalog:
         aliases
             Additional names of views. For each alias: the view, and the request column of each of
             its keys.
+        full_names
+            The answer has full names: two views may have features of one name.
 
         Raises
         ------
         UnknownNameError
             If a view or feature does not exist.
+        DefinitionError
+            As `feature_service`.
         """
         views: dict[str, FeatureView | Selection | OnDemandFeatureView] = {**self.views, **self.on_demand}
         for alias, (name, keys) in (aliases or {}).items():
@@ -130,7 +169,8 @@ class Catalog:
             every = _find("feature view", name, views).feature_names
             requested.setdefault(name, []).extend([feature] if feature else every)
         features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in requested.items())
-        return feature_service("request", features, owner="request")
+        apart = full_names_apart(features) if full_names else features
+        return feature_service("request", apart, owner="request")
 
     def training_set(self, name: str) -> TrainingSet:
         """Return the training set with a name."""

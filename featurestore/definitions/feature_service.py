@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,30 @@ def feature_service(
     service = FeatureService(name, selections, on_demand, description, owner)
     _refuse_clashes(service)
     return service
+
+
+def full_names_apart(
+    features: tuple[FeatureView | Selection | OnDemandFeatureView, ...],
+) -> tuple[FeatureView | Selection | OnDemandFeatureView, ...]:
+    """Read views under an alias, their own name, where features of two views have one name.
+
+    A view that an on-demand view of the request reads keeps its names.
+    """
+    counts = Counter(
+        name for f in features for name in (f.names if isinstance(f, Selection) else f.feature_names)
+    )
+    inputs = {
+        source.view.name for f in features if isinstance(f, OnDemandFeatureView) for source in f.sources
+    }
+    return tuple(
+        replace(f, alias=f.view.name)
+        if isinstance(f, Selection)
+        and f.alias is None
+        and f.view.name not in inputs
+        and any(counts[name] > 1 for name in f.names)
+        else f
+        for f in features
+    )
 
 
 def _refuse_clashes(service: FeatureService) -> None:

@@ -9,7 +9,7 @@ from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
 from featurestore.operations.context import validation_context
 from featurestore.operations.inputs import inputs_of
-from featurestore.operations.outcome import record_outcome
+from featurestore.operations.outcome import record_outcome, recorded_failure
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.quality.profile.documentation import require_documentation
@@ -42,9 +42,11 @@ def build(workspace: Workspace, name: str) -> Verdict:
     require_documentation(node.contract, name)
     context = validation_context(workspace, name)
     rows = workspace.engine.transform(node, inputs_of(node, workspace.catalog, workspace.layout))
-    if isinstance(node, FeatureView):
-        inspection = inspect_view(node, rows.lazy(), context)
-    else:
-        key = node.contract.key
-        inspection = inspect(rows.sort(key) if key else rows, node.contract, dataset=name, context=context)
-    return record_outcome(inspection, node, workspace.layout)
+    with recorded_failure(node, workspace.layout):
+        if isinstance(node, FeatureView):
+            inspection = inspect_view(node, rows.lazy(), context)
+        else:
+            key = node.contract.key
+            ordered = rows.sort(key) if key else rows
+            inspection = inspect(ordered, node.contract, dataset=name, context=context)
+        return record_outcome(inspection, node, workspace.layout)

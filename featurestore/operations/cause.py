@@ -28,10 +28,16 @@ class Cause(StrEnum):
         The store does not hold a row that it should hold.
     PUSHED
         A pushed row is on one side only.
+    PUSHED_LATER
+        A pushed row that one side was made without.
     DELETED
         A deleted key is on one side only.
     STORE
         The store holds another value than the rows that it was filled from.
+    SERVING_PATH
+        The store holds the right row, and the way that reads it returns something else.
+    EDITED
+        The file was changed after it was made.
     UNKNOWN
         None of these could be shown.
     """
@@ -45,6 +51,9 @@ class Cause(StrEnum):
     STALE_ANSWER = "stale answer"
     LOST_ROW = "row lost by the store"
     PUSHED = "pushed before it could be served"
+    PUSHED_LATER = "pushed later"
     DELETED = "deleted"
     STORE = "store"
+    SERVING_PATH = "serving path"
+    EDITED = "file edited"
     UNKNOWN = "unknown"

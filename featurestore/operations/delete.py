@@ -6,20 +6,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-import polars as pl
 
 from featurestore.definitions.feature_service import feature_service
 from featurestore.errors import ContractError
-from featurestore.operations.releases import active_release
+from featurestore.operations.materialize import materialize_view
+from featurestore.operations.releases import active_release_with
+from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
+from featurestore.storage.online import next_watermark
 from featurestore.storage.views import log_deleted
-from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.values.codec import encode_deleted, encode_keys, is_tombstone
-from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.values.codec import encode_keys, is_tombstone, storable
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.workspace import Workspace
 
@@ -50,15 +52,19 @@ class DeletePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -> DeletePlan:
     """Plan a deletion without changing anything; raises as `delete` does."""
-    return _plan(workspace, view, keys.lazy().collect(), _release_with(workspace, view))
+    definition = workspace.catalog.view(view)
+    rows = _key_rows(definition, keys.lazy().collect())
+    plan, _ = _plan(workspace, definition, rows, active_release_with(workspace, view))
+    return plan
 
 
 def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -> int:
-    """Mark keys of a view as deleted, in the project and in its active release; returns how many keys were marked.
+    """Mark keys of a view as deleted, in the project and in its active release; returns how many were not deleted yet.
 
-    A deleted key is `NOT_FOUND` until a row of a later event arrives. The marks are logged, and every store of the
-    project and its releases replays the log: neither a full materialization nor another release brings the key back.
-    Rows of the past stay in the offline data, which their owner cleans.
+    From now on a deleted key is `NOT_FOUND`, online and in training sets, until a row of a later event arrives.
+    The marks are logged, and every store of the project and its releases replays the log: neither a full
+    materialization nor another release brings the key back. Reads as of an earlier time do not change: rows of the past
+    stay in the offline data, which their owner cleans.
 
     Raises
     ------
@@ -66,44 +72,46 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         If the keys cannot be used; nothing is written then.
     MissingDataError
         If the view is not materialized.
+    SkewError
+        If another definition of the view built its rows or wrote the store.
     """
-    rows = keys.lazy().collect()
-    release = _release_with(workspace, view)
-    plan = _plan(workspace, view, rows, release)
-    count = _delete(workspace, plan.view, rows)
-    if release is not None:
-        _delete(release, plan.view, rows)
-    return count
-
-
-def _plan(workspace: Workspace, view: str, keys: pl.DataFrame, release: Workspace | None) -> DeletePlan:
     definition = workspace.catalog.view(view)
-    rows = _key_rows(definition, keys)
-    now = workspace.now()
+    layout = workspace.layout
+    rows = _key_rows(definition, keys.lazy().collect())
+    release = active_release_with(workspace, view)
+    with locked(layout.pushing(view)):
+        with locked(layout.lock(view)):
+            plan, deleted = _plan(workspace, definition, rows, release)
+            file = log_deleted(definition, rows, plan.at, layout)
+            materialize_view(workspace, definition, plan.at, workspace.store())
+        if release is not None:
+            with locked(release.layout.lock(view)):
+                store = release.store()
+                released = release.catalog.view(view)
+                materialize_view(release, released, next_watermark(released, plan.at, store), store)
+        keep_commit(view, file, plan.at, layout)
+    return plan.keys - deleted
+
+
+def _plan(
+    workspace: Workspace, view: FeatureView, rows: pl.DataFrame, release: Workspace | None
+) -> tuple[DeletePlan, int]:
+    """Return the plan, and how many of the keys are deleted already."""
     store = workspace.store()
-    check_state(definition, store.state(view), now, workspace.layout)
-    [(_, stored)] = store.read([(view, encode_keys(rows, definition.keys))])
-    return DeletePlan(
-        view=view,
-        at=now,
+    at = next_watermark(view, workspace.now(), store)
+    if release is not None:
+        at = next_watermark(release.catalog.view(view.name), at, release.store())
+    check_state(view, store.state(view.name), at, workspace.layout)
+    [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
+    deleted = sum(row is not None and is_tombstone(row) for row in stored)
+    plan = DeletePlan(
+        view=view.name,
+        at=at,
         keys=rows.height,
-        stored=sum(row is not None and not is_tombstone(row) for row in stored),
+        stored=sum(row is not None for row in stored) - deleted,
         release=None if release is None else release.root.name,
     )
-
-
-def _delete(workspace: Workspace, view: str, keys: pl.DataFrame) -> int:
-    definition = workspace.catalog.view(view)
-    rows = _key_rows(definition, keys)
-    now = workspace.now()
-    store = workspace.store()
-    marks = encode_deleted(
-        rows.with_columns(pl.lit(now, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)), definition.keys
-    )
-    with locked(workspace.layout.lock(view)):
-        state = check_state(definition, store.state(view), now, workspace.layout)
-        log_deleted(definition, rows, now, workspace.layout)
-        return store.write(view, marks, state, replace=False)
+    return plan, deleted
 
 
 def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
@@ -112,13 +120,7 @@ def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
             raise ContractError(f"keys of view {view.name!r}: {name!r} is missing in {count:,} rows")
-    return rows
-
-
-def _release_with(workspace: Workspace, view: str) -> Workspace | None:
-    """Open the active release if it has a view."""
-    name = active_release(workspace.layout)
-    if name is None:
-        return None
-    release = workspace.at(workspace.layout.releases / name)
-    return release if view in release.catalog.views else None
+    # Stores refuse longer keys, also after the marks are logged.
+    for key in encode_keys(rows, view.keys):
+        storable(key)
+    return rows.unique(maintain_order=True)

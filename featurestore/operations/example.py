@@ -24,7 +24,7 @@ def example(workspace: Workspace, service: str) -> pl.DataFrame:
     MissingDataError
         If the training set is not built yet.
     """
-    definition = workspace.catalog.service(service)
+    definition = workspace.service(service)
     for training in workspace.catalog.training_sets.values():
         if training.service is definition:
             rows = scan_parquet(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from featurestore.adapters.entity_rows import frame_of
-from featurestore.operations.historical import tables
+from featurestore.operations.historical import require_current, tables
 from featurestore.vectors import explain as vectors
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def explain(
         If there is not exactly one entity row, or it cannot be used.
     MissingDataError
         If a view is not built yet.
+    SkewError
+        If another definition made a view, or a dataset that the SQL reads.
     """
     service = workspace.service(features)
-    return vectors.explain(frame_of(entity_row, tables(workspace)), service, workspace.rows_of(service))
+    row = frame_of(entity_row, tables(workspace), partial(require_current, workspace))
+    return vectors.explain(row, service, workspace.rows_of(service))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from featurestore.adapters.entity_rows import frame_of
 from featurestore.errors import ContractError
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.storage.datasets import dataset_path
+from featurestore.storage.datasets import dataset_path, require_same_definition
 from featurestore.vectors import historical as vectors
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ def historical(
         If the entity rows cannot be used, or `start` or `end` is given with entity rows.
     MissingDataError
         If a view is not built yet.
+    SkewError
+        If another definition made a view, or a dataset that the SQL reads.
     """
-    service = workspace.service(features)
+    service = workspace.service(features, full_names=full_names)
     views = workspace.rows_of(service)
     if entity_rows is None:
         first = None if start is None else workspace.timestamp(start)
@@ -64,7 +67,7 @@ def historical(
             hint="leave out `start` and `end`, or the entity rows",
         )
     else:
-        rows = frame_of(entity_rows, tables(workspace))
+        rows = frame_of(entity_rows, tables(workspace), partial(require_current, workspace))
     return vectors.historical(
         rows,
         service,
@@ -75,6 +78,11 @@ def historical(
         times=times,
         full_names=full_names,
     )
+
+
+def require_current(workspace: Workspace, name: str) -> None:
+    """Refuse a dataset that SQL reads, if another definition made its rows. Raises as `require_same_definition`."""
+    require_same_definition(workspace.catalog.node(name), workspace.layout)
 
 
 def tables(workspace: Workspace) -> dict[str, Path]:

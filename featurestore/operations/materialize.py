@@ -113,7 +113,7 @@ def plan_materialize(
     full: bool = False,
 ) -> MaterializePlan:
     """Plan a materialization without changing anything. Parameters and errors as of `materialize`."""
-    timestamp = workspace.timestamp(until)
+    timestamp = workspace.settings.require_reached(workspace.timestamp(until))
     try:
         store = workspace.store()
     except MissingDataError:
@@ -152,6 +152,8 @@ def materialize(
 
     Raises
     ------
+    ConfigError
+        If `until` is in the future, and the settings have no fixed timestamp.
     MissingDataError
         If a view is not built yet.
     SkewError
@@ -159,7 +161,7 @@ def materialize(
     StoreError
         If the store fails; the view that was being written is as it was before.
     """
-    timestamp = workspace.timestamp(until)
+    timestamp = workspace.settings.require_reached(workspace.timestamp(until))
     definitions = _views(workspace, views)
     store = workspace.store(create=True)
     done: list[Materialized] = []

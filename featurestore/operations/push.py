@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime  # noqa: TC003 - msgspec reads the types of fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,20 @@ from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
 from featurestore.errors import DefinitionError
 from featurestore.operations.materialize import Materialized, materialize_view
+from featurestore.operations.releases import active_release, active_release_with
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
 from featurestore.storage.online import next_watermark
-from featurestore.storage.pushes import settle_versions
+from featurestore.storage.pushes import settle_versions, unwritten_rows
 from featurestore.storage.views import files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.workspace import Workspace
 
@@ -37,13 +38,31 @@ class Pushed(Materialized, frozen=True, kw_only=True):
     ----------
     rows
         Rows that were pushed.
+    repeated, pending, deleted, older
+        Rows that wrote nothing: the same row was pushed before; the row is known later; its key was deleted at the
+        time of its event or after it; the store holds a newer row of its key.
+    pending_until
+        When all pending rows are known, in UTC; None: there are none.
+    release
+        The active release, which has the rows too; None: there is none, or the project is a release itself.
+    not_reached
+        The active release, if it does not take the rows: it does not have the view, or has another schema of it.
     """
 
     rows: int
+    repeated: int = 0
+    pending: int = 0
+    pending_until: datetime | None = None
+    deleted: int = 0
+    older: int = 0
+    release: str | None = None
+    not_reached: str | None = None
 
 
 def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Path) -> Pushed:
     """Let rows through the gate of a view, log them offline, and bring the online store to the current time.
+
+    The active release is brought to the current time too: what is served has the rows.
 
     A pushed row is known from now on and never before: training on the past does not see it. A row that corrects
     another one of the same event and ``created_timestamp`` is created one microsecond after it, so that no two rows of
@@ -74,16 +93,40 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
         )
     store = workspace.store(create=True)
     layout = workspace.layout
-    with locked(layout.pushing(view)), locked(layout.lock(view)):
-        known = next_watermark(definition, workspace.now(), store)
-        stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
-        admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
-        rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
-        _advance_fixed_clock(workspace, until)
-        if rows_to_log.height:
-            log_rows(definition, rows_to_log, layout)
-        done = materialize_view(workspace, definition, until, store)
-    return Pushed(rows=frame.height, **msgspec.structs.asdict(done))
+    release = active_release_with(workspace, view)
+    with locked(layout.pushing(view)):
+        with locked(layout.lock(view)):
+            known = next_watermark(definition, workspace.now(), store)
+            if release is not None:
+                known = next_watermark(release.catalog.view(view), known, release.store())
+            stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
+            admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
+            rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
+            _advance_fixed_clock(workspace, until)
+            file = log_rows(definition, rows_to_log, layout) if rows_to_log.height else None
+            done = materialize_view(workspace, definition, until, store)
+            unwritten = unwritten_rows(definition, rows_to_log, until, store)
+        reached = release is not None and _materialize_release(release, view, until, file)
+        if file is not None:
+            keep_commit(view, file, until, layout)
+    active = active_release(layout)
+    return Pushed(
+        rows=frame.height,
+        repeated=admitted.height - rows_to_log.height,
+        release=active if reached else None,
+        not_reached=None if reached else active,
+        **msgspec.structs.asdict(unwritten),
+        **msgspec.structs.asdict(done),
+    )
+
+
+def _materialize_release(release: Workspace, view: str, until: datetime, file: Path | None) -> bool:
+    """Bring the active release to the time of a push; returns whether it reads the file of pushed rows."""
+    definition = release.catalog.view(view)
+    with locked(release.layout.lock(view)):
+        store = release.store()
+        materialize_view(release, definition, next_watermark(definition, until, store), store)
+    return file is None or file.name in {path.name for path in files_of(definition, release.layout)}
 
 
 def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:

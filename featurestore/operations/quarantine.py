@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.errors import ContractError
 from featurestore.quality.gate.corrections import rows_to_correct
 from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command
@@ -35,12 +36,17 @@ def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> p
     MissingDataError
         If the dataset never passed the gate.
     ContractError
-        If a column cannot be written as text to `out`.
+        If the last run could not read its rows, or a column cannot be written as text to `out`.
     """
     node = workspace.catalog.node(name)
     command = build_command(node)
-    file = records_of(node, workspace.layout, made_by=command).quarantine_file
-    rows = scan_parquet(file, made_by=command).collect()
+    records = records_of(node, workspace.layout, made_by=command)
+    if records.unread is not None:
+        raise ContractError(
+            f"{name}: the last run could not read its rows, so it put none in quarantine: {records.unread.reason}",
+            hint=f"correct what it read, then run: {command}",
+        )
+    rows = scan_parquet(records.quarantine_file, made_by=command).collect()
     if out is not None:
         with atomic_write(out) as partial:
             rows_to_correct(rows).write_csv(partial)

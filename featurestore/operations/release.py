@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ import yaml
 
 from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import ConfigError
+from featurestore.errors import ConfigError, FeatureStoreError
+from featurestore.operations.audit import audit
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
     RECORD,
@@ -25,16 +28,17 @@ from featurestore.operations.releases import (
 )
 from featurestore.operations.training_set import require_same_service
 from featurestore.storage.files import translated_write_errors, write_record, write_text
+from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.timing.epoch import timestamp_of
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from featurestore.config import Settings
     from featurestore.ports import ViewState
-    from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
 EMBEDDED_STORE = "../data/online/store.lmdb"
@@ -65,9 +69,11 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> ReleasePlan:
-    """Plan a release without changing anything. Parameters and errors as of `release`."""
-    _require_project(workspace)
-    states = _checked_states(workspace)
+    """Plan a release without changing anything: its audit is made by `release`. Parameters and errors as of `release`."""
+    return _plan(workspace, _checked_states(workspace), keep)
+
+
+def _plan(workspace: Workspace, states: Mapping[str, ViewState], keep: int) -> ReleasePlan:
     layout = workspace.layout
     name = _next_name(layout)
     replaces = active_release(layout)
@@ -83,9 +89,10 @@ def plan_release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> ReleaseP
 
 
 def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
-    """Freeze definitions and online data as a release, make it the active one, and remove old releases.
+    """Freeze definitions and online data as a release, audit it, make it the active one, and remove old releases.
 
-    A release that cannot be removed stays, with a warning.
+    The audit compares the release's own copy: its store, its serving paths and its training sets. A release that fails
+    leaves nothing, and the active one stays. An old release that cannot be removed stays, with a warning.
 
     Parameters
     ----------
@@ -96,7 +103,7 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     ------
     MissingDataError, SkewError
         If a view is not materialized, or another definition materialized it, built its rows or made a training set
-        of the release; nothing changes then.
+        of the release; or a cell of the release differs between training and serving. Nothing changes then.
     ConfigError
         If the definitions import modules from outside their packages, the project defines no feature
         service, or the folder is a release itself.
@@ -105,8 +112,15 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     """
     layout = workspace.layout
     with locked(layout.releasing):
-        plan = plan_release(workspace, keep=keep)
-        result = _make(workspace, plan.name)
+        states = _checked_states(workspace)
+        plan = _plan(workspace, states, keep)
+        # A release whose process was killed may have left this folder.
+        shutil.rmtree(layout.releases / plan.name, ignore_errors=True)
+        try:
+            result = _make(workspace, plan.name, states)
+        except BaseException:
+            _undo(workspace, plan.name)
+            raise
         switch(layout, plan.name)
         remove_releases(workspace, plan.removes)
     return result
@@ -125,11 +139,8 @@ def _require_project(workspace: Workspace) -> None:
         )
 
 
-def _make(workspace: Workspace, name: str) -> Release:
-    states = _checked_states(workspace)
+def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> Release:
     root = workspace.layout.releases / name
-    # A release that failed may have left this folder.
-    shutil.rmtree(root, ignore_errors=True)
     with translated_write_errors(root):
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
@@ -141,18 +152,41 @@ def _make(workspace: Workspace, name: str) -> Release:
     copy = frozen.store(create=True)
     for view, state in states.items():
         copy.write(view, source.scan(view), state, replace=True)
+    views = catch_up(frozen, copy)
+    audited = audit(frozen)
+    audited.require_parity()
     result = Release(
         name=name,
         made_at=datetime.now(UTC),
         definitions=definitions_digest(root, frozen.settings),
         services=services,
-        views=catch_up(frozen, copy),
+        views=views,
+        cells=audited.cells,
     )
     write_record(result, root / RECORD)
     return result
 
 
+def _undo(workspace: Workspace, name: str) -> None:
+    """Remove what a release that failed has made: its folder, and its rows on a server."""
+    shutil.rmtree(workspace.layout.releases / name, ignore_errors=True)
+    settings = workspace.settings
+    if settings.online_url is None:
+        return
+    try:
+        store = workspace.parts.open_store(replace(settings, name=_name_on_server(settings, name)))
+        store.drop(list(workspace.catalog.views))
+    except FeatureStoreError as error:
+        warnings.warn(f"the rows of the failed release {name} were not removed: {error}", stacklevel=3)
+
+
+def _name_on_server(settings: Settings, name: str) -> str:
+    # The rows of all releases are in one database, distinguished by the name of the project.
+    return f"{settings.name}_{name}"
+
+
 def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
+    _require_project(workspace)
     for training in workspace.catalog.training_sets:
         require_same_service(workspace, training)
     store = workspace.store()
@@ -197,8 +231,7 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
     if settings.online_url is None:
         feast["online_store"]["path"] = EMBEDDED_STORE
     else:
-        # On a server, the rows of all releases are in one database, distinguished by the name of the project.
-        feast["project"] = f"{settings.name}_{name}"
+        feast["project"] = _name_on_server(settings, name)
     write_text(yaml.safe_dump(feast, sort_keys=False), path)
 
 
@@ -207,8 +240,9 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
     for training in workspace.catalog.training_sets:
-        if layout.training_manifest(training).exists():
-            _link(layout.training_manifest(training), frozen.training_manifest(training))
+        for path in (Layout.training_manifest, Layout.training):
+            if path(layout, training).exists():
+                _link(path(layout, training), path(frozen, training))
     # The project and all its releases share one log of pushed rows.
     layout.all_pushed.mkdir(parents=True, exist_ok=True)
     frozen.data.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         Digests of the feature services, by name.
     views
         The state of each view in the online store.
+    cells
+        How many cells were compared before the release became active. 0: a former version of featurestore made it.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     definitions: str
     services: dict[str, str]
     views: dict[str, ViewState]
+    cells: int = 0
 
 
 def releases(workspace: Workspace) -> list[Release]:
@@ -113,21 +116,34 @@ def switch(layout: Layout, name: str) -> None:
     link.replace(layout.current_release)
 
 
+def active_release_with(workspace: Workspace, view: str) -> Workspace | None:
+    """Open the active release of a project if it has a view: what changes the view there, changes it here too."""
+    name = active_release(workspace.layout)
+    if name is None:
+        return None
+    release = workspace.at(workspace.layout.releases / name)
+    return release if view in release.catalog.views else None
+
+
 def served(workspace: Workspace) -> tuple[Workspace, Release | None]:
     """Open what a server of this project serves: the active release, or the project itself (then None).
+
+    A release serves itself.
 
     Raises
     ------
     SkewError
         If the definitions of the release were changed after the release was made.
     """
-    name = active_release(workspace.layout)
-    if name is None:
-        return workspace, None
-    root = workspace.layout.releases / name
+    root = workspace.root
+    if not (root / RECORD).exists():
+        name = active_release(workspace.layout)
+        if name is None:
+            return workspace, None
+        root = workspace.layout.releases / name
     release = read_release(root)
     require_unchanged(release, root)
-    return workspace.at(root), release
+    return (workspace if root == workspace.root else workspace.at(root)), release
 
 
 def require_unchanged(release: Release, root: Path) -> None:
@@ -160,8 +176,10 @@ def definitions_digest(root: Path, settings: Settings) -> str:
 def catch_up(workspace: Workspace, store: OnlineStore) -> dict[str, ViewState]:
     """Apply to an online store of a project or release all rows that are known now; returns the state of each view."""
     states = {}
+    # One time for all views: a service that reads several of them answers as of one time.
+    now = workspace.now()
     for view in workspace.catalog.views.values():
         with locked(workspace.layout.lock(view.name)):
-            until = next_watermark(view, workspace.now(), store)
+            until = next_watermark(view, now, store)
             states[view.name] = advance_to(until, view, workspace.layout, store).state
     return states

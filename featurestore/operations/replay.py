@@ -4,57 +4,212 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import MissingDataError
-from featurestore.operations.audit import AuditRecord, compare_cells
+from featurestore.errors import MissingDataError, SkewError
+from featurestore.operations.audit import AuditRecord, Compared, Difference, compare_cells
+from featurestore.operations.cause import Cause
+from featurestore.operations.releases import RECORD, read_release, release_names, require_release
+from featurestore.operations.replay_causes import causes_of
+from featurestore.storage import served_columns as columns
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
+MAX_SHOWN = 20
+WORKING = "working"  # the name under which a project without a release logs
+NEXT_STEPS = {
+    Cause.LATE_DATA: "run: featurestore materialize; a view whose rows come late declares a delay",
+    Cause.OTHER_DATA: "rows were built again since: replay the release that served, with --release",
+    Cause.PUSHED: "run: featurestore materialize; a push that was interrupted is in the log, and not in the store",
+    Cause.DELETED: "run: featurestore materialize; the store and the log disagree about a deletion",
+    Cause.LOST_ROW: "run: featurestore materialize --full",
+    Cause.STORE: "run: featurestore materialize --full; something else wrote to the store",
+    Cause.REQUEST_VALUE: "the on-demand view or a request value in the log changed",
+}
 
-def replay(workspace: Workspace, features: str | FeatureService) -> AuditRecord:
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Logged vectors that could not be recomputed.
+
+    Attributes
+    ----------
+    release
+        The release that served them; ``"working"``: the project itself.
+    definition
+        Digest of the service's definition that served them.
+    vectors
+        How many there are.
+    cause
+        Why they are left out: `Cause.OTHER_CODE`, because neither the release nor the project has this definition.
+    """
+
+    release: str
+    definition: str
+    vectors: int
+    cause: Cause = Cause.OTHER_CODE
+
+
+class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
+    """The result of a replay. A cell is one feature of one vector: its value and its status.
+
+    Attributes
+    ----------
+    vectors
+        Vectors that were recomputed.
+    causes
+        How many cells differ, by cause. Those of stale answers are counted here and not as mismatches: the answer was
+        marked.
+    stale
+        Vectors that came from the cache of last known values, and were marked as stale.
+    in_flight
+        Vectors that were asked for while a push or a deletion was written, and show the state before it.
+    left_out
+        Vectors of other definitions.
+    """
+
+    vectors: int
+    causes: dict[Cause, int]
+    stale: int
+    in_flight: int
+    left_out: tuple[LeftOut, ...]
+
+    def require_parity(self) -> None:
+        """Raise if a cell differs, unless the answer was marked as stale.
+
+        Raises
+        ------
+        SkewError
+            If a cell differs; the message counts the causes and names the first such cells.
+        """
+        if not self.mismatches:
+            return
+        causes = {cause: count for cause, count in self.causes.items() if cause is not Cause.STALE_ANSWER}
+        counted = ", ".join(f"{cause.value} {count:,}" for cause, count in causes.items())
+        shown = "\n".join(
+            f"  {d.view} {d.key} {d.feature}: offline {d.offline}, online {d.online}; cause: {d.cause.value}"
+            for d in self.differences
+        )
+        steps = dict.fromkeys(NEXT_STEPS[cause] for cause in causes if cause in NEXT_STEPS)
+        raise SkewError(
+            f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving: {counted}\n{shown}",
+            hint="; ".join(steps) or "the store or a view is broken: run: featurestore audit",
+        )
+
+
+def replay(
+    workspace: Workspace, features: str | FeatureService, *, release: str | None = None
+) -> ReplayRecord:
     """Compare the log of served vectors with the historical join: values bit for bit, and statuses.
 
-    Vectors of another definition of the service, and vectors marked stale, are left out. A cell that differs was served
-    late: the store did not hold yet what was known.
+    Each vector is recomputed with the definitions and features of the release that served it, so that a release replays
+    after the next one was made. Vectors of a removed release are recomputed by the project, if its definition of the
+    service is the same. Vectors of other definitions are counted, and not compared.
 
     Parameters
     ----------
     features
         A feature service or its name.
+    release
+        The name of a release: only what it served. None: everything that the project and its releases served; in the
+        folder of a release, what it served.
 
     Raises
     ------
     MissingDataError
-        If no vector of this definition was logged.
+        If no vector was logged, or none that can be recomputed.
+    UnknownNameError
+        If the service or the release does not exist.
     """
-    service = workspace.service(features)
-    rows = served_rows(workspace, service).filter(~pl.col("stale")).collect()
-    if not rows.height:
-        raise _nothing_logged(service, workspace.layout, "of this definition")
-    served = rows.sort(EVENT_TIMESTAMP, "request_id", maintain_order=True)
-    entity_rows = served.select(*service.key_schema, *service.request_schema, EVENT_TIMESTAMP)
-    offline = historical(entity_rows, service, workspace.rows_of(service), workspace.engine, statuses=True)
+    name = features if isinstance(features, str) else features.name
+    if release is not None:
+        require_release(workspace.layout, release)
+    elif (workspace.root / RECORD).exists():
+        release = read_release(workspace.root).name
+    files = _files(workspace.layout, name)
+    if not files:
+        workspace.service(features)  # an unknown name is named
+        raise _nothing_logged(name, workspace.layout, "yet")
+    parts: list[_Part] = []
+    left_out: list[LeftOut] = []
+    for (made_by, digest), paths in _by_definition(files).items():
+        if release is not None and made_by != release:
+            continue
+        # Older files lack the columns that name the state of the store.
+        rows = pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal")
+        served_by = _workspace_of(workspace, made_by, name, digest)
+        if served_by is None:
+            count = rows.select(pl.len()).collect().item()
+            left_out.append(LeftOut(release=made_by, definition=digest, vectors=count))
+        else:
+            served = rows.sort(EVENT_TIMESTAMP, columns.REQUEST_ID, maintain_order=True).collect()
+            parts.append(_replay(served_by, served_by.catalog.service(name), served))
+    if not parts:
+        which = "of this definition" if release is None else f"by release {release}"
+        others = sum(part.vectors for part in left_out)
+        raise _nothing_logged(name, workspace.layout, f"{which}; vectors of other definitions: {others:,}")
+    return _combined(parts, tuple(left_out))
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What one release, or the project itself, served."""
+
+    compared: Compared
+    causes: dict[Cause, int]
+    stale: int
+    in_flight: int
+    differences: list[Difference]
+
+
+def _combined(parts: list[_Part], left_out: tuple[LeftOut, ...]) -> ReplayRecord:
+    causes: dict[Cause, int] = {}
+    for part in parts:
+        for cause, count in part.causes.items():
+            causes[cause] = causes.get(cause, 0) + count
+    services = tuple(part.compared for part in parts)
+    return ReplayRecord(
+        cells=sum(compared.cells for compared in services),
+        mismatches=sum(compared.mismatches for compared in services),
+        views=(),
+        services=services,
+        differences=tuple(d for part in parts for d in part.differences)[:MAX_SHOWN],
+        vectors=sum(compared.rows for compared in services),
+        causes=causes,
+        stale=sum(part.stale for part in parts),
+        in_flight=sum(part.in_flight for part in parts),
+        left_out=left_out,
+    )
+
+
+def _replay(workspace: Workspace, service: FeatureService, served: pl.DataFrame) -> _Part:
+    result = causes_of(workspace, service, served)
     compared, differences = compare_cells(
         service.name,
         (*service.key_schema, EVENT_TIMESTAMP),
         service.feature_names,
-        offline=offline,
+        offline=result.offline,
         served=served,
         as_of=served[EVENT_TIMESTAMP][-1],
+        cause_of=lambda feature, row: result.causes[feature, row],
     )
-    return AuditRecord(
-        cells=compared.cells,
-        mismatches=compared.mismatches,
-        views=(),
-        services=(compared,),
-        differences=tuple(differences),
+    counts: dict[Cause, int] = {}
+    for cause in result.causes.values():
+        counts[cause] = counts.get(cause, 0) + 1
+    mismatches = sum(counts.values()) - counts.get(Cause.STALE_ANSWER, 0)
+    return _Part(
+        compared=msgspec.structs.replace(compared, mismatches=mismatches),
+        causes=counts,
+        stale=int(served[columns.STALE].sum()),
+        in_flight=result.in_flight,
+        differences=differences,
     )
 
 
@@ -66,21 +221,55 @@ def served_rows(workspace: Workspace, service: FeatureService) -> pl.LazyFrame:
     MissingDataError
         If no vector of this definition was logged.
     """
-    layout = workspace.layout
-    files = sorted(layout.served(service.name).rglob("*.parquet"))
+    files = _files(workspace.layout, service.name)
     if not files:
-        raise _nothing_logged(service, layout, "yet")
-    # Each file holds one definition; other definitions have other columns, so these files are left out before scanning.
+        raise _nothing_logged(service.name, workspace.layout, "yet")
     digest = fingerprint(service).digest
-    scans = [pl.scan_parquet(file) for file in files]
-    matches = [scan for scan in scans if digest in scan.select("definition").head(1).collect().to_series()]
+    matches = [
+        path for (_, made_by), paths in _by_definition(files).items() if made_by == digest for path in paths
+    ]
     if not matches:
-        raise _nothing_logged(service, layout, "of this definition")
-    return pl.concat(matches)
+        raise _nothing_logged(service.name, workspace.layout, "of this definition")
+    scans = [pl.scan_parquet(path) for path in dict.fromkeys(matches)]
+    return pl.concat(scans, how="diagonal")
 
 
-def _nothing_logged(service: FeatureService, layout: Layout, which: str) -> MissingDataError:
+def _files(layout: Layout, service: str) -> list[Path]:
+    return sorted(layout.served(service).rglob("*.parquet"))
+
+
+def _by_definition(files: Iterable[Path]) -> dict[tuple[str, str], list[Path]]:
+    """List the files by the release and the definition that served their vectors: each file has one of them."""
+    files_of: dict[tuple[str, str], list[Path]] = {}
+    for path in files:
+        first = pl.scan_parquet(path).select(columns.RELEASE, columns.DEFINITION).head(1).collect()
+        for release, definition in first.rows():
+            files_of.setdefault((release, definition), []).append(path)
+    return files_of
+
+
+def _workspace_of(workspace: Workspace, release: str, service: str, digest: str) -> Workspace | None:
+    """Return what recomputes the vectors of a release: the first that has the definition of the service.
+
+    Candidates are the release, the project, and the other releases, newest first.
+    """
+    layout = workspace.layout
+    names = release_names(layout)
+    having = [
+        name
+        for name in reversed(names)
+        if read_release(layout.releases / name).services.get(service) == digest
+    ]
+    if release in having:
+        return workspace.at(layout.releases / release)
+    known = workspace.catalog.services.get(service)
+    if known is not None and fingerprint(known).digest == digest:
+        return workspace
+    return workspace.at(layout.releases / having[0]) if having else None
+
+
+def _nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:
     return MissingDataError(
-        f"{layout.served(service.name)}: nothing was logged {which}",
+        f"{layout.served(service)}: nothing was logged {which}",
         hint="run: featurestore serve --log-features 1",
     )

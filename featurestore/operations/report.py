@@ -61,6 +61,11 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
     for name in selected or seen:
         record = records[name]
         notes = change_summary(record.node.contract, record.runs, record.before, record.now)
+        if (unread := record.unread) is not None:
+            notes = (
+                f"The last run could not read its rows ({unread.reason}); this page is about earlier runs.",
+                *notes,
+            )
         write_text(dataset_page(record, notes=notes), layout.page(name))
     manifests = (training_manifest(workspace, name) for name in catalog.training_sets)
     index = Index(

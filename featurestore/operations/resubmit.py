@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
-from featurestore.operations.context import validation_context
-from featurestore.operations.validate import validate
-from featurestore.quality.gate.corrections import (
-    PLACE,
-    apply_corrections,
-    merge_corrections,
-    read_corrections,
-)
-from featurestore.quality.gate.inspection import Inspection, inspect
+from featurestore.operations.outcome import record_outcome
+from featurestore.operations.validate import inspected
+from featurestore.quality.gate.corrections import PLACE, merge_corrections, read_corrections
+from featurestore.quality.gate.inspection import Inspection, require
 from featurestore.storage.datasets import corrections_path
-from featurestore.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +41,10 @@ def resubmit(workspace: Workspace, name: str, file: Path) -> Verdict:
     MissingDataError
         If the file does not exist.
     ContractError
-        If a corrected row still breaks the contract, or belongs to other raw data; nothing changes then.
+        If a corrected row still breaks the contract or belongs to other raw data, or the dataset is refused for other
+        rows; nothing changes then.
+    StoreError
+        If a file cannot be written; nothing changes then.
     """
     source = workspace.catalog.node(name)
     if not isinstance(source, Source):
@@ -60,14 +57,23 @@ def resubmit(workspace: Workspace, name: str, file: Path) -> Verdict:
     path = corrections_path(source)
     submitted = read_corrections(file)
     corrections = merge_corrections(read_corrections(path), submitted) if path.exists() else submitted
-    rows = apply_corrections(
-        workspace.reader.scan(source, workspace.root / source.path), corrections, dataset=name
-    )
-    context = validation_context(workspace, name)
-    _require_corrected(inspect(rows, source.contract, dataset=name, context=context), submitted, source, file)
-    with atomic_write(path) as partial:
-        corrections.write_csv(partial)
-    return validate(workspace, name)
+    content = {path: corrections.write_csv().encode()}
+    with inspected(workspace, source, corrections, submitted=(file, submitted)) as inspection:
+        _require_corrected(inspection, submitted, source, file)
+        _require_accepted(inspection.verdict, source, file)
+        return record_outcome(inspection, source, workspace.layout, also=content)
+
+
+def _require_accepted(verdict: Verdict, source: Source, file: Path) -> None:
+    try:
+        require(verdict)
+    except ContractError as error:
+        raise ContractError(
+            f"{error.message}\nnothing was changed: neither the corrections nor the rows in place",
+            hint=f"correct the other bad rows in {file} too, or the raw file, then run: "
+            f"featurestore resubmit {source.name} {file}",
+            verdict=verdict,
+        ) from error
 
 
 def _require_corrected(inspection: Inspection, submitted: pl.DataFrame, source: Source, file: Path) -> None:

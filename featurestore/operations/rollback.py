@@ -84,5 +84,18 @@ def _release_before(layout: Layout) -> str:
     active = active_release(layout)
     earlier = [name for name in release_names(layout) if active is not None and int(name) < int(active)]
     if not earlier:
-        raise MissingDataError(f"{layout.releases}: there is no former release", hint=f"run: {COMMAND}")
+        raise _no_former_release(layout, active)
     return earlier[-1]
+
+
+def _no_former_release(layout: Layout, active: str | None) -> MissingDataError:
+    others = [name for name in release_names(layout) if name != active]
+    served = (
+        "the project itself is served" if active is None else f"release {active} is served, the oldest one"
+    )
+    hint = (
+        f"name the release to serve: featurestore rollback {others[-1]} (there are {', '.join(others)})"
+        if others
+        else f"change the project, then run: {COMMAND}"
+    )
+    return MissingDataError(f"{layout.releases}: there is no former release: {served}", hint=hint)

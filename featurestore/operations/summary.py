@@ -9,8 +9,9 @@ import msgspec
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import TrainingManifest
-from featurestore.operations.verdict import verdict
 from featurestore.quality.gate.verdict import Verdict
+from featurestore.report.records import records_of
+from featurestore.storage.datasets import build_command
 from featurestore.storage.files import read_record
 
 if TYPE_CHECKING:
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last run of each step did."""
+    """What the last run of each step did.
+
+    Attributes
+    ----------
+    sources, datasets, views
+        The verdict of the last run of each, also where it refused its rows.
+    unread
+        Why the last run of a dataset could not read its rows, by name; its verdict is of an earlier run.
+    """
 
     sources: tuple[Verdict, ...]
     datasets: tuple[Verdict, ...]
@@ -26,6 +35,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     training_sets: tuple[TrainingManifest, ...]
     materialized: MaterializeRecord
     audit: AuditRecord
+    unread: dict[str, str]
 
 
 def summary(workspace: Workspace) -> Summary:
@@ -38,10 +48,13 @@ def summary(workspace: Workspace) -> Summary:
     """
     catalog = workspace.catalog
     layout = workspace.layout
+    records = {
+        name: records_of(node, layout, made_by=build_command(node)) for name, node in catalog.nodes.items()
+    }
     return Summary(
-        sources=tuple(verdict(workspace, name) for name in catalog.sources),
-        datasets=tuple(verdict(workspace, name) for name in catalog.datasets),
-        views=tuple(verdict(workspace, name) for name in catalog.views),
+        sources=tuple(records[name].verdict for name in catalog.sources),
+        datasets=tuple(records[name].verdict for name in catalog.datasets),
+        views=tuple(records[name].verdict for name in catalog.views),
         training_sets=tuple(
             read_record(
                 layout.training_manifest(name), TrainingManifest, made_by=f"featurestore training-set {name}"
@@ -50,4 +63,5 @@ def summary(workspace: Workspace) -> Summary:
         ),
         materialized=read_record(layout.materialized, MaterializeRecord, made_by="featurestore materialize"),
         audit=read_record(layout.audit, AuditRecord, made_by="featurestore audit"),
+        unread={name: record.unread.reason for name, record in records.items() if record.unread is not None},
     )

@@ -13,10 +13,11 @@ from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.datasets import dataset_path
-from featurestore.storage.files import read_record, write_parquet, write_record
+from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import metadata_of, other_definition
+from featurestore.storage.together import replaced_together
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
 from featurestore.vectors.historical import historical
 
@@ -70,6 +71,8 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
         If a dataset is not built yet.
     SkewError
         If another definition made a dataset or view that the training set reads.
+    StoreError
+        If a file cannot be written; all files of the training set stay as they were.
     """
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
@@ -99,9 +102,13 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
         },
         fingerprint=fingerprint(training),
     )
-    write_parquet(result, layout.training(name), metadata=metadata_of(training))
-    write_record(manifest, layout.training_manifest(name))
-    write_profile(layout.training(name), training.joined, layout.training_profile(name), dataset=name)
+    path = layout.training(name)
+    with replaced_together(layout, name) as files, translated_write_errors(path):
+        write_parquet(result, files.aside(path), metadata=metadata_of(training))
+        write_record(manifest, files.aside(layout.training_manifest(name)))
+        write_profile(
+            files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
+        )
     return manifest
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.source import Source
 from featurestore.operations.context import validation_context
-from featurestore.operations.outcome import record_outcome
-from featurestore.quality.gate.corrections import apply_corrections, read_corrections
+from featurestore.operations.outcome import record_outcome, recorded_failure
+from featurestore.quality.gate.corrections import (
+    apply_corrections,
+    read_corrections,
+    require_unchanged,
+    submitted_elsewhere,
+)
 from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.profile.documentation import require_documentation
 from featurestore.storage.datasets import corrections_path, scan_dataset
 from featurestore.storage.files import translated_read_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import polars as pl
+
     from featurestore.definitions.catalog import Derived
+    from featurestore.quality.gate.inspection import Inspection
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.workspace import Workspace
 
@@ -37,16 +49,49 @@ def validate(workspace: Workspace, name: str) -> Verdict:
 
 
 def _source(workspace: Workspace, source: Source) -> Verdict:
+    path = corrections_path(source)
+    with recorded_failure(source, workspace.layout):
+        corrections = read_corrections(path) if path.exists() else None
+        with inspected(workspace, source, corrections) as inspection:
+            return record_outcome(inspection, source, workspace.layout)
+
+
+@contextmanager
+def inspected(
+    workspace: Workspace,
+    source: Source,
+    corrections: pl.DataFrame | None,
+    *,
+    submitted: tuple[Path, pl.DataFrame] | None = None,
+) -> Iterator[Inspection]:
+    """Check the raw rows of a source, with corrections in the place of bad rows. Nothing is written.
+
+    Parameters
+    ----------
+    corrections
+        All corrections; None: there are none.
+    submitted
+        Those of the corrections that are new, and their file.
+
+    Raises
+    ------
+    MissingDataError
+        If the raw file does not exist.
+    DefinitionError
+        If a column has no description or no unit.
+    ContractError
+        If the rows cannot be read, in the block too, or a correction belongs to other raw data.
+    """
     require_documentation(source.contract, source.name)
     path = workspace.root / source.path
     rows = workspace.reader.scan(source, path)
-    corrections = corrections_path(source)
     with translated_read_errors(source.name, path):
-        if corrections.exists():
-            rows = apply_corrections(rows, read_corrections(corrections), dataset=source.name)
+        if submitted is not None:
+            require_unchanged(rows, submitted[1], submitted_elsewhere(source.name, submitted[0]))
+        if corrections is not None:
+            rows = apply_corrections(rows, corrections, dataset=source.name, path=corrections_path(source))
         context = validation_context(workspace, source.name)
-        inspection = inspect(rows, source.contract, dataset=source.name, context=context)
-        return record_outcome(inspection, source, workspace.layout)
+        yield inspect(rows, source.contract, dataset=source.name, context=context)
 
 
 def _built(workspace: Workspace, node: Derived) -> Verdict:

@@ -12,11 +12,14 @@ from featurestore.operations.materialize import (
     MaterializeRun,
     Progress,
 )
+from featurestore.operations.prove import ProofRecord
 from featurestore.operations.prune import PrunePlan
 from featurestore.operations.push import Pushed
 from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
+from featurestore.operations.replay import ReplayRecord
 from featurestore.operations.rollback import RollbackPlan
+from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.project.composition import open, open_served  # noqa: A004 - featurestore.open, as gzip.open
@@ -34,12 +37,15 @@ __all__ = [
     "Materialized",
     "Progress",
     "Project",
+    "ProofRecord",
     "PrunePlan",
     "Pushed",
     "Quality",
     "Release",
     "ReleasePlan",
+    "ReplayRecord",
     "RollbackPlan",
+    "Sandbox",
     "Summary",
     "TrainingManifest",
     "init",

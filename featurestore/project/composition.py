@@ -13,6 +13,7 @@ from featurestore.config import load_settings
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
+from featurestore.storage.together import heal
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ ENGINE_SHARE = 4
 
 
 def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
-    """Open the project in a folder.
+    """Open the project in a folder. If a run was killed while it replaced files, the old files are brought back.
 
     Raises
     ------
     ConfigError
         If its settings cannot be read.
+    StoreError
+        If the old files cannot be brought back.
     """
     return Project(_workspace(path))
 
@@ -53,8 +56,10 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, fetch)
-    return Workspace.of(load_settings(Path(path)), parts)
+    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, _feast_path, fetch)
+    workspace = Workspace.of(load_settings(Path(path)), parts)
+    heal(workspace.layout)
+    return workspace
 
 
 def _reader(settings: Settings) -> FileReader:
@@ -83,3 +88,9 @@ def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
 
     project = Project(workspace)
     return (GetOnlinePath(workspace), ReaderPath(workspace), VectorsPath(project), FeastWirePath(project))
+
+
+def _feast_path(settings: Settings) -> ServingPath:
+    from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
+
+    return FeastPath(settings)

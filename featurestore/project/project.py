@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.config import KEEP_RELEASES
+from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.build import build
@@ -30,16 +30,18 @@ from featurestore.operations.materialize import (
     plan_materialize,
 )
 from featurestore.operations.pipeline import pipeline
+from featurestore.operations.prove import ProofRecord, prove
 from featurestore.operations.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.push import Pushed, push
 from featurestore.operations.read import read
 from featurestore.operations.reader import reader
 from featurestore.operations.release import ReleasePlan, plan_release, release
 from featurestore.operations.releases import Release, active_release, releases
-from featurestore.operations.replay import replay
+from featurestore.operations.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
 from featurestore.operations.training_set import (
@@ -54,6 +56,7 @@ from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -272,13 +275,23 @@ class Project:
         """Return the name of the active release; None: the project itself is served."""
         return active_release(self.layout)
 
-    def audit(self) -> AuditRecord:
-        """Compare the online store with the historical join, cell by cell."""
-        return audit(self._workspace)
+    def audit(self, *, feast: bool = False) -> AuditRecord:
+        """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
+        return audit(self._workspace, feast=feast)
 
-    def replay(self, service: str) -> AuditRecord:
-        """Compare the logged answers of a server with the historical join at the same timestamps, cell by cell."""
-        return replay(self._workspace, service)
+    def prove(
+        self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None
+    ) -> ProofRecord:
+        """Prove views and services on cases that are generated from their schemas; the served data are not touched."""
+        return prove(self._workspace, cases=cases, seed=seed, progress=progress)
+
+    def sandbox(self, *, embedded: bool = False) -> AbstractContextManager[Sandbox]:
+        """Make a sandbox: these definitions, with data, clock and online store of its own, removed at the end."""
+        return sandbox(self._workspace, embedded=embedded)
+
+    def replay(self, service: str, *, release: str | None = None) -> ReplayRecord:
+        """Compare the logged answers of a server, or of one release, with the historical join at the same timestamps."""
+        return replay(self._workspace, service, release=release)
 
     def summary(self) -> Summary:
         """Read the records of the last run of each step."""

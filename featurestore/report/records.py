@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from featurestore.errors import MissingDataError
 from featurestore.quality.change.history import Run
@@ -13,11 +16,25 @@ from featurestore.report.examples import Examples, examples
 from featurestore.storage.files import read_record, read_records
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from featurestore.definitions.catalog import Node
     from featurestore.storage.layout import Layout
+
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of which the gate saw no rows: they could not be read, or their columns are not those of the contract.
+
+    Attributes
+    ----------
+    at
+        When the run ended, in UTC.
+    reason
+        The message of the error.
+    """
+
+    at: datetime
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,8 @@ class Records:
         The verdict on the current data; None: no data were accepted yet.
     refused
         The verdict on newer data that were refused; None: the newest data were accepted.
+    unread
+        The last run, if its rows could not be read; the other records are of earlier runs then. None: they could.
     now, before
         The profiles of the current and of the previous data.
     runs
@@ -46,6 +65,7 @@ class Records:
     made_by: str
     accepted: Verdict | None
     refused: Verdict | None
+    unread: Unread | None
     now: Profile | None
     before: Profile | None
     runs: tuple[Run, ...]
@@ -113,6 +133,8 @@ def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
     refusal = layout.refused(name) / "verdict.json"
     accepted = layout.verdict(name)
     refused = read_record(refusal, Verdict, made_by=made_by) if _newer(refusal, accepted) else None
+    unread = layout.unread(name)
+    is_last = _newer(unread, accepted if refused is None else refusal)
     profiles = (layout.profile(name), layout.profile_before(name))
     now, before = (read_record(p, Profile, made_by=made_by) if p.exists() else None for p in profiles)
     return Records(
@@ -120,6 +142,7 @@ def records_of(node: Node, layout: Layout, *, made_by: str) -> Records:
         made_by=made_by,
         accepted=read_record(accepted, Verdict, made_by=made_by) if accepted.exists() else None,
         refused=refused,
+        unread=read_record(unread, Unread, made_by=made_by) if is_last else None,
         now=now,
         before=before,
         runs=tuple(read_records(layout.history(name), Run)),

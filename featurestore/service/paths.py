@@ -23,6 +23,7 @@ from featurestore.timing.join import Status, status_column
 from featurestore.values.feast_wire import from_wire
 from featurestore.values.json_rows import JsonColumn
 from featurestore.values.plain import in_utc_zone, to_series
+from featurestore.vectors.references import references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ OK = 200
 INVALID = 422
 UNAVAILABLE = 503
 ROWS_PER_REQUEST = 100
+MAX_BYTES = 1 << 30
 MAX_SHOWN = 500  # characters of a refusal
 # A proof waits for a slow machine, which a caller does not.
 SECONDS = 120.0
@@ -103,12 +105,12 @@ class FeastWirePath:
         replies = self._ask(entity_rows, service, as_of, {"feature_service": service.name})
         timestamps = _timestamps(service)
         if timestamps and any(reply.status == INVALID for reply in replies):
-            references = _references(service, without=timestamps)
-            part = self._project.catalog.request(references)
+            features = references(service, without=timestamps)
+            part = self._project.catalog.request(features)
             columns = (*part.key_schema, *part.request_schema)
             replies = (
-                self._ask(entity_rows.select(columns), service, as_of, {"features": references})
-                if references
+                self._ask(entity_rows.select(columns), service, as_of, {"features": features})
+                if features
                 else []
             )
         answers = [msgspec.json.decode(_body(self.name, reply)) for reply in replies]
@@ -155,7 +157,11 @@ def post(
         If the definitions, training sets and online store do not belong together.
     """
     options = Options(
-        root=str(project.settings.root), services=(service.name,), log_requests=False, timeout=SECONDS
+        root=str(project.settings.root),
+        services=(service.name,),
+        max_bytes=MAX_BYTES,
+        timeout=SECONDS,
+        log_requests=False,
     )
     app = create_app(options, ProjectAsOf(project, as_of))
     state = app.state
@@ -218,17 +224,6 @@ def _parts(entity_rows: pl.DataFrame) -> list[pl.DataFrame]:
 def _timestamps(service: FeatureService) -> set[str]:
     schema = service.feature_schema
     return {name for name, dtype in schema.items() if isinstance(_scalar(dtype), pl.Datetime)}
-
-
-def _references(service: FeatureService, *, without: set[str]) -> list[str]:
-    stored = [
-        (selection.view.name, name)
-        for selection in service.selections
-        if selection.alias is None
-        for name in selection.names
-    ]
-    computed = [(view.name, name) for view in service.on_demand for name in view.feature_names]
-    return [f"{view}:{name}" for view, name in (*stored, *computed) if name not in without]
 
 
 def _scalar(dtype: pl.DataType) -> pl.DataType:

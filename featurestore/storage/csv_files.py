@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.storage.csv_dialect import require_commas, require_utf8, require_utf8_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,8 @@ def scan_csv(path: Path, title: str, null_values: Sequence[str] | None = None) -
     Raises
     ------
     ContractError
-        If two columns have one name, a quote is not closed, or the file ends in the middle of a row.
+        If the file is not UTF-8 or has another separator than the comma, two columns have one name, a quote is not
+        closed, or the file ends in the middle of a row.
     """
     incomplete = incomplete_rows(path, title)
     rows = pl.scan_csv(path, infer_schema=False, null_values=null_values, glob=False)
@@ -75,11 +77,12 @@ def incomplete_rows(path: Path, title: str) -> pl.Series:
     Raises
     ------
     ContractError
-        If two columns have one name, a quote is not closed, or the file ends in the middle of a row: its last row
-        has too few fields and no line break.
+        If the file is not UTF-8 or has another separator than the comma, two columns have one name, a quote is not
+        closed, or the file ends in the middle of a row: its last row has too few fields and no line break.
     """
-    fields: int | None = None
-    before = 0
+    require_utf8_mark(path, title)
+    names: list[str] | None = None
+    before = lines = 0
     row_numbers: list[np.ndarray] = []
     is_ended = True
     for chunk, ends, commas in _rows(path, title):
@@ -87,12 +90,19 @@ def incomplete_rows(path: Path, title: str) -> pl.Series:
         widths = np.diff(np.searchsorted(commas, ends), prepend=0) + 1
         lengths = ends - starts
         blank = (lengths == 0) | ((lengths == 1) & (chunk[starts] == _RETURN))
-        if fields is None:
+        newlines = int(np.count_nonzero(chunk == _NEWLINE))
+        if names is None:
             if blank.all():
+                lines += newlines
                 continue
             header = int(np.argmin(blank))
-            fields = _width(chunk[starts[header] : ends[header]].tobytes(), title)
+            text = chunk[starts[header] : ends[header]].tobytes()
+            require_commas(text, lines + header + 1, title)
+            names = _names(text, title)
             widths, blank = widths[header + 1 :], blank[header + 1 :]
+        require_utf8(chunk, ends, commas, names=names, before=lines, title=title)
+        lines += newlines
+        fields = len(names)
         is_ended = chunk[-1] == _NEWLINE
         bad = np.flatnonzero((widths < fields) | blank) + 1
         row_numbers.append(bad + before)
@@ -136,7 +146,7 @@ def _positions(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(newlines), np.flatnonzero(commas)
 
 
-def _width(header: bytes, title: str) -> int:
+def _names(header: bytes, title: str) -> list[str]:
     text = header.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", errors="replace")
     try:
         names = next(csv.reader([text]), [])
@@ -150,7 +160,7 @@ def _width(header: bytes, title: str) -> int:
             f"{title}: {len(repeated):,} columns occur more than once: {', '.join(map(repr, repeated[:5]))}",
             hint="give each column a name of its own",
         )
-    return len(names)
+    return names
 
 
 def _unclosed(title: str) -> ContractError:

@@ -50,6 +50,19 @@ def scan_dataset(node: Node, layout: Layout, *, any_definition: bool = False) ->
     return pl.scan_parquet(path if any_definition else require_made_by(node, path))
 
 
+def require_same_definition(node: Node, layout: Layout) -> None:
+    """Refuse the rows of a dataset if another definition of it made them. A dataset that is not built yet passes.
+
+    Raises
+    ------
+    SkewError
+        If another definition made the rows.
+    """
+    path = dataset_path(node, layout)
+    if path.exists():
+        require_made_by(node, path)
+
+
 def corrections_path(source: Source) -> Path:
     """Return the path of a source's corrections: a CSV file beside the source's definition."""
     return source.defined_in.parent / "corrections" / f"{source.name}.csv"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 ROWS_AT_ONCE = 1 << 20
@@ -24,10 +25,21 @@ def fingerprint(frame: pl.DataFrame) -> str:
     str
         ``"sha256:"`` and 64 hexadecimal digits.
     """
+    return _fingerprint(frame.get_column(name) for name in frame.columns)
+
+
+def content_fingerprint(path: Path) -> str:
+    """Return the digest of the content of a Parquet file, as `fingerprint` of its rows, one column in memory at a time."""
+    scan = pl.scan_parquet(path)
+    names = scan.collect_schema().names()
+    return _fingerprint(scan.select(name).collect().to_series() for name in names)
+
+
+def _fingerprint(columns: Iterable[pl.Series]) -> str:
     digest = hashlib.sha256()
-    for name, dtype in frame.schema.items():
-        digest.update(f"{name}\0{dtype}\0{frame.height}\0".encode())
-        for part in frame.get_column(name).to_frame().iter_slices(ROWS_AT_ONCE):
+    for column in columns:
+        digest.update(f"{column.name}\0{column.dtype}\0{column.len()}\0".encode())
+        for part in column.to_frame().iter_slices(ROWS_AT_ONCE):
             _column(digest, part.to_series())
     return f"sha256:{digest.hexdigest()}"
 

@@ -32,11 +32,15 @@ class Layout:
         """Folder of the rows pushed to a feature view."""
         return self.all_pushed / view
 
+    @property
+    def project_data(self) -> Path:
+        """The data folder of the project; in a release that of the project that it was made from."""
+        # The folder of pushed rows of a release is a link to that of its project.
+        return self.all_pushed.resolve().parent if self.all_pushed.is_symlink() else self.data
+
     def pushing(self, view: str) -> Path:
         """Lock file of the log of a feature view, which a project and its releases share."""
-        # The folder of pushed rows of a release is a link to that of its project.
-        project_data = self.all_pushed.resolve().parent
-        return project_data / "online" / "locks" / f"{view}.pushing.lock"
+        return self.project_data / "online" / "locks" / f"{view}.pushing.lock"
 
     def deleted(self, view: str) -> Path:
         """Folder of the keys that were deleted from a feature view.
@@ -44,6 +48,10 @@ class Layout:
         Releases share it, as they share pushed rows.
         """
         return self.pushed(view) / "deleted"
+
+    def commits(self, view: str) -> Path:
+        """Record of the pushes and deletions of a feature view that an online store holds. Releases share it."""
+        return self.all_pushed / f"{view}.commits.jsonl"
 
     def quarantine(self, name: str) -> Path:
         """File of the rows that broke the contract of an accepted dataset."""
@@ -69,9 +77,18 @@ class Layout:
         """History of a dataset: one JSON line for each run of the gate."""
         return self.data / "records" / "history" / f"{name}.jsonl"
 
+    @property
+    def replacing(self) -> Path:
+        """Folder of the journals and locks of files that are replaced together."""
+        return self.data / "records" / "replacing"
+
     def refused(self, name: str) -> Path:
         """Folder for data that the gate refused. The last good data stay in place."""
         return self.data / "refused" / name
+
+    def unread(self, name: str) -> Path:
+        """Record of a run whose rows could not be read or compared with their contract."""
+        return self.refused(name) / "unread.json"
 
     def uploads(self, name: str) -> Path:
         """Folder of the results for uploaded data, with one folder for each upload."""
@@ -124,8 +141,8 @@ class Layout:
         return self.data / "serving" / "keys.json"
 
     def served(self, service: str) -> Path:
-        """Folder of the log of served vectors."""
-        return self.data / "served" / service
+        """Folder of the log of served vectors, which a project and its releases share."""
+        return self.project_data / "served" / service
 
     def definition(self, digest: str) -> Path:
         """Fingerprint of a digest that the online store carries."""

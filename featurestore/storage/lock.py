@@ -52,6 +52,25 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def try_locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file while the block runs, if nobody holds it. Yields whether it is held.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def _take(file: IO[str], path: Path, deadline: float) -> None:
     while time.monotonic() < deadline:
         try:

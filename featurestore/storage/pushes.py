@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 
-from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import microseconds, timestamp_of
-from featurestore.timing.known_at import created_or_event
+from featurestore.timing.known_at import created_or_event, known_at
 from featurestore.timing.version import in_version_order
-from featurestore.values.codec import HEADER, encode_rows
+from featurestore.values.codec import HEADER, encode_rows, is_tombstone, version_of
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from featurestore.definitions.feature_view import FeatureView
+    from featurestore.ports import OnlineStore
 
 _Versions = dict[int, bytes]
 
@@ -82,6 +84,55 @@ def settle_versions(
     )
     changed = rows.with_columns(stamps).filter(pl.Series(is_new, dtype=pl.Boolean))
     return in_version_order(changed.lazy(), view.keys, view.timing).collect(), timestamp_of(until)
+
+
+class UnwrittenRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a push that the online store does not hold after it, by the reason.
+
+    Attributes
+    ----------
+    pending, pending_until
+        Rows that are known later, and when all of them are known.
+    deleted
+        Rows whose key was deleted at the time of their event or after it.
+    older
+        Rows of keys of which the store holds a newer row.
+    """
+
+    pending: int
+    pending_until: datetime | None
+    deleted: int
+    older: int
+
+
+def unwritten_rows(
+    view: FeatureView, rows: pl.DataFrame, until: datetime, store: OnlineStore
+) -> UnwrittenRows:
+    """Count the rows of a push that the online store does not hold, with the reason.
+
+    Parameters
+    ----------
+    rows
+        The rows that were logged.
+    until
+        The timestamp that the view was brought to.
+    """
+    known = rows.with_columns(known_at(view.timing).alias(KNOWN_AT))
+    pending = known.filter(pl.col(KNOWN_AT) > until)
+    applied = known.filter(pl.col(KNOWN_AT) <= until)
+    pairs = list(encode_rows(applied, view.keys, view.feature_schema))
+    [(_, stored)] = store.read([(view.name, [key for key, _ in pairs])])
+    lost = [
+        is_tombstone(held)
+        for (_, row), held in zip(pairs, stored, strict=True)
+        if held is not None and version_of(held) > version_of(row)
+    ]
+    return UnwrittenRows(
+        pending=pending.height,
+        pending_until=pending.select(pl.col(KNOWN_AT).max()).item(),
+        deleted=sum(lost),
+        older=len(lost) - sum(lost),
+    )
 
 
 def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, int], int, bytes]]:

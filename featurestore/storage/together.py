@@ -1,4 +1,9 @@
-"""Replace several files together: after a failure all are old, after a success all are new."""
+"""Replace several files together: after a failure or a kill all are old, after a success all are new.
+
+The old files get second names, and a journal lists them, before the first file is replaced. The new
+files count as soon as the journal is removed. A process that dies before leaves the
+journal, and `heal` brings the old files back.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,56 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from featurestore.storage.files import translated_write_errors
+import msgspec
+
+from featurestore.storage.files import read_record, translated_write_errors, write_record
+from featurestore.storage.lock import locked, try_locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from featurestore.storage.layout import Layout
+
+SUFFIX = ".journal"
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """A file that is being replaced, and the second name of its old content. None: the file did not exist."""
+
+    path: str
+    before: str | None
+
+
+class Journal(msgspec.Struct, frozen=True):
+    """The files of a group, with paths below the data folder where they are in it."""
+
+    files: tuple[Replaced, ...]
 
 
 class FileGroup:
-    """Temporary files that replace the files in place together."""
+    """Temporary files that replace the files in place together.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    root
+        The data folder.
+    journal
+        Where the files are listed while they are replaced.
+    """
+
+    def __init__(self, root: Path, journal: Path) -> None:
+        self._root = root
+        self._journal = journal
         self._asides: dict[Path, Path] = {}
 
     def aside(self, path: Path) -> Path:
         """Return where the new content of a file is written until all files of the group are complete."""
-        return self._asides.setdefault(path, path.with_name(f".{path.name}.{os.getpid()}.new"))
+        if path not in self._asides:
+            aside = path.with_name(f".{path.name}.new")
+            aside.unlink(missing_ok=True)  # of a run that was killed
+            self._asides[path] = aside
+        return self._asides[path]
 
     def replace_all(self) -> None:
         """Replace all files; if one cannot be replaced, bring back those that were.
@@ -31,53 +70,105 @@ class FileGroup:
         StoreError
             If the file system refuses to replace a file.
         """
-        replaced: list[tuple[Path, Path | None]] = []
+        files: list[Replaced] = []
         try:
+            files.extend(map(self._second_name, self._asides))
+            write_record(Journal(tuple(files)), self._journal)
             for path, aside in self._asides.items():
                 with translated_write_errors(path):
-                    before = _linked(path)
-                    replaced.append((path, before))
                     aside.replace(path)
         except BaseException:
-            for path, before in reversed(replaced):
-                if before is not None:
-                    before.replace(path)
-                elif not path.is_dir():
-                    path.unlink(missing_ok=True)
+            _restore(files, self._root)
+            _end(self._journal, files, self._root)
             raise
-        finally:
-            for _, before in replaced:
-                if before is not None:
-                    before.unlink(missing_ok=True)
+        _end(self._journal, files, self._root)
+
+    def _second_name(self, path: Path) -> Replaced:
+        """Give the content of a file a second name."""
+        if not os.path.lexists(path):
+            return Replaced(self._written(path), None)
+        before = path.with_name(f".{path.name}.before")
+        with translated_write_errors(path):
+            before.unlink(missing_ok=True)
+            os.link(path, before, follow_symlinks=False)
+        return Replaced(self._written(path), self._written(before))
 
     def remove_asides(self) -> None:
         """Remove the new files that did not replace a file."""
         for aside in self._asides.values():
             aside.unlink(missing_ok=True)
 
+    def _written(self, path: Path) -> str:
+        # Below the data folder a path stays right when the project is moved.
+        return str(path.relative_to(self._root) if path.is_relative_to(self._root) else path.absolute())
+
 
 @contextmanager
-def replaced_together() -> Iterator[FileGroup]:
+def replaced_together(layout: Layout, name: str) -> Iterator[FileGroup]:
     """Replace files together at the end of a block. If the block or a replacement fails, all stay as they are.
+
+    Parameters
+    ----------
+    name
+        Name of the definition that the files belong to. One process at a time replaces its files.
 
     Raises
     ------
     StoreError
         If the file system refuses to replace a file.
     """
-    group = FileGroup()
-    try:
-        yield group
-        group.replace_all()
-    finally:
-        group.remove_asides()
+    journal = layout.replacing / f"{name}{SUFFIX}"
+    group = FileGroup(layout.data, journal)
+    with locked(_lock(journal)):
+        _heal(journal, layout.data)
+        try:
+            yield group
+            group.replace_all()
+        finally:
+            group.remove_asides()
 
 
-def _linked(path: Path) -> Path | None:
-    """Give the content of a file a second name, and return it; None if the file does not exist."""
-    if not os.path.lexists(path):
-        return None
-    before = path.with_name(f".{path.name}.{os.getpid()}.before")
-    before.unlink(missing_ok=True)
-    os.link(path, before, follow_symlinks=False)
-    return before
+def heal(layout: Layout) -> None:
+    """Bring back the old files of each group whose replacement was killed. Groups of living processes stay as they are.
+
+    Raises
+    ------
+    StoreError
+        If a journal cannot be read.
+    """
+    for journal in sorted(layout.replacing.glob(f"*{SUFFIX}")):
+        with try_locked(_lock(journal)) as is_ours:
+            if is_ours:
+                _heal(journal, layout.data)
+
+
+def _heal(journal: Path, root: Path) -> None:
+    if not journal.exists():
+        return
+    files = read_record(journal, Journal, made_by="featurestore validate").files
+    with translated_write_errors(journal):
+        _restore(files, root)
+        _end(journal, files, root)
+
+
+def _restore(files: Sequence[Replaced], root: Path) -> None:
+    """Give each file its old content; a file that has it already stays as it is."""
+    for file in reversed(files):
+        path = root / file.path
+        if file.before is None:
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+        elif os.path.lexists(root / file.before):
+            (root / file.before).replace(path)
+
+
+def _end(journal: Path, files: Sequence[Replaced], root: Path) -> None:
+    """End a replacement: from the first step on, the files in place count."""
+    journal.unlink(missing_ok=True)
+    for file in files:
+        if file.before is not None:
+            (root / file.before).unlink(missing_ok=True)
+
+
+def _lock(journal: Path) -> Path:
+    return journal.with_suffix(".lock")

@@ -56,7 +56,8 @@ def files_of(view: FeatureView, layout: Layout, *, any_definition: bool = False)
 
 def rows_of(selection: Selection, layout: Layout) -> ViewRows:
     """Locate the rows of a view. Raises as `files_of` does."""
-    return ViewRows(selection, files_of(selection.view, layout))
+    view = selection.view
+    return ViewRows(selection, files_of(view, layout), deleted_files(view, layout))
 
 
 def scan_view(view: FeatureView, layout: Layout, *, any_definition: bool = False) -> pl.LazyFrame:
@@ -81,6 +82,15 @@ def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Lay
 def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:
     """Read the deleted keys of a view, with the time of deletion as ``event_timestamp``.
 
+    Raises as `deleted_files` does.
+    """
+    paths = deleted_files(view, layout)
+    return pl.read_parquet(list(paths)) if paths else pl.DataFrame(schema=_deleted_schema(view))
+
+
+def deleted_files(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
+    """List the files that hold the deleted keys of a view.
+
     Raises
     ------
     ContractError
@@ -88,15 +98,19 @@ def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:
     StoreError
         If a file is damaged.
     """
-    schema = pl.Schema({**view.key_schema, EVENT_TIMESTAMP: UTC_MICROSECONDS})
-    paths = sorted(layout.deleted(view.name).glob("*.parquet"))
+    schema = _deleted_schema(view)
+    paths = tuple(sorted(layout.deleted(view.name).glob("*.parquet")))
     for path in paths:
         if _schema_of(path) != schema:
             raise ContractError(
                 f"{path}: its key columns are not those of feature view {view.name!r}",
                 hint="rewrite the file with the current key columns, or remove it if the keys may come back",
             )
-    return pl.read_parquet(paths) if paths else pl.DataFrame(schema=schema)
+    return paths
+
+
+def _deleted_schema(view: FeatureView) -> pl.Schema:
+    return pl.Schema({**view.key_schema, EVENT_TIMESTAMP: UTC_MICROSECONDS})
 
 
 def _log(rows: pl.DataFrame, folder: Path) -> Path:
@@ -105,7 +119,11 @@ def _log(rows: pl.DataFrame, folder: Path) -> Path:
     return path
 
 
-# The files of the log never change.
-@lru_cache(maxsize=100_000)
 def _schema_of(path: Path) -> pl.Schema:
+    return _schema_of_version(path, path.stat().st_mtime_ns)
+
+
+# The files of the log do not change, unless their owner rewrites one.
+@lru_cache(maxsize=100_000)
+def _schema_of_version(path: Path, _: int) -> pl.Schema:
     return parquet_schema(path, hint="restore the file, or remove it and push its rows again")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.ports import ViewRows
 from featurestore.testing import oracle
+from featurestore.testing.answers import answers
 from featurestore.testing.strategies import FEATURES, KEYS
 from featurestore.timing.columns import EVENT_SUFFIX
-from featurestore.timing.join import Status, status_column
+from featurestore.timing.join import status_column
 from featurestore.timing.version import in_version_order
 
 if TYPE_CHECKING:
@@ -65,11 +66,7 @@ def require_fold(
         or dict(joined.select(FEATURES).schema) != dtypes
     ):
         raise AssertionError("entity rows or dtypes were changed")
-    columns = [joined[column].to_list() for name in FEATURES for column in (name, status_column(name))]
-    actual = [
-        [(value, Status(status)) for value, status in zip(row[::2], row[1::2], strict=True)]
-        for row in zip(*columns, strict=True)
-    ]
+    actual = answers(joined, FEATURES)
     expected = oracle.historical(history.entity_rows, history.rows, KEYS, FEATURES, history.timing)
-    if actual != expected:
+    if oracle.bits(actual) != oracle.bits(expected):
         raise AssertionError(f"actual {actual}\nexpected {expected}")

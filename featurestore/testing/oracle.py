@@ -6,17 +6,20 @@ It defines the semantics. Every engine and every store is compared with it.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from struct import pack
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.join import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from featurestore.timing.known_at import Timing
 
 Row = dict[str, Any]
+NO_KEYS: Mapping[tuple[Any, ...], datetime] = MappingProxyType({})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -36,12 +39,24 @@ def version(row: Row) -> tuple[datetime, datetime]:
 
 
 def store_at(
-    as_of: datetime, rows: Sequence[Row], keys: Sequence[str], timing: Timing
+    as_of: datetime,
+    rows: Sequence[Row],
+    keys: Sequence[str],
+    timing: Timing,
+    deleted: Mapping[tuple[Any, ...], datetime] = NO_KEYS,
 ) -> dict[tuple[Any, ...], Row]:
-    """Fold the rows that are known at `as_of` into the state of the online store."""
+    """Fold the rows that are known at `as_of` into the state of the online store.
+
+    Parameters
+    ----------
+    deleted
+        The time of the last deletion of each deleted key, up to `as_of`: only later events bring it back.
+    """
     state: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: known_at(row, timing)):
         key = tuple(row[name] for name in keys)
+        if key in deleted and row[EVENT_TIMESTAMP] <= deleted[key]:
+            continue
         if known_at(row, timing) <= as_of and (key not in state or version(row) > version(state[key])):
             state[key] = row
     return state
@@ -71,3 +86,17 @@ def historical(
         row = store_at(as_of, rows, keys, timing).get(tuple(entity_row[key] for key in keys))
         answers.append([read(row, feature, as_of, timing) for feature in features])
     return answers
+
+
+def bits(value: Any) -> tuple[str, Any]:
+    """Return a Python value of a column so that two are equal only if they are the same to the last bit."""
+    if isinstance(value, float):
+        return ("float", pack("d", value))
+    if isinstance(value, list | tuple):
+        return ("list", tuple(map(bits, value)))
+    return (type(value).__name__, value)
+
+
+def is_same(first: Any, second: Any) -> bool:
+    """Return whether two Python values of one dtype are equal to the last bit."""
+    return bits(first) == bits(second)

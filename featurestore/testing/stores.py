@@ -41,6 +41,7 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
     for law in (
         _empty,
         _greater_version_wins,
+        _created_decides,
         _replace,
         _deleted_stays_deleted,
         _views_apart,
@@ -71,6 +72,16 @@ def _greater_version_wins(store: OnlineStore, reopened: OnlineStore) -> bool:
     rows = reopened.read([("one", [b"b", b"c", b"a", b"a"])])
     expected = [row(2**64 - 1, b"v"), None, row(2, b"x"), row(2, b"x")]
     return (first, second, third) == (1, 1, 1) and rows == [(state(3), expected)]
+
+
+def _created_decides(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Take the row that was created later, of two rows of one event, also where another event was created last."""
+    old, correction, late = (
+        HEADER.pack(*version) + b"x" for version in ((2**40, 1), (2**40, 2**33), (7, 2**60))
+    )
+    store.write("one", [(b"a", correction), (b"b", old), (b"c", late)], state(1), replace=False)
+    applied = reopened.write("one", [(b"a", old), (b"b", correction), (b"c", old)], state(2), replace=False)
+    return applied == 2 and dict(store.scan("one")) == {b"a": correction, b"b": correction, b"c": old}  # noqa: PLR2004
 
 
 def _replace(store: OnlineStore, reopened: OnlineStore) -> bool:

@@ -1,11 +1,11 @@
-"""Hypothesis strategies: histories with late data, corrections, ties, nulls and expiry."""
+"""Hypothesis strategies: histories of every dtype with late data, corrections, ties, nulls and expiry."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
 from hypothesis import strategies as st
@@ -13,26 +13,54 @@ from hypothesis import strategies as st
 from featurestore.definitions.contract import Column, Contract, Policy
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.testing.domain import held
+from featurestore.testing.edges import edge_values
 from featurestore.testing.oracle import Row, version
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.known_at import Timing
 from featurestore.timing.version import version_columns
+from featurestore.values.plain import to_series
 from featurestore.values.table import UTC_MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 START = datetime(1969, 12, 31, 23, tzinfo=UTC)
 KEYS = ("k", "n")
 FEATURES = ("x", "s")
 KEY_SCHEMA = {"k": pl.String(), "n": pl.Int64()}
 FEATURE_SCHEMA = {"x": pl.Int64(), "s": pl.String()}
+# Every row of the value table, and lists and arrays of some.
+DTYPES: Final[tuple[pl.DataType, ...]] = (
+    *(dtype() for dtype in (pl.Boolean, pl.String, pl.Binary, pl.Date, pl.Float32, pl.Float64)),
+    *(
+        dtype()
+        for dtype in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+    ),
+    pl.Decimal(38, 4),
+    pl.Datetime("us", "UTC"),
+    pl.Datetime("ms", "UTC"),
+    pl.Datetime("us", "America/New_York"),
+    *(pl.List(dtype) for dtype in (pl.Int64(), pl.Float32(), pl.String(), pl.Datetime("us", "UTC"))),
+    pl.Array(pl.Float64(), 2),
+)
 
 
 @dataclass(frozen=True)
 class History:
-    """The rows of a feature view, and entity rows that ask for its features."""
+    """The rows of a feature view, and entity rows that ask for its features.
+
+    Attributes
+    ----------
+    features
+        Names and dtypes of the features.
+    """
 
     timing: Timing
     rows: list[Row]
     entity_rows: list[Row]
+    features: Mapping[str, pl.DataType] = field(default_factory=lambda: dict(FEATURE_SCHEMA))
 
     @property
     def row_frame(self) -> pl.DataFrame:
@@ -40,7 +68,8 @@ class History:
         times: dict[str, pl.DataType] = {EVENT_TIMESTAMP: UTC_MICROSECONDS}
         if self.timing.created:
             times[CREATED_TIMESTAMP] = UTC_MICROSECONDS
-        return pl.DataFrame(self.rows, schema={**KEY_SCHEMA, **times, **FEATURE_SCHEMA})
+        schema = {**KEY_SCHEMA, **times, **self.features}
+        return pl.DataFrame([to_series(n, [row[n] for row in self.rows], d) for n, d in schema.items()])
 
     @property
     def view(self) -> FeatureView:
@@ -49,12 +78,9 @@ class History:
         named = {
             **KEY_SCHEMA,
             **{name: dtypes[name] for name in version_columns(self.timing)},
-            **FEATURE_SCHEMA,
+            **self.features,
         }
-        columns = tuple(
-            Column(name, dtype, name not in KEYS, unique=False, description=name, checks=(), metadata={})
-            for name, dtype in named.items()
-        )
+        columns = tuple(_column(name, dtype) for name, dtype in named.items())
         contract = Contract(
             "History",
             "Rows.",
@@ -86,8 +112,10 @@ class History:
 
 
 def timestamps() -> st.SearchStrategy[datetime]:
-    """Draw timestamps a few minutes apart, around 1970, so that ties and both signs occur."""
-    return st.integers(0, 120).map(lambda minute: START + timedelta(minutes=minute))
+    """Draw timestamps around 1970 that are minutes or one microsecond apart, so that ties and both signs occur."""
+    minutes = st.integers(0, 120).map(lambda minute: START + timedelta(minutes=minute))
+    ticks = st.sampled_from([timedelta(0), timedelta(0), -MICROSECOND, MICROSECOND])
+    return st.builds(lambda minute, tick: minute + tick, minutes, ticks)
 
 
 def timings() -> st.SearchStrategy[Timing]:
@@ -102,23 +130,42 @@ def timings() -> st.SearchStrategy[Timing]:
     )
 
 
+def values(dtype: pl.DataType) -> st.SearchStrategy[Any]:
+    """Draw values of a dtype as they are after the gate: nulls, and values at its edges."""
+    column = _column("value", dtype)
+    drawn: st.SearchStrategy[Any] = st.sampled_from([held(column, value) for value in edge_values(dtype)])
+    if isinstance(dtype, pl.String):
+        drawn |= st.text(max_size=3)
+    if isinstance(dtype, pl.Int64):
+        drawn |= st.integers(-(2**63), 2**63 - 1)
+    return st.none() | drawn
+
+
 @st.composite
-def histories(draw: st.DrawFn, max_rows: int = 12) -> History:
-    """Draw a history that keeps the contract: rows with equal key and version have equal values."""
+def histories(draw: st.DrawFn, max_rows: int = 12, dtypes: Sequence[pl.DataType] = DTYPES) -> History:
+    """Draw a history that keeps the contract: rows with equal key and version have equal values.
+
+    Parameters
+    ----------
+    dtypes
+        The dtypes that a feature can have.
+    """
     timing = draw(timings())
+    features = {name: draw(st.sampled_from(dtypes)) for name in FEATURES}
     keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b"]), "n": st.integers(0, 1)})
     drawn: dict[Any, Row] = {}
     for _ in range(draw(st.integers(0, max_rows))):
         row: Row = {**draw(keys), EVENT_TIMESTAMP: draw(timestamps())}
         if timing.created:
             row[CREATED_TIMESTAMP] = draw(st.none() | timestamps())
-        row |= {
-            "x": draw(st.none() | st.integers(-(2**63), 2**63 - 1)),
-            "s": draw(st.none() | st.text(max_size=3)),
-        }
+        row |= {name: draw(values(dtype)) for name, dtype in features.items()}
         drawn.setdefault((row["k"], row["n"], *version(row)), row)
     question_keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b", None]), "n": st.integers(0, 1)})
     entity_rows = [
         {**draw(question_keys), EVENT_TIMESTAMP: draw(timestamps())} for _ in range(draw(st.integers(0, 8)))
     ]
-    return History(timing, list(drawn.values()), entity_rows)
+    return History(timing, list(drawn.values()), entity_rows, features)
+
+
+def _column(name: str, dtype: pl.DataType) -> Column:
+    return Column(name, dtype, name not in KEYS, unique=False, description=name, checks=(), metadata={})

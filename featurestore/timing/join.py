@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROW: Final = "__row"
 AS_OF: Final = "__as_of"
 STATUS_SUFFIX: Final = "__status"
+_DELETED_AT: Final = "__deleted_at"
 
 
 class Status(IntEnum):
@@ -107,6 +108,49 @@ def answers(
 def greatest(candidates: pl.LazyFrame, timing: Timing) -> pl.LazyFrame:
     """Keep the answer with the greatest version for each question (``__row``)."""
     return candidates.sort([ROW, *version(timing)]).unique(ROW, keep="last", maintain_order=True)
+
+
+def without_deleted(
+    answered: pl.DataFrame, keys: pl.DataFrame, deletions: pl.DataFrame, *, names: Sequence[str]
+) -> pl.DataFrame:
+    """Remove the answers of deleted keys.
+
+    From the time of a deletion on, no row of an event up to that time answers. Questions
+    about the time before the deletion keep their answers.
+
+    Parameters
+    ----------
+    answered
+        The answers: the timestamp of each question in ``__as_of``, ``event_timestamp`` of the row
+        that answers, and other columns.
+    keys
+        The key of each question, in the same order.
+    deletions
+        Deleted keys, in columns of the same names, and the time of each deletion as
+        ``event_timestamp``.
+    names
+        The columns of the answer that become null.
+    """
+    columns = keys.columns
+    last = (
+        keys.with_columns(answered[AS_OF])
+        .with_row_index(ROW)
+        .join(deletions, on=columns, how="semi")
+        .sort(AS_OF)
+        .join_asof(
+            deletions.rename({EVENT_TIMESTAMP: _DELETED_AT}).sort(_DELETED_AT),
+            left_on=AS_OF,
+            right_on=_DELETED_AT,
+            by=columns,
+            strategy="backward",
+            check_sortedness=False,
+        )
+        .sort(ROW)
+    )
+    event = answered[EVENT_TIMESTAMP][last[ROW]]
+    hidden = last[ROW].filter((event <= last[_DELETED_AT]).fill_null(value=False))
+    is_hidden = pl.repeat(value=False, n=answered.height, eager=True).scatter(hidden, True)  # noqa: FBT003
+    return answered.with_columns(pl.when(~is_hidden).then(pl.col(name)).alias(name) for name in names)
 
 
 def point_in_time_join(

@@ -29,6 +29,7 @@ MAX_KEY_BYTES: Final = 511
 # MessagePack adds at most this many bytes to a text (its type and length), and writes at most as many for a number.
 _MAX_OVERHEAD: Final = 9
 _OFFSET: Final = 1 << 63
+_MAX_PART: Final = (1 << 64) - 1
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
 _DECODER: Final = msgspec.msgpack.Decoder(list)
@@ -42,9 +43,9 @@ def version_of(row: bytes) -> bytes:
 def tombstone(deleted_at: int) -> bytes:
     """Return the mark of a key that was deleted at a timestamp (microseconds).
 
-    Rows of older events lose against it.
+    Rows of events up to and including that timestamp lose against it, whenever they are created.
     """
-    return HEADER.pack(deleted_at + _OFFSET, deleted_at + _OFFSET)
+    return HEADER.pack(deleted_at + _OFFSET, _MAX_PART)
 
 
 def is_tombstone(row: bytes) -> bool:

@@ -15,6 +15,7 @@ from featurestore.vectors.request import entity_rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import ViewRows
@@ -39,9 +40,10 @@ def explain(
     dict
         For each view the rows of the key, lowest version first: ``verdict``, the timestamps of the
         row, ``known_at`` and the features. The verdict is ``answer``, ``expired`` (the row would
-        answer, but it is older than the time-to-live), ``older`` (a row with a greater version is
-        known), ``not yet known`` (the event had happened, but its row was not known) or ``later``
-        (the event had not happened).
+        answer, but it is older than the time-to-live), ``deleted`` (the key was deleted at the time
+        of the event or after it), ``older`` (a row with a greater version is known), ``not yet
+        known`` (the event had happened, but its row was not known) or ``later`` (the event had not
+        happened).
 
     Raises
     ------
@@ -61,6 +63,7 @@ def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
     as_of = pl.lit(row[EVENT_TIMESTAMP], dtype=UTC_MICROSECONDS)
     columns = zip(keys, view.selection.keys, strict=True)
     of_key = pl.all_horizontal(pl.col(key) == pl.lit(row[column]) for key, column in columns)
+    deleted_at = pl.lit(_deleted_at(of_key, as_of, view), dtype=UTC_MICROSECONDS)
     rows = pl.scan_parquet(list(view.files)).filter(of_key).with_columns(known_at(timing).alias(KNOWN_AT))
     known = pl.col(KNOWN_AT) <= as_of
     position = pl.int_range(pl.len())
@@ -71,6 +74,8 @@ def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
         .then(pl.lit("not yet known"))
         .when(position < position.filter(known).max())
         .then(pl.lit("older"))
+        .when(pl.col(EVENT_TIMESTAMP) <= deleted_at)
+        .then(pl.lit("deleted"))
         .when(is_expired(timing, as_of, pl.col(EVENT_TIMESTAMP)))
         .then(pl.lit("expired"))
         .otherwise(pl.lit("answer"))
@@ -80,3 +85,12 @@ def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
         .select(verdict.alias(VERDICT), *version_columns(timing), KNOWN_AT, *view.selection.features)
         .collect()
     )
+
+
+def _deleted_at(of_key: pl.Expr, as_of: pl.Expr, view: ViewRows) -> datetime | None:
+    """Return when the key was deleted for the last time, as of a timestamp; None: it was not deleted."""
+    if not view.deleted:
+        return None
+    deletions = pl.scan_parquet(list(view.deleted)).filter(of_key, pl.col(EVENT_TIMESTAMP) <= as_of)
+    last: datetime | None = deletions.select(pl.col(EVENT_TIMESTAMP).max()).collect().item()
+    return last

@@ -9,7 +9,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.timing.columns import AGE_SUFFIX, EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.fold import known_rows
-from featurestore.timing.join import status_column
+from featurestore.timing.join import STATUS_SUFFIX, status_column
 from featurestore.timing.version import version_columns
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
@@ -88,14 +88,13 @@ def historical(
         ]
     result = pl.concat(columns, how="horizontal")
     if full_names:
-        full = service.full_names
-        result = result.rename(
-            {
-                column: "__".join([full[head], *tail])
-                for column in result.columns
-                for head, *tail in [column.split("__", 1)]
-            }
-        )
+        suffixes = ("", STATUS_SUFFIX, EVENT_SUFFIX, AGE_SUFFIX)
+        full = {
+            name + suffix: f"{full}{suffix}"
+            for name, full in service.full_names.items()
+            for suffix in suffixes
+        }
+        result = result.rename({column: full[column] for column in result.columns})
     return pl.concat([rows, result], how="horizontal")
 
 

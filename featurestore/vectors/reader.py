@@ -17,6 +17,7 @@ import polars as pl
 from featurestore.definitions.call import reason
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, StoreError
+from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.accepted import value_check
@@ -54,6 +55,8 @@ class Vectors(msgspec.Struct, frozen=True):
     events
         For each view, the event timestamp of the stored row that answers each row, in microseconds
         since 1970-01-01 UTC. None: no stored row.
+    states
+        For each view, the state of the store that answered.
     """
 
     features: tuple[str, ...]
@@ -61,6 +64,7 @@ class Vectors(msgspec.Struct, frozen=True):
     statuses: list[list[int]]
     views: tuple[str, ...]
     events: list[list[int | None]]
+    states: list[ViewState]
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class VectorReader:
         if self._check is not None:
             self._check(rows)
         keys = [[encode_key(read.key_of(row)) for row in rows] for read in self._reads]
-        values, statuses, events = self.stored(keys, len(rows), as_of=as_of)
+        values, statuses, events, states = self.stored(keys, len(rows), as_of=as_of)
         computed = [view.compute(rows, values) for view in self._computed]
         if self._order is not None:
             values = [[row[i] for i in self._order] for row in values]
@@ -160,18 +164,18 @@ class VectorReader:
             for row, row_statuses, more in zip(values, statuses, features, strict=True):
                 row.extend(more)
                 row_statuses.extend([NULL if value is None else PRESENT for value in more])
-        return Vectors(self._features, values, statuses, self._views, events)
+        return Vectors(self._features, values, statuses, self._views, events, states)
 
     def stored(
         self, keys: Sequence[Sequence[bytes]], height: int, *, as_of: datetime
-    ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]]]:
+    ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]], list[ViewState]]:
         """Look up encoded keys: for each of ``service.reads``, one key for each row.
 
         Returns
         -------
         tuple
-            Values and statuses by row, in the order of the reads, and event timestamps
-            (microseconds) by read.
+            Values and statuses by row, in the order of the reads; event timestamps (microseconds)
+            and states by read.
         """
         now = microseconds(as_of)
         answers = self._store.read(
@@ -180,11 +184,14 @@ class VectorReader:
         values: list[list[Any]] = [[] for _ in range(height)]
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
-        for read, (state, rows) in zip(self._reads, answers, strict=True):
+        states: list[ViewState] = []
+        for read, (held, rows) in zip(self._reads, answers, strict=True):
+            state = held
             if state is None or state.definition != read.definition or state.watermark > now:
-                check_state(read.selection.view, state, as_of, self._layout)
+                state = check_state(read.selection.view, state, as_of, self._layout)
+            states.append(state)
             events.append(_answer(read, rows, now, values, statuses))
-        return values, statuses, events
+        return values, statuses, events, states
 
 
 @dataclass(frozen=True)

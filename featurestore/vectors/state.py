@@ -51,6 +51,7 @@ def check_state(
         raise SkewError(
             f"view {view.name!r}: the watermark of the online store is {watermark.isoformat()}, after "
             f"{as_of.isoformat()}: the store holds rows that were not known then",
-            hint="read as of a later timestamp, or read the offline store",
+            hint="read as of a later timestamp, or read the offline store; if the store is ahead of the clock, run: "
+            "featurestore materialize",
         )
     return state

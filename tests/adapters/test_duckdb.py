@@ -13,7 +13,7 @@ from featurestore.timing.join import point_in_time_join
 from featurestore.timing.known_at import known_at
 
 
-@given(histories())
+@given(histories(dtypes=[pl.Int64(), pl.String()]))
 @examples(60)
 def test_duckdb_agrees(history):
     """With rows known in the order of their events, a plain as-of join on known_at is the answer."""

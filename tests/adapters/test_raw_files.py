@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 
 import hypothesis.strategies as st
 import polars as pl
@@ -158,6 +159,34 @@ def test_a_null_partition_is_null(many):
     project = featurestore.open(many)
     project.validate("orders")
     assert project.dataset("orders").select("coupon").collect().to_series().to_list() == ["A/B", None, None]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_null_partitions_of_numbers_and_timestamps_are_null(shop_files, suffix):
+    """The folder of the null has a null of the declared dtype, also where no other folder has a value."""
+    definitions = shop_files / "feature_repo/shop.py"
+    definitions.write_text(definitions.read_text().replace("raw/orders.csv", f"raw/orders/**/*.{suffix}"))
+    null = "__HIVE_DEFAULT_PARTITION__"
+    for number, (amount, loaded) in enumerate(
+        [("10.5", "2024-01-09T00%3A00%3A00Z"), (null, null), ("7", null)], 1
+    ):
+        folder = shop_files / f"data/raw/orders/amount={amount}/loaded_at={loaded}"
+        folder.mkdir(parents=True)
+        rows = pl.DataFrame(
+            {"order": str(number), "customer": "1", "ordered_at": "2024-01-01T00:00:00Z", "coupon": "x"}
+        )
+        rows.write_csv(folder / "a.csv") if suffix == "csv" else rows.write_parquet(folder / "a.parquet")
+    project = featurestore.open(shop_files)
+
+    def read():
+        assert project.validate("orders").rules == ()
+        frame = project.dataset("orders").select("order", "amount", pl.col("loaded_at").is_null()).collect()
+        return sorted(frame.rows())
+
+    assert read() == [(1, 10.5, False), (2, None, True), (3, 7.0, True)]
+    for amount in ("10.5", "7"):
+        shutil.rmtree(shop_files / f"data/raw/orders/amount={amount}")
+    assert read() == [(2, None, True)]
 
 
 def test_a_partition_that_repeats_a_column_is_refused(many):

@@ -65,12 +65,12 @@ def test_the_whole_job_from_the_command_line(shop_files):
     [
         (["get-online"], 2, "Missing argument"),
         (["build", "last_ordr"], 3, "did you mean 'last_order'"),
-        (["get-online", "buying", "customer=x", "basket=1"], 4, "customer='x' is not Int64"),
-        (["get-online", "buying", "custmer=1"], 4, "service 'buying' has no column 'custmer'"),
-        (["get-online", "buying", "customer"], 4, "'customer' has no value"),
+        (["get-online", "buying", "customer=x", "basket=1"], 2, "customer='x' is not Int64"),
+        (["get-online", "buying", "custmer=1"], 2, "service 'buying' has no column 'custmer'"),
+        (["get-online", "buying", "customer"], 2, "'customer' has no value"),
         (["build", "last_order"], 6, "run: featurestore validate orders"),
-        (["materialize", "--until", "soon"], 7, "'soon' is not a timestamp"),
-        (["materialize", "--until", "2024-01-01"], 7, "has no time zone"),
+        (["materialize", "--until", "soon"], 2, "'soon' is not a timestamp"),
+        (["materialize", "--until", "2024-01-01"], 2, "has no time zone"),
     ],
 )
 def test_exit_codes_tell_errors_apart(shop_files, arguments, code, message):
@@ -202,18 +202,18 @@ def test_a_file_that_cannot_be_pushed_writes_nothing(shop_files, name, text, cod
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "code", "message"),
     [
-        (["custmer=7"], "view 'last_order' has no column 'custmer'"),
-        (["customer=x"], "customer='x' is not Int64"),
-        (["customer="], "'customer' is missing in 1 rows"),
+        (["custmer=7"], 2, "view 'last_order' has no column 'custmer'"),
+        (["customer=x"], 2, "customer='x' is not Int64"),
+        (["customer="], 4, "'customer' is missing in 1 rows"),
     ],
 )
-def test_a_wrong_key_is_not_deleted(shop_files, words, message):
+def test_a_wrong_key_is_not_deleted(shop_files, words, code, message):
     """Only the keys of a view, with values of their dtype, are deleted."""
     run_steps(shop_files, "validate", "build", "materialize")
     done = run("delete", "last_order", *words, cwd=shop_files)
-    assert done.returncode == 4
+    assert done.returncode == code
     assert message in done.stderr
 
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from featurestore.errors import ContractError, DefinitionError, MissingDataError
+from featurestore.errors import ContractError, DefinitionError, MissingDataError, StoreError
 
 
 @pytest.fixture
@@ -59,9 +59,89 @@ def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
     head, *rows = raw.read_text().splitlines()
     raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
     with pytest.raises(
-        ContractError, match=r"the raw rows of 1 corrections have changed; the first is row 7 of"
-    ):
+        ContractError, match=r"corrected.csv: its rows are not those of .* \(1 rows, .* row 7 of"
+    ) as caught:
         shop.quality.resubmit("orders", rows_to_correct)
+    assert f"featurestore quarantine orders --out {rows_to_correct}" in caught.value.hint
+
+
+def test_kept_corrections_of_raw_data_that_changed_are_named_with_the_way_out(shop, rows_to_correct):
+    """The hint names the file to change, and the pipeline that depends on it; another file to resubmit is not meant."""
+    correct(rows_to_correct, customer="4")
+    shop.quality.resubmit("orders", rows_to_correct)
+    raw = shop.settings.root / "data/raw/orders.csv"
+    raw.write_text(raw.read_text().replace("7,0,", "7,5,"))
+    with pytest.raises(
+        ContractError, match=r"orders: the raw rows of corrections in .*corrections/orders.csv have"
+    ) as caught:
+        shop.validate("orders")
+    assert "featurestore pipeline --write" in caught.value.hint
+    assert "feature_repo/corrections/orders.csv" in caught.value.hint
+    (shop.settings.feast_repo / "corrections/orders.csv").unlink()
+    assert shop.validate("orders").rows_passed == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "does not exist"),
+        ("", "is empty"),
+        ("order,customer\n1,2\n", "lacks"),
+        ("order,customer,ordered_at,loaded_at,amount,coupon\n1,2,20", "truncated"),
+    ],
+)
+def test_rows_of_an_earlier_run_are_not_shown_as_those_of_a_run_that_read_none(shop, text, reason):
+    """The last run could not read the file: quarantine says so, until a run reads it again."""
+    raw = shop.settings.root / "data/raw/orders.csv"
+    before = raw.read_text()
+    raw.unlink() if text is None else raw.write_text(text)
+    with pytest.raises((ContractError, MissingDataError), match=reason):
+        shop.validate("orders")
+    with pytest.raises(ContractError, match=rf"the last run could not read its rows.*{reason}") as caught:
+        shop.quality.quarantine("orders")
+    assert "featurestore validate orders" in caught.value.hint
+    raw.write_text(before)
+    shop.validate("orders")
+    assert shop.quality.quarantine("orders").height == 1
+
+
+def everything(project):
+    """Each file of the project, but the journals' locks, and the Python's caches."""
+    paths = (p for p in project.settings.root.rglob("*") if p.is_file() and p.suffix not in (".lock", ".pyc"))
+    return {path: path.read_bytes() for path in paths}
+
+
+def test_a_dataset_that_is_refused_for_other_rows_changes_nothing(shop, tmp_path):
+    """Corrections that are right, of too few rows: the corrections are not kept, and no refusal is recorded."""
+    raw = shop.settings.root / "data/raw/orders.csv"
+    raw.write_text(raw.read_text().replace(",1,2024", ",0,2024").replace(",2,2024", ",0,2024"))
+    with pytest.raises(ContractError, match="refused"):
+        shop.validate("orders")
+    path = tmp_path / "corrected.csv"
+    shop.quality.quarantine("orders", out=path)
+    pl.read_csv(path, infer_schema=False).head(1).with_columns(customer=pl.lit("1")).write_csv(path)
+    before = everything(shop)
+    with pytest.raises(ContractError, match=r"(?s)refused: 4 of 7.*nothing was changed") as caught:
+        shop.quality.resubmit("orders", path)
+    assert caught.value.verdict.decision == "refused"
+    assert everything(shop) == before
+
+
+@pytest.mark.parametrize("target", ["dataset", "history", "corrections"])
+def test_a_resubmit_that_fails_late_changes_nothing(shop, rows_to_correct, target):
+    """Corrections, rows, verdict, profile and history are all old; without the obstacle they are all new."""
+    kept = shop.settings.feast_repo / "corrections/orders.csv"
+    correct(rows_to_correct, customer="4")
+    path = kept if target == "corrections" else getattr(shop.layout, target)("orders")
+    obstacle = path.with_name(f".{path.name}.new")
+    obstacle.mkdir(parents=True)
+    before = everything(shop)
+    with pytest.raises(StoreError):
+        shop.quality.resubmit("orders", rows_to_correct)
+    assert everything(shop) == before
+    obstacle.rmdir()
+    assert shop.quality.resubmit("orders", rows_to_correct).rows_passed == 7
+    assert kept.exists()
 
 
 def test_missing_values_of_a_corrected_row_are_missing(shop, rows_to_correct):

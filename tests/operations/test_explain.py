@@ -15,6 +15,7 @@ from featurestore.ports import ViewRows
 from featurestore.testing import oracle
 from featurestore.testing.strategies import FEATURES, KEYS, histories
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.plain import in_utc_zone
 from featurestore.vectors.explain import explain
 
 
@@ -55,9 +56,9 @@ def test_the_answer_is_that_of_the_fold(history):
             held = oracle.store_at(row[EVENT_TIMESTAMP], history.rows, KEYS, history.timing)
             expected = held.get(tuple(row[key] for key in KEYS))
             rows = explain(entity_rows, service, views)["history"]
-            answers = rows.filter(pl.col("verdict").is_in(["answer", "expired"])).select(
-                EVENT_TIMESTAMP, *FEATURES
-            )
-            assert answers.rows() == (
-                [tuple(expected[c] for c in (EVENT_TIMESTAMP, *FEATURES))] if expected else []
+            answers = in_utc_zone(rows.filter(pl.col("verdict").is_in(["answer", "expired"])))
+            columns = (EVENT_TIMESTAMP, *FEATURES)
+            expected_rows = [tuple(expected[c] for c in columns)] if expected else []
+            assert oracle.bits([tuple(row[c] for c in columns) for row in answers.to_dicts()]) == oracle.bits(
+                expected_rows
             )

@@ -13,8 +13,8 @@ from laws import examples
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
+from featurestore.testing.answers import answers
 from featurestore.testing.strategies import (
-    FEATURE_SCHEMA,
     FEATURES,
     KEYS,
     START,
@@ -25,11 +25,9 @@ from featurestore.testing.strategies import (
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.timing.join import read_at, status_column
+from featurestore.timing.join import read_at
 from featurestore.values.codec import decode_rows, encode_keys, encode_rows
 from featurestore.values.table import UTC_MICROSECONDS
-
-SCHEMA = pl.Schema(FEATURE_SCHEMA)
 
 
 def advance(store, history: History, until, after=None):
@@ -37,7 +35,8 @@ def advance(store, history: History, until, after=None):
     fresh = known_rows(history.row_frame.lazy(), history.timing, until=until, after=after)
     newest = newest_rows(fresh, KEYS, history.timing).collect()
     state = ViewState(definition="d", source="s", watermark=microseconds(until))
-    store.write("view", encode_rows(newest, KEYS, SCHEMA), state, replace=after is None)
+    pairs = encode_rows(newest, KEYS, history.view.feature_schema)
+    store.write("view", pairs, state, replace=after is None)
 
 
 def served(store, history: History, as_of):
@@ -45,15 +44,15 @@ def served(store, history: History, as_of):
     keys = history.entity_frame
     [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
     instant = pl.lit(as_of, dtype=UTC_MICROSECONDS)
-    read = read_at(decode_rows(rows, SCHEMA).lazy(), features=FEATURES, timing=history.timing, as_of=instant)
-    columns = [column for name in FEATURES for column in (name, status_column(name))]
-    return [list(zip(row[::2], row[1::2], strict=True)) for row in read.collect().select(columns).rows()]
+    decoded = decode_rows(rows, history.view.feature_schema)
+    read = read_at(decoded.lazy(), features=FEATURES, timing=history.timing, as_of=instant)
+    return oracle.bits(answers(read.collect(), FEATURES))
 
 
 def expected(history: History, as_of):
     """Return what the fold holds at a timestamp."""
     entity_rows = [{**row, EVENT_TIMESTAMP: as_of} for row in history.entity_rows]
-    return oracle.historical(entity_rows, history.rows, KEYS, FEATURES, history.timing)
+    return oracle.bits(oracle.historical(entity_rows, history.rows, KEYS, FEATURES, history.timing))
 
 
 @given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))
@@ -79,7 +78,7 @@ def test_the_order_of_arrival_changes_nothing(history, random):
     try:
         store = LmdbStore(folder / "store", create=True)
         end = START + timedelta(days=1)
-        pairs = list(encode_rows(history.row_frame, KEYS, SCHEMA))
+        pairs = list(encode_rows(history.row_frame, KEYS, history.view.feature_schema))
         random.shuffle(pairs)
         state = ViewState(definition="d", source="s", watermark=microseconds(end))
         for pair in pairs:

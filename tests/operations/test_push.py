@@ -255,3 +255,16 @@ def test_the_clock_of_another_fixed_timestamp_counts_for_nothing(shop):
     shop.settings.fixed_clock.write_text("{")
     with pytest.raises(ConfigError, match=r"clock\.json: cannot be read"):
         shop.settings.now()
+
+
+def test_a_line_of_json_that_names_a_key_twice_is_not_pushed(shared_shop, tmp_path):
+    """One of the values would be lost; the message names the line, and nothing is written."""
+    path = tmp_path / "rows.jsonl"
+    row = '"customer":1,"event_timestamp":"2024-01-09T22:00:00Z","amount":1,"coupon":null'
+    line = f'{{{row},"ordered_at":"2024-01-09T22:00:00Z"}}'
+    path.write_text(f'{line}\n{line[:-1]},"amount":2}}\n')
+    with pytest.raises(
+        ContractError, match=r"rows\.jsonl: line 2: an object has the key 'amount' more than once"
+    ):
+        shared_shop.push("last_order", path)
+    assert not shared_shop.layout.pushed("last_order").exists()

@@ -1,5 +1,6 @@
 """Historical retrieval takes entity rows and features in every form."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -7,7 +8,8 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from featurestore.errors import ContractError, UnknownNameError
+import featurestore
+from featurestore.errors import ContractError, SkewError, UnknownNameError
 
 TIMESTAMPS = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 4, 7, 9)]
 ROWS = pl.DataFrame({"customer": [1, 1, 3, 9], "event_timestamp": TIMESTAMPS}).with_columns(
@@ -107,3 +109,24 @@ def test_retrieval_without_entity_rows(shop):
         shop.historical(features="buying")
     with pytest.raises(ContractError, match="entity rows have timestamps of their own"):
         shop.historical(ROWS, AMOUNT, start="2024-01-05T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT customer, ordered_at AS event_timestamp FROM orders",
+        'SELECT customer, ordered_at AS event_timestamp FROM "Orders" AS o',
+        "WITH o AS (SELECT * FROM main.orders) SELECT customer, ordered_at AS event_timestamp FROM o",
+        "SELECT 1::BIGINT AS customer, (SELECT max(ordered_at) FROM orders) AS event_timestamp",
+        "FROM (PIVOT orders ON coupon USING count(*) GROUP BY customer, ordered_at) SELECT customer, ordered_at AS event_timestamp",
+    ],
+)
+def test_sql_reads_no_dataset_of_another_definition(shared_shop, tmp_path, sql):
+    """Rows that another definition of `orders` made are refused in SQL too; other datasets of the statement do not count."""
+    assert shared_shop.historical(sql, AMOUNT).height > 0
+    root = shutil.copytree(shared_shop.settings.root, tmp_path / "other")
+    schema = root / "schemas/shop.py"
+    schema.write_text(schema.read_text().replace("ge=1,", "ge=0,"))
+    changed = featurestore.open(root)
+    with pytest.raises(SkewError, match=r"orders.parquet was made by another definition of source 'orders'"):
+        changed.explain(sql + " LIMIT 1", AMOUNT)

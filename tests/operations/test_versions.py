@@ -1,5 +1,6 @@
 """The version of a row decides in the build, in both reads and in a file of rows, and a tie is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -8,9 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from featurestore.errors import ContractError
+from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.files import write_parquet
 from featurestore.storage.made_by import metadata_of
 from featurestore.testing import oracle
+from featurestore.testing.strategies import History
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.known_at import Timing
 
 EVENT = datetime(2024, 1, 5, tzinfo=UTC)
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
@@ -58,6 +63,22 @@ def test_equal_versions_of_different_values_are_refused(shop):
         build(shop, enumerate([(1, EVENT, None, 1.0), (1, EVENT, EVENT, 2.0)]))
     build(shop, enumerate([(1, EVENT, None, 1.0), (1, EVENT, EVENT, 1.0)]))
     assert shop.dataset("last_order").collect().height == 1
+
+
+def test_zeros_of_two_signs_are_two_values(shop):
+    """Neither is dropped as a repetition of the other: which one stayed would depend on the order of the rows."""
+    with pytest.raises(ContractError, match=r"2 x unique\(customer, event_timestamp, created_timestamp\)"):
+        build(shop, enumerate([(1, EVENT, None, 0.0), (1, EVENT, None, -0.0)]))
+
+
+@pytest.mark.parametrize("dtype", [pl.List(pl.Float64()), pl.Array(pl.Float32(), 1)])
+def test_zeros_of_two_signs_are_two_values_in_lists(dtype):
+    """As for single floats, also if the rows come with their numbers and the contract is strict."""
+    history = History(Timing(), [], [], {"x": dtype, "s": pl.String()})
+    rows = [{"k": "a", "n": 1, EVENT_TIMESTAMP: EVENT, "x": [zero], "s": None} for zero in (0.0, -0.0)]
+    frame = replace(history, rows=rows).row_frame.with_row_index("source_row")
+    inspection = inspect_view(history.view, frame.lazy())
+    assert inspection.quarantined["source_row"].to_list() == [0, 1]
 
 
 VERSIONS = st.tuples(

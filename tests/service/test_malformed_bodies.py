@@ -70,3 +70,28 @@ def test_timestamps_beyond_the_calendar_in_utc_are_refused(send, timestamp):
     status, text = send("/push", msgspec.json.encode({"push_source_name": "last_order", "df": columns}))
     assert status == 422
     assert "outside the years 1 to 9999" in text
+
+
+REPEATED = [
+    ("/v1/vectors/buying", b'{"rows":[{"customer":1,"basket":1,"customer":2}]}'),
+    ("/v1/vectors/buying", b'{"rows":[{"customer":1,"basket":1}],"rows":[{"customer":2,"basket":1}]}'),
+    (
+        "/get-online-features",
+        b'{"features":["last_order:amount"],"entities":{"customer":[1],"customer":[2]}}',
+    ),
+    (
+        "/get-online-features",
+        b'{"features":["last_order:amount"],"entities":{"customer" :[1],"customer" :[2]}}',
+    ),
+    ("/push", b'{"push_source_name":"last_order","df":{"customer":[1],"customer":[2]}}'),
+    ("/write-to-online-store", b'{"feature_view_name":"last_order","df":{"amount":[1],"amount":[2]}}'),
+    ("/v1/datasets/orders/validate", b'{"order":1,"customer":1}\n{"order":2,"order":3}\n'),
+]
+
+
+def test_an_object_that_names_a_key_twice_is_refused(client):
+    """One of the two values would be lost; the same rule at every door that reads JSON."""
+    for path, body in REPEATED:
+        headers = {"content-type": "application/x-ndjson"} if "datasets" in path else {}
+        answer = requests.post(client.url + path, data=body, headers=headers, timeout=30)
+        assert (answer.status_code, "more than once" in answer.text) == (422, True), (path, answer.text)

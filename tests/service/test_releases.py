@@ -192,7 +192,9 @@ def test_old_releases_are_removed_but_not_the_last_two(stored):
         stored.release(keep=2)
     assert [release.name for release in stored.releases()] == ["0003", "0004"]
     assert stored.rollback() == "0003"
-    with pytest.raises(MissingDataError, match="there is no former release"):
+    with pytest.raises(
+        MissingDataError, match=r"release 0003 is served, the oldest one\n.*featurestore rollback 0004"
+    ):
         stored.rollback()
     with pytest.raises(UnknownNameError, match="no release named '0001'"):
         stored.rollback("0001")

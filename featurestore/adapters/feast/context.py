@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from threading import RLock
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _LOADING = RLock()
+_AS_OF: ContextVar[datetime | None] = ContextVar("_AS_OF", default=None)
 _ANSWERING: ContextVar[Path | None] = ContextVar("_ANSWERING", default=None)
 
 
@@ -50,6 +52,10 @@ class Context:
     def layout(self) -> Layout:
         """Where the data of the project are."""
         return Layout(self.settings.data)
+
+    def now(self) -> datetime:
+        """Return the timestamp of a read: that of `reading_as_of`, or the project's current time."""
+        return _AS_OF.get() or self.settings.now()
 
     def view(self, name: str) -> FeatureView:
         """Find the definition of a Feast feature view."""
@@ -95,6 +101,16 @@ def answering(feast_repo: Path | None) -> Iterator[None]:
         yield
     finally:
         _ANSWERING.reset(token)
+
+
+@contextmanager
+def reading_as_of(as_of: datetime) -> Iterator[None]:
+    """Read the online store as of a timestamp, in UTC."""
+    token = _AS_OF.set(as_of)
+    try:
+        yield
+    finally:
+        _AS_OF.reset(token)
 
 
 def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dict[str, list[Any]]:

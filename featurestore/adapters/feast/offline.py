@@ -20,6 +20,7 @@ from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.storage.datasets import require_same_definition
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.views import rows_of, scan_view
@@ -128,14 +129,18 @@ class PolarsOfflineStore(OfflineStore):
         layout = context.layout
         projections = [view.projection for view in feature_views]
         aliases = {p.name_alias: (p.name, p.join_key_map) for p in projections if p.name_alias}
-        service = context.catalog.request(feature_refs, aliases)
+        service = context.catalog.request(feature_refs, aliases, full_names=full_feature_names)
         views = [rows_of(selection, layout) for selection in service.reads]
 
         if entity_df is None:
             start, end = kwargs.get("start_date"), kwargs.get("end_date") or context.settings.now()
             rows = changes(service, views, start=in_utc(start) if start else None, end=in_utc(end))
         else:
-            rows = frame_of(entity_df, _tables(context, layout))
+            rows = frame_of(
+                entity_df,
+                _tables(context, layout),
+                lambda name: require_same_definition(context.catalog.node(name), layout),
+            )
         rows, timestamp_column = named_timestamps(rows)
         timestamps = rows[EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else pl.Series([None])
 

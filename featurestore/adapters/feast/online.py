@@ -248,7 +248,7 @@ def _read(
     context: Context, name: str, entity_keys: Sequence[Any], features: Sequence[str]
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
-    now = context.settings.now()
+    now = context.now()
     keys = pl.DataFrame(key_columns(view, entity_keys))
     [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
     check_state(view, state, now, context.layout)

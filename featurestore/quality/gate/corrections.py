@@ -80,7 +80,7 @@ def merge_corrections(earlier: pl.DataFrame, later: pl.DataFrame) -> pl.DataFram
 
 
 def apply_corrections(
-    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, *, dataset: str
+    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, *, dataset: str, path: Path
 ) -> pl.DataFrame | pl.LazyFrame:
     """Replace raw rows by their corrections.
 
@@ -88,6 +88,8 @@ def apply_corrections(
     ----------
     rows
         Raw rows, with ``source_file`` and ``source_row``.
+    path
+        The file that keeps the corrections.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def apply_corrections(
         raise ContractError(
             f"{dataset}: a corrected value cannot be read: {str(error).splitlines()[0]}"
         ) from error
-    _require_unchanged(rows, typed, raw, dataset)
+    require_unchanged(rows, typed, kept_elsewhere(dataset, path))
     names = [name for name in raw if name in typed.columns]
     replacements = typed.select(
         *PLACE,
@@ -130,25 +132,54 @@ def apply_corrections(
     return corrected.collect() if isinstance(rows, pl.DataFrame) else corrected
 
 
-def _require_unchanged(
-    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, raw: list[str], dataset: str
-) -> None:
-    current = (
-        rows.lazy()
-        .join(corrections.lazy().select(PLACE), on=list(PLACE), how="semi")
-        .collect(engine="streaming")
+def kept_elsewhere(dataset: str, path: Path) -> ContractError:
+    """Return the error for corrections that were kept, and whose raw rows have changed since."""
+    return ContractError(
+        f"{dataset}: the raw rows of corrections in {path} have changed",
+        hint=f"remove these corrections from {path}, or the file if none is left, then run: featurestore pipeline "
+        f"--write && featurestore validate {dataset}; correct the rows that are in quarantine then",
     )
+
+
+def submitted_elsewhere(dataset: str, file: Path) -> ContractError:
+    """Return the error for a file to resubmit that was written from other raw rows."""
+    return ContractError(
+        f"{file}: its rows are not those of the raw data of {dataset!r}: the file was written before the data changed",
+        hint=f"run: featurestore validate {dataset} && featurestore quarantine {dataset} --out {file}; correct the "
+        f"rows, then run: featurestore resubmit {dataset} {file}",
+    )
+
+
+def require_unchanged(
+    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, otherwise: ContractError
+) -> None:
+    """Refuse corrections of raw rows that are missing or have changed.
+
+    Parameters
+    ----------
+    otherwise
+        The error; the number of corrections and the first row are added to its message.
+
+    Raises
+    ------
+    ContractError
+        If a raw row is missing or has changed.
+    """
+    schema = rows.lazy().collect_schema()
+    raw = [name for name in schema if name not in (*PLACE, INCOMPLETE)]
+    places = corrections.select(pl.col(name).cast(schema[name], strict=False) for name in PLACE)
+    current = rows.lazy().join(places.lazy(), on=list(PLACE), how="semi").collect(engine="streaming")
     digests = current.select(*PLACE, _digests(current.select(raw)).alias("current_digest"))
-    compared = corrections.join(digests, on=list(PLACE), how="left")
+    compared = places.with_columns(corrections[ROW_DIGEST]).join(digests, on=list(PLACE), how="left")
     changed = compared.filter(
-        pl.col("current_digest").is_null() | (pl.col("current_digest") != pl.col(ROW_DIGEST))
+        pl.col("current_digest").is_null()
+        | (pl.col("current_digest") != pl.col(ROW_DIGEST)).fill_null(value=True)
     )
     if changed.height:
         file, row = changed.select(PLACE).row(0)
+        where = "without a row number" if row is None else f"row {row:,} of {file}"
         raise ContractError(
-            f"{dataset}: the raw rows of {changed.height:,} corrections have changed; the first is row {row:,} of {file}",
-            hint="remove these corrections from the folder `corrections` of the definitions, list the quarantine "
-            "again, and correct the rows in it",
+            f"{otherwise.message} ({changed.height:,} rows, the first is {where})", hint=otherwise.hint
         )
 
 

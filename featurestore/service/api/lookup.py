@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from featurestore.errors import SkewError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,27 +15,41 @@ if TYPE_CHECKING:
     from featurestore.vectors.reader import Vectors
 
 
+MAX_TRIES: Final = 3
+
+
 async def look_up(
-    call: Call, endpoint: Endpoint, rows: Sequence[Sequence[Any]], as_of: datetime
-) -> tuple[Vectors, bool]:
+    call: Call, endpoint: Endpoint, rows: Sequence[Sequence[Any]], requested: datetime | None
+) -> tuple[Vectors, datetime, bool]:
     """Look up rows.
 
     Parameters
     ----------
-    as_of
-        The instant, in UTC, at which the values hold.
+    requested
+        The instant, in UTC, at which the values hold. None: now. If a push is written between taking the time and
+        reading the store, the time is taken again.
 
     Returns
     -------
     tuple
-        The vectors, and whether they come from the stale cache.
+        The vectors, the instant at which they hold, and whether they come from the stale cache.
 
     Raises
     ------
     FeatureStoreError
         As `Lookups.read`.
     """
-    vectors, stale = await call.state.lookups.read(endpoint, rows, as_of, local=call.release.local)
+    lookups = call.state.lookups
+    tries = 1
+    while True:
+        as_of = call.release.now() if requested is None else requested
+        try:
+            vectors, stale = await lookups.read(endpoint, rows, as_of, local=call.release.local)
+            break
+        except SkewError:
+            if requested is not None or tries == MAX_TRIES:
+                raise
+            tries += 1
     entry = call.entry
     entry.endpoint = endpoint
     entry.as_of = as_of
@@ -43,4 +59,4 @@ async def look_up(
     if call.state.records_rows(entry):
         entry.request_rows = rows
         entry.vectors = vectors
-    return vectors, stale
+    return vectors, as_of, stale

@@ -10,6 +10,7 @@ from featurestore.errors import ContractError
 from featurestore.service.api.lookup import look_up
 from featurestore.service.api.permissions import require_service
 from featurestore.service.lookup.feast_wire import OnlineRequest
+from featurestore.values.json_keys import require_unique_keys
 
 if TYPE_CHECKING:
     from featurestore.service.call import Call
@@ -27,17 +28,21 @@ async def get_online_features(call: Call) -> bytes:
     UnknownNameError
         If the service, a view or a feature does not exist.
     ContractError
-        If the request names no features, or a value breaks its contract.
+        If the request names no features, a value breaks its contract, or an object names a key twice.
     """
     release = call.release
     request = call.decode(_request.decode)
     require_service(call, request.feature_service)
+    fields = (request.feature_service is not None, bool(request.features), request.full_feature_names)
+    require_unique_keys(call.body, 1 + sum(fields) + len(request.entities), "request for online features")
     if request.feature_service is not None:
         endpoint = release.endpoint(request.feature_service)
     elif request.features:
-        endpoint = release.endpoint_of_features(tuple(request.features))
+        endpoint = release.endpoint_of_features(
+            tuple(request.features), full_names=request.full_feature_names
+        )
     else:
         raise ContractError("the request names no features", hint="send features or feature_service")
     rows = endpoint.wire.rows(request.entities, limit=call.state.options.max_rows)
-    vectors, _ = await look_up(call, endpoint, rows, release.now())
+    vectors, _, _ = await look_up(call, endpoint, rows, None)
     return msgspec.json.encode(endpoint.wire.answer(vectors, rows, full_names=request.full_feature_names))

@@ -12,6 +12,7 @@ from featurestore.errors import ContractError
 from featurestore.service.api.permissions import require_view
 from featurestore.service.lookup.feast_wire import PUSHED, PushRequest, WriteRequest
 from featurestore.storage.lock import patience
+from featurestore.values.json_keys import require_unique_keys
 from featurestore.vectors.pushed_rows import pushed_rows
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ async def push(call: Call) -> Response:
     UnknownNameError
         If the view does not exist.
     ContractError
-        If the rows break the contract of the view, or are for training only.
+        If the rows break the contract of the view or are for training only, or an object names a key twice.
     StoreError
         If another process writes the view for too long, or the store does not answer.
     """
@@ -59,6 +60,7 @@ async def _push(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
     options = call.state.options
     project = call.release.project
     require_view(call, view)
+    require_unique_keys(call.body, 2 + len(columns), f"rows pushed to {view!r}")
     rows = pushed_rows(project.catalog.view(view), columns)
     if rows.height > options.max_rows:
         raise ContractError(

@@ -34,9 +34,10 @@ async def vectors(call: Call) -> bytes:
     endpoint = release.endpoint(call.parameter("service"))
     require_service(call, endpoint.name)
     rows, requested = call.decode(endpoint.decode)
-    as_of = release.now() if requested is None else _utc(requested)
     try:
-        result, stale = await look_up(call, endpoint, rows, as_of)
+        result, as_of, stale = await look_up(
+            call, endpoint, rows, None if requested is None else _utc(requested)
+        )
     except SkewError as error:
         if requested is None:
             raise

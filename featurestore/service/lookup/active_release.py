@@ -109,12 +109,17 @@ class ActiveRelease:
         services = [endpoint.service for endpoint in self.endpoints.values()]
         return {name: _line(error) for name, error in _view_faults(services, self.project)}
 
-    def _endpoint_of_features(self, references: tuple[str, ...]) -> Endpoint:
-        return self._endpoint(self.project.catalog.request(references), named=False)
+    def _endpoint_of_features(self, references: tuple[str, ...], *, full_names: bool) -> Endpoint:
+        return self._endpoint(self.project.catalog.request(references, full_names=full_names), named=False)
 
     def _endpoint(self, service: FeatureService, *, named: bool = True) -> Endpoint:
         return Endpoint(
-            service, self._reader, stale_cache=self._stale_cache, max_rows=self._max_rows, named=named
+            service,
+            self._reader,
+            stale_cache=self._stale_cache,
+            max_rows=self._max_rows,
+            named=named,
+            layout=self.project.layout,
         )
 
     def _require_consistency(self, options: Options) -> None:
@@ -138,7 +143,9 @@ class ActiveRelease:
 
 
 def _line(error: FeatureStoreError) -> str:
-    return str(error).replace("\n ", "")
+    """Return a message as one line; its parts are separated."""
+    first, *rest = (line.strip() for line in str(error).splitlines())
+    return "; ".join((first, *rest)).replace(":; ", ": ")
 
 
 def _view_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, FeatureStoreError]]:

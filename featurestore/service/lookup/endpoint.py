@@ -14,6 +14,7 @@ from featurestore.service.lookup.feast_wire import Wire
 from featurestore.service.lookup.request_types import request_type
 from featurestore.timing.epoch import microseconds
 from featurestore.values.accepted import is_read_exactly, value_check
+from featurestore.values.json_keys import require_unique_keys
 from featurestore.vectors.reader import VectorReader, Vectors
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import RowReader
+    from featurestore.storage.layout import Layout
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,6 +66,8 @@ class Endpoint:
         Maximum number of rows in one request.
     named
         False: the service stands for a list of single features.
+    layout
+        Where the fingerprints of former definitions are kept, so that a refusal names what differs.
 
     Attributes
     ----------
@@ -81,17 +85,21 @@ class Endpoint:
         stale_cache: RowReader | None,
         max_rows: int,
         named: bool = True,
+        layout: Layout | None = None,
     ) -> None:
         self.service = service
         self.name = service.name
         self.named = named
         self.digest = fingerprint(service).digest
         check = RequestGate(service).check_rows if service.on_demand else None
-        self.reader = VectorReader(service, store, check=check)
-        self.stale_reader = None if stale_cache is None else VectorReader(service, stale_cache, check=check)
+        self.reader = VectorReader(service, store, check=check, layout=layout)
+        self.stale_reader = (
+            None if stale_cache is None else VectorReader(service, stale_cache, check=check, layout=layout)
+        )
         self._max_rows = max_rows
         # The type of the JSON decides about all other values.
         schema = {**service.key_schema, **service.request_schema}
+        self._width = len(schema)
         self._checks = [
             (position, value_check("request value", name, dtype))
             for position, (name, dtype) in enumerate(schema.items())
@@ -124,10 +132,12 @@ class Endpoint:
         msgspec.DecodeError
             If the body is not JSON. A `msgspec.ValidationError` names the place of a value with a wrong type.
         ContractError
-            If a value does not fit its dtype exactly.
+            If a value does not fit its dtype exactly, or an object names a key twice.
         """
         request = self._decoder.decode(body)
         rows = [msgspec.structs.astuple(row) for row in request.rows]
+        keys = len(rows) * self._width + (1 if request.as_of is None else 2)
+        require_unique_keys(body, keys, f"request to service {self.name!r}")
         if self._checks:
             rows = [self._checked(row) for row in rows]
         return rows, request.as_of

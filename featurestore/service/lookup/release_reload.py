@@ -59,7 +59,7 @@ class ReleaseReload:
         """
         name = self.active.name
         try:
-            name = self._project.active_release() or WORKING
+            name = self._current()
             if name == self.active.name:
                 self._settle(name)
             if name == self._tried or time.monotonic() < self._next_try:
@@ -74,6 +74,12 @@ class ReleaseReload:
         self._count("done")
         milliseconds = round((time.perf_counter() - start) * 1000, 1)
         log_line({"event": "release", "release": name, "ms": milliseconds})
+
+    def _current(self) -> str:
+        """Return the name of the release that is to answer: a release in its own folder always answers itself."""
+        if self.active.root == self._project.settings.root:
+            return self._project.active_release() or self.active.name
+        return self._project.active_release() or WORKING
 
     def _settle(self, name: str) -> None:
         self._tried = name

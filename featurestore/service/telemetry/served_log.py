@@ -12,12 +12,16 @@ import polars as pl
 
 from featurestore.errors import StoreError
 from featurestore.service.runtime.log import log_line
+from featurestore.storage import served_columns as columns
 from featurestore.storage.files import write_parquet
-from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
+from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import status_column
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.service.lookup.endpoint import Endpoint
     from featurestore.service.telemetry.journal import Entry
     from featurestore.storage.layout import Layout
@@ -25,10 +29,6 @@ if TYPE_CHECKING:
 ROWS_PER_FILE = 20_000
 MAX_ROWS = 3 * ROWS_PER_FILE
 SECONDS_PER_FILE = 10.0
-REQUEST_ID = "request_id"
-RELEASE = "release"
-DEFINITION = "definition"
-STALE = "stale"
 
 
 class ServedLog:
@@ -113,7 +113,8 @@ def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
     """Return one answer as a frame.
 
     Its columns are the keys and request values, the features and their statuses, the instant of the answer in UTC as
-    ``event_timestamp``, and the versions that answered.
+    ``event_timestamp``, the versions that answered, and for each view the state of the store and the event of the row
+    that answered.
 
     Raises
     ------
@@ -129,10 +130,32 @@ def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
     values = pl.DataFrame(vectors.values, schema=service.feature_schema, orient="row")
     status_schema = {status_column(name): pl.UInt8 for name in vectors.features}
     statuses = pl.DataFrame(vectors.statuses, schema=status_schema, orient="row")
-    return pl.concat([rows, values, statuses], how="horizontal").with_columns(
-        pl.lit(entry.as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP),
-        pl.lit(entry.request_id).alias(REQUEST_ID),
-        pl.lit(entry.release).alias(RELEASE),
-        pl.lit(endpoint.digest).alias(DEFINITION),
-        pl.lit(entry.stale).alias(STALE),
-    )
+    # Series and not expressions: planning a query takes longer than making the frame.
+    seen = [
+        column
+        for label, events, state in zip(vectors.views, vectors.events, vectors.states, strict=True)
+        for column in (
+            _timestamps(f"{label}{EVENT_SUFFIX}", events),
+            _timestamps(columns.watermark(label), [state.watermark] * rows.height),
+            pl.Series(columns.source(label), [state.source] * rows.height, dtype=pl.String),
+        )
+    ]
+    as_of = None if entry.as_of is None else microseconds(entry.as_of)
+    logged = [
+        *rows.get_columns(),
+        *values.get_columns(),
+        *statuses.get_columns(),
+        _timestamps(EVENT_TIMESTAMP, [as_of] * rows.height),
+        pl.Series(columns.REQUEST_ID, [entry.request_id] * rows.height, dtype=pl.String),
+        _timestamps(columns.ARRIVED, [int(entry.at * 1_000_000)] * rows.height),
+        pl.Series(columns.RELEASE, [entry.release] * rows.height, dtype=pl.String),
+        pl.Series(columns.DEFINITION, [endpoint.digest] * rows.height, dtype=pl.String),
+        pl.Series(columns.STALE, [entry.stale] * rows.height, dtype=pl.Boolean),
+        *seen,
+    ]
+    # A feature with the name of a column of the log is left out.
+    return pl.DataFrame({column.name: column for column in logged})
+
+
+def _timestamps(name: str, values: Sequence[int | None]) -> pl.Series:
+    return pl.Series(name, values, dtype=pl.Int64).cast(UTC_MICROSECONDS)

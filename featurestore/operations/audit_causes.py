@@ -1,0 +1,143 @@
+"""Why two sides of an audit disagree on a cell: shown on the rows of the view, for the cells that are printed."""
+
+from __future__ import annotations
+
+from math import isclose
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+from featurestore.definitions.feature_service import FeatureService
+from featurestore.operations.cause import Cause
+from featurestore.ports import ViewRows
+from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.join import Status, status_column
+from featurestore.values.bits import bits
+from featurestore.vectors.explain import VERDICT, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from featurestore.definitions.feature_view import Selection
+    from featurestore.ports import ComputeEngine, ViewState
+
+    CauseOf: TypeAlias = Callable[[str, int], Cause]
+
+EXPIRED = Status.OUTSIDE_MAX_AGE.value
+ROUNDING = 1e-6
+
+
+def store_cause(
+    engine: ComputeEngine, rows: ViewRows, state: ViewState, offline: pl.DataFrame, served: pl.DataFrame
+) -> CauseOf:
+    """Return the function that names why the store differs from the rows of a view.
+
+    Parameters
+    ----------
+    rows
+        The rows of the view.
+    state
+        The state of the view in the store.
+    offline, served
+        Frames of the same keys: what the historical join gives, and what the store holds.
+    """
+    is_rewritten = file_fingerprint(rows.files[0]) != state.source
+
+    def cause(feature: str, row: int) -> Cause:
+        if is_rewritten:
+            return Cause.OTHER_DATA
+        only = slice(row, row + 1)
+        history = cause_in_history(engine, rows, offline[only], feature, served[feature][only])
+        if history is Cause.LATE_DATA or served[status_column(feature)][row] == Status.NOT_FOUND.value:
+            # The store was filled from these rows, so it held the row that answers now.
+            return Cause.LOST_ROW if history is not Cause.PUSHED_LATER else history
+        return history or Cause.STORE
+
+    return cause
+
+
+def path_cause(
+    service: FeatureService, broken: Collection[str], offline: pl.DataFrame, served: pl.DataFrame
+) -> CauseOf:
+    """Return the function that names why a serving path differs from the historical join.
+
+    Parameters
+    ----------
+    broken
+        Names of the views whose rows in the store differ from the historical join.
+    """
+    views = views_of_features(service)
+
+    def cause(feature: str, row: int) -> Cause:
+        if views[feature] & set(broken):
+            return Cause.STORE
+        status = status_column(feature)
+        if (offline[status][row] == EXPIRED) != (served[status][row] == EXPIRED):
+            return Cause.EXPIRED
+        if is_rounded(offline[feature][row], served[feature][row]):
+            return Cause.PRECISION
+        return Cause.SERVING_PATH
+
+    return cause
+
+
+def views_of_features(service: FeatureService) -> dict[str, set[str]]:
+    """Return for each feature of a service the names of the views that it is read or computed from."""
+    views = {name: {selection.view.name} for selection in service.selections for name in selection.names}
+    for view in service.on_demand:
+        sources = {selection.view.name for selection in view.sources}
+        views |= dict.fromkeys(view.feature_names, sources)
+    return views
+
+
+def cause_in_history(
+    engine: ComputeEngine,
+    rows: ViewRows,
+    entity_row: pl.DataFrame,
+    feature: str,
+    served: pl.Series,
+) -> Cause | None:
+    """Return which rows of a view make the difference, or None if the rows do not show it.
+
+    Parameters
+    ----------
+    entity_row
+        The row that differs, with its timestamp.
+    feature
+        Name of the feature in the request.
+    served
+        The value of the other side, as a column of one value.
+
+    Returns
+    -------
+    Cause or None
+        `Cause.PUSHED_LATER`: without pushed rows, the join gives the other value. `Cause.LATE_DATA`: without the row
+        that answers, it does.
+    """
+    selection = rows.selection
+    entity_row = entity_row.select(*selection.keys, EVENT_TIMESTAMP)
+    if len(rows.files) > 1:
+        built = engine.historical(entity_row, [ViewRows(selection, rows.files[:1])])
+        if _same(built[feature], served):
+            return Cause.PUSHED_LATER
+    history = explain(entity_row, _only(selection), [rows])[selection.label]
+    earlier = history.filter(pl.col(VERDICT) == "older").tail(1)
+    answers = history.filter(pl.col(VERDICT).is_in(["answer", "expired"])).height
+    name = selection.features[selection.names.index(feature)]
+    if answers and (_same(earlier[name], served) if earlier.height else served.null_count()):
+        return Cause.LATE_DATA
+    return None
+
+
+def is_rounded(left: Any, right: Any) -> bool:
+    """Return whether two values are floats that differ only by rounding."""
+    return isinstance(left, float) and isinstance(right, float) and isclose(left, right, rel_tol=ROUNDING)
+
+
+def _same(left: pl.Series, right: pl.Series) -> bool:
+    return bool(bits(left).eq_missing(bits(right).alias(left.name)).all())
+
+
+def _only(selection: Selection) -> FeatureService:
+    return FeatureService("audit", (selection,), (), "", "audit")

@@ -1,0 +1,181 @@
+"""What an audit found, and the comparison of two sides, cell by cell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from featurestore.errors import SkewError
+from featurestore.operations.cause import Cause
+from featurestore.timing.join import Status, status_column
+from featurestore.values.bits import bits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
+
+MAX_SHOWN = 20
+ONLINE = "online"
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell on which the two sides disagree.
+
+    Attributes
+    ----------
+    view
+        The view, service or training set.
+    offline
+        What the historical join gives, now.
+    online
+        What the other side gives.
+    path
+        The other side: ``"online"`` (the store), a serving path (`featurestore.ports.ServingPath`), or
+        ``"training set"`` (what was kept).
+    cause
+        Why they disagree.
+    """
+
+    view: str
+    key: str
+    feature: str
+    offline: str
+    online: str
+    path: str = ONLINE
+    cause: Cause = Cause.UNKNOWN
+
+    def __str__(self) -> str:
+        return (
+            f"{self.view} {self.key} {self.feature}: offline {self.offline}, {self.path} {self.online}; "
+            f"cause: {self.cause.value}"
+        )
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What was compared for one view, service or training set.
+
+    Attributes
+    ----------
+    as_of
+        The timestamp of both sides, in UTC; the last one, if there are several.
+    path
+        The side that was compared with the historical join, as of `Difference`.
+    """
+
+    name: str
+    as_of: datetime
+    rows: int
+    cells: int
+    mismatches: int
+    path: str = ONLINE
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a parity audit. A cell is one feature of one key: its value and its status.
+
+    Attributes
+    ----------
+    paths
+        The rows of each service that were read through each serving path.
+    training_sets
+        The training sets that were joined again.
+    differences
+        The first cells that differ.
+    definitions
+        Digests of the definitions of the views and services, by name.
+    """
+
+    cells: int
+    mismatches: int
+    views: tuple[Compared, ...]
+    services: tuple[Compared, ...]
+    paths: tuple[Compared, ...] = ()
+    training_sets: tuple[Compared, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    definitions: dict[str, str] = {}
+
+    @property
+    def compared(self) -> tuple[Compared, ...]:
+        """Everything that was compared, in the order in which it is printed."""
+        return (*self.views, *self.services, *self.paths, *self.training_sets)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that bring both sides together, unless the store, a view or a serving path is broken."""
+        served = any(part.mismatches for part in (*self.views, *self.services, *self.paths))
+        kept = [part.name for part in self.training_sets if part.mismatches]
+        return (
+            *(["featurestore materialize --full"] if served else []),
+            *(f"featurestore training-set {name}" for name in kept),
+        )
+
+    def require_parity(self) -> None:
+        """Raise if a cell differs.
+
+        Raises
+        ------
+        SkewError
+            If a cell differs; the message names view, key, feature, both values and the cause of the first such cells.
+        """
+        if self.mismatches:
+            shown = "\n".join(f"  {difference}" for difference in self.differences)
+            raise SkewError(
+                f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving\n{shown}",
+                hint=f"run: {' && '.join(self.commands)}; if cells still differ, the store, a view or a serving path "
+                "is broken",
+                commands=self.commands,
+            )
+
+
+def compare_cells(
+    name: str,
+    keys: Sequence[str],
+    features: Sequence[str],
+    *,
+    offline: pl.DataFrame,
+    served: pl.DataFrame,
+    as_of: datetime,
+    path: str = ONLINE,
+    cause_of: Callable[[str, int], Cause] = lambda *_: Cause.UNKNOWN,
+) -> tuple[Compared, list[Difference]]:
+    """Compare vectors and their statuses row by row: those of the historical join with those that were served.
+
+    Parameters
+    ----------
+    path
+        The side that served, as of `Difference`.
+    cause_of
+        Returns why a cell differs, from its feature and the number of its row. Called for the cells that are shown.
+    """
+    mismatches = 0
+    differences: list[Difference] = []
+    for feature in features:
+        status = status_column(feature)
+        differs = differing_rows(feature, offline, served)
+        mismatches += int(differs.sum())
+        differences.extend(
+            Difference(
+                view=name,
+                key=repr(dict(zip(keys, offline.select(keys).row(i), strict=True))),
+                feature=feature,
+                offline=f"{offline[feature][i]!r} ({Status(offline[status][i]).name})",
+                online=f"{served[feature][i]!r} ({Status(served[status][i]).name})",
+                path=path,
+                cause=cause_of(feature, i),
+            )
+            for i in differs.arg_true().head(MAX_SHOWN - len(differences))
+        )
+    cells = offline.height * len(features)
+    compared = Compared(
+        name=name, as_of=as_of, rows=offline.height, cells=cells, mismatches=mismatches, path=path
+    )
+    return compared, differences
+
+
+def differing_rows(feature: str, offline: pl.DataFrame, served: pl.DataFrame) -> pl.Series:
+    """Return for each row whether a feature differs between two frames of vectors: in its bits or in its status."""
+    status = status_column(feature)
+    return bits(offline[feature]).ne_missing(bits(served[feature])) | (offline[status] != served[status])

@@ -1,0 +1,132 @@
+"""Audit of the online store: every key of a view at the store's watermark, and rows of training sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.operations.audit_causes import path_cause, store_cause
+from featurestore.operations.audit_record import Compared, Difference, compare_cells
+from featurestore.operations.get_online import read_online
+from featurestore.storage.datasets import scan_dataset
+from featurestore.storage.views import rows_of
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import timestamp_of
+from featurestore.timing.join import Status, read_at, status_column
+from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
+from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.vectors.historical import historical
+from featurestore.vectors.state import check_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.feature_view import FeatureView
+    from featurestore.ports import OnlineStore
+    from featurestore.workspace import Workspace
+
+SAMPLE_ROWS = 2_000
+BATCH_ROWS = 97  # not a divisor of the sample: on-demand features must not depend on the size of a batch
+
+
+@dataclass(frozen=True)
+class AuditedView:
+    """What was compared of a view, and its keys.
+
+    Attributes
+    ----------
+    watermark
+        The watermark of the view in the store.
+    keys
+        Every key of the store and of the offline rows, sorted, without deleted ones.
+    deleted
+        The keys that were deleted from the store.
+    """
+
+    result: tuple[Compared, list[Difference]]
+    watermark: datetime
+    keys: pl.DataFrame
+    deleted: pl.DataFrame
+
+
+def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> AuditedView:
+    """Compare every key of a view at the store's watermark. Errors as of `audit`."""
+    stored_state = store.state(view.name)
+    as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
+    state = check_state(view, stored_state, as_of, workspace.layout)
+    held = list(store.scan(view.name))
+    pairs = [pair for pair in held if not is_tombstone(pair[1])]
+    deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)
+    keys = decode_keys((key for key, _ in pairs), view.key_schema)
+    timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
+    stored = keys.hstack(
+        read_at(
+            decode_rows([row for _, row in pairs], view.feature_schema).lazy(),
+            features=view.feature_names,
+            timing=view.timing,
+            as_of=timestamp,
+        ).collect()
+    )
+    offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
+    # Deleted keys are not served; the suite of the store proves that.
+    all_keys = (
+        pl.concat([keys, offline_keys])
+        .unique()
+        .sort(view.keys)
+        .join(deleted, on=list(view.keys), how="anti", maintain_order="left")
+    )
+    rows = rows_of(view[view.feature_names], workspace.layout)
+    offline = workspace.engine.historical(all_keys.with_columns(timestamp.alias(EVENT_TIMESTAMP)), [rows])
+    absent = pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8)
+    served = all_keys.join(stored, on=list(view.keys), how="left", maintain_order="left").with_columns(
+        pl.col(status_column(name)).fill_null(absent) for name in view.feature_names
+    )
+    result = compare_cells(
+        view.name,
+        view.keys,
+        view.feature_names,
+        offline=offline,
+        served=served,
+        as_of=as_of,
+        cause_of=store_cause(workspace.engine, rows, state, offline, served),
+    )
+    return AuditedView(result, as_of, all_keys, deleted)
+
+
+def audit_service(
+    workspace: Workspace, training: TrainingSet, store: OnlineStore, views: Mapping[str, AuditedView]
+) -> tuple[Compared, list[Difference]]:
+    """Compare the last rows of a training set at the greatest watermark, with on-demand features."""
+    service = training.service
+    as_of = max(views[selection.view.name].watermark for selection in service.reads)
+    rows = pl.scan_parquet(workspace.layout.training(training.name))
+    entity_rows = rows.select(*service.key_schema, *service.request_schema).tail(SAMPLE_ROWS).collect()
+    offline = historical(
+        entity_rows.with_columns(pl.lit(as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
+        service,
+        workspace.rows_of(service),
+        workspace.engine,
+        statuses=True,
+    )
+    served = pl.concat(
+        read_online(batch, service, store, as_of=as_of, statuses=True)
+        for batch in entity_rows.iter_slices(BATCH_ROWS)
+    )
+    return compare_cells(
+        service.name,
+        tuple(service.key_schema),
+        service.feature_names,
+        offline=offline,
+        served=served,
+        as_of=as_of,
+        cause_of=path_cause(service, broken(views), offline, served),
+    )
+
+
+def broken(views: Mapping[str, AuditedView]) -> set[str]:
+    """Return the names of the views whose rows in the store differ from the historical join."""
+    return {name for name, view in views.items() if view.result[0].mismatches}

@@ -1,0 +1,86 @@
+"""What a server says when its definitions, training sets and online store do not belong together."""
+
+import pytest
+from serving import running
+
+import featurestore
+from featurestore.errors import SkewError
+from featurestore.service.lookup.active_release import ActiveRelease
+from featurestore.service.runtime.options import Options
+
+EDITS = {
+    "delay=timedelta(minutes=1)": "delay=timedelta(minutes=2)",
+    '"customer", "amount",': '"customer", pl.col("amount") * 2,',
+}
+
+
+def edit(project):
+    """Change two parts of the view."""
+    path = project.settings.feast_repo / "shop.py"
+    text = path.read_text()
+    for old, new in EDITS.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def test_each_fault_has_a_line(stored):
+    """The parts of a fault and its hint are separated on the line of its view or training set."""
+    stored.training_set("visits")
+    edit(stored)
+    with pytest.raises(SkewError) as caught:
+        ActiveRelease(Options(root=str(stored.settings.root)))
+    head, view, training, hint = str(caught.value).splitlines()
+    assert head.endswith(": definitions, training sets and online store do not belong together:")
+    assert view == (
+        "  view last_order: view 'last_order': the online store was written by another definition of it: "
+        "timing delay 0:01:00 -> 0:02:00; body of last_order changed (feature_repo/shop.py); "
+        "hint: run: featurestore build last_order && featurestore materialize"
+    )
+    assert training.startswith("  training set visits: training set visits was made with another definition")
+    assert training.endswith(
+        "; hint: run: featurestore build last_order && featurestore materialize && "
+        "featurestore training-set visits"
+    )
+    assert hint == "  hint: run: dvc repro (or the commands named above), then serve again"
+
+
+def test_a_running_server_and_a_running_reader_name_the_parts_that_changed(stored):
+    """Other code filled the store in the meantime: lookups say what differs, and readiness says it on one line."""
+    reader = stored.reader("last_order:amount")
+    with running(stored.settings.root) as client:
+        edit(stored)
+        changed = featurestore.open(stored.settings.root)
+        changed.build("last_order")
+        changed.materialize()
+        with pytest.raises(SkewError, match=r"body of last_order changed \(feature_repo/shop.py\)"):
+            reader.read([{"customer": 3}], as_of=stored.settings.now())
+        answer = client.vectors({"customer": 3, "basket": 1.0})
+        assert "body of last_order changed" in answer.text
+        assert "timing delay 0:02:00 -> 0:01:00" in answer.text
+        ready = client.get("/ready").text
+        assert (
+            "timing delay 0:02:00 -> 0:01:00; body of last_order changed (feature_repo/shop.py); hint: run: "
+            in ready
+        )
+
+
+def test_a_missing_key_is_not_found_through_every_door(stored):
+    """A training set may have rows without a key: they belong to no row, and serving answers them in the same way."""
+    rows = [{"customer": None}]
+    joined = stored.historical(
+        "SELECT NULL::BIGINT AS customer, TIMESTAMPTZ '2024-01-10' AS event_timestamp",
+        ["last_order:amount"],
+        statuses=True,
+    )
+    assert joined.select("amount", "amount__status").rows() == [(None, 3)]
+    served = stored.get_online(rows, ["last_order:amount"], statuses=True)
+    assert served.select("amount", "amount__status").rows() == [(None, 3)]
+    read = stored.reader("last_order:amount").read(rows, as_of=stored.settings.now())
+    assert (read.values, read.statuses) == ([[None]], [[3]])
+    with running(stored.settings.root) as client:
+        own = client.vectors({"customer": None, "basket": 1.0}).json()
+        assert (own["values"][0][0], own["statuses"][0][0]) == (None, 3)
+        body = {"features": ["last_order:amount"], "entities": {"customer": [None]}}
+        column = client.post("/get-online-features", body).json()["results"][1]
+        assert (column["values"], column["statuses"]) == ([None], ["NOT_FOUND"])
