@@ -10,7 +10,7 @@ from featurestore.definitions.source import Source
 from featurestore.storage.datasets import scan_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.definitions.contract import Contract
@@ -52,16 +52,29 @@ def inputs_of(
     ]
 
 
-def in_total_order(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
-    """Sort rows so that equal rows, in any order, become the same frame."""
+def in_total_order(rows: pl.LazyFrame, contract: Contract, first: Sequence[str] = ()) -> pl.LazyFrame:
+    """Sort rows so that equal rows, in any order, become the same frame.
+
+    Parameters
+    ----------
+    first
+        Without a unique key: the columns to sort by first. All others follow.
+    """
     # Under `warn` rows of one key pass the gate.
     if contract.key and contract.policy.on_invalid != "warn":
         return rows.sort(contract.key, maintain_order=True)
     schema = rows.collect_schema()
-    # 0.0 and -0.0 are equal and have other bits.
-    bits = [
-        pl.col(name).reinterpret(dtype=_BITS[dtype.base_type()])
-        for name, dtype in schema.items()
-        if dtype.base_type() in _BITS
-    ]
-    return rows.sort([pl.col(name) for name in schema] + bits, maintain_order=True)
+    names = dict.fromkeys((*first, *schema))
+    bits = [of_bits for name in names for of_bits in _bits(pl.col(name), schema[name])]
+    return rows.sort([*map(pl.col, names), *bits], maintain_order=True)
+
+
+def _bits(column: pl.Expr, dtype: pl.DataType) -> Iterator[pl.Expr]:
+    """Tell apart floats that are equal and have other bits: 0.0 and -0.0, also in lists."""
+    if isinstance(dtype, pl.Array):
+        column, dtype = column.arr.to_list(), pl.List(dtype.inner)
+    if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.DataType):
+        if dtype.inner.base_type() in _BITS:
+            yield column.list.eval(pl.element().reinterpret(dtype=_BITS[dtype.inner.base_type()]))
+    elif dtype.base_type() in _BITS:
+        yield column.reinterpret(dtype=_BITS[dtype.base_type()])

@@ -16,6 +16,7 @@ import polars as pl
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.config import load_settings
 from featurestore.definitions.catalog import KINDS, load_catalog
+from featurestore.definitions.feature_service import TrainingSet
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.perturbed import in_chunks, perturbed_execution
 from featurestore.definitions.source import Source
@@ -27,16 +28,16 @@ from featurestore.errors import (
     StoreError,
     UnknownNameError,
 )
-from featurestore.operations.inputs import inputs_of
+from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
-    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.workspace import Workspace
 
 PERSONAL = "(personal)"
@@ -155,6 +156,9 @@ def _shuffled(node: Node, rows: pl.LazyFrame, seed: int) -> pl.LazyFrame:
 def _in_build_order(definition: Derived | TrainingSet, rows: pl.DataFrame) -> pl.DataFrame:
     """Sort rows as the build does."""
     key = definition.contract.key
+    if isinstance(definition, TrainingSet):
+        first = [EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else []
+        return in_total_order(rows.lazy(), definition.contract, first).collect()
     if isinstance(definition, FeatureView):
         version = (*definition.keys, *version_columns(definition.timing))
         key = (*version, *(name for name in rows.columns if name not in version))

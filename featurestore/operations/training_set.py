@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
-from featurestore.operations.inputs import inputs_of
+from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
@@ -18,6 +18,7 @@ from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
 from featurestore.vectors.historical import historical
 
@@ -63,6 +64,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
 def training_set(workspace: Workspace, name: str) -> TrainingManifest:
     """Build a training set as Parquet, with a manifest and a profile beside it.
 
+    The rows are in the order of their content, by the columns that the schema declares unique or by time first: equal
+    rows have an equal digest, whatever order the function returns them in.
+
     Raises
     ------
     ContractError
@@ -78,7 +82,8 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
     training = workspace.catalog.training_set(name)
     service = training.service
     transformed = workspace.engine.transform(training, inputs_of(training, workspace.catalog, layout))
-    rows = admit(inspect(transformed, training.contract, dataset=name))
+    admitted = admit(inspect(transformed, training.contract, dataset=name))
+    rows = in_total_order(admitted.lazy(), training.contract, [EVENT_TIMESTAMP]).collect()
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
