@@ -113,13 +113,17 @@ def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
         column.dtype.partition("(")[0],
         f"{column.null_share:.1%}",
         f"{column.zeros:,}",
-        f"{'' if complete else '~'}{column.values.distinct:,.0f}",
+        f"{'' if complete else '≈ '}{column.values.distinct:,.0f}",
         _short(column.min),
-        _short(column.quantile(0.5)),
-        _short(column.quantile(0.99)),
+        _quantile(column, 0.5),
+        _quantile(column, 0.99),
         _short(column.max),
         frequent if complete else "",
     )
+
+
+def _quantile(column: ColumnProfile, share: float) -> str:
+    return f"{'' if column.is_exact(share) else '≈ '}{_short(column.quantile(share))}"
 
 
 def _short(value: object) -> str:
