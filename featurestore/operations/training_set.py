@@ -20,6 +20,8 @@ from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
+from featurestore.values.html_table import html_table
+from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
@@ -59,6 +61,16 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, int]
     statuses: dict[str, dict[str, int]]
     fingerprint: Fingerprint | None = None
+
+    def _repr_html_(self) -> str:
+        size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
+        labels = ", ".join(f"{value} {count:,}" for value, count in self.labels.items())
+        title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
+        statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))
+        rows = [
+            (name, *(counts.get(status, 0) for status in statuses)) for name, counts in self.statuses.items()
+        ]
+        return html_table(title, ("feature", *statuses), rows)
 
 
 def training_set(workspace: Workspace, name: str) -> TrainingManifest:

@@ -29,6 +29,7 @@ from featurestore.operations.materialize import (
     materialize,
     plan_materialize,
 )
+from featurestore.operations.overview import overview
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.prove import ProofRecord, prove
 from featurestore.operations.prune import PrunePlan, plan_prune, prune
@@ -84,6 +85,9 @@ class Project:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+
+    def _repr_html_(self) -> str:
+        return overview(self._workspace)
 
     @property
     def settings(self) -> Settings:
