@@ -12,6 +12,7 @@ from featurestore.cli.output import Output, table
 from featurestore.cli.replay_text import replay_text
 from featurestore.cli.text import proof_text, summary_text
 from featurestore.config import PROVE_CASES, PROVE_SEED
+from featurestore.values.wording import counted
 
 
 def check(
@@ -46,7 +47,7 @@ def check(
         "breaking": changes.breaking,
         "removed": changes.removed,
     }
-    lines = [f"{count:,} definitions fit together"]
+    lines = [f"{counted(count, 'definition')} fit together"]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
@@ -81,7 +82,7 @@ def audit(
         (part.name, part.path, f"{part.rows:,}", f"{part.cells:,}", f"{part.mismatches:,}")
         for part in record.compared
     ]
-    verdict = f"{record.cells:,} cells compared, {record.mismatches:,} mismatches"
+    verdict = f"{counted(record.cells, 'cell')} compared, {counted(record.mismatches, 'mismatch')}"
     Output(json).result(record, f"{table(rows)}\n{verdict}")
     record.require_parity()
 

@@ -18,6 +18,7 @@ from featurestore.cli.options import (
 )
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +84,7 @@ def training_set(names: Names = None, project: Folder = HERE, *, json: Json = Fa
     out = Output(json)
     manifests = _each(out, "joining", names or list(opened.catalog.training_sets), opened.training_set)
     lines = [
-        f"{manifest.name}: {manifest.rows:,} rows x {len(manifest.columns):,} columns\n  {manifest.digest}\n"
+        f"{manifest.name}: {counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}\n  {manifest.digest}\n"
         f"  {opened.layout.training(manifest.name)}"
         for manifest in manifests
     ]

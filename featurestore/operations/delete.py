@@ -16,6 +16,7 @@ from featurestore.storage.lock import locked
 from featurestore.storage.online import next_watermark
 from featurestore.storage.views import log_deleted
 from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
 
@@ -119,7 +120,7 @@ def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     rows = entity_rows_of(keys, service, with_timestamp=False).select(view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
-            raise ContractError(f"keys of view {view.name!r}: {name!r} is missing in {count:,} rows")
+            raise ContractError(f"keys of view {view.name!r}: {name!r} is missing in {counted(count, 'row')}")
     # Stores refuse longer keys, also after the marks are logged.
     for key in encode_keys(rows, view.keys):
         storable(key)

@@ -33,6 +33,7 @@ from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -171,7 +172,9 @@ def _difference(
     """Return the first difference of two builds, by their bits."""
     kind = KINDS[type(definition)]
     if first.schema != second.schema or first.height != second.height:
-        sizes = [f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second)]
+        sizes = [
+            f"{counted(frame.height, 'row')}, {counted(frame.width, 'column')}" for frame in (first, second)
+        ]
         return Difference(kind, definition.name, None, None, sizes[0], sizes[1])
     for column in first.columns:
         a, b = first.select(column), second.select(column)

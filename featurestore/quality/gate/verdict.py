@@ -154,6 +154,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"  … and {len(self.rules) - limit:,} more rules")
         lines += [f"  not evaluated: {missing.name} ({missing.reason})" for missing in self.unevaluated]
         if self.rounded is not UNSET:
-            counts = ", ".join(f"{name} ({count:,} values)" for name, count in self.rounded.items())
+            counts = ", ".join(f"{name} ({counted(count, 'value')})" for name, count in self.rounded.items())
             lines.append(f"  fractions rounded to the nearest float: {counts}")
         return "\n".join(lines)
