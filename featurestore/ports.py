@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -160,3 +160,32 @@ class Registry(Protocol):
 
     def apply(self, catalog: Catalog) -> None:
         """Register exactly the definitions of the catalog."""
+
+
+VersionGap: TypeAlias = Literal["no version", "changed", "no repository"]
+
+
+class StepFinder(Protocol):
+    """Finds what a step of the pipeline does."""
+
+    def __call__(self, name: str, command: str, /) -> Callable[[], object] | None:
+        """Return what the step does in this process; None: the step is not one of ours."""
+
+
+class DatasetVersions(Protocol):
+    """Keeps versions of data files beside the git repository that holds the code."""
+
+    def start(self, root: Path) -> tuple[str, ...]:
+        """Make the repositories that a folder lacks; returns the names of those that were made."""
+
+    def gaps(self, root: Path, files: Sequence[Path]) -> dict[Path, VersionGap]:
+        """Return the files whose content in place has no version, each with the reason."""
+
+    def add(self, root: Path, paths: Sequence[Path]) -> tuple[Path, ...]:
+        """Version files and folders as they are now; returns the records, which belong into git."""
+
+    def run(self, root: Path, step_of: StepFinder) -> tuple[str, ...]:
+        """Run the steps of the pipeline that are out of date; returns the names of those that ran."""
+
+    def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
+        """Copy a file, as it was at a revision, to `target`; returns `target`."""

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.ports import ComputeEngine, OnlineStore, RawReader, Registry, ServingPath, ViewRows
+    from featurestore.ports import (
+        ComputeEngine,
+        DatasetVersions,
+        OnlineStore,
+        RawReader,
+        Registry,
+        ServingPath,
+        ViewRows,
+    )
 
 
 class StoreOpener(Protocol):
@@ -47,8 +55,8 @@ class Parts:
         Makes the ways in which applications read the features of a workspace online.
     feast_path
         Makes the way through Feast's SDK.
-    fetch_version
-        Copies a file of the project, as it was at a revision: project folder, path, revision, target. Returns the target.
+    versions
+        Keeps the versions of data files.
     """
 
     reader: Callable[[Settings], RawReader]
@@ -57,7 +65,7 @@ class Parts:
     open_store: StoreOpener
     serving_paths: Callable[[Workspace], Sequence[ServingPath]]
     feast_path: Callable[[Settings], ServingPath]
-    fetch_version: Callable[[Path, Path, str, Path], Path]
+    versions: DatasetVersions
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,9 @@ def _names_in(sql: str, connection: duckdb.DuckDBPyConnection) -> set[str]:
 
     DuckDB describes what it parsed of a SELECT. Of other statements, each word may be a name.
     """
-    row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-    parsed = {"error": True} if row is None else json.loads(row[0])
+    # All rows are fetched: an unfinished result would block the next statement.
+    [(described,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    parsed = json.loads(described)
     if parsed["error"]:
         return {word.lower() for word in re.findall(r'"[^"]+"|\w+', sql)} | set(
             re.findall(r'"([^"]+)"', sql.lower())

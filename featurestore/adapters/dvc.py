@@ -1,35 +1,190 @@
-"""DVC: the files of a git revision."""
+"""DVC: which files have a version, new versions of data files, and the files of a git revision."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+import subprocess
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from featurestore.errors import MissingDataError
+from featurestore.errors import ConfigError, MissingDataError, StoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dvc.repo import Repo
+
+    from featurestore.ports import StepFinder, VersionGap
 
 
-def fetch(root: Path, path: Path, revision: str, target: Path) -> Path:
-    """Copy a file of a git revision from git, DVC's cache or a DVC remote, and return `target`.
+class DvcVersions:
+    """Versions of data files in DVC, beside git."""
+
+    def start(self, root: Path) -> tuple[str, ...]:
+        """Make a git repository and a DVC repository of a folder that is inside none. Returns what was made.
+
+        Raises
+        ------
+        ConfigError
+            If git is not installed, or a repository cannot be made.
+        """
+        from dvc.repo import Repo  # noqa: PLC0415 - DVC takes a second to import
+
+        created = []
+        top = _git(root, "rev-parse", "--show-toplevel")
+        if top is None:
+            if _git(root, "init", "--quiet") is None:
+                raise ConfigError(f"{root}: git cannot make a repository", hint="install git")
+            created.append("git")
+        if _opened(root) is None:
+            inside = top is not None and Path(top.strip()).resolve() != root.resolve()
+            with _translated(root):
+                Repo.init(str(root), subdir=inside).close()
+            created.append("dvc")
+        return tuple(created)
+
+    def gaps(self, root: Path, files: Sequence[Path]) -> dict[Path, VersionGap]:
+        """Return the files of which neither DVC nor git has the content in place, each with the reason.
+
+        A file that git tracks has a version: git itself shows what changed.
+        """
+        repo = _opened(root)
+        if repo is None:
+            return dict.fromkeys(_not_in_git(root, files), "no repository")
+        with repo, _translated(root):
+            owners = {file: _owner(repo, file) for file in files}
+            changed = {out for out in owners.values() if out is not None and out.workspace_status()}
+        gaps: dict[Path, VersionGap] = {f: "changed" for f, out in owners.items() if out in changed}
+        without = [file for file, out in owners.items() if out is None]
+        return gaps | dict.fromkeys(_not_in_git(root, without), "no version")
+
+    def add(self, root: Path, paths: Sequence[Path]) -> tuple[Path, ...]:
+        """Version files and folders as they are now, as ``dvc add`` does. Returns the ``.dvc`` files.
+
+        Raises
+        ------
+        ConfigError
+            If the folder is not inside a DVC repository, git ignores the ``.dvc`` file, or another output of DVC
+            contains the path.
+        """
+        repo = _opened(root)
+        if repo is None:
+            raise ConfigError(f"{root}: is not inside a DVC repository", hint="run: git init && dvc init")
+        with repo, _translated(root):
+            stages = repo.add([str(path) for path in paths])
+        return tuple(root / path for path in _relative(root, [stage.path for stage in stages]))
+
+    def run(self, root: Path, step_of: StepFinder) -> tuple[str, ...]:
+        """Run the stages that are out of date, as ``dvc repro`` does. Raises as `run_stages` does."""
+        from featurestore.adapters.dvc_stages import run_stages  # noqa: PLC0415 - DVC takes a second to import
+
+        repo = _opened(root)
+        if repo is None:
+            raise ConfigError(f"{root}: is not inside a DVC repository", hint="run: git init && dvc init")
+        with repo, _translated(root):
+            return run_stages(repo, root, step_of)
+
+    def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
+        """Copy a file of a git revision from git, DVC's cache or a DVC remote, and return `target`.
+
+        Raises
+        ------
+        MissingDataError
+            If the revision does not exist, has no such file, or neither the cache nor a remote has the
+            file.
+        """
+        from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
+        from dvc.exceptions import DvcException  # noqa: PLC0415
+        from dvc.scm import SCMError  # noqa: PLC0415
+
+        inside = path.resolve().relative_to(root.resolve()).as_posix()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            DVCFileSystem(str(root), rev=revision).get_file(inside, str(target))
+        except (DvcException, SCMError, OSError) as error:
+            raise MissingDataError(
+                f"{inside} at {revision}: {_reason(error)}",
+                hint="`git log` lists revisions; `dvc fetch` gets files from the remote",
+            ) from error
+        return target
+
+
+def _opened(root: Path) -> Repo | None:
+    from dvc.exceptions import NotDvcRepoError  # noqa: PLC0415 - DVC takes a second to import
+    from dvc.repo import Repo  # noqa: PLC0415
+
+    try:
+        return Repo(str(root))
+    except NotDvcRepoError:
+        return None
+
+
+@contextmanager
+def _translated(root: Path) -> Iterator[None]:
+    """Translate the errors of DVC, and keep its progress and the warnings about its own code to itself.
 
     Raises
     ------
-    MissingDataError
-        If the revision does not exist, has no such file, or neither the cache nor a remote has the
-        file.
+    ConfigError
+        If DVC refuses: a path cannot be versioned, or a file of DVC cannot be read.
+    StoreError
+        If another process holds DVC's lock.
     """
-    from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
-    from dvc.exceptions import DvcException  # noqa: PLC0415
-    from dvc.scm import SCMError  # noqa: PLC0415
+    from dvc.exceptions import DvcException  # noqa: PLC0415 - DVC takes a second to import
+    from dvc.lock import LockError  # noqa: PLC0415
 
-    inside = path.resolve().relative_to(root.resolve()).as_posix()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
-        DVCFileSystem(str(root), rev=revision).get_file(inside, str(target))
-    except (DvcException, SCMError, OSError) as error:
-        raise MissingDataError(
-            f"{inside} at {revision}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            hint="`git log` lists revisions; `dvc fetch` gets files from the remote",
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dvc(\.|$)")
+            yield
+    except LockError as error:
+        raise StoreError(
+            f"{root}: another process of DVC holds the repository", hint="wait for it to end", retry=True
         ) from error
-    return target
+    except DvcException as error:
+        raise ConfigError(f"{root}: {_reason(error)}", hint="`dvc status` shows what DVC tracks") from error
+    finally:
+        logger.setLevel(level)
+
+
+def _owner(repo: Repo, file: Path) -> Any:
+    """Return the output of DVC that is a file, or a folder around it. None: there is none."""
+    around = {str(path) for path in (file.resolve(), *file.resolve().parents)}
+    return next((out for out in repo.index.outs if out.fs_path in around and out.use_cache), None)
+
+
+def _not_in_git(root: Path, files: Iterable[Path]) -> list[Path]:
+    inside = {name: file for file, name in zip(files, _relative(root, files), strict=True)}
+    if not inside:
+        return []
+    listed = _git(root, "ls-files", "-z", "--", *inside)
+    tracked = set() if listed is None else set(listed.split("\0"))
+    return [file for name, file in inside.items() if name not in tracked]
+
+
+def _relative(root: Path, paths: Iterable[Path | str]) -> list[str]:
+    top = root.resolve()
+    return [(top / path).resolve().relative_to(top).as_posix() for path in paths]
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """Run git in a folder and return what it prints; None if it fails or is not installed."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the words are ours
+            ["git", "-C", str(root), *words],  # noqa: S607 - git is on PATH
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

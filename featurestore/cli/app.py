@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from featurestore.cli import datasets, drift, features, gate, keys, proofs, releases, rows, steps
-from featurestore.cli.options import HERE, Json
-from featurestore.cli.output import Output
+from featurestore.cli import datasets, drift, features, gate, keys, proofs, releases, rows, start, steps
 from featurestore.cli.serve import serve
 from featurestore.errors import (
     ConfigError,
@@ -55,23 +52,10 @@ def options(
     """Take the options that belong to no command; `app` holds the help text."""
 
 
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(help="Folder of the project.", show_default=False)] = HERE,
-    *,
-    json: Json = False,
-) -> None:
-    """Write the files of an empty project.
-
-    Example: `featurestore init shop`
-    """
-    from featurestore.project import init as write_project  # noqa: PLC0415 - `--help` answers at once
-
-    written = [path.as_posix() for path in write_project(folder)]
-    Output(json).result(written, "\n".join(written))
-
-
+app.command()(start.init)
+app.command()(start.add)
 app.command()(proofs.check)
+app.command()(steps.run)
 app.command()(steps.ingest)
 app.command()(gate.validate)
 app.command()(gate.build)

@@ -36,7 +36,9 @@ def validate(names: Names = None, project: Folder = HERE, *, junit: JUnit = None
     Example: `featurestore validate raw_flights --junit data/raw_flights.xml`
     """
     opened = opened_for_stage(project)
-    run = _Run(names or list(opened.catalog.sources), Output(json), "validating")
+    out = Output(json)
+    out.warn(opened.unversioned(names or list(opened.catalog.sources)))
+    run = _Run(names or list(opened.catalog.sources), out, "validating")
     run.execute(opened.validate)
     run.finish(opened, junit)
 

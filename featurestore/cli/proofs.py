@@ -27,8 +27,9 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
-    Exits with 7 if dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that
-    break feature services, or because something that is registered is no longer defined.
+    Also says which raw files and pushed rows have no version, so that a clone could not build from them. Exits with 7 if
+    dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that break feature
+    services, or because something that is registered is no longer defined.
 
     With --reproducible, also build datasets, feature views and training sets (those that are named, or all) twice from
     the data in place. Exits with 3 if two builds differ, and names the column.
@@ -39,10 +40,12 @@ def check(
         raise typer.BadParameter("names go with --reproducible: without it, all definitions are checked")
     opened = opened_at(project)
     count = opened.check()
+    gaps = opened.unversioned()
     stale = opened.stale_pipeline()
     changes = opened.registry_changes()
     record: dict[str, object] = {
         "definitions": count,
+        "unversioned": gaps,
         "stale_pipeline": stale,
         "breaking": changes.breaking,
         "removed": changes.removed,
@@ -52,7 +55,9 @@ def check(
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
         lines += [f"{len(built):,} built twice, with the same bits"]
-    Output(json).result(record, "\n".join(lines))
+    out = Output(json)
+    out.warn(gaps)
+    out.result(record, "\n".join(lines))
     if stale is not None and (changes.breaking or changes.removed):
         sys.stderr.write(f"featurestore: {stale.error()}\n")
     changes.require_allowed()

@@ -1,4 +1,4 @@
-"""Commands of the usual order that change data: ingest, apply, training-set and materialize."""
+"""Commands of the usual order that change data: run, ingest, apply, training-set and materialize."""
 
 from __future__ import annotations
 
@@ -12,18 +12,46 @@ from featurestore.cli.options import (
     Folder,
     Json,
     Names,
+    opened_at,
     opened_for_stage,
     timestamp_of_option,
     usage,
 )
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
+from featurestore.cli.text import verdict_text
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+
+
+def run(project: Folder = HERE, *, json: Json = False) -> None:
+    """Run all steps that are out of date, from raw files to the report, in one process.
+
+    Checks the definitions, writes dvc.yaml, and keeps the records of `dvc repro`, which then has nothing to do. Raw files
+    that changed get a new version. Stops at the first step that fails, with the exit code of its command.
+
+    Example: `featurestore run`
+    """
+    out = Output(json)
+    opened = opened_at(project)
+    # A stage for each dataset and training set, then apply, materialize, audit and report.
+    stages = len(opened.catalog.nodes) + len(opened.catalog.training_sets) + 4
+    with out.progress(stages, "running") as step:
+        done = opened.run(progress=step)
+    lines = [f"{len(done.steps):,} steps ran: {', '.join(done.steps)}"] if done.steps else ["nothing to do"]
+    if done.verdicts:
+        lines.append(verdict_text(done.verdicts))
+    lines += [
+        f"training set {manifest.name}: {manifest.rows:,} rows x {len(manifest.columns):,} columns\n  {manifest.digest}"
+        for manifest in done.training_sets
+    ]
+    if done.audit is not None:
+        lines.append(f"parity: {done.audit.cells:,} cells compared, {done.audit.mismatches:,} mismatches")
+    out.result(done, "\n".join(lines))
 
 
 def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:

@@ -1,4 +1,4 @@
-"""Init: write the files of an empty project."""
+"""Init: write the files of a project, empty or with an example, beside what a folder holds already."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import re
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
+from featurestore.operations.gitignore import FILE as GITIGNORE
+from featurestore.operations.gitignore import show_records
+from featurestore.operations.init_example import EXAMPLE, EXAMPLE_DATA
 from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from featurestore.ports import DatasetVersions
+
 TABLE = """\
 [tool.featurestore]
 schemas = "schemas"
-definitions = "feature_repo"
+definitions = "{definitions}"
 data = "data"
 """
 FILES = {
@@ -51,35 +56,81 @@ globals().update(expose(Path(__file__).parent))
 [!f]*.py
 f[!e]*.py
 """,
-    ".dvcignore": "__pycache__\n",
-    ".gitignore": "__pycache__/\n/data/\n",
 }
-# Files that other tools write too: an existing file is kept.
-SHARED = {".dvcignore", ".gitignore", "schemas/__init__.py", "feature_repo/__init__.py"}
+DVCIGNORE = ("__pycache__", "/data/pushed/*.lock")
+REPO = "feature_repo"
+# Where definitions go if the folder holds a Feast repository in the usual place.
+OTHER_REPOS = ("features", "feature_definitions")
 
 
-def init(root: Path) -> tuple[Path, ...]:
-    """Write the files of an empty project; returns the paths of the files that were written.
+def init(root: Path, *, example: bool = False, versions: DatasetVersions | None = None) -> tuple[Path, ...]:
+    """Write the files of a project; returns the paths of the files that were written or changed.
+
+    An existing file is kept. Lines that are missing are added to pyproject.toml, .gitignore and .dvcignore. If the
+    folder holds a Feast repository in ``feature_repo``, the definitions go into another folder beside it.
+
+    Parameters
+    ----------
+    example
+        True: also write a small shop with data, contracts, views, a training set, a test, a CI file and a README.
+    versions
+        Makes the repositories of git and DVC that the folder lacks, and versions the data of the example.
+        None: neither.
 
     Raises
     ------
     ConfigError
-        If the folder holds a project already; nothing is written then.
+        If the folder holds a project of featurestore already, or the example would replace a file; nothing is
+        written then.
     """
     settings = root / "pyproject.toml"
     table = settings.read_text(encoding="utf-8") if settings.exists() else ""
-    taken = [name for name in FILES if name not in SHARED and (root / name).exists()]
     if "[tool.featurestore]" in table:
-        taken.append("pyproject.toml: [tool.featurestore]")
-    if taken:
         raise ConfigError(
-            f"{root.resolve()} holds a project already: {', '.join(taken)}",
+            f"{root.resolve()} holds a project already: pyproject.toml has the table [tool.featurestore]",
             hint="name another folder: featurestore init FOLDER",
         )
-    contents = {name: text for name, text in FILES.items() if not (root / name).exists()}
-    contents["pyproject.toml"] = f"{table.rstrip()}\n\n{TABLE}".lstrip()
+    definitions = _definitions_folder(root)
+    texts = {**FILES, **EXAMPLE} if example else FILES
+    contents = {path.replace(f"{REPO}/", f"{definitions}/", 1): text for path, text in texts.items()}
+    contents = {
+        path: text for path, text in contents.items() if path not in FILES or not (root / path).exists()
+    }
+    if existing := [path for path in contents if (root / path).exists()]:
+        raise ConfigError(
+            f"{root.resolve()} holds {existing[0]} already",
+            hint="name an empty folder: featurestore init FOLDER",
+        )
     # Feast allows letters, digits and underscores.
     name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_") or "features"
     for path, text in contents.items():
-        write_text(text.replace("{name}", name), root / path)
-    return tuple(root / path for path in contents)
+        write_text(text.replace("{name}", name).replace("{definitions}", definitions), root / path)
+    write_text(f"{table.rstrip()}\n\n{TABLE.replace('{definitions}', definitions)}".lstrip(), settings)
+    written = [*contents, "pyproject.toml"]
+    written += [GITIGNORE] if _add_lines(root / GITIGNORE, ("__pycache__/",)) | show_records(root) else []
+    written += [".dvcignore"] if _add_lines(root / ".dvcignore", DVCIGNORE) else []
+    if versions is not None:
+        versions.start(root)
+        if example:
+            records = versions.add(root, [root / path for path in EXAMPLE_DATA])
+            written += [path.relative_to(root.resolve()).as_posix() for path in records]
+    return tuple(root / path for path in written)
+
+
+def _definitions_folder(root: Path) -> str:
+    """Return the first folder for definitions that holds nothing of other people."""
+    for name in (REPO, *OTHER_REPOS):
+        if not {path.name for path in (root / name).glob("*")} - {"__init__.py", "__pycache__"}:
+            return name
+    raise ConfigError(
+        f"{root.resolve()}: the folders {', '.join((REPO, *OTHER_REPOS))} hold other files",
+        hint="rename one of them, or name another folder: featurestore init FOLDER",
+    )
+
+
+def _add_lines(path: Path, lines: tuple[str, ...]) -> bool:
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    missing = [line for line in lines if line not in before]
+    if missing:
+        write_text("\n".join([*before, *missing]) + "\n", path)
+    return bool(missing)

@@ -141,7 +141,7 @@ def _dataset(workspace: Workspace, name: str, revision: str, reference: str, fol
 
 
 def _version(workspace: Workspace, path: Path, revision: str, target: Path) -> Path:
-    return workspace.parts.fetch_version(workspace.root, path, revision, target)
+    return workspace.parts.versions.fetch(workspace.root, path, revision, target)
 
 
 def _file(path: Path, reference: str) -> Located:

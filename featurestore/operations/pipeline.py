@@ -127,6 +127,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *_code(workspace, training, training.service, *training.service.on_demand),
                 *_inputs(workspace, training),
                 *(_relative(workspace, path) for path in views),
+                *_pushed(workspace),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training.name)),
         }
@@ -138,7 +139,7 @@ def _materialize_stage(workspace: Workspace) -> Stages:
     return {
         "materialize": {
             "cmd": "featurestore materialize --full",
-            "deps": [*_all_code(workspace), settings, *_views(workspace)],
+            "deps": [*_all_code(workspace), settings, *_views(workspace), *_pushed(workspace)],
             "outs": _uncached_output(workspace, workspace.layout.materialized),
         }
     }
@@ -151,6 +152,7 @@ def _audit_stage(workspace: Workspace) -> Stages:
             "deps": [
                 _relative(workspace, workspace.layout.materialized),
                 *_views(workspace),
+                *_pushed(workspace),
                 *_training_sets(workspace),
             ],
             "outs": _outputs(workspace, [workspace.layout.audit]),
@@ -240,6 +242,12 @@ def _referenced(workspace: Workspace, contract: Contract) -> list[str]:
 def _views(workspace: Workspace) -> list[str]:
     views = workspace.catalog.views.values()
     return [_relative(workspace, dataset_path(view, workspace.layout)) for view in views]
+
+
+def _pushed(workspace: Workspace) -> list[str]:
+    """List the folder of pushed rows, once it has a version: without one, a clone would have no such folder."""
+    pushed = workspace.layout.all_pushed
+    return [_relative(workspace, pushed)] if pushed.with_name(f"{pushed.name}.dvc").exists() else []
 
 
 def _training_files(workspace: Workspace, name: str) -> list[Path]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GATE: Final = "gate"
 WRITE: Final = "write"
 HISTORICAL: Final = "historical"
+CHANGES: Final = "historical(start, end)"
 
 # For each feature, the value and the status of each entity row.
 Answers = dict[str, list[tuple[Any, Status]]]

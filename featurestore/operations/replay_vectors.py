@@ -89,9 +89,8 @@ def vectors_at_watermarks(
     for view in workspace.rows_of(service):
         name = columns.watermark(view.selection.label)
         seen = pl.coalesce(name, EVENT_TIMESTAMP) if name in served.columns else pl.col(EVENT_TIMESTAMP)
-        at = rows.with_columns(
-            served.select((END if known_later else seen).alias(EVENT_TIMESTAMP)).to_series()
-        )
+        timestamps = served.with_columns((END if known_later else seen).alias(EVENT_TIMESTAMP))
+        at = rows.with_columns(timestamps.get_column(EVENT_TIMESTAMP))
         joined = workspace.engine.historical(at, [_without_expiry(view)])
         parts.append(_expired(joined.select(joined.columns[rows.width :]), view, rows[EVENT_TIMESTAMP]))
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()

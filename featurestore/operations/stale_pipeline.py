@@ -49,7 +49,7 @@ class StalePipeline(msgspec.Struct, frozen=True, kw_only=True):
         found = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
         return ConfigError(
             f"dvc.yaml does not follow the definitions: {found}",
-            hint="run: featurestore pipeline --write; until then `dvc repro` runs the stages of before",
+            hint="run: featurestore pipeline --write; or featurestore run, which also runs what is out of date",
         )
 
 

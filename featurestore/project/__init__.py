@@ -1,10 +1,10 @@
 """Project: everything that can be done with a project's data, and the types of the results."""
 
+from featurestore.operations.add import Added
 from featurestore.operations.apply import ApplyPlan
 from featurestore.operations.audit import AuditRecord
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
-from featurestore.operations.init import init
 from featurestore.operations.materialize import (
     Materialized,
     MaterializePlan,
@@ -19,14 +19,17 @@ from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
 from featurestore.operations.replay import ReplayRecord
 from featurestore.operations.rollback import RollbackPlan
+from featurestore.operations.run import Run
 from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
-from featurestore.project.composition import open, open_served  # noqa: A004 - featurestore.open, as gzip.open
+from featurestore.operations.unversioned import Unversioned
+from featurestore.project.composition import init, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
 from featurestore.project.project import Project
 from featurestore.project.quality import Quality
 
 __all__ = [
+    "Added",
     "ApplyPlan",
     "AuditRecord",
     "Comparison",
@@ -45,9 +48,11 @@ __all__ = [
     "ReleasePlan",
     "ReplayRecord",
     "RollbackPlan",
+    "Run",
     "Sandbox",
     "Summary",
     "TrainingManifest",
+    "Unversioned",
     "init",
     "open",
     "open_served",

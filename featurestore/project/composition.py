@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.adapters.dvc import fetch
+from featurestore.adapters.dvc import DvcVersions
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
+from featurestore.operations.init import init as write_project
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.project.project import Project
@@ -41,6 +42,24 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, 
     return Project(_workspace(path))
 
 
+def init(folder: str | Path = ".", *, example: bool = False) -> tuple[Path, ...]:
+    """Write the files of a project, and make the repositories of git and DVC that the folder lacks.
+
+    Parameters
+    ----------
+    example
+        True: also write a small shop, with its data.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a project already, or git is not installed.
+    """
+    root = Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    return write_project(root, example=example, versions=DvcVersions())
+
+
 def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
     """Open what a server of the project in a folder serves: the active release, or the project itself (then None).
 
@@ -56,7 +75,7 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
 
 
 def _workspace(path: str | Path) -> Workspace:
-    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, _feast_path, fetch)
+    parts = Parts(_reader, _engine, _registry, open_store, _serving_paths, _feast_path, DvcVersions())
     workspace = Workspace.of(load_settings(Path(path)), parts)
     heal(workspace.layout)
     return workspace

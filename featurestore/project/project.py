@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
+from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
 from featurestore.operations.audit import AuditRecord, audit
 from featurestore.operations.build import build
@@ -42,6 +43,7 @@ from featurestore.operations.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.run import Run, run
 from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
@@ -51,12 +53,13 @@ from featurestore.operations.training_set import (
     training_manifest,
     training_set,
 )
+from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -120,6 +123,21 @@ class Project:
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
         return check_reproducible(self._workspace, names)
+
+    def add(self, target: str, *, name: str | None = None, owner: str | None = None) -> Added:
+        """Version a file, a pattern, a folder or the result of a query, and draft a source for it.
+
+        Open the project again to see the new source.
+        """
+        return add(self._workspace, target, name=name, owner=owner)
+
+    def unversioned(self, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:
+        """Find raw files (of all sources, or of those named) and pushed rows that nobody keeps a version of."""
+        return unversioned(self._workspace, names)
+
+    def run(self, *, progress: Callable[[str], None] = lambda _: None) -> Run:
+        """Run the stages of dvc.yaml that are out of date, in this process, and keep DVC's records of them."""
+        return run(self._workspace, progress=progress)
 
     def ingest(self, name: str) -> Path:
         """Fetch the raw file of a source from its origin; returns the path of the file."""

@@ -15,6 +15,11 @@ class Layout:
 
     data: Path
 
+    @property
+    def raw(self) -> Path:
+        """Folder of the raw files."""
+        return self.data / "raw"
+
     def dataset(self, name: str) -> Path:
         """File of the rows of a source or dataset that passed the gate."""
         return self.data / "datasets" / f"{name}.parquet"

@@ -196,6 +196,14 @@ def test_a_planted_fault_is_found_with_its_cause(shop, plant, cause):
         record.require_parity()
 
 
+def test_each_of_several_answers_has_its_cause(shop):
+    """Every rule about causes takes answers of any number."""
+    served_rounded(shop)
+    log_answers(shop.settings.root, 3)
+    change_log(shop, pl.lit(8.000001, dtype=pl.Float32).alias("amount"))
+    assert causes(shop)[Cause.PRECISION] == 2
+
+
 def test_a_stale_answer_is_counted_and_is_no_mismatch(shop):
     """An answer that was marked as stale may differ: its cells are counted with their cause."""
     shop.materialize()

@@ -61,7 +61,7 @@ def test_a_draft_is_data_before_it_is_text():
     assert fields["shop"].dtype == pl.String()
     assert fields["shop"].checks == (CheckDraft("isin", ["a, b", "c"], 0.997),)
     assert [check.argument for check in fields["number"].checks] == ["unique", "ge", "le"]
-    assert (fields["note"].null_share, fields["share"].measure) == (0.1, True)
+    assert (fields["note"].null_share, fields["share"].metadata) == (0.1, {"unit": ""})
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil, floor, log10
+from functools import cache
+from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ MIN_SURENESS = 0.95
 MAX_CATEGORIES = 20
 MIN_ROWS = 60  # with fewer rows no check is sure
 MAX_CODE = 20
+_FIRST_GAP = 2**53  # from here on, not every integer is a float
 _LETTERS = ("[0-9]", "[A-Z]", "[a-z]", "[A-Z0-9]", r"\w")
 
 
@@ -59,8 +62,10 @@ class FieldDraft:
         The share of missing values; the field is nullable if it is not 0.
     checks
         In printed order.
-    measure
-        Whether the column needs a unit.
+    metadata
+        What the schema declares beyond the checks, such as a unit to fill in.
+    description
+        The meaning of the column; empty: a person writes it.
     """
 
     column: str
@@ -68,7 +73,8 @@ class FieldDraft:
     dtype: pl.DataType
     null_share: float
     checks: tuple[CheckDraft, ...]
-    measure: bool
+    metadata: dict[str, Any]
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,10 +88,14 @@ class SchemaDraft:
     unique
         Columns that are unique without other columns.
     expected_rows
-        The smallest and the largest expected number of rows.
+        The smallest and the largest expected number of rows; None: no bound.
     null_shares
         For each column with missing values, the largest expected share, and the share that was
         seen.
+    key
+        Columns that identify a row together.
+    tolerance
+        The share of rows that may go to quarantine; 0: one bad row refuses the dataset.
     """
 
     name: str
@@ -93,8 +103,10 @@ class SchemaDraft:
     rows: int
     fields: tuple[FieldDraft, ...]
     unique: tuple[str, ...]
-    expected_rows: tuple[float, float]
+    expected_rows: tuple[float | None, float | None]
     null_shares: dict[str, tuple[float, float]]
+    key: tuple[str, ...] = ()
+    tolerance: float = 0.0
 
 
 def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDraft:
@@ -121,7 +133,7 @@ def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDra
                 dtype=schema[column],
                 null_share=of_column.null_share,
                 checks=tuple(c for c in _checks(of_column) if c.sureness >= MIN_SURENESS),
-                measure=of_column.number_type in ("float", "decimal"),
+                metadata={"unit": ""} if of_column.number_type in ("float", "decimal") else {},
             )
             for column, of_column in profile.columns.items()
         ),
@@ -149,13 +161,20 @@ def _checks(profile: ColumnProfile) -> Iterator[CheckDraft]:
         allowed = sorted((value for value, _ in values), key=_natural)
         yield CheckDraft("isin", allowed, min(1 - once / present, sureness(present)))
     elif profile.kind == "number":
-        low, high = _bounds(profile)
-        yield CheckDraft("ge", low, sureness(present))
-        yield CheckDraft("le", high, sureness(present))
+        for argument, bound in zip(("ge", "le"), _bounds(profile), strict=True):
+            if _can_be_bound(bound):
+                yield CheckDraft(argument, bound, sureness(present))
     elif profile.kind == "text" and profile.values.complete:
         pattern = _pattern([str(value) for value, _ in values])
         if pattern:
             yield CheckDraft("str_matches", pattern, sureness(sum(count for _, count in values)))
+
+
+def _can_be_bound(bound: Any) -> bool:
+    """Return whether Polars can compare with a bound: a widened range may leave the numbers that it knows."""
+    if isinstance(bound, timedelta):
+        return True
+    return isfinite(bound) if isinstance(bound, float) else -(2**63) <= bound < 2**63
 
 
 def _is_category(profile: ColumnProfile, values: list[tuple[Value, int]]) -> bool:
@@ -195,9 +214,15 @@ def _round(number: float, to: object) -> float:
     """Round to two digits, downwards or upwards."""
     if number == 0:
         return 0
+    if not isfinite(number):
+        return number
     step = 10.0 ** (floor(log10(abs(number))) - 1)
+    if not step:  # the smallest numbers have no digits to round
+        return number
     rounded = (floor if to is floor else ceil)(number / step) * step
-    return int(rounded) if rounded == int(rounded) else float(f"{rounded:.12g}")
+    if isfinite(rounded) and rounded == int(rounded) and abs(rounded) < _FIRST_GAP:
+        return int(rounded)
+    return float(f"{rounded:.12g}")
 
 
 def _two(share: float) -> float:
@@ -221,7 +246,7 @@ def _pattern(values: list[str]) -> str | None:
 
 def _attributes(columns: list[str]) -> dict[str, str]:
     """Return an identifier of Python for each column, no two the same."""
-    names = {column: column for column in columns if column.isidentifier() and not keyword.iskeyword(column)}
+    names = {column: column for column in columns if column == _identifier(column)}
     for column in columns:
         wanted = attribute = names.get(column) or _identifier(column)
         number = 2
@@ -233,10 +258,20 @@ def _attributes(columns: list[str]) -> dict[str, str]:
 
 
 def _identifier(column: str) -> str:
-    cleaned = re.sub(r"\W", "_", column)
-    if keyword.iskeyword(cleaned):
-        return f"{cleaned}_"
-    return cleaned if cleaned[:1].isidentifier() else f"_{cleaned}"
+    """Return a name that a field of a schema can have: Pandera skips names that begin with an underscore."""
+    # Python compares identifiers in this form.
+    cleaned = re.sub(r"\W", "_", unicodedata.normalize("NFKC", column))
+    if not cleaned[:1].isidentifier() or cleaned.startswith("_"):
+        cleaned = f"column_{cleaned.lstrip('_')}"
+    return f"{cleaned}_" if keyword.iskeyword(cleaned) or cleaned in _taken() else cleaned
+
+
+@cache
+def _taken() -> frozenset[str]:
+    """Return the names that the body of a schema reads or inherits: a field of such a name would hide it."""
+    from pandera.polars import DataFrameModel  # noqa: PLC0415 - Pandera imports pandas
+
+    return frozenset({"pl", "pa", "Annotated", "timedelta", "Config", *dir(DataFrameModel)})
 
 
 def _natural(value: object) -> tuple[float, str]:

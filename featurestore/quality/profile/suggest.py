@@ -29,7 +29,12 @@ def suggest(profile: Profile, schema: pl.Schema, *, name: str) -> str:
     name
         The name of the class.
     """
-    return "\n".join(_module(draft_schema(profile, schema, name=name))) + "\n"
+    return source_of(draft_schema(profile, schema, name=name))
+
+
+def source_of(draft: SchemaDraft) -> str:
+    """Return a draft as the source of a Python module."""
+    return "\n".join(_module(draft)) + "\n"
 
 
 def _module(draft: SchemaDraft) -> Iterator[str]:
@@ -66,9 +71,10 @@ def _field(field: FieldDraft, annotation: str) -> Iterator[str]:
         yield from _check(check)
     if field.attribute != field.column:
         yield f"        alias={_literal(field.column)},"
-    yield '        description="",'
-    if field.measure:
-        yield '        metadata={"unit": ""},'
+    yield f"        description={_literal(field.description)},"
+    if field.metadata:
+        items = ", ".join(f"{_literal(key)}: {_literal(value)}" for key, value in field.metadata.items())
+        yield f"        metadata={{{items}}},"
     yield "    )"
 
 
@@ -91,10 +97,18 @@ def _config(draft: SchemaDraft) -> Iterator[str]:
     yield "        strict = True"
     if draft.unique:
         yield f"        # unique without other columns: {', '.join(draft.unique)}"
+    if draft.key:
+        yield f"        unique = {_literal(list(draft.key))}  # together"
     yield "        metadata = {"
-    yield '            "on_invalid": "refuse",'
+    if draft.tolerance:
+        yield '            "on_invalid": "quarantine",'
+        yield f'            "tolerance": {draft.tolerance!r},'
+    else:
+        yield '            "on_invalid": "refuse",'
     yield '            "expect": {'
-    yield f'                "rows": ({low}, {high}),  # half to twice of what was seen'
+    if (low, high) != (None, None):
+        of_seen = "half to twice" if high is not None else "at least half"
+        yield f'                "rows": ({low}, {high}),  # {of_seen} of what was seen'
     if draft.null_shares:
         yield '                "null_share": {'
         for column, (expected, seen) in draft.null_shares.items():

@@ -1,0 +1,129 @@
+"""Run: what the stages of dvc.yaml do, in one process, with the records that ``dvc repro`` keeps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import yaml
+
+from featurestore.operations.apply import apply
+from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.build import build
+from featurestore.operations.check import check
+from featurestore.operations.ingest import ingest
+from featurestore.operations.materialize import materialize
+from featurestore.operations.packages import write_packages
+from featurestore.operations.pipeline import pipeline, stages_of
+from featurestore.operations.report import report
+from featurestore.operations.training_set import TrainingManifest, training_set
+from featurestore.operations.validate import validate
+from featurestore.quality.gate.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.workspace import Workspace
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did.
+
+    Attributes
+    ----------
+    steps
+        The stages that were out of date, in the order in which they ran. A data file that got a new version is one.
+    verdicts
+        The verdicts of the datasets and feature views that ran.
+    training_sets
+        The manifests of the training sets that ran.
+    audit
+        The proof of parity; None: it did not run.
+    """
+
+    steps: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    training_sets: tuple[TrainingManifest, ...]
+    audit: AuditRecord | None
+
+
+def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> Run:
+    """Check the definitions, bring dvc.yaml up to date, and run the stages that are out of date.
+
+    Raw files and pushed rows that changed get a new version first. A later ``dvc repro`` has nothing to do.
+
+    Parameters
+    ----------
+    progress
+        Is called with the name of each of our stages, as it starts.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is not a DVC repository, or DVC refuses a stage.
+    DefinitionError
+        If the definitions do not fit together.
+    ContractError
+        If a dataset is refused. The stages before it are recorded.
+    StoreError
+        If the command of a stage that people wrote fails.
+    SkewError
+        If the audit finds a difference between training and serving.
+    """
+    check(workspace)
+    versions = workspace.parts.versions
+    pushed = workspace.layout.all_pushed
+    if any(pushed.rglob("*.parquet")):
+        versions.add(workspace.root, [pushed])
+    _write_pipeline(workspace)
+    steps = _steps(workspace)
+    commands = {name: stage["cmd"] for name, stage in stages_of(workspace).items()}
+    results: list[object] = []
+
+    def step_of(name: str, command: str) -> Callable[[], object] | None:
+        return partial(execute, name) if commands.get(name) == command else None
+
+    def execute(name: str) -> None:
+        progress(name)
+        results.append(steps[name]())
+
+    ran = versions.run(workspace.root, step_of)
+    return Run(
+        steps=ran,
+        verdicts=tuple(result for result in results if isinstance(result, Verdict)),
+        training_sets=tuple(result for result in results if isinstance(result, TrainingManifest)),
+        audit=next((result for result in results if isinstance(result, AuditRecord)), None),
+    )
+
+
+def _write_pipeline(workspace: Workspace) -> None:
+    """Write dvc.yaml if its stages changed, so that comments stay where nothing changed."""
+    path = workspace.root / "dvc.yaml"
+    before = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    if yaml.safe_load(pipeline(workspace)) == before:
+        write_packages(workspace)
+    else:
+        pipeline(workspace, write=True)
+
+
+def _steps(workspace: Workspace) -> dict[str, Callable[[], object]]:
+    """Return what each of our stages does, by its name."""
+    catalog = workspace.catalog
+    fetched = [source.name for source in catalog.sources.values() if source.origin is not None]
+    return {
+        **{f"ingest-{name}": partial(ingest, workspace, name) for name in fetched},
+        **{f"validate-{name}": partial(validate, workspace, name) for name in catalog.sources},
+        **{f"build-{node.name}": partial(build, workspace, node.name) for node in catalog.build_order()},
+        **{f"training-set-{name}": partial(training_set, workspace, name) for name in catalog.training_sets},
+        "apply": partial(apply, workspace),
+        "materialize": partial(materialize, workspace, full=True),
+        "audit": partial(_parity, workspace),
+        "report": partial(report, workspace),
+    }
+
+
+def _parity(workspace: Workspace) -> AuditRecord:
+    record = audit(workspace)
+    record.require_parity()
+    return record

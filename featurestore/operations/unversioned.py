@@ -1,0 +1,100 @@
+"""Unversioned: find the data of a project that nobody keeps a version of, so that a clone could not have them."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurestore.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from featurestore.definitions.source import Source
+    from featurestore.ports import VersionGap
+    from featurestore.workspace import Workspace
+
+PUSHED = "pushed rows"
+REASONS: dict[VersionGap, str] = {
+    "no version": "are versioned by neither DVC nor git, so a clone does not get them",
+    "changed": "changed since their last version, so a clone gets other rows",
+    "no repository": "are not in a repository of DVC or git, so they have no versions",
+}
+
+
+@dataclass(frozen=True)
+class Unversioned:
+    """Data that nobody keeps a version of.
+
+    Attributes
+    ----------
+    name
+        The source, or ``"pushed rows"``.
+    path
+        The path or pattern of the data, relative to the project.
+    files
+        How many files have no version.
+    reason
+        ``"no version"``, ``"changed"`` since the last version, or ``"no repository"``.
+    command
+        The command that versions them.
+    """
+
+    name: str
+    path: str
+    files: int
+    reason: VersionGap
+    command: str
+
+    def __str__(self) -> str:
+        count = "1 file" if self.files == 1 else f"{self.files:,} files"
+        return f"{self.name}: {count} of {self.path} {REASONS[self.reason]}\n  hint: run: {self.command}"
+
+
+def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:
+    """Find raw files and pushed rows whose content in place has no version. Files that do not exist are left out.
+
+    Sources with an origin are left out: ``featurestore ingest`` fetches their files.
+
+    Parameters
+    ----------
+    names
+        Look at these sources only. None: at all of them, and at pushed rows.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is neither a source nor a dataset.
+    """
+    catalog = workspace.catalog
+    for name in names or ():
+        if name not in catalog.nodes:
+            raise UnknownNameError("dataset", name, catalog.nodes)
+    groups: dict[tuple[str, str], list[Path]] = {
+        (source.name, source.path): raw_files(workspace, source)
+        for source in catalog.sources.values()
+        if source.origin is None and (names is None or source.name in names)
+    }
+    if names is None:
+        pushed = workspace.layout.all_pushed
+        groups[PUSHED, pushed.relative_to(workspace.root).as_posix()] = sorted(pushed.rglob("*.parquet"))
+    files = [file for group in groups.values() for file in group]
+    if not files:
+        return ()
+    gaps = workspace.parts.versions.gaps(workspace.root, files)
+    gaps_by_source = []
+    for (name, path), group in groups.items():
+        reasons = [gaps[file] for file in group if file in gaps]
+        if reasons:
+            command = f"featurestore add {shlex.quote(path)}"
+            gaps_by_source.append(Unversioned(name, path, len(reasons), reasons[0], command))
+    return tuple(gaps_by_source)
+
+
+def raw_files(workspace: Workspace, source: Source) -> list[Path]:
+    """List the raw files of a source that exist, in the order of their names."""
+    base, pattern = source.location(workspace.root / source.path)
+    candidates = [base] if pattern is None else sorted(base.glob(pattern))
+    return [path for path in candidates if path.is_file()]

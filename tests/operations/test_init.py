@@ -1,0 +1,77 @@
+"""A first project: empty, with an example that runs, or beside what a folder holds already."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from runner import run as command
+
+import featurestore
+from featurestore.errors import ConfigError
+from featurestore.operations.init import init
+
+FEAST = {
+    "feature_repo/feature_store.yaml": "project: theirs\nregistry: data/registry.db\nprovider: local\n",
+    "feature_repo/example_repo.py": "raise ValueError('a module of Feast is not ours to import')\n",
+    "dvc.yaml": "stages:\n  theirs:\n    cmd: make theirs\n",
+    ".gitignore": "*.log\n",
+    "pyproject.toml": '[project]\nname = "theirs"\n',
+    "README.md": "# theirs\n",
+}
+
+
+def test_the_example_runs_from_raw_files_to_a_served_feature(tmp_path):
+    """Two commands; its own tests pass; its data have versions."""
+    done = command("init", str(tmp_path / "shop"), "--example")
+    assert done.stdout.endswith(f"next: cd {tmp_path}/shop && featurestore run\n")
+    root = tmp_path / "shop"
+    assert command("check", cwd=root).stderr == ""
+    printed = " ".join(command("run", cwd=root).stdout.split())
+    assert "orders quarantined 12 11 1" in printed
+    assert "training set purchases: 11 rows x 7 columns" in printed
+    assert ", 0 mismatches" in printed
+    vector = command("get-online", "buying", "customer=ada", cwd=root)
+    assert "last_amount 18.4 PRESENT" in " ".join(vector.stdout.split())
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    words = ["bash", "-ec", "python -m pytest -q tests"]
+    done = subprocess.run(
+        words, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+def test_init_joins_a_feast_repository_and_a_pipeline(tmp_path):
+    """No file of other people changes, but for the lines that are added; the definitions go beside theirs."""
+    for name, text in FEAST.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    command("init", str(tmp_path))
+    kept = {name: (tmp_path / name).read_text() for name in FEAST}
+    assert kept == {
+        **FEAST,
+        ".gitignore": "*.log\n__pycache__/\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\n",
+        "pyproject.toml": FEAST["pyproject.toml"] + '\n[tool.featurestore]\nschemas = "schemas"\n'
+        'definitions = "features"\ndata = "data"\n',
+    }
+    project = featurestore.open(tmp_path)
+    assert project.check() == 0
+    project.pipeline(write=True)
+    stages = yaml.safe_load((tmp_path / "dvc.yaml").read_text())["stages"]
+    assert stages["theirs"] == {"cmd": "make theirs"}
+
+
+def test_a_project_is_not_written_twice(tmp_path):
+    """A second init, and an example over files of other people, are refused; nothing is written."""
+    init(tmp_path)
+    with pytest.raises(ConfigError, match="holds a project already"):
+        init(tmp_path)
+    taken = tmp_path / "other"
+    taken.mkdir()
+    (taken / "README.md").write_text("# mine\n")
+    with pytest.raises(ConfigError, match=r"holds README\.md already"):
+        init(taken, example=True)
+    assert [path.name for path in taken.iterdir()] == ["README.md"]

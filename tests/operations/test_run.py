@@ -1,0 +1,92 @@
+"""`run` does what `dvc repro` does, in one process."""
+
+import subprocess
+from functools import partial
+
+import pytest
+import yaml
+
+import featurestore
+from featurestore.adapters.dvc import DvcVersions
+from featurestore.errors import ConfigError, ContractError, StoreError
+from featurestore.operations.pipeline import stages_of
+from featurestore.operations.run import _steps
+
+OWN = """\
+stages:
+  notes:
+    cmd: cat data/datasets/orders.parquet > notes.bin
+    deps: [data/datasets/orders.parquet]
+    outs: [{notes.bin: {cache: false}}]
+  broken:
+    cmd: "false"
+    deps: [notes.bin]
+"""
+
+
+@pytest.fixture
+def versioned(shop_files):
+    """The shop, with its raw file in DVC."""
+    DvcVersions().start(shop_files)
+    DvcVersions().add(shop_files, [shop_files / "data/raw/orders.csv"])
+    return shop_files
+
+
+def test_every_stage_of_ours_is_a_step(shop_files):
+    """No stage of dvc.yaml is left to DVC by mistake."""
+    workspace = featurestore.open(shop_files)._workspace
+    assert _steps(workspace).keys() == stages_of(workspace).keys()
+
+
+def test_a_refused_dataset_stops_the_run_and_a_repaired_one_goes_on(versioned):
+    """The stages after it do not run; the good data of before stay; the next run begins at the refused stage."""
+    path = versioned / "schemas/shop.py"
+    path.write_text(path.read_text().replace('"tolerance": 0.5', '"tolerance": 0.0'))
+    names = []
+    with pytest.raises(ContractError, match="orders: refused"):
+        featurestore.open(versioned).run(progress=names.append)
+    assert names == ["validate-orders"]
+    assert not (versioned / "data/features").exists()
+    raw = versioned / "data/raw/orders.csv"
+    raw.write_text(raw.read_text().replace("7,0,2024", "7,4,2024"))
+    (versioned / "dvc.yaml").write_text("stages: {}\n")
+    project = featurestore.open(versioned)
+    with pytest.raises(StoreError, match=r"stage 'broken' of dvc\.yaml fails: false"):
+        _run_until_the_view(project, versioned)
+    assert (versioned / "notes.bin").read_bytes() == (versioned / "data/datasets/orders.parquet").read_bytes()
+    assert "orders.csv" in (versioned / "data/raw/orders.csv.dvc").read_text()
+    assert project.unversioned() == ()
+    assert "validate-orders" in yaml.safe_load((versioned / "dvc.lock").read_text())["stages"]
+
+
+def _run_until_the_view(project, root):
+    """Run our first stage and those that people wrote; the later stages of ours need Feast, which is slow to import."""
+    stages = {
+        "validate-orders": stages_of(project._workspace)["validate-orders"],
+        **yaml.safe_load(OWN)["stages"],
+    }
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+
+    def step_of(name, command):
+        return partial(project.validate, "orders") if command == "featurestore validate orders" else None
+
+    DvcVersions().run(root, step_of)
+
+
+def test_a_run_needs_a_repository(shop_files):
+    """The message names the commands."""
+    with pytest.raises(ConfigError, match="not inside a DVC repository\n  hint: run: git init && dvc init"):
+        featurestore.open(shop_files).run()
+
+
+def test_a_project_inside_a_bigger_repository_has_versions_of_its_own(shop_files):
+    """Git is the bigger one's; DVC begins at the project."""
+    subprocess.run(["git", "-C", shop_files.parent, "init", "--quiet"], check=True)
+    try:
+        assert DvcVersions().start(shop_files) == ("dvc",)
+        assert DvcVersions().start(shop_files) == ()
+        [record] = DvcVersions().add(shop_files, [shop_files / "data/raw/orders.csv"])
+        assert record == shop_files / "data/raw/orders.csv.dvc"
+        assert featurestore.open(shop_files).unversioned() == ()
+    finally:
+        subprocess.run(["rm", "-rf", shop_files.parent / ".git"], check=True)
