@@ -42,15 +42,21 @@ def run(project: Folder = HERE, *, json: Json = False) -> None:
     stages = len(opened.catalog.nodes) + len(opened.catalog.training_sets) + 4
     with out.progress(stages, "running") as step:
         done = opened.run(progress=step)
-    lines = [f"{len(done.steps):,} steps ran: {', '.join(done.steps)}"] if done.steps else ["nothing to do"]
+    lines = (
+        [f"{counted(len(done.steps), 'step')} ran: {', '.join(done.steps)}"]
+        if done.steps
+        else ["nothing to do"]
+    )
     if done.verdicts:
         lines.append(verdict_text(done.verdicts))
     lines += [
-        f"training set {manifest.name}: {manifest.rows:,} rows x {len(manifest.columns):,} columns\n  {manifest.digest}"
+        f"training set {manifest.name}: {counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}\n  {manifest.digest}"
         for manifest in done.training_sets
     ]
     if done.audit is not None:
-        lines.append(f"parity: {done.audit.cells:,} cells compared, {done.audit.mismatches:,} mismatches")
+        lines.append(
+            f"parity: {counted(done.audit.cells, 'cell')} compared, {counted(done.audit.mismatches, 'mismatch')}"
+        )
     out.result(done, "\n".join(lines))
 
 
