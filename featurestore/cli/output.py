@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,7 +46,7 @@ class Output:
         Shows the steps that are done, the time since the start, and the time to go. Before the first step is done, the bar
         moves without a share, because nothing is known of the time to go.
         """
-        if not sys.stderr.isatty():
+        if not _shows_progress():
             yield lambda _: None
             return
         with _bars("step") as bar:
@@ -63,7 +64,7 @@ class Output:
     @contextmanager
     def rows(self, doing: str) -> Iterator[Callable[[str, int, int], None]]:
         """Show progress over rows, a bar for each name. Call the result with the name, the rows done, and the total."""
-        if not sys.stderr.isatty():
+        if not _shows_progress():
             yield lambda *_: None
             return
         with _bars("row") as bar:
@@ -106,6 +107,11 @@ def _bars(unit: str) -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+def _shows_progress() -> bool:
+    """Return whether to show progress: standard error is a terminal, and Rich is installed."""
+    return sys.stderr.isatty() and find_spec("rich") is not None
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -76,7 +76,7 @@ def audit(
     """Prove that serving gives what training was given, cell by cell, bit by bit.
 
     Compares every cell of the online store with the historical join at the same timestamp; rows of each service, read
-    through each way that serves; and every cell of each kept training set with the same join, made again. Exits with 5
+    through each serving path; and every cell of each kept training set with the same join, made again. Exits with 5
     if a cell differs, and names its cause.
 
     Example: `featurestore audit`

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def replay_text(record: ReplayRecord) -> str:
-    """Count vectors, cells and mismatches; then causes, stale answers, writes in flight and vectors left out."""
+    """Show counts of vectors, cells and mismatches; then causes, stale answers, writes in flight and vectors left out."""
     lines = [
         f"{counted(record.vectors, 'vector')}, {counted(record.cells, 'cell')} replayed, {counted(record.mismatches, 'mismatch')}",
     ]
@@ -29,15 +29,11 @@ def replay_text(record: ReplayRecord) -> str:
             "before it"
         )
     lines += [
-        f"{counted(part.vectors, 'vector')} left out: {part.cause.value}: {_served_by(part.release)} served them by definition "
+        f"{counted(part.vectors, 'vector')} left out: {part.cause.value}: {'the project' if part.is_of_project else f'release {part.release}'} served them by definition "
         f"{part.definition}, which neither the project nor a release has now"
         for part in record.left_out
     ]
     return "\n".join(lines)
-
-
-def _served_by(release: str) -> str:
-    return f"release {release}" if release.isdigit() else "the project"
 
 
 def _were(number: int) -> str:

@@ -106,11 +106,11 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands that bring both sides together, unless the store, a view or a serving path is broken."""
-        served = any(part.mismatches for part in (*self.views, *self.services, *self.paths))
-        kept = [part.name for part in self.training_sets if part.mismatches]
+        is_store_different = any(part.mismatches for part in (*self.views, *self.services, *self.paths))
+        training_sets = [part.name for part in self.training_sets if part.mismatches]
         return (
-            *(["featurestore materialize --full"] if served else []),
-            *(f"featurestore training-set {name}" for name in kept),
+            *(["featurestore materialize --full"] if is_store_different else []),
+            *(f"featurestore training-set {name}" for name in training_sets),
         )
 
     def require_parity(self) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.definitions.source import Source
 from featurestore.storage.datasets import scan_dataset
+from featurestore.values.bits import bits_of, has_floats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.storage.layout import Layout
-
-_BITS: Final[dict[type[pl.DataType], type[pl.DataType]]] = {pl.Float64: pl.UInt64, pl.Float32: pl.UInt32}
 
 
 def inputs_of(
@@ -65,16 +64,6 @@ def in_total_order(rows: pl.LazyFrame, contract: Contract, first: Sequence[str] 
         return rows.sort(contract.key, maintain_order=True)
     schema = rows.collect_schema()
     names = dict.fromkeys((*first, *schema))
-    bits = [of_bits for name in names for of_bits in _bits(pl.col(name), schema[name])]
+    # 0.0 and -0.0 are equal and have other bits, also inside lists and structs.
+    bits = [bits_of(pl.col(name), schema[name]) for name in names if has_floats(schema[name])]
     return rows.sort([*map(pl.col, names), *bits], maintain_order=True)
-
-
-def _bits(column: pl.Expr, dtype: pl.DataType) -> Iterator[pl.Expr]:
-    """Tell apart floats that are equal and have other bits: 0.0 and -0.0, also in lists."""
-    if isinstance(dtype, pl.Array):
-        column, dtype = column.arr.to_list(), pl.List(dtype.inner)
-    if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.DataType):
-        if dtype.inner.base_type() in _BITS:
-            yield column.list.eval(pl.element().reinterpret(dtype=_BITS[dtype.inner.base_type()]))
-    elif dtype.base_type() in _BITS:
-        yield column.reinterpret(dtype=_BITS[dtype.base_type()])

@@ -16,6 +16,7 @@ from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.operations.audit import audit
+from featurestore.operations.packages import packages_path, write_packages
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
     RECORD,
@@ -26,7 +27,7 @@ from featurestore.operations.releases import (
     release_names,
     switch,
 )
-from featurestore.operations.training_set import require_same_service
+from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import translated_write_errors, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -144,6 +145,7 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     with translated_write_errors(root):
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
+    write_packages(workspace, packages_path(frozen))
     services = _service_digests(workspace)
     _require_equal(frozen, services)
     with translated_write_errors(root):
@@ -188,7 +190,7 @@ def _name_on_server(settings: Settings, name: str) -> str:
 def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
     _require_project(workspace)
     for training in workspace.catalog.training_sets:
-        require_same_service(workspace, training)
+        require_same_definition(workspace, training)
     store = workspace.store()
     now = workspace.now()
     views = workspace.catalog.views

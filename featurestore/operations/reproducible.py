@@ -97,9 +97,9 @@ def check_reproducible(workspace: Workspace, names: Iterable[str] = ()) -> tuple
 
 
 def build_shuffled(catalog: Catalog, layout: Layout, names: Sequence[str], target: Path, seed: int) -> None:
-    """Run the functions of definitions at the worst of Polars, and keep the results as Parquet in a folder.
+    """Run the functions of definitions on shuffled rows, and write the results to a folder as Parquet.
 
-    Sources are shuffled and inputs are cut into chunks; verbs return any order that Polars allows
+    The rows of sources are shuffled, inputs are cut into chunks, and verbs return any order that Polars allows
     (`featurestore.definitions.perturbed`).
     """
     for name in names:
@@ -181,9 +181,8 @@ def _difference(
         if fingerprint(a) == fingerprint(b):
             continue
         equal, unequal = 0, first.height
-        while (
-            unequal - equal > 1
-        ):  # The first `equal` rows are equal; among the first `unequal` rows one differs.
+        # The first `equal` rows are equal; among the first `unequal` rows one differs.
+        while unequal - equal > 1:
             middle = (equal + unequal) // 2
             if fingerprint(a[:middle]) == fingerprint(b[:middle]):
                 equal = middle

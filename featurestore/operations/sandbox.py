@@ -112,7 +112,10 @@ class Sandbox:
         """
         state = self.workspace.store().state(view)
         if state is None:
-            raise MissingDataError(f"view {view!r} is not in the online store", hint="materialize it first")
+            raise MissingDataError(
+                f"view {view!r} is not in the online store",
+                hint=f"call first: sandbox.materialize({view!r}, timestamp)",
+            )
         return timestamp_of(state.watermark)
 
     def read(

@@ -46,9 +46,9 @@ class StalePipeline(msgspec.Struct, frozen=True, kw_only=True):
             ("it still has", self.removed),
             ("packages.json has other versions of", self.packages),
         ]
-        found = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
+        described = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
         return ConfigError(
-            f"dvc.yaml does not follow the definitions: {found}",
+            f"dvc.yaml does not follow the definitions: {described}",
             hint="run: featurestore pipeline --write; or featurestore run, which also runs what is out of date",
         )
 
@@ -66,7 +66,7 @@ def stale_pipeline(workspace: Workspace) -> StalePipeline | None:
         return None
     derived = stages_of(workspace)
     path = packages_path(workspace)
-    versions = msgspec.json.decode(path.read_bytes(), type=dict[str, str | None]) if path.exists() else {}
+    versions = msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.exists() else {}
     installed = package_versions(workspace)
     stale = StalePipeline(
         missing=tuple(name for name in derived if name not in written),
@@ -82,7 +82,7 @@ def stale_pipeline(workspace: Workspace) -> StalePipeline | None:
 
 
 def _canonical(stage: dict[str, Any]) -> dict[str, Any]:
-    """Return what pipeline derives of a stage, whatever the order of its files and of their settings."""
+    """Return what pipeline derives of a stage, with its files and their settings in order."""
     values = {key: stage.get(key, []) for key in DERIVED}
     return {
         key: value if isinstance(value, str) else sorted(map(_sorted_text, value))

@@ -77,7 +77,7 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
     """Build a training set as Parquet, with a manifest and a profile beside it.
 
     The rows are in the order of their content, by the columns that the schema declares unique or by time first: equal
-    rows have an equal digest, whatever order the function returns them in.
+    rows have an equal digest, in any order that the function returns.
 
     Raises
     ------
@@ -153,6 +153,24 @@ def require_same_service(workspace: Workspace, name: str) -> None:
             manifest.fingerprint,
             fingerprint(training),
         )
+
+
+def require_same_definition(workspace: Workspace, name: str) -> None:
+    """Refuse a training set on disk that its own definition, or one that it reads, would not make any more.
+
+    Raises
+    ------
+    SkewError
+        If its function, its contract, its service or a dataset that it reads was changed since. A training set that
+        is not built yet passes.
+    """
+    require_same_service(workspace, name)
+    training = workspace.catalog.training_set(name)
+    manifest = training_manifest(workspace, name)
+    now = fingerprint(training)
+    before = None if manifest is None else manifest.fingerprint
+    if manifest is not None and (before is None or before.digest != now.digest):
+        raise other_definition(f"training set {name} was made by another definition of it", before, now)
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
 from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
-from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.audit import audit
 from featurestore.operations.build import build
 from featurestore.operations.check import check
 from featurestore.operations.dataset import dataset
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
+    from featurestore.operations.audit_record import AuditRecord
     from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader

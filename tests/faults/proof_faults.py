@@ -20,7 +20,7 @@ FAULTS = (
         "an audit that takes -0.0 for 0.0",
         both(
             stored("pl.col(pl.Float32).replace(-0.0, 0.0)"),
-            code("values.bits:bits", "isinstance(values.dtype, pl.Float32)", "False"),
+            code("values.bits:bits", "bits_of(pl.first(), values.dtype)", "pl.first()"),
         ),
         "prove",
         since="materialize",

@@ -32,7 +32,7 @@ def test_an_answer_of_expired_values_alone_is_explained(past):
 
 
 def test_the_way_out_that_the_note_names_works(past):
-    """With `as_of` and a new materialization, the values are there, and there is no note."""
+    """With `as_of` and a new materialization, the values are served, without a note."""
     path = past.settings.feast_repo / "feature_store.yaml"
     path.write_text(path.read_text().replace("store.lmdb\n", 'store.lmdb\n  as_of: "2024-01-10T00:00:00Z"\n'))
     assert run("materialize", "--full", cwd=past.settings.root).returncode == 0

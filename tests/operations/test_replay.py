@@ -253,6 +253,19 @@ def test_a_release_replays_after_the_next_one_and_after_the_project_changed(shop
     assert (release.replay("buying").vectors, release.replay("buying").mismatches) == (3, 0)
 
 
+def test_a_release_that_was_edited_is_not_what_served(shop):
+    """Its definitions would explain the answers by code that never served."""
+    root = shop.settings.root
+    shop.materialize()
+    shop.release()
+    log_answers(root, 1, as_of=NOW)
+    edited = shop.layout.releases / "0001/feature_repo/shop.py"
+    edited.write_text(f"{edited.read_text()}# edited\n")
+    for project in (shop, type(shop)(shop._workspace.at(shop.layout.releases / "0001"))):
+        with pytest.raises(SkewError, match="changed since the release was made"):
+            project.replay("buying")
+
+
 def test_vectors_of_other_definitions_are_counted_and_named(shop):
     """Vectors that nothing can recompute are left out with their definition and the cause."""
     root = shop.settings.root

@@ -310,7 +310,7 @@ UNEQUAL = {
 
 @pytest.mark.parametrize(("before", "after"), UNEQUAL.values(), ids=UNEQUAL)
 def test_sides_of_very_unequal_sizes_are_compared(before, after):
-    """One row says little, and is no reason to fail."""
+    """One row says little, and the comparison does not fail."""
     profiles = [profile(pl.DataFrame({"x": side}, strict=False), dataset="sales") for side in (before, after)]
     [column] = drift(*profiles).columns
     assert not any(math.isnan(value) for value in column.measures.values())

@@ -136,7 +136,7 @@ def test_many_values_are_sampled_fairly_and_added_exactly():
 
 
 MANY = pl.int_range(1, 5_001, eager=True)
-# The most frequent value stands at the median; 5,000 others are too many to be listed.
+# The most frequent value is the median; 5,000 others are too many to be listed.
 MEDIANS = {
     "ones": (pl.concat([pl.repeat(1, 6_000, dtype=pl.Int64, eager=True), MANY]), 1, True),
     "minus ones": (pl.concat([pl.repeat(-1, 6_000, dtype=pl.Int64, eager=True), -MANY]), -1, True),

@@ -95,7 +95,7 @@ def test_an_ipv6_address_stands_in_brackets():
 
 def test_a_port_in_use_is_named():
     """The error names the address."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
             listen("127.0.0.1", port)

@@ -158,7 +158,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         if self.mean is None:
             return None
         n = self.present
-        # Squares of floats above 1e150 are no floats: they are computed in a smaller unit.
+        # The square of a float above 1e150 is above the largest float: it is computed in a smaller unit.
         is_huge = int(self.squares.digits).bit_length() + self.squares.exponent > MAX_BITS
         unit = HUGE_BITS if is_huge else 0
         squares = ExactSum.of(int(self.squares.digits), self.squares.exponent - 2 * unit)
@@ -204,9 +204,9 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         low, high = sorted((edge(bin_), middle(bin_) * 2 - edge(bin_)))
         # Personal numbers have no extremes, and no value of theirs is shown.
         if self.number_type in WHOLE and self.min is not None:
-            whole = ceil(low) if low >= 0 else floor(high)
+            integer = ceil(low) if low >= 0 else floor(high)
             if high - low <= 1:
-                return float(whole), count, True
+                return float(integer), count, True
             return float(round(self._inside(middle(bin_)))), count, self.min == self.max
         is_zero = middle(bin_) == 0 and count == self.zeros
         return self._inside(middle(bin_)), count, is_zero or self.min == self.max

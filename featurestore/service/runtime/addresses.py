@@ -64,7 +64,7 @@ def port_of(sockets: list[socket.socket]) -> int:
 
 
 def url_of(host: str, port: int, *, tls: bool) -> str:
-    """Return the URL of the server's documentation. An IPv6 address stands in brackets."""
+    """Return the URL of the server's documentation. An IPv6 address is in brackets."""
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/docs"
 
 
