@@ -27,6 +27,7 @@ from featurestore.operations.releases import (
 from featurestore.operations.replay_causes import causes_of
 from featurestore.storage import served_columns as columns
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,11 +109,11 @@ class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
         if not self.mismatches:
             return
         causes = {cause: count for cause, count in self.causes.items() if cause is not Cause.STALE_ANSWER}
-        counted = ", ".join(f"{cause.value} {count:,}" for cause, count in causes.items())
+        by_cause = ", ".join(f"{cause.value} {count:,}" for cause, count in causes.items())
         shown = "\n".join(f"  {difference}" for difference in self.differences)
         steps = dict.fromkeys(NEXT_STEPS[cause] for cause in causes if cause in NEXT_STEPS)
         raise SkewError(
-            f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving: {counted}\n{shown}",
+            f"{self.mismatches:,} of {counted(self.cells, 'cell')} differ between training and serving: {by_cause}\n{shown}",
             hint="; ".join(steps) or "the store or a view is broken: run: featurestore audit",
         )
 
