@@ -1,23 +1,63 @@
 # `make demo` runs the reference project, `make test` the tests.
-PYTHON ?= python3.11
+# PYTHON is the newest of Python 3.11 to 3.13 that runs here and can make environments.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+RUNS = $(shell $(1) -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(1))
+PYTHON ?= $(or $(call RUNS,python3.13),$(call RUNS,python3.12),$(call RUNS,python3.11),$(call RUNS,python3),\
+	$(error found no Python of 3.11 to 3.13 with ensurepip; install one, or name it: make PYTHON=/path/to/python3.13))
 VENV := .venv
 READY := $(VENV)/.ready
+SERVING := .serving
+# The tests that a version of Python could change: fingerprints read syntax trees, values and times are Python's.
+QUICK := tests/definitions tests/timing tests/values tests/storage tests/operations/test_shop.py tests/service/test_vectors.py
 export PATH := $(abspath $(VENV))/bin:$(PATH)
+PIP := python -m pip install --disable-pip-version-check
+# Installs the locked requirements, and prints each as pip comes to it.
+define INSTALL
+all=$$(grep -c '^[a-zA-Z0-9].*==' requirements.txt); n=0; \
+$(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r first second _ fourth _; do \
+	case "$$first $$second" in \
+		Ignoring\ *) n=$$((n + 1)) ;; \
+		Collecting\ *) n=$$((n + 1)); echo "  $$n of $$all: $$second" ;; \
+		Requirement\ *) n=$$((n + 1)); echo "  $$n of $$all: $$fourth" ;; \
+		"Installing collected") echo "  all are here; unpacking them" ;; \
+	esac; \
+done
+endef
 
-.PHONY: demo test laws check docs bench-offline bench-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
+.PHONY: python demo test quick serving laws check docs bench-offline bench-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing requirements.txt into $(VENV): about 1 GB, for some minutes on a new machine"
+	@$(INSTALL)
+	$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 demo: $(READY) ## run the reference project on real flights, as a DVC pipeline, and print a summary
+	@echo "dvc.yaml has $$(grep -c '^    cmd:' dvc.yaml) stages; DVC runs those that are out of date, for some minutes the first time"
 	dvc repro
 	featurestore summary
 
+python: ## print the Python that environments are made with
+	@echo $(PYTHON)
+
 test: $(READY) ## run all tests
 	python -m pytest -n 2
+
+serving: $(SERVING)/.ready ## install a serving machine from requirements/serve.txt, and test it
+	python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $(SERVING)/wheels .
+	$(SERVING)/bin/$(PIP) --quiet --no-deps --force-reinstall $(SERVING)/wheels/*.whl
+	FEATURESTORE_SERVING_PYTHON=$(abspath $(SERVING))/bin/python python -m pytest tests/service/test_serving_machine.py
+
+$(SERVING)/.ready: $(READY) requirements/serve.txt
+	rm -rf $(SERVING)
+	python -m venv $(SERVING)
+	$(SERVING)/bin/$(PIP) --quiet --no-deps --require-hashes -r requirements/serve.txt
+	touch $@
+
+quick: $(READY) ## run a selection of the tests, for a second version of Python
+	python -m pytest -n 2 $(QUICK)
 
 laws: $(READY) ## test the laws again, with ten times the examples of `make test`
 	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
@@ -61,12 +101,15 @@ benchmarks/.ready: $(READY) benchmarks/requirements.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
 	touch $@
 
+# A server has no terminal, and it does not run on Windows.
+NO_TERMINAL := $(addprefix --no-emit-package ,rich markdown-it-py mdurl pygments colorama)
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	--no-emit-find-links --no-header
 lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements/serve.in --constraints requirements.txt $(NO_TERMINAL) --output-file requirements/serve.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
 clean: ## remove the environment, all data and the site
-	rm -rf $(VENV) data site .cache
+	rm -rf $(VENV) $(SERVING) data site .cache

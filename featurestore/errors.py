@@ -10,6 +10,8 @@ The branches follow what the person does next::
     ├── SkewError            bring training and serving together again
     ├── MissingDataError     run the command that the hint names
     ├── ConfigError          fix pyproject.toml or feature_store.yaml
+    │   ├── UnknownSettingError  use a setting that exists (carries the file, the names and the known names)
+    │   └── MissingPackageError  install the package (carries what needs it, its name and the requirement)
     └── StoreError           check the store or the disk (`retry`: the same call may succeed later)
 
 Each class has an exit code, which the command line returns, so that a script can tell the branches
@@ -18,6 +20,7 @@ apart. Programs read the fields of an error. The message is for people, and its 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -42,14 +45,10 @@ class FeatureStoreError(Exception):
 
     Attributes
     ----------
-    message
-        The message without the hint.
-    hint
-        The hint, or None.
-    exit_code
-        What the command line exits with.
-    outcome
-        The meaning of the exit code, for `--help`.
+    message, hint
+        The message without the hint, and the hint or None.
+    exit_code, outcome
+        What the command line exits with, and what that means, for `--help`.
     """
 
     exit_code = 1
@@ -255,6 +254,94 @@ class ConfigError(FeatureStoreError, ValueError):
 
     exit_code = 7
     outcome = "settings are wrong"
+
+
+class UnknownSettingError(ConfigError, LookupError):
+    """A file of settings has names that do not exist.
+
+    Attributes
+    ----------
+    path, section, names, known, nearest
+        The file, its part (None: all of it), the unknown names, the names that exist there, and for each unknown name
+        the most similar of these, or None.
+    """
+
+    def __init__(self, path: str, section: str | None, names: Iterable[str], known: Iterable[str]) -> None:
+        self.path, self.section = path, section
+        self.names, self.known = tuple(sorted(names)), tuple(sorted(known))
+        self.nearest = {
+            name: next(iter(get_close_matches(name, self.known, n=1, cutoff=_MIN_SIMILARITY)), None)
+            for name in self.names
+        }
+        similar = [f"{name!r} may be {near!r}" for name, near in self.nearest.items() if near is not None]
+        super().__init__(
+            f"{path}: {section or 'the file'} has unknown settings: {', '.join(self.names)}",
+            hint="; ".join([*similar, f"known settings: {', '.join(self.known)}"]),
+        )
+
+
+class MissingPackageError(ConfigError, ImportError):
+    """A package that this call needs is not installed here. A serving machine has only what serving needs.
+
+    Parameters
+    ----------
+    needed_by
+        What needs the package, such as ``"SQL over datasets"``.
+    package
+        Name of the module that cannot be imported. None: not known.
+    extra
+        The extra of featurestore that installs it. None: ``pip install featurestore`` installs it.
+    reason
+        Why an installed package cannot be imported. None: it is not installed.
+
+    Attributes
+    ----------
+    needed_by, package
+        As given.
+    requirement
+        What to give to ``pip install``, such as ``"featurestore[redis]"``.
+    """
+
+    outcome = "a package is not installed"
+
+    def __init__(
+        self, needed_by: str, package: str | None, *, extra: str | None = None, reason: str | None = None
+    ) -> None:
+        self.needed_by = needed_by
+        self.package = package
+        self.requirement = "featurestore" if extra is None else f"featurestore[{extra}]"
+        if package is None or reason is not None:
+            message = f"{needed_by} needs a package that cannot be imported: {reason}"
+        else:
+            message = f"{needed_by} needs the package {package}, which is not installed"
+        hint = f"run: pip install '{self.requirement}'"
+        if extra is None:
+            hint += "; or, if this machine only serves, do this where all of featurestore is installed"
+        super().__init__(message, hint=hint)
+
+
+@contextmanager
+def package_needed_by(needed_by: str, *, extra: str | None = None) -> Iterator[None]:
+    """Name what needs a package, and how to install it, if an import inside the block fails.
+
+    Parameters
+    ----------
+    needed_by, extra
+        As for `MissingPackageError`.
+
+    Raises
+    ------
+    MissingPackageError
+        If a module cannot be imported.
+    """
+    try:
+        yield
+    except MissingPackageError:
+        raise
+    except ImportError as error:
+        package = error.name.partition(".")[0] if error.name else None
+        reason = None if isinstance(error, ModuleNotFoundError) else str(error)
+        raise MissingPackageError(needed_by, package, extra=extra, reason=reason) from error
 
 
 class StoreError(FeatureStoreError, OSError):

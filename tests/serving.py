@@ -97,18 +97,18 @@ class ServeProcess:
     lines: list[str]
 
 
-def serve_command(root, *options):
+def serve_command(root, *options, python=(sys.executable,)):
     """Return the command that serves the project in `root`."""
-    return [sys.executable, "-m", "featurestore.cli", "serve", "--project", str(root), *map(str, options)]
+    return [*python, "-m", "featurestore.cli", "serve", "--project", str(root), *map(str, options)]
 
 
 @contextmanager
-def serve_process(root, *options, scheme="http", verify=None):
+def serve_process(root, *options, scheme="http", verify=None, python=(sys.executable,), env=None):
     """Run `featurestore serve` until it answers, and stop it at the end."""
     port = free_port()
-    command = serve_command(root, "--port", port, *options)
+    command = serve_command(root, "--port", port, *options, python=python)
     with (
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process,
         requests.Session() as session,
     ):
         # A machine may have a CA bundle of its own, which would take precedence over `verify`.

@@ -4,7 +4,15 @@ import pickle
 
 import pytest
 
-from featurestore.errors import ContractError, DefinitionError, StoreError, UnknownNameError
+from featurestore.errors import (
+    ContractError,
+    DefinitionError,
+    MissingPackageError,
+    StoreError,
+    UnknownNameError,
+    UnknownSettingError,
+    package_needed_by,
+)
 
 
 def test_an_unknown_name_carries_the_kind_the_name_and_the_known_names():
@@ -40,7 +48,9 @@ def test_a_long_message_is_cut():
     [
         UnknownNameError("feature", "a", ["b"], within="view 'v'"),
         ContractError("broken", hint="fix it", verdict=("a verdict",)),
+        UnknownSettingError("pyproject.toml", "[tool.featurestore]", ["dta"], ["data"]),
         StoreError("no answer", hint="try again", retry=True),
+        MissingPackageError("the online store Redis", "redis", extra="redis"),
     ],
 )
 def test_an_error_keeps_its_facts_between_processes(error):
@@ -48,3 +58,21 @@ def test_an_error_keeps_its_facts_between_processes(error):
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert type(copy) is type(error)
     assert (str(copy), vars(copy)) == (str(error), vars(error))
+
+
+def test_an_import_that_fails_names_the_package_and_what_installs_it():
+    """Programs decide by the fields: what needs the package, its name, and the requirement."""
+    with pytest.raises(MissingPackageError) as caught, package_needed_by("a drawing", extra="drawings"):
+        import no_such_package.shapes  # noqa: PLC0415, F401
+    error = caught.value
+    assert (error.needed_by, error.package) == ("a drawing", "no_such_package")
+    assert error.requirement == "featurestore[drawings]"
+    assert error.message == "a drawing needs the package no_such_package, which is not installed"
+    assert error.hint == "run: pip install 'featurestore[drawings]'"
+
+
+def test_a_package_that_is_installed_and_broken_is_not_called_missing():
+    """The message has the reason: a name that the package lacks, or a library that it cannot load."""
+    reason = "cannot be imported: cannot import name 'nothing'"
+    with pytest.raises(MissingPackageError, match=reason), package_needed_by("a drawing"):
+        from polars import nothing  # noqa: PLC0415, F401

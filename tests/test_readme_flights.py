@@ -17,7 +17,16 @@ def flights(tmp_path_factory):
     """Give a copy of the repository in which `make demo` has run, from an empty cache, and what it printed."""
     copy = tmp_path_factory.mktemp("clone") / "featurestore"
     left_out = shutil.ignore_patterns(
-        ".venv", "data", "site", ".cache", "cache", "tmp", ".*_cache", ".hypothesis", "__pycache__"
+        ".venv*",
+        ".serving",
+        "data",
+        "site",
+        ".cache",
+        "cache",
+        "tmp",
+        ".*_cache",
+        ".hypothesis",
+        "__pycache__",
     )
     shutil.copytree(ROOT, copy, ignore=left_out)
     venv = Path(sys.executable).parents[1]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, FeatureStoreError, StoreError
@@ -16,7 +15,7 @@ from featurestore.storage.csv_files import scan_csv
 from featurestore.values.json_lines import marked, other_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from featurestore.definitions.catalog import Node
@@ -26,18 +25,26 @@ JSON_LINES: Final = "application/x-ndjson"
 PARQUET: Final = "application/vnd.apache.parquet"
 ARROW_STREAM: Final = "application/vnd.apache.arrow.stream"
 ARROW_FILE: Final = "application/vnd.apache.arrow.file"
-# A compressed body may grow to this many times its size, plus this many bytes.
-MAX_GROWTH = 16
-ALWAYS_ALLOWED_BYTES = 64 << 20
-BATCH_ROWS = 8_192
+ARROW_READERS: dict[str, Callable[[Path, Node], pl.LazyFrame]] = {}
+ARROW_ERRORS: tuple[type[BaseException], ...] = ()
+# A serving machine may have no pyarrow. It does not offer these formats.
+if find_spec("pyarrow") is not None:
+    from featurestore.adapters import arrow_bodies
+
+    ARROW_ERRORS = arrow_bodies.ERRORS
+    ARROW_READERS = {
+        PARQUET: arrow_bodies.parquet,
+        ARROW_STREAM: arrow_bodies.arrow_stream,
+        ARROW_FILE: arrow_bodies.arrow_file,
+    }
 # Readers raise these for a damaged body. Polars panics at some bodies.
-UNREADABLE: Final = (
+UNREADABLE: Final[tuple[type[BaseException], ...]] = (
     pl.exceptions.PolarsError,
     pl.exceptions.PanicException,
-    pa.ArrowException,
     UnicodeDecodeError,
     OSError,
     RecursionError,  # nesting is too deep
+    *ARROW_ERRORS,
 )
 
 
@@ -108,45 +115,8 @@ def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
     return marked(rows, rows_by_column)
 
 
-def _parquet(path: Path, _: Node) -> pl.LazyFrame:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return _plain(path, file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS))
-
-
-def _arrow_stream(path: Path, _: Node) -> pl.LazyFrame:
-    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as batches:
-        return _plain(path, batches.schema, batches)
-
-
-def _arrow_file(path: Path, _: Node) -> pl.LazyFrame:
-    with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as batches:
-        return _plain(path, batches.schema, map(batches.get_batch, range(batches.num_record_batches)))
-
-
-def _plain(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pl.LazyFrame:
-    """Validate batches and copy them: damaged bytes could end the process in Polars."""
-    plain = pa.schema(
-        pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
-        for field in schema
-    )
-    target = path.with_name(f"{path.name}.arrow")
-    max_bytes = MAX_GROWTH * path.stat().st_size + ALWAYS_ALLOWED_BYTES
-    compressed = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, plain, options=compressed) as out:
-        for batch in batches:
-            batch.validate(full=True)
-            out.write_batch(batch.cast(plain))
-            if file.tell() > max_bytes:
-                raise ContractError(
-                    f"the body decompresses to more than {max_bytes:,} bytes", hint="send it in parts"
-                )
-    return pl.scan_ipc(target, hive_partitioning=False, glob=False)
-
-
 FORMATS: Final[dict[str, Callable[[Path, Node], pl.LazyFrame]]] = {
     CSV: _csv,
     JSON_LINES: _json_lines,
-    PARQUET: _parquet,
-    ARROW_STREAM: _arrow_stream,
-    ARROW_FILE: _arrow_file,
+    **ARROW_READERS,
 }

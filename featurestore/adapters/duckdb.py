@@ -6,14 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import polars as pl
 
-from featurestore.errors import ContractError
+from featurestore.errors import ContractError, package_needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+with package_needed_by("SQL over datasets"):
+    import duckdb
 
 
 def query(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featurestore.errors import ConfigError, MissingDataError, StoreError
+from featurestore.errors import ConfigError, MissingDataError, StoreError, package_needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
     from featurestore.ports import StepFinder, VersionGap
+
+
+NEEDED_BY = "versions of data in DVC"
 
 
 class DvcVersions:
@@ -30,7 +33,8 @@ class DvcVersions:
         ConfigError
             If git is not installed, or a repository cannot be made.
         """
-        from dvc.repo import Repo  # noqa: PLC0415 - DVC takes a second to import
+        with package_needed_by(NEEDED_BY):
+            from dvc.repo import Repo  # noqa: PLC0415 - DVC takes a second to import
 
         created = []
         top = _git(root, "rev-parse", "--show-toplevel")
@@ -78,7 +82,8 @@ class DvcVersions:
 
     def run(self, root: Path, step_of: StepFinder) -> tuple[str, ...]:
         """Run the stages that are out of date, as ``dvc repro`` does. Raises as `run_stages` does."""
-        from featurestore.adapters.dvc_stages import run_stages  # noqa: PLC0415 - DVC takes a second to import
+        with package_needed_by(NEEDED_BY):
+            from featurestore.adapters.dvc_stages import run_stages  # noqa: PLC0415 - DVC takes a second to import
 
         repo = _opened(root)
         if repo is None:
@@ -95,9 +100,10 @@ class DvcVersions:
             If the revision does not exist, has no such file, or neither the cache nor a remote has the
             file.
         """
-        from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
-        from dvc.exceptions import DvcException  # noqa: PLC0415
-        from dvc.scm import SCMError  # noqa: PLC0415
+        with package_needed_by(NEEDED_BY):
+            from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
+            from dvc.exceptions import DvcException  # noqa: PLC0415
+            from dvc.scm import SCMError  # noqa: PLC0415
 
         inside = path.resolve().relative_to(root.resolve()).as_posix()
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,8 +118,9 @@ class DvcVersions:
 
 
 def _opened(root: Path) -> Repo | None:
-    from dvc.exceptions import NotDvcRepoError  # noqa: PLC0415 - DVC takes a second to import
-    from dvc.repo import Repo  # noqa: PLC0415
+    with package_needed_by(NEEDED_BY):
+        from dvc.exceptions import NotDvcRepoError  # noqa: PLC0415 - DVC takes a second to import
+        from dvc.repo import Repo  # noqa: PLC0415
 
     try:
         return Repo(str(root))

@@ -33,6 +33,8 @@ def frame_of(
     ------
     ContractError
         If `source` has another type, or cannot be read.
+    MissingPackageError
+        If `source` is SQL, and DuckDB is not installed.
     """
     if isinstance(source, pl.DataFrame | pl.LazyFrame):
         return source.lazy().collect()

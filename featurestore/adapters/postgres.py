@@ -12,21 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.adapters.server_url import without_secrets
-from featurestore.errors import ConfigError, StoreError
+from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
 from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-try:
+with package_needed_by("the online store PostgreSQL", extra="postgres"):
     import psycopg
     from psycopg import sql
-except ImportError as error:
-    raise ConfigError(
-        "the online store is PostgreSQL, and its client is not installed",
-        hint="pip install 'featurestore[postgres]'",
-    ) from error
 
 MAX_NAME_BYTES = 63  # PostgreSQL truncates longer names without an error
 TABLES = """

@@ -13,7 +13,7 @@ from featurestore.config import load_settings
 from featurestore.definitions.call import run
 from featurestore.definitions.catalog import load_catalog
 from featurestore.definitions.feature_view import FeatureView
-from featurestore.errors import ConfigError, FeatureStoreError, StoreError
+from featurestore.errors import FeatureStoreError, StoreError, package_needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.ports import ViewRows
 
-try:
+with package_needed_by("the engine Ray", extra="ray"):
     import ray
-except ImportError as error:
-    raise ConfigError(
-        "the engine is ray, and Ray is not installed", hint="pip install 'featurestore[ray]'"
-    ) from error
 
 
 @dataclass(frozen=True)

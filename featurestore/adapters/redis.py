@@ -16,21 +16,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.adapters.server_url import without_secrets
-from featurestore.errors import ConfigError, StoreError
+from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
 from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-try:
+with package_needed_by("the online store Redis", extra="redis"):
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
-except ImportError as error:
-    raise ConfigError(
-        "the online store is Redis, and its client is not installed", hint="pip install 'featurestore[redis]'"
-    ) from error
 
 ROWS_PER_CALL = 1_000
 # Timeouts of one call. A call is tried twice at most.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -38,7 +39,8 @@ EXIT_CODES = ", ".join(f"{error.exit_code} {error.outcome}" for error in BRANCHE
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    # A serving machine has no Rich.
+    rich_markup_mode="markdown" if find_spec("rich") else None,
     help="A feature store: training and serving read the same values, bit for bit.\n\n"
     "Usual order: **ingest**, **validate**, **build**, **apply**, **training-set**, **materialize**, "
     "**get-online**, **audit**, **report**; `dvc repro` runs the steps that are out of date.\n\n"

@@ -17,7 +17,7 @@ from featurestore.values.rounding import is_rounded
 from featurestore.vectors.explain import VERDICT, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import ComputeEngine, ViewState
@@ -57,19 +57,20 @@ def store_cause(
 
 
 def path_cause(
-    service: FeatureService, broken: Collection[str], offline: pl.DataFrame, served: pl.DataFrame
+    service: FeatureService, broken: Mapping[str, Cause], offline: pl.DataFrame, served: pl.DataFrame
 ) -> CauseOf:
     """Return the function that names why a serving path differs from the historical join.
 
     Parameters
     ----------
     broken
-        Names of the views whose rows in the store differ from the historical join.
+        The views whose rows in the store differ from the historical join, with the cause.
     """
 
     def cause(feature: str, row: int) -> Cause:
-        if any(selection.view.name in broken for selection in service.sources_of(feature)):
-            return Cause.STORE
+        for selection in service.sources_of(feature):
+            if selection.view.name in broken:
+                return broken[selection.view.name]
         expected = offline[status_column(feature)][row]
         actual = served[status_column(feature)][row]
         if (expected == EXPIRED) != (actual == EXPIRED):

@@ -46,7 +46,7 @@ def audit_paths(
     if rows is None or not rows.height:
         return
     watermark = max(views[selection.view.name].watermark for selection in service.reads)
-    left_out = broken(views) | _behind(workspace, service, views, watermark)
+    left_out = broken(views).keys() | _behind(workspace, service, views, watermark)
     features = [
         name
         for name in service.feature_names
@@ -110,7 +110,7 @@ def _audit_path(
             served=served,
             as_of=as_of,
             path=path.name,
-            cause_of=path_cause(service, (), offline, served),
+            cause_of=path_cause(service, {}, offline, served),
         )
         parts.append(compared)
         differences += different

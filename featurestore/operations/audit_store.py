@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.operations.audit_causes import path_cause, store_cause
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
+from featurestore.operations.cause import Cause
 from featurestore.operations.get_online import read_online
 from featurestore.storage.datasets import scan_dataset
 from featurestore.storage.views import rows_of
@@ -124,6 +125,10 @@ def audit_service(
     )
 
 
-def broken(views: Mapping[str, AuditedView]) -> set[str]:
-    """Return the names of the views whose rows in the store differ from the historical join."""
-    return {name for name, view in views.items() if view.result[0].mismatches}
+def broken(views: Mapping[str, AuditedView]) -> dict[str, Cause]:
+    """Return the views whose rows in the store differ from the historical join, with the cause of the first cell."""
+    return {
+        name: differences[0].cause if differences else Cause.STORE
+        for name, (compared, differences) in ((name, view.result) for name, view in views.items())
+        if compared.mismatches
+    }

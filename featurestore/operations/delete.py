@@ -15,6 +15,7 @@ from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
 from featurestore.storage.views import log_deleted
 from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
 
@@ -114,7 +115,7 @@ def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
             raise ContractError(
-                f"keys of view {view.name!r}: {name!r} is missing in {count:,} rows; expected a value in each row",
+                f"keys of view {view.name!r}: {name!r} is missing in {counted(count, 'row')}; expected a value in each row",
                 hint=f"leave out the rows without {name!r}",
             )
     # Stores refuse longer keys, also after the marks are logged.

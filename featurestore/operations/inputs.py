@@ -11,7 +11,7 @@ from featurestore.storage.datasets import scan_dataset
 from featurestore.values.bits import bits_of, has_floats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.definitions.contract import Contract
@@ -51,12 +51,19 @@ def inputs_of(
     ]
 
 
-def in_total_order(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
-    """Sort rows so that equal rows, in any order, become the same frame."""
+def in_total_order(rows: pl.LazyFrame, contract: Contract, first: Sequence[str] = ()) -> pl.LazyFrame:
+    """Sort rows so that equal rows, in any order, become the same frame.
+
+    Parameters
+    ----------
+    first
+        Without a unique key: the columns to sort by first. All others follow.
+    """
     # Under `warn` rows of one key pass the gate.
     if contract.key and contract.policy.on_invalid != "warn":
         return rows.sort(contract.key, maintain_order=True)
     schema = rows.collect_schema()
+    names = dict.fromkeys((*first, *schema))
     # 0.0 and -0.0 are equal and have other bits, also inside lists and structs.
-    bits = [bits_of(pl.col(name), dtype) for name, dtype in schema.items() if has_floats(dtype)]
-    return rows.sort([pl.col(name) for name in schema] + bits, maintain_order=True)
+    bits = [bits_of(pl.col(name), schema[name]) for name in names if has_floats(schema[name])]
+    return rows.sort([*map(pl.col, names), *bits], maintain_order=True)

@@ -19,6 +19,7 @@ from featurestore.operations.sandbox import sandbox
 from featurestore.testing.edges import CLOCK_CHANGES
 from featurestore.testing.scenario import ScenarioMaker
 from featurestore.timing.epoch import EPOCH
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +123,7 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
                 for d in self.differences[:MAX_SHOWN]
             )
             raise SkewError(
-                f"{len(self.differences):,} differences in generated cases (seed {self.seed})\n{shown}",
+                f"{counted(len(self.differences), 'difference')} in generated cases (seed {self.seed})\n{shown}",
                 hint="run the script that `featurestore prove` prints: it shows the first difference alone",
             )
 

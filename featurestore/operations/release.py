@@ -16,6 +16,7 @@ from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.operations.audit import audit
+from featurestore.operations.packages import packages_path, write_packages
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
     RECORD,
@@ -144,6 +145,7 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     with translated_write_errors(root):
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
+    write_packages(workspace, packages_path(frozen))
     services = _service_digests(workspace)
     _require_equal(frozen, services)
     with translated_write_errors(root):

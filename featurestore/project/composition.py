@@ -10,6 +10,7 @@ from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
+from featurestore.errors import package_needed_by
 from featurestore.operations.adopt import adopt as adopt_repository
 from featurestore.operations.init import init as write_project
 from featurestore.operations.releases import served
@@ -139,7 +140,8 @@ def _engine(settings: Settings) -> ComputeEngine:
 
 
 def _registry(settings: Settings) -> Registry:
-    from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
+    with package_needed_by("Feast's registry"):
+        from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
 
     return FeastRegistry(settings)
 
@@ -153,6 +155,7 @@ def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
 
 
 def _feast_path(settings: Settings) -> ServingPath:
-    from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
+    with package_needed_by("Feast's SDK"):
+        from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
 
     return FeastPath(settings)

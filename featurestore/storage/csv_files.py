@@ -15,6 +15,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.storage.csv_dialect import require_commas, require_not_utf16, require_utf8
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def read_complete_csv(path: Path, title: str) -> pl.DataFrame:
     if not incomplete.is_empty():
         first = ", ".join(f"{row:,}" for row in incomplete.head(3))
         raise ContractError(
-            f"{title}: {incomplete.len():,} rows have fewer fields than the header; the first: row {first}",
+            f"{title}: {counted(incomplete.len(), 'row')} have fewer fields than the header; the first: row {first}",
             hint="complete these rows; write two quotes for an empty text, and nothing for a missing value",
         )
     return pl.read_csv(path, infer_schema=False, glob=False)

@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, differences, fingerprint
+from featurestore.definitions.fingerprint.installed import SEMANTICS_PART as SEMANTICS
 from featurestore.errors import SkewError, StoreError
 from featurestore.storage.files import write_record
 
@@ -90,8 +91,14 @@ def other_definition(
     different = () if before is None else differences(before, now)
     commands = (*commands_after(before, now), *then)
     hint = f"run: {' && '.join(commands)}"
-    if any(difference.kind == "package" for difference in different):
+    packages = [difference for difference in different if difference.kind == "package"]
+    if packages:
         hint = f"{hint}; {PACKAGES}"
+        made_with = dict.fromkeys(
+            f"{d.name}=={d.before}" for d in packages if d.before and d.name != SEMANTICS
+        )
+        if made_with:
+            hint = f"{hint}. A machine that only serves needs the same versions: pip install {' '.join(made_with)}"
     return SkewError(
         f"{message}{named(difference.text for difference in different)}",
         hint=hint,

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
-from featurestore.errors import StoreError
+from featurestore.errors import StoreError, package_needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import polars as pl
+    import pyarrow.parquet as pq
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,11 @@ def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) ->
     ------
     StoreError
         If the file cannot be read as Parquet.
+    MissingPackageError
+        If pyarrow is not installed.
     """
+    with package_needed_by("a historical join"):
+        import pyarrow.parquet as pq  # noqa: PLC0415 - a serving machine has no pyarrow, and joins nothing
     try:
         metadata = pq.read_metadata(path)
     except (OSError, ValueError) as error:

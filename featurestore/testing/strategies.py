@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
-from hypothesis import strategies as st
 
 from featurestore.definitions.contract import Column, Contract, Policy
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.errors import package_needed_by
 from featurestore.testing.domain import held
 from featurestore.testing.edges import edge_values
 from featurestore.testing.oracle import Row, version
@@ -25,6 +25,9 @@ from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+with package_needed_by("generated histories", extra="testing"):
+    from hypothesis import strategies as st
 
 START = datetime(1969, 12, 31, 23, tzinfo=UTC)
 KEYS = ("k", "n")

@@ -17,9 +17,10 @@ from featurestore.definitions.fingerprint.definition_parts import (
     distributions,
     own_parts,
 )
-from featurestore.definitions.fingerprint.installed import package_part, semantics_part
+from featurestore.definitions.fingerprint.installed import semantics_part
 from featurestore.definitions.fingerprint.parts import Fingerprint, Part, full_digest
 from featurestore.definitions.fingerprint.project_files import ProjectFiles, project_root
+from featurestore.definitions.fingerprint.recorded import package_parts
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
@@ -149,7 +150,7 @@ class Fingerprints:
         declared = own_parts(definition, closure, self._files)
         closure.add_import_effects()
         packages = {*distributions(definition), *closure.distributions}
-        declared += [semantics_part(), *map(package_part, sorted(packages))]
+        declared += [semantics_part(), *package_parts(packages, self._files.root)]
         direct = [self.of(upstream) for upstream in self._direct(definition)]
         links = [
             Part(kind="upstream", name=fingerprint.name, digest=fingerprint.digest) for fingerprint in direct

@@ -16,6 +16,7 @@ from featurestore.errors import ContractError
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.storage.csv_files import INCOMPLETE, read_complete_csv
 from featurestore.values.printable import as_text, printable
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,7 +184,7 @@ def require_unchanged(
         file, row = changed.select(PLACE).row(0)
         where = "without a row number" if row is None else f"row {row:,} of {file}"
         raise ContractError(
-            f"{error.message} ({changed.height:,} rows, the first is {where})", hint=error.hint
+            f"{error.message} ({counted(changed.height, 'row')}, the first is {where})", hint=error.hint
         )
 
 

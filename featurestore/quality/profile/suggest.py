@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.quality.profile.schema_draft import draft_schema
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def _module(draft: SchemaDraft) -> Iterator[str]:
     annotations = {field.attribute: annotation(field.dtype) for field in draft.fields}
     values = [check.value for field in draft.fields for check in field.checks]
     yield (
-        f'"""Draft from {draft.rows:,} rows of {draft.dataset}: '
+        f'"""Draft from {counted(draft.rows, "row")} of {draft.dataset}: '
         'describe the rows and the columns, and keep the checks that are meant."""'
     )
     yield ""

@@ -1,9 +1,12 @@
 """Edits that change values: each changes the fingerprint and is named."""
 
+from importlib.metadata import version as installed_version
+
 import pytest
 from grown_shop import FILES, changed, replaced
 
 from featurestore.definitions.fingerprint import installed
+from featurestore.errors import ConfigError
 
 ORDERS, SCHEMAS, HELPER, RATES = (
     "feature_repo/orders.py",
@@ -262,3 +265,29 @@ def test_a_third_party_module_counts_by_the_version_of_its_distribution(state):
     )
     packages = {part.name for part in shop.fingerprint("orders").parts if part.kind == "package"}
     assert packages == {"featurestore semantics", "msgspec", "pandera", "polars", "pyarrow", "PyYAML"}
+
+
+ABSENT = "def converted(value):\n    import absent_module\n\n    return absent_module.rate(value)\n"
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "version"),
+    [
+        ("{}", "absent_module", "not installed"),
+        ('{"absent_module": "1.2"}', "absent_module", "1.2"),
+        ('{"absent-dist": "1.2", "modules": {"absent_module": ["absent-dist"]}}', "absent-dist", "1.2"),
+        ('{"polars": "0.1"}', "polars", installed_version("polars")),
+    ],
+)
+def test_a_package_that_is_not_installed_has_the_version_of_the_record(state, record, name, version):
+    """A machine that only serves need not have what only views need. The record never replaces an installed version."""
+    shop = state({RATES: ABSENT, "packages.json": record})
+    parts = {part.name: part.value for part in shop.fingerprint("orders").parts if part.kind == "package"}
+    assert parts[name] == version
+
+
+def test_a_record_that_cannot_be_read_is_refused(state):
+    """The error names the file; without a package that is missing here, nobody reads the file."""
+    state({"packages.json": "[1]"})
+    with pytest.raises(ConfigError, match=r"packages\.json: cannot be read"):
+        state({RATES: ABSENT, "packages.json": "[1]"})

@@ -1,0 +1,50 @@
+"""What featurestore imports is what its package asks for."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+# Packages that Feast's interface consists of.
+OF_FEAST = {"google", "pandas", "pydantic"}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """List the top-level modules that run-time imports of a module name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+        else:
+            yield from imported(node)
+
+
+def test_every_import_is_of_a_declared_package():
+    """A package that only another package asks for may go with the next version of that one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    modules = {
+        name: path.name
+        for path in (ROOT / "featurestore").rglob("*.py")
+        for name in imported(ast.parse(path.read_text()))
+    }
+    foreign = modules.keys() - sys.stdlib_module_names - {"featurestore"} - OF_FEAST
+    assert {"duckdb", "feast", "lmdb", "numpy", "polars", "yaml"} <= foreign
+    installed = packages_distributions()
+    undeclared = {
+        name: modules[name]
+        for name in foreign
+        if not {canonicalize_name(distribution) for distribution in installed.get(name, [name])} & declared
+    }
+    assert undeclared == {}
