@@ -294,6 +294,46 @@ def total(inputs: pd.DataFrame) -> pd.DataFrame:
     return write(folder, {"repo.py": module}, {"data/rides.parquet": data})
 
 
+def clashes(folder: Path) -> Path:
+    """Features of two views with one name, read by on-demand views; a key with two dtypes; a request value named as a feature."""
+    module = (
+        one_view(schema='[Field(name="trips", dtype=Float64)]')
+        + """
+other = FeatureView(name="other", entities=[driver], schema=[Field(name="trips", dtype=Float64)],
+    source=FileSource(name="other_file", path="data/other.parquet", timestamp_field="event_timestamp"))
+request = RequestSource(name="now", schema=[Field(name="trips", dtype=Float64)])
+
+@on_demand_feature_view(sources=[stats], schema=[Field(name="more", dtype=Float64)])
+def more(inputs: pd.DataFrame) -> pd.DataFrame:
+    df = pd.DataFrame()
+    df["more"] = inputs["trips"] + 1
+    return df
+
+@on_demand_feature_view(sources=[other], schema=[Field(name="more", dtype=Float64)])
+def again(inputs: pd.DataFrame) -> pd.DataFrame:
+    df = pd.DataFrame()
+    df["more"] = inputs["trips"] + 2
+    return df
+
+@on_demand_feature_view(sources=[stats, request], schema=[Field(name="twice", dtype=Float64)])
+def twice(inputs: pd.DataFrame) -> pd.DataFrame:
+    df = pd.DataFrame()
+    df["twice"] = inputs["trips"] * 2
+    return df
+
+computed = FeatureService(name="computed", features=[more, again, twice])
+keys = FeatureService(name="keys", features=[stats, other])
+"""
+    )
+    narrow = rows(trips=[1.0, 2.0, 3.0]).with_columns(pl.col("driver_id").cast(pl.Int32))
+    return write(
+        folder,
+        {"repo.py": module},
+        {"data/rides.parquet": rows(trips=[1.0, 2.0, 3.0]), "data/other.parquet": narrow},
+    )
+
+
 SHAPES = (
+    clashes,
     plain, credit, backfilled, embeddings, aliases, streams, warehouse, kinds, untidy, packages, python_mode,
 )  # fmt: skip

@@ -144,6 +144,17 @@ def test_equal_names_in_a_service_get_the_name_of_the_view_in_front(adopted):
     assert notes(result, "changed") == {"push source of view stats", "service both"}
 
 
+def test_what_a_service_cannot_hold_is_left_out_of_it_with_the_reason(adopted):
+    """Names and keys that clash would make the project fail; the rest of the service stays."""
+    result = adopted("clashes")
+    catalog = featurestore.open(result.target).catalog
+    assert catalog.service("computed").feature_names == ("more",)
+    assert catalog.service("keys").feature_names == ("stats_trips",)
+    assert notes(result, "left_out") == {
+        "on-demand view twice", "again in service computed", "other in service keys", "twice in service computed",
+    }  # fmt: skip
+
+
 def test_what_cannot_be_read_is_left_out_by_name(adopted):
     """A table, a Delta table, a bucket and a missing file have reasons of their own; the rest is adopted."""
     result = adopted("warehouse")
@@ -262,9 +273,10 @@ def test_a_folder_with_a_project_is_refused(tmp_path):
 
 def test_wrong_arguments_say_what_is_expected(tmp_path):
     """A folder without settings, an unknown view, a module that fails, and a wrong delay are errors of the user."""
-    with pytest.raises(ConfigError, match="there is no feature_store"):
-        adopt(tmp_path)
     repo = feast_repos.plain(tmp_path / "repo")
+    with pytest.raises(ConfigError, match="there is no feature_store") as missing:
+        adopt(tmp_path)
+    assert missing.value.hint.endswith("/repo")
     with pytest.raises(UnknownNameError) as unknown:
         adopt(repo, backfills={"stat": timedelta(0)})
     assert unknown.value.nearest == "stats"

@@ -141,9 +141,11 @@ class FeastRepository:
 def _config(folder: Path) -> RepoConfig:
     path = folder / SETTINGS
     if not path.is_file():
+        below = sorted(folder.glob(f"*/{SETTINGS}"))
+        nearest = below[0].parent if below else "my_project/feature_repo"
         raise ConfigError(
             f"{folder}: there is no {SETTINGS}, which every Feast repository has",
-            hint="name its folder, such as: featurestore adopt my_project/feature_repo",
+            hint=f"name its folder, such as: featurestore adopt {nearest}",
         )
     try:
         with quiet():
