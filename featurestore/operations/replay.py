@@ -145,13 +145,13 @@ def replay(
         If the definitions of a release were changed after it was made: they are not what served.
     """
     name = features if isinstance(features, str) else features.name
-    if release is not None:
-        require_release(workspace.layout, release)
-    elif (workspace.root / RECORD).exists():
+    files = _files(workspace.layout, name)
+    if release is not None and not any(made_by == release for made_by, _ in _by_definition(files)):
+        require_release(workspace.layout, release)  # the log has vectors of releases that were removed
+    elif release is None and (workspace.root / RECORD).exists():
         made = read_release(workspace.root)
         require_unchanged(made, workspace.root)
         release = made.name
-    files = _files(workspace.layout, name)
     if not files:
         workspace.service(features)  # an unknown name is named
         raise _nothing_logged(name, workspace.layout, "yet")
@@ -280,9 +280,22 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
     if release in having:
         return _release(workspace, release)
     known = workspace.catalog.services.get(service)
-    if known is not None and fingerprint(known).digest == digest:
+    if (
+        known is not None
+        and fingerprint(known).digest == digest
+        and (not having or _is_built(workspace, known))
+    ):
         return workspace
     return _release(workspace, having[0]) if having else None
+
+
+def _is_built(workspace: Workspace, service: FeatureService) -> bool:
+    """Return whether the rows in place are those of the definitions: they can be of another branch."""
+    try:
+        workspace.rows_of(service)
+    except (MissingDataError, SkewError):
+        return False
+    return True
 
 
 def _release(workspace: Workspace, name: str) -> Workspace:
