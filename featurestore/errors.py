@@ -262,8 +262,7 @@ class UnknownSettingError(ConfigError, LookupError):
     Attributes
     ----------
     path, section, names, known, nearest
-        The file, its part (None: all of it), the unknown names, the names that exist there, and for each unknown name
-        the most similar of these, or None.
+        The file, its part (None: all), the unknown and the known names; by unknown name the nearest one or None.
     """
 
     def __init__(self, path: str, section: str | None, names: Iterable[str], known: Iterable[str]) -> None:

@@ -149,9 +149,9 @@ def replay(
     if release is not None and not any(made_by == release for made_by, _ in _by_definition(files)):
         require_release(workspace.layout, release)  # the log has vectors of releases that were removed
     elif release is None and (workspace.root / RECORD).exists():
-        made = read_release(workspace.root)
-        require_unchanged(made, workspace.root)
-        release = made.name
+        record = read_release(workspace.root)
+        require_unchanged(record, workspace.root)
+        release = record.name
     if not files:
         workspace.service(features)  # an unknown name is named
         raise _nothing_logged(name, workspace.layout, "yet")
