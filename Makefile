@@ -25,7 +25,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick serving laws check docs bench-offline bench-online bench-gate bench-fingerprint reliability reproducible lock clean
+.PHONY: python demo test quick serving laws check docs bench-offline bench-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -87,6 +87,9 @@ bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pan
 
 bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
 	python benchmarks/fingerprint.py
+
+bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
+	python benchmarks/feast_faults.py
 
 reliability: $(READY) ## serve under load with faults injected for minutes, and check every answer
 	python benchmarks/reliability.py

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SkewError,
         StoreError,
         UnknownNameError,
+        UnknownSettingError,
     )
     from featurestore.project import Project, open  # noqa: A004 - featurestore.open, as gzip.open
     from featurestore.values.exact_sum import exact_mean, exact_sum
@@ -46,6 +47,7 @@ _HOMES = {
     "SkewError": "errors",
     "StoreError": "errors",
     "UnknownNameError": "errors",
+    "UnknownSettingError": "errors",
     "dataset": "definitions.dataset",
     "exact_mean": "values.exact_sum",
     "exact_sum": "values.exact_sum",
@@ -72,6 +74,7 @@ __all__ = [
     "SkewError",
     "StoreError",
     "UnknownNameError",
+    "UnknownSettingError",
     "dataset",
     "exact_mean",
     "exact_sum",

@@ -6,14 +6,16 @@ import os
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
 
-from featurestore.errors import ConfigError
+from featurestore.errors import ConfigError, UnknownSettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 KEEP_RELEASES = 5  # of older releases, when nobody says how many
@@ -24,6 +26,43 @@ ENGINES = ("polars", "ray")
 ONLINE_STORES = {
     f"featurestore.adapters.feast.online.{kind.title()}OnlineStore": kind
     for kind in ("lmdb", "redis", "postgres")
+}
+# Settings of feature_store.yaml. Feast reads the others of its own sections, and refuses unknown ones there.
+FEAST_SETTINGS = {
+    *(
+        "project",
+        "project_description",
+        "provider",
+        "registry",
+        "online_store",
+        "offline_store",
+        "auth",
+        "flags",
+    ),
+    *("batch_engine", "feature_server", "embedding_model", "repo_path", "entity_key_serialization_version"),
+    *("coerce_tz_aware", "materialization", "openlineage", "mlflow", "data_quality_monitoring"),
+}
+ONLINE_STORE_SETTINGS = {
+    "lmdb": {"type", "path", "as_of"},
+    "redis": {"type", "url", "as_of"},
+    "postgres": {"type", "url", "as_of"},
+}
+OFFLINE_STORE = "featurestore.adapters.feast.offline.PolarsOfflineStore"
+FILE_REGISTRY_SETTINGS = {
+    *(
+        "registry_type",
+        "registry_store_type",
+        "path",
+        "cache_ttl_seconds",
+        "cache_mode",
+        "s3_additional_kwargs",
+    ),
+    *(
+        "purge_feast_metadata",
+        "enable_online_feature_view_versioning",
+        "serve_features_while_materializing",
+        "mcp",
+    ),
 }
 
 
@@ -142,26 +181,27 @@ def load_settings(root: Path) -> Settings:
     Raises
     ------
     ConfigError
-        If a file is missing or cannot be read, or a setting is unknown or has a wrong value.
+        If a file is missing or cannot be read, or a setting has a wrong value.
+    UnknownSettingError
+        If a setting is unknown; names the nearest one.
     """
     root = root.resolve()
     path = root / "pyproject.toml"
     if not path.is_file():
-        raise ConfigError(f"{path}: not found", hint="run in the project's folder, or name it with --project")
+        raise ConfigError(f"{path}: not found", hint=_start_hint(root))
     try:
-        table = tomllib.loads(_text(path)).get("tool", {}).get("featurestore")
+        tools = tomllib.loads(_text(path)).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
-    if table is None:
+    table = tools.get("featurestore")
+    if not isinstance(table, dict):
+        similar = get_close_matches("featurestore", tools, n=1)
         raise ConfigError(
             f"{path}: the table [tool.featurestore] is missing",
-            hint='add the table; the line definitions = "feature_repo" is enough',
+            hint=f"[tool.{similar[0]}] may be it" if similar else _start_hint(root),
         )
-    if unknown := sorted(set(table) - KNOWN):
-        raise ConfigError(
-            f"{path}: [tool.featurestore] has unknown settings: {', '.join(unknown)}",
-            hint=f"known settings: {', '.join(sorted(KNOWN))}",
-        )
+    _require_known(path, "[tool.featurestore]", table, KNOWN)
+    _require_text(path, table, KNOWN - {"memory"})
     definitions = table.get("definitions", "feature_repo")
     engine = table.get("engine", "polars")
     memory = table.get("memory", 2048)
@@ -170,7 +210,7 @@ def load_settings(root: Path) -> Settings:
             f"{path}: engine is {engine!r}; expected one of {', '.join(ENGINES)}",
             hint='example: engine = "polars"',
         )
-    if not isinstance(memory, int) or memory < 1:
+    if not isinstance(memory, int) or isinstance(memory, bool) or memory < 1:
         raise ConfigError(
             f"{path}: memory is {memory!r}; expected a number of MiB, at least 1",
             hint="example: memory = 2048",
@@ -185,7 +225,7 @@ def load_settings(root: Path) -> Settings:
         online=(root / definitions / online.get("path", "../data/online/store.lmdb")).resolve(),
         as_of=parse_timestamp(online["as_of"]) if online.get("as_of") is not None else None,
         name=str(feast.get("project", "features")),
-        online_kind=_online_kind(root / definitions / "feature_store.yaml", str(online.get("type"))),
+        online_kind=ONLINE_STORES[online["type"]],
         online_url=online.get("url"),
         engine=engine,
         ray_address=table.get("ray_address"),
@@ -203,10 +243,42 @@ def _feast_settings(path: Path) -> dict[str, Any]:
         settings = yaml.safe_load(os.path.expandvars(_text(path)))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
-    section = settings.get("online_store") if isinstance(settings, dict) else None
-    if not isinstance(section, dict):
+    settings = settings if isinstance(settings, dict) else {}
+    _require_known(path, None, settings, FEAST_SETTINGS)
+    online, offline, registry = (settings.get(name) for name in ("online_store", "offline_store", "registry"))
+    if not isinstance(online, dict):
         raise ConfigError(f"{path}: online_store is missing", hint="add online_store with its type and path")
-    return cast("dict[str, Any]", settings)
+    _require_known(path, "online_store", online, ONLINE_STORE_SETTINGS[_online_kind(path, online)])
+    _require_text(path, online, {"path", "url"})
+    if isinstance(offline, dict) and offline.get("type") == OFFLINE_STORE:
+        _require_known(path, "offline_store", offline, {"type"})
+    if isinstance(registry, dict) and registry.get("registry_type", "file") == "file":
+        _require_known(path, "registry", registry, FILE_REGISTRY_SETTINGS)
+    return settings
+
+
+def _start_hint(root: Path) -> str:
+    """Name the nearest folder above that holds a project, or say how to make one."""
+    for folder in root.parents:
+        if (folder / "pyproject.toml").is_file() and "[tool.featurestore]" in _text(
+            folder / "pyproject.toml"
+        ):
+            return f"run in the project's folder, or name it: --project {folder}"
+    return "to start a project here, run: featurestore init; to use another folder, name it with --project"
+
+
+def _require_known(path: Path, section: str | None, names: Iterable[Any], known: set[str]) -> None:
+    if unknown := [str(name) for name in names if name not in known]:
+        raise UnknownSettingError(str(path), section, unknown, known)
+
+
+def _require_text(path: Path, section: dict[str, Any], names: set[str]) -> None:
+    for name in sorted(names & section.keys()):
+        if not isinstance(section[name], str) or not section[name]:
+            raise ConfigError(
+                f"{path}: {name} is {section[name]!r}; expected text",
+                hint='write the value in quotes, such as "data"',
+            )
 
 
 def _text(path: Path) -> str:
@@ -216,8 +288,9 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
-def _online_kind(path: Path, type_name: str) -> str:
-    if type_name not in ONLINE_STORES:
+def _online_kind(path: Path, online: dict[str, Any]) -> str:
+    type_name = online.get("type")
+    if not isinstance(type_name, str) or type_name not in ONLINE_STORES:
         raise ConfigError(
             f"{path}: online_store has the unknown type {type_name!r}",
             hint=f"use one of: {', '.join(ONLINE_STORES)}",
@@ -240,6 +313,10 @@ def parse_timestamp(value: str | datetime) -> datetime:
             raise ConfigError(
                 f"{value!r} is not a timestamp; expected ISO 8601", hint="write it like 2013-12-31T12:00:00Z"
             ) from None
+    if not isinstance(value, datetime):
+        raise ConfigError(
+            f"{value!r} is not a timestamp; expected ISO 8601", hint="write it like 2013-12-31T12:00:00Z"
+        )
     if value.tzinfo is None:
         raise ConfigError(f"{value} has no time zone", hint=f"write {value.isoformat()}Z for UTC")
     return value.astimezone(UTC)

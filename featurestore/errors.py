@@ -10,6 +10,7 @@ The branches follow what the person does next::
     ├── SkewError            bring training and serving together again
     ├── MissingDataError     run the command that the hint names
     ├── ConfigError          fix pyproject.toml or feature_store.yaml
+    │   ├── UnknownSettingError  use a setting that exists (carries the file, the names and the known names)
     │   └── MissingPackageError  install the package (carries what needs it, its name and the requirement)
     └── StoreError           check the store or the disk (`retry`: the same call may succeed later)
 
@@ -44,14 +45,10 @@ class FeatureStoreError(Exception):
 
     Attributes
     ----------
-    message
-        The message without the hint.
-    hint
-        The hint, or None.
-    exit_code
-        What the command line exits with.
-    outcome
-        The meaning of the exit code, for `--help`.
+    message, hint
+        The message without the hint, and the hint or None.
+    exit_code, outcome
+        What the command line exits with, and what that means, for `--help`.
     """
 
     exit_code = 1
@@ -257,6 +254,30 @@ class ConfigError(FeatureStoreError, ValueError):
 
     exit_code = 7
     outcome = "settings are wrong"
+
+
+class UnknownSettingError(ConfigError, LookupError):
+    """A file of settings has names that do not exist.
+
+    Attributes
+    ----------
+    path, section, names, known, nearest
+        The file, its part (None: all of it), the unknown names, the names that exist there, and for each unknown name
+        the most similar of these, or None.
+    """
+
+    def __init__(self, path: str, section: str | None, names: Iterable[str], known: Iterable[str]) -> None:
+        self.path, self.section = path, section
+        self.names, self.known = tuple(sorted(names)), tuple(sorted(known))
+        self.nearest = {
+            name: next(iter(get_close_matches(name, self.known, n=1, cutoff=_MIN_SIMILARITY)), None)
+            for name in self.names
+        }
+        similar = [f"{name!r} may be {near!r}" for name, near in self.nearest.items() if near is not None]
+        super().__init__(
+            f"{path}: {section or 'the file'} has unknown settings: {', '.join(self.names)}",
+            hint="; ".join([*similar, f"known settings: {', '.join(self.known)}"]),
+        )
 
 
 class MissingPackageError(ConfigError, ImportError):

@@ -136,3 +136,8 @@ class Departures(DepartureRequest):
     event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="an hour before the schedule")
     cancelled: pl.Boolean = pa.Field(description="outcome: it never left; not a feature")
     delayed: pl.Boolean = pa.Field(description="label: more than 15 minutes late, or cancelled")
+
+    class Config:
+        """A row is known by the flight and the time at which it was asked about."""
+
+        unique = ["event_timestamp", "carrier", "flight", "origin"]

@@ -26,7 +26,7 @@ PROJECT = re.compile(r"^<!-- project: (\w+) -->$", re.MULTILINE)
 # The tests run in the environment that `make demo` makes; its fixture runs the demo; these are the tests.
 RUN_ALREADY = frozenset({"source .venv/bin/activate", "make demo", "make test", "make check", "make docs"})
 ELIDED = "…"
-PORT = "6566"
+PORT = "8566"
 # A block without a path that holds data must be readable.
 PARSERS: dict[str, Callable[[str], object]] = {
     "json": json.loads,

@@ -10,6 +10,7 @@ from featurestore.errors import (
     MissingPackageError,
     StoreError,
     UnknownNameError,
+    UnknownSettingError,
     package_needed_by,
 )
 
@@ -47,6 +48,7 @@ def test_a_long_message_is_cut():
     [
         UnknownNameError("feature", "a", ["b"], within="view 'v'"),
         ContractError("broken", hint="fix it", verdict=("a verdict",)),
+        UnknownSettingError("pyproject.toml", "[tool.featurestore]", ["dta"], ["data"]),
         StoreError("no answer", hint="try again", retry=True),
         MissingPackageError("the online store Redis", "redis", extra="redis"),
     ],

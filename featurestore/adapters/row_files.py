@@ -38,7 +38,10 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
             require_unique_keys_of_lines(content.split(b"\n"), str(path))
             return rows
     except (pl.exceptions.PolarsError, msgspec.DecodeError, OSError) as error:
-        raise ContractError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+        raise ContractError(
+            f"{path}: cannot be read: {str(error).splitlines()[0]}",
+            hint=f"check that it exists and is a complete {path.suffix} file, then push it again",
+        ) from error
     raise ContractError(
         f"{path}: the format {path.suffix!r} is unknown", hint="use a file named .parquet, .csv or .jsonl"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import table
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +26,7 @@ def profile_text(profile: Profile) -> str:
         ("column", "type", "missing", "zeros", "distinct", "min", "median", "p99", "max", "most frequent")
     ]
     rows += [_line(name, column) for name, column in profile.columns.items()]
-    lines = [f"{profile.dataset}: {profile.rows:,} rows", table(rows)]
+    lines = [f"{profile.dataset}: {counted(profile.rows, 'row')}", table(rows)]
     for name, column in profile.columns.items():
         if column.days:
             days = list(column.days)
@@ -46,7 +47,7 @@ def profile_text(profile: Profile) -> str:
 def comparison_text(comparison: Comparison) -> str:
     """Show how two datasets differ."""
     before, after = comparison.rows
-    lines = [f"{comparison.before} -> {comparison.after}: {before:,} -> {after:,} rows"]
+    lines = [f"{comparison.before} -> {comparison.after}: {before:,} -> {counted(after, 'row')}"]
     if comparison.schema:
         changes = ((change.column, change.description, change.effect) for change in comparison.schema)
         lines.append(table([("column", "change", "effect"), *changes]))
@@ -102,7 +103,7 @@ def quarantine_text(name: str, rows: pl.DataFrame, total: int, verdict: Verdict)
         values = ", ".join(f"{column}={row[column]!r}" for column in rows.columns if column in columns)
         lines.append((row.get("source_file") or "", f"{row['source_row']:,}", "; ".join(rules), values))
     more = f"\n… and {total - rows.height:,} more" if total > rows.height else ""
-    return f"{name}: {total:,} rows in quarantine\n{table(lines)}{more}"
+    return f"{name}: {counted(total, 'row')} in quarantine\n{table(lines)}{more}"
 
 
 def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
@@ -113,13 +114,17 @@ def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
         column.dtype.partition("(")[0],
         f"{column.null_share:.1%}",
         f"{column.zeros:,}",
-        f"{'' if complete else '~'}{column.values.distinct:,.0f}",
+        f"{'' if complete else '≈ '}{column.values.distinct:,.0f}",
         _short(column.min),
-        _short(column.quantile(0.5)),
-        _short(column.quantile(0.99)),
+        _quantile(column, 0.5),
+        _quantile(column, 0.99),
         _short(column.max),
         frequent if complete else "",
     )
+
+
+def _quantile(column: ColumnProfile, share: float) -> str:
+    return f"{'' if column.is_exact(share) else '≈ '}{_short(column.quantile(share))}"
 
 
 def _short(value: object) -> str:

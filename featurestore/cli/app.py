@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from featurestore.cli import datasets, drift, features, gate, keys, proofs, releases, rows, start, steps
+from featurestore.cli import (
+    adopt,
+    datasets,
+    drift,
+    features,
+    gate,
+    keys,
+    proofs,
+    releases,
+    rows,
+    start,
+    steps,
+)
 from featurestore.cli.serve import serve
 from featurestore.errors import (
     ConfigError,
@@ -56,6 +68,7 @@ def options(
 
 app.command()(start.init)
 app.command()(start.add)
+app.command()(adopt.adopt)
 app.command()(proofs.check)
 app.command()(steps.run)
 app.command()(steps.ingest)

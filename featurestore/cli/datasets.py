@@ -10,6 +10,7 @@ import typer
 
 from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output
+from featurestore.values.wording import counted
 
 Dataset = Annotated[str, typer.Argument(help="A source, dataset, feature view or training set.")]
 Reference = Annotated[str, typer.Argument(help="A dataset, an earlier version as NAME@REVISION, or a file.")]
@@ -112,7 +113,7 @@ def quarantine(
     opened = opened_at(project)
     rows = opened.quality.quarantine(name, out=out)
     if out is not None:
-        text = f"{rows.height:,} rows in {out}; correct them, then run: featurestore resubmit {name} {out}"
+        text = f"{counted(rows.height, 'row')} in {out}; correct them, then run: featurestore resubmit {name} {out}"
         Output(json).result({"rows": rows.height, "file": str(out)}, text)
         return
     verdict = opened.quality.verdict(name, last_run=True)

@@ -8,6 +8,7 @@ import typer
 
 from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output, table
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.quality.change.anomalies import Anomaly
@@ -87,7 +88,7 @@ COMMANDS = (drift, anomalies)
 def drift_text(result: Drift) -> str:
     """Show the columns that drifted, the highest severity first, then the slices."""
     sides = (
-        f"{name} ({rows:,} rows)"
+        f"{name} ({counted(rows, 'row')})"
         for name, rows in zip((result.before, result.after), result.rows, strict=True)
     )
     lines = [f"{' -> '.join(sides)}: drift is {result.severity}", *_columns_text(result)]
@@ -99,7 +100,7 @@ def drift_text(result: Drift) -> str:
         if part.severity == "none" and all(part.rows):
             stable.append(value)
             continue
-        rows = f"{part.rows[0]:,} -> {part.rows[1]:,} rows"
+        rows = f"{part.rows[0]:,} -> {counted(part.rows[1], 'row')}"
         lines += ["", f"{result.by} {value} ({rows}): {part.severity}", *_columns_text(part)]
     if stable:
         lines += ["", f"no drift where {result.by} is {', '.join(stable)}"]
@@ -116,7 +117,11 @@ def _columns_text(result: Drift) -> list[str]:
     compared = all(result.rows)
     lines = [table([("column", "drift", "why"), *rows])] if rows and compared else []
     stable = len(result.columns) - len(rows)
-    return [*lines, f"{stable:,} of {len(result.columns):,} columns did not drift"] if compared else lines
+    return (
+        [*lines, f"{stable:,} of {counted(len(result.columns), 'column')} did not drift"]
+        if compared
+        else lines
+    )
 
 
 def anomalies_text(by_dataset: dict[str, tuple[Anomaly, ...]]) -> str:

@@ -34,6 +34,8 @@ def get_online(
 ) -> None:
     """Look up one vector in the online store.
 
+    Says so if all stored values are expired, as data of the past are without `as_of` in feature_store.yaml.
+
     Example: `featurestore get-online departure_delay --example`
 
     Example: `featurestore get-online buying customer=3 basket=10 --as-of 2024-01-09T12:00:00Z`
@@ -49,7 +51,10 @@ def get_online(
         with usage():
             rows = row_of(values or [], requested)
     vector = opened.get_online(rows, service, as_of=timestamp, statuses=True)
-    Output(json).result(vector_record(opened, service, vector), vector_text(opened, service, vector))
+    out = Output(json)
+    out.result(vector_record(opened, service, vector), vector_text(opened, service, vector))
+    expired = opened.only_expired(vector, service)
+    out.warn(() if expired is None else (expired,))
 
 
 def explain(

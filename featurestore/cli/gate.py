@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
+from featurestore.cli.options import HERE, Folder, Json, Names, opened_for_stage
 from featurestore.cli.output import Output
 from featurestore.cli.text import verdict_text
 from featurestore.errors import ContractError
@@ -35,7 +35,7 @@ def validate(names: Names = None, project: Folder = HERE, *, junit: JUnit = None
 
     Example: `featurestore validate raw_flights --junit data/raw_flights.xml`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     out.warn(opened.unversioned(names or list(opened.catalog.sources)))
     run = _Run(names or list(opened.catalog.sources), out, "validating")
@@ -51,7 +51,7 @@ def build(names: Names = None, project: Folder = HERE, *, junit: JUnit = None, j
 
     Example: `featurestore build carrier_punctuality`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     run = _Run(names or [derived.name for derived in opened.catalog.build_order()], Output(json), "building")
     run.execute(opened.build, until_refused=True)
     run.finish(opened, junit)
@@ -62,7 +62,7 @@ def report(names: Names = None, project: Folder = HERE, *, json: Json = False) -
 
     Example: `featurestore report raw_flights`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     path = opened.report(names or ())
     pages = [str(opened.layout.page(name)) for name in names or ()]
     Output(json).result({"report": str(path), "pages": pages}, "\n".join(pages or [str(path)]))

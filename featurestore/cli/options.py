@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,14 @@ def timestamp_of_option(option: str, text: str | None) -> datetime | None:
 
     with usage(option):
         return parse_timestamp(text)
+
+
+def opened_for_stage(folder: Path) -> Project:
+    """Open a project for a stage of its pipeline; warn on standard error if dvc.yaml does not follow the definitions."""
+    project = opened_at(folder)
+    if (stale := project.stale_pipeline()) is not None:
+        sys.stderr.write(f"featurestore: warning: {stale.error()}\n")
+    return project
 
 
 def opened_at(folder: Path) -> Project:

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.values.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.progress import Progress, Task, TaskID
 
 
 @dataclass
@@ -37,20 +41,22 @@ class Output:
 
     @contextmanager
     def progress(self, total: int, doing: str) -> Iterator[Callable[[str], None]]:
-        """Show progress over `total` steps on standard error, if it is a terminal. Call the result as each step starts."""
+        """Show progress over `total` steps on standard error, if it is a terminal. Call the result as each step starts.
+
+        Shows the steps that are done, the time since the start, and the time to go. Before the first step is done, the bar
+        moves without a share, because nothing is known of the time to go.
+        """
         if not _shows_progress():
             yield lambda _: None
             return
-        from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
-        from rich.progress import Progress  # noqa: PLC0415
-
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(doing, total=total)
+        with _bars("step") as bar:
+            task = bar.add_task(doing, total=None, of=total)
             started = 0
 
             def step(name: str) -> None:
                 nonlocal started
-                bar.update(task, completed=started, description=f"{doing} {name}")
+                known = total if started else None
+                bar.update(task, completed=started, total=known, description=f"{doing} {name}")
                 started += 1
 
             yield step
@@ -61,18 +67,46 @@ class Output:
         if not _shows_progress():
             yield lambda *_: None
             return
-        from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
-        from rich.progress import Progress, TaskID  # noqa: PLC0415
-
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        with _bars("row") as bar:
             tasks: dict[str, TaskID] = {}
 
             def step(name: str, done: int, total: int) -> None:
                 if name not in tasks:
-                    tasks[name] = bar.add_task(f"{doing} {name}")
-                bar.update(tasks[name], completed=done, total=total)
+                    tasks[name] = bar.add_task(f"{doing} {name}", of=total)
+                bar.update(tasks[name], completed=done, total=total, of=total)
 
             yield step
+
+
+def _bars(unit: str) -> Progress:
+    """Make bars with what is done, in a unit, the time since the start and the time to go."""
+    from rich.console import Console  # noqa: PLC0415 - only terminals need Rich
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Done(ProgressColumn):
+        """What is done, of how much."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.completed:,.0f} of {counted(task.fields['of'], unit)}")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        Done(),
+        TimeElapsedColumn(),
+        TextColumn("to go"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
 
 
 def _shows_progress() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import table
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def delete_plan_text(plan: DeletePlan) -> str:
     """Show how many keys are deleted, how many of them are stored, and the release that also loses them."""
     where = "the project" if plan.release is None else f"the project and release {plan.release}"
     return (
-        f"{plan.view}: {plan.keys:,} keys to remove from {where}, {plan.stored:,} of them stored; "
+        f"{plan.view}: {counted(plan.keys, 'key')} to remove from {where}, {plan.stored:,} of them stored; "
         f"at {plan.at.isoformat()}\n{NOTHING_CHANGED}"
     )
 
@@ -74,7 +75,7 @@ def release_plan_text(plan: ReleasePlan) -> str:
     rows = [("view", "materialized until"), *((view, _utc(until)) for view, until in plan.views.items())]
     return "\n".join(
         [
-            f"release {plan.name}: {len(plan.services):,} services, {len(plan.views):,} views; replaces {_served(plan.replaces)}",
+            f"release {plan.name}: {counted(len(plan.services), 'service')}, {counted(len(plan.views), 'view')}; replaces {_served(plan.replaces)}",
             table(rows),
             f"releases to remove: {_listed(plan.removes)}",
             NOTHING_CHANGED,

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from featurestore.cli.options import HERE, Folder, Json, Names, opened_at
+from featurestore.cli.options import HERE, Folder, Json, Names, opened_at, opened_for_stage
 from featurestore.cli.output import Output, table
 from featurestore.cli.replay_text import replay_text
 from featurestore.cli.text import proof_text, summary_text
 from featurestore.config import PROVE_CASES, PROVE_SEED
+from featurestore.values.wording import counted
 
 
 def check(
@@ -26,7 +27,9 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
-    Also says which raw files and pushed rows have no version, so that a clone could not build from them.
+    Also says which raw files and pushed rows have no version, so that a clone could not build from them. Exits with 7 if
+    dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that break feature
+    services, or because something that is registered is no longer defined.
 
     With --reproducible, also build datasets, feature views and training sets (those that are named, or all) twice from
     the data in place. Exits with 3 if two builds differ, and names the column.
@@ -38,8 +41,16 @@ def check(
     opened = opened_at(project)
     count = opened.check()
     gaps = opened.unversioned()
-    record: dict[str, object] = {"definitions": count, "unversioned": gaps}
-    lines = [f"{count:,} definitions fit together"]
+    stale = opened.stale_pipeline()
+    changes = opened.registry_changes()
+    record: dict[str, object] = {
+        "definitions": count,
+        "unversioned": gaps,
+        "stale_pipeline": stale,
+        "breaking": changes.breaking,
+        "removed": changes.removed,
+    }
+    lines = [f"{counted(count, 'definition')} fit together"]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
@@ -47,6 +58,11 @@ def check(
     out = Output(json)
     out.warn(gaps)
     out.result(record, "\n".join(lines))
+    if stale is not None and (changes.breaking or changes.removed):
+        sys.stderr.write(f"featurestore: {stale.error()}\n")
+    changes.require_allowed()
+    if stale is not None:
+        raise stale.error()
 
 
 def audit(
@@ -60,18 +76,18 @@ def audit(
     """Prove that serving gives what training was given, cell by cell, bit by bit.
 
     Compares every cell of the online store with the historical join at the same timestamp; rows of each service, read
-    through each way that serves; and every cell of each kept training set with the same join, made again. Exits with 5
+    through each serving path; and every cell of each kept training set with the same join, made again. Exits with 5
     if a cell differs, and names its cause.
 
     Example: `featurestore audit`
     """
-    record = opened_at(project).audit(feast=feast)
+    record = opened_for_stage(project).audit(feast=feast)
     rows = [("compared", "path", "rows", "cells", "mismatches")]
     rows += [
         (part.name, part.path, f"{part.rows:,}", f"{part.cells:,}", f"{part.mismatches:,}")
         for part in record.compared
     ]
-    verdict = f"{record.cells:,} cells compared, {record.mismatches:,} mismatches"
+    verdict = f"{counted(record.cells, 'cell')} compared, {counted(record.mismatches, 'mismatch')}"
     Output(json).result(record, f"{table(rows)}\n{verdict}")
     record.require_parity()
 

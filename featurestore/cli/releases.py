@@ -13,6 +13,7 @@ from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import prune_plan_text, release_plan_text, rollback_plan_text
 from featurestore.config import KEEP_RELEASES
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +41,7 @@ def release(
         return
     with _printed_warnings():
         record = opened.release(keep=keep)
-    text = (
-        f"release {record.name}: {len(record.services):,} services, {len(record.views):,} views, served now"
-    )
+    text = f"release {record.name}: {counted(len(record.services), 'service')}, {counted(len(record.views), 'view')}, served now"
     Output(json).result(record, text)
 
 

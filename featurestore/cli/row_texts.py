@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.values.wording import counted
+
 if TYPE_CHECKING:
     from featurestore.project import DeletePlan, Pushed
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 def pushed_text(done: Pushed) -> str:
     """Say what a push wrote, why rows of it wrote nothing, and whether the active release has the rows."""
     lines = [
-        f"{done.view}: {done.rows:,} rows pushed, {done.rows_applied:,} keys written; until {done.until.isoformat()}"
+        f"{done.view}: {counted(done.rows, 'row')} pushed, {counted(done.rows_applied, 'key')} written; until {done.until.isoformat()}"
     ]
     if done.repeated:
         lines.append(f"  {done.repeated:,} not written: the same row was pushed before")
@@ -38,7 +40,7 @@ def pushed_text(done: Pushed) -> str:
 
 def deleted_text(plan: DeletePlan, count: int) -> str:
     """Say how many keys were deleted, how many were deleted already, and from which release they are deleted too."""
-    text = f"{plan.view}: {count:,} keys deleted"
+    text = f"{plan.view}: {counted(count, 'key')} deleted"
     if count < plan.keys:
         text += f", {plan.keys - count:,} were deleted already"
     if plan.release is not None:

@@ -60,7 +60,7 @@ def serve(
     Serves the current release, or the project itself if there is no release. A running server loads each new
     release automatically. GET /docs documents what it serves.
 
-    Example: `featurestore serve departure_delay --port 6566`
+    Example: `featurestore serve departure_delay --port 8566`
     """
     from featurestore.service.run import serve as run  # noqa: PLC0415 - `--help` must not load the server
 

@@ -9,6 +9,7 @@ import typer
 
 from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.project import Added
@@ -66,7 +67,7 @@ def added_text(added: Added) -> str:
     """Show what was added, what was assumed, what is open, and what to do next."""
     if not added.written:
         return f"{added.name}: {added.path} has a new version\ncommit: {', '.join(added.versioned)}"
-    lines = [f"source {added.name}: {added.rows:,} rows of {added.path}"]
+    lines = [f"source {added.name}: {counted(added.rows, 'row')} of {added.path}"]
     lines += [f"  wrote {file}" for file in (*added.written, *added.versioned)]
     lines += ["assumed:", *(f"  {sentence}" for sentence in added.assumptions)]
     if added.questions:

@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from featurestore.cli.options import HERE, DryRun, Folder, Json, Names, opened_at, timestamp_of_option, usage
+from featurestore.cli.options import (
+    HERE,
+    DryRun,
+    Folder,
+    Json,
+    Names,
+    opened_at,
+    opened_for_stage,
+    timestamp_of_option,
+    usage,
+)
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
 from featurestore.cli.text import verdict_text
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,15 +42,21 @@ def run(project: Folder = HERE, *, json: Json = False) -> None:
     stages = len(opened.catalog.nodes) + len(opened.catalog.training_sets) + 4
     with out.progress(stages, "running") as step:
         done = opened.run(progress=step)
-    lines = [f"{len(done.steps):,} steps ran: {', '.join(done.steps)}"] if done.steps else ["nothing to do"]
+    lines = (
+        [f"{counted(len(done.steps), 'step')} ran: {', '.join(done.steps)}"]
+        if done.steps
+        else ["nothing to do"]
+    )
     if done.verdicts:
         lines.append(verdict_text(done.verdicts))
     lines += [
-        f"training set {manifest.name}: {manifest.rows:,} rows x {len(manifest.columns):,} columns\n  {manifest.digest}"
+        f"training set {manifest.name}: {counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}\n  {manifest.digest}"
         for manifest in done.training_sets
     ]
     if done.audit is not None:
-        lines.append(f"parity: {done.audit.cells:,} cells compared, {done.audit.mismatches:,} mismatches")
+        lines.append(
+            f"parity: {counted(done.audit.cells, 'cell')} compared, {counted(done.audit.mismatches, 'mismatch')}"
+        )
     out.result(done, "\n".join(lines))
 
 
@@ -50,7 +67,7 @@ def ingest(names: Names = None, project: Folder = HERE, *, json: Json = False) -
 
     Example: `featurestore ingest raw_flights`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     selected = names or [s.name for s in opened.catalog.sources.values() if s.origin is not None]
     paths = [str(path) for path in _each(out, "fetching", selected, opened.ingest)]
@@ -82,7 +99,7 @@ def apply(
 
     Example: `featurestore apply --dry-run`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     if not dry_run:
         changes = opened.apply(allow_removal=allow_removal, allow_breaking=allow_breaking)
         Output(json).result(changes, apply_text(changes))
@@ -97,11 +114,11 @@ def training_set(names: Names = None, project: Folder = HERE, *, json: Json = Fa
 
     Example: `featurestore training-set departures`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     manifests = _each(out, "joining", names or list(opened.catalog.training_sets), opened.training_set)
     lines = [
-        f"{manifest.name}: {manifest.rows:,} rows x {len(manifest.columns):,} columns\n  {manifest.digest}\n"
+        f"{manifest.name}: {counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}\n  {manifest.digest}\n"
         f"  {opened.layout.training(manifest.name)}"
         for manifest in manifests
     ]
@@ -128,7 +145,7 @@ def materialize(
 
     Example: `featurestore materialize --dry-run`
     """
-    opened = opened_at(project)
+    opened = opened_for_stage(project)
     out = Output(json)
     timestamp = timestamp_of_option("--until", until)
     if timestamp is not None:

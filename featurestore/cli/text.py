@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from featurestore.cli.output import table
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,13 +106,16 @@ def summary_text(project: Project, summary: Summary) -> str:
     for t in summary.training_sets:
         labels = ", ".join(f"{value} {count:,}" for value, count in t.labels.items())
         lines.append(
-            f"training set {t.name}: {t.rows:,} rows x {len(t.columns)} columns, {t.label}: {labels}"
+            f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
     for t in summary.training_sets:
         vector = project.get_online(project.example(t.service), t.service, statuses=True)
         lines += ["", vector_text(project, t.service, vector)]
-    lines += ["", f"parity: {summary.audit.cells:,} cells compared, {summary.audit.mismatches:,} mismatches"]
+    lines += [
+        "",
+        f"parity: {counted(summary.audit.cells, 'cell')} compared, {counted(summary.audit.mismatches, 'mismatch')}",
+    ]
     lines.append(f"report: {project.layout.report}")
     return "\n".join(lines)
 
@@ -122,13 +126,13 @@ def proof_text(record: ProofRecord) -> str:
     rows += [(path, f"{cells:,}") for path, cells in record.paths.items()]
     lines = [
         table(rows),
-        f"{len(record.views):,} views, {len(record.services):,} services on {', '.join(record.stores)}",
-        f"{record.cells:,} cells of {record.rows:,} rows compared, {len(record.differences):,} differences",
+        f"{counted(len(record.views), 'view')}, {counted(len(record.services), 'service')} on {', '.join(record.stores)}",
+        f"{counted(record.cells, 'cell')} of {counted(record.rows, 'row')} compared, {counted(len(record.differences), 'difference')}",
         f"{record.refused:,} rows beyond their contract refused",
     ]
     if record.left_out:
         lines.append(
-            f"{record.left_out:,} rows left out: a check or a function of the project did not take them"
+            f"{counted(record.left_out, 'row')} left out: a check or a function of the project did not take them"
         )
     lines += [
         f"not proved: {name}: no value is known that keeps the checks of {', '.join(columns)}"

@@ -14,7 +14,7 @@ from featurestore.definitions.feature_service import (
     FeatureService,
     TrainingSet,
     feature_service,
-    full_names_apart,
+    with_distinct_names,
 )
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.fingerprint.loaded import keep_fingerprints
@@ -169,8 +169,8 @@ class Catalog:
             every = _find("feature view", name, views).feature_names
             requested.setdefault(name, []).extend([feature] if feature else every)
         features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in requested.items())
-        apart = full_names_apart(features) if full_names else features
-        return feature_service("request", apart, owner="request")
+        selected = with_distinct_names(features) if full_names else features
+        return feature_service("request", selected, owner="request")
 
     def training_set(self, name: str) -> TrainingSet:
         """Return the training set with a name."""
@@ -218,7 +218,8 @@ class Catalog:
             self.build_order()
         except CycleError as error:
             raise DefinitionError(
-                f"datasets depend on each other in a circle: {' -> '.join(error.args[1])}"
+                f"datasets depend on each other in a circle: {' -> '.join(error.args[1])}",
+                hint="remove one of these inputs, or move what both need to a dataset of its own",
             ) from None
 
 

@@ -82,6 +82,13 @@ class FeatureService:
             by_label[selection.label] = replace(known, features=tuple(features))
         return tuple(by_label.values())
 
+    def sources_of(self, feature: str) -> tuple[Selection, ...]:
+        """Return the selections that a feature of the service is read or computed from."""
+        for view in self.on_demand:
+            if feature in view.feature_names:
+                return view.sources
+        return tuple(selection for selection in self.selections if feature in selection.names)
+
     @property
     def key_schema(self) -> pl.Schema:
         """Names and dtypes of the entity keys that a request needs."""
@@ -126,12 +133,12 @@ def feature_service(
     return service
 
 
-def full_names_apart(
+def with_distinct_names(
     features: tuple[FeatureView | Selection | OnDemandFeatureView, ...],
 ) -> tuple[FeatureView | Selection | OnDemandFeatureView, ...]:
-    """Read views under an alias, their own name, where features of two views have one name.
+    """Give each view an alias, its own name, if a feature of it has the name of another feature.
 
-    A view that an on-demand view of the request reads keeps its names.
+    A view that an on-demand view of the request reads gets no alias.
     """
     counts = Counter(
         name for f in features for name in (f.names if isinstance(f, Selection) else f.feature_names)
@@ -179,12 +186,14 @@ def _refuse_clashes(service: FeatureService) -> None:
             known, first = dtypes.setdefault(column, (dtype, view))
             if known != dtype:
                 raise DefinitionError(
-                    f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}"
+                    f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}",
+                    hint=f"declare one dtype for {column!r} in both schemas",
                 )
             if column in origin:
                 raise DefinitionError(
                     f"feature service {service.name!r}: {column!r} is a feature of {origin[column]!r} and "
-                    f"also a request column of {view!r}"
+                    f"also a request column of {view!r}",
+                    hint="rename one of them",
                 )
 
 
@@ -231,20 +240,26 @@ def training_set(
             if column not in contract:
                 raise DefinitionError(
                     f"training set {name!r}: schema {contract.name} lacks {column!r}, which service "
-                    f"{service.name!r} needs"
+                    f"{service.name!r} needs",
+                    hint=f"add to the schema: {column}: {dtype}",
                 )
             if contract[column].dtype != dtype:
                 raise DefinitionError(
                     f"training set {name!r}: {column!r} is {contract[column].dtype} in schema {contract.name}, "
-                    f"but {dtype} in service {service.name!r}"
+                    f"but {dtype} in service {service.name!r}",
+                    hint=f"declare {column!r} as {dtype} in schema {contract.name}",
                 )
         if label not in contract:
-            raise DefinitionError(f"training set {name!r}: schema {contract.name} lacks the label {label!r}")
+            raise DefinitionError(
+                f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
+                hint=f"add {label!r} to the schema, or name one of its columns as label",
+            )
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(
                     f"training set {name!r}: {feature!r} is a feature of service {service.name!r} and a column of "
-                    f"schema {contract.name}"
+                    f"schema {contract.name}",
+                    hint=f"remove {feature!r} from the schema: the service joins it",
                 )
         return TrainingSet(
             name=name,

@@ -1,4 +1,4 @@
-"""Polars at its worst: what it does not promise is otherwise in each build, also for a few rows.
+"""Polars at its worst: what Polars does not promise differs between builds, even on a few rows.
 
 On a few rows Polars mostly keeps an order that it does not promise, and returns one chunk. Inside
 `perturbed_execution`, verbs return rows in an order drawn by a seed where the order is not promised,

@@ -106,6 +106,17 @@ def plan_apply(workspace: Workspace) -> ApplyPlan:
     """Compare the definitions with what is registered, without changing anything."""
     applied = _applied(workspace.layout)
     wanted = _wanted(workspace.catalog)
+    return msgspec.structs.replace(
+        registry_changes(workspace),
+        differences=changed_parts(applied.definitions, wanted.definitions),
+        outdated=outdated(workspace),
+    )
+
+
+def registry_changes(workspace: Workspace) -> ApplyPlan:
+    """Return the part of `plan_apply` that decides whether `apply` refuses. It reads no data."""
+    applied = _applied(workspace.layout)
+    wanted = _wanted(workspace.catalog)
     before = _digests(applied)
     now = _digests(wanted)
     return ApplyPlan(
@@ -113,8 +124,6 @@ def plan_apply(workspace: Workspace) -> ApplyPlan:
         changed=tuple(sorted(name for name in now.keys() & before.keys() if now[name] != before[name])),
         removed=tuple(sorted(before.keys() - now.keys())),
         breaking=_breaking(workspace.catalog, applied, wanted),
-        differences=changed_parts(applied.definitions, wanted.definitions),
-        outdated=outdated(workspace),
     )
 
 

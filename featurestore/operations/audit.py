@@ -6,24 +6,15 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.operations.audit_paths import audit_paths
-from featurestore.operations.audit_record import (
-    MAX_SHOWN,
-    AuditRecord,
-    Compared,
-    Difference,
-    compare_cells,
-    differing_rows,
-)
+from featurestore.operations.audit_record import MAX_SHOWN, AuditRecord, Compared, Difference
 from featurestore.operations.audit_store import audit_service, audit_view
 from featurestore.operations.audit_training import audit_training_set
-from featurestore.operations.training_set import require_same_service
+from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import write_record
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
     from featurestore.workspace import Workspace
-
-__all__ = ["AuditRecord", "Compared", "Difference", "audit", "compare_cells", "differing_rows"]
 
 
 def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
@@ -31,7 +22,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
 
     - The online store: every key of the store and every key known offline, of each view, at the store's watermark;
       and rows of each training set, with on-demand features.
-    - Every way that serves: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
+    - Every serving path: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
 
@@ -49,29 +40,29 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     """
     catalog = workspace.catalog
     for training in catalog.training_sets:
-        require_same_service(workspace, training)
+        require_same_definition(workspace, training)
     store = workspace.store()
     differences: list[Difference] = []
 
-    def kept(result: tuple[Compared, list[Difference]]) -> Compared:
-        compared, different = result
-        differences.extend(different)
+    def collected(result: tuple[Compared, list[Difference]]) -> Compared:
+        compared, its_differences = result
+        differences.extend(its_differences)
         return compared
 
     audited = {name: audit_view(workspace, view, store) for name, view in catalog.views.items()}
-    views = tuple(kept(view.result) for view in audited.values())
+    views = tuple(collected(view.result) for view in audited.values())
     built = [
         training
         for training in catalog.training_sets.values()
         if workspace.layout.training(training.name).exists()
     ]
-    services = tuple(kept(audit_service(workspace, training, store, audited)) for training in built)
+    services = tuple(collected(audit_service(workspace, training, store, audited)) for training in built)
     paths = tuple(
-        kept(result)
+        collected(result)
         for service in catalog.services.values()
         for result in audit_paths(workspace, service, audited, feast=feast)
     )
-    training_sets = tuple(kept(audit_training_set(workspace, training)) for training in built)
+    training_sets = tuple(collected(audit_training_set(workspace, training)) for training in built)
     parts = (*views, *services, *paths, *training_sets)
     record = AuditRecord(
         cells=sum(part.cells for part in parts),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from math import isclose
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -14,10 +13,11 @@ from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits
+from featurestore.values.rounding import is_rounded
 from featurestore.vectors.explain import VERDICT, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import ComputeEngine, ViewState
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     CauseOf: TypeAlias = Callable[[str, int], Cause]
 
 EXPIRED = Status.OUTSIDE_MAX_AGE.value
-ROUNDING = 1e-6
 
 
 def store_cause(
@@ -58,37 +57,29 @@ def store_cause(
 
 
 def path_cause(
-    service: FeatureService, broken: Collection[str], offline: pl.DataFrame, served: pl.DataFrame
+    service: FeatureService, broken: Mapping[str, Cause], offline: pl.DataFrame, served: pl.DataFrame
 ) -> CauseOf:
     """Return the function that names why a serving path differs from the historical join.
 
     Parameters
     ----------
     broken
-        Names of the views whose rows in the store differ from the historical join.
+        The views whose rows in the store differ from the historical join, with the cause.
     """
-    views = views_of_features(service)
 
     def cause(feature: str, row: int) -> Cause:
-        if views[feature] & set(broken):
-            return Cause.STORE
-        status = status_column(feature)
-        if (offline[status][row] == EXPIRED) != (served[status][row] == EXPIRED):
+        for selection in service.sources_of(feature):
+            if selection.view.name in broken:
+                return broken[selection.view.name]
+        expected = offline[status_column(feature)][row]
+        actual = served[status_column(feature)][row]
+        if (expected == EXPIRED) != (actual == EXPIRED):
             return Cause.EXPIRED
-        if is_rounded(offline[feature][row], served[feature][row]):
+        if expected == actual and is_rounded(offline[feature][row], served[feature][row]):
             return Cause.PRECISION
         return Cause.SERVING_PATH
 
     return cause
-
-
-def views_of_features(service: FeatureService) -> dict[str, set[str]]:
-    """Return for each feature of a service the names of the views that it is read or computed from."""
-    views = {name: {selection.view.name} for selection in service.selections for name in selection.names}
-    for view in service.on_demand:
-        sources = {selection.view.name for selection in view.sources}
-        views |= dict.fromkeys(view.feature_names, sources)
-    return views
 
 
 def cause_in_history(
@@ -128,11 +119,6 @@ def cause_in_history(
     if answers and (_same(earlier[name], served) if earlier.height else served.null_count()):
         return Cause.LATE_DATA
     return None
-
-
-def is_rounded(left: Any, right: Any) -> bool:
-    """Return whether two values are floats that differ only by rounding."""
-    return isinstance(left, float) and isinstance(right, float) and isclose(left, right, rel_tol=ROUNDING)
 
 
 def _same(left: pl.Series, right: pl.Series) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.operations.audit_causes import path_cause, views_of_features
+from featurestore.operations.audit_causes import path_cause
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
 from featurestore.operations.audit_sample import later_timestamps, next_known, sample_rows
 from featurestore.operations.audit_store import broken
@@ -46,8 +46,12 @@ def audit_paths(
     if rows is None or not rows.height:
         return
     watermark = max(views[selection.view.name].watermark for selection in service.reads)
-    left_out = broken(views) | _behind(workspace, service, views, watermark)
-    features = [name for name, read in views_of_features(service).items() if not read & left_out]
+    left_out = broken(views).keys() | _behind(workspace, service, views, watermark)
+    features = [
+        name
+        for name in service.feature_names
+        if not any(selection.view.name in left_out for selection in service.sources_of(name))
+    ]
     now = _joined(workspace, service, rows, [watermark], times=True)
     later = later_timestamps(workspace, service, now, watermark)
     after = _joined(workspace, service, rows, later) if later else now
@@ -106,7 +110,7 @@ def _audit_path(
             served=served,
             as_of=as_of,
             path=path.name,
-            cause_of=path_cause(service, (), offline, served),
+            cause_of=path_cause(service, {}, offline, served),
         )
         parts.append(compared)
         differences += different

@@ -11,6 +11,7 @@ from featurestore.errors import SkewError
 from featurestore.operations.cause import Cause
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,11 +106,11 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands that bring both sides together, unless the store, a view or a serving path is broken."""
-        served = any(part.mismatches for part in (*self.views, *self.services, *self.paths))
-        kept = [part.name for part in self.training_sets if part.mismatches]
+        is_store_different = any(part.mismatches for part in (*self.views, *self.services, *self.paths))
+        training_sets = [part.name for part in self.training_sets if part.mismatches]
         return (
-            *(["featurestore materialize --full"] if served else []),
-            *(f"featurestore training-set {name}" for name in kept),
+            *(["featurestore materialize --full"] if is_store_different else []),
+            *(f"featurestore training-set {name}" for name in training_sets),
         )
 
     def require_parity(self) -> None:
@@ -123,7 +124,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
         if self.mismatches:
             shown = "\n".join(f"  {difference}" for difference in self.differences)
             raise SkewError(
-                f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving\n{shown}",
+                f"{self.mismatches:,} of {counted(self.cells, 'cell')} differ between training and serving\n{shown}",
                 hint=f"run: {' && '.join(self.commands)}; if cells still differ, the store, a view or a serving path "
                 "is broken",
                 commands=self.commands,

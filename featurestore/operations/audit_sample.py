@@ -9,8 +9,8 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.storage.views import scan_view
-from featurestore.timing.columns import EVENT_SUFFIX, KNOWN_AT
+from featurestore.storage.views import deleted_keys, scan_view
+from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.known_at import known_at
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
@@ -36,7 +36,8 @@ def sample_rows(
 ) -> pl.DataFrame | None:
     """Choose rows of keys and request values: of the training set, or of the views; and one of unknown keys.
 
-    Deleted keys are left out: they are not served, and history keeps their rows.
+    Keys of the views are those that the audit of the store compared, without deleted ones; a training set may have
+    deleted keys too.
 
     Returns
     -------
@@ -158,9 +159,13 @@ def _repeated(rows: pl.DataFrame, height: int) -> pl.DataFrame:
 
 
 def next_known(workspace: Workspace, view: FeatureView, after: datetime) -> datetime | None:
-    """Return the first timestamp after another at which a row of a view becomes known; None: all rows are known."""
+    """Return the first timestamp after another at which history changes; None: it does not change any more.
+
+    History changes when a row of the view becomes known, and when a key is deleted.
+    """
     rows = scan_view(view, workspace.layout).select(known_at(view.timing).alias(KNOWN_AT))
-    later = rows.filter(pl.col(KNOWN_AT) > pl.lit(after, dtype=UTC_MICROSECONDS))
+    deleted = deleted_keys(view, workspace.layout).lazy().select(pl.col(EVENT_TIMESTAMP).alias(KNOWN_AT))
+    later = pl.concat([rows, deleted]).filter(pl.col(KNOWN_AT) > pl.lit(after, dtype=UTC_MICROSECONDS))
     first: datetime | None = later.select(pl.col(KNOWN_AT).min()).collect().item()
     return first
 

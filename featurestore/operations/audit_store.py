@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.operations.audit_causes import path_cause, store_cause
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
+from featurestore.operations.cause import Cause
 from featurestore.operations.get_online import read_online
 from featurestore.storage.datasets import scan_dataset
 from featurestore.storage.views import rows_of
@@ -43,14 +44,11 @@ class AuditedView:
         The watermark of the view in the store.
     keys
         Every key of the store and of the offline rows, sorted, without deleted ones.
-    deleted
-        The keys that were deleted from the store.
     """
 
     result: tuple[Compared, list[Difference]]
     watermark: datetime
     keys: pl.DataFrame
-    deleted: pl.DataFrame
 
 
 def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> AuditedView:
@@ -58,9 +56,9 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     stored_state = store.state(view.name)
     as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
     state = check_state(view, stored_state, as_of, workspace.layout)
-    held = list(store.scan(view.name))
-    pairs = [pair for pair in held if not is_tombstone(pair[1])]
-    deleted = decode_keys((key for key, row in held if is_tombstone(row)), view.key_schema)
+    all_pairs = list(store.scan(view.name))
+    pairs = [(key, row) for key, row in all_pairs if not is_tombstone(row)]
+    deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
     timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
     stored = keys.hstack(
@@ -72,7 +70,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         ).collect()
     )
     offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
-    # Deleted keys are not served; the suite of the store proves that.
+    # A deleted key has no row to compare; the suite of the store proves that it is not served.
     all_keys = (
         pl.concat([keys, offline_keys])
         .unique()
@@ -94,7 +92,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         as_of=as_of,
         cause_of=store_cause(workspace.engine, rows, state, offline, served),
     )
-    return AuditedView(result, as_of, all_keys, deleted)
+    return AuditedView(result, as_of, all_keys)
 
 
 def audit_service(
@@ -127,6 +125,10 @@ def audit_service(
     )
 
 
-def broken(views: Mapping[str, AuditedView]) -> set[str]:
-    """Return the names of the views whose rows in the store differ from the historical join."""
-    return {name for name, view in views.items() if view.result[0].mismatches}
+def broken(views: Mapping[str, AuditedView]) -> dict[str, Cause]:
+    """Return the views whose rows in the store differ from the historical join, with the cause of the first cell."""
+    return {
+        name: differences[0].cause if differences else Cause.STORE
+        for name, (compared, differences) in ((name, view.result) for name, view in views.items())
+        if compared.mismatches
+    }

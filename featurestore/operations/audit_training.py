@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.operations.audit_causes import cause_in_history, is_rounded
+from featurestore.operations.audit_causes import cause_in_history
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
 from featurestore.operations.cause import Cause
 from featurestore.operations.training_set import TrainingManifest
@@ -18,6 +18,7 @@ from featurestore.storage.views import deleted_keys
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
 from featurestore.timing.join import Status, status_column
+from featurestore.values.rounding import is_rounded
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
@@ -174,11 +175,8 @@ class _Causes:
         return Cause.PRECISION if is_rounded(joined[feature].item(), kept.item()) else Cause.UNKNOWN
 
     def _reads(self, feature: str) -> list[ViewRows]:
-        for computed in self.service.on_demand:
-            if feature in computed.feature_names:
-                labels = {selection.label for selection in computed.sources}
-                return [view for view in self.views if view.selection.label in labels]
-        return [view for view in self.views if feature in view.selection.names]
+        labels = {selection.label for selection in self.service.sources_of(feature)}
+        return [view for view in self.views if view.selection.label in labels]
 
 
 def _rewritten(views: list[ViewRows], manifest: TrainingManifest) -> set[str]:

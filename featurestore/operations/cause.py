@@ -13,7 +13,7 @@ class Cause(StrEnum):
     OTHER_CODE
         Another definition made one side.
     OTHER_DATA
-        The built rows were made again, with other rows.
+        The rows of the view were built again, with other values.
     LATE_DATA
         A row became known after the store had answered, with a timestamp before the answer.
     EXPIRED
@@ -27,9 +27,9 @@ class Cause(StrEnum):
     LOST_ROW
         The store does not hold a row that it should hold.
     PUSHED
-        A pushed row is on one side only.
+        The store answered without a pushed row that was known, or with one that was not known yet.
     PUSHED_LATER
-        A pushed row that one side was made without.
+        A row was pushed after one side was made.
     DELETED
         A deleted key is on one side only.
     STORE

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.errors import ContractError, DefinitionError
+from featurestore.operations.literals import require_literals
 from featurestore.quality.change.thresholds import check_thresholds
 from featurestore.quality.gate.compiled_contract import compile_contract
 from featurestore.quality.gate.row_gate import row_gate
@@ -30,7 +31,7 @@ def check(workspace: Workspace) -> int:
     Raises
     ------
     DefinitionError
-        If a function fails on empty frames, returns other columns or dtypes than its schema declares, an on-demand
+        If a function fails on empty frames, returns other columns, dtypes or literals than its schema declares, an on-demand
         view computes a row from other rows, or a schema has a check, an expectation or a threshold that cannot be
         evaluated.
     """
@@ -66,6 +67,7 @@ def _check_function(
         compile_contract(rows, output, dataset=where)
         check_thresholds(output)
         require_documentation(output, where)
+        require_literals(where, function, inputs, output, rows.collect_schema())
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.operations.drift import drift_between
-from featurestore.operations.locate import located
+from featurestore.operations.locate import Located, located
 from featurestore.quality.change.drift import ColumnDrift
-from featurestore.quality.change.schema_changes import SchemaChange, schema_changes
+from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
 from featurestore.quality.change.value_changes import ValueChanges, value_changes
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     rows
         Row counts, before and after.
     schema
-        Changes of the schema; of files without a contract, changes of dtypes.
+        Changes of the schema. If one side has no contract, as files and former versions of training sets: changes of
+        columns and dtypes.
     values
         Changes of rows; None if no key identifies rows.
     drifted
@@ -49,7 +50,8 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
     before, after
         References as for `featurestore.operations.locate.located`.
     key
-        Columns that identify a row; by default the columns that the schema of `after` declares unique.
+        Columns that identify a row; by default the columns that the schema of `after` declares unique, or that of
+        `before`.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
     """
     with located(workspace, before, after) as sides:
         old, new = sides
-        by = key or new.terms.key
+        by = key or new.terms.key or old.terms.key
         has_key = all(name in side.rows.collect_schema() for name in by for side in sides)
         contracts = [side.contract for side in sides if side.contract is not None]
         personal = {column.name for contract in contracts for column in contract.columns if column.personal}
@@ -68,7 +70,19 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
             before=before,
             after=after,
             rows=(old.profile.rows, new.profile.rows),
-            schema=schema_changes(old.terms.columns, new.terms.columns),
+            schema=schema_changes(*_comparable_terms(old, new)),
             values=value_changes(old.rows, new.rows, by, personal) if by and has_key else None,
             drifted=tuple(c for c in drift_between(old, new).columns if c.severity != "none"),
         )
+
+
+def _comparable_terms(old: Located, new: Located) -> tuple[dict[str, Terms], dict[str, Terms]]:
+    """Return what is known of both sides: their terms, or only their dtypes."""
+    sides = (old.terms.columns, new.terms.columns)
+    if not (old.is_declared and new.is_declared):
+        sides = (_dtypes(sides[0]), _dtypes(sides[1]))
+    return sides
+
+
+def _dtypes(columns: dict[str, Terms]) -> dict[str, Terms]:
+    return {name: Terms(terms.dtype) for name, terms in columns.items()}

@@ -9,13 +9,13 @@ import msgspec
 
 from featurestore.definitions.feature_service import feature_service
 from featurestore.errors import ContractError
+from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.materialize import materialize_view
-from featurestore.operations.releases import active_release_with
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
-from featurestore.storage.online import next_watermark
 from featurestore.storage.views import log_deleted
 from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
 
@@ -85,10 +85,7 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
             file = log_deleted(definition, rows, plan.at, layout)
             materialize_view(workspace, definition, plan.at, workspace.store())
         if release is not None:
-            with locked(release.layout.lock(view)):
-                store = release.store()
-                released = release.catalog.view(view)
-                materialize_view(release, released, next_watermark(released, plan.at, store), store)
+            materialize_release(release, view, plan.at)
         keep_commit(view, file, plan.at, layout)
     return plan.keys - deleted
 
@@ -98,9 +95,7 @@ def _plan(
 ) -> tuple[DeletePlan, int]:
     """Return the plan, and how many of the keys are deleted already."""
     store = workspace.store()
-    at = next_watermark(view, workspace.now(), store)
-    if release is not None:
-        at = next_watermark(release.catalog.view(view.name), at, release.store())
+    at = next_timestamp(workspace, view.name, release)
     check_state(view, store.state(view.name), at, workspace.layout)
     [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
     deleted = sum(row is not None and is_tombstone(row) for row in stored)
@@ -119,7 +114,10 @@ def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     rows = entity_rows_of(keys, service, with_timestamp=False).select(view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
-            raise ContractError(f"keys of view {view.name!r}: {name!r} is missing in {count:,} rows")
+            raise ContractError(
+                f"keys of view {view.name!r}: {name!r} is missing in {counted(count, 'row')}; expected a value in each row",
+                hint=f"leave out the rows without {name!r}",
+            )
     # Stores refuse longer keys, also after the marks are logged.
     for key in encode_keys(rows, view.keys):
         storable(key)

@@ -17,6 +17,7 @@ from featurestore.quality.change.drift import Drift, max_severity
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -97,7 +98,7 @@ def _drift_within(data: Located, days: int, *, at: str | None, by: str | None) -
             hint="name another column of timestamps with `at`",
         )
     start = newest - timedelta(days=days)
-    names = (f"{data.name} until {start}", f"{data.name}, the last {days:,} days")
+    names = (f"{data.name} until {start}", f"{data.name}, the last {counted(days, 'day')}")
     rows = [data.rows.filter(part) for part in (pl.col(timestamp) <= start, pl.col(timestamp) > start)]
     return _compared(rows[0], rows[1], data.contract, names, by)
 

@@ -37,6 +37,9 @@ offline_store:
 online_store:
   type: featurestore.adapters.feast.online.LmdbOnlineStore
   path: ../data/online/store.lmdb
+  # A fixed time that stands for now, for data of the past. Without it, all values older than the ttl of their view are
+  # expired (OUTSIDE_MAX_AGE) as soon as the data end. Leave it out for live data.
+  # as_of: "2013-12-31T12:00:00Z"
 entity_key_serialization_version: 3
 """,
     "feature_repo/feast_objects.py": '''\

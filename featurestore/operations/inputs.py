@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.definitions.source import Source
 from featurestore.storage.datasets import scan_dataset
+from featurestore.values.bits import bits_of, has_floats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.storage.layout import Layout
-
-_BITS: Final[dict[type[pl.DataType], type[pl.DataType]]] = {pl.Float64: pl.UInt64, pl.Float32: pl.UInt32}
 
 
 def inputs_of(
@@ -52,16 +51,19 @@ def inputs_of(
     ]
 
 
-def in_total_order(rows: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
-    """Sort rows so that equal rows, in any order, become the same frame."""
+def in_total_order(rows: pl.LazyFrame, contract: Contract, first: Sequence[str] = ()) -> pl.LazyFrame:
+    """Sort rows so that equal rows, in any order, become the same frame.
+
+    Parameters
+    ----------
+    first
+        Without a unique key: the columns to sort by first. All others follow.
+    """
     # Under `warn` rows of one key pass the gate.
     if contract.key and contract.policy.on_invalid != "warn":
         return rows.sort(contract.key, maintain_order=True)
     schema = rows.collect_schema()
-    # 0.0 and -0.0 are equal and have other bits.
-    bits = [
-        pl.col(name).reinterpret(dtype=_BITS[dtype.base_type()])
-        for name, dtype in schema.items()
-        if dtype.base_type() in _BITS
-    ]
-    return rows.sort([pl.col(name) for name in schema] + bits, maintain_order=True)
+    names = dict.fromkeys((*first, *schema))
+    # 0.0 and -0.0 are equal and have other bits, also inside lists and structs.
+    bits = [bits_of(pl.col(name), schema[name]) for name in names if has_floats(schema[name])]
+    return rows.sort([*map(pl.col, names), *bits], maintain_order=True)

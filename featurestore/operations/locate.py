@@ -49,6 +49,8 @@ class Located:
         Reads or computes the profile.
     raw
         The rows of a file before dtypes are guessed from text; None for datasets.
+    is_declared
+        Whether a contract declared `terms`. Otherwise they are the dtypes of the rows, and no more is known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Located:
     contract: Contract | None
     read_profile: Callable[[], Profile]
     raw: pl.LazyFrame | None = None
+    is_declared: bool = True
 
     @cached_property
     def profile(self) -> Profile:
@@ -117,7 +120,7 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
         terms = ContractTerms(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
-    return Located(reference, scanned, terms, contract, read_profile)
+    return Located(reference, scanned, terms, contract, read_profile, is_declared=not revision)
 
 
 def _dataset(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:
@@ -151,7 +154,7 @@ def _file(path: Path, reference: str) -> Located:
             text = read_complete_csv(path, path.name)
             raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()
         terms = ContractTerms(path.name, (), terms_of_frame(rows.collect_schema()))
-    return Located(reference, rows, terms, None, partial(_profiled, rows, path), raw)
+    return Located(reference, rows, terms, None, partial(_profiled, rows, path), raw, is_declared=False)
 
 
 def guessed(text: pl.Series) -> pl.Series:

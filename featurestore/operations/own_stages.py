@@ -49,6 +49,17 @@ def with_others(path: Path, stages: Stages) -> dict[str, Any]:
     return {STAGES: {**marked, **others}, **content}
 
 
+def own_stages(path: Path) -> Stages:
+    """Return the stages of a dvc.yaml that are ours; none, if there is no such file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not a dvc.yaml.
+    """
+    return {name: stage for name, stage in _read(path).get(STAGES, {}).items() if _is_ours(name, stage)}
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}

@@ -24,14 +24,8 @@ def packages_path(workspace: Workspace) -> Path:
     return workspace.root / FILE
 
 
-def write_packages(workspace: Workspace, path: Path | None = None) -> None:
-    """Write the version of each package that computes a value of a definition, by name.
-
-    Parameters
-    ----------
-    path
-        The file to write. None: beside dvc.yaml.
-    """
+def package_versions(workspace: Workspace) -> dict[str, str]:
+    """Return the installed version of each package that computes a value of a definition, by name."""
     catalog = workspace.catalog
     definitions = (
         *catalog.nodes.values(),
@@ -42,5 +36,15 @@ def write_packages(workspace: Workspace, path: Path | None = None) -> None:
     parts = [
         part for current in map(fingerprint, definitions) for part in current.parts if part.kind == "package"
     ]
-    versions = {part.name: part.value or "" for part in sorted(parts, key=lambda part: part.name)}
-    write_bytes(record_of(versions), path or packages_path(workspace))
+    return {part.name: part.value or "" for part in sorted(parts, key=lambda part: part.name)}
+
+
+def write_packages(workspace: Workspace, path: Path | None = None) -> None:
+    """Write the versions of `package_versions`.
+
+    Parameters
+    ----------
+    path
+        The file to write. None: beside dvc.yaml.
+    """
+    write_bytes(record_of(package_versions(workspace)), path or packages_path(workspace))

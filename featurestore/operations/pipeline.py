@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import yaml
 
@@ -29,6 +30,8 @@ HEADER = (
     "# `featurestore pipeline --write` makes the stages that carry its mark from the definitions, and keeps all others.\n"
     "# It does not keep comments.\n"
 )
+
+_FILES: WeakKeyDictionary[Any, tuple[Path, ...]] = WeakKeyDictionary()
 
 
 def pipeline(workspace: Workspace, *, write: bool = False) -> str:
@@ -193,12 +196,20 @@ def _code(
     *definitions: Source | Derived | OnDemandFeatureView | FeatureService | TrainingSet,
 ) -> list[str]:
     """List the files that the fingerprints of definitions cover, and the versions of packages, which they cover too."""
-    root = workspace.root
-    files = {path for definition in definitions for path in code_files(definition, root=root)}
+    files = {path for definition in definitions for path in _files(workspace, definition)}
     return [
         *sorted(_relative(workspace, path) for path in files),
         _relative(workspace, packages_path(workspace)),
     ]
+
+
+def _files(
+    workspace: Workspace, definition: Source | Derived | OnDemandFeatureView | FeatureService | TrainingSet
+) -> tuple[Path, ...]:
+    """List the files that decide a definition. Like its fingerprint, they are kept for as long as the definition lives."""
+    if definition not in _FILES:
+        _FILES[definition] = code_files(definition, root=workspace.root)
+    return _FILES[definition]
 
 
 def _all_code(workspace: Workspace) -> list[str]:

@@ -19,6 +19,7 @@ from featurestore.operations.sandbox import sandbox
 from featurestore.testing.edges import CLOCK_CHANGES
 from featurestore.testing.scenario import ScenarioMaker
 from featurestore.timing.epoch import EPOCH
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,8 @@ class ProvedDifference(msgspec.Struct, frozen=True, kw_only=True):
         None: the whole answer is wrong, such as an error.
     row
         The entity row, or the row at the gate, as text.
+    as_of
+        The timestamp of reading, in UTC. None: the answer has none, such as a decision of the gate.
     expected, actual
         Value and status, as text.
     script
@@ -120,7 +123,7 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
                 for d in self.differences[:MAX_SHOWN]
             )
             raise SkewError(
-                f"{len(self.differences):,} differences in generated cases (seed {self.seed})\n{shown}",
+                f"{counted(len(self.differences), 'difference')} in generated cases (seed {self.seed})\n{shown}",
                 hint="run the script that `featurestore prove` prints: it shows the first difference alone",
             )
 
@@ -154,7 +157,7 @@ def prove(
     StoreError
         If the configured store does not answer.
     DefinitionError
-        If a check or an expectation of a schema cannot be used.
+        If a check or an expectation of a schema fails to run.
     """
     catalog = workspace.catalog
     total = Result()
@@ -223,15 +226,9 @@ def _add(total: Result, result: Result) -> None:
 def _described(
     workspace: Workspace, scenario: Scenario, differences: list[Difference], store: str
 ) -> Iterator[ProvedDifference]:
-    """Describe differences; the first is made small and gets a script."""
-    scripts = 0
-    paths: set[str] = set()
-    for difference in differences:
-        script = None
-        if difference.path not in paths and scripts < MAX_SCRIPTS:
-            paths.add(difference.path)
-            scripts += 1
-            script = _script(workspace, scenario, difference, store)
+    """Describe differences. The first gets a script, of a scenario that is made small."""
+    for number, difference in enumerate(differences):
+        script = _script(workspace, scenario, difference, store) if number < MAX_SCRIPTS else None
         yield ProvedDifference(
             store=store,
             name=difference.name,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GATE: Final = "gate"
 WRITE: Final = "write"
 HISTORICAL: Final = "historical"
+CHANGES: Final = "historical(start, end)"
 
 # For each feature, the value and the status of each entity row.
 Answers = dict[str, list[tuple[Any, Status]]]
@@ -41,13 +42,13 @@ class Difference:
     expected, actual
         Value and status, as text.
     step
-        The step that questions. None: the build.
+        The step that reads or writes. None: the build.
     feature
         None: the whole answer is wrong, such as an error.
     row
         The entity row, or the row at the gate. None: the whole step is wrong.
     as_of
-        The timestamp of the question.
+        The timestamp of reading, in UTC.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Questions:
-    """Questions of one view or service and their expected answers, each with the step that questions."""
+    """Entity rows that are read from one view or service, each with its step, and the expected answers."""
 
     name: str
     schema: pl.Schema

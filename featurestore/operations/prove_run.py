@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError, FeatureStoreError
 from featurestore.operations.prove_result import (
+    CHANGES,
     GATE,
     HISTORICAL,
     WRITE,
@@ -80,6 +82,9 @@ class _Run:
         for (name, of_service), parts in self._answered.items():
             if self._result.compares(HISTORICAL):
                 self._ask_historical(name, parts, of_service=of_service)
+        if self._result.compares(CHANGES):
+            for name in self._views:
+                self._ask_changes(name)
         return self._result
 
     def _guarded(self, name: str, step: Step | None, action: Callable[[], None]) -> None:
@@ -182,7 +187,8 @@ class _Run:
         # Until then the store stands behind, and training knows more.
         if all(self._views[s.view.name].watermark == as_of for s in service.reads):
             history = self._answered.setdefault((step.name, step.of_service), [])
-            history.append(self._without_deleted(service, questions, as_of))
+            dated = [{**row, EVENT_TIMESTAMP: as_of} for row in rows]
+            history.append(replace(questions, rows=dated, as_of=None))
 
     def _read_refused(self, step: Step) -> None:
         service, as_of = self._service(step), self._as_of(step)
@@ -221,23 +227,6 @@ class _Run:
             completed = _completed(service, rows, columns, kept[::-1]) or {}
         return [rows[i] for i in kept], {name: values[::-1] for name, values in completed.items()}
 
-    def _without_deleted(self, service: FeatureService, questions: Questions, as_of: datetime) -> Questions:
-        """Leave out deleted keys, of which training keeps what it knew."""
-        views = [(self._views[s.view.name], s.keys) for s in service.reads]
-        kept = [
-            i
-            for i, row in enumerate(questions.rows)
-            if not any(view.key_of(row, columns) in view.deleted for view, columns in views)
-        ]
-        return Questions(
-            questions.name,
-            questions.schema,
-            [questions.steps[i] for i in kept],
-            [{**questions.rows[i], EVENT_TIMESTAMP: as_of} for i in kept],
-            {name: [values[i] for i in kept] for name, values in questions.expected.items()},
-            None,
-        )
-
     def _ask_historical(self, name: str, parts: Sequence[Questions], *, of_service: bool) -> None:
         """Ask training for all that was answered, now that everything is known."""
         steps = list(chain.from_iterable(part.steps for part in parts))
@@ -256,6 +245,24 @@ class _Run:
         self._result.compare(
             Questions(name, parts[0].schema, steps, rows, expected, None), HISTORICAL, answer
         )
+
+    def _ask_changes(self, name: str) -> None:
+        """Ask when rows of a view became known, from the timestamp of one to that of the last."""
+        known = self._views[name].known_times()
+        if not known:
+            return
+        start, end = known[(len(known) - 1) // 2][1], known[-1][1]
+        expected = {pair for pair in known if start < pair[1] <= end}
+        try:
+            rows = self._box.changes(name, start, end)
+        except Exception as error:  # noqa: BLE001 - a user would meet it
+            self._result.add(Difference(name, CHANGES, "an answer", error_text(error), None, as_of=start))
+            return
+        keys = self._views[name].view.keys
+        actual = [(tuple(row[key] for key in keys), row[EVENT_TIMESTAMP]) for row in rows]
+        if len(actual) != len(expected) or set(actual) != expected:
+            texts = (f"{len(expected)} keys and times after {start}", f"{len(actual)} keys and times")
+            self._result.add(Difference(name, CHANGES, *texts, None, as_of=start))
 
     def _paths(self, step: Step, as_of: datetime) -> Iterator[ServingPath]:
         workspace = self._box.at(as_of)

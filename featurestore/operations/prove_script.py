@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from featurestore.operations.prove_result import GATE, HISTORICAL, WRITE
+from featurestore.operations.prove_result import CHANGES, GATE, HISTORICAL, WRITE
 from featurestore.testing.scenario import Action
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def _steps(difference: Difference, scenario: Scenario) -> Iterator[str]:
     for view in scenario.rows:
         rows = (*scenario.rows[view], *scenario.refused[view])
         yield f"inspection = sandbox.set_rows({view!r}, {_rows(rows)})"
-    if difference.step is None:
+    if difference.path == CHANGES and difference.as_of is not None:
+        yield f"print(sandbox.changes({difference.name!r}, {literal(difference.as_of)}, '9999-12-31T00:00:00Z'))"
+    elif difference.step is None:
         yield "print(inspection.passed)\nprint(inspection.quarantined)"
     last_read = None
     for step in scenario.steps:

@@ -40,9 +40,9 @@ def shrink(
     """
     runs = 0
     for make in (_about, _of_one_row, _without_steps, _without_rows, _with_plain_values):
-        again = True
-        while again:
-            again = False
+        repeat = True
+        while repeat:
+            repeat = False
             for smaller in make(scenario, difference, catalog):
                 if runs >= MAX_RUNS:
                     return scenario, difference
@@ -50,8 +50,8 @@ def shrink(
                 smaller_difference = reproduce(smaller)
                 if smaller_difference is not None:
                     scenario, difference = smaller, smaller_difference
-                    # A step or row is gone: what follows is tried on the smaller scenario.
-                    again = make in (_without_steps, _without_rows)
+                    # Without this step or row, others can be left out: try again on the smaller scenario.
+                    repeat = make in (_without_steps, _without_rows)
                     break
     return scenario, difference
 
@@ -64,7 +64,7 @@ def _views(difference: Difference, catalog: Catalog) -> set[str]:
 
 
 def _about(scenario: Scenario, difference: Difference, catalog: Catalog) -> Iterator[Scenario]:
-    """Keep the views that are asked, the steps up to the one that shows the difference, and no each read."""
+    """Keep the views that are read, and the steps up to the one that shows the difference, without other reads."""
     views = _views(difference, catalog)
     rows = {name: rows for name, rows in scenario.rows.items() if name in views}
     refused = {
@@ -78,11 +78,15 @@ def _about(scenario: Scenario, difference: Difference, catalog: Catalog) -> Iter
     steps = [step for step in scenario.steps if step.at <= difference.step.at and step.name in views]
     writes = [step for step in steps if step.action not in (Action.READ, Action.READ_REFUSED)]
     yield Scenario(rows, refused, (*(step for step in writes if step != difference.step), difference.step))
-    # What is written after the answer may change the history of it.
+    # A later push may change what the historical join answers for the earlier timestamp.
     later = [
-        s for s in scenario.steps if s.at > difference.step.at and s.name in views and s.action is Action.PUSH
+        step
+        for step in scenario.steps
+        if step.at > difference.step.at and step.name in views and step.action is Action.PUSH
     ]
-    yield Scenario(rows, refused, (*(s for s in writes if s != difference.step), difference.step, *later))
+    yield Scenario(
+        rows, refused, (*(step for step in writes if step != difference.step), difference.step, *later)
+    )
 
 
 def _of_one_row(scenario: Scenario, difference: Difference, catalog: Catalog) -> Iterator[Scenario]:

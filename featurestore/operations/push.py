@@ -12,15 +12,15 @@ import polars as pl
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
 from featurestore.errors import DefinitionError
+from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.materialize import Materialized, materialize_view
-from featurestore.operations.releases import active_release, active_release_with
+from featurestore.operations.releases import active_release
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
-from featurestore.storage.online import next_watermark
 from featurestore.storage.pushes import settle_versions, unwritten_rows
 from featurestore.storage.views import files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
@@ -82,6 +82,8 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
         If the view's schema has no ``created_timestamp``: training would take the row as known since its event.
     MissingDataError
         If the view is not built yet.
+    SkewError
+        If another definition of the view built its rows.
     """
     definition = workspace.catalog.view(view)
     frame = read_rows(rows, definition) if isinstance(rows, Path) else rows.lazy().collect()
@@ -96,9 +98,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     release = active_release_with(workspace, view)
     with locked(layout.pushing(view)):
         with locked(layout.lock(view)):
-            known = next_watermark(definition, workspace.now(), store)
-            if release is not None:
-                known = next_watermark(release.catalog.view(view), known, release.store())
+            known = next_timestamp(workspace, view, release)
             stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
             admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
             rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
@@ -106,7 +106,10 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             file = log_rows(definition, rows_to_log, layout) if rows_to_log.height else None
             done = materialize_view(workspace, definition, until, store)
             unwritten = unwritten_rows(definition, rows_to_log, until, store)
-        reached = release is not None and _materialize_release(release, view, until, file)
+        reached = False
+        if release is not None:
+            materialize_release(release, view, until)
+            reached = file is None or _reads(release, view, file)
         if file is not None:
             keep_commit(view, file, until, layout)
     active = active_release(layout)
@@ -120,13 +123,9 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     )
 
 
-def _materialize_release(release: Workspace, view: str, until: datetime, file: Path | None) -> bool:
-    """Bring the active release to the time of a push; returns whether it reads the file of pushed rows."""
-    definition = release.catalog.view(view)
-    with locked(release.layout.lock(view)):
-        store = release.store()
-        materialize_view(release, definition, next_watermark(definition, until, store), store)
-    return file is None or file.name in {path.name for path in files_of(definition, release.layout)}
+def _reads(release: Workspace, view: str, file: Path) -> bool:
+    """Return whether a release reads a file of pushed rows: its schema of the view is that of the rows."""
+    return file.name in {path.name for path in files_of(release.catalog.view(view), release.layout)}
 
 
 def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:

@@ -27,7 +27,7 @@ from featurestore.operations.releases import (
     release_names,
     switch,
 )
-from featurestore.operations.training_set import require_same_service
+from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import translated_write_errors, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
@@ -190,7 +190,7 @@ def _name_on_server(settings: Settings, name: str) -> str:
 def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
     _require_project(workspace)
     for training in workspace.catalog.training_sets:
-        require_same_service(workspace, training)
+        require_same_definition(workspace, training)
     store = workspace.store()
     now = workspace.now()
     views = workspace.catalog.views

@@ -116,15 +116,6 @@ def switch(layout: Layout, name: str) -> None:
     link.replace(layout.current_release)
 
 
-def active_release_with(workspace: Workspace, view: str) -> Workspace | None:
-    """Open the active release of a project if it has a view: what changes the view there, changes it here too."""
-    name = active_release(workspace.layout)
-    if name is None:
-        return None
-    release = workspace.at(workspace.layout.releases / name)
-    return release if view in release.catalog.views else None
-
-
 def served(workspace: Workspace) -> tuple[Workspace, Release | None]:
     """Open what a server of this project serves: the active release, or the project itself (then None).
 

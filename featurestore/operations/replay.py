@@ -9,12 +9,25 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.operations.audit import AuditRecord, Compared, Difference, compare_cells
+from featurestore.operations.audit_record import (
+    MAX_SHOWN,
+    AuditRecord,
+    Compared,
+    Difference,
+    compare_cells,
+)
 from featurestore.operations.cause import Cause
-from featurestore.operations.releases import RECORD, read_release, release_names, require_release
+from featurestore.operations.releases import (
+    RECORD,
+    read_release,
+    release_names,
+    require_release,
+    require_unchanged,
+)
 from featurestore.operations.replay_causes import causes_of
 from featurestore.storage import served_columns as columns
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +37,6 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
-MAX_SHOWN = 20
-WORKING = "working"  # the name under which a project without a release logs
 NEXT_STEPS = {
     Cause.LATE_DATA: "run: featurestore materialize; a view whose rows come late declares a delay",
     Cause.OTHER_DATA: "rows were built again since: replay the release that served, with --release",
@@ -56,6 +67,11 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     definition: str
     vectors: int
     cause: Cause = Cause.OTHER_CODE
+
+    @property
+    def is_of_project(self) -> bool:
+        """Whether the project itself served them, without a release."""
+        return self.release == columns.WORKING
 
 
 class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
@@ -93,14 +109,11 @@ class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
         if not self.mismatches:
             return
         causes = {cause: count for cause, count in self.causes.items() if cause is not Cause.STALE_ANSWER}
-        counted = ", ".join(f"{cause.value} {count:,}" for cause, count in causes.items())
-        shown = "\n".join(
-            f"  {d.view} {d.key} {d.feature}: offline {d.offline}, online {d.online}; cause: {d.cause.value}"
-            for d in self.differences
-        )
+        by_cause = ", ".join(f"{cause.value} {count:,}" for cause, count in causes.items())
+        shown = "\n".join(f"  {difference}" for difference in self.differences)
         steps = dict.fromkeys(NEXT_STEPS[cause] for cause in causes if cause in NEXT_STEPS)
         raise SkewError(
-            f"{self.mismatches:,} of {self.cells:,} cells differ between training and serving: {counted}\n{shown}",
+            f"{self.mismatches:,} of {counted(self.cells, 'cell')} differ between training and serving: {by_cause}\n{shown}",
             hint="; ".join(steps) or "the store or a view is broken: run: featurestore audit",
         )
 
@@ -128,13 +141,17 @@ def replay(
         If no vector was logged, or none that can be recomputed.
     UnknownNameError
         If the service or the release does not exist.
+    SkewError
+        If the definitions of a release were changed after it was made: they are not what served.
     """
     name = features if isinstance(features, str) else features.name
-    if release is not None:
-        require_release(workspace.layout, release)
-    elif (workspace.root / RECORD).exists():
-        release = read_release(workspace.root).name
     files = _files(workspace.layout, name)
+    if release is not None and not any(made_by == release for made_by, _ in _by_definition(files)):
+        require_release(workspace.layout, release)  # the log has vectors of releases that were removed
+    elif release is None and (workspace.root / RECORD).exists():
+        made = read_release(workspace.root)
+        require_unchanged(made, workspace.root)
+        release = made.name
     if not files:
         workspace.service(features)  # an unknown name is named
         raise _nothing_logged(name, workspace.layout, "yet")
@@ -180,7 +197,7 @@ def _combined(parts: list[_Part], left_out: tuple[LeftOut, ...]) -> ReplayRecord
         mismatches=sum(compared.mismatches for compared in services),
         views=(),
         services=services,
-        differences=tuple(d for part in parts for d in part.differences)[:MAX_SHOWN],
+        differences=tuple(difference for part in parts for difference in part.differences)[:MAX_SHOWN],
         vectors=sum(compared.rows for compared in services),
         causes=causes,
         stale=sum(part.stale for part in parts),
@@ -261,11 +278,31 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
         if read_release(layout.releases / name).services.get(service) == digest
     ]
     if release in having:
-        return workspace.at(layout.releases / release)
+        return _release(workspace, release)
     known = workspace.catalog.services.get(service)
-    if known is not None and fingerprint(known).digest == digest:
+    if (
+        known is not None
+        and fingerprint(known).digest == digest
+        and (not having or _is_built(workspace, known))
+    ):
         return workspace
-    return workspace.at(layout.releases / having[0]) if having else None
+    return _release(workspace, having[0]) if having else None
+
+
+def _is_built(workspace: Workspace, service: FeatureService) -> bool:
+    """Return whether the rows in place are those of the definitions: they can be of another branch."""
+    try:
+        workspace.rows_of(service)
+    except (MissingDataError, SkewError):
+        return False
+    return True
+
+
+def _release(workspace: Workspace, name: str) -> Workspace:
+    """Return the workspace of a release whose definitions are as it was made."""
+    root = workspace.layout.releases / name
+    require_unchanged(read_release(root), root)
+    return workspace.at(root)
 
 
 def _nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:

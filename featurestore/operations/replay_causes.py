@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
-from featurestore.operations.audit import differing_rows
+from featurestore.operations.audit_record import differing_rows
 from featurestore.operations.cause import Cause
 from featurestore.operations.replay_vectors import (
-    close_values,
     deleted_after,
     sources_of,
     uncommitted,
@@ -26,16 +25,17 @@ from featurestore.operations.replay_vectors import (
 from featurestore.storage import served_columns as columns
 from featurestore.timing.columns import EVENT_SUFFIX
 from featurestore.timing.join import Status, status_column
+from featurestore.values.rounding import is_rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import ViewRows
     from featurestore.workspace import Workspace
 
-Views: TypeAlias = tuple[str, ...]
+Views: TypeAlias = tuple[str, ...]  # labels
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,11 @@ class _Rows:
     masks: dict[tuple[str, str], list[bool]] = field(default_factory=dict)
 
     def cause(self, feature: str, i: int) -> Cause:
-        """Return why a cell that differs does: the first cause that can be shown."""
+        """Return why a cell differs: the first cause that can be shown."""
         for name in self._inputs(feature):
             if not self._is("offline", name, i):
                 return self.cause(name, i)
-        views = self._views(feature)
+        views = tuple(selection.label for selection in self.service.sources_of(feature))
         return next((cause for cause, holds in _RULES if holds(self, feature, views, i)), Cause.UNKNOWN)
 
     @cached_property
@@ -201,7 +201,7 @@ class _Rows:
     def is_rounded(self, feature: str, _: Views, i: int) -> bool:
         """Whether the values differ by rounding only."""
         same_status = self.offline[status_column(feature)][i] == self.served[status_column(feature)][i]
-        return same_status and close_values(self.offline[feature][i], self.served[feature][i])
+        return same_status and is_rounded(self.offline[feature][i], self.served[feature][i])
 
     def is_computed(self, feature: str, views: Views, i: int) -> bool:
         """Whether an on-demand feature differs though its inputs do not."""
@@ -252,24 +252,11 @@ class _Rows:
     def _is_stored(self, feature: str) -> bool:
         return any(feature in selection.names for selection in self.service.selections)
 
-    def _views(self, feature: str) -> Views:
-        """Return the labels of the views that a feature is read or computed from."""
-        for selection in self.service.selections:
-            if feature in selection.names:
-                return (selection.label,)
-        return tuple(
-            selection.label
-            for view in self.service.on_demand
-            if feature in view.feature_names
-            for selection in view.sources
-        )
-
-    def _inputs(self, feature: str) -> Views:
+    def _inputs(self, feature: str) -> Sequence[str]:
         """Return the features of the vector that an on-demand feature is computed from."""
         if self._is_stored(feature):
             return ()
-        [view] = [view for view in self.service.on_demand if feature in view.feature_names]
-        names = {name for selection in view.sources for name in selection.names}
+        names = {name for selection in self.service.sources_of(feature) for name in selection.names}
         return tuple(name for name in self.service.feature_names if name in names)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 END = pl.datetime(9999, 12, 31, time_unit="us", time_zone="UTC")
-# Two floats that differ by less than this share of the larger one differ by rounding.
-ROUNDING = 1e-6
 
 
 def vectors_at(
@@ -89,9 +86,8 @@ def vectors_at_watermarks(
     for view in workspace.rows_of(service):
         name = columns.watermark(view.selection.label)
         seen = pl.coalesce(name, EVENT_TIMESTAMP) if name in served.columns else pl.col(EVENT_TIMESTAMP)
-        at = rows.with_columns(
-            served.select((END if known_later else seen).alias(EVENT_TIMESTAMP)).to_series()
-        )
+        timestamps = served.with_columns((END if known_later else seen).alias(EVENT_TIMESTAMP))
+        at = rows.with_columns(timestamps.get_column(EVENT_TIMESTAMP))
         joined = workspace.engine.historical(at, [_without_expiry(view)])
         parts.append(_expired(joined.select(joined.columns[rows.width :]), view, rows[EVENT_TIMESTAMP]))
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
@@ -190,14 +186,3 @@ def deleted_after(workspace: Workspace, service: FeatureService, served: pl.Data
 def sources_of(workspace: Workspace, service: FeatureService) -> dict[str, str]:
     """Return the digest of the built rows of each view of a service, by label."""
     return {view.selection.label: file_fingerprint(view.files[0]) for view in workspace.rows_of(service)}
-
-
-def close_values(offline: Any, served: Any) -> bool:
-    """Return whether two values that differ do so by rounding only: floats, lists of floats, nanoseconds."""
-    if isinstance(offline, pl.Series) and isinstance(served, pl.Series):
-        pairs = list(zip(offline.to_list(), served.to_list(), strict=False))
-        return offline.len() == served.len() and all(a == b or close_values(a, b) for a, b in pairs)
-    if isinstance(offline, float) and isinstance(served, float):
-        return math.isclose(offline, served, rel_tol=ROUNDING)
-    # Timestamps that differ by nanoseconds are equal as Python values.
-    return offline is not None and type(offline) is type(served) and bool(offline == served)

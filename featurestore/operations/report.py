@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from featurestore.errors import MissingDataError
-from featurestore.operations.audit import AuditRecord
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import training_manifest
 from featurestore.quality.change.change_summary import change_summary
+from featurestore.quality.change.drift import drift
 from featurestore.storage.datasets import build_command
 from featurestore.storage.files import read_record, write_record, write_text
 
@@ -42,7 +44,8 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
     MissingDataError
         If the gate has not seen a dataset that is named, or any dataset at all; names the command to run.
     """
-    from featurestore.report.pages import Index, dataset_page, index_page  # noqa: PLC0415 - only reports need Jinja
+    from featurestore.report.news import Reported, news, reported  # noqa: PLC0415 - as below
+    from featurestore.report.pages import Index, dataset_page, index_page, state_of  # noqa: PLC0415 - only reports need Jinja
     from featurestore.report.records import records_of  # noqa: PLC0415 - as above
 
     catalog = workspace.catalog
@@ -58,15 +61,14 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
             "there is nothing to report: the gate has seen no dataset yet",
             hint="define a source" if first is None else f"run: {build_command(first)}",
         )
+    notes = {
+        name: change_summary(record.node.contract, record.runs, record.before, record.now)
+        for name, record in records.items()
+    }
     for name in selected or seen:
-        record = records[name]
-        notes = change_summary(record.node.contract, record.runs, record.before, record.now)
-        if (unread := record.unread) is not None:
-            notes = (
-                f"The last run could not read its rows ({unread.reason}); this page is about earlier runs.",
-                *notes,
-            )
-        write_text(dataset_page(record, notes=notes), layout.page(name))
+        write_text(dataset_page(records[name], notes=notes[name]), layout.page(name))
+    previous = _read(layout.reported, Reported)
+    shown = reported(previous, records, datetime.now(UTC))
     manifests = (training_manifest(workspace, name) for name in catalog.training_sets)
     index = Index(
         catalog=catalog,
@@ -74,8 +76,15 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
         audit=_read(layout.audit, AuditRecord),
         materialized=_read(layout.materialized, MaterializeRecord),
         training_sets=[manifest for manifest in manifests if manifest is not None],
+        news=news(shown, records, notes, {name: state_of(record) for name, record in records.items()}),
+        drifts={
+            name: drift(record.before, record.now, record.node.contract.columns)
+            for name, record in records.items()
+            if record.before is not None and record.now is not None
+        },
     )
     write_text(index_page(index), layout.report)
+    write_record(shown, layout.reported)
     if not selected:
         write_record(Pages(tuple(seen)), layout.pages)
     return layout.report

@@ -16,6 +16,7 @@ import polars as pl
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.config import load_settings
 from featurestore.definitions.catalog import KINDS, load_catalog
+from featurestore.definitions.feature_service import TrainingSet
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.perturbed import in_chunks, perturbed_execution
 from featurestore.definitions.source import Source
@@ -27,16 +28,17 @@ from featurestore.errors import (
     StoreError,
     UnknownNameError,
 )
-from featurestore.operations.inputs import inputs_of
+from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
-    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.workspace import Workspace
 
 PERSONAL = "(personal)"
@@ -95,9 +97,9 @@ def check_reproducible(workspace: Workspace, names: Iterable[str] = ()) -> tuple
 
 
 def build_shuffled(catalog: Catalog, layout: Layout, names: Sequence[str], target: Path, seed: int) -> None:
-    """Run the functions of definitions at the worst of Polars, and keep the results as Parquet in a folder.
+    """Run the functions of definitions on shuffled rows, and write the results to a folder as Parquet.
 
-    Sources are shuffled and inputs are cut into chunks; verbs return any order that Polars allows
+    The rows of sources are shuffled, inputs are cut into chunks, and verbs return any order that Polars allows
     (`featurestore.definitions.perturbed`).
     """
     for name in names:
@@ -155,6 +157,9 @@ def _shuffled(node: Node, rows: pl.LazyFrame, seed: int) -> pl.LazyFrame:
 def _in_build_order(definition: Derived | TrainingSet, rows: pl.DataFrame) -> pl.DataFrame:
     """Sort rows as the build does."""
     key = definition.contract.key
+    if isinstance(definition, TrainingSet):
+        first = [EVENT_TIMESTAMP] if EVENT_TIMESTAMP in rows.columns else []
+        return in_total_order(rows.lazy(), definition.contract, first).collect()
     if isinstance(definition, FeatureView):
         version = (*definition.keys, *version_columns(definition.timing))
         key = (*version, *(name for name in rows.columns if name not in version))
@@ -167,16 +172,17 @@ def _difference(
     """Return the first difference of two builds, by their bits."""
     kind = KINDS[type(definition)]
     if first.schema != second.schema or first.height != second.height:
-        sizes = [f"{frame.height:,} rows, {frame.width:,} columns" for frame in (first, second)]
+        sizes = [
+            f"{counted(frame.height, 'row')}, {counted(frame.width, 'column')}" for frame in (first, second)
+        ]
         return Difference(kind, definition.name, None, None, sizes[0], sizes[1])
     for column in first.columns:
         a, b = first.select(column), second.select(column)
         if fingerprint(a) == fingerprint(b):
             continue
         equal, unequal = 0, first.height
-        while (
-            unequal - equal > 1
-        ):  # The first `equal` rows are equal; among the first `unequal` rows one differs.
+        # The first `equal` rows are equal; among the first `unequal` rows one differs.
+        while unequal - equal > 1:
             middle = (equal + unequal) // 2
             if fingerprint(a[:middle]) == fingerprint(b[:middle]):
                 equal = middle

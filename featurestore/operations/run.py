@@ -9,7 +9,8 @@ import msgspec
 import yaml
 
 from featurestore.operations.apply import apply
-from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.audit import audit
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.build import build
 from featurestore.operations.check import check
 from featurestore.operations.ingest import ingest

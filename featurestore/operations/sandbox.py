@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+# Far from UTC, and not by whole hours.
+NAMED_ZONE = "Asia/Kathmandu"
+
 
 @dataclass(frozen=True)
 class Sandbox:
@@ -109,7 +112,10 @@ class Sandbox:
         """
         state = self.workspace.store().state(view)
         if state is None:
-            raise MissingDataError(f"view {view!r} is not in the online store", hint="materialize it first")
+            raise MissingDataError(
+                f"view {view!r} is not in the online store",
+                hint=f"call first: sandbox.materialize({view!r}, timestamp)",
+            )
         return timestamp_of(state.watermark)
 
     def read(
@@ -159,7 +165,8 @@ class Sandbox:
         Parameters
         ----------
         as_of
-            The timestamp of every row. None: each row has its own ``event_timestamp``.
+            The timestamp of every row. None: each row has its own ``event_timestamp``. Training is asked
+            in a named time zone, as the rows of a user may be.
         """
         service = self.workspace.service(features)
         schema = pl.Schema(
@@ -167,7 +174,15 @@ class Sandbox:
         )
         if as_of is not None:
             entity_rows = [{**row, EVENT_TIMESTAMP: parse_timestamp(as_of)} for row in entity_rows]
-        return historical(self.workspace, frame_of_rows(entity_rows, schema), service, statuses=True)
+        frame = frame_of_rows(entity_rows, schema)
+        local = frame.with_columns(pl.col(EVENT_TIMESTAMP).dt.convert_time_zone(NAMED_ZONE))
+        return historical(self.workspace, local, service, statuses=True)
+
+    def changes(self, view: str, start: datetime | str, end: datetime | str) -> list[dict[str, Any]]:
+        """List each key of a view with the timestamps after `start` and up to `end` at which a row became known."""
+        frame = historical(self.workspace, None, [view], start=start, end=end)
+        keys = self.workspace.catalog.view(view).keys
+        return in_utc_zone(frame.select(*keys, EVENT_TIMESTAMP)).to_dicts()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import polars as pl
 from featurestore.operations.get_online import get_online
 from featurestore.operations.reader import reader
 from featurestore.timing.join import status_column
-from featurestore.values.plain import in_utc_zone, to_series
+from featurestore.values.plain import in_utc_zone
+from featurestore.vectors.answered import answered
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +47,7 @@ class ReaderPath:
         vectors = reader(self.workspace, service).read(rows, as_of=as_of)
         columns = []
         for position, (name, dtype) in enumerate(service.feature_schema.items()):
-            columns.append(to_series(name, [row[position] for row in vectors.values], dtype))
+            columns.append(answered(self.name, name, [row[position] for row in vectors.values], dtype))
             statuses = [row[position] for row in vectors.statuses]
             columns.append(pl.Series(status_column(name), statuses, dtype=pl.UInt8))
         return pl.DataFrame(columns)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.operations.audit import AuditRecord
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.quality.gate.verdict import Verdict

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
-from featurestore.operations.inputs import inputs_of
+from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
@@ -18,7 +18,10 @@ from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
+from featurestore.values.html_table import html_table
+from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
@@ -59,9 +62,22 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[str, dict[str, int]]
     fingerprint: Fingerprint | None = None
 
+    def _repr_html_(self) -> str:
+        size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
+        labels = ", ".join(f"{value} {count:,}" for value, count in self.labels.items())
+        title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
+        statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))
+        rows = [
+            (name, *(counts.get(status, 0) for status in statuses)) for name, counts in self.statuses.items()
+        ]
+        return html_table(title, ("feature", *statuses), rows)
+
 
 def training_set(workspace: Workspace, name: str) -> TrainingManifest:
     """Build a training set as Parquet, with a manifest and a profile beside it.
+
+    The rows are in the order of their content, by the columns that the schema declares unique or by time first: equal
+    rows have an equal digest, in any order that the function returns.
 
     Raises
     ------
@@ -78,7 +94,8 @@ def training_set(workspace: Workspace, name: str) -> TrainingManifest:
     training = workspace.catalog.training_set(name)
     service = training.service
     transformed = workspace.engine.transform(training, inputs_of(training, workspace.catalog, layout))
-    rows = admit(inspect(transformed, training.contract, dataset=name))
+    admitted = admit(inspect(transformed, training.contract, dataset=name))
+    rows = in_total_order(admitted.lazy(), training.contract, [EVENT_TIMESTAMP]).collect()
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
@@ -136,6 +153,24 @@ def require_same_service(workspace: Workspace, name: str) -> None:
             manifest.fingerprint,
             fingerprint(training),
         )
+
+
+def require_same_definition(workspace: Workspace, name: str) -> None:
+    """Refuse a training set on disk that its own definition, or one that it reads, would not make any more.
+
+    Raises
+    ------
+    SkewError
+        If its function, its contract, its service or a dataset that it reads was changed since. A training set that
+        is not built yet passes.
+    """
+    require_same_service(workspace, name)
+    training = workspace.catalog.training_set(name)
+    manifest = training_manifest(workspace, name)
+    now = fingerprint(training)
+    before = None if manifest is None else manifest.fingerprint
+    if manifest is not None and (before is None or before.digest != now.digest):
+        raise other_definition(f"training set {name} was made by another definition of it", before, now)
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.errors import UnknownNameError
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,7 +50,7 @@ class Unversioned:
     command: str
 
     def __str__(self) -> str:
-        count = "1 file" if self.files == 1 else f"{self.files:,} files"
+        count = counted(self.files, "file")
         return f"{self.name}: {count} of {self.path} {REASONS[self.reason]}\n  hint: run: {self.command}"
 
 

@@ -10,9 +10,9 @@ from featurestore.operations.context import validation_context
 from featurestore.operations.outcome import record_outcome, recorded_failure
 from featurestore.quality.gate.corrections import (
     apply_corrections,
+    outdated_file,
     read_corrections,
     require_unchanged,
-    submitted_elsewhere,
 )
 from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.profile.documentation import require_documentation
@@ -87,7 +87,7 @@ def inspected(
     rows = workspace.reader.scan(source, path)
     with translated_read_errors(source.name, path):
         if submitted is not None:
-            require_unchanged(rows, submitted[1], submitted_elsewhere(source.name, submitted[0]))
+            require_unchanged(rows, submitted[1], outdated_file(source.name, submitted[0]))
         if corrections is not None:
             rows = apply_corrections(rows, corrections, dataset=source.name, path=corrections_path(source))
         context = validation_context(workspace, source.name)

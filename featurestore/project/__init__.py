@@ -1,8 +1,12 @@
 """Project: everything that can be done with a project's data, and the types of the results."""
 
 from featurestore.operations.add import Added
+from featurestore.operations.adopt import Adopted
+from featurestore.operations.adopt_compare import Comparison as FeastComparison
+from featurestore.operations.adopt_compare import Difference as FeastDifference
+from featurestore.operations.adopt_plan import Note as AdoptedNote
 from featurestore.operations.apply import ApplyPlan
-from featurestore.operations.audit import AuditRecord
+from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
 from featurestore.operations.materialize import (
@@ -24,16 +28,20 @@ from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.operations.unversioned import Unversioned
-from featurestore.project.composition import init, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
+from featurestore.project.composition import adopt, init, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
 from featurestore.project.project import Project
 from featurestore.project.quality import Quality
 
 __all__ = [
     "Added",
+    "Adopted",
+    "AdoptedNote",
     "ApplyPlan",
     "AuditRecord",
     "Comparison",
     "DeletePlan",
+    "FeastComparison",
+    "FeastDifference",
     "MaterializePlan",
     "MaterializeRecord",
     "MaterializeRun",
@@ -53,6 +61,7 @@ __all__ = [
     "Summary",
     "TrainingManifest",
     "Unversioned",
+    "adopt",
     "init",
     "open",
     "open_served",

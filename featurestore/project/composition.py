@@ -11,6 +11,7 @@ from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
 from featurestore.errors import package_needed_by
+from featurestore.operations.adopt import adopt as adopt_repository
 from featurestore.operations.init import init as write_project
 from featurestore.operations.releases import served
 from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
@@ -19,9 +20,11 @@ from featurestore.storage.together import heal
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
     from featurestore.config import Settings
+    from featurestore.operations.adopt import Adopted
     from featurestore.operations.releases import Release
     from featurestore.ports import ComputeEngine, Registry, ServingPath
 
@@ -73,6 +76,46 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
     """
     workspace, active = served(_workspace(path))
     return Project(workspace), active
+
+
+def adopt(
+    feast_repo: str | Path,
+    target: str | Path | None = None,
+    *,
+    backfills: Mapping[str, timedelta] | None = None,
+    write: bool = False,
+    version_data: bool = True,
+) -> Adopted:
+    """Plan a project from a Feast repository; with `write`, write, build and compare it.
+
+    Parameters
+    ----------
+    feast_repo
+        Folder of Feast's ``feature_store.yaml``.
+    target
+        Folder of the new project. None: ``<feast_repo>_adopted``, beside the repository.
+    backfills
+        Views whose created timestamps are the time of a backfill; the rows of each are known this
+        long after their event.
+    version_data
+        Whether the copied files get a version in DVC.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is not a Feast repository, or the target holds a project already.
+    DefinitionError
+        If a module of the repository cannot be imported, or `backfills` names an unknown view.
+    """
+    from featurestore.adapters.feast.repository import FeastRepository  # noqa: PLC0415 - Feast takes seconds to import
+
+    repository = FeastRepository(Path(feast_repo))
+    folder = (
+        repository.folder.with_name(f"{repository.folder.name}_adopted") if target is None else Path(target)
+    )
+    return adopt_repository(
+        repository, folder, _workspace, backfills=backfills or {}, write=write, version_data=version_data
+    )
 
 
 def _workspace(path: str | Path) -> Workspace:

@@ -9,13 +9,14 @@ import polars as pl
 
 from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
 from featurestore.operations.add import Added, add
-from featurestore.operations.apply import ApplyPlan, apply, plan_apply
-from featurestore.operations.audit import AuditRecord, audit
+from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
+from featurestore.operations.audit import audit
 from featurestore.operations.build import build
 from featurestore.operations.check import check
 from featurestore.operations.dataset import dataset
 from featurestore.operations.delete import DeletePlan, delete, plan_delete
 from featurestore.operations.example import example
+from featurestore.operations.expired import OnlyExpired, only_expired
 from featurestore.operations.explain import explain
 from featurestore.operations.get_online import get_online
 from featurestore.operations.historical import historical
@@ -29,10 +30,12 @@ from featurestore.operations.materialize import (
     materialize,
     plan_materialize,
 )
+from featurestore.operations.overview import overview
 from featurestore.operations.pipeline import pipeline
 from featurestore.operations.prove import ProofRecord, prove
 from featurestore.operations.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.push import Pushed, push
+from featurestore.operations.read import read
 from featurestore.operations.reader import reader
 from featurestore.operations.release import ReleasePlan, plan_release, release
 from featurestore.operations.releases import Release, active_release, releases
@@ -42,6 +45,7 @@ from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
 from featurestore.operations.run import Run, run
 from featurestore.operations.sandbox import Sandbox, sandbox
+from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
 from featurestore.operations.training_set import (
     TrainingManifest,
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
+    from featurestore.operations.audit_record import AuditRecord
     from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader
@@ -84,6 +89,9 @@ class Project:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+
+    def _repr_html_(self) -> str:
+        return overview(self._workspace)
 
     @property
     def settings(self) -> Settings:
@@ -320,9 +328,27 @@ class Project:
         """Return the text of dvc.yaml, derived from the definitions; with `write`, also write the file."""
         return pipeline(self._workspace, write=write)
 
+    def stale_pipeline(self) -> StalePipeline | None:
+        """Compare dvc.yaml with the definitions; None: it follows them, or holds no stage of ours."""
+        return stale_pipeline(self._workspace)
+
+    def registry_changes(self) -> ApplyPlan:
+        """Return the part of `plan_apply` that decides whether `apply` refuses; it reads no data."""
+        return registry_changes(self._workspace)
+
     def store(self, *, create: bool = False) -> OnlineStore:
         """Open the online store; with `create`, make an embedded store that does not exist yet."""
         return self._workspace.store(create=create)
+
+    def read(self, name: str) -> pl.DataFrame:
+        """Read all rows of a source, dataset, feature view or training set."""
+        return read(self._workspace, name)
+
+    def only_expired(
+        self, answer: pl.DataFrame, features: str | Sequence[str] | FeatureService
+    ) -> OnlyExpired | None:
+        """Return what is expired if an answer with statuses has expired values alone, as data of the past have; else None."""
+        return only_expired(self._workspace, answer, features)
 
     def example(self, service: str) -> pl.DataFrame:
         """Return the last complete row of a service's training set, as an example to look up."""

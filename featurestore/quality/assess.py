@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.quality.profile.documentation import undocumented
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -142,7 +143,7 @@ def _classes(topic: str, counts: Mapping[Any, int], rows: int) -> Fact:
 
 
 def _usable(contract: Contract, verdict: Verdict) -> Iterator[Fact]:
-    passed = f"{verdict.rows_passed:,} of {verdict.rows_in:,} rows passed schema {contract.name}"
+    passed = f"{verdict.rows_passed:,} of {counted(verdict.rows_in, 'row')} passed schema {contract.name}"
     yield Fact("contract", f"{verdict.decision}: {passed}", verdict.decision != "refused")
     for count in verdict.rules[:MAX_LISTED]:
         times = "time" if count.broken == 1 else "times"
@@ -198,4 +199,4 @@ def _steady(verdict: Verdict, runs: Sequence[Run], notes: Sequence[str]) -> Iter
 
 
 def _days(age: timedelta) -> str:
-    return f"{age.days:,} days" if abs(age.days) > 1 else f"{age.total_seconds() / 3600:.1f} hours"
+    return f"{counted(age.days, 'day')}" if abs(age.days) > 1 else f"{age.total_seconds() / 3600:.1f} hours"

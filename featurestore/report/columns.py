@@ -162,6 +162,11 @@ def column_card(
     )
 
 
+def quantile(column: ColumnProfile, at: float) -> str:
+    """Write a quantile; ``≈`` marks one that is not exact."""
+    return f"{'' if column.is_exact(at) else '≈ '}{number(column.quantile(at))}"
+
+
 _COUNTS: tuple[tuple[str, Text, bool], ...] = (
     ("missing", lambda c: share(c.null_share), False),
     ("distinct", lambda c: f"{'' if c.values.complete else '≈ '}{count(c.values.distinct)}", False),
@@ -174,10 +179,10 @@ _LENGTHS: tuple[tuple[str, Text, bool], ...] = (
 _FIGURES: dict[Kind, tuple[tuple[str, Text, bool], ...]] = {
     "number": (
         ("min", lambda c: number(c.min), False),
-        ("5th percentile", lambda c: number(c.quantile(0.05)), True),
-        ("median", lambda c: number(c.quantile(0.5)), False),
+        ("5th percentile", lambda c: quantile(c, 0.05), True),
+        ("median", lambda c: quantile(c, 0.5), False),
         ("mean", lambda c: number(c.mean), False),
-        ("95th percentile", lambda c: number(c.quantile(0.95)), True),
+        ("95th percentile", lambda c: quantile(c, 0.95), True),
         ("max", lambda c: number(c.max), False),
         ("standard deviation", lambda c: number(c.deviation), True),
         ("zeros", lambda c: share(c.zeros / c.present if c.present else 0.0), True),

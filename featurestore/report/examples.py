@@ -33,6 +33,8 @@ class Examples:
         For each row, the printed names of the rules that it broke.
     faults
         For each row, the columns that these rules read.
+    numbers
+        The columns that the contract declares as numbers.
     hidden_columns
         The number of further columns of the rows.
     """
@@ -41,6 +43,7 @@ class Examples:
     rows: tuple[tuple[str, ...], ...] = ()
     broken: tuple[tuple[str, ...], ...] = ()
     faults: tuple[frozenset[str], ...] = ()
+    numbers: frozenset[str] = frozenset()
     hidden_columns: int = 0
 
 
@@ -86,5 +89,10 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
         ),
         broken=tuple(map(tuple, broken)),
         faults=tuple(frozenset(name for rule in row for name in columns_of.get(rule, ())) for row in broken),
+        numbers=frozenset(
+            name
+            for name in shown
+            if name == SOURCE_ROW or (name in contract and contract[name].dtype.is_numeric())
+        ),
         hidden_columns=len(names) - len(shown) - 1,
     )

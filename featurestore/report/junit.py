@@ -8,6 +8,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from msgspec import UNSET
 
+from featurestore.values.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -76,7 +78,7 @@ def _suite(root: Element, verdict: Verdict) -> None:
 def _message(count: RuleCount, verdict: Verdict) -> str:
     if count.whole_dataset:
         return "the dataset as a whole breaks it"
-    return f"{count.broken:,} of {verdict.rows_in:,} rows break it"
+    return f"{count.broken:,} of {counted(verdict.rows_in, 'row')} break it"
 
 
 def _case(suite: Element, dataset: str, name: str) -> Element:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from featurestore.definitions.catalog import Catalog
+    from featurestore.quality.change.drift import Drift
+    from featurestore.report.news import News
     from featurestore.report.records import Records
 
 MAX_PLOTTED = 30
@@ -36,6 +38,14 @@ MAX_PAIRS = 15
 RUNS_IN_TABLE = 20
 CORRELATED = 0.5
 STATUSES = ("PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+# The states of a dataset, the worst first, each in words.
+STATES = {
+    "unread": "could not be read",
+    "refused": "refused",
+    "quarantined": "quarantined",
+    "passed": "passed",
+    "waiting": "not run yet",
+}
 STYLE = files("featurestore.report").joinpath("templates", "style.css")
 
 
@@ -49,6 +59,10 @@ class Index:
         The records of these operations (`featurestore.operations`).
     training_sets
         The manifests of the training sets.
+    news
+        What is new since the last report.
+    drifts
+        How far each dataset that has an earlier profile moved from it.
     """
 
     catalog: Catalog
@@ -56,6 +70,8 @@ class Index:
     audit: Any
     materialized: Any
     training_sets: Sequence[Any]
+    news: News
+    drifts: Mapping[str, Drift]
 
 
 def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
@@ -79,6 +95,7 @@ def dataset_page(records: Records, *, notes: Sequence[str] = ()) -> str:
             kind=kind_of(records),
             verdict=verdict,
             state=state_of(records),
+            words=STATES,
             sentence=sentence(records),
             rules=verdict.rules[:MAX_RULES],
             more_rules=max(len(verdict.rules) - MAX_RULES, 0),
@@ -100,6 +117,8 @@ def index_page(index: Index) -> str:
     features = {name: view.features for name, view in catalog.views.items()}
     features |= {name: view.features for name, view in catalog.on_demand.items()}
     states = [state_of(records) for records in index.records.values()]
+    plots = {name: trend(records.runs, ROWS).line for name, records in index.records.items()}
+    lines = {name: line for name, line in plots.items() if line is not None}
     return (
         _environment()
         .get_template("index.html.j2")
@@ -110,10 +129,12 @@ def index_page(index: Index) -> str:
                 "Derived datasets": [index.records[name] for name in catalog.datasets],
                 "Feature views": [index.records[name] for name in catalog.views],
             },
-            counts={state: states.count(state) for state in ("refused", "quarantined", "passed", "waiting")},
+            counts={state: states.count(state) for state in STATES},
+            words=STATES,
             state_of=state_of,
+            drifted=drifted,
             current_data=current_data,
-            rows_trend=lambda records: trend(records.runs, ROWS) if records.runs else None,
+            lines=lines,
             features=features,
             statuses=STATUSES,
             stacked=svg.stacked,
@@ -129,12 +150,16 @@ def kind_of(records: Records) -> str:
 
 
 def state_of(records: Records) -> str:
-    """Return the last decision of the gate, or ``waiting`` if there is none yet."""
+    """Return the last decision of the gate; ``unread`` if the last run could not read its rows, ``waiting`` without a run."""
+    if records.unread is not None:
+        return "unread"
     return records.verdict.decision if records.has_verdict else "waiting"
 
 
 def sentence(records: Records) -> str:
-    """Describe the decision of the gate."""
+    """Describe the decision of the gate, or why it saw no rows."""
+    if records.unread is not None:
+        return f"The last run could not read its rows ({records.unread.reason}); this page is about earlier runs."
     verdict = records.verdict
     contract = verdict.contract
     if verdict.decision == "passed":
@@ -162,6 +187,12 @@ def current_data(records: Records) -> str:
     if records.accepted_at is None:
         return "The last good data stay in place."
     return f"The last good data, of {formatting.timestamp(records.accepted_at)}, stay in place."
+
+
+def drifted(drift: Drift) -> str:
+    """Say how many columns drifted as far as the dataset did."""
+    columns = sum(column.severity == drift.severity for column in drift.columns)
+    return f"in {columns:,} {'column' if columns == 1 else 'columns'}"
 
 
 def _cards(records: Records, suspects: Collection[str]) -> list[ColumnCard]:

@@ -33,12 +33,12 @@ class Trend:
     values
         Oldest first; None where a run does not have the metric.
     line
-        The values as a plot.
+        The values as a plot; None: there are fewer than two, which make no line.
     """
 
     metric: RuleId
     values: tuple[float | None, ...]
-    line: Markup
+    line: Markup | None
 
     @property
     def name(self) -> str:
@@ -95,6 +95,8 @@ def trend(runs: Sequence[Run], metric: RuleId) -> Trend:
 def _trend(last: Sequence[Run], metric: RuleId, values: tuple[float | None, ...]) -> Trend:
     refused = [run.decision == "refused" for run in last]
     texts = [number(value) for value in values if value is not None]
+    if len(texts) < 2:  # noqa: PLR2004 - a line has two ends
+        return Trend(metric, values, None)
     title = f"{metric.name} over {len(last):,} runs" + (f", last {texts[-1]}" if texts else "")
     return Trend(metric, values, svg.sparkline(values, title=title, refused=refused))
 

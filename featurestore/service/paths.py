@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import polars as pl
 
-from featurestore.errors import SkewError, StoreError
+from featurestore.errors import ContractError, SkewError, StoreError
 from featurestore.service.app import create_app
 from featurestore.service.lookup.active_release import ProjectAsOf
 from featurestore.service.runtime.key_scope import KeyScope
@@ -22,7 +22,8 @@ from featurestore.service.runtime.options import Options
 from featurestore.timing.join import Status, status_column
 from featurestore.values.feast_wire import from_wire
 from featurestore.values.json_rows import JsonColumn
-from featurestore.values.plain import in_utc_zone, to_series
+from featurestore.values.plain import in_utc_zone
+from featurestore.vectors.answered import answered, other_dtype
 from featurestore.vectors.references import references
 
 if TYPE_CHECKING:
@@ -239,7 +240,10 @@ def _frame(
     columns = []
     for name, dtype in service.feature_schema.items():
         if name in values:
-            read = JsonColumn(path, name, dtype).read(values[name])
-            columns.append(to_series(name, read, dtype))
+            try:
+                read = JsonColumn(path, name, dtype).read(values[name])
+            except ContractError as error:
+                raise other_dtype(path, name, dtype, error.message) from error
+            columns.append(answered(path, name, read, dtype))
             columns.append(pl.Series(status_column(name), statuses[name], dtype=pl.UInt8))
     return pl.DataFrame(columns)

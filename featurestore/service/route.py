@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from featurestore.service.lookup.active_release import ActiveRelease
 
 Each: TypeAlias = Literal["service", "dataset"]
+Group: TypeAlias = Literal["Features", "Writes", "Datasets", "Server"]
+# The groups of operations, in the order of the OpenAPI document, each with its description.
+GROUPS: dict[Group, str] = {
+    "Features": "Read the features of entities. The keys of the samples are made up: replace them by your own.",
+    "Writes": "Push rows to feature views. Training and serving both get them.",
+    "Datasets": "Validate rows against a contract, and read verdicts and histories. The data of the project do not change.",
+    "Server": "What is served, and whether the server works.",
+}
 # Statuses of errors that every route with access control can answer with.
 COMMON_ERRORS = ("401", "403", "500", "503")
 
@@ -28,6 +36,8 @@ class Documentation:
     ----------
     operation
         Id of the operation.
+    group
+        The group of the operation.
     summary
         What the operation does. ``{name}`` stands for the feature service or dataset.
     description
@@ -41,7 +51,7 @@ class Documentation:
     query
         Type whose fields are the query parameters.
     example
-        Makes an example of the body.
+        Makes an example of the body; None if it finds none.
     errors
         Statuses of errors. Their bodies are problems.
     statuses
@@ -49,6 +59,7 @@ class Documentation:
     """
 
     operation: str
+    group: Group
     summary: str
     description: str | None = None
     each: Each | None = None

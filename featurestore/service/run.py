@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-import socket
 import ssl
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
@@ -19,6 +18,7 @@ from featurestore.config import load_settings
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.service.app import create_app
 from featurestore.service.protocol import PatientProtocol
+from featurestore.service.runtime.addresses import REFUSED_BY_BROWSERS, listen, port_of, url_of
 from featurestore.service.runtime.keys import Keys
 from featurestore.service.runtime.local import is_loopback
 from featurestore.service.runtime.log import log_line
@@ -48,17 +48,22 @@ def serve(options: Options) -> None:
     """
     _require_keys(options)
     _require_certificate(options)
+    # The application and each worker know the port, so a free one is taken first.
+    taken = listen(options.host, options.port) if options.port == 0 else []
+    if taken:
+        options = msgspec.structs.replace(options, port=port_of(taken))
     # The parent process reports what is wrong once; otherwise each worker would.
     app = create_app(options)
-    sockets = listen(options.host, options.port)
-    log_line(
-        {
-            "event": "serving",
-            "release": app.state.active_release.name,
-            "services": list(app.state.active_release.endpoints),
-            "url": f"{'http' if options.tls_key is None else 'https'}://{options.host}:{options.port}/docs",
-        }
-    )
+    sockets = taken or listen(options.host, options.port)
+    line = {
+        "event": "serving",
+        "release": app.state.active_release.name,
+        "services": list(app.state.active_release.endpoints),
+        "url": url_of(options.host, options.port, tls=options.tls_key is not None),
+    }
+    if options.port in REFUSED_BY_BROWSERS:
+        line["warning"] = f"browsers refuse port {options.port}; to open /docs, choose another --port"
+    log_line(line)
     if options.workers == 1:
         freeze_memory()
         with suppress(KeyboardInterrupt):
@@ -110,42 +115,6 @@ def freeze_memory() -> None:
     """Exclude the loaded objects from garbage collection, which would delay requests by tens of milliseconds."""
     gc.collect()
     gc.freeze()
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on all addresses of a host: ``localhost`` has two.
-
-    Raises
-    ------
-    ConfigError
-        If an address is in use, or the host has no address on this machine.
-    """
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise _unusable(host, port, error) from error
-    sockets: list[socket.socket] = []
-    unsupported: OSError | None = None
-    for family, _, _, _, address in dict.fromkeys(addresses):
-        try:
-            sockets.append(socket.create_server(address, family=family))
-        except OSError as error:
-            # A host may have addresses of a family that this machine does not support.
-            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                raise _unusable(host, port, error) from error
-            unsupported = error
-    if unsupported is not None and not sockets:
-        raise _unusable(host, port, unsupported)
-    for bound in sockets:
-        bound.set_inheritable(True)
-    return sockets
-
-
-def _unusable(host: str, port: int, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"the server cannot listen on {host}:{port}: {error.strerror or error}",
-        hint="stop the process that listens there, or choose another --port or --host",
-    )
 
 
 def _require_keys(options: Options) -> None:

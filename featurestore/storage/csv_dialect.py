@@ -25,7 +25,7 @@ _EXPECTED: Final = "expected UTF-8 with commas between fields"
 _HEAD_BYTES: Final = 4096
 
 
-def require_utf8_mark(path: Path, title: str) -> None:
+def require_not_utf16(path: Path, title: str) -> None:
     """Refuse a file that begins as UTF-16 or UTF-32 does.
 
     Parameters
@@ -36,7 +36,7 @@ def require_utf8_mark(path: Path, title: str) -> None:
     Raises
     ------
     ContractError
-        If it does.
+        If it begins so. The message names the encoding.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.storage.csv_dialect import require_commas, require_utf8, require_utf8_mark
+from featurestore.storage.csv_dialect import require_commas, require_not_utf16, require_utf8
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def read_complete_csv(path: Path, title: str) -> pl.DataFrame:
     if not incomplete.is_empty():
         first = ", ".join(f"{row:,}" for row in incomplete.head(3))
         raise ContractError(
-            f"{title}: {incomplete.len():,} rows have fewer fields than the header; the first: row {first}",
+            f"{title}: {counted(incomplete.len(), 'row')} have fewer fields than the header; the first: row {first}",
             hint="complete these rows; write two quotes for an empty text, and nothing for a missing value",
         )
     return pl.read_csv(path, infer_schema=False, glob=False)
@@ -80,7 +81,7 @@ def incomplete_rows(path: Path, title: str) -> pl.Series:
         If the file is not UTF-8 or has another separator than the comma, two columns have one name, a quote is not
         closed, or the file ends in the middle of a row: its last row has too few fields and no line break.
     """
-    require_utf8_mark(path, title)
+    require_not_utf16(path, title)
     names: list[str] | None = None
     before = lines = 0
     row_numbers: list[np.ndarray] = []

@@ -29,7 +29,7 @@ def fingerprint(frame: pl.DataFrame) -> str:
 
 
 def content_fingerprint(path: Path) -> str:
-    """Return the digest of the content of a Parquet file, as `fingerprint` of its rows, one column in memory at a time."""
+    """Return the `fingerprint` of the rows of a Parquet file, with one column in memory at a time."""
     scan = pl.scan_parquet(path)
     names = scan.collect_schema().names()
     return _fingerprint(scan.select(name).collect().to_series() for name in names)

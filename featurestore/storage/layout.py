@@ -176,3 +176,8 @@ class Layout:
     def pages(self) -> Path:
         """Record of the HTML pages that were written."""
         return self.data / "reports" / "pages.json"
+
+    @property
+    def reported(self) -> Path:
+        """Record of the runs that the last report showed."""
+        return self.data / "reports" / "reported.json"

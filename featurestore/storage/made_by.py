@@ -65,7 +65,11 @@ def require_made_by(definition: Node | TrainingSet, path: Path) -> Path:
         As `made_by`.
     """
     now, before = fingerprint(definition), made_by(path)
-    if before is None or before.digest != now.digest:
+    if before is None:
+        raise other_definition(
+            f"{path} does not say which definition made it: featurestore did not write this file", None, now
+        )
+    if before.digest != now.digest:
         raise other_definition(
             f"{path} was made by another definition of {now.kind} {now.name!r}", before, now
         )

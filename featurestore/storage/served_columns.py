@@ -8,6 +8,7 @@ from typing import Final
 REQUEST_ID: Final = "request_id"
 ARRIVED: Final = "request_arrived"  # when the request had arrived, by the clock of the machine
 RELEASE: Final = "release"
+WORKING: Final = "working"  # in `RELEASE`: the project itself answered, without a release
 DEFINITION: Final = "definition"  # digest of the feature service
 STALE: Final = "stale"
 

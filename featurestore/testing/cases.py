@@ -32,7 +32,7 @@ MAX_ROWS_OF_A_KEY: Final = 4
 MAX_REFUSED_OF_A_COLUMN: Final = 4
 MAX_PRODUCT: Final = 5_000
 UNKNOWN_KEYS: Final = 3
-NULL_EACH: Final = 7
+ONE_NULL_IN: Final = 7
 # Delays and cadences are added to events.
 FIRST_YEAR, LAST_YEAR = 1800, 9000
 # Keys of several texts that become equal where a store joins their parts.
@@ -141,7 +141,7 @@ class CaseMaker:
         return base + self._random.choice(offsets(self.view.timing))
 
     def _value(self, column: Column) -> Any:
-        if column.nullable and not self._random.randrange(NULL_EACH):
+        if column.nullable and not self._random.randrange(ONE_NULL_IN):
             return None
         return self._decks[column.name].draw()
 
@@ -177,8 +177,8 @@ class CaseMaker:
         timing, random = self.view.timing, self._random
         rows: dict[tuple[datetime, datetime], Row] = {}
         for _ in range(random.randint(1, MAX_ROWS_OF_A_KEY)):
-            again = rows and random.random() < 0.4  # noqa: PLR2004 - most histories have a correction
-            event = random.choice(list(rows))[0] if again else self.event(base)
+            is_correction = rows and random.random() < 0.4  # noqa: PLR2004 - most histories have a correction
+            event = random.choice(list(rows))[0] if is_correction else self.event(base)
             created = random.choice([None, *(event + late for late in _latenesses(timing))])
             row = self.row(key, event, created if timing.created else None)
             if self._has_allowed_times(row):

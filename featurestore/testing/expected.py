@@ -70,6 +70,11 @@ class ExpectedView:
             for row in entity_rows
         ]
 
+    def known_times(self) -> list[tuple[Key, datetime]]:
+        """Return each key with the timestamps at which a row of it becomes known, the first timestamp first."""
+        known = {(self.key_of(row), oracle.known_at(row, self.view.timing)) for row in self.rows}
+        return sorted(known, key=lambda pair: pair[1])
+
 
 def after_gate(view: FeatureView, row: Row) -> Row:
     """Return a row as it stands after the gate."""

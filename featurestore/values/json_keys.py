@@ -65,8 +65,20 @@ def require_unique_keys_of_lines(lines: Iterable[bytes], where: str) -> None:
         If a key is named twice; the message names the line.
     """
     for number, line in enumerate(lines, 1):
-        try:
-            keys = len(_object.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        require_unique_keys(line, keys, f"{where}: line {number:,}")
+        object_of_line(line, f"{where}: line {number:,}")
+
+
+def object_of_line(line: bytes, where: str) -> dict[str, msgspec.Raw]:
+    """Decode a JSON line as an object of raw values. Empty: the line is not an object, which its reader refuses.
+
+    Raises
+    ------
+    ContractError
+        If a key is named twice.
+    """
+    try:
+        values = _object.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    require_unique_keys(line, len(values), where)
+    return values

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.values.json_keys import require_unique_keys
+from featurestore.values.json_keys import object_of_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _NUMBER: Final = b"-0123456789n"
 _BOOLEAN: Final = b"tfn"
 _TEXT: Final = b'"n'
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def other_kinds(
@@ -49,12 +48,7 @@ def other_kinds(
     row = -1
     for number, line in enumerate(lines, 1):
         row += bool(line.strip())
-        try:
-            values = _object.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue  # the reader of the lines refuses it
-        require_unique_keys(line, len(values), f"{where}: line {number:,}")
-        for name, value in values.items():
+        for name, value in object_of_line(line, f"{where}: line {number:,}").items():
             allowed = first.get(name)
             if allowed is None or memoryview(value)[0] in allowed:
                 continue

@@ -10,6 +10,7 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.errors import DefinitionError
 from featurestore.timing.join import Status, status_column
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
         raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
     if result.height != inputs.height:
         raise DefinitionError(
-            f"on-demand view {view.name!r} returns {result.height:,} rows for {inputs.height:,}",
+            f"on-demand view {view.name!r} returns {counted(result.height, 'row')} for {inputs.height:,}",
             hint="compute each row from its own values: no filter, no aggregate",
         )
     return result

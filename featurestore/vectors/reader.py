@@ -22,7 +22,9 @@ from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.accepted import value_check
 from featurestore.values.codec import encode_key, is_tombstone, open_row
+from featurestore.values.html_table import html_table
 from featurestore.values.plain import from_stored, in_utc_zone
+from featurestore.values.wording import counted
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
 
@@ -65,6 +67,14 @@ class Vectors(msgspec.Struct, frozen=True):
     views: tuple[str, ...]
     events: list[list[int | None]]
     states: list[ViewState]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (number, name, value, Status(status).name)
+            for number, (values, statuses) in enumerate(zip(self.values, self.statuses, strict=True))
+            for name, value, status in zip(self.features, values, statuses, strict=True)
+        ]
+        return html_table(counted(len(self.values), "vector"), ("row", "feature", "value", "status"), rows)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
@@ -52,7 +53,7 @@ def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_timesta
     if with_timestamp and (count := result.get_column(EVENT_TIMESTAMP).null_count()):
         first = result.get_column(EVENT_TIMESTAMP).is_null().arg_max()
         raise ContractError(
-            f"{where}: {EVENT_TIMESTAMP!r} is missing in {count:,} rows, first in row {first}"
+            f"{where}: {EVENT_TIMESTAMP!r} is missing in {counted(count, 'row')}, first in row {first}"
         )
     return result
 

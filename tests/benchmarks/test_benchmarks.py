@@ -150,3 +150,14 @@ def test_reproducible(run_small):
     results = rows_below(run_small("reproducible"), "view builds results")
     assert len(results) > 40
     assert {name: numbers for name, numbers in results.items() if numbers != ["4", "1"]} == {}
+
+
+def test_feast_faults(run_small):
+    """Plain Feast does what the table of faults says that it does."""
+    printed = run_small("feast_faults")
+    measured = dict(re.fullmatch(r"(.+?)  +(.+)", line).groups() for line in printed.splitlines())
+    text = (ROOT / "docs/faults.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    documented = {row[0].replace("\\", ""): row[-1] for row in rows if len(row) == 3}
+    assert len(measured) > 10
+    assert {name: documented.get(name) for name in measured} == measured

@@ -112,7 +112,7 @@ def test_releases_and_keys_from_the_command_line(shop_files):
 
     run_steps(shop_files, "validate", "build", "materialize")
     assert printed("releases") == "there is no release: the project itself is served\n"
-    assert printed("release") == "release 0001: 1 services, 1 views, served now\n"
+    assert printed("release") == "release 0001: 1 service, 1 view, served now\n"
     assert json.loads(printed("release", "--json"))["name"] == "0002"
     assert printed("rollback") == "release 0001 is served now\n"
     assert json.loads(printed("rollback", "0002", "--json")) == {"release": "0002"}
@@ -163,12 +163,12 @@ def test_rows_are_pushed_from_a_file_and_keys_deleted(shop_files, name):
     ).write_parquet(shop_files / "rows.parquet")
     done = run("push", "last_order", str(shop_files / name), cwd=shop_files)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "last_order: 1 rows pushed, 1 keys written; until 2024-01-10T00:00:00+00:00\n"
+    assert done.stdout == "last_order: 1 row pushed, 1 key written; until 2024-01-10T00:00:00+00:00\n"
     got = json.loads(run("get-online", "buying", "customer=7", "basket=10", "--json", cwd=shop_files).stdout)
     assert got["features"]["amount"] == {"value": 5.0, "status": "PRESENT"}
     done = run("delete", "last_order", "customer=7", cwd=shop_files)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "last_order: 1 keys deleted\n"
+    assert done.stdout == "last_order: 1 key deleted\n"
     got = json.loads(run("get-online", "buying", "customer=7", "basket=10", "--json", cwd=shop_files).stdout)
     assert got["features"]["amount"] == {"value": None, "status": "NOT_FOUND"}
     again = run("delete", "last_order", "customer=7", "--json", cwd=shop_files)
@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_pushed_writes_nothing(shop_files, name, text, cod
     [
         (["custmer=7"], 2, "view 'last_order' has no column 'custmer'"),
         (["customer=x"], 2, "customer='x' is not Int64"),
-        (["customer="], 4, "'customer' is missing in 1 rows"),
+        (["customer="], 4, "'customer' is missing in 1 row"),
     ],
 )
 def test_a_wrong_key_is_not_deleted(shop_files, words, code, message):

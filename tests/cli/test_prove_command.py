@@ -31,7 +31,7 @@ def test_the_command_prints_what_was_compared(shop_root):
     """Paths with their cells, and that nothing differs."""
     done = run("prove", "--cases", "2", cwd=shop_root)
     assert done.returncode == 0, done.stderr
-    assert "1 views, 1 services on lmdb\n" in done.stdout
+    assert "1 view, 1 service on lmdb\n" in done.stdout
     assert ", 0 differences\n" in done.stdout
     assert re.search(r"^HTTP /v1/vectors +\d+$", done.stdout, re.MULTILINE)
 

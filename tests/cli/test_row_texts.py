@@ -42,7 +42,7 @@ def test_a_deletion_names_the_release_and_the_keys_that_were_deleted_already():
     """The count is of keys that were not deleted before."""
     plan = DeletePlan(view="v", at=NOW, keys=3, stored=1, release="0001")
     assert deleted_text(plan, 1) == (
-        "v: 1 keys deleted, 2 were deleted already; release 0001, which is active, does not have them either"
+        "v: 1 key deleted, 2 were deleted already; release 0001, which is active, does not have them either"
     )
 
 
@@ -65,8 +65,8 @@ def test_a_replay_prints_causes_and_what_was_not_compared():
     for part in (
         "late data",
         "stale answer",
-        "1 vectors were marked as stale",
-        "1 vectors were asked for while",
+        "1 vector was marked as stale",
+        "1 vector was asked for while",
     ):
         assert part in text
     assert "7 vectors left out: other code: release 0001 served them by definition sha256:ab" in text

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import polars as pl
@@ -11,6 +12,7 @@ from shop import build_shop
 from featurestore.operations.cause import Cause
 from featurestore.service.lookup import feast_wire
 from featurestore.service.lookup.endpoint import Endpoint
+from featurestore.storage.views import log_deleted
 from featurestore.vectors import reader
 
 PATHS = ["get_online", "reader", "HTTP /v1/vectors", "HTTP /get-online-features"]
@@ -111,6 +113,25 @@ def test_deleted_keys_are_not_found_on_both_sides(stored):
     stored.training_set("visits")
     assert stored.delete("last_order", pl.DataFrame({"customer": [3]})) == 1
     assert stored.audit().mismatches == 0
+
+
+def test_a_deletion_that_the_store_does_not_have_yet_is_no_difference(stored):
+    """History knows it from its time on; the store, at the next materialization."""
+    view = stored.catalog.view("last_order")
+    keys = pl.DataFrame({"customer": [1, 2, 3]}, schema=view.key_schema)
+    log_deleted(view, keys, datetime(2024, 1, 10, 0, 0, 0, 1, tzinfo=UTC), stored.layout)
+    assert stored.audit().mismatches == 0
+
+
+def test_a_wrong_row_of_the_store_has_one_cause(stored):
+    """Where a view is compared, and where a service that reads it is."""
+    stored.training_set("visits")
+    path = stored.settings.root / "data/raw/orders.csv"
+    path.write_text(path.read_text() + "8,2,2024-01-09T13:00:00Z,,5.5,\n")
+    stored.validate("orders")
+    stored.build("last_order")
+    causes = {(difference.view, difference.cause) for difference in stored.audit().differences}
+    assert causes == {("last_order", Cause.OTHER_DATA), ("buying", Cause.OTHER_DATA)}
 
 
 def test_a_view_whose_keys_are_all_deleted_is_read(stored):

@@ -7,6 +7,7 @@ import msgspec
 import polars as pl
 import pytest
 
+import featurestore
 from featurestore.errors import SkewError
 from featurestore.operations.cause import Cause
 from featurestore.storage.files import write_parquet, write_record
@@ -191,3 +192,16 @@ def test_the_digest_of_a_file_is_that_of_its_rows(trained):
     """It is computed column by column."""
     path = trained.layout.training("visits")
     assert content_fingerprint(path) == fingerprint(pl.read_parquet(path))
+
+
+def test_another_function_of_the_training_set_is_named(trained):
+    """Labels and timestamps are trained on too: audit and release refuse rows that the function would not give now."""
+    path = trained.settings.root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace("timedelta(hours=1)", "timedelta(hours=2)"))
+    changed = featurestore.open(trained.settings.root)
+    for verb in (changed.audit, changed.release, changed.plan_release):
+        with pytest.raises(SkewError, match="body of visits changed") as caught:
+            verb()
+        assert caught.value.commands == ("featurestore training-set visits",)
+    changed.training_set("visits")
+    assert changed.audit().mismatches == 0

@@ -95,7 +95,7 @@ TIMESTAMP = datetime(2024, 1, 4, tzinfo=UTC)
         ),
         (
             {"customer": [1], "basket": [1.0], "event_timestamp": [None]},
-            "'event_timestamp' is missing in 1 rows",
+            "'event_timestamp' is missing in 1 row",
         ),
         (
             {"customer": ["1"], "basket": [1.0], "event_timestamp": [TIMESTAMP]},

@@ -19,7 +19,7 @@ DAILY = {
     "2024-01-01.csv": ORDERS.splitlines()[:3],
     "2024-01-02.csv": [ORDERS.splitlines()[0], *ORDERS.splitlines()[3:]],
 }
-NEW_DAY = f"{ORDERS.splitlines()[0]}\n8,2,2024-01-09T12:30:00Z,2024-01-09T13:00:00Z,9,\n"
+NEW_DAY = f"{ORDERS.splitlines()[0]}\n8,2,2024-01-10T12:00:00Z,2024-01-10T13:00:00Z,9,\n"
 
 PUSHED = {
     "event_timestamp": pl.Series(["2024-01-09T23:00:00"]).str.to_datetime(time_zone="UTC", time_unit="us"),
@@ -90,6 +90,9 @@ def test_a_clone_pulls_and_has_the_same_training_set(own, tmp_path):
         assert (theirs / path).read_bytes() == (own / path).read_bytes()
     shutil.rmtree(theirs / "data/training")
     assert featurestore.open(theirs).training_set("visits").digest == second
+    # The order of the new day sees the pushed row.
+    rows = pl.read_parquet(theirs / "data/training/visits.parquet").sort("event_timestamp")
+    assert rows["amount"].to_list()[-1] == 4.0
     assert command("check", cwd=theirs).stderr == ""
     shell(theirs, "git checkout -q HEAD~1", "dvc pull -q --force")
     assert digest(theirs) == first

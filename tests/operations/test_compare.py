@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from runner import run
 
+import featurestore
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
 from featurestore.quality.change.value_changes import value_changes
@@ -97,12 +98,36 @@ def test_a_former_version_comes_from_git_and_dvc(shop):
         shop.quality.compare("orders@nowhere", "orders")
 
 
+def test_a_former_training_set_shows_true_changes_alone(shop):
+    """Git keeps no contract of a training set: what is not known of it is not called a change."""
+    root = shop.settings.root
+    run = lambda *command: subprocess.run(command, cwd=root, check=True, capture_output=True)  # noqa: E731
+    run("git", "init", "--quiet")
+    run("dvc", "init", "--quiet")
+    shop.pipeline(write=True)
+    shop.training_set("visits")
+    run("dvc", "commit", "--force", "--quiet", "training-set-visits")
+    run("git", "add", ".")
+    run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "first")
+    for sides in (("visits@HEAD", "visits"), ("visits", "visits@HEAD")):
+        assert shop.quality.compare(*sides).schema == ()
+    schemas = root / "schemas/shop.py"
+    schemas.write_text(schemas.read_text().replace("amount: pl.Float32", "amount: pl.Float64"))
+    later = featurestore.open(root)
+    later.build("last_order")
+    later.training_set("visits")
+    [change] = later.quality.compare("visits@HEAD", "visits").schema
+    assert (change.column, change.description) == ("amount", "Float32 becomes Float64")
+
+
 def test_files_are_compared_by_their_dtypes(shop, tmp_path):
     """A file has no contract, but a key can be named."""
     pl.DataFrame({"order": [1], "amount": ["x"]}).write_csv(tmp_path / "a.csv")
     pl.DataFrame({"order": [1], "amount": [2.5]}).write_parquet(tmp_path / "b.parquet")
     comparison = shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("order",))
     assert [(c.column, c.description) for c in comparison.schema] == [("amount", "String becomes Float64")]
+    shop.dataset("orders").collect().write_parquet(tmp_path / "orders.parquet")
+    assert shop.quality.compare(str(tmp_path / "orders.parquet"), "orders").schema == ()
     assert (comparison.values.same, comparison.values.changed) == (
         1,
         0,

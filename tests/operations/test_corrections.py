@@ -59,7 +59,7 @@ def test_a_correction_of_other_raw_data_is_refused(shop, rows_to_correct):
     head, *rows = raw.read_text().splitlines()
     raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
     with pytest.raises(
-        ContractError, match=r"corrected.csv: its rows are not those of .* \(1 rows, .* row 7 of"
+        ContractError, match=r"corrected.csv: its rows are not those of .* \(1 row, .* row 7 of"
     ) as caught:
         shop.quality.resubmit("orders", rows_to_correct)
     assert f"featurestore quarantine orders --out {rows_to_correct}" in caught.value.hint

@@ -165,7 +165,7 @@ def test_deleting_waits_for_the_writer_of_the_view(released):
 
 def test_a_missing_key_is_not_deleted(released):
     """A missing key is an error, and nothing is logged."""
-    with pytest.raises(ContractError, match="'customer' is missing in 1 rows"):
+    with pytest.raises(ContractError, match="'customer' is missing in 1 row"):
         released.delete("last_order", pl.DataFrame({"customer": [None]}, schema={"customer": pl.Int64}))
     assert not released.layout.deleted("last_order").exists()
 

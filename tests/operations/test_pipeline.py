@@ -87,3 +87,11 @@ def test_stages_depend_on_what_the_fingerprint_covers(shop_files):
     code = {"feature_repo/inner/__init__.py", "feature_repo/inner/deep.py", "outside.py"}
     assert code | {"feature_repo/shop.py", "schemas/shop.py", "packages.json"} <= set(deps)
     assert {"polars", "pandera", "pyarrow"} <= json.loads((shop_files / "packages.json").read_text()).keys()
+
+
+def test_pushed_rows_with_a_version_are_an_input(shop_files):
+    """What reads pushed rows runs again after a push; without a version, a clone would lack the folder."""
+    readers = ("training-set-visits", "materialize", "audit")
+    assert not any("data/pushed" in written(shop_files)["stages"][name]["deps"] for name in readers)
+    (shop_files / "data/pushed.dvc").write_text("outs: []\n")
+    assert all("data/pushed" in written(shop_files)["stages"][name]["deps"] for name in readers)

@@ -27,6 +27,8 @@ def root(tmp_path):
                 (tmp_path / snippet.path).parent.mkdir(parents=True, exist_ok=True)
                 (tmp_path / snippet.path).write_text(snippet.text)
     orders = tmp_path / "data/raw/orders.csv"
+    orders.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "orders.csv").rename(orders)
     orders.write_text(f"{orders.read_text()}{LATER}")
     shop = featurestore.open(tmp_path)
     shop.validate("orders")

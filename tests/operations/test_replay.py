@@ -1,12 +1,13 @@
 """Replay names the cause of each difference: each cause is planted, and found by the command."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 from logged import change_log, log_answers
 
-from featurestore.errors import MissingDataError, SkewError
+from featurestore.errors import MissingDataError, SkewError, UnknownNameError
 from featurestore.operations.cause import Cause
 from featurestore.ports import ViewState
 from featurestore.storage.views import log_rows
@@ -196,6 +197,14 @@ def test_a_planted_fault_is_found_with_its_cause(shop, plant, cause):
         record.require_parity()
 
 
+def test_each_of_several_answers_has_its_cause(shop):
+    """Every rule about causes takes answers of any number."""
+    served_rounded(shop)
+    log_answers(shop.settings.root, 3)
+    change_log(shop, pl.lit(8.000001, dtype=pl.Float32).alias("amount"))
+    assert causes(shop)[Cause.PRECISION] == 2
+
+
 def test_a_stale_answer_is_counted_and_is_no_mismatch(shop):
     """An answer that was marked as stale may differ: its cells are counted with their cause."""
     shop.materialize()
@@ -243,6 +252,39 @@ def test_a_release_replays_after_the_next_one_and_after_the_project_changed(shop
     assert (changed.replay("buying").vectors, changed.replay("buying").mismatches) == (5, 0)
     release = type(shop)(shop._workspace.at(shop.layout.releases / "0001"))
     assert (release.replay("buying").vectors, release.replay("buying").mismatches) == (3, 0)
+
+
+def test_answers_of_a_removed_release_are_recomputed_by_another_one(shop):
+    """The project has the definitions too, and the rows of another branch in place: it cannot recompute them."""
+    root = shop.settings.root
+    shop.materialize()
+    shop.release()
+    log_answers(root, 1, 2, as_of=NOW)
+    shop.release()
+    path = root / "feature_repo/shop.py"
+    text = path.read_text()
+    path.write_text(text.replace('"customer", "amount"', '"customer", pl.col("amount") * 2'))
+    type(shop)(shop._workspace.at(root)).build("last_order")
+    path.write_text(text)
+    shutil.rmtree(shop.layout.releases / "0001")
+    for options in ({}, {"release": "0001"}):
+        record = shop.replay("buying", **options)
+        assert (record.vectors, record.mismatches) == (2, 0)
+    with pytest.raises(UnknownNameError, match="0009"):
+        shop.replay("buying", release="0009")
+
+
+def test_a_release_that_was_edited_is_not_what_served(shop):
+    """Its definitions would explain the answers by code that never served."""
+    root = shop.settings.root
+    shop.materialize()
+    shop.release()
+    log_answers(root, 1, as_of=NOW)
+    edited = shop.layout.releases / "0001/feature_repo/shop.py"
+    edited.write_text(f"{edited.read_text()}# edited\n")
+    for project in (shop, type(shop)(shop._workspace.at(shop.layout.releases / "0001"))):
+        with pytest.raises(SkewError, match="changed since the release was made"):
+            project.replay("buying")
 
 
 def test_vectors_of_other_definitions_are_counted_and_named(shop):

@@ -163,8 +163,20 @@ def test_raw_rows_in_another_order_give_the_same_file(tmp_path):
     assert files[0] == files[1]
 
 
-def test_rows_without_a_key_are_sorted_by_all_columns_and_by_bits():
-    """Equal rows in any order become one frame; 0.0 and -0.0 are distinct."""
+@pytest.mark.parametrize(
+    ("dtype", "nested"),
+    [
+        (pl.Float64(), lambda x: x),
+        (pl.Float32(), lambda x: x),
+        (pl.List(pl.Float64()), lambda x: [2.0, x]),
+        (pl.Array(pl.Float32(), 2), lambda x: [x, 2.0]),
+        (pl.List(pl.List(pl.Float64())), lambda x: [[x]]),
+        (pl.Struct({"a": pl.Float64(), "b": pl.List(pl.Float64())}), lambda x: {"a": 2.0, "b": [x]}),
+    ],
+    ids=["float 64", "float 32", "list", "array", "list of lists", "struct"],
+)
+def test_rows_without_a_key_are_sorted_by_all_columns_and_by_bits(dtype, nested):
+    """Equal rows in any order become one frame; 0.0 and -0.0 are distinct, also inside lists and structs."""
     import pandera.polars as pa  # noqa: PLC0415 - a schema of this test alone
 
     class NoKey(pa.DataFrameModel):
@@ -173,8 +185,9 @@ def test_rows_without_a_key_are_sorted_by_all_columns_and_by_bits():
         x: pl.Float64 = pa.Field(description="number")
 
     orders = [[0.0, -0.0, 1.0], [1.0, -0.0, 0.0], [-0.0, 1.0, 0.0]]
-    frames = [in_total_order(pl.LazyFrame({"x": x}), contract_of(NoKey)).collect() for x in orders]
-    assert {str(frame["x"].to_list()) for frame in frames} == {"[0.0, -0.0, 1.0]"}
+    columns = [pl.Series("x", [nested(x) for x in order], dtype=dtype) for order in orders]
+    frames = [in_total_order(column.to_frame().lazy(), contract_of(NoKey)).collect() for column in columns]
+    assert {str(frame["x"].to_list()) for frame in frames} == {str([nested(x) for x in (0.0, -0.0, 1.0)])}
 
 
 def test_polars_is_as_it_was_after_nested_blocks_and_errors():

@@ -257,6 +257,6 @@ def test_the_verdict_counts_the_fractions_that_were_rounded():
     verdict = inspect(pl.LazyFrame(rows), contract_of(Prices), dataset="prices").verdict
     assert (verdict.decision, verdict.rules) == ("passed", ())
     assert verdict.rounded == {"number": 1, "text": 2, "prices": 1}
-    assert "number (1 values), text (2 values)" in verdict.explain()
+    assert "number (1 value), text (2 values)" in verdict.explain()
     exact = inspect(pl.LazyFrame(rows).tail(1), contract_of(Prices), dataset="prices").verdict
     assert b"rounded" not in msgspec.json.encode(exact)

@@ -296,3 +296,23 @@ def test_two_halves_of_one_sample_do_not_drift(values, seed):
     dtype = pl.Series(values).dtype
     comparison = compare(values[:half], values[half:], dtype=dtype)
     assert (comparison.severity, comparison.reasons) == ("none", ())
+
+
+UNEQUAL = {
+    "many floats, one row": ([i / 7 for i in range(20_000)], [1.0]),
+    "one row, many floats": ([1.0], [i / 7 for i in range(20_000)]),
+    "many texts, one row": ([f"t{i}" for i in range(20_000)], ["t1"]),
+    "huge floats": ([1e308, -1e308, 1e300], [-1e308, 1e308] * 9),
+    "many numbers, one null": (list(range(5_000)), [None]),
+    "lists, one row": ([[i] * (i % 40) for i in range(3_000)], [[1]]),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), UNEQUAL.values(), ids=UNEQUAL)
+def test_sides_of_very_unequal_sizes_are_compared(before, after):
+    """One row says little, and the comparison does not fail."""
+    profiles = [profile(pl.DataFrame({"x": side}, strict=False), dataset="sales") for side in (before, after)]
+    [column] = drift(*profiles).columns
+    assert not any(math.isnan(value) for value in column.measures.values())
+    if len(after) == 1 and after != [None]:
+        assert "distinct" not in "; ".join(column.reasons)

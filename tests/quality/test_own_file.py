@@ -101,7 +101,7 @@ def test_any_csv_file_passes_its_draft(tmp_path_factory, text):
 
 
 PARQUET = dataframes(
-    cols=[column("x"), column("y")],
+    cols=[column("x"), column("y"), column("z", dtype=pl.Float64, strategy=st.floats())],
     min_size=1,
     max_size=70,
     allowed_dtypes=[

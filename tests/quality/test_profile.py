@@ -1,6 +1,7 @@
 """A profile is exact where it says so, and the same for every partition of the rows."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laws import examples
 
+from featurestore.cli.about import profile_text
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
 from featurestore.quality.profile.column_profile import MAX_DAYS, MAX_VALUES, edge, middle, signed
 from featurestore.quality.profile.partial_sum import ExactSum, binned, bits, total
 from featurestore.quality.profile.profile import Profile, profile
+from featurestore.report.columns import quantile
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 FRAME = pl.DataFrame(
@@ -130,6 +133,33 @@ def test_many_values_are_sampled_fairly_and_added_exactly():
     for share in (0.01, 0.5, 0.99):
         exact = frame["f"].quantile(share)
         assert profiled.columns["f"].quantile(share) == pytest.approx(exact, rel=1 / 32)
+
+
+MANY = pl.int_range(1, 5_001, eager=True)
+# The most frequent value is the median; 5,000 others are too many to be listed.
+MEDIANS = {
+    "ones": (pl.concat([pl.repeat(1, 6_000, dtype=pl.Int64, eager=True), MANY]), 1, True),
+    "minus ones": (pl.concat([pl.repeat(-1, 6_000, dtype=pl.Int64, eager=True), -MANY]), -1, True),
+    "63": (pl.concat([pl.repeat(63, 6_000, dtype=pl.Int64, eager=True), MANY]), 63, True),
+    "zeros among whole numbers": (pl.concat([pl.repeat(0, 6_000, dtype=pl.Int64, eager=True), MANY]), 0, True),
+    "zeros among floats": (pl.concat([pl.repeat(0, 6_000, dtype=pl.Float64, eager=True), MANY / 7]), 0, True),
+    "ones among floats": (pl.concat([pl.repeat(1.0, 6_000, eager=True), MANY / 7]), 1, False),
+    "large whole numbers": (MANY + 10_000, 12_500, False),
+    "few values": (pl.Series([1.0, 2.0, 2.5, 7.25]), 2, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "median", "exact"), MEDIANS.values(), ids=MEDIANS)
+def test_a_median_is_exact_or_marked(values, median, exact):
+    """The middle of a bin never passes for a value: 1.016 is not the median of ones."""
+    profiled = of(values.rename("x").to_frame())
+    column = profiled.columns["x"]
+    assert column.is_exact(0.5) == exact
+    assert column.quantile(0.5) == (median if exact else pytest.approx(median, rel=1 / 32))
+    shown = quantile(column, 0.5)
+    assert shown.startswith("≈ ") == (not exact)
+    head, line = (re.split(" {2,}", text) for text in profile_text(profiled).splitlines()[1:3])
+    assert line[head.index("median")].startswith("≈ ") == (not exact)
 
 
 def test_days_become_months_where_there_are_many():

@@ -4,8 +4,13 @@ import pytest
 from chromium import chromium
 from wide import build_wide
 
+from featurestore.service.api.openapi import docs_page, openapi
+from featurestore.service.api.routes import DOCUMENTED
+from featurestore.service.lookup.active_release import ActiveRelease
+from featurestore.service.runtime.options import Options
+
 FOCUSED = "document.activeElement.textContent.trim()"
-SIZES = [(380, 800), (1280, 900)]
+SIZES = [(390, 844), (1280, 900)]
 
 
 @pytest.fixture(scope="module")
@@ -14,14 +19,27 @@ def projects(shared_shop, tmp_path_factory):
     orders = shared_shop.settings.root / "data/raw/orders.csv"
     orders.write_text(orders.read_text().replace("20.1", "30.5"))
     shared_shop.validate("orders")
+    shared_shop.training_set("visits")
     shared_shop.report()
     return shared_shop, build_wide(tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture(scope="module")
-def files(projects):
-    """All pages of both projects."""
-    return [path for project in projects for path in sorted(project.layout.data.rglob("*.html"))]
+def docs(projects, tmp_path_factory):
+    """The page of the server's docs, with all operations open."""
+    shop, _ = projects
+    shop.materialize()
+    release = ActiveRelease(Options(root=str(shop.settings.root)))
+    path = tmp_path_factory.mktemp("docs") / "docs.html"
+    page = docs_page(openapi(release, DOCUMENTED, keys_required=True))
+    path.write_text(page.replace("<details", "<details open"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(projects, docs):
+    """All pages of both projects, and the server's docs."""
+    return [*(path for project in projects for path in sorted(project.layout.data.rglob("*.html"))), docs]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +70,33 @@ def test_a_page_fits_its_window(page, files, width, height):
             " && e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML.slice(0, 80))"
         )
         assert cut == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_status_bars_survive_a_narrow_screen(page, projects, width):
+    """Each feature of a training set has a visible bar with its parts, and its four numbers below or beside it."""
+    page.show(projects[0].layout.report, width=width, height=800)
+    bars = page.run(
+        "[...document.querySelectorAll('.statuses tbody tr')].map(row => [row.querySelector('svg.bar').getBoundingClientRect().width,"
+        " ...[...row.querySelectorAll('td.n')].map(cell => cell.getBoundingClientRect().right)])"
+    )
+    assert len(bars) == 4
+    assert all(bar[0] > 100 and len(bar) == 5 and max(bar) <= width for bar in bars)
+
+
+def test_an_example_table_shows_that_it_scrolls(page, projects):
+    """On a narrow screen the side with more columns has a shadow, and a sentence says it; a wide screen has neither."""
+    shop, _ = projects
+    hint = "getComputedStyle(document.querySelector('.sideways')).display"
+    for width, display, scrolls in ((390, "inline", True), (1280, "none", False)):
+        page.show(shop.layout.page("orders"), width=width, height=800)
+        assert page.run(hint) == display
+        box = "document.querySelector('[aria-label=\"Example rows\"]')"
+        assert page.run(f"{box}.scrollWidth > {box}.clientWidth") is scrolls
+        assert (
+            page.run(f"getComputedStyle({box}).backgroundAttachment")
+            == "local, local, scroll, scroll, scroll"
+        )
 
 
 def test_words_are_large_enough_for_a_phone(page, files):
@@ -121,6 +166,21 @@ def test_a_screen_reader_can_read_a_plot(page, projects):
     assert page.run("document.querySelectorAll('svg.plot').length") == page.run(
         "[...document.querySelectorAll('svg.plot')].filter(e => e.closest('.card').querySelector('details table')).length"
     )
+
+
+def test_the_docs_show_a_sample_in_each_format(page, docs):
+    """Another format changes the body and its media type."""
+    page.show(docs)
+    shown = (
+        "(() => { const area = document.querySelector('select').form.querySelector('textarea');"
+        " return [area.dataset.media, area.value.slice(0, 7), area.labels[0].textContent.split('\\n')[0]].join('|') })()"
+    )
+    assert page.run(shown).startswith("text/csv|order,c|Body, as text/csv")
+    page.run(
+        "(() => { const s = document.querySelector('select'); s.selectedIndex = 1; s.dispatchEvent(new Event('change')) })()"
+    )
+    assert page.run(shown).startswith('application/x-ndjson|{"order|Body, as application/x-ndjson')
+    assert page.run("[...document.querySelectorAll('textarea')].every(area => area.value.trim())")
 
 
 def role(node):

@@ -12,6 +12,7 @@ from wide import build_wide
 
 import featurestore
 from featurestore.errors import ContractError, MissingDataError
+from featurestore.report.formatting import NO_VALUE
 from featurestore.report.pages import STYLE, dataset_page
 from featurestore.report.records import records_of
 
@@ -76,7 +77,7 @@ def test_rows_that_broke_the_contract_are_shown_with_their_original_values(shop)
         "customer.greater_than_or_equal_to(1) 0 orders.csv 7 7 2024-01-08T00:00:00Z null 7 null"
         in markup.words
     )
-    assert sum(a.get("class") == "fault" for a in markup.all("td")) == 1
+    assert sum("fault" in a.get("class", "") for a in markup.all("td")) == 1
 
 
 @pytest.mark.parametrize("name", ["orders", "last_order", None])
@@ -148,7 +149,9 @@ def test_a_refused_dataset_is_shown_as_refused(shop):
     assert "Now: the last good data, 6 rows." in markup.words
     orders_of(shop).write_text(orders)
     shop.validate("orders")
-    assert "refused" not in index(shop).words
+    words = index(shop).words
+    assert "Quarantined, was refused" in words
+    assert "All 2 datasets accepted" in words
 
 
 def test_a_dataset_refused_at_once_has_nothing_in_place(shop_files):
@@ -160,6 +163,53 @@ def test_a_dataset_refused_at_once_has_nothing_in_place(shop_files):
     markup = page(project)
     assert "There are no earlier data." in markup.words
     assert "There are no data to describe." in markup.words
+
+
+def test_accepted_datasets_have_no_warning(shop):
+    """Rows in quarantine are counted below a verdict that is good; one refused dataset makes it bad."""
+    words = index(shop).words
+    assert "All 2 datasets accepted 1 with rows in quarantine, 1 passed." in words
+    assert '<section class="verdict passed" aria-labelledby="data">' in shop.layout.report.read_text()
+    change(orders_of(shop), BAD)
+    with pytest.raises(ContractError):
+        shop.validate("orders")
+    assert "1 of 2 datasets refused" in index(shop).words
+    assert '<section class="verdict refused" aria-labelledby="data">' in shop.layout.report.read_text()
+
+
+def test_a_dataset_that_could_not_be_read_is_not_accepted(shop):
+    """Its last verdict is of an earlier run, so index and page show the fault first."""
+    orders_of(shop).write_text("order\n1\n")
+    with pytest.raises(ContractError):
+        shop.validate("orders")
+    words = index(shop).words
+    assert "1 of 2 datasets could not be read" in words
+    assert "orders could not be read" in words
+    markup = page(shop)
+    assert "Could not be read The last run could not read its rows (orders: breaks schema" in markup.words
+    assert "Now: the last good data" in markup.words
+
+
+def test_a_first_run_draws_no_line(shop):
+    """A line needs two numbers: plots of the history begin with the second run."""
+    for path in pages(shop):
+        assert 'class="spark"' not in path.read_text()
+    shop.validate("orders")
+    assert "Rows over runs" in index(shop).words
+    assert page(shop).words.count("Runs, oldest first") == 1
+    assert 'class="spark"' in shop.layout.page("orders").read_text()
+
+
+def test_drift_is_on_the_index_page(shop):
+    """Each dataset that has an earlier profile has its severity and the number of columns that have it."""
+    assert f"quarantined 7 6 1 {NO_VALUE}" in index(shop).words
+    change(orders_of(shop), {"SPRING": "AUTUMN"})
+    shop.validate("orders")
+    assert "quarantined 7 6 1 none" in index(shop).words
+    row = "".join(f"{n},{n},2024-01-08T00:00:00Z,,900.5,WINTER\n" for n in range(100, 400))
+    orders_of(shop).write_text(orders_of(shop).read_text() + row)
+    shop.validate("orders")
+    assert re.search(r"quarantined 307 306 1 major in \d columns", index(shop).words)
 
 
 def test_what_has_not_run_yet_is_said(shop):

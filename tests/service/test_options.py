@@ -66,7 +66,7 @@ def test_the_reference_table_has_flags_defaults_and_help():
     """Amounts have thousands separators; switches that are on have their negation."""
     table = {flags: default for flags, default, _ in option_table()}
     assert table["--max-rows"] == "1,000"
-    assert table["--port"] == "6566"
+    assert table["--port"] == "8566"
     assert table["--log-requests/--no-log-requests"] == "on"
     assert table["--allow-anonymous"] == "off"
     assert table["--tls-key"] == ""

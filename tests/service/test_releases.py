@@ -246,7 +246,7 @@ def test_an_old_release_that_cannot_be_removed_does_not_stop_the_next(stored, da
         timeout=120,
     )
     assert done.returncode == 0
-    assert done.stdout == "release 0005: 1 services, 1 views, served now\n"
+    assert done.stdout == "release 0005: 1 service, 1 view, served now\n"
     assert done.stderr.startswith("featurestore: release 0001 was not removed: ")
 
 

@@ -117,7 +117,7 @@ def grouped(points: Points, before: ColumnProfile, after: ColumnProfile) -> Hist
 def categories(before: ColumnProfile, after: ColumnProfile, *, same_hashes: bool) -> Histogram | None:
     """Count both sides by value (timestamps: by day).
 
-    None if the values of the two sides cannot be matched.
+    None if the values of the two sides cannot be matched, or no value of a side can be compared.
 
     Values with fewer than five expected rows on the smaller side share one bin.
 
@@ -133,6 +133,8 @@ def categories(before: ColumnProfile, after: ColumnProfile, *, same_hashes: bool
     if counted is None:
         return None
     totals = (sum(b for _, b, _ in counted), sum(a for _, _, a in counted))
+    if any(side.present and not total for side, total in zip((before, after), totals, strict=True)):
+        return None  # none of its few values has a hash below the limit of the other side
     bins: dict[str, list[float]] = {}
     for name, b, a in counted:
         share = sum(n / total for n, total in zip((b, a), totals, strict=True) if total) / 2

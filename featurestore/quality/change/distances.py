@@ -79,7 +79,7 @@ def wasserstein(points: Counts, before: Counts, after: Counts) -> float:
     Points ascend.
     """
     differences = zip(_cumulative(before, after), _widths(points), strict=True)
-    return sum(abs(a - b) * width for (b, a), width in differences)
+    return sum(abs(a - b) * width for (b, a), width in differences if a != b)
 
 
 def _cumulative(before: Counts, after: Counts) -> Iterator[tuple[float, float]]:
@@ -128,7 +128,8 @@ def wasserstein_floor(points: Counts, before: Counts, after: Counts, sizes: tupl
     spread = 0.0
     for (b, a), width in zip(_cumulative(before, after), _widths(points), strict=True):
         below = (a + b) / 2
-        spread += sqrt(max(below * (1 - below), 0.0)) * width
+        if 0 < below < 1:  # the distance of the largest floats is infinite, and no number times zero
+            spread += sqrt(below * (1 - below)) * width
     return DEVIATIONS * spread * sqrt(_noise(sizes))
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 Severity = Literal["none", "minor", "major"]
 SEVERITIES: tuple[Severity, ...] = ("none", "minor", "major")
+MAX_EXPONENT = 700.0  # the exponential of more has no float
 
 
 class _Measure(NamedTuple):
@@ -250,7 +251,7 @@ def _distinct(before: ColumnProfile, after: ColumnProfile) -> Measures:
         variance += scarce / thinned**2 + (0 if side.values.complete else 1 / listed)
         expected.append(thinned * side.values.distinct / listed)
     ratio = expected[1] / expected[0]
-    return _measure("distinct", ratio, exp(DEVIATIONS * sqrt(variance)) - 1)
+    return _measure("distinct", ratio, exp(min(DEVIATIONS * sqrt(variance), MAX_EXPONENT)) - 1)
 
 
 def _largest_move(histogram: Histogram) -> str:

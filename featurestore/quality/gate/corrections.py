@@ -16,6 +16,7 @@ from featurestore.errors import ContractError
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.storage.csv_files import INCOMPLETE, read_complete_csv
 from featurestore.values.printable import as_text, printable
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,10 @@ def read_corrections(path: Path) -> pl.DataFrame:
     try:
         rows = read_complete_csv(path, str(path))
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}") from error
+        raise ContractError(
+            f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}",
+            hint="write the file with: featurestore quarantine NAME --out FILE, and correct the values in it",
+        ) from error
     if missing := [name for name in (*PLACE, ROW_DIGEST) if name not in rows.columns]:
         raise ContractError(
             f"{path}: lacks {', '.join(missing)}",
@@ -110,9 +114,10 @@ def apply_corrections(
         )
     except pl.exceptions.PolarsError as error:
         raise ContractError(
-            f"{dataset}: a corrected value cannot be read: {str(error).splitlines()[0]}"
+            f"{dataset}: a corrected value cannot be read: {str(error).splitlines()[0]}",
+            hint=f"correct the value in {path}",
         ) from error
-    require_unchanged(rows, typed, kept_elsewhere(dataset, path))
+    require_unchanged(rows, typed, outdated_corrections(dataset, path))
     names = [name for name in raw if name in typed.columns]
     replacements = typed.select(
         *PLACE,
@@ -132,7 +137,7 @@ def apply_corrections(
     return corrected.collect() if isinstance(rows, pl.DataFrame) else corrected
 
 
-def kept_elsewhere(dataset: str, path: Path) -> ContractError:
+def outdated_corrections(dataset: str, path: Path) -> ContractError:
     """Return the error for corrections that were kept, and whose raw rows have changed since."""
     return ContractError(
         f"{dataset}: the raw rows of corrections in {path} have changed",
@@ -141,7 +146,7 @@ def kept_elsewhere(dataset: str, path: Path) -> ContractError:
     )
 
 
-def submitted_elsewhere(dataset: str, file: Path) -> ContractError:
+def outdated_file(dataset: str, file: Path) -> ContractError:
     """Return the error for a file to resubmit that was written from other raw rows."""
     return ContractError(
         f"{file}: its rows are not those of the raw data of {dataset!r}: the file was written before the data changed",
@@ -151,14 +156,14 @@ def submitted_elsewhere(dataset: str, file: Path) -> ContractError:
 
 
 def require_unchanged(
-    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, otherwise: ContractError
+    rows: pl.DataFrame | pl.LazyFrame, corrections: pl.DataFrame, error: ContractError
 ) -> None:
     """Refuse corrections of raw rows that are missing or have changed.
 
     Parameters
     ----------
-    otherwise
-        The error; the number of corrections and the first row are added to its message.
+    error
+        The error to raise; the number of corrections and the first row are added to its message.
 
     Raises
     ------
@@ -179,7 +184,7 @@ def require_unchanged(
         file, row = changed.select(PLACE).row(0)
         where = "without a row number" if row is None else f"row {row:,} of {file}"
         raise ContractError(
-            f"{otherwise.message} ({changed.height:,} rows, the first is {where})", hint=otherwise.hint
+            f"{error.message} ({counted(changed.height, 'row')}, the first is {where})", hint=error.hint
         )
 
 

@@ -22,6 +22,7 @@ from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContex
 from featurestore.quality.rules.rule import DatasetRule
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.values.printable import printable
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -156,7 +157,7 @@ def require(verdict: Verdict, *, tolerate: bool = True) -> None:
     """Raise if a dataset is refused; parameters and errors are those of `admit`."""
     if verdict.decision == "refused" or (verdict.rows_quarantined and not tolerate):
         raise ContractError(
-            f"{verdict.dataset}: refused: {verdict.rows_quarantined:,} of {verdict.rows_in:,} rows break schema "
+            f"{verdict.dataset}: refused: {verdict.rows_quarantined:,} of {counted(verdict.rows_in, 'row')} break schema "
             f"{verdict.contract}\n{verdict.explain()}",
             verdict=verdict,
         )

@@ -165,6 +165,14 @@ class RowGate:
         """Return which rules the rows of a frame in the contract's dtypes break, None if none."""
         return self._breaches_in(frame, self.rules) if self.rules and frame.height else None
 
+    def broken_rows(self, frame: pl.DataFrame) -> list[tuple[tuple[str, ...], pl.Series]]:
+        """Return, for each of `rules`, the columns that it reads and which rows of a frame break it.
+
+        The frame has all columns of the contract, in its dtypes.
+        """
+        flags = self._flags_of(frame, self.rules)
+        return [(self._columns_read(rule), flag) for rule, flag in zip(self.rules, flags, strict=True)]
+
     def _all_good(self, rows: Sequence[Sequence[Any]]) -> bool:
         if not self.rules:
             return True
@@ -174,17 +182,7 @@ class RowGate:
             return False
 
     def _breaches_in(self, frame: pl.DataFrame, rules: tuple[_Refusing, ...]) -> Breaches | None:
-        flags = _flags(
-            frame.lazy()
-            .select(
-                expression
-                for name in self._schema
-                if name in frame.columns
-                for expression in self._values[name]
-            )
-            .with_row_index(ROW),
-            rules,
-        )
+        flags = self._flags_of(frame, rules)
         count = sum(flags.sum().row(0))
         if not count:
             return None
@@ -196,6 +194,19 @@ class RowGate:
         first = tuple(Breach(row, rules[i].id, self._values_of(frame, row, rules[i])) for row, i in places)
         columns = dict.fromkeys(name for _, i in places for name in rules[i].id.columns)
         return Breaches(self.contract.name, count, first, tuple(map(self._allowed, columns)))
+
+    def _flags_of(self, frame: pl.DataFrame, rules: tuple[_Refusing, ...]) -> pl.DataFrame:
+        return _flags(
+            frame.lazy()
+            .select(
+                expression
+                for name in self._schema
+                if name in frame.columns
+                for expression in self._values[name]
+            )
+            .with_row_index(ROW),
+            rules,
+        )
 
     def _values_of(self, frame: pl.DataFrame, row: int, rule: _Refusing) -> dict[str, Any]:
         return {name: frame[name][row] for name in self._columns_read(rule) if name not in self._personal}

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import UNSET, UnsetType, structs
 
 from featurestore.quality.rules.rule_id import RuleId
+from featurestore.values.html_table import html_table
+from featurestore.values.wording import counted
 
 Decision = Literal["passed", "quarantined", "refused"]
 
@@ -128,6 +130,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rounded: dict[str, int] | UnsetType = UNSET
     checked: tuple[RuleId, ...] | UnsetType = UNSET
 
+    def _repr_html_(self) -> str:
+        counts = f"{self.rows_passed:,} of {counted(self.rows_in, 'row')} passed, {self.rows_quarantined:,} in quarantine"
+        rows = [
+            (count.label, "warning" if count.warning else "error", count.broken, ", ".join(count.examples))
+            for count in self.rules
+        ]
+        title = f"{self.dataset}: {self.decision}; {counts}"
+        return html_table(title, ("broken rule", "severity", "rows", "such as"), rows)
+
     def record(self) -> Verdict:
         """Return the verdict in the form that is kept in files."""
         return structs.replace(self, checked=UNSET)
@@ -143,6 +154,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"  … and {len(self.rules) - limit:,} more rules")
         lines += [f"  not evaluated: {missing.name} ({missing.reason})" for missing in self.unevaluated]
         if self.rounded is not UNSET:
-            counts = ", ".join(f"{name} ({count:,} values)" for name, count in self.rounded.items())
+            counts = ", ".join(f"{name} ({counted(count, 'value')})" for name, count in self.rounded.items())
             lines.append(f"  fractions rounded to the nearest float: {counts}")
         return "\n".join(lines)

@@ -16,7 +16,7 @@ from featurestore.quality.rules.rule import ROW, RowRule, SearchRule
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
-from featurestore.values.casts import instance, without_array
+from featurestore.values.bits import bits_of
 from featurestore.values.codec import MAX_KEY_BYTES, too_long
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def inspect_view(
     ]
     ordered = rows.sort(*values.values(), *raw, nulls_last=False)
     # Not `unique`, which turns -0.0 into 0.0: once sorted, equal rows are neighbours.
-    compared = {name: _bits(pl.col(name), dtype) for name, dtype in own.items()}
+    compared = {name: bits_of(pl.col(name), dtype) for name, dtype in own.items()}
     if view.timing.created:
         compared[CREATED_TIMESTAMP] = values[CREATED_TIMESTAMP]
         if (failed := plan[CREATED_TIMESTAMP].failed) is not None:
@@ -74,17 +74,6 @@ def inspect_view(
         context=context,
         extra_rules=(_version_rule(version, fallible=fallible_columns(plan)), _length_rule(view.keys)),
     )
-
-
-def _bits(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Return floats as their bits: 0.0 and -0.0 are equal, and are two values."""
-    if isinstance(dtype, pl.Float32 | pl.Float64):
-        return value.reinterpret(dtype=pl.UInt32 if isinstance(dtype, pl.Float32) else pl.UInt64)
-    if isinstance(dtype, pl.List | pl.Array):
-        inner = instance(dtype.inner)
-        if inner.is_float():
-            return without_array(value, dtype).list.eval(_bits(pl.element(), inner))
-    return value
 
 
 def _version_rule(version: tuple[str, ...], *, fallible: Collection[str]) -> SearchRule:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from itertools import accumulate
-from math import sqrt
+from math import ceil, floor, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -35,6 +35,9 @@ _HASHES = 2.0**64
 Value = int | float | str | bool
 Kind = Literal["number", "timestamp", "boolean", "text", "list", "other"]
 NumberType = Literal["integer", "float", "decimal", "duration"]
+MAX_BITS = 1000  # the largest float has 1,024
+HUGE_BITS = 600
+WHOLE = ("integer", "duration")
 
 
 class Values(msgspec.Struct, frozen=True):
@@ -155,28 +158,58 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         if self.mean is None:
             return None
         n = self.present
-        square = ExactSum.of(int(self.total.digits) ** 2, 2 * self.total.exponent).over(n * n)
-        return sqrt(max(self.squares.over(n) - square, 0.0))
+        # The square of a float above 1e150 is above the largest float: it is computed in a smaller unit.
+        is_huge = int(self.squares.digits).bit_length() + self.squares.exponent > MAX_BITS
+        unit = HUGE_BITS if is_huge else 0
+        squares = ExactSum.of(int(self.squares.digits), self.squares.exponent - 2 * unit)
+        square = ExactSum.of(int(self.total.digits) ** 2, 2 * (self.total.exponent - unit))
+        return sqrt(max(squares.over(n) - square.over(n * n), 0.0)) * 2.0**unit
 
     def quantile(self, share: float) -> float | None:
-        """Return a quantile: exact if all values are listed, otherwise within 1/64 of it."""
-        ordered = self.distribution()
-        if not ordered:
-            return None
-        wanted = share * sum(count for _, count in ordered)
-        below = accumulate(count for _, count in ordered)
-        return next(
-            (x for (x, _), sum_ in zip(ordered, below, strict=True) if sum_ >= wanted), ordered[-1][0]
-        )
+        """Return a quantile; `is_exact` says whether it is exact. Otherwise it is within 1/64 of it."""
+        at = self._quantile(share)
+        return None if at is None else at[0]
+
+    def is_exact(self, share: float) -> bool:
+        """Return whether a quantile is exact.
+
+        It is, if all values are listed, or if the values of its bin can be only one: zero, or a whole number where
+        numbers are whole.
+        """
+        at = self._quantile(share)
+        return at is None or at[2]
+
+    def _quantile(self, share: float) -> tuple[float, int, bool] | None:
+        ordered = self._points()
+        wanted = share * sum(count for _, count, _ in ordered)
+        below = accumulate(count for _, count, _ in ordered)
+        reached = (at for at, sum_ in zip(ordered, below, strict=True) if sum_ >= wanted)
+        return next(reached, ordered[-1] if ordered else None)
 
     def distribution(self) -> list[tuple[float, int]]:
         """Return numbers and counts, ascending: all values, or the middles of the bins."""
+        return [(number, count) for number, count, _ in self._points()]
+
+    def _points(self) -> list[tuple[float, int, bool]]:
+        """Return numbers, counts, and whether each number is exact, ascending."""
         if self.kind != "number":
             return []
         listed = [(value, count) for _, value, count in self.values.counts if isinstance(value, int | float)]
         if self.values.complete and sum(count for _, count in listed) == self.present:
-            return sorted((float(value), count) for value, count in listed)
-        return [(self._inside(middle(b)), self.bins[b]) for b in sorted(self.bins)]
+            return sorted((float(value), count, True) for value, count in listed)
+        return [self._point(bin_) for bin_ in sorted(self.bins)]
+
+    def _point(self, bin_: int) -> tuple[float, int, bool]:
+        count = self.bins[bin_]
+        low, high = sorted((edge(bin_), middle(bin_) * 2 - edge(bin_)))
+        # Personal numbers have no extremes, and no value of theirs is shown.
+        if self.number_type in WHOLE and self.min is not None:
+            integer = ceil(low) if low >= 0 else floor(high)
+            if high - low <= 1:
+                return float(integer), count, True
+            return float(round(self._inside(middle(bin_)))), count, self.min == self.max
+        is_zero = middle(bin_) == 0 and count == self.zeros
+        return self._inside(middle(bin_)), count, is_zero or self.min == self.max
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
         if (self.dtype, self.kind) != (other.dtype, other.kind):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.quality.profile.schema_draft import draft_schema
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +38,10 @@ def source_of(draft: SchemaDraft) -> str:
 
 
 def _module(draft: SchemaDraft) -> Iterator[str]:
-    annotations = {field.attribute: _annotation(field.dtype) for field in draft.fields}
+    annotations = {field.attribute: annotation(field.dtype) for field in draft.fields}
     values = [check.value for field in draft.fields for check in field.checks]
     yield (
-        f'"""Draft from {draft.rows:,} rows of {draft.dataset}: '
+        f'"""Draft from {counted(draft.rows, "row")} of {draft.dataset}: '
         'describe the rows and the columns, and keep the checks that are meant."""'
     )
     yield ""
@@ -69,20 +70,20 @@ def _field(field: FieldDraft, annotation: str) -> Iterator[str]:
     for check in field.checks:
         yield from _check(check)
     if field.attribute != field.column:
-        yield f"        alias={_literal(field.column)},"
-    yield f"        description={_literal(field.description)},"
+        yield f"        alias={literal(field.column)},"
+    yield f"        description={literal(field.description)},"
     if field.metadata:
-        items = ", ".join(f"{_literal(key)}: {_literal(value)}" for key, value in field.metadata.items())
+        items = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in field.metadata.items())
         yield f"        metadata={{{items}}},"
     yield "    )"
 
 
 def _check(check: CheckDraft) -> Iterator[str]:
     note = f"sure to {min(check.sureness, 0.9999):.2%}"
-    text = f"{check.argument}={_literal(check.value)}"
+    text = f"{check.argument}={literal(check.value)}"
     if isinstance(check.value, list) and len(text) > MAX_LINE_LENGTH:
         yield f"        {check.argument}=[  # {note}"
-        yield from (f"            {_literal(item)}," for item in check.value)
+        yield from (f"            {literal(item)}," for item in check.value)
         yield "        ],"
     else:
         yield f"        {text},  # {note}"
@@ -97,7 +98,7 @@ def _config(draft: SchemaDraft) -> Iterator[str]:
     if draft.unique:
         yield f"        # unique without other columns: {', '.join(draft.unique)}"
     if draft.key:
-        yield f"        unique = {_literal(list(draft.key))}  # together"
+        yield f"        unique = {literal(list(draft.key))}  # together"
     yield "        metadata = {"
     if draft.tolerance:
         yield '            "on_invalid": "quarantine",'
@@ -111,13 +112,14 @@ def _config(draft: SchemaDraft) -> Iterator[str]:
     if draft.null_shares:
         yield '                "null_share": {'
         for column, (expected, seen) in draft.null_shares.items():
-            yield f"                    {_literal(column)}: {expected:g},  # seen: {seen:.2%}"
+            yield f"                    {literal(column)}: {expected:g},  # seen: {seen:.2%}"
         yield "                },"
     yield "            },"
     yield "        }"
 
 
-def _annotation(dtype: pl.DataType) -> str:
+def annotation(dtype: pl.DataType) -> str:
+    """Return the annotation of a field, as source."""
     parameters = _parameters(dtype)
     name = f"pl.{type(dtype).__name__}"
     return f"Annotated[{', '.join([name, *parameters])}]" if parameters else name
@@ -134,29 +136,29 @@ def _parameters(dtype: Any) -> list[str]:
     parameters: list[str] = []
     match dtype:
         case pl.Datetime():
-            parameters = [_literal(dtype.time_unit), _literal(dtype.time_zone)]
+            parameters = [literal(dtype.time_unit), literal(dtype.time_zone)]
         case pl.Duration():
-            parameters = [_literal(dtype.time_unit)]
+            parameters = [literal(dtype.time_unit)]
         case pl.Decimal():
-            parameters = [_literal(dtype.precision), _literal(dtype.scale)]
+            parameters = [literal(dtype.precision), literal(dtype.scale)]
         case pl.Enum():
-            parameters = [_literal(dtype.categories.to_list())]
+            parameters = [literal(dtype.categories.to_list())]
         case pl.List():
             parameters = [_expression(dtype.inner)]
         case pl.Array():
-            parameters = [_expression(dtype.inner), _literal(dtype.shape[0])]
+            parameters = [_expression(dtype.inner), literal(dtype.shape[0])]
         case pl.Struct():
-            fields = (f"{_literal(field.name)}: {_expression(field.dtype)}" for field in dtype.fields)
+            fields = (f"{literal(field.name)}: {_expression(field.dtype)}" for field in dtype.fields)
             parameters = [f"{{{', '.join(fields)}}}"]
     return parameters
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """Return a value as source."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
+        return f"[{', '.join(map(literal, value))}]"
     if hasattr(value, "total_seconds"):
         return f"timedelta(microseconds={round(value.total_seconds() * 1_000_000)})"
     return f"{value:g}" if isinstance(value, float) else repr(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 def description_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return the routes that describe `routes`: for programs, for people, and the start page."""
 
+    def described(call: Call) -> dict[str, Any]:
+        return openapi(call.release, routes, keys_required=call.state.keys.required)
+
+    # The samples take up to a second to find, so other requests go on meanwhile.
     async def document(call: Call) -> bytes:
-        return msgspec.json.encode(openapi(call.release, routes, keys_required=call.state.keys.required))
+        return msgspec.json.encode(await asyncio.to_thread(described, call))
 
     async def page(call: Call) -> Response:
-        return HTMLResponse(docs_page(openapi(call.release, routes, keys_required=call.state.keys.required)))
+        return HTMLResponse(docs_page(await asyncio.to_thread(described, call)))
 
     return (
         Route("GET", "/openapi.json", document, open=True),

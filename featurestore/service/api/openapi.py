@@ -11,6 +11,7 @@ import msgspec
 
 from featurestore.service.api.openapi_paths import paths_of
 from featurestore.service.api.problems import ProblemBody
+from featurestore.service.route import GROUPS
 
 if TYPE_CHECKING:
     from featurestore.service.lookup.active_release import ActiveRelease
@@ -38,6 +39,7 @@ def openapi(release: ActiveRelease, routes: tuple[Route, ...], *, keys_required:
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": f"featurestore: {release.project.settings.name}", "version": release.name},
+        "tags": [{"name": name, "description": text} for name, text in GROUPS.items()],
         "paths": paths,
         "components": components,
     }
@@ -54,7 +56,9 @@ def docs_page(document: dict[str, Any]) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["json"] = _pretty
     text = files("featurestore.service.api").joinpath("docs.html.j2").read_text("utf-8")
     return environment.from_string(text)

@@ -62,6 +62,7 @@ def _operation(route: Route, page: Documentation, name: str | None = None) -> di
         answer["content"] = {"application/json": {"schema": _reference(page.response)}}
     operation: dict[str, Any] = {
         "operationId": page.operation if name is None else f"{page.operation}_{name}",
+        "tags": [page.group],
         "summary": page.summary if name is None else page.summary.format(name=name),
     }
     if page.description is not None:
@@ -81,7 +82,8 @@ def _service_operation(
         operation["summary"] = endpoint.service.description
     lines = [f"- `{name}`: {dtype}" for name, dtype in endpoint.service.feature_schema.items()]
     operation["description"] = "Values in this order:\n\n" + "\n".join(lines)
-    operation["requestBody"] = _json_body(endpoint.request, {"rows": lookup_rows(endpoint, release)})
+    rows = lookup_rows(endpoint, release)
+    operation["requestBody"] = _json_body(endpoint.request, None if rows is None else {"rows": rows})
     return operation
 
 
@@ -92,7 +94,7 @@ def _dataset_operation(
     if page.query is not None:
         operation["parameters"] = _parameters(page.query, release.project.quality.environments(node.name))
     if route.streamed:
-        examples = dataset_bodies(node, release)
+        examples = dataset_bodies(node, release.now())
         content = {
             media: {"schema": {"type": "string"}, "example": examples[media]}
             if media in examples

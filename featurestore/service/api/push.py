@@ -13,6 +13,7 @@ from featurestore.service.api.permissions import require_view
 from featurestore.service.lookup.feast_wire import PUSHED, PushRequest, WriteRequest
 from featurestore.storage.lock import patience
 from featurestore.values.json_keys import require_unique_keys
+from featurestore.values.wording import counted
 from featurestore.vectors.pushed_rows import pushed_rows
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ async def _push(call: Call, view: str, columns: dict[str, list[Any]]) -> None:
     rows = pushed_rows(project.catalog.view(view), columns)
     if rows.height > options.max_rows:
         raise ContractError(
-            f"{rows.height:,} rows; the limit is {options.max_rows:,}", hint="push several smaller batches"
+            f"{counted(rows.height, 'row')}; the limit is {options.max_rows:,}",
+            hint="push several smaller batches",
         )
     # A push that does not get the lock in the first half of its time gives up, so a push that is answered with 503
     # for this reason is never applied later.

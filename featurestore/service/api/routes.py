@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from featurestore.service.api import datasets
 from featurestore.service.api.description import description_routes
-from featurestore.service.api.examples import online_features_request
+from featurestore.service.api.examples import online_features_request, push_request, write_request
 from featurestore.service.api.online_features import get_online_features
 from featurestore.service.api.push import push, write_to_online_store
 from featurestore.service.api.services import services
@@ -45,6 +45,7 @@ DOCUMENTED = (
         vectors,
         Documentation(
             operation="vectors",
+            group="Features",
             summary="Vectors of {name}",
             each="service",
             response=Answer,
@@ -57,6 +58,7 @@ DOCUMENTED = (
         get_online_features,
         Documentation(
             operation="get_online_features",
+            group="Features",
             summary="Look up features, as Feast's feature server does",
             request=OnlineRequest,
             response=OnlineResponse,
@@ -71,8 +73,10 @@ DOCUMENTED = (
         push,
         Documentation(
             operation="push",
+            group="Writes",
             summary="Push rows to a feature view",
             request=PushRequest,
+            example=push_request,
             errors=("400", "404", "413", "422", *COMMON_ERRORS),
         ),
         scope=KeyScope.WRITE,
@@ -85,8 +89,10 @@ DOCUMENTED = (
         write_to_online_store,
         Documentation(
             operation="write_to_online_store",
+            group="Writes",
             summary="Push rows, as Feast's remote online store does",
             request=WriteRequest,
+            example=write_request,
             errors=("400", "404", "413", "422", *COMMON_ERRORS),
         ),
         scope=KeyScope.WRITE,
@@ -99,6 +105,7 @@ DOCUMENTED = (
         datasets.validate,
         Documentation(
             operation="validate",
+            group="Datasets",
             summary="Validate rows against the contract of {name}",
             description="The answer has the decision: passed, quarantined or refused. The project's data do not change.",
             each="dataset",
@@ -115,6 +122,7 @@ DOCUMENTED = (
         datasets.history,
         Documentation(
             operation="history",
+            group="Datasets",
             summary="The runs of {name}, newest last",
             each="dataset",
             query=datasets.HistoryQuery,
@@ -128,6 +136,7 @@ DOCUMENTED = (
         datasets.listing,
         Documentation(
             operation="datasets",
+            group="Datasets",
             summary="All datasets, each with its last verdict",
             response=datasets.DatasetListing,
         ),
@@ -136,13 +145,13 @@ DOCUMENTED = (
         "GET",
         "/v1/services",
         services,
-        Documentation(operation="services", summary="The feature services of this server"),
+        Documentation(operation="services", group="Server", summary="The feature services of this server"),
     ),
     Route(
         "GET",
         "/health",
         health,
-        Documentation(operation="health", summary="Whether the process is alive"),
+        Documentation(operation="health", group="Server", summary="Whether the process is alive"),
         open=True,
         admitted_when_busy=True,
     ),
@@ -152,6 +161,7 @@ DOCUMENTED = (
         ready,
         Documentation(
             operation="ready",
+            group="Server",
             summary="Whether the store answers for every view",
             errors=(),
             statuses={"503": "Not ready."},
@@ -163,7 +173,7 @@ DOCUMENTED = (
         "GET",
         "/metrics",
         metrics,
-        Documentation(operation="metrics", summary="Prometheus metrics"),
+        Documentation(operation="metrics", group="Server", summary="Prometheus metrics"),
         scope=None,
         admitted_when_busy=True,
     ),

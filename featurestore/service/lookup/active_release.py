@@ -10,6 +10,7 @@ from featurestore.errors import ConfigError, FeatureStoreError, SkewError, Unkno
 from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
+from featurestore.storage.served_columns import WORKING
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.project import Project
     from featurestore.service.runtime.options import Options
-
-WORKING = "working"  # name of the project itself, which answers if there is no release
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status
 from featurestore.values.feast_wire import to_wire
 from featurestore.values.json_rows import JsonColumn, row_count
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
@@ -126,7 +127,7 @@ class Wire:
         height = row_count(self._where, columns)
         if height > limit:
             raise ContractError(
-                f"{self._where}: {height:,} rows; the limit is {limit:,}",
+                f"{self._where}: {counted(height, 'row')}; the limit is {limit:,}",
                 hint="send several smaller requests",
             )
         return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from featurestore.errors import FeatureStoreError, StoreError
-from featurestore.service.lookup.active_release import WORKING, ActiveRelease
+from featurestore.service.lookup.active_release import ActiveRelease
 from featurestore.service.runtime.log import log_line
+from featurestore.storage.served_columns import WORKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     services: tuple[str, ...] = ()
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on.")] = 6566
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_535,
+            description="Port to listen on; 6566 is the one of Feast's server, which browsers refuse; 0 takes a free one.",
+        ),
+    ] = 8566
     workers: Annotated[int, Meta(ge=1, description="Number of server processes.")] = 1
     max_rows: Annotated[int, Meta(ge=1, description="Rows in one request; more get 422.")] = 1_000
     max_bytes: Annotated[int, Meta(ge=1, description="Bytes in one request; more get 413.")] = 1 << 20

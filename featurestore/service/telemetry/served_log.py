@@ -131,7 +131,7 @@ def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
     status_schema = {status_column(name): pl.UInt8 for name in vectors.features}
     statuses = pl.DataFrame(vectors.statuses, schema=status_schema, orient="row")
     # Series and not expressions: planning a query takes longer than making the frame.
-    seen = [
+    states = [
         column
         for label, events, state in zip(vectors.views, vectors.events, vectors.states, strict=True)
         for column in (
@@ -151,7 +151,7 @@ def frame_of(entry: Entry, endpoint: Endpoint) -> pl.DataFrame:
         pl.Series(columns.RELEASE, [entry.release] * rows.height, dtype=pl.String),
         pl.Series(columns.DEFINITION, [endpoint.digest] * rows.height, dtype=pl.String),
         pl.Series(columns.STALE, [entry.stale] * rows.height, dtype=pl.Boolean),
-        *seen,
+        *states,
     ]
     # A feature with the name of a column of the log is left out.
     return pl.DataFrame({column.name: column for column in logged})

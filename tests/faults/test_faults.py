@@ -1,0 +1,78 @@
+"""Each known way in which a feature store goes wrong is caught by a command that its users run."""
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from known_faults import FAULTS, PARTS
+from market import make_market
+from market_day import run_day
+
+
+@pytest.fixture(scope="session")
+def mornings(tmp_path_factory):
+    """Return the market before a command of the day; the commands before it ran without a fault."""
+    folders = {}
+
+    def morning(since="check", **day):
+        key = (since, *day.items()) if since != "check" else since
+        if key not in folders:
+            folder = tmp_path_factory.mktemp("mornings") / "market"
+            if since == "check":
+                folder.mkdir()
+                make_market(folder)
+            else:
+                shutil.copytree(morning(), folder, symlinks=True)
+                assert run_day(folder, until=since, **day) is None
+            folders[key] = folder
+        return folders[key]
+
+    return morning
+
+
+@pytest.mark.parametrize("trains", [False, True])
+@pytest.mark.parametrize("pushes", [False, True])
+def test_without_a_fault_every_command_succeeds(mornings, tmp_path, trains, pushes):
+    """A day without a fault raises no alarm."""
+    market = shutil.copytree(mornings(), tmp_path / "market", symlinks=True)
+    assert run_day(market, trains=trains, pushes=pushes) is None
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_a_planted_fault_is_caught(fault, mornings, tmp_path, monkeypatch):
+    """The first command that does not succeed is the one of which the table says that it catches the fault."""
+    day = {"since": fault.since, "trains": fault.trains, "pushes": fault.pushes}
+    market = shutil.copytree(mornings(**day), tmp_path / "market", symlinks=True)
+    fault.plant(market, monkeypatch)
+    alarm = run_day(market, **day)
+    assert alarm is not None, "no command caught it"
+    assert (alarm.command, alarm.exit_code) == (fault.caught_by, fault.exit_code), alarm.message[:300]
+
+
+def test_each_fault_has_a_name_of_its_own():
+    """The table finds a fault by its name."""
+    names = [fault.name for fault in FAULTS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_page_names_each_fault_and_what_catches_it():
+    """docs/faults.md has a table for each part, with its faults in the order of the code, and counts them."""
+    text = (Path(__file__).parents[2] / "docs/faults.md").read_text()
+    sections = re.findall(r"^## (.+)\n\n((?:\|.+\n)+)", text, re.MULTILINE)
+    tables = {
+        title: [line.strip("| ").split(" | ") for line in table.splitlines()[2:]] for title, table in sections
+    }
+    assert {title: [tuple(row[:2]) for row in rows] for title, rows in tables.items()} == {
+        title: [(_escaped(fault.name), f"`{fault.caught_by}`") for fault in part.FAULTS]
+        for title, part in PARTS.items()
+    }
+    assert f"plants {len(FAULTS)} known ways" in text
+    answers = Counter(row[2].split(" (")[0] for rows in tables.values() for row in rows)
+    counted = re.findall(r"^\| ([a-z, ]+) \| (\d+) \|", text, re.MULTILINE)
+    assert {answer: int(count) for answer, count in counted} == dict(answers)
+
+
+def _escaped(name):
+    return re.sub(r"([|*])", r"\\\1", name)
