@@ -45,7 +45,9 @@ def pins(path: Path) -> dict[str, set[str]]:
 
 def serving_machine(folder: Path) -> Machine:
     """Return the machine that `make serving` installed, or else one whose packages are links into this environment."""
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Python would find this repository's package in the working folder.
+    variables = {**os.environ, "PYTHONSAFEPATH": "1"}
+    variables.pop("PYTHONPATH", None)
     if python := os.environ.get(INSTALLED):
         code = "import sysconfig; print(sysconfig.get_path('purelib'))"
         packages = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -55,8 +57,7 @@ def serving_machine(folder: Path) -> Machine:
 
 def linked_machine(packages: Path, variables: dict[str, str]) -> Machine:
     """Return a machine with the packages of a folder. Without `site`, Python finds no others."""
-    paths = {"PYTHONPATH": str(packages), "PYTHONSAFEPATH": "1"}
-    return Machine((sys.executable, "-S"), {**variables, **paths}, packages)
+    return Machine((sys.executable, "-S"), {**variables, "PYTHONPATH": str(packages)}, packages)
 
 
 def link_packages(folder: Path) -> Path:
