@@ -32,6 +32,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "json": json.loads,
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
+    # Commands of another machine, such as a serving machine, are not run here.
+    "sh": lambda text: subprocess.run(["bash", "-n", "-c", text], check=True),
 }
 
 
