@@ -58,7 +58,9 @@ def from_wire(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     None: both are equal. Columns of JSON read timestamps as seconds, and decimals as text.
     """
     if isinstance(dtype, pl.List | pl.Array):
-        inner = from_wire(pl.Series(dtype=dtype.inner).dtype)
+        element = pl.Series(dtype=dtype.inner).dtype
+        # Columns of JSON read seconds where a value is a timestamp, and not inside lists.
+        inner = _timestamp_text if isinstance(element, pl.Datetime) else from_wire(element)
         if inner is None:
             return None
         return lambda values: [None if value is None else inner(value) for value in values]
@@ -84,6 +86,10 @@ def fraction_error(feature: str) -> ContractError:
         f"feature {feature!r}: a timestamp has a fraction of a second, and Feast's wire has whole seconds",
         hint="read it with featurestore or with POST /v1/vectors, or truncate it in the view",
     )
+
+
+def _timestamp_text(seconds: int) -> str:
+    return from_seconds(seconds).isoformat()
 
 
 def _seconds(feature: str, value: datetime) -> int:

@@ -59,7 +59,7 @@ FAULTS = (
         edit(SCHEMAS, "exact: pl.Float64", "exact: pl.Float32"),
         "audit",
     ),
-    Fault("a service removed", edit(DEFINITIONS, '    "buying", (', '    "selling", ('), "apply", 3),
+    Fault("a service removed", edit(DEFINITIONS, '    "buying", (', '    "selling", ('), "check", 3),
     Fault(
         "two values for one key and time",
         edit(SALES, ROW, f"90,a,b|c,2024-01-06T08:00:00Z,,1.0,5,3,3.5,?\n{ROW}"),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint.parts import Part, value_part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # What featurestore itself computes: the value table, the codec, and the rules of timing. Raise the number with every
 # change of `featurestore.values`, `featurestore.timing` or the gate's casting that can change a value.
@@ -34,7 +38,13 @@ def distributions_of(module: str) -> tuple[str, ...]:
         return ()
     if installed_version(module) != NOT_INSTALLED:
         return (module,)
-    return tuple(sorted(set(packages_distributions().get(module, [module]))))
+    return tuple(sorted(set(_distributions_by_module().get(module, [module]))))
+
+
+@cache
+def _distributions_by_module() -> Mapping[str, list[str]]:
+    """List the distributions of every installed module: this reads the files of each distribution, for a second."""
+    return packages_distributions()
 
 
 def semantics_part() -> Part:

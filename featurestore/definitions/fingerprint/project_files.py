@@ -179,7 +179,9 @@ class ProjectFiles:
         key = (importer.parent if target.level else None, target.level, target.module)
         if key not in self._located:
             parts = target.module.split(".") if target.module else []
-            if target.level:
+            if not target.level and parts[:1] == [OWN_PACKAGE.name]:
+                bases = []  # the package that runs, also where the project's folder holds another copy of it
+            elif target.level:
                 bases = [importer.parents[target.level - 1]]
             else:
                 below = (Path(entry).resolve() for entry in sys.path if entry.startswith(self._prefix))

@@ -22,6 +22,15 @@ def test_helpers_and_packages_count_and_other_modules_do_not(state):
     assert {"feature_repo/helper.py", "lib/rates.py", *INITS} <= set(shop.code_files("orders"))
 
 
+def test_a_copy_of_featurestore_in_the_project_does_not_count(state):
+    """A checkout of featurestore holds the package beside the definitions; what runs is the installed one."""
+    copied = {
+        "featurestore/__init__.py": "from featurestore.copied import X\n",
+        "featurestore/copied.py": "X = 1\n",
+    }
+    assert not [name for name in state(copied).code_files("orders") if name.startswith("featurestore")]
+
+
 def test_files_behind_a_schema_count(state):
     """A constant that a schema imports decides its checks."""
     assert "schemas/terms.py" in state().code_files("raw_orders")
