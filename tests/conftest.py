@@ -10,11 +10,19 @@ from shop import build_shop, write_files
 
 import featurestore
 
+LONG = {"test_readme_flights.py", "test_readme.py", "test_faults.py", "test_benchmarks.py"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the package once for the many processes that tests start, also where Python writes no bytecode."""
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(featurestore.__file__).parent, quiet=1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: at the end, one process would wait for the other."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -92,11 +92,17 @@ def source(
     Raises
     ------
     DefinitionError
-        If the format of the file is not supported, or a column has a name that the quarantine uses.
+        If the format of the file is not supported, `null_values` are given for another format than CSV, or a column
+        has a name that the quarantine uses.
     """
     if Path(path).suffix not in FORMATS:
         raise DefinitionError(
             f"source {name!r}: the path is {path!r}, expected one that ends in {' or '.join(FORMATS)}"
+        )
+    if null_values and Path(path).suffix != ".csv":
+        raise DefinitionError(
+            f"source {name!r}: null_values are for CSV files, and the path is {path!r}",
+            hint="write these values as nulls into the file, or leave null_values out",
         )
     contract = contract_of(schema)
     if taken := [column for column in RESERVED if column in contract]:

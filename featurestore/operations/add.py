@@ -112,7 +112,11 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
         written=written,
         versioned=versioned,
         assumptions=(*data.notes, f"the owner is {person}", *assumptions(drafted, words_by_column)),
-        questions=questions(drafted, {column: doubtful_words(texts[column]) for column in texts.columns}),
+        questions=questions(
+            drafted,
+            {column: doubtful_words(texts[column]) for column in texts.columns},
+            is_csv=path.endswith(".csv"),
+        ),
     )
 
 

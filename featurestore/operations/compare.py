@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.errors import UnknownNameError
 from featurestore.operations.drift import drift_between
 from featurestore.operations.locate import Located, located
 from featurestore.quality.change.drift import ColumnDrift
@@ -58,11 +59,14 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
     MissingDataError
         If the data do not exist.
     UnknownNameError
-        If a reference is neither a file nor a dataset.
+        If a reference is neither a file nor a dataset, or a column of the key does not exist.
     """
     with located(workspace, before, after) as sides:
         old, new = sides
         by = key or new.terms.key or old.terms.key
+        if unknown := [name for name in key if name not in new.rows.collect_schema()]:
+            names = new.rows.collect_schema().names()
+            raise UnknownNameError("column", unknown[0], names, within=after)
         has_key = all(name in side.rows.collect_schema() for name in by for side in sides)
         contracts = [side.contract for side in sides if side.contract is not None]
         personal = {column.name for contract in contracts for column in contract.columns if column.personal}

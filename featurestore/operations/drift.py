@@ -91,7 +91,14 @@ def drift_between(before: Located, after: Located, *, by: str | None = None) -> 
 def _drift_within(data: Located, days: int, *, at: str | None, by: str | None) -> Drift:
     """Compare the last days of a dataset with all earlier rows; rows without a timestamp are left out."""
     timestamp = at or _timestamp_column(data)
-    newest = data.rows.select(_column(data.rows, timestamp, data.name).max()).collect().item()
+    expression = _column(data.rows, timestamp, data.name)
+    dtype = data.rows.collect_schema()[timestamp]
+    if not isinstance(dtype, pl.Datetime | pl.Date):
+        raise ContractError(
+            f"{data.name}: column {timestamp!r} is {dtype}, expected timestamps or dates",
+            hint="name another column of timestamps with `at`",
+        )
+    newest = data.rows.select(expression.max()).collect().item()
     if newest is None:
         raise ContractError(
             f"{data.name}: column {timestamp!r} has no values, so there are no last days to compare",
@@ -100,6 +107,11 @@ def _drift_within(data: Located, days: int, *, at: str | None, by: str | None) -
     start = newest - timedelta(days=days)
     names = (f"{data.name} until {start}", f"{data.name}, the last {counted(days, 'day')}")
     rows = [data.rows.filter(part) for part in (pl.col(timestamp) <= start, pl.col(timestamp) > start)]
+    if not rows[0].select(pl.len()).collect().item():
+        raise ContractError(
+            f"{data.name}: all its rows are of the last {counted(days, 'day')}, so there are no earlier rows",
+            hint="compare fewer days",
+        )
     return _compared(rows[0], rows[1], data.contract, names, by)
 
 

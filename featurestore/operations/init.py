@@ -113,7 +113,7 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
         versions.start(root)
         if example:
             records = versions.add(root, [root / path for path in EXAMPLE_DATA])
-            written += [path.relative_to(root.resolve()).as_posix() for path in records]
+            written += [path.resolve().relative_to(root.resolve()).as_posix() for path in records]
     return tuple(root / path for path in written)
 
 

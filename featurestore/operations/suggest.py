@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
+from featurestore.errors import ConfigError
 from featurestore.operations.locate import located
 from featurestore.quality.profile import suggest as drafting
 from featurestore.storage.files import write_text
@@ -32,7 +34,14 @@ def suggest(workspace: Workspace, reference: str, *, name: str | None = None, ou
         If the data do not exist.
     UnknownNameError
         If `reference` is neither a file nor a dataset.
+    ConfigError
+        If `name` cannot be the name of a class.
     """
+    if name is not None and (not name.isidentifier() or iskeyword(name)):
+        raise ConfigError(
+            f"the name of the schema is {name!r}, expected the name of a Python class",
+            hint="use letters, digits and underscores, and begin with a letter",
+        )
     with located(workspace, reference) as (data,):
         profile = data.profile
         schema = data.rows.collect_schema()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import polars as pl
 import pytest
 from runner import run as command
 
@@ -93,6 +94,17 @@ def test_the_result_of_a_query_is_a_source(project, tmp_path):
     assert (added.path, added.rows) == ("data/raw/visits.parquet", 2)
     assert f"# {sql}\n" in (project / "feature_repo/visits.py").read_text()
     assert fresh(project).validate("visits").decision == "passed"
+
+
+def test_words_for_a_missing_value_are_for_csv_files(project, tmp_path):
+    """A text of a Parquet file stays text: the question says so, and a source that declares words is refused."""
+    pl.DataFrame({"size": ["tall", "short", "."] * 9}).write_parquet(tmp_path / "sizes.parquet")
+    added = featurestore.open(project).add(str(tmp_path / "sizes.parquet"), owner="clinic")
+    assert "size: does '.' stand for a missing value? Then write null into the file" in added.questions
+    path = project / "feature_repo/sizes.py"
+    path.write_text(path.read_text().replace('owner="clinic"', 'owner="clinic", null_values=(".",)'))
+    with pytest.raises(DefinitionError, match="null_values are for CSV files"):
+        fresh(project).check()
 
 
 def test_what_cannot_be_added_is_named(project, tmp_path):

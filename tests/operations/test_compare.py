@@ -7,7 +7,7 @@ import pytest
 from runner import run
 
 import featurestore
-from featurestore.errors import ContractError, MissingDataError
+from featurestore.errors import ContractError, MissingDataError, UnknownNameError
 from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
 from featurestore.quality.change.value_changes import value_changes
 
@@ -126,6 +126,8 @@ def test_files_are_compared_by_their_dtypes(shop, tmp_path):
     pl.DataFrame({"order": [1], "amount": [2.5]}).write_parquet(tmp_path / "b.parquet")
     comparison = shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("order",))
     assert [(c.column, c.description) for c in comparison.schema] == [("amount", "String becomes Float64")]
+    with pytest.raises(UnknownNameError, match="did you mean 'order'"):
+        shop.quality.compare(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), key=("ordr",))
     shop.dataset("orders").collect().write_parquet(tmp_path / "orders.parquet")
     assert shop.quality.compare(str(tmp_path / "orders.parquet"), "orders").schema == ()
     assert (comparison.values.same, comparison.values.changed) == (

@@ -123,6 +123,8 @@ def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
         ({"before": "orders"}, ContractError, "name a second dataset, or say how many of the last days"),
         ({"before": "orders", "after": "orders", "days": 2}, ContractError, "name a second dataset, or"),
         ({"before": "orders", "days": 2}, ContractError, "name one of ordered_at, loaded_at"),
+        ({"before": "orders", "days": 2, "at": "coupon"}, ContractError, "expected timestamps or dates"),
+        ({"before": "orders", "days": 900, "at": "ordered_at"}, ContractError, "there are no earlier rows"),
         ({"before": "orders", "after": "orders", "by": "copon"}, UnknownNameError, "did you mean 'coupon'"),
     ],
 )

@@ -23,10 +23,11 @@ FEAST = {
 }
 
 
-def test_the_example_runs_from_raw_files_to_a_served_feature(tmp_path):
-    """Two commands; its own tests pass; its data have versions."""
-    done = command("init", str(tmp_path / "shop"), "--example")
-    assert done.stdout.endswith(f"next: cd {tmp_path}/shop && featurestore run\n")
+def test_the_example_runs_from_raw_files_to_a_served_feature(tmp_path, monkeypatch):
+    """Two commands, from where the person stands; its own tests pass; its data have versions."""
+    monkeypatch.chdir(tmp_path)
+    done = command("init", "shop", "--example")
+    assert done.stdout.endswith("next: cd shop && featurestore run\n")
     root = tmp_path / "shop"
     assert command("check", cwd=root).stderr == ""
     printed = " ".join(command("run", cwd=root).stdout.split())

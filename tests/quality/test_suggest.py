@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from laws import examples
 
 from featurestore.definitions.contract import contract_of
-from featurestore.errors import ContractError
+from featurestore.errors import ConfigError, ContractError
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.profile.profile import profile
 from featurestore.quality.profile.schema_draft import CheckDraft, draft_schema, sureness
@@ -116,3 +116,10 @@ def test_data_pass_the_draft_that_was_made_from_them(tmp_path_factory, values):
     except ContractError as error:
         pytest.fail(str(error))
     assert verdict.decision == "passed", verdict
+
+
+@pytest.mark.parametrize("name", ["1bad", "two words", "class", ""])
+def test_a_name_that_no_class_can_have_is_refused(shared_shop, name):
+    """The draft is code: a name goes into it as it is."""
+    with pytest.raises(ConfigError, match="expected the name of a Python class"):
+        shared_shop.quality.suggest("orders", name=name)

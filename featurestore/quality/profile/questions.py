@@ -26,15 +26,20 @@ def assumptions(drafted: OwnFileDraft, null_words: Mapping[str, tuple[str, ...]]
     return tuple(_assumptions(drafted, null_words))
 
 
-def questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def questions(
+    drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]], *, is_csv: bool
+) -> tuple[str, ...]:
     """Return what the data do not tell.
 
     Parameters
     ----------
     doubtful
         For each column of text, words that might stand for a missing value.
+    is_csv
+        Whether the source is a CSV file, which `null_values` are for.
     """
-    return tuple(_questions(drafted, doubtful))
+    remedy = "add it to null_values" if is_csv else "write null into the file"
+    return tuple(_questions(drafted, doubtful, remedy))
 
 
 def _assumptions(drafted: OwnFileDraft, null_words: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -58,7 +63,7 @@ def _assumptions(drafted: OwnFileDraft, null_words: Mapping[str, tuple[str, ...]
         yield f"bad rows go to quarantine, up to {draft.tolerance:.0%} of all ({counts})"
 
 
-def _questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+def _questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]], remedy: str) -> Iterator[str]:
     for field in drafted.draft.fields:
         reading = drafted.readings.get(field.column)
         if field.metadata.get("unit") == "?":
@@ -68,4 +73,4 @@ def _questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]]) -
         if (reading is not None and reading.lacks_zone) or field.dtype in _WITHOUT_ZONE:
             yield f"{field.column}: is it in UTC? A feature view needs UTC"
         for word in doubtful.get(field.column, ()):
-            yield f"{field.column}: does {word!r} stand for a missing value? Then add it to null_values"
+            yield f"{field.column}: does {word!r} stand for a missing value? Then {remedy}"
