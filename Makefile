@@ -59,8 +59,9 @@ $(SERVING)/.ready: $(READY) requirements/serve.txt
 quick: $(READY) ## run a selection of the tests, for a second version of Python
 	python -m pytest -n 2 $(QUICK)
 
-laws: $(READY) ## test the laws again, with ten times the examples of `make test`
+laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault
 	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
+	LAW_DEPTH=10 python -m pytest -n 2 tests/faults
 
 check: $(READY) ## check format, lint, types and layers
 	ruff format --check .

@@ -116,8 +116,8 @@ ORDERS, SCHEMAS, HELPER, RATES = (
         ),
         (
             "raw_orders",
-            replaced(ORDERS, "data/raw/orders.csv", "data/raw/orders.parquet"),
-            "reader path data/raw/orders.csv -> data/raw/orders.parquet",
+            replaced(ORDERS, "data/raw/orders.csv", "data/raw/orders/*.csv"),
+            "reader path data/raw/orders.csv -> data/raw/orders/*.csv",
         ),
         (
             "customer_spending",
