@@ -132,6 +132,19 @@ def served(workspace: Workspace) -> tuple[Workspace, Release | None]:
         if name is None:
             return workspace, None
         root = workspace.layout.releases / name
+    return open_release(workspace, root)
+
+
+def open_release(workspace: Workspace, root: Path) -> tuple[Workspace, Release]:
+    """Open the release in a folder, which may be the folder of the workspace itself.
+
+    Raises
+    ------
+    MissingDataError
+        If the folder holds no release.
+    SkewError
+        If the definitions of the release were changed after the release was made.
+    """
     release = read_release(root)
     require_unchanged(release, root)
     return (workspace if root == workspace.root else workspace.at(root)), release

@@ -19,10 +19,10 @@ from featurestore.operations.audit_record import (
 from featurestore.operations.cause import Cause
 from featurestore.operations.releases import (
     RECORD,
+    open_release,
     read_release,
     release_names,
     require_release,
-    require_unchanged,
 )
 from featurestore.operations.replay_causes import causes_of
 from featurestore.storage import served_columns as columns
@@ -146,18 +146,17 @@ def replay(
     """
     name = features if isinstance(features, str) else features.name
     files = _files(workspace.layout, name)
-    if release is not None and not any(made_by == release for made_by, _ in _by_definition(files)):
+    files_of = _by_definition(files)
+    if release is not None and not any(made_by == release for made_by, _ in files_of):
         require_release(workspace.layout, release)  # the log has vectors of releases that were removed
     elif release is None and (workspace.root / RECORD).exists():
-        record = read_release(workspace.root)
-        require_unchanged(record, workspace.root)
-        release = record.name
+        release = open_release(workspace, workspace.root)[1].name
     if not files:
         workspace.service(features)  # an unknown name is named
         raise _nothing_logged(name, workspace.layout, "yet")
     parts: list[_Part] = []
     left_out: list[LeftOut] = []
-    for (made_by, digest), paths in _by_definition(files).items():
+    for (made_by, digest), paths in files_of.items():
         if release is not None and made_by != release:
             continue
         # Older files lack the columns that name the state of the store.
@@ -278,7 +277,7 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
         if read_release(layout.releases / name).services.get(service) == digest
     ]
     if release in having:
-        return _release(workspace, release)
+        return open_release(workspace, layout.releases / release)[0]
     known = workspace.catalog.services.get(service)
     if (
         known is not None
@@ -286,7 +285,7 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
         and (not having or _is_built(workspace, known))
     ):
         return workspace
-    return _release(workspace, having[0]) if having else None
+    return open_release(workspace, layout.releases / having[0])[0] if having else None
 
 
 def _is_built(workspace: Workspace, service: FeatureService) -> bool:
@@ -296,13 +295,6 @@ def _is_built(workspace: Workspace, service: FeatureService) -> bool:
     except (MissingDataError, SkewError):
         return False
     return True
-
-
-def _release(workspace: Workspace, name: str) -> Workspace:
-    """Return the workspace of a release whose definitions are as it was made."""
-    root = workspace.layout.releases / name
-    require_unchanged(read_release(root), root)
-    return workspace.at(root)
 
 
 def _nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:
