@@ -1,0 +1,59 @@
+"""What a windowed feature computes of the events of a key: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    import polars as pl
+
+Kind: TypeAlias = Literal[
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "first",
+    "last",
+    "last_n",
+    "variance",
+    "deviation",
+    "share",
+    "distinct",
+    "time_since",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregation:
+    """An aggregate of the events in a window. Values that are missing do not count.
+
+    Attributes
+    ----------
+    kind
+        ``variance`` and ``deviation`` divide by the number of values less one; ``share`` is the share of the events
+        for which `condition` holds; ``time_since`` is the time since the last event, in seconds.
+    column
+        The column of the events; None for ``count``, ``share`` and ``time_since``.
+    duration
+        The length of the window. None: the whole past.
+    events
+        The window holds the last so many events (of those in `duration`). None: all.
+    where
+        Only events for which it holds are in the window. None: all.
+    condition
+        The condition of ``share``.
+    n
+        The number of values of ``last_n``, the newest first.
+    """
+
+    kind: Kind
+    column: str | None = None
+    duration: timedelta | None = None
+    events: int | None = None
+    where: pl.Expr | None = None
+    condition: pl.Expr | None = None
+    n: int | None = None

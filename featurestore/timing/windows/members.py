@@ -1,0 +1,91 @@
+"""Which events are in the window of each question, in two forms that answer the same few requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from featurestore.timing.windows.additive import Places
+from featurestore.timing.windows.extremes import NONE, greatest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+
+class Members(Protocol):
+    """The events in the window of each question."""
+
+    def sums(self, parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Add up integers of the events; shape (parts, questions)."""
+
+    def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
+        """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
+
+    def distinct(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the different codes, of those that are not negative."""
+
+
+@dataclass(frozen=True)
+class OfDuration:
+    """The events of a window of a duration: each answers an interval of questions."""
+
+    places: Places
+
+    def sums(self, parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Add up integers of the events; shape (parts, questions)."""
+        return self.places.sums(parts)
+
+    def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
+        """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
+        return greatest(ranks, self.places, n)
+
+    def distinct(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the different codes, of those that are not negative.
+
+        The intervals of one code are united where they overlap or touch; then each counts once.
+        """
+        counts = (self.places.end > self.places.first) & (codes >= 0)
+        first, end, code = self.places.first[counts], self.places.end[counts], codes[counts]
+        if not len(code):
+            return np.zeros(self.places.questions, dtype=np.int64)
+        order = np.lexsort((first, code))
+        first, end, code = first[order], end[order], code[order]
+        starts = np.ones(len(code), dtype=bool)
+        starts[1:] = code[1:] != code[:-1]
+        # The greatest end so far, within a code: numbers of codes set them apart.
+        apart = np.cumsum(starts) * (self.places.questions + 1)
+        reached = np.maximum.accumulate(end + apart)
+        starts[1:] |= (first + apart)[1:] > reached[:-1]
+        last = np.append(np.flatnonzero(starts)[1:] - 1, len(code) - 1)
+        united = Places(first[starts], (reached - apart)[last], self.places.questions)
+        return united.sums([np.ones(len(united.first), dtype=np.int64)])[0]
+
+
+@dataclass(frozen=True)
+class OfLast:
+    """The last events: their numbers, shape (events, questions), -1 where there are fewer."""
+
+    events: NDArray[np.int64]
+
+    def sums(self, parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Add up integers of the events; shape (parts, questions)."""
+        return np.stack([self._of(part, 0).sum(axis=0) for part in parts])
+
+    def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
+        """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
+        ordered = np.sort(np.maximum(self._of(ranks, NONE), NONE), axis=0)[::-1][:n]
+        return np.concatenate([ordered, np.full((n - len(ordered), ordered.shape[1]), NONE)])
+
+    def distinct(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the different codes, of those that are not negative."""
+        ordered = np.sort(np.maximum(self._of(codes, NONE), NONE), axis=0)
+        fresh = np.ones(ordered.shape, dtype=bool)
+        fresh[1:] = ordered[1:] != ordered[:-1]
+        return (fresh & (ordered >= 0)).sum(axis=0)
+
+    def _of(self, values: NDArray[np.int64], missing: int) -> NDArray[np.int64]:
+        return np.where(self.events >= 0, values[self.events], missing) if len(values) else np.full_like(self.events, missing)
