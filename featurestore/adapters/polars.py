@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
+from featurestore.adapters.windows import answer_windows, read_windows
 from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
@@ -93,15 +94,23 @@ def join_spans(
     """
     times = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(AS_OF))
     questions: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
-    running = []
+    running: list[tuple[ViewRows, Iterable[pl.DataFrame]]] = []
     for view in views:
         keys = (view.selection.keys, view.selection.view.keys)
         if keys not in questions:
             questions[keys] = _questions(entity_rows, view.selection)
         rows = questions[keys]
-        running.append((view, run_joins(rows, _joins(rows, view, span_bytes))))
+        if view.selection.view.windows:
+            running.append((view, [answer_windows(rows, view)]))
+        else:
+            running.append((view, run_joins(rows, _joins(rows, view, span_bytes))))
     joined = []
     for view, parts in running:
+        if view.selection.view.windows:
+            read = read_windows(pl.concat(parts), view, entity_rows.height)
+            event = read[EVENT_TIMESTAMP].alias(f"{view.selection.label}{EVENT_SUFFIX}")
+            joined.append(as_requested(read.drop(EVENT_TIMESTAMP), view.selection).with_columns(event))
+            continue
         answered = _in_order([part for part in parts if part.height], view, times)
         selection = view.selection
         if view.deleted:

@@ -56,7 +56,7 @@ class FeatureService:
     def features(self) -> tuple[Column, ...]:
         """The contract of each feature, under its name in the vector."""
         stored = (
-            replace(selection.view.contract[feature], name=name)
+            replace(selection.view.feature_contract[feature], name=name)
             for selection in self.selections
             for name, feature in zip(selection.names, selection.features, strict=True)
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.contract import contract_of
 from featurestore.definitions.signature import signature_of
+from featurestore.definitions.window_checks import check_windows
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pandera.polars import DataFrameModel
+
     from featurestore.definitions.contract import Column, Contract
     from featurestore.definitions.entity import Entity
     from featurestore.definitions.signature import Transformation
+    from featurestore.timing.windows.aggregation import Aggregation
 
 ZERO = timedelta(0)
 
@@ -30,6 +35,18 @@ class FeatureView:
     """A contracted table of features of one entity, and when its rows become known.
 
     `feature_view` declares one. ``view["a", "b"]`` selects some of its features.
+
+    Attributes
+    ----------
+    contract
+        The contract of the rows that the function returns and that are stored: of the events, if the features are
+        windows over them.
+    windows
+        What each feature computes of the events; empty for a view whose rows are features.
+    window_contract
+        The contract of the features of a view with windows.
+    identity
+        The columns that name an event: a later row of the same values replaces it.
     """
 
     name: str
@@ -43,6 +60,20 @@ class FeatureView:
     tags: Mapping[str, str]
     defined_in: Path
     by_key: bool = False
+    windows: Mapping[str, Aggregation] = field(default_factory=dict)
+    window_contract: Contract | None = None
+    identity: tuple[str, ...] = ()
+
+    @property
+    def feature_contract(self) -> Contract:
+        """The contract of the features as they are read: `window_contract`, or that of the rows."""
+        return self.window_contract or self.contract
+
+    @property
+    def stored_schema(self) -> pl.Schema:
+        """Dtypes of the stored columns that are neither keys nor times."""
+        others = TIME_COLUMNS | set(self.keys)
+        return pl.Schema({c.name: c.dtype for c in self.contract.columns if c.name not in others})
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -51,9 +82,9 @@ class FeatureView:
 
     @property
     def features(self) -> tuple[Column, ...]:
-        """The columns that are neither keys nor times."""
+        """The columns of `feature_contract` that are neither keys nor times."""
         others = TIME_COLUMNS | set(self.keys)
-        return tuple(column for column in self.contract.columns if column.name not in others)
+        return tuple(column for column in self.feature_contract.columns if column.name not in others)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -160,6 +191,9 @@ def feature_view(
     every: timedelta | None = None,
     tags: Mapping[str, str] | None = None,
     by_key: bool = False,
+    windows: Mapping[str, Aggregation] | None = None,
+    schema: type[DataFrameModel] | None = None,
+    identity: tuple[str, ...] = (),
 ) -> Callable[[Transformation], FeatureView]:
     """Declare a feature view. The function has its name, and the schema has its types.
 
@@ -182,6 +216,14 @@ def feature_view(
     by_key
         Whether the rows of a key depend only on the input rows of that key, so that a cluster can
         split the work.
+    windows
+        The function returns events, and each feature is an aggregate of the events in its window
+        (`featurestore.windows`), by the name of the feature.
+    schema
+        The schema of the features of a view with `windows`: its keys, and a column for each window.
+    identity
+        Columns of the events of a view with `windows` that name an event of a key: a later row of the same values
+        replaces it from the moment it is known. Without them, equal rows are separate events.
 
     Raises
     ------
@@ -198,6 +240,12 @@ def feature_view(
         _check_durations(name, ttl, delay, every)
         entity.require_keys(contract, of=f"feature view {name!r}")
         _check_times(name, contract)
+        features = _feature_contract(name, contract, windows, schema, identity)
+        if windows:
+            entity.require_keys(features, of=f"feature view {name!r}")
+            check_windows(
+                name, windows, events=contract, contract=features, keys=entity.keys, identity=identity
+            )
         view = FeatureView(
             name=name,
             function=function,
@@ -210,12 +258,37 @@ def feature_view(
             tags=dict(tags or {}),
             defined_in=signature.path,
             by_key=by_key,
+            windows=dict(windows or {}),
+            window_contract=features if windows else None,
+            identity=identity,
         )
         _check_by_key(view)
         _check_features(view)
         return view
 
     return declare
+
+
+def _feature_contract(
+    name: str,
+    contract: Contract,
+    windows: Mapping[str, Aggregation] | None,
+    schema: type[DataFrameModel] | None,
+    identity: tuple[str, ...],
+) -> Contract:
+    if not windows:
+        if schema is not None or identity:
+            raise DefinitionError(
+                f"feature view {name!r}: {'schema' if schema is not None else 'identity'} is given without windows",
+                hint="the result of the function has the schema of a view without windows",
+            )
+        return contract
+    if schema is None:
+        raise DefinitionError(
+            f"feature view {name!r}: windows are given without a schema for the features",
+            hint="write schema=..., with the keys and a column for each window",
+        )
+    return contract_of(schema)
 
 
 def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: timedelta | None) -> None:
@@ -255,8 +328,10 @@ def _check_by_key(view: FeatureView) -> None:
 
 def _check_features(view: FeatureView) -> None:
     if not view.features:
-        raise DefinitionError(f"feature view {view.name!r}: schema {view.contract.name} has no features")
-    for column in view.contract.columns:
+        raise DefinitionError(
+            f"feature view {view.name!r}: schema {view.feature_contract.name} has no features"
+        )
+    for column in (*view.contract.columns, *view.features):
         if column.name in TIME_COLUMNS - {EVENT_TIMESTAMP, CREATED_TIMESTAMP} or "__" in column.name:
             raise DefinitionError(
                 f"feature view {view.name!r}, column {column.name!r}: the name is reserved",
@@ -265,7 +340,7 @@ def _check_features(view: FeatureView) -> None:
         if not column.description:
             raise DefinitionError(
                 f"feature view {view.name!r}, column {column.name!r}: the description is missing",
-                hint=f"write pa.Field(description=...) in schema {view.contract.name}",
+                hint=f"write pa.Field(description=...) in the schema",
             )
     for column in view.features:
         try:

@@ -67,7 +67,7 @@ class OnDemandFeatureView:
         schema = self.request.schema
         for selection in self.sources:
             for name, feature in zip(selection.names, selection.features, strict=True):
-                schema[name] = selection.view.contract[feature].dtype
+                schema[name] = selection.view.feature_contract[feature].dtype
         return schema
 
 

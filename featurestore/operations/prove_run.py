@@ -285,7 +285,7 @@ def _completed(
 ) -> Answers | None:
     """Compute the on-demand features of some rows; None if a function does not take their values."""
     stored = {
-        name: selection.view.contract[feature].dtype
+        name: selection.view.feature_contract[feature].dtype
         for selection in service.reads
         for name, feature in zip(selection.names, selection.features, strict=True)
     }

@@ -78,7 +78,9 @@ def window(
 def _of_values(aggregation: Aggregation, values: list[Any]) -> Any:
     match aggregation.kind:
         case "sum":
-            return math.fsum(values) + 0.0 if any(isinstance(value, float) for value in values) else sum(values)
+            return (
+                math.fsum(values) + 0.0 if any(isinstance(value, float) for value in values) else sum(values)
+            )
         case "last_n":
             assert aggregation.n is not None
             return values[::-1][: aggregation.n]

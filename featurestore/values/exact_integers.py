@@ -173,9 +173,7 @@ def _divided(
     return quotient, rest != 0
 
 
-def _nearest(
-    digits: NDArray[np.uint64], exponent: int, rest: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _nearest(digits: NDArray[np.uint64], exponent: int, rest: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Round whole numbers times ``2**exponent`` to floats. `rest`: something below the lowest digit is left over."""
     columns = np.arange(digits.shape[1])
     padded = np.concatenate([np.zeros((3, digits.shape[1]), dtype=np.uint64), digits])
@@ -201,4 +199,7 @@ def _nearest(
     up = (tail > half) | ((tail == half) & (below | ((kept & np.uint64(1)) == 1)))
     up &= drop <= 64
     with np.errstate(over="ignore"):
-        return np.ldexp((kept + up).astype(np.float64), (power + np.minimum(drop, 4000)).astype(np.int32)) * (high != 0)
+        sizes: NDArray[np.float64] = np.ldexp(
+            (kept + up).astype(np.float64), (power + np.minimum(drop, 4000)).astype(np.int32)
+        )
+    return np.where(high != 0, sizes, 0.0)

@@ -278,7 +278,7 @@ def _answer(
 def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     view = selection.view
     names = list(view.feature_names)
-    conversions = [from_stored(view.contract[name].dtype) for name in selection.features]
+    conversions = [from_stored(view.feature_contract[name].dtype) for name in selection.features]
     ttl = view.timing.ttl
     positions = [columns.index(key) for key in selection.keys]
     single = positions[0]

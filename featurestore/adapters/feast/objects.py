@@ -107,7 +107,7 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], settings:
         name=view.name,
         entities=[entities[key] for key in view.keys],
         ttl=timing.ttl or timedelta(0),
-        schema=[_field(view.contract[name]) for name in (*view.keys, *view.feature_names)],
+        schema=[_field(view.feature_contract[name]) for name in (*view.keys, *view.feature_names)],
         # The source has the view's name, as in HTTP's POST /push. A push is the one of `project.push`.
         source=PushSource(name=view.name, batch_source=rows, description=rows.description, owner=view.owner),
         online=True,

@@ -59,6 +59,7 @@ HANDLED_FIELDS = frozenset(
         "path",
         "origin",
         "null_values",
+        "window_contract",
     ]
 )
 
@@ -87,6 +88,8 @@ def contracts_of(definition: Fingerprinted) -> Iterator[Contract]:
         yield definition.request
     if not isinstance(definition, FeatureService):
         yield definition.contract
+    if isinstance(definition, FeatureView) and definition.window_contract is not None:
+        yield definition.window_contract
 
 
 def schema_file(contract: Contract, files: ProjectFiles) -> str:

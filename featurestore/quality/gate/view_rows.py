@@ -31,14 +31,15 @@ def inspect_view(
     """Check the rows of a feature view.
 
     Beyond the contract, two rows of one key and version must have equal values, and each key must
-    fit into the stores. Rows that repeat another row are dropped.
+    fit into the stores. Rows that repeat another row are dropped. Events are compared only if the
+    view says what identifies one.
 
     Raises
     ------
     ContractError
         If columns are missing, unexpected or of a wrong dtype.
     """
-    version = (*view.keys, *version_columns(view.timing))
+    version = (*view.keys, *view.identity, *version_columns(view.timing))
     columns = rows.collect_schema()
     if any(name not in columns for name in version):
         # The rows cannot be sorted; the error of the contract names what is missing.
@@ -65,6 +66,15 @@ def inspect_view(
         if (failed := plan[CREATED_TIMESTAMP].failed) is not None:
             # A value that cannot be cast is not a missing one: the contract reports it.
             compared[failed_column(CREATED_TIMESTAMP)] = pl.when(failed).then(pl.col(CREATED_TIMESTAMP))
+    if view.windows and not view.identity:
+        # Equal rows are separate events.
+        return inspect(
+            ordered.collect(),
+            view.contract,
+            dataset=view.name,
+            context=context,
+            extra_rules=(_length_rule(view.keys),),
+        )
     differs = pl.any_horizontal(value.ne_missing(value.shift()) for value in compared.values())
     first = pl.int_range(pl.len()) == 0
     return inspect(

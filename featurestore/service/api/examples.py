@@ -34,7 +34,7 @@ def lookup_rows(endpoint: Endpoint, release: ActiveRelease) -> list[dict[str, An
     now = release.now()
     row: dict[str, Any] = {}
     for selection in service.reads:
-        view = sample_row(selection.view.contract, now)
+        view = sample_row(selection.view.feature_contract, now)
         if view is None:
             return None
         row |= dict(zip(selection.keys, (view[key] for key in selection.view.key_schema), strict=True))

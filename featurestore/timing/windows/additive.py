@@ -60,7 +60,9 @@ class Places:
         return np.stack(results)
 
 
-def _order(positions: NDArray[np.int64], questions: int) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+def _order(
+    positions: NDArray[np.int64], questions: int
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
     """Return the order of events by position (None: they are in order), and how many are at or before each question."""
     sorted_already = bool((positions[1:] >= positions[:-1]).all())
     order = None if sorted_already else np.argsort(positions, kind="stable")

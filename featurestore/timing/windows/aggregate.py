@@ -111,7 +111,10 @@ def _of_numbers(
         return _where(number > 0, rounded(digits, exact.exponent, np.maximum(number, 1)))
     totals = as_integers(digits)
     squares = sum(
-        (as_integers(members.sums(np.where(present, digit, 0) for digit in part.digits())) for part in exact.squares()),
+        (
+            as_integers(members.sums(np.where(present, digit, 0) for digit in part.digits()))
+            for part in exact.squares()
+        ),
         start=np.zeros(len(number), dtype=object),
     )
     n = np.maximum(number, 2).astype(object)

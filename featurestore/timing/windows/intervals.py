@@ -52,7 +52,11 @@ def with_intervals(
     known = events.with_columns(known_at(timing).alias(KNOWN_AT))
     if identity:
         # Of rows that become known at one moment, the one with the greater version is the later.
-        following = pl.col(KNOWN_AT).shift(-1).over([*keys, *identity], order_by=[KNOWN_AT, *_version_columns(timing)])
+        following = (
+            pl.col(KNOWN_AT)
+            .shift(-1)
+            .over([*keys, *identity], order_by=[KNOWN_AT, *_version_columns(timing)])
+        )
         known = known.with_columns(_version(timing)).with_columns(following.alias(UNTIL))
         known = known.drop(_version_columns(timing))
     else:

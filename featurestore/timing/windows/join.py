@@ -112,7 +112,8 @@ def _events(
         .collect()
     )
     moments, known, until = (
-        intervals[name].dt.epoch("us").fill_null(NEVER).to_numpy() for name in (EVENT_TIMESTAMP, KNOWN_AT, UNTIL)
+        intervals[name].dt.epoch("us").fill_null(NEVER).to_numpy()
+        for name in (EVENT_TIMESTAMP, KNOWN_AT, UNTIL)
     )
     return Events(intervals.select(events.columns), intervals[_KEY].to_numpy(), moments, known, until)
 

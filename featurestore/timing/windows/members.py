@@ -62,7 +62,8 @@ class OfDuration:
         starts[1:] |= (first + apart)[1:] > reached[:-1]
         last = np.append(np.flatnonzero(starts)[1:] - 1, len(code) - 1)
         united = Places(first[starts], (reached - apart)[last], self.places.questions)
-        return united.sums([np.ones(len(united.first), dtype=np.int64)])[0]
+        [number] = united.sums([np.ones(len(united.first), dtype=np.int64)])
+        return number
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,11 @@ class OfLast:
         ordered = np.sort(np.maximum(self._of(codes, NONE), NONE), axis=0)
         fresh = np.ones(ordered.shape, dtype=bool)
         fresh[1:] = ordered[1:] != ordered[:-1]
-        return (fresh & (ordered >= 0)).sum(axis=0)
+        return np.count_nonzero(fresh & (ordered >= 0), axis=0).astype(np.int64)
 
     def _of(self, values: NDArray[np.int64], missing: int) -> NDArray[np.int64]:
-        return np.where(self.events >= 0, values[self.events], missing) if len(values) else np.full_like(self.events, missing)
+        return (
+            np.where(self.events >= 0, values[self.events], missing)
+            if len(values)
+            else np.full_like(self.events, missing)
+        )

@@ -1,0 +1,114 @@
+"""Whether the windows of a feature view fit its events and its schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.errors import DefinitionError, UnknownNameError
+from featurestore.timing.columns import TIME_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from featurestore.definitions.contract import Contract
+    from featurestore.timing.windows.aggregation import Aggregation
+
+NUMERIC = frozenset(["sum", "mean", "variance", "deviation"])
+# Windows that are never null.
+ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])
+
+
+def check_windows(
+    name: str,
+    windows: Mapping[str, Aggregation],
+    *,
+    events: Contract,
+    contract: Contract,
+    keys: Collection[str],
+    identity: Collection[str],
+) -> None:
+    """Check the windows of a feature view against the schema of its events and the schema of its features.
+
+    Raises
+    ------
+    DefinitionError
+        If a window and its column in the schema differ in dtype or in whether they may be null, a column of the schema
+        has no window or a window no column, or an expression does not fit the events. Names the view and the column.
+    UnknownNameError
+        If the events have no column of a name.
+    """
+    features = [column for column in contract.schema if column not in TIME_COLUMNS and column not in keys]
+    for column in (*windows, *features):
+        if column not in windows or column not in features:
+            missing = (
+                f"schema {contract.name} has no such column" if column in windows else "it has no window"
+            )
+            raise DefinitionError(
+                f"feature view {name!r}, column {column!r}: {missing}",
+                hint=f"the windows and the columns of {contract.name} that are no keys have the same names",
+            )
+    for column in identity:
+        if column not in events:
+            raise UnknownNameError("column", column, list(events.schema), within=f"schema {events.name}")
+    for feature, aggregation in windows.items():
+        _check(f"feature view {name!r}, column {feature!r}", feature, aggregation, events, contract)
+
+
+def _check(where: str, feature: str, aggregation: Aggregation, events: Contract, contract: Contract) -> None:
+    column = aggregation.column
+    if column is not None and column not in events:
+        raise UnknownNameError("column", column, list(events.schema), within=f"schema {events.name}")
+    for expression in (aggregation.where, aggregation.condition):
+        if expression is not None:
+            _check_condition(where, expression, events)
+    if column is not None and aggregation.kind in NUMERIC and not _is_number(events.schema[column]):
+        raise DefinitionError(
+            f"{where}: {aggregation.kind} of {column!r}, which is {events.schema[column]}",
+            hint="integers of up to 64 bits, Float32 and Float64 can be added up; cast the column in the function",
+        )
+    result, declared = result_dtype(aggregation, events.schema), contract[feature]
+    if not _fits(result, declared.dtype):
+        raise DefinitionError(
+            f"{where}: the window gives {result}, but schema {contract.name} says {declared.dtype}",
+            hint=f"declare it {result}",
+        )
+    if not declared.nullable and aggregation.kind not in ALWAYS:
+        raise DefinitionError(
+            f"{where}: a window without values gives null, but schema {contract.name} says that it is never null",
+            hint="write nullable=True",
+        )
+
+
+def result_dtype(aggregation: Aggregation, events: pl.Schema) -> pl.DataType:
+    """Return the dtype that an aggregate has before it is put into the view's schema."""
+    if aggregation.kind in ("count", "distinct"):
+        return pl.Int64()
+    if aggregation.column is None or aggregation.kind in ("mean", "variance", "deviation"):
+        return pl.Float64()
+    dtype = events[aggregation.column]
+    if aggregation.kind == "sum":
+        return pl.Float64() if dtype.is_float() else pl.Int64()
+    return pl.List(dtype) if aggregation.kind == "last_n" else dtype
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype in (pl.Float32, pl.Float64) or (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt64))
+
+
+def _fits(result: pl.DataType, declared: pl.DataType) -> bool:
+    if result == declared or (result.is_float() and declared.is_float()):
+        return True
+    return result == pl.Int64() and declared.is_integer()
+
+
+def _check_condition(where: str, expression: pl.Expr, events: Contract) -> None:
+    try:
+        dtype = events.empty().select(expression.alias("condition")).collect_schema()["condition"]
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(f"{where}: the condition does not fit schema {events.name}: {error}") from error
+    if dtype != pl.Boolean():
+        raise DefinitionError(
+            f"{where}: a condition gives {dtype}, but must be Boolean", hint='write pl.col("amount") > 0'
+        )
