@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featurestore.definitions import windows
+    from featurestore import windows
     from featurestore.definitions.contract import Frame
     from featurestore.definitions.dataset import dataset
     from featurestore.definitions.entity import Entity
@@ -59,8 +59,6 @@ _HOMES = {
     "source": "definitions.source",
     "training_set": "definitions.feature_service",
 }
-# Modules that users write a prefix of, as in ``windows.count(...)``.
-_MODULES = {"windows": "definitions.windows"}
 
 __all__ = [
     "ConfigError",
@@ -92,12 +90,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "windows":
+        return import_module("featurestore.windows")
     if name in _HOMES:
         value = getattr(import_module(f"featurestore.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in _MODULES:
-        return import_module(f"featurestore.{_MODULES[name]}")
     raise AttributeError(f"module 'featurestore' has no attribute {name!r}")
 
 

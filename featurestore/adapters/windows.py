@@ -9,8 +9,8 @@ import polars as pl
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, Status, status_column
 from featurestore.timing.known_at import is_expired
-from featurestore.timing.windows.aggregation import Aggregation
-from featurestore.timing.windows.join import windows_at
+from featurestore.windows.aggregation import Aggregation
+from featurestore.windows.join import windows_at
 
 if TYPE_CHECKING:
     from featurestore.ports import ViewRows
@@ -81,7 +81,7 @@ def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.D
     """
     view, features = rows.selection.view, rows.selection.features
     expired = is_expired(view.timing, pl.col(AS_OF), pl.col(EVENT_TIMESTAMP)).fill_null(value=False)
-    every = pl.DataFrame({ROW: pl.int_range(questions, dtype=answered.schema[ROW], eager=True)})
+    every = pl.DataFrame({ROW: pl.Series(range(questions), dtype=answered.schema[ROW])})
     placed = every.join(answered, on=ROW, how="left", maintain_order="left")
     values = [pl.when(~expired).then(pl.col(name)).alias(name) for name in features]
     statuses = [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Column, Contract
     from featurestore.definitions.entity import Entity
     from featurestore.definitions.signature import Transformation
-    from featurestore.timing.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation
 
 ZERO = timedelta(0)
 
@@ -340,7 +340,7 @@ def _check_features(view: FeatureView) -> None:
         if not column.description:
             raise DefinitionError(
                 f"feature view {view.name!r}, column {column.name!r}: the description is missing",
-                hint=f"write pa.Field(description=...) in the schema",
+                hint="write pa.Field(description=...) in the schema",
             )
     for column in view.features:
         try:

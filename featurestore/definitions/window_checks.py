@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from featurestore.definitions.contract import Contract
-    from featurestore.timing.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation
 
 NUMERIC = frozenset(["sum", "mean", "variance", "deviation"])
 # Windows that are never null.

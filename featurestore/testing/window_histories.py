@@ -20,8 +20,8 @@ from featurestore.testing.window_oracle import window
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.known_at import Timing
-from featurestore.timing.windows.aggregation import Aggregation
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.windows.aggregation import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

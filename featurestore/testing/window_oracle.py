@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from featurestore.timing.known_at import Timing
-    from featurestore.timing.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation
 
 
 def events_known(

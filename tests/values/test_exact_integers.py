@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.values.exact_integers import as_integers, exact_column, rounded
-from laws import examples
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
     [-0.0, 5e-324, 1e16, -1e16, 0.6, 2.0**53]

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from featurestore.timing.windows.events import Events, without_negative_zero
 from featurestore.values.exact_integers import as_integers, rounded
+from featurestore.windows.events import Events, without_negative_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from featurestore.timing.windows.aggregation import Aggregation
-    from featurestore.timing.windows.members import Members
+    from featurestore.windows.aggregation import Aggregation
+    from featurestore.windows.members import Members
 
 SECOND = 1_000_000
 

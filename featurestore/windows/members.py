@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from featurestore.timing.windows.additive import Places
-from featurestore.timing.windows.extremes import NONE, greatest
+from featurestore.windows.additive import Places
+from featurestore.windows.extremes import NONE, greatest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

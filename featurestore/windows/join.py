@@ -11,12 +11,12 @@ from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.join import AS_OF
 from featurestore.timing.version import version
-from featurestore.timing.windows.additive import Places
-from featurestore.timing.windows.aggregate import aggregate
-from featurestore.timing.windows.events import Events
-from featurestore.timing.windows.intervals import UNTIL, with_intervals
-from featurestore.timing.windows.members import Members, OfDuration, OfLast
-from featurestore.timing.windows.positions import Questions
+from featurestore.windows.additive import Places
+from featurestore.windows.aggregate import aggregate
+from featurestore.windows.events import Events
+from featurestore.windows.intervals import UNTIL, with_intervals
+from featurestore.windows.members import Members, OfDuration, OfLast
+from featurestore.windows.positions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from featurestore.timing.known_at import Timing
-    from featurestore.timing.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation
 
 NEVER = np.iinfo(np.int64).max >> 1
 _KEY = "__key"
@@ -59,7 +59,7 @@ def windows_at(
     keys, timing
         The keys of the view, and its timing.
     identity, deletions
-        See `featurestore.timing.windows.intervals.with_intervals`.
+        See `featurestore.windows.intervals.with_intervals`.
 
     Returns
     -------

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from featurestore.timing.windows.additive import Places
+    from featurestore.windows.additive import Places
 
 NONE = -1
 

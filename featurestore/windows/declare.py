@@ -1,8 +1,4 @@
-"""Windows: aggregates of events, declared beside a feature view whose rows are events.
-
-``from featurestore import windows``, then ``windows.count(over="1h")``. The window of a feature at a moment holds the
-events of the key with ``moment - over < event_timestamp <= moment`` that are known by then.
-"""
+"""What users declare: ``windows.count(over="1h")`` and the like."""
 
 from __future__ import annotations
 
@@ -11,12 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from featurestore.errors import DefinitionError
-from featurestore.timing.windows.aggregation import Aggregation
+from featurestore.windows.aggregation import Aggregation
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from featurestore.timing.windows.aggregation import Kind
+    from featurestore.windows.aggregation import Kind
 
 LIFETIME: Final = "lifetime"
 _DURATION: Final = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
@@ -222,7 +218,7 @@ def time_since(
     return _aggregation("time_since", None, over, events, where)
 
 
-def _aggregation(  # noqa: PLR0913 - the fields of an aggregation
+def _aggregation(
     kind: Kind,
     column: str | None,
     over: str | timedelta | None,

@@ -7,20 +7,21 @@ import pytest
 from hypothesis import given
 from laws import examples
 
-from featurestore.definitions import windows
+from featurestore import windows
 from featurestore.testing.oracle import bits
 from featurestore.testing.window_histories import window_histories
 from featurestore.timing.join import AS_OF
 from featurestore.timing.known_at import Timing
-from featurestore.timing.windows.join import windows_at
+from featurestore.windows.join import windows_at
 
 KEYS = ["shop"]
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+ON_TIME = Timing()
 TICK = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 
 
-def ask(moments, events, aggregations, timing=Timing(), **options):
+def ask(moments, events, aggregations, timing=ON_TIME, **options):
     """The windows of one key at several moments, as rows."""
     questions = pl.DataFrame({"shop": 1, AS_OF: moments}).with_columns(
         pl.col(AS_OF).cast(pl.Datetime("us", "UTC"))

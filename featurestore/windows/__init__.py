@@ -1,0 +1,39 @@
+"""Windows that slide: aggregates of the events of a key, at any moment asked.
+
+Declared beside a feature view whose rows are events: ``windows={"orders_30d": windows.count(over="30d")}``.
+
+An event counts in a window from the moment it is known until it leaves the window, is replaced or is deleted: one
+interval of time (`intervals`). What is asked at a moment is an aggregate of the events whose intervals hold it.
+"""
+
+from featurestore.windows.declare import (
+    count,
+    deviation,
+    distinct,
+    first,
+    last,
+    last_n,
+    max,  # noqa: A004 - windows.max, as polars.max
+    mean,
+    min,  # noqa: A004
+    share,
+    sum,  # noqa: A004
+    time_since,
+    variance,
+)
+
+__all__ = [
+    "count",
+    "deviation",
+    "distinct",
+    "first",
+    "last",
+    "last_n",
+    "max",
+    "mean",
+    "min",
+    "share",
+    "sum",
+    "time_since",
+    "variance",
+]
