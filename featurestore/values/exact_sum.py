@@ -72,14 +72,18 @@ def _rounded(numbers: Sequence[float], count: int) -> float:
     """Return the sum over a count, rounded once."""
     if not_finite := [number for number in numbers if not math.isfinite(number)]:
         return sum(not_finite)
-    quotient = _total(numbers) / count
+    return nearest(exact_total(numbers) / count)
+
+
+def nearest(number: Fraction) -> float:
+    """Return the float nearest to a fraction; beyond the range of floats, an infinity."""
     try:
-        return float(quotient)
+        return float(number)
     except OverflowError:
-        return math.inf if quotient > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
 
 
-def _total(numbers: Sequence[float]) -> Fraction:
+def exact_total(numbers: Sequence[float]) -> Fraction:
     """Return the true sum: `fsum`, and then what each rounding left over, until nothing is left."""
     if any(isinstance(number, int) for number in numbers):
         return Fraction(sum(int(number) for number in numbers))

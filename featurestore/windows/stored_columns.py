@@ -1,0 +1,60 @@
+"""What online stores keep of an event, beside its moment: the values that windows read, and which conditions hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+    from featurestore.windows.aggregation import Aggregation
+
+
+@dataclass(frozen=True)
+class StoredColumns:
+    """The columns of a stored event.
+
+    Attributes
+    ----------
+    names
+        Columns of the events.
+    conditions
+        Boolean expressions over the events; they are evaluated when the event is stored, so that a reader has no
+        expression to run.
+    """
+
+    names: tuple[str, ...]
+    conditions: tuple[pl.Expr, ...]
+
+    @classmethod
+    def of(cls, windows: Mapping[str, Aggregation]) -> StoredColumns:
+        """List what some windows read."""
+        names = dict.fromkeys(window.column for window in windows.values() if window.column is not None)
+        conditions: list[pl.Expr] = []
+        for window in windows.values():
+            for condition in (window.where, window.condition):
+                if condition is not None and not any(condition.meta.eq(known) for known in conditions):
+                    conditions.append(condition)
+        return cls(tuple(names), tuple(conditions))
+
+    def value(self, name: str) -> int:
+        """Return the position of a column in a stored event: the moment has the first."""
+        return 1 + self.names.index(name)
+
+    def condition(self, condition: pl.Expr) -> int:
+        """Return the position of a condition in a stored event."""
+        found = next(i for i, known in enumerate(self.conditions) if condition.meta.eq(known))
+        return 1 + len(self.names) + found
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return the values and conditions as expressions over the events; a condition is never null."""
+        held = [
+            condition.fill_null(value=False).alias(f"__condition{number}")
+            for number, condition in enumerate(self.conditions)
+        ]
+        return [*map(pl.col, self.names), *held]
+
