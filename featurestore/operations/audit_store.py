@@ -20,6 +20,7 @@ from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
+from featurestore.vectors.stored_windows import read_stored_windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,14 +62,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
     timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
-    stored = keys.hstack(
-        read_at(
-            decode_rows([row for _, row in pairs], view.feature_schema).lazy(),
-            features=view.feature_names,
-            timing=view.timing,
-            as_of=timestamp,
-        ).collect()
-    )
+    stored = keys.hstack(_read(view, [row for _, row in pairs], as_of))
     offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
     # A deleted key has no row to compare; the suite of the store proves that it is not served.
     all_keys = (
@@ -93,6 +87,17 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         cause_of=store_cause(workspace.engine, rows, state, offline, served),
     )
     return AuditedView(result, as_of, all_keys)
+
+
+def _read(view: FeatureView, rows: list[bytes], as_of: datetime) -> pl.DataFrame:
+    if view.windows:
+        return read_stored_windows(view[view.feature_names], rows, as_of)
+    return read_at(
+        decode_rows(rows, view.feature_schema).lazy(),
+        features=view.feature_names,
+        timing=view.timing,
+        as_of=pl.lit(as_of, dtype=UTC_MICROSECONDS),
+    ).collect()
 
 
 def audit_service(

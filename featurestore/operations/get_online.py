@@ -14,6 +14,7 @@ from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import as_requested
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
+from featurestore.vectors.stored_windows import read_stored_windows
 from featurestore.vectors.state import check_state
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def _read(
 ) -> pl.DataFrame:
     view = selection.view
     check_state(view, state, as_of, layout)
+    if view.windows:
+        return as_requested(read_stored_windows(selection, stored, as_of), selection)
     decoded = decode_rows(stored, view.feature_schema)
     read = read_at(
         decoded.lazy(),

@@ -12,6 +12,7 @@ from featurestore.ports import ViewState
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
+from featurestore.storage.window_rows import changed_keys, events_at, window_rows
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import encode_deleted, encode_rows
@@ -149,6 +150,8 @@ def advance_to(
     built, *pushed = files_of(view, layout)
     state, before, reason = plan_advance(until, view, layout, store, full=full)
     after = None if reason is not None or before is None else timestamp_of(before.watermark)
+    if view.windows:
+        return _advance_windows(until, view, layout, store, (state, after, reason is not None), progress)
     fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
     if pushed:
         fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
@@ -160,6 +163,24 @@ def advance_to(
     counted = _with_progress(pairs, lambda done: progress(done, winners.height + len(deleted)))
     applied = store.write(view.name, counted, state, replace=reason is not None)
     return Advanced(state, reason is not None, read.item() + len(deleted), applied)
+
+
+def _advance_windows(
+    until: datetime,
+    view: FeatureView,
+    layout: Layout,
+    store: OnlineStore,
+    plan: tuple[ViewState, datetime | None, bool],
+    progress: Callable[[int, int], None],
+) -> Advanced:
+    state, after, full = plan
+    files = files_of(view, layout)
+    keys = changed_keys(view, files, layout, after=after, until=until)
+    events = events_at(view, files, layout, keys, until)
+    rows = _with_progress(window_rows(view, keys, events, store), lambda done: progress(done, keys.height))
+    keep_fingerprint(fingerprint(view), layout)
+    applied = store.write(view.name, rows, state, replace=full)
+    return Advanced(state, full, events.height, applied)
 
 
 def _with_progress(rows: Iterable[Pair], progress: Callable[[int], None]) -> Iterator[Pair]:

@@ -135,6 +135,16 @@ def decode_values(row: bytes) -> list[Any]:
     return _decode(memoryview(row)[HEADER.size :])
 
 
+def encode_values(values: Sequence[Any]) -> bytes:
+    """Encode values of a row, without its header."""
+    return _ENCODE(values)
+
+
+def stored_columns(schema: pl.Schema) -> list[pl.Expr]:
+    """Select columns as they are stored (`physical`)."""
+    return _stored(schema)
+
+
 def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
     """Encode the entity key of each row.
 

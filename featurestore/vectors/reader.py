@@ -27,6 +27,7 @@ from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
+from featurestore.vectors.stored_windows import StoredWindows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,6 +90,7 @@ class _Read:
     all_present: list[int]
     ttl: int | None
     convert: tuple[tuple[int, Callable[[Any], Any]], ...]
+    windows: StoredWindows | None  # None: the stored rows are features
 
 
 class VectorReader:
@@ -200,7 +202,8 @@ class VectorReader:
             if state is None or state.definition != read.definition or state.watermark > now:
                 state = check_state(read.selection.view, state, as_of, self._layout)
             states.append(state)
-            events.append(_answer(read, rows, now, values, statuses))
+            answer = _answer if read.windows is None else _answer_windows
+            events.append(answer(read, rows, now, values, statuses))
         return values, statuses, events, states
 
 
@@ -275,6 +278,23 @@ def _answer(
     return events
 
 
+def _answer_windows(
+    read: _Read,
+    rows: Sequence[bytes | None],
+    now: int,
+    all_values: list[list[Any]],
+    all_statuses: list[list[int]],
+) -> list[int | None]:
+    """As `_answer`, for a view whose stored rows are events."""
+    events: list[int | None] = []
+    for row, values, statuses in zip(rows, all_values, all_statuses, strict=True):
+        computed, found, newest = read.windows.answer(row, now)
+        values.extend(computed)
+        statuses.extend(found)
+        events.append(newest)
+    return events
+
+
 def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     view = selection.view
     names = list(view.feature_names)
@@ -293,4 +313,5 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
         all_present=[PRESENT] * len(selection.features),
         ttl=None if ttl is None else ttl // MICROSECOND,
         convert=tuple((i, convert) for i, convert in enumerate(conversions) if convert is not None),
+        windows=StoredWindows(selection) if view.windows else None,
     )

@@ -10,7 +10,6 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
     from featurestore.windows.aggregation import Aggregation
 
 
@@ -50,11 +49,9 @@ class StoredColumns:
         found = next(i for i, known in enumerate(self.conditions) if condition.meta.eq(known))
         return 1 + len(self.names) + found
 
-    def expressions(self) -> list[pl.Expr]:
-        """Return the values and conditions as expressions over the events; a condition is never null."""
-        held = [
+    def held(self) -> list[pl.Expr]:
+        """Return whether each condition holds, as expressions over the events; what is unknown does not hold."""
+        return [
             condition.fill_null(value=False).alias(f"__condition{number}")
             for number, condition in enumerate(self.conditions)
         ]
-        return [*map(pl.col, self.names), *held]
-

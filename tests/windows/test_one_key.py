@@ -25,7 +25,7 @@ def test_the_windows_of_a_key_are_those_of_the_oracle(history):
         deleted = [d[EVENT_TIMESTAMP] for d in history.deletions if (d["k"], d["n"]) == key]
         known = events_known(now, events, history.timing, identity=history.identity, deleted=deleted)
         frame = pl.DataFrame(known, schema=history.event_schema, orient="row").select(
-            pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("moment"), *columns.expressions()
+            pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("moment"), *columns.names, *columns.held()
         )
         stored = frame.rows()
         answers = [window(stored, microseconds(now)) for window in windows]
