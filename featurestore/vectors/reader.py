@@ -202,8 +202,10 @@ class VectorReader:
             if state is None or state.definition != read.definition or state.watermark > now:
                 state = check_state(read.selection.view, state, as_of, self._layout)
             states.append(state)
-            answer = _answer if read.windows is None else _answer_windows
-            events.append(answer(read, rows, now, values, statuses))
+            if read.windows is None:
+                events.append(_answer(read, rows, now, values, statuses))
+            else:
+                events.append(_answer_windows(read.windows, rows, now, values, statuses))
         return values, statuses, events, states
 
 
@@ -279,7 +281,7 @@ def _answer(
 
 
 def _answer_windows(
-    read: _Read,
+    windows: StoredWindows,
     rows: Sequence[bytes | None],
     now: int,
     all_values: list[list[Any]],
@@ -288,7 +290,7 @@ def _answer_windows(
     """As `_answer`, for a view whose stored rows are events."""
     events: list[int | None] = []
     for row, values, statuses in zip(rows, all_values, all_statuses, strict=True):
-        computed, found, newest = read.windows.answer(row, now)
+        computed, found, newest = windows.answer(row, now)
         values.extend(computed)
         statuses.extend(found)
         events.append(newest)

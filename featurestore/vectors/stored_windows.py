@@ -99,7 +99,8 @@ def _declared(view: FeatureView, name: str) -> Callable[[Any], Any] | None:
     if dtype == pl.Float64():
         return float  # the sum of no floats is an integer in Python
     if dtype.is_integer() and dtype != pl.Int64():
-        least, greatest = (pl.select(bound).item() for bound in (dtype.min(), dtype.max()))
+        number: Any = dtype  # Polars' types do not say that integers have bounds
+        least, greatest = (pl.select(bound).item() for bound in (number.min(), number.max()))
         return lambda value: _within(value, least, greatest, f"{view.name}.{name}: {dtype}")
     return from_stored(dtype)
 

@@ -62,7 +62,7 @@ class OfDuration:
         starts[1:] |= (first + apart)[1:] > reached[:-1]
         last = np.append(np.flatnonzero(starts)[1:] - 1, len(code) - 1)
         united = Places(first[starts], (reached - apart)[last], self.places.questions)
-        [number] = united.sums([np.ones(len(united.first), dtype=np.int64)])
+        number: NDArray[np.int64] = united.sums([np.ones(len(united.first), dtype=np.int64)])[0]
         return number
 
 
@@ -86,7 +86,8 @@ class OfLast:
         ordered = np.sort(np.maximum(self._of(codes, NONE), NONE), axis=0)
         fresh = np.ones(ordered.shape, dtype=bool)
         fresh[1:] = ordered[1:] != ordered[:-1]
-        return np.count_nonzero(fresh & (ordered >= 0), axis=0).astype(np.int64)
+        different: NDArray[np.int64] = (fresh & (ordered >= 0)).sum(axis=0, dtype=np.int64)
+        return different
 
     def _of(self, values: NDArray[np.int64], missing: int) -> NDArray[np.int64]:
         return (
