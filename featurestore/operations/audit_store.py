@@ -17,6 +17,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
+from featurestore.values.event_codec import is_block
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
@@ -57,12 +58,12 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     stored_state = store.state(view.name)
     as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
     state = check_state(view, stored_state, as_of, workspace.layout)
-    all_pairs = list(store.scan(view.name))
+    all_pairs = [pair for pair in store.scan(view.name) if not is_block(pair[0])]
     pairs = [(key, row) for key, row in all_pairs if not is_tombstone(row)]
     deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
     timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
-    stored = keys.hstack(_read(view, [row for _, row in pairs], as_of))
+    stored = keys.hstack(_read(view, store, pairs, as_of))
     offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
     # A deleted key has no row to compare; the suite of the store proves that it is not served.
     all_keys = (
@@ -89,9 +90,13 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     return AuditedView(result, as_of, all_keys)
 
 
-def _read(view: FeatureView, rows: list[bytes], as_of: datetime) -> pl.DataFrame:
+def _read(
+    view: FeatureView, store: OnlineStore, pairs: list[tuple[bytes, bytes]], as_of: datetime
+) -> pl.DataFrame:
+    stored_keys, rows = [key for key, _ in pairs], [row for _, row in pairs]
     if view.windows:
-        return read_stored_windows(view[view.feature_names], rows, as_of)
+        read = read_stored_windows(view[view.feature_names], store, stored_keys, rows, as_of)
+        return read.drop(EVENT_TIMESTAMP)
     return read_at(
         decode_rows(rows, view.feature_schema).lazy(),
         features=view.feature_names,

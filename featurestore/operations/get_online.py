@@ -8,14 +8,15 @@ import polars as pl
 
 from featurestore.adapters.entity_rows import rows_given
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import STATUS_SUFFIX, read_at
 from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import as_requested
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
-from featurestore.vectors.stored_windows import read_stored_windows
 from featurestore.vectors.state import check_state
+from featurestore.vectors.stored_windows import read_stored_windows, until_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,33 +106,42 @@ def read_online(
     """
     rows = entity_rows_of(entity_rows, service, with_timestamp=False)
     RequestGate(service).check_frame(rows)
-    reads = service.reads
-    answers = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
-    parts = [
-        _read(selection, state, stored, as_of, layout)
-        for selection, (state, stored) in zip(reads, answers, strict=True)
-    ]
+    parts = until_unchanged(lambda: _parts(rows, service, store, as_of, layout))
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
     result = pl.concat([rows, complete(rows, read, service)], how="horizontal")
     return result if statuses else result.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
 
 
+def _parts(
+    rows: pl.DataFrame, service: FeatureService, store: OnlineStore, as_of: datetime, layout: Layout | None
+) -> list[pl.DataFrame]:
+    keys = [encode_keys(rows, selection.keys) for selection in service.reads]
+    answers = store.read([(s.view.name, k) for s, k in zip(service.reads, keys, strict=True)])
+    return [
+        _read(selection, state, read_keys, stored, store, as_of, layout)
+        for selection, read_keys, (state, stored) in zip(service.reads, keys, answers, strict=True)
+    ]
+
+
 def _read(
     selection: Selection,
     state: ViewState | None,
+    keys: list[bytes],
     stored: list[bytes | None],
+    store: OnlineStore,
     as_of: datetime,
     layout: Layout | None,
 ) -> pl.DataFrame:
     view = selection.view
     check_state(view, state, as_of, layout)
     if view.windows:
-        return as_requested(read_stored_windows(selection, stored, as_of), selection)
+        read = read_stored_windows(selection, store, keys, stored, as_of)
+        return as_requested(read.drop(EVENT_TIMESTAMP), selection)
     decoded = decode_rows(stored, view.feature_schema)
-    read = read_at(
+    joined = read_at(
         decoded.lazy(),
         features=selection.features,
         timing=view.timing,
         as_of=pl.lit(as_of, dtype=UTC_MICROSECONDS),
     )
-    return as_requested(read.collect(), selection)
+    return as_requested(joined.collect(), selection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from featurestore.ports import ViewState
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
-from featurestore.storage.window_rows import changed_keys, events_at, window_rows
+from featurestore.storage.window_rows import window_rows
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import encode_deleted, encode_rows
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
 
 ROWS_PER_STEP = 1_000
-Pair: TypeAlias = tuple[bytes, bytes]
+_Row = TypeVar("_Row")
 
 
 class Advanced(NamedTuple):
@@ -174,16 +174,14 @@ def _advance_windows(
     progress: Callable[[int, int], None],
 ) -> Advanced:
     state, after, full = plan
-    files = files_of(view, layout)
-    keys = changed_keys(view, files, layout, after=after, until=until)
-    events = events_at(view, files, layout, keys, until)
-    rows = _with_progress(window_rows(view, keys, events, store), lambda done: progress(done, keys.height))
+    written = window_rows(view, files_of(view, layout), layout, store, after=after, until=until)
+    rows = _with_progress(written.pairs, lambda done: progress(done, written.keys))
     keep_fingerprint(fingerprint(view), layout)
-    applied = store.write(view.name, rows, state, replace=full)
-    return Advanced(state, full, events.height, applied)
+    applied = store.write(view.name, chain.from_iterable(rows), state, replace=full)
+    return Advanced(state, full, written.events, applied)
 
 
-def _with_progress(rows: Iterable[Pair], progress: Callable[[int], None]) -> Iterator[Pair]:
+def _with_progress(rows: Iterable[_Row], progress: Callable[[int], None]) -> Iterator[_Row]:
     progress(0)
     done = 0
     for done, row in enumerate(rows, 1):

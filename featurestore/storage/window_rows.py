@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from featurestore.storage.views import deleted_keys
-from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.fold import known_rows
 from featurestore.timing.known_at import known_at
 from featurestore.timing.version import version
-from featurestore.values.codec import encode_keys, storable, stored_columns
-from featurestore.values.event_codec import encode_events
+from featurestore.values.codec import HEADER, encode_keys, storable, stored_columns
+from featurestore.values.event_codec import Head, block_key, decode_head, encode_head, header
+from featurestore.windows.blocks import FREED, KeyEvents
 from featurestore.windows.intervals import UNTIL, with_intervals
+from featurestore.windows.measures import Measures
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
@@ -28,66 +31,90 @@ if TYPE_CHECKING:
     from featurestore.storage.layout import Layout
 
 _MOMENT = "__moment"
+Pair = tuple[bytes, bytes]
 
 
-def changed_keys(
-    view: FeatureView, files: Sequence[Path], layout: Layout, *, after: datetime | None, until: datetime
-) -> pl.DataFrame:
-    """List the keys whose events differ from those at the last watermark.
+class WindowRows(NamedTuple):
+    """What is written for the keys of a windowed view.
+
+    Attributes
+    ----------
+    keys
+        Number of keys.
+    events
+        Number of events that were read.
+    pairs
+        For each key, the keys and rows to write, in an order that never shows a reader half of them.
+    """
+
+    keys: int
+    events: int
+    pairs: Iterator[list[Pair]]
+
+
+class _Key(NamedTuple):
+    """A key to write: its values, encoded bytes, stored row, and how many pushed rows and deletions there are."""
+
+    values: tuple[Any, ...]
+    name: bytes
+    row: bytes | None
+    head: Head
+    pushed: int
+    deleted: int
+
+
+def window_rows(
+    view: FeatureView,
+    files: Sequence[Path],
+    layout: Layout,
+    store: OnlineStore,
+    *,
+    after: datetime | None,
+    until: datetime,
+) -> WindowRows:
+    """Encode the events of the keys that changed since the last watermark.
+
+    A key whose new events are later than all of its stored ones gets them at its end. The other keys are written from
+    all of their events: those with late events, corrections or deletions.
 
     Parameters
     ----------
     files
         The built file, then the pushed ones.
     after
-        The last watermark; None: all keys are listed.
+        The last watermark; None: all keys are written, for a store without rows of the view.
     """
-    keys = list(view.keys)
-    built, *pushed = files
-    parts = [known_rows(pl.scan_parquet(built), view.timing, until=until, after=after).select(keys)]
-    if pushed:
-        parts.append(known_rows(pl.scan_parquet(pushed), view.timing, until=until).select(keys))
-    parts.append(deleted_keys(view, layout).lazy().select(keys))
-    return pl.concat(parts).unique().sort(keys).collect()
-
-
-def events_at(
-    view: FeatureView, files: Sequence[Path], layout: Layout, keys: pl.DataFrame, until: datetime
-) -> pl.DataFrame:
-    """Return the events of some keys that still count at a watermark, in order of key and version.
-
-    The newest event of a key is kept, however old it is: it decides whether the key is expired.
-
-    Returns
-    -------
-    pl.DataFrame
-        The keys, the moment of the event in microseconds since 1970-01-01 UTC, and the stored values and conditions.
-    """
-    columns = StoredColumns.of(view.windows)
-    deletions = deleted_keys(view, layout).filter(pl.col(EVENT_TIMESTAMP) <= until).lazy()
-    known = (
-        pl.scan_parquet(list(files))
-        .join(keys.lazy(), on=list(view.keys), how="semi")
-        .filter(known_at(view.timing) <= until)
-    )
-    events = with_intervals(known, view.keys, view.timing, identity=view.identity, deletions=deletions)
-    counting = events.filter(pl.col(UNTIL).is_null() | (pl.col(UNTIL) > until))
-    longest = longest_window(view)
-    if longest is not None:
-        newest = pl.col(EVENT_TIMESTAMP) == pl.col(EVENT_TIMESTAMP).max().over(view.keys)
-        counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP) > until - longest))
-    others = [name for name in view.contract.schema if name not in view.keys]
-    physical = stored_columns(pl.Schema({name: view.contract.schema[name] for name in columns.names}))
-    return (
-        counting.sort([*view.keys, *version(view.timing), *others], maintain_order=True)
-        .select(
-            *view.keys,
-            pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_MOMENT),
-            *(value.alias(f"__value{number}") for number, value in enumerate(physical)),
-            *columns.held(),
-        )
-        .collect()
-    )
+    source = _Source(view, files, layout, until)
+    changed = source.changed_keys(after)
+    names = [storable(key) for key in encode_keys(changed, view.keys)]
+    stored: list[bytes | None] = [None] * len(names)
+    if after is not None:
+        # Before the store is written: a store cannot be read within its own transaction.
+        [(_, stored)] = store.read([(view.name, names)])
+    later: list[_Key] = []
+    again: list[_Key] = []
+    width = len(view.keys)
+    for row, name, held in zip(changed.iter_rows(), names, stored, strict=True):
+        built, pushed, new, deleted = row[width:]
+        head = decode_head(held)
+        key = _Key(row[:width], name, held, head, pushed, deleted)
+        if after is None or view.identity or deleted != head.deleted or pushed - head.pushed != new:
+            again.append(key)
+        elif built or new:
+            later.append(key)
+    appended = source.events(later, after)
+    late = {
+        key.values
+        for key, events in _by_key(later, appended)
+        if key.head.events and events and events[0][0] <= key.head.events[-1][0]
+    }
+    again += [key for key in later if key.values in late]
+    later = [key for key in later if key.values not in late]
+    rewritten = source.events(again, None)
+    pairs = _pairs(view, store, until, (later, appended), (again, rewritten))
+    if after is not None:
+        pairs = iter(list(pairs))  # it reads the blocks of the keys
+    return WindowRows(len(later) + len(again), appended.height + rewritten.height, pairs)
 
 
 def longest_window(view: FeatureView) -> timedelta | None:
@@ -97,27 +124,137 @@ def longest_window(view: FeatureView) -> timedelta | None:
     return max(finite) if len(finite) == len(durations) else None
 
 
-def window_rows(
-    view: FeatureView, keys: pl.DataFrame, events: pl.DataFrame, store: OnlineStore
-) -> Iterator[tuple[bytes, bytes]]:
-    """Encode the events of each key as the row that replaces the stored one.
+class _Source:
+    """The events of a view at a watermark."""
 
-    Parameters
-    ----------
-    keys
-        All keys to write, sorted; those without events get an empty row.
-    events
-        The result of `events_at` for these keys.
-    """
-    encoded = [storable(key) for key in encode_keys(keys, view.keys)]
-    # Before the store is written: a store cannot be read within its own transaction.
-    [(_, before)] = store.read([(view.name, encoded)])
-    width = len(view.keys)
-    of_key: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {
-        key: [row[width:] for row in rows]
-        for key, rows in groupby(events.iter_rows(), key=itemgetter(slice(0, width)))
-    }
-    return (
-        (name, encode_events(of_key.get(key, []), held))
-        for key, name, held in zip(keys.iter_rows(), encoded, before, strict=True)
+    def __init__(self, view: FeatureView, files: Sequence[Path], layout: Layout, until: datetime) -> None:
+        self._view, self._files, self._until = view, files, until
+        self._deletions = deleted_keys(view, layout).filter(pl.col(EVENT_TIMESTAMP) <= until)
+
+    def changed_keys(self, after: datetime | None) -> pl.DataFrame:
+        """List the keys that may have changed: those with new built rows, and all with pushed rows or deletions.
+
+        Writers of other releases, with other clocks, share the log of pushed rows, so it is counted each time.
+        """
+        view, keys = self._view, list(self._view.keys)
+        built, *pushed = self._files
+        new = pl.lit(value=True) if after is None else pl.col(KNOWN_AT) > after
+        parts = [
+            known_rows(pl.scan_parquet(built), view.timing, until=self._until, after=after).select(
+                *keys, _built=1, _pushed=0, _new=0, _deleted=0
+            ),
+            self._deletions.lazy().select(*keys, _built=0, _pushed=0, _new=0, _deleted=1),
+        ]
+        if pushed:
+            known = known_rows(pl.scan_parquet(pushed), view.timing, until=self._until)
+            parts.append(known.select(*keys, _built=0, _pushed=1, _new=new.cast(pl.Int32), _deleted=0))
+        counted = (
+            pl.concat(parts, how="vertical")
+            .group_by(keys)
+            .agg(pl.col(name).sum() for name in ("_built", "_pushed", "_new", "_deleted"))
+        )
+        return counted.sort(keys).collect()
+
+    def events(self, keys: Sequence[_Key], after: datetime | None) -> pl.DataFrame:
+        """Return the events of keys that still count at the watermark, in order of key and version.
+
+        The newest event of a key is kept, however old it is: it decides whether the key is expired.
+
+        Parameters
+        ----------
+        after
+            Only events that became known after a watermark; None: all.
+
+        Returns
+        -------
+        pl.DataFrame
+            The keys, the moment of the event in microseconds since 1970-01-01 UTC, and the stored values and conditions.
+        """
+        view, until = self._view, self._until
+        columns = StoredColumns.of(view.windows)
+        asked = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
+        is_known = known_at(view.timing) <= until
+        if after is not None:
+            is_known &= known_at(view.timing) > after
+        known = pl.scan_parquet(list(self._files)).join(asked.lazy(), on=list(view.keys), how="semi")
+        events = with_intervals(
+            known.filter(is_known),
+            view.keys,
+            view.timing,
+            identity=view.identity,
+            deletions=self._deletions.lazy(),
+        )
+        counting = events.filter(pl.col(UNTIL).is_null() | (pl.col(UNTIL) > until))
+        longest = longest_window(view)
+        if longest is not None:
+            newest = pl.col(EVENT_TIMESTAMP) == pl.col(EVENT_TIMESTAMP).max().over(view.keys)
+            counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP) > until - longest))
+        # Events of one version are ordered by their values, as the join does.
+        others = [name for name in view.contract.schema if name not in view.keys]
+        physical = stored_columns(pl.Schema({name: view.contract.schema[name] for name in columns.names}))
+        return (
+            counting.sort([*view.keys, *version(view.timing), *others], maintain_order=True)
+            .select(
+                *view.keys,
+                pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_MOMENT),
+                *(value.alias(f"__value{number}") for number, value in enumerate(physical)),
+                *columns.held(),
+            )
+            .collect()
+        )
+
+
+def _by_key(keys: Sequence[_Key], events: pl.DataFrame) -> Iterator[tuple[_Key, list[tuple[Any, ...]]]]:
+    """Yield each key with its events. Both are in the order of the keys; other keys may have events too."""
+    width = len(keys[0].values) if keys else 0
+    wanted = {key.values for key in keys}
+    groups = (
+        (values, [row[width:] for row in rows])
+        for values, rows in groupby(events.iter_rows(), key=itemgetter(slice(0, width)))
+        if values in wanted
     )
+    following = next(groups, None)
+    for key in keys:
+        if following is not None and following[0] == key.values:
+            yield key, following[1]
+            following = next(groups, None)
+        else:
+            yield key, []
+
+
+def _pairs(
+    view: FeatureView,
+    store: OnlineStore,
+    until: datetime,
+    later: tuple[list[_Key], pl.DataFrame],
+    again: tuple[list[_Key], pl.DataFrame],
+) -> Iterator[list[Pair]]:
+    measures = Measures(view.windows, StoredColumns.of(view.windows), view.contract.schema)
+    longest = longest_window(view)
+    watermark = microseconds(until)
+    for from_start, (keys, frame) in ((False, later), (True, again)):
+        for key, events in _by_key(keys, frame):
+
+            def fetch(blocks: Sequence[tuple[int, int]], key: _Key = key) -> list[bytes]:
+                wanted = [block_key(key.name, number) for number, _ in blocks]
+                [(_, rows)] = store.read([(view.name, wanted)])
+                return [b"" if row is None else row[HEADER.size :] for row in rows]
+
+            stored = KeyEvents(key.head, measures, fetch)
+            if from_start:
+                stored.clear()
+            stored.append(events)
+            if longest is not None:
+                stored.forget(watermark - longest // MICROSECOND)
+            yield _rows_of(key, stored, watermark)
+
+
+def _rows_of(key: _Key, stored: KeyEvents, watermark: int) -> list[Pair]:
+    """Return the rows of a key: new blocks first, then the head that lists them, then the blocks that it does not."""
+    mark = header(watermark, key.row)
+    head = encode_head(stored.head(key.pushed, key.deleted))
+    return [
+        *((block_key(key.name, number), mark + block) for number, block in stored.written.items()),
+        (key.name, mark + head),
+        *((block_key(key.name, number), mark + FREED) for number in stored.freed),
+    ]

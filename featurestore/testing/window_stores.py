@@ -41,7 +41,12 @@ LATER = tuple(timedelta(microseconds=ticks) for ticks in (0, 1, 3, 10, 19, 20))
 
 
 def require_windows(
-    store: OnlineStore, history: WindowHistory, watermarks: Sequence[datetime], folder: Path, *, pushed: int = 0
+    store: OnlineStore,
+    history: WindowHistory,
+    watermarks: Sequence[datetime],
+    folder: Path,
+    *,
+    pushed: int = 0,
 ) -> None:
     """Prove that a store serves the windows of a history, while the store is advanced step by step.
 
@@ -94,9 +99,9 @@ def _require_served(store: OnlineStore, history: WindowHistory, until: datetime)
         expected = [_expected(known, tuple(key.values()), now) for key in keys]
         vectors = reader.read(keys, as_of=now)
         _require_same(store, "VectorReader", now, until, _cells(vectors.values, vectors.statuses), expected)
-    read = read_stored_windows(
-        selection, store.read([(history.view.name, encode_keys(frame, KEYS))])[0][1], now
-    )
+    encoded = encode_keys(frame, KEYS)
+    [(_, rows)] = store.read([(history.view.name, encoded)])
+    read = read_stored_windows(selection, store, encoded, rows, now)
     _require_same(store, "read_stored_windows", now, until, answers(read, selection.features), expected)
 
 

@@ -1,34 +1,188 @@
-"""The codec of windowed views: the events of one key as the bytes of one stored row.
+"""The codec of windowed views: the events of a key as the bytes of stored rows.
 
-A row is a header of 16 bytes, as of all stored rows, and a MessagePack array of events in the order of their versions.
-An event is its moment (microseconds since 1970-01-01 UTC), the values that windows read as the codec stores them, and
-one boolean for each condition. The header counts the writes of a key, so that each write replaces the one before.
+The row of a key, its *head*, is a header of 16 bytes as of all stored rows, and a MessagePack array: the newest events,
+the lists of older blocks (newest list first), the number of the next block, the numbers that are free, and how many
+pushed rows and deletions of the key are applied. An event is its moment (microseconds since 1970-01-01 UTC), the values that windows
+read as the codec stores them, and one boolean for each condition.
+
+A *block* is a row of its own under `block_key`: a leaf with events, or a node, which lists blocks. A list has for each
+block its moments, its number, a checksum of its bytes, its aggregates, and the aggregates of it and all blocks after it
+in the list, so that the aggregates of the events after a moment are read and not computed.
+
+The header of a row is the watermark of the write and a counter, so that each write replaces the one before.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import struct
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zlib import crc32
 
-from featurestore.values.codec import HEADER, decode_values, encode_values
+import msgspec
+
+from featurestore.errors import StoreError
+from featurestore.values.codec import HEADER, MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Event = list[Any]
+# No MessagePack text begins with this byte, so no entity key does.
+BLOCK_MARK: Final = b"\xc1"
+_DIGEST_BYTES: Final = 16
+_OFFSET: Final = 1 << 63
+_NUMBER: Final = struct.Struct(">I")
+_COUNT: Final = struct.Struct("<I")
+# Of each block: the moments of its last and first event, its number, its checksum, and where its aggregates and those of
+# the suffix begin.
+_ENTRY: Final = struct.Struct("<qqIIII")
+_LAST: Final = struct.Struct("<q")
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(list)
+assert MAX_KEY_BYTES > len(BLOCK_MARK) + _DIGEST_BYTES + _NUMBER.size
 
 
-def encode_events(events: Sequence[Sequence[Any]], before: bytes | None) -> bytes:
-    """Encode the events of a key to replace the stored row `before`."""
+class Child(NamedTuple):
+    """A block in a list: its number, checksum, moments of the first and last event, and its packed aggregates."""
+
+    number: int
+    checksum: int
+    first: int
+    last: int
+    states: list[Any]
+
+
+class Head(NamedTuple):
+    """The row of a key."""
+
+    events: list[Event]
+    lists: list[bytes]
+    following: int
+    free: list[int]
+    pushed: int
+    deleted: int
+
+
+EMPTY_HEAD: Final = Head([], [], 0, [], 0, 0)
+
+
+def is_block(key: bytes) -> bool:
+    """Return whether a stored key is that of a block, and not of an entity."""
+    return key[:1] == BLOCK_MARK
+
+
+def block_key(key: bytes, number: int) -> bytes:
+    """Return the stored key of a block of an encoded entity key."""
+    return BLOCK_MARK + blake2b(key, digest_size=_DIGEST_BYTES).digest() + _NUMBER.pack(number)
+
+
+def checksum(block: bytes) -> int:
+    """Return the checksum of the bytes of a block, without its header."""
+    return crc32(block)
+
+
+def header(watermark: int, before: bytes | None) -> bytes:
+    """Return the header of rows written at a watermark (microseconds) to replace those of a head."""
     writes = 0 if before is None else HEADER.unpack_from(before)[1]
-    return HEADER.pack(0, writes + 1) + encode_values(events)
+    return HEADER.pack(watermark + _OFFSET, writes + 1)
 
 
-def decode_events(row: bytes | None) -> list[Event]:
-    """Decode the events of a key; without a row there are none.
+def encode_head(head: Head) -> bytes:
+    """Encode the row of a key, without its header."""
+    return _ENCODER.encode(tuple(head))
+
+
+def decode_head(row: bytes | None) -> Head:
+    """Decode the row of a key; without a row there are no events.
 
     Raises
     ------
     StoreError
         If the bytes cannot be decoded.
     """
-    return [] if row is None else decode_values(row)
+    if row is None:
+        return EMPTY_HEAD
+    try:
+        return Head(*_DECODER.decode(memoryview(row)[HEADER.size :]))
+    except (msgspec.DecodeError, TypeError) as error:
+        raise undecodable(error) from error
+
+
+def encode_events(events: Sequence[Sequence[Any]]) -> bytes:
+    """Encode the events of a leaf."""
+    return _ENCODER.encode(events)
+
+
+def decode_events(block: bytes) -> list[Event]:
+    """Decode the events of a leaf."""
+    return _DECODER.decode(block)
+
+
+def undecodable(error: Exception) -> StoreError:
+    """Return the error of stored bytes that cannot be decoded."""
+    return StoreError(
+        f"stored events cannot be decoded: {error}", hint="run: featurestore materialize --full"
+    )
+
+
+def encode_list(children: Sequence[Child], suffixes: Sequence[list[Any]]) -> bytes:
+    """Encode a list of blocks, with the packed aggregates of each and those of each suffix."""
+    entries = bytearray(_COUNT.pack(len(children)))
+    records: list[bytes] = []
+    place = _COUNT.size + _ENTRY.size * len(children)
+    for child, suffix in zip(children, suffixes, strict=True):
+        own, rest = _ENCODER.encode(child.states), _ENCODER.encode(suffix)
+        entries += _ENTRY.pack(child.last, child.first, child.number, child.checksum, place, place + len(own))
+        records += (own, rest)
+        place += len(own) + len(rest)
+    return bytes(entries) + b"".join(records)
+
+
+class BlockList:
+    """A list of blocks, read in place: only the entries that are asked for are decoded."""
+
+    __slots__ = ("_data", "size")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        [self.size] = _COUNT.unpack_from(data)
+
+    def first_after(self, moment: int) -> int:
+        """Return the position of the first block that has an event after a moment; the size if there is none."""
+        low, high = 0, self.size
+        while low < high:
+            middle = (low + high) // 2
+            if _LAST.unpack_from(self._data, _COUNT.size + _ENTRY.size * middle)[0] > moment:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def child(self, position: int) -> Child:
+        """Return a block of the list."""
+        last, first, number, check, own, rest = self._entry(position)
+        return Child(number, check, first, last, _DECODER.decode(self._data[own:rest]))
+
+    def place(self, position: int) -> tuple[int, int, int]:
+        """Return the number and the checksum of a block, and the moment of its first event."""
+        _, first, number, check, _, _ = self._entry(position)
+        return number, check, first
+
+    def last(self, position: int) -> int:
+        """Return the moment of the last event of a block."""
+        moment: int = self._entry(position)[0]
+        return moment
+
+    def suffix(self, position: int) -> list[Any]:
+        """Return the packed aggregates of a block and all after it."""
+        rest = self._entry(position)[5]
+        end = self._entry(position + 1)[4] if position + 1 < self.size else len(self._data)
+        return _DECODER.decode(self._data[rest:end])
+
+    def children(self) -> list[Child]:
+        """Return all blocks of the list."""
+        return [self.child(position) for position in range(self.size)]
+
+    def _entry(self, position: int) -> tuple[Any, ...]:
+        return _ENTRY.unpack_from(self._data, _COUNT.size + _ENTRY.size * position)

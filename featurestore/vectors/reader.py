@@ -27,7 +27,7 @@ from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
-from featurestore.vectors.stored_windows import StoredWindows
+from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -189,6 +189,13 @@ class VectorReader:
             Values and statuses by row, in the order of the reads; event timestamps (microseconds)
             and states by read.
         """
+        if all(read.windows is None for read in self._reads):
+            return self._stored(keys, height, as_of)
+        return until_unchanged(lambda: self._stored(keys, height, as_of))
+
+    def _stored(
+        self, keys: Sequence[Sequence[bytes]], height: int, as_of: datetime
+    ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]], list[ViewState]]:
         now = microseconds(as_of)
         answers = self._store.read(
             [(r.selection.view.name, k) for r, k in zip(self._reads, keys, strict=True)]
@@ -197,7 +204,7 @@ class VectorReader:
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
         states: list[ViewState] = []
-        for read, (held, rows) in zip(self._reads, answers, strict=True):
+        for read, read_keys, (held, rows) in zip(self._reads, keys, answers, strict=True):
             state = held
             if state is None or state.definition != read.definition or state.watermark > now:
                 state = check_state(read.selection.view, state, as_of, self._layout)
@@ -205,7 +212,8 @@ class VectorReader:
             if read.windows is None:
                 events.append(_answer(read, rows, now, values, statuses))
             else:
-                events.append(_answer_windows(read.windows, rows, now, values, statuses))
+                found = read.windows.answer(read_keys, rows, now, self._store)
+                events.append(_appended(found, values, statuses))
         return values, statuses, events, states
 
 
@@ -280,21 +288,16 @@ def _answer(
     return events
 
 
-def _answer_windows(
-    windows: StoredWindows,
-    rows: Sequence[bytes | None],
-    now: int,
+def _appended(
+    answers: Sequence[tuple[list[Any], list[int], int | None]],
     all_values: list[list[Any]],
     all_statuses: list[list[int]],
 ) -> list[int | None]:
     """As `_answer`, for a view whose stored rows are events."""
-    events: list[int | None] = []
-    for row, values, statuses in zip(rows, all_values, all_statuses, strict=True):
-        computed, found, newest = windows.answer(row, now)
-        values.extend(computed)
+    for (features, found, _), values, statuses in zip(answers, all_values, all_statuses, strict=True):
+        values.extend(features)
         statuses.extend(found)
-        events.append(newest)
-    return events
+    return [newest for _, _, newest in answers]
 
 
 def _ready(selection: Selection, columns: Sequence[str]) -> _Read:

@@ -1,27 +1,55 @@
-"""Read windowed features from the stored events of a key."""
+"""Read windowed features from the stored events of keys."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
+from featurestore.errors import ContractError, StoreError
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status, status_column
-from featurestore.values.event_codec import decode_events
+from featurestore.values.codec import HEADER
+from featurestore.values.event_codec import block_key, checksum, decode_head
 from featurestore.values.plain import from_stored, to_series
-from featurestore.windows.one_key import compile_windows
+from featurestore.values.table import UTC_MICROSECONDS, integer_limits
+from featurestore.windows.one_key import KeyWindows
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from featurestore.definitions.feature_view import FeatureView, Selection
+    from featurestore.definitions.feature_view import Selection
+    from featurestore.ports import RowReader
+    from featurestore.windows.one_key import Asking
 
 PRESENT, NULL, EXPIRED = (s.value for s in (Status.PRESENT, Status.NULL_VALUE, Status.OUTSIDE_MAX_AGE))
+MAX_READS: Final = 10
 _FLOAT32 = struct.Struct("f")
+_Answer = TypeVar("_Answer")
+
+
+class RewrittenError(StoreError):
+    """The events of a key were rewritten between two reads of one answer: the same call succeeds later."""
+
+
+def until_unchanged(read: Callable[[], _Answer]) -> _Answer:
+    """Return what `read` returns, and call it again while it raises `RewrittenError`.
+
+    Raises
+    ------
+    RewrittenError
+        If the events were rewritten during each of ten calls.
+    """
+    for _ in range(MAX_READS - 1):
+        try:
+            return read()
+        except RewrittenError:
+            continue
+    return read()
 
 
 class StoredWindows:
@@ -35,50 +63,120 @@ class StoredWindows:
 
     def __init__(self, selection: Selection) -> None:
         view = selection.view
-        columns = StoredColumns.of(view.windows)
-        self.names = selection.features
-        self._windows = compile_windows({name: view.windows[name] for name in self.names}, columns)
-        self._declared = [_declared(view, name) for name in self.names]
+        self._view, self.names = view, selection.features
+        self._windows = KeyWindows(
+            view.windows, self.names, StoredColumns.of(view.windows), view.contract.schema
+        )
+        declared = view.feature_contract.schema
+        self._declared = [_declared(declared[name]) for name in self.names]
         self._ttl = None if view.timing.ttl is None else view.timing.ttl // MICROSECOND
 
-    def answer(self, row: bytes | None, now: int) -> tuple[list[Any], list[int], int | None]:
-        """Compute the features of a key at a moment, from its stored row.
+    def answer(
+        self, keys: Sequence[bytes], rows: Sequence[bytes | None], now: int, store: RowReader
+    ) -> list[tuple[list[Any], list[int], int | None]]:
+        """Compute the features of keys at a moment, from their stored rows.
 
         Parameters
         ----------
-        row
-            The stored row; None: the key has no events.
+        keys
+            Encoded entity keys.
+        rows
+            The stored row of each; None: the key has no events.
         now
             The moment, in microseconds since 1970-01-01 UTC.
+        store
+            Where the rows are from; older events are read there.
 
         Returns
         -------
-        tuple
-            The values and statuses of the features, and the moment of the newest event.
+        list
+            For each row the values and statuses of the features, and the moment of the newest event.
 
         Raises
         ------
+        ContractError
+            If a sum or a count does not fit into its dtype.
+        RewrittenError
+            If a key was rewritten since `rows` were read (`until_unchanged`).
         StoreError
-            If the row cannot be decoded.
-        OverflowError
-            If a value does not fit into its declared dtype.
+            If a row cannot be decoded.
         """
-        events = decode_events(row)
-        newest = events[-1][0] if events else None
-        if newest is not None and self._ttl is not None and now - newest > self._ttl:
-            return [None] * len(self.names), [EXPIRED] * len(self.names), newest
-        values = [window(events, now) for window in self._windows]
-        typed = [
-            value if value is None or declared is None else declared(value)
-            for value, declared in zip(values, self._declared, strict=True)
+        heads = [decode_head(row) for row in rows]
+        answers: list[Any] = [None] * len(rows)
+        running: list[tuple[int, Asking, tuple[int, int]]] = []
+        for number, head in enumerate(heads):
+            newest = head.events[-1][0] if head.events else None
+            if newest is not None and self._ttl is not None and now - newest > self._ttl:
+                answers[number] = ([None] * len(self.names), [EXPIRED] * len(self.names), newest)
+                continue
+            self._step(number, self._windows.values(head, now), None, answers, running)
+        while running:
+            wanted = [block_key(keys[number], block) for number, _, (block, _) in running]
+            [(_, blocks)] = store.read([(self._view.name, wanted)])
+            waiting, running = running, []
+            for (number, asking, (_, check)), row in zip(waiting, blocks, strict=True):
+                block = b"" if row is None else row[HEADER.size :]
+                if checksum(block) != check:
+                    raise RewrittenError(
+                        f"view {self._view.name!r}: the events of a key were rewritten while they were read",
+                        hint="try again; if it does not pass, run: featurestore materialize --full",
+                        retry=True,
+                    )
+                self._step(number, asking, block, answers, running)
+        return [
+            answer if isinstance(answer, tuple) else self._typed(answer, head.events)
+            for answer, head in zip(answers, heads, strict=True)
         ]
-        return typed, [NULL if value is None else PRESENT for value in typed], newest
+
+    def _step(
+        self,
+        number: int,
+        asking: Asking,
+        block: bytes | None,
+        answers: list[Any],
+        running: list[tuple[int, Asking, tuple[int, int]]],
+    ) -> None:
+        try:
+            running.append((number, asking, next(asking) if block is None else asking.send(block)))
+        except StopIteration as done:
+            answers[number] = done.value
+        except OverflowError as error:
+            raise ContractError(
+                f"view {self._view.name!r}: {error}", hint="declare the window as a mean, or make it shorter"
+            ) from error
+
+    def _typed(self, values: list[Any], events: Sequence[Any]) -> tuple[list[Any], list[int], int | None]:
+        try:
+            for position, declared in enumerate(self._declared):
+                if declared is not None and values[position] is not None:
+                    values[position] = declared(values[position])
+        except OverflowError as error:
+            raise ContractError(
+                f"view {self._view.name!r}, feature {self.names[position]!r}: {error}",
+                hint="declare a wider dtype in the schema of the features",
+            ) from error
+        return (
+            values,
+            [NULL if value is None else PRESENT for value in values],
+            events[-1][0] if events else None,
+        )
 
 
-def read_stored_windows(selection: Selection, rows: Sequence[bytes | None], as_of: datetime) -> pl.DataFrame:
-    """Compute the features of each stored row, and the status of each, as `featurestore.timing.join.read_at` does."""
-    windows, now = StoredWindows(selection), microseconds(as_of)
-    answers = [windows.answer(row, now) for row in rows]
+def read_stored_windows(
+    selection: Selection,
+    store: RowReader,
+    keys: Sequence[bytes],
+    rows: Sequence[bytes | None],
+    as_of: datetime,
+) -> pl.DataFrame:
+    """Compute the features of each stored row, and the status of each, as `featurestore.timing.join.read_at` does.
+
+    Returns
+    -------
+    pl.DataFrame
+        The features, their statuses, and ``event_timestamp``: the newest event of the key.
+    """
+    answers = StoredWindows(selection).answer(keys, rows, microseconds(as_of), store)
     schema = selection.view.feature_contract.schema
     values = [
         to_series(name, [values[position] for values, _, _ in answers], schema[name])
@@ -88,24 +186,29 @@ def read_stored_windows(selection: Selection, rows: Sequence[bytes | None], as_o
         pl.Series(status_column(name), [statuses[position] for _, statuses, _ in answers], dtype=pl.UInt8)
         for position, name in enumerate(selection.features)
     ]
-    return pl.DataFrame([*values, *statuses])
+    newest = pl.Series(EVENT_TIMESTAMP, [newest for _, _, newest in answers], dtype=pl.Int64)
+    return pl.DataFrame([*values, *statuses, newest.cast(UTC_MICROSECONDS)])
 
 
-def _declared(view: FeatureView, name: str) -> Callable[[Any], Any] | None:
+def _declared(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     """Return what turns a computed value into one of the declared dtype; None: it is one."""
-    dtype = view.feature_contract.schema[name]
     if dtype == pl.Float32():
-        return lambda value: _FLOAT32.unpack(_FLOAT32.pack(value))[0]
-    if dtype == pl.Float64():
-        return float  # the sum of no floats is an integer in Python
+        return _single
     if dtype.is_integer() and dtype != pl.Int64():
-        number: Any = dtype  # Polars' types do not say that integers have bounds
-        least, greatest = (pl.select(bound).item() for bound in (number.min(), number.max()))
-        return lambda value: _within(value, least, greatest, f"{view.name}.{name}: {dtype}")
+        least, greatest = integer_limits(dtype)
+        return lambda value: _within(value, least, greatest, dtype)
     return from_stored(dtype)
 
 
-def _within(value: int, least: int, greatest: int, what: str) -> int:
+def _single(value: float) -> float:
+    try:
+        rounded: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
+    except OverflowError:  # beyond the range of Float32, as Polars casts it
+        return float("inf") if value > 0 else float("-inf")
+    return rounded
+
+
+def _within(value: int, least: int, greatest: int, dtype: pl.DataType) -> int:
     if not least <= value <= greatest:
-        raise OverflowError(f"{what} cannot hold {value}")
+        raise OverflowError(f"{value:,} does not fit into {dtype}")
     return value

@@ -1,109 +1,246 @@
 """The windows of one key at one moment, over its stored events: plain Python, in microseconds.
 
-The values are those of `featurestore.windows.join.windows_at`, to the last bit.
+The values are those of `featurestore.windows.join.windows_at`, to the last bit. All stored events are known and not
+after the moment asked, so a window is all events after its lower edge: its aggregates are those of a suffix.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
-from fractions import Fraction
+from collections.abc import Generator
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
-from featurestore.values.exact_sum import exact_total, nearest
+from featurestore.values.event_codec import BlockList, decode_events
+from featurestore.windows.measures import Measures, finish, is_mergeable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import polars as pl
+
+    from featurestore.values.event_codec import Head
     from featurestore.windows.aggregation import Aggregation
+    from featurestore.windows.measures import StoredEvent
     from featurestore.windows.stored_columns import StoredColumns
 
-SECOND: Final = 1_000_000
-LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
-# An event as it is stored: its moment, values and conditions (`StoredColumns`).
-StoredEvent: TypeAlias = "Sequence[Any]"
-Window: TypeAlias = "Callable[[Sequence[StoredEvent], int], Any]"
+# Asks for a block by number and checksum, and is sent its bytes.
+Asking: TypeAlias = Generator[tuple[int, int], bytes, Any]
 _moment = itemgetter(0)
 
 
-def compile_windows(windows: Mapping[str, Aggregation], columns: StoredColumns) -> list[Window]:
-    """Return a function for each window, of the events of a key in order and the moment asked.
+@dataclass(frozen=True)
+class _Walk:
+    """A window that is computed of its events one by one, the newest first, until it has enough."""
 
-    The events are those that are known at that moment, in the order of their versions; the moments are microseconds
-    since 1970-01-01 UTC. A sum of integers that does not fit into 64 bits raises `OverflowError`.
+    position: int
+    length: int | None
+    where: int | None
+    column: int | None
+    enough: int | None
+    finish: Callable[[list[StoredEvent], int], Any]
+
+
+class KeyWindows:
+    """Some windows of a view, compiled once.
+
+    Parameters
+    ----------
+    windows
+        All windows of the view, in its order.
+    names
+        The windows that are computed.
+    columns
+        Where an event keeps what the windows of the view read.
+    schema
+        Dtypes of the events.
     """
-    return [_compiled(window, columns) for window in windows.values()]
+
+    def __init__(
+        self,
+        windows: Mapping[str, Aggregation],
+        names: Sequence[str],
+        columns: StoredColumns,
+        schema: Mapping[str, pl.DataType],
+    ) -> None:
+        self._measures = Measures(windows, columns, schema)
+        self._width = len(names)
+        by_length: dict[int | None, list[tuple[int, int, Any]]] = {}
+        self._walks: list[_Walk] = []
+        for position, name in enumerate(names):
+            window = windows[name]
+            length = None if window.duration is None else window.duration // MICROSECOND
+            if is_mergeable(window):
+                dtype = None if window.column is None else schema[window.column]
+                finished = (position, self._measures.place(window), finish(window, dtype))
+                by_length.setdefault(length, []).append(finished)
+            else:
+                self._walks.append(_walk(position, length, window, columns, schema))
+        self._by_length = [
+            (length, tuple(dict.fromkeys(place for _, place, _ in of_length)), of_length)
+            for length, of_length in by_length.items()
+        ]
+
+    def values(self, head: Head, now: int) -> Asking:
+        """Compute the windows of a key at a moment; returns their values.
+
+        Raises
+        ------
+        OverflowError
+            If a sum of integers does not fit into 64 bits.
+        """
+        values: list[Any] = [None] * self._width
+        lists = [BlockList(data) for data in head.lists]
+        folded: dict[tuple[int, int], Any] = {}
+        for length, places, finished in self._by_length:
+            low = None if length is None else now - length
+            states = yield from self._suffix(head.events, lists, low, places, folded)
+            for position, place, finish_state in finished:
+                values[position] = finish_state(states[place], now)
+        for walk in self._walks:
+            low = None if walk.length is None else now - walk.length
+            events = yield from _walked(head.events, lists, low, walk)
+            values[walk.position] = walk.finish(events, now)
+        return values
+
+    def _suffix(
+        self,
+        events: Sequence[StoredEvent],
+        lists: Sequence[BlockList],
+        low: int | None,
+        places: Sequence[int],
+        folded: dict[tuple[int, int], Any],
+    ) -> Generator[tuple[int, int], bytes, dict[int, Any]]:
+        """Aggregate all events after a moment."""
+        start = 0 if low is None else bisect_right(events, low, key=_moment)
+        states = {}
+        for place in places:
+            if (place, start) not in folded:
+                folded[place, start] = self._measures.all[place].of(events[start:] if start else events)
+            states[place] = folded[place, start]
+        if start:
+            return states
+        for level, blocks in enumerate(lists):
+            position = 0 if low is None else blocks.first_after(low)
+            if position == blocks.size:
+                if position:
+                    return states
+                continue
+            if (yield from self._from(blocks, level, position, low, states)):
+                return states
+        return states
+
+    def _from(
+        self, blocks: BlockList, level: int, position: int, low: int | None, states: dict[int, Any]
+    ) -> Generator[tuple[int, int], bytes, bool]:
+        """Add the events of a list to states, from a block on; returns whether the edge is in this list."""
+        number, check, first = blocks.place(position)
+        if low is None or first > low:
+            self._merge(blocks.suffix(position), states)
+            return position > 0
+        if position + 1 < blocks.size:
+            self._merge(blocks.suffix(position + 1), states)
+        block = yield number, check
+        if level:
+            children = BlockList(block)
+            yield from self._from(children, level - 1, children.first_after(low), low, states)
+        else:
+            events = decode_events(block)
+            inside = events[bisect_right(events, low, key=_moment) :]
+            for place, newer in states.items():
+                measure = self._measures.all[place]
+                states[place] = measure.merge(measure.of(inside), newer)
+        return True
+
+    def _merge(self, packed: Sequence[Any], states: dict[int, Any]) -> None:
+        for place, newer in states.items():
+            measure = self._measures.all[place]
+            states[place] = measure.merge(measure.unpack(packed[place]), newer)
 
 
-def _compiled(aggregation: Aggregation, columns: StoredColumns) -> Window:
-    length = None if aggregation.duration is None else aggregation.duration // MICROSECOND
-    where = None if aggregation.where is None else columns.condition(aggregation.where)
-    last = aggregation.events
-    finish = _finish(aggregation, columns)
-
-    def window(events: Sequence[StoredEvent], now: int) -> Any:
-        start = 0 if length is None else bisect_right(events, now - length, key=_moment)
-        inside = events[start:]
-        if where is not None:
-            inside = [event for event in inside if event[where]]
-        if last is not None:
-            inside = inside[-last:]
-        return finish(inside, now)
-
-    return window
-
-
-def _finish(aggregation: Aggregation, columns: StoredColumns) -> Window:
-    if aggregation.kind == "count":
-        return lambda events, _: len(events)
-    if aggregation.kind == "time_since":
-        return lambda events, now: (now - events[-1][0]) / SECOND if events else None
-    if aggregation.condition is not None:
-        holds = columns.condition(aggregation.condition)
-        return lambda events, _: sum(event[holds] for event in events) / len(events) if events else None
-    position, of_values = columns.value(aggregation.column or ""), _of_values(aggregation)
-
-    def finish(events: Sequence[StoredEvent], _: int) -> Any:
-        return of_values([event[position] for event in events if event[position] is not None])
-
-    return finish
-
-
-def _of_values(aggregation: Aggregation) -> Callable[[list[Any]], Any]:
-    n = aggregation.n
-    return {
-        "sum": _sum,
-        "mean": lambda values: nearest(exact_total(values) / len(values)) if values else None,
-        "variance": _variance,
-        "deviation": lambda values: None if len(values) < 2 else math.sqrt(_variance(values) or 0.0),
-        "min": lambda values: _without_negative_zero(min(values)) if values else None,
-        "max": lambda values: _without_negative_zero(max(values)) if values else None,
-        "first": lambda values: values[0] if values else None,
-        "last": lambda values: values[-1] if values else None,
-        "last_n": lambda values: values[::-1][:n],
-        "distinct": lambda values: len(set(values)),
-    }[aggregation.kind]
+def _walk(
+    position: int,
+    length: int | None,
+    window: Aggregation,
+    columns: StoredColumns,
+    schema: Mapping[str, pl.DataType],
+) -> _Walk:
+    where = None if window.where is None else columns.condition(window.where)
+    column = None if window.column is None else columns.value(window.column)
+    n, enough = window.n, window.events
+    if window.kind == "last_n":
+        # Missing values do not count among the last n values, but they do among the last so many events.
+        if enough is None:
+            return _Walk(
+                position, length, where, column, n, lambda events, _: [e[column] for e in events[::-1]]
+            )
+        return _Walk(
+            position,
+            length,
+            where,
+            None,
+            enough,
+            lambda events, _: [e[column] for e in events[::-1] if e[column] is not None][:n],
+        )
+    if window.kind == "distinct":
+        return _Walk(
+            position,
+            length,
+            where,
+            None,
+            enough,
+            lambda events, _: len({e[column] for e in events if e[column] is not None}),
+        )
+    # The events are filtered already.
+    dtype = None if window.column is None else schema[window.column]
+    only = Measures({"": window}, columns, schema, every=True)
+    of, finished = only.all[0].of, finish(window, dtype)
+    return _Walk(position, length, where, None, enough, lambda events, now: finished(of(events), now))
 
 
-def _sum(values: list[Any]) -> Any:
-    total = exact_total(values)
-    if values and isinstance(values[0], float):
-        return nearest(total)
-    if not LEAST <= total <= GREATEST:
-        raise OverflowError(f"the sum {total} does not fit into 64 bits")
-    return int(total)
+def _walked(
+    events: Sequence[StoredEvent], lists: Sequence[BlockList], low: int | None, walk: _Walk
+) -> Generator[tuple[int, int], bytes, list[StoredEvent]]:
+    """Return the events of a window in order: the last so many of them."""
+    found: list[StoredEvent] = []
+    if _take(events, low, walk, found):
+        return found[::-1]
+    for level, blocks in enumerate(lists):
+        if (yield from _taken(blocks, level, low, walk, found)):
+            break
+    return found[::-1]
 
 
-def _variance(values: list[Any]) -> float | None:
-    n = len(values)
-    if n < 2:
-        return None
-    exact = list(map(Fraction, values))
-    total = sum(exact, Fraction())
-    return nearest((n * sum((value * value for value in exact), Fraction()) - total * total) / (n * (n - 1)))
+def _taken(
+    blocks: BlockList, level: int, low: int | None, walk: _Walk, found: list[StoredEvent]
+) -> Generator[tuple[int, int], bytes, bool]:
+    for position in reversed(range(0 if low is None else blocks.first_after(low), blocks.size)):
+        number, check, _ = blocks.place(position)
+        block = yield number, check
+        if level:
+            if (yield from _taken(BlockList(block), level - 1, low, walk, found)):
+                return True
+        elif _take(decode_events(block), low, walk, found):
+            return True
+    return low is not None and bool(blocks.size) and blocks.first_after(low) > 0
 
 
-def _without_negative_zero(value: Any) -> Any:
-    return value + 0.0 if isinstance(value, float) else value
+def _take(events: Sequence[StoredEvent], low: int | None, walk: _Walk, found: list[StoredEvent]) -> bool:
+    """Add events, the newest first; returns whether no older event is needed."""
+    for event in _newest_first(events, low):
+        if (walk.where is None or event[walk.where]) and (
+            walk.column is None or event[walk.column] is not None
+        ):
+            found.append(event)
+            if len(found) == walk.enough:
+                return True
+    return bool(events) and low is not None and events[0][0] <= low
+
+
+def _newest_first(events: Sequence[StoredEvent], low: int | None) -> Iterator[StoredEvent]:
+    for event in reversed(events):
+        if low is not None and event[0] <= low:
+            return
+        yield event

@@ -1,34 +1,112 @@
-"""The windows of one key in plain Python are those of the join, for any history."""
+"""The windows of one key over its stored events are those of the oracle, however the events are cut into blocks."""
+
+from itertools import groupby
 
 import polars as pl
 from hypothesis import given
+from hypothesis import strategies as st
 from laws import examples
 
 from featurestore.testing import oracle
 from featurestore.testing.window_histories import window_histories
 from featurestore.testing.window_oracle import events_known
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import microseconds
-from featurestore.windows.one_key import compile_windows
+from featurestore.timing.epoch import MICROSECOND, microseconds
+from featurestore.values.codec import HEADER
+from featurestore.values.event_codec import EMPTY_HEAD, BlockList, checksum, decode_head, encode_head
+from featurestore.windows.blocks import KeyEvents
+from featurestore.windows.measures import Measures
+from featurestore.windows.one_key import KeyWindows
 from featurestore.windows.stored_columns import StoredColumns
 
 
-@given(window_histories())
-@examples(100)
-def test_the_windows_of_a_key_are_those_of_the_oracle(history):
+class Blocks:
+    """The rows of one key, as a store holds them."""
+
+    def __init__(self, measures: Measures, leaf_events: int, node_blocks: int) -> None:
+        self.measures, self.sizes = measures, {"leaf_events": leaf_events, "node_blocks": node_blocks}
+        self.head, self.blocks = EMPTY_HEAD, {}
+
+    def fetch(self, wanted):
+        """Read blocks; each must be the one that the list names."""
+        found = [self.blocks[number] for number, _ in wanted]
+        assert [checksum(block) for block in found] == [check for _, check in wanted]
+        return found
+
+    def in_use(self):
+        """List the numbers of all blocks that the head reaches."""
+        numbers = []
+        for level, data in enumerate(self.head.lists):
+            pending = [(level, BlockList(data))]
+            while pending:
+                depth, blocks = pending.pop()
+                for child in blocks.children():
+                    numbers.append(child.number)
+                    if depth:
+                        pending.append((depth - 1, BlockList(self.blocks[child.number])))
+        return numbers
+
+    def write(self, events, *, clear=False, forget=None):
+        """Rewrite the events, and require that no block of the head before changes."""
+        before = self.in_use()
+        rewriting = KeyEvents(self.head, self.measures, self.fetch, **self.sizes)
+        if clear:
+            rewriting.clear()
+        rewriting.append(events)
+        if forget is not None:
+            rewriting.forget(forget)
+        assert not set(rewriting.written) & set(before)
+        self.blocks |= rewriting.written
+        self.head = decode_head(bytes(HEADER.size) + encode_head(rewriting.head(0, 0)))
+        after = self.in_use()
+        assert len(after) == len(set(after))
+        assert sorted([*after, *self.head.free]) == list(range(self.head.following)), "a block is lost"
+
+    def answer(self, windows: KeyWindows, now: int):
+        """Compute the windows, and the number of blocks that they read."""
+        asking, reads = windows.values(self.head, now), 0
+        try:
+            wanted = next(asking)
+            while True:
+                reads += 1
+                wanted = asking.send(self.fetch([wanted])[0])
+        except StopIteration as done:
+            return done.value, reads
+
+
+def stored_events(history, key, now, columns):
+    """The events of a key that are known at a moment, as a store holds them."""
+    events = [event for event in history.events if (event["k"], event["n"]) == key]
+    events.sort(key=lambda event: [(event[n] is not None, event[n] or 0) for n in history.event_schema])
+    deleted = [d[EVENT_TIMESTAMP] for d in history.deletions if (d["k"], d["n"]) == key]
+    known = events_known(now, events, history.timing, identity=history.identity, deleted=deleted)
+    frame = pl.DataFrame(known, schema=history.event_schema, orient="row")
+    moment = pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("moment")
+    return frame.select(moment, *columns.names, *columns.held()).rows()
+
+
+@given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
+@examples(50)
+def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node_blocks, data):
+    """Whatever the size of blocks, the batches that events came in, and what was written and forgotten before."""
     columns = StoredColumns.of(history.windows)
-    windows = compile_windows(history.windows, columns)
+    measures = Measures(history.windows, columns, history.event_schema)
+    windows = KeyWindows(history.windows, list(history.windows), columns, history.event_schema)
+    durations = [window.duration for window in history.windows.values()]
     for question in history.entity_rows:
         key, now = (question["k"], question["n"]), question[EVENT_TIMESTAMP]
-        events = [event for event in history.events if (event["k"], event["n"]) == key]
-        events.sort(key=lambda event: [(event[n] is not None, event[n] or 0) for n in history.event_schema])
-        deleted = [d[EVENT_TIMESTAMP] for d in history.deletions if (d["k"], d["n"]) == key]
-        known = events_known(now, events, history.timing, identity=history.identity, deleted=deleted)
-        frame = pl.DataFrame(known, schema=history.event_schema, orient="row").select(
-            pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("moment"), *columns.names, *columns.held()
-        )
-        stored = frame.rows()
-        answers = [window(stored, microseconds(now)) for window in windows]
+        events = stored_events(history, key, now, columns)
+        blocks = Blocks(measures, leaf_events, node_blocks)
+        blocks.write(events[: data.draw(st.integers(0, len(events)))])
+        blocks.write([], clear=True)
+        for _, batch in groupby(events, key=lambda event: event[0] // data.draw(st.integers(1, 4))):
+            blocks.write(list(batch))
+        if None not in durations:
+            blocks.write([], forget=microseconds(now) - max(durations) // MICROSECOND)
+        values, _ = blocks.answer(windows, microseconds(now))
         expected = history.expected(key, now)
-        typed = [float(a) if isinstance(e, float) else a for a, e in zip(answers, expected, strict=True)]
+        typed = [
+            float(a) if isinstance(e, float) and a is not None else a
+            for a, e in zip(values, expected, strict=True)
+        ]
         assert oracle.bits(typed) == oracle.bits(expected)

@@ -18,7 +18,7 @@ WATERMARKS = st.lists(MOMENTS, min_size=1, max_size=4, unique=True).map(sorted)
 
 
 @given(window_histories(), WATERMARKS, st.data())
-@examples(40)
+@examples(25)
 def test_a_store_serves_the_windows_of_the_oracle(history, watermarks, data):
     """Built and pushed events, corrections, deletions and expiry, at each watermark and later."""
     pushed = data.draw(st.integers(0, min(4, len(history.events))))

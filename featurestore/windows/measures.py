@@ -1,0 +1,272 @@
+"""Aggregates that are put together from those of parts, exactly: what online stores keep of blocks of events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from operator import add
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import polars as pl
+
+from featurestore.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from featurestore.windows.aggregation import Aggregation
+    from featurestore.windows.stored_columns import StoredColumns
+
+SECOND: Final = 1_000_000
+LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
+# Floats are whole numbers of 2**-1074, the smallest float above zero.
+SCALE: Final = 1074
+_MAX_UNSIGNED: Final = (1 << 64) - 1
+StoredEvent: TypeAlias = "Sequence[Any]"
+_SAME: Final = {"mean": "sum", "deviation": "variance"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A mergeable aggregate.
+
+    Attributes
+    ----------
+    of
+        The state of some events, in order.
+    merge
+        The state of two parts, the older one first.
+    pack, unpack
+        A state as MessagePack can hold it, and back.
+    """
+
+    of: Callable[[Sequence[StoredEvent]], Any]
+    merge: Callable[[Any, Any], Any]
+    pack: Callable[[Any], Any]
+    unpack: Callable[[Any], Any]
+
+
+def is_mergeable(aggregation: Aggregation) -> bool:
+    """Return whether a window is put together from measures; the others are computed of events one by one."""
+    return aggregation.events is None and aggregation.kind not in ("last_n", "distinct")
+
+
+class Measures:
+    """The measures that the windows of a view need, each one once.
+
+    Parameters
+    ----------
+    windows
+        All windows of the view, in its order.
+    columns
+        Where an event keeps what they read.
+    schema
+        Dtypes of the events.
+    every
+        Whether windows that are not mergeable have measures too.
+    """
+
+    def __init__(
+        self,
+        windows: Mapping[str, Aggregation],
+        columns: StoredColumns,
+        schema: Mapping[str, pl.DataType],
+        *,
+        every: bool = False,
+    ) -> None:
+        self._columns = columns
+        self._places: dict[tuple[Any, ...], int] = {}
+        self.all: list[Measure] = []
+        for window in windows.values():
+            if (every or is_mergeable(window)) and self._identity(window) not in self._places:
+                self._places[self._identity(window)] = len(self.all)
+                self.all.append(_measure(window, columns, schema))
+
+    def place(self, window: Aggregation) -> int:
+        """Return the number of the measure of a window."""
+        return self._places[self._identity(window)]
+
+    def pack(self, states: Iterable[Any]) -> list[Any]:
+        """Pack the states of all measures."""
+        return [measure.pack(state) for measure, state in zip(self.all, states, strict=True)]
+
+    def unpack(self, packed: Iterable[Any]) -> list[Any]:
+        """Unpack the states of all measures."""
+        return [measure.unpack(state) for measure, state in zip(self.all, packed, strict=True)]
+
+    def merge(self, older: Sequence[Any], newer: Sequence[Any]) -> list[Any]:
+        """Put the states of all measures of two parts together."""
+        return [
+            measure.merge(first, second)
+            for measure, first, second in zip(self.all, older, newer, strict=True)
+        ]
+
+    def _identity(self, window: Aggregation) -> tuple[Any, ...]:
+        where, condition = (
+            None if expression is None else self._columns.condition(expression)
+            for expression in (window.where, window.condition)
+        )
+        return _SAME.get(window.kind, window.kind), window.column, where, condition
+
+
+def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
+    """Return the key by which stored values of a dtype are compared; None: themselves."""
+    return Decimal if isinstance(dtype, pl.Decimal) else None
+
+
+def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
+    """Return the function that computes the value of a window from the state of its measure and the moment."""
+    scale = SCALE if dtype is not None and dtype.is_float() else 0
+    match aggregation.kind:
+        case "share":
+            return lambda state, _: state[1] / state[0] if state[0] else None
+        case "time_since":
+            return lambda moment, now: None if moment is None else (now - moment) / SECOND
+        case "sum":
+            return (
+                (lambda state, _: _divided(state[1], 1 << SCALE))
+                if scale
+                else (lambda state, _: _whole(state[1]))
+            )
+        case "mean":
+            return lambda state, _: _divided(state[1], state[0] << scale) if state[0] else None
+        case "variance":
+            return lambda state, _: _variance(state, scale)
+        case "deviation":
+            return lambda state, _: None if state[0] < 2 else math.sqrt(_variance(state, scale) or 0.0)  # noqa: PLR2004
+        case "min" | "max" if scale:
+            return lambda value, _: None if value is None else value + 0.0
+        case _:
+            return lambda value, _: value
+
+
+def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, pl.DataType]) -> Measure:
+    inside = _inside(window, columns)
+    if window.kind == "count":
+        return Measure(lambda events: sum(1 for _ in inside(events)), add, _same, _same)
+    if window.kind == "time_since":
+        return Measure(lambda events: _last([e[0] for e in inside(events)]), _newer, _same, _same)
+    if window.condition is not None:
+        holds = columns.condition(window.condition)
+
+        def share(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+            found = [event[holds] for event in inside(events)]
+            return len(found), sum(found)
+
+        return Measure(share, _added, _same, _same)
+    assert window.column is not None
+    position, dtype = columns.value(window.column), schema[window.column]
+
+    def values(events: Sequence[StoredEvent]) -> list[Any]:
+        return [event[position] for event in inside(events) if event[position] is not None]
+
+    match window.kind:
+        case "first":
+            return Measure(lambda events: _last(values(events)[:1]), _older, _same, _same)
+        case "last":
+            return Measure(lambda events: _last(values(events)), _newer, _same, _same)
+        case "min" | "max":
+            best: Any = min if window.kind == "min" else max
+            key = comparable(dtype)
+            return Measure(
+                lambda events: best(values(events), key=key, default=None),
+                lambda older, newer: (
+                    newer if older is None else older if newer is None else best(older, newer, key=key)
+                ),
+                _same,
+                _same,
+            )
+    scale = SCALE if dtype.is_float() else 0
+    exact = _scaled if scale else _same
+    if window.kind in ("sum", "mean"):
+
+        def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+            numbers = [exact(value) for value in values(events)]
+            return len(numbers), sum(numbers)
+    else:
+
+        def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+            numbers = [exact(value) for value in values(events)]
+            return len(numbers), sum(numbers), sum(number * number for number in numbers)
+
+    return Measure(total, _added, _packed_numbers, _unpacked_numbers)
+
+
+def _inside(
+    window: Aggregation, columns: StoredColumns
+) -> Callable[[Sequence[StoredEvent]], Iterable[StoredEvent]]:
+    if window.where is None:
+        return _same
+    where = columns.condition(window.where)
+    return lambda events: [event for event in events if event[where]]
+
+
+def _scaled(value: float) -> int:
+    if not math.isfinite(value):
+        raise ContractError(f"a window adds up {value}", hint="let the schema of the events refuse it")
+    numerator, denominator = value.as_integer_ratio()
+    return numerator << (SCALE + 1 - denominator.bit_length())
+
+
+def _divided(numerator: int, denominator: int) -> float:
+    """Divide whole numbers, rounded once: Python's division is. Beyond the range of floats, an infinity."""
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return math.inf if numerator > 0 else -math.inf
+
+
+def _whole(total: int) -> int:
+    if not LEAST <= total <= GREATEST:
+        raise OverflowError(f"the sum {total:,} does not fit into 64 bits")
+    return total
+
+
+def _variance(state: Sequence[int], scale: int) -> float | None:
+    number, total, squares = state
+    if number < 2:  # noqa: PLR2004
+        return None
+    return _divided(number * squares - total * total, (number * (number - 1)) << (2 * scale))
+
+
+def _added(older: Sequence[int], newer: Sequence[int]) -> tuple[int, ...]:
+    return tuple(map(add, older, newer))
+
+
+def _packed_numbers(state: Sequence[int]) -> list[Any]:
+    """Return the count, and each exact number as digits and how often they are doubled."""
+    return [state[0], *(_packed(number) for number in state[1:])]
+
+
+def _packed(number: int) -> Any:
+    doubled = (number & -number).bit_length() - 1 if number else 0
+    digits = number >> doubled
+    if LEAST <= digits <= _MAX_UNSIGNED:
+        return digits, doubled
+    return digits.to_bytes(digits.bit_length() // 8 + 1, "big", signed=True), doubled
+
+
+def _unpacked_numbers(packed: Sequence[Any]) -> tuple[int, ...]:
+    return packed[0], *(_unpacked(digits, doubled) for digits, doubled in packed[1:])
+
+
+def _unpacked(digits: int | bytes, doubled: int) -> int:
+    number = digits if isinstance(digits, int) else int.from_bytes(digits, "big", signed=True)
+    return number << doubled
+
+
+def _newer(older: Any, newer: Any) -> Any:
+    return older if newer is None else newer
+
+
+def _older(older: Any, newer: Any) -> Any:
+    return newer if older is None else older
+
+
+def _last(values: Sequence[Any]) -> Any:
+    return values[-1] if values else None
+
+
+def _same(value: Any) -> Any:
+    return value
