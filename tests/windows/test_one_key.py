@@ -1,6 +1,6 @@
 """The windows of one key over its stored events are those of the oracle, however the events are cut into blocks."""
 
-from itertools import groupby
+from dataclasses import replace
 
 import polars as pl
 from hypothesis import given
@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from laws import examples
 
 from featurestore.testing import oracle
+from featurestore.testing.oracle import known_at
+from featurestore.testing.strategies import START
 from featurestore.testing.window_histories import window_histories
 from featurestore.testing.window_oracle import events_known
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -89,22 +91,31 @@ def stored_events(history, key, now, columns):
 @examples(50)
 def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node_blocks, data):
     """Whatever the size of blocks, the batches that events came in, and what was written and forgotten before."""
+    one = {"k": "a", "n": 0}
+    history = replace(history, identity=(), events=[event | one for event in history.events])
     columns = StoredColumns.of(history.windows)
     measures = Measures(history.windows, columns, history.event_schema)
     windows = KeyWindows(history.windows, list(history.windows), columns, history.event_schema)
     durations = [window.duration for window in history.windows.values()]
-    for question in history.entity_rows:
-        key, now = (question["k"], question["n"]), question[EVENT_TIMESTAMP]
-        events = stored_events(history, key, now, columns)
-        blocks = Blocks(measures, leaf_events, node_blocks)
-        blocks.write(events[: data.draw(st.integers(0, len(events)))])
-        blocks.write([], clear=True)
-        for _, batch in groupby(events, key=lambda event: event[0] // data.draw(st.integers(1, 4))):
-            blocks.write(list(batch))
-        if None not in durations:
-            blocks.write([], forget=microseconds(now) - max(durations) // MICROSECOND)
+    known_until = START + data.draw(st.integers(10, 45)) * MICROSECOND
+    history = replace(
+        history,
+        events=[e for e in history.events if known_at(e, history.timing) <= known_until],
+        deletions=[],
+    )
+    events = stored_events(history, ("a", 0), known_until, columns)
+    blocks = Blocks(measures, leaf_events, node_blocks)
+    blocks.write(events[: data.draw(st.integers(0, len(events)))])
+    blocks.write([], clear=True)
+    size = data.draw(st.integers(1, 30))
+    for start in range(0, len(events), size):
+        blocks.write(events[start : start + size])
+    if None not in durations:
+        blocks.write([], forget=microseconds(known_until) - max(durations) // MICROSECOND)
+    for later in range(22):
+        now = known_until + later * MICROSECOND
         values, _ = blocks.answer(windows, microseconds(now))
-        expected = history.expected(key, now)
+        expected = history.expected(("a", 0), now)
         typed = [
             float(a) if isinstance(e, float) and a is not None else a
             for a, e in zip(values, expected, strict=True)
