@@ -15,6 +15,7 @@ from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
 from featurestore.storage.views import log_deleted
 from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.event_codec import decode_head
 from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
@@ -98,7 +99,8 @@ def _plan(
     at = next_timestamp(workspace, view.name, release)
     check_state(view, store.state(view.name), at, workspace.layout)
     [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
-    deleted = sum(row is not None and is_tombstone(row) for row in stored)
+    is_deleted = _has_no_events if view.windows else is_tombstone
+    deleted = sum(row is not None and is_deleted(row) for row in stored)
     plan = DeletePlan(
         view=view.name,
         at=at,
@@ -107,6 +109,10 @@ def _plan(
         release=None if release is None else release.root.name,
     )
     return plan, deleted
+
+
+def _has_no_events(row: bytes) -> bool:
+    return not decode_head(row).events
 
 
 def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:

@@ -21,8 +21,8 @@ from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
-from featurestore.storage.pushes import settle_versions, unwritten_rows
-from featurestore.storage.views import files_of, log_rows
+from featurestore.storage.pushes import settle_versions, unwritten_events, unwritten_rows
+from featurestore.storage.views import deleted_keys, files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -105,7 +105,11 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             _advance_fixed_clock(workspace, until)
             file = log_rows(definition, rows_to_log, layout) if rows_to_log.height else None
             done = materialize_view(workspace, definition, until, store)
-            unwritten = unwritten_rows(definition, rows_to_log, until, store)
+            unwritten = (
+                unwritten_events(definition, rows_to_log, until, deleted_keys(definition, layout))
+                if definition.windows
+                else unwritten_rows(definition, rows_to_log, until, store)
+            )
         reached = False
         if release is not None:
             materialize_release(release, view, until)

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
+from featurestore.storage.views import log_name
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.epoch import microseconds, timestamp_of
+from featurestore.timing.epoch import MICROSECOND, microseconds, timestamp_of
 from featurestore.timing.known_at import created_or_event, known_at
 from featurestore.timing.version import in_version_order
-from featurestore.values.codec import HEADER, encode_rows, is_tombstone, version_of
+from featurestore.values.codec import HEADER, encode_key, encode_keys, encode_rows, is_tombstone, version_of
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
 
 _Versions = dict[int, bytes]
+_DELETED_AT = "__deleted_at"
 
 
 def settle_versions(
@@ -31,7 +33,10 @@ def settle_versions(
 ) -> tuple[pl.DataFrame, datetime]:
     """Give each pushed row a version that no other row of other values has.
 
-    A row whose version is taken is created one microsecond after the last row of the microseconds that follow. A row
+    Equal events of a windowed view without an identity are separate: all are new. If the same events were pushed at the
+    same time before, they are created a microsecond later, because the log names its files by content.
+
+    Otherwise, a row whose version is taken is created one microsecond after the last row of the microseconds that follow. A row
     that repeats that last row is left out.
 
     Parameters
@@ -49,7 +54,10 @@ def settle_versions(
         The rows to log, in the order of key and version; and the timestamp at which all rows are known that were
         created at `known`.
     """
-    identity = [*view.keys, EVENT_TIMESTAMP]
+    if view.windows and not view.identity:
+        return _separate(rows, known, {path.name for path in files})
+    # A row that moves an event in time replaces it too.
+    identity = [*view.keys, *(view.identity or (EVENT_TIMESTAMP,))]
     earlier = (
         pl.scan_parquet(list(files))
         .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
@@ -135,14 +143,63 @@ def unwritten_rows(
     )
 
 
+def unwritten_events(
+    view: FeatureView, rows: pl.DataFrame, until: datetime, deletions: pl.DataFrame
+) -> UnwrittenRows:
+    """Count the events of a push that do not count in any window at a timestamp, with the reason.
+
+    Parameters
+    ----------
+    rows
+        The events that were logged.
+    until
+        The timestamp that the view was brought to.
+    deletions
+        The deleted keys of the view, and the time of each deletion as ``event_timestamp``.
+    """
+    known = rows.with_columns(known_at(view.timing).alias(KNOWN_AT))
+    pending = known.filter(pl.col(KNOWN_AT) > until)
+    at = deletions.group_by(view.keys).agg(pl.col(EVENT_TIMESTAMP).max().alias(_DELETED_AT))
+    deleted = (
+        known.filter(pl.col(KNOWN_AT) <= until)
+        .join(at, on=list(view.keys))
+        .filter(pl.col(EVENT_TIMESTAMP) <= pl.col(_DELETED_AT))
+    )
+    return UnwrittenRows(
+        pending=pending.height,
+        pending_until=pending.select(pl.col(KNOWN_AT).max()).item(),
+        deleted=deleted.height,
+        older=0,
+    )
+
+
+def _separate(rows: pl.DataFrame, known: datetime, logged: Collection[str]) -> tuple[pl.DataFrame, datetime]:
+    until = known
+    while log_name(rows) in logged:
+        later = until + MICROSECOND
+        created = pl.col(CREATED_TIMESTAMP)
+        stamp = pl.when(created == until).then(pl.lit(later, dtype=UTC_MICROSECONDS)).otherwise(created)
+        rows, until = rows.with_columns(stamp.alias(CREATED_TIMESTAMP)), later
+    return rows, until
+
+
 def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, int], int, bytes]]:
-    """Return for each row its key and event, the created timestamp in microseconds, and the bytes of its values."""
+    """Return for each row its identity, the created timestamp in microseconds, and the bytes of all else.
+
+    The identity is the key and the event timestamp, or the key and the columns that name an event.
+    """
     times = rows.select(
         pl.col(EVENT_TIMESTAMP).dt.epoch("us"),
         created_or_event(view.timing).dt.epoch("us").alias(CREATED_TIMESTAMP),
     )
-    encoded = encode_rows(rows, view.keys, view.feature_schema)
+    encoded = encode_rows(rows, view.keys, view.stored_schema)
+    if not view.identity:
+        return [
+            ((key, event), created, row[HEADER.size :])
+            for (key, row), (event, created) in zip(encoded, times.iter_rows(), strict=True)
+        ]
+    names = encode_keys(rows, [*view.keys, *view.identity])
     return [
-        ((key, event), created, row[HEADER.size :])
-        for (key, row), (event, created) in zip(encoded, times.iter_rows(), strict=True)
+        ((name, 0), created, encode_key((event,)) + row[HEADER.size :])
+        for name, (_, row), (event, created) in zip(names, encoded, times.iter_rows(), strict=True)
     ]

@@ -73,6 +73,11 @@ def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
     return _log(rows, layout.pushed(view.name))
 
 
+def log_name(rows: pl.DataFrame) -> str:
+    """Return the name of the file that `log_rows` writes."""
+    return f"{fingerprint(rows).removeprefix('sha256:')}.parquet"
+
+
 def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Layout) -> Path:
     """Append deleted keys to the log of a view, with the time of deletion."""
     deleted_at = pl.lit(at, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
@@ -114,7 +119,7 @@ def _deleted_schema(view: FeatureView) -> pl.Schema:
 
 
 def _log(rows: pl.DataFrame, folder: Path) -> Path:
-    path = folder / f"{fingerprint(rows).removeprefix('sha256:')}.parquet"
+    path = folder / log_name(rows)
     write_parquet(rows, path)
     return path
 

@@ -40,7 +40,7 @@ _ENTRY: Final = struct.Struct("<qqIIII")
 _LAST: Final = struct.Struct("<q")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(list)
-assert MAX_KEY_BYTES > len(BLOCK_MARK) + _DIGEST_BYTES + _NUMBER.size
+assert len(BLOCK_MARK) + _DIGEST_BYTES + _NUMBER.size < MAX_KEY_BYTES
 
 
 class Child(NamedTuple):

@@ -30,6 +30,7 @@ from featurestore.timing.known_at import known_at
 from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.state import check_state
+from featurestore.vectors.stored_windows import read_stored_windows, until_unchanged
 
 if TYPE_CHECKING:
     from featurestore.adapters.feast.context import Context
@@ -131,7 +132,7 @@ class LmdbOnlineStore(OnlineStore):
         events, values, statuses = _read(context_of(config.repo_path), table.name, entity_keys, features)
         return [
             (event, {name: values[name][i] for name in features})
-            if event is not None and statuses[features[0]][i] != Status.NOT_FOUND
+            if statuses[features[0]][i] != Status.NOT_FOUND
             else (None, None)
             for i, event in enumerate(events)
         ]
@@ -249,15 +250,24 @@ def _read(
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
     now = context.now()
-    keys = pl.DataFrame(key_columns(view, entity_keys))
-    [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
-    check_state(view, state, now, context.layout)
-    decoded = decode_rows(rows, view.feature_schema)
-    read = read_at(
-        decoded.lazy(), features=features, timing=view.timing, as_of=pl.lit(now, dtype=UTC_MICROSECONDS)
-    ).collect()
+    keys = encode_keys(pl.DataFrame(key_columns(view, entity_keys)), view.keys)
+    read = until_unchanged(lambda: _vectors(context, view, keys, tuple(features), now))
     values = {feature: to_values(read[feature]) for feature in features}
-    return decoded[EVENT_TIMESTAMP].to_list(), values, {f: read[status_column(f)].to_list() for f in features}
+    return read[EVENT_TIMESTAMP].to_list(), values, {f: read[status_column(f)].to_list() for f in features}
+
+
+def _vectors(
+    context: Context, view: FeatureView, keys: list[bytes], features: tuple[str, ...], now: datetime
+) -> pl.DataFrame:
+    store = open_store(context.settings)
+    [(state, rows)] = store.read([(view.name, keys)])
+    check_state(view, state, now, context.layout)
+    if view.windows:
+        return read_stored_windows(view[features], store, keys, rows, now)
+    decoded = decode_rows(rows, view.feature_schema)
+    as_of = pl.lit(now, dtype=UTC_MICROSECONDS)
+    read = read_at(decoded.lazy(), features=features, timing=view.timing, as_of=as_of).collect()
+    return read.with_columns(decoded[EVENT_TIMESTAMP])
 
 
 def _advance(context: Context, view: FeatureView, data: Sequence[FeastRow]) -> list[FeastRow]:

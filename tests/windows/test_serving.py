@@ -1,0 +1,125 @@
+"""A windowed view in a project: materialized, pushed to, deleted from, audited and read."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from event_shop import build_event_shop
+
+import featurestore
+from featurestore.timing.join import Status
+
+NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
+DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+NOON = datetime(2024, 1, 9, 12, tzinfo=UTC)
+AMOUNTS = ["orders_3d:orders_3d", "orders_3d:amount_3d"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of the shop with windows, built and not materialized."""
+    return build_event_shop(tmp_path_factory.mktemp("built")).settings.root
+
+
+@pytest.fixture
+def project(built, tmp_path):
+    """A copy of the shop, because the tests write to it."""
+    return featurestore.open(shutil.copytree(built, tmp_path / "shop"))
+
+
+def read(project, customer, as_of=NOW, view="orders_3d"):
+    """The count and the sum of the orders of a customer."""
+    features = [f"{view}:orders_3d", f"{view}:amount_3d"]
+    return project.get_online([{"customer": customer}], features, as_of=as_of).row(0)[1:]
+
+
+def order(number, amount, event, customer=1):
+    """An order to push."""
+    return pl.DataFrame(
+        {"customer": [customer], "order": [number], "amount": [amount], "event_timestamp": [event]}
+    )
+
+
+def test_windows_slide_between_two_materializations(project):
+    """Nothing is written, and the order leaves the window to the microsecond."""
+    project.materialize()
+    assert read(project, 2, NOON + 3 * DAY - TICK) == (1, 0.0)
+    assert read(project, 2, NOON + 3 * DAY) == (0, 0.0)
+    assert project.audit().mismatches == 0
+
+
+def test_steps_of_materialization_serve_what_a_full_one_does(project):
+    """The order of the 3rd that is loaded on the 6th counts from then on."""
+    for day in (2, 5, 6, 10):
+        until = datetime(2024, 1, day, tzinfo=UTC)
+        [done] = project.materialize(["orders_3d"], until=until).views
+        assert done.full == (day == 2)
+        stepwise = [read(project, customer, until) for customer in (1, 2, 3, 9)]
+        rows = pl.DataFrame({"customer": [1, 2, 3, 9], "event_timestamp": [until] * 4})
+        offline = project.historical(rows, AMOUNTS)
+        assert [row[2:] for row in offline.rows()] == stepwise
+    project.materialize(["orders_3d"], full=True)
+    assert [read(project, customer) for customer in (1, 2, 3, 9)] == stepwise
+
+
+def test_an_unknown_key_has_values(project):
+    """No order is a count of 0, not a missing row; a mean of nothing is null."""
+    project.materialize()
+    [row] = project.get_online([{"customer": 77}], "recent", statuses=True).to_dicts()
+    assert (row["orders_3d"], row["amount_3d"], row["mean_3d"]) == (0, 0.0, None)
+    statuses = [row[f"{name}__status"] for name in ("orders_3d", "amount_3d", "mean_3d", "amount")]
+    assert statuses == [Status.PRESENT, Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND]
+
+
+def test_a_pushed_event_is_read_at_once(project):
+    """Online and in training sets, from now on; equal events are separate events."""
+    project.materialize()
+    for count in (1, 2, 3):
+        pushed = project.push("orders_3d", order(50, 2.5, NOON))
+        assert (pushed.rows, pushed.repeated, pushed.older, pushed.deleted) == (1, 0, 0, 0)
+        assert read(project, 1, NOW + DAY) == (count, 2.5 * count)
+    assert project.audit().mismatches == 0
+    project.materialize(full=True)
+    assert read(project, 1, NOW + DAY) == (3, 7.5)
+
+
+def test_a_pushed_correction_replaces_its_event(project):
+    """The view names an order by its number: the event moves, and the sum changes."""
+    project.materialize()
+    for amount, event in ((2.5, NOON), (4.0, NOON - TICK), (1.5, NOON + TICK)):
+        project.push("corrected_3d", order(50, amount, event))
+        assert read(project, 1, NOW + DAY, "corrected_3d") == (1, amount)
+    assert project.push("corrected_3d", order(50, 1.5, NOON + TICK)).repeated == 1
+    assert project.audit().mismatches == 0
+
+
+def test_late_and_future_events(project):
+    """A late event takes its place between the others; one of the future waits until it is known."""
+    project.materialize()
+    project.push("orders_3d", order(50, 1.0, NOON))
+    project.push("orders_3d", order(51, 2.0, NOON - DAY))
+    later = project.push("orders_3d", order(52, 4.0, NOON + DAY))
+    assert (later.pending, later.pending_until) == (1, NOON + DAY)
+    assert read(project, 1, NOW + TICK) == (2, 3.0)
+    assert project.audit().mismatches == 0
+    project.materialize(until=NOON + DAY)
+    assert read(project, 1, NOON + DAY) == (3, 7.0)
+    assert read(project, 1, NOON + 2 * DAY + TICK) == (2, 5.0)
+
+
+def test_a_deleted_key_has_no_events_until_a_later_one(project):
+    """An event of before the deletion does not count, whenever it arrives."""
+    project.materialize()
+    assert project.delete("orders_3d", pl.DataFrame({"customer": [2, 9]})) == 2
+    assert read(project, 2, NOW + DAY) == (0, 0.0)
+    assert project.delete("orders_3d", pl.DataFrame({"customer": [2]})) == 0
+    assert project.push("orders_3d", order(60, 3.0, NOON, customer=2)).deleted == 1
+    assert read(project, 2, NOW + DAY) == (0, 0.0)
+    assert project.audit().mismatches == 0
+    project.push("orders_3d", order(61, 5.0, NOW + TICK, customer=2))
+    project.materialize(until=NOW + DAY)
+    assert read(project, 2, NOW + DAY) == (1, 5.0)
+    project.materialize(until=NOW + DAY, full=True)
+    assert read(project, 2, NOW + DAY) == (1, 5.0)
