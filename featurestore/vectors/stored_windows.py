@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from featurestore.ports import RowReader
     from featurestore.windows.one_key import Asking
 
+    # The row, what computes its windows, and the number and checksum of the block that it waits for.
+    _Running = tuple[int, Asking, tuple[int, int]]
+
 PRESENT, NULL, EXPIRED = (s.value for s in (Status.PRESENT, Status.NULL_VALUE, Status.OUTSIDE_MAX_AGE))
 MAX_READS: Final = 10
 _FLOAT32 = struct.Struct("f")
@@ -102,48 +105,51 @@ class StoredWindows:
             If a row cannot be decoded.
         """
         heads = [decode_head(row) for row in rows]
-        answers: list[Any] = [None] * len(rows)
-        running: list[tuple[int, Asking, tuple[int, int]]] = []
+        answers: list[tuple[list[Any], list[int], int | None] | None] = [None] * len(rows)
+        computed: list[list[Any]] = []
+        running: list[_Running] = []
         for number, head in enumerate(heads):
             newest = head.events[-1][0] if head.events else None
             if newest is not None and self._ttl is not None and now - newest > self._ttl:
                 answers[number] = ([None] * len(self.names), [EXPIRED] * len(self.names), newest)
+                computed.append([])
                 continue
-            self._step(number, self._windows.values(head, now), None, answers, running)
-        while running:
-            wanted = [block_key(keys[number], block) for number, _, (block, _) in running]
-            [(_, blocks)] = store.read([(self._view.name, wanted)])
+            values, started = self._windows.start(head, now)
+            computed.append(values)
+            for asking in started:
+                self._step(number, asking, None, running)
+        while running:  # one read for each level of blocks, for all keys and windows
+            wanted = list({(number, block): None for number, _, (block, _) in running})
+            stored = [block_key(keys[number], block) for number, block in wanted]
+            [(_, found)] = store.read([(self._view.name, stored)])
+            blocks = {
+                place: b"" if row is None else row[HEADER.size :]
+                for place, row in zip(wanted, found, strict=True)
+            }
             waiting, running = running, []
-            for (number, asking, (_, check)), row in zip(waiting, blocks, strict=True):
-                block = b"" if row is None else row[HEADER.size :]
-                if checksum(block) != check:
+            for number, asking, (block, check) in waiting:
+                if checksum(blocks[number, block]) != check:
                     raise RewrittenError(
                         f"view {self._view.name!r}: the events of a key were rewritten while they were read",
                         hint="try again; if it does not pass, run: featurestore materialize --full",
                         retry=True,
                     )
-                self._step(number, asking, block, answers, running)
+                self._step(number, asking, blocks[number, block], running)
         return [
-            answer if isinstance(answer, tuple) else self._typed(answer, head.events)
-            for answer, head in zip(answers, heads, strict=True)
+            answer or self._typed(values, head.events)
+            for answer, values, head in zip(answers, computed, heads, strict=True)
         ]
 
-    def _step(
-        self,
-        number: int,
-        asking: Asking,
-        block: bytes | None,
-        answers: list[Any],
-        running: list[tuple[int, Asking, tuple[int, int]]],
-    ) -> None:
+    def _step(self, number: int, asking: Asking, block: bytes | None, running: list[_Running]) -> None:
         try:
-            running.append((number, asking, next(asking) if block is None else asking.send(block)))
-        except StopIteration as done:
-            answers[number] = done.value
+            wanted = next(asking) if block is None else asking.send(block)
+        except StopIteration:
+            return
         except OverflowError as error:
             raise ContractError(
                 f"view {self._view.name!r}: {error}", hint="declare the window as a mean, or make it shorter"
             ) from error
+        running.append((number, asking, wanted))
 
     def _typed(self, values: list[Any], events: Sequence[Any]) -> tuple[list[Any], list[int], int | None]:
         try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.windows.measures import Measures
 
-LEAF_EVENTS: Final = 32
+LEAF_EVENTS: Final = 16
 # The row of a key holds up to twice as many events as a leaf, and each list up to twice as many blocks as a node.
 NODE_BLOCKS: Final = 64
 FREED: Final = b"\xc0"

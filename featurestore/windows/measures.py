@@ -178,16 +178,16 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
                 _same,
             )
     scale = SCALE if dtype.is_float() else 0
-    exact = _scaled if scale else _same
     if window.kind in ("sum", "mean"):
+        add_up = _scaled_total if scale else sum
 
         def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
-            numbers = [exact(value) for value in values(events)]
-            return len(numbers), sum(numbers)
+            numbers = values(events)
+            return len(numbers), add_up(numbers)
     else:
 
         def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
-            numbers = [exact(value) for value in values(events)]
+            numbers = list(map(_scaled, values(events))) if scale else values(events)
             return len(numbers), sum(numbers), sum(number * number for number in numbers)
 
     return Measure(total, _added, _packed_numbers, _unpacked_numbers)
@@ -203,10 +203,26 @@ def _inside(
 
 
 def _scaled(value: float) -> int:
-    if not math.isfinite(value):
-        raise ContractError(f"a window adds up {value}", hint="let the schema of the events refuse it")
-    numerator, denominator = value.as_integer_ratio()
+    try:
+        numerator, denominator = value.as_integer_ratio()
+    except (OverflowError, ValueError) as error:
+        raise ContractError(
+            f"a window adds up {value}", hint="let the schema of the events refuse it"
+        ) from error
     return numerator << (SCALE + 1 - denominator.bit_length())
+
+
+def _scaled_total(values: Sequence[float]) -> int:
+    """Add up floats exactly: `fsum`, and then what each rounding left over, until nothing is left."""
+    parts: list[float] = []
+    try:
+        while rest := math.fsum((*values, *parts)):
+            parts.append(-rest)
+            if not math.isfinite(rest):
+                break
+    except OverflowError:  # a partial sum is larger than any float
+        return sum(map(_scaled, values))
+    return -sum(map(_scaled, parts))
 
 
 def _divided(numerator: int, denominator: int) -> float:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from featurestore.windows.stored_columns import StoredColumns
 
 # Asks for a block by number and checksum, and is sent its bytes.
-Asking: TypeAlias = Generator[tuple[int, int], bytes, Any]
+Asking: TypeAlias = Generator[tuple[int, int], bytes, None]
 _moment = itemgetter(0)
 
 
@@ -83,27 +83,38 @@ class KeyWindows:
             for length, of_length in by_length.items()
         ]
 
-    def values(self, head: Head, now: int) -> Asking:
-        """Compute the windows of a key at a moment; returns their values.
+    def start(self, head: Head, now: int) -> tuple[list[Any], list[Asking]]:
+        """Begin to compute the windows of a key at a moment.
 
-        Raises
-        ------
-        OverflowError
-            If a sum of integers does not fit into 64 bits.
+        Returns
+        -------
+        tuple
+            The values, each of which is there once all generators have ended; and the generators, which ask for blocks.
+            One raises `OverflowError` if a sum of integers does not fit into 64 bits.
         """
         values: list[Any] = [None] * self._width
         lists = [BlockList(data) for data in head.lists]
         folded: dict[tuple[int, int], Any] = {}
-        for length, places, finished in self._by_length:
-            low = None if length is None else now - length
-            states = yield from self._suffix(head.events, lists, low, places, folded)
-            for position, place, finish_state in finished:
-                values[position] = finish_state(states[place], now)
-        for walk in self._walks:
-            low = None if walk.length is None else now - walk.length
-            events = yield from _walked(head.events, lists, low, walk)
-            values[walk.position] = walk.finish(events, now)
-        return values
+        asking = [
+            self._group(head.events, lists, now, group, folded, values) for group in self._by_length
+        ]
+        asking += [_compute(walk, head.events, lists, now, values) for walk in self._walks]
+        return values, asking
+
+    def _group(
+        self,
+        events: Sequence[StoredEvent],
+        lists: Sequence[BlockList],
+        now: int,
+        group: tuple[int | None, tuple[int, ...], list[tuple[int, int, Any]]],
+        folded: dict[tuple[int, int], Any],
+        values: list[Any],
+    ) -> Asking:
+        length, places, finished = group
+        low = None if length is None else now - length
+        states = yield from self._suffix(events, lists, low, places, folded)
+        for position, place, finish_state in finished:
+            values[position] = finish_state(states[place], now)
 
     def _suffix(
         self,
@@ -198,6 +209,14 @@ def _walk(
     only = Measures({"": window}, columns, schema, every=True)
     of, finished = only.all[0].of, finish(window, dtype)
     return _Walk(position, length, where, None, enough, lambda events, now: finished(of(events), now))
+
+
+def _compute(
+    walk: _Walk, events: Sequence[StoredEvent], lists: Sequence[BlockList], now: int, values: list[Any]
+) -> Asking:
+    low = None if walk.length is None else now - walk.length
+    found = yield from _walked(events, lists, low, walk)
+    values[walk.position] = walk.finish(found, now)
 
 
 def _walked(
