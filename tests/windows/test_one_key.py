@@ -89,7 +89,7 @@ def stored_events(history, key, now, columns):
 
 
 @given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
-@examples(50)
+@examples(30)
 def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node_blocks, data):
     """Whatever the size of blocks, the batches that events came in, and what was written and forgotten before."""
     one = {"k": "a", "n": 0}
