@@ -149,7 +149,7 @@ def _with_plain_values(scenario: Scenario, difference: Difference, catalog: Cata
     rows: dict[str, tuple[Row, ...]] = {}
     for view, held in scenario.rows.items():
         definition = catalog.view(view)
-        others = [name for name in definition.feature_names if name != difference.feature]
+        others = [name for name in definition.stored_schema if name != difference.feature]
         plain: Mapping[str, object] = {name: held[0][name] for name in others} if held else {}
         plain = {n: None if definition.contract[n].nullable else value for n, value in plain.items()}
         rows[view] = tuple({**row, **plain} for row in held)

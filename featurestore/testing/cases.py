@@ -99,7 +99,8 @@ class CaseMaker:
             column.name: domain_of(column, random, ordinary=column.name in view.keys)
             for column in view.contract.columns
         }
-        values = (*view.keys, *view.feature_names)
+        self._stored = [view.contract[name] for name in view.stored_schema]
+        values = (*view.keys, *view.stored_schema)
         self.impossible = tuple(
             name for name in values if not (self._domains[name].allowed or view.contract[name].nullable)
         )
@@ -129,7 +130,7 @@ class CaseMaker:
         row: Row = {**dict(zip(self.view.keys, key, strict=True)), EVENT_TIMESTAMP: event}
         if self.view.timing.created:
             row[CREATED_TIMESTAMP] = created
-        return row | {column.name: self._value(column) for column in self.view.features}
+        return row | {column.name: self._value(column) for column in self._stored}
 
     def can_push(self, row: Row) -> bool:
         """Return whether the times of a row keep their checks; a missing created timestamp is stamped."""
@@ -205,9 +206,11 @@ class CaseMaker:
         return refused
 
     def _ties(self, key: Key, base: datetime) -> list[Row]:
-        """Make pairs of rows of one version and different values, which contradict each other."""
+        """Make pairs of rows of one version and different values, which contradict each other; events do not."""
+        if self.view.windows:
+            return []
         ties = self._tie(key, base - timedelta(days=1))
-        for number, column in enumerate(self.view.features):
+        for number, column in enumerate(self._stored):
             zeros = [value for value in self._domains[column.name].allowed if value == 0]
             if column.dtype.is_float() and len(zeros) > 1 and ties:
                 event = base - timedelta(days=2, hours=number)
@@ -218,7 +221,7 @@ class CaseMaker:
     def _tie(self, key: Key, event: datetime) -> list[Row]:
         """Make two such rows; none where the features have one value only."""
         first = self.row(key, event, event)
-        for column in self.view.features:
+        for column in self._stored:
             for value in (*self._domains[column.name].allowed, *([None] if column.nullable else [])):
                 if value != first[column.name] and self._has_allowed_times(first):
                     second = {**first, column.name: value}
@@ -245,6 +248,20 @@ def timestamps_of(rows: Sequence[Row], timing: Timing) -> tuple[list[datetime], 
         return changes, []
     ends = {row[EVENT_TIMESTAMP] + timing.ttl + tick for row in rows for tick in (ZERO, MICROSECOND)}
     return changes, sorted(ends)
+
+
+def window_edges(cases: ViewCases) -> list[datetime]:
+    """Return the timestamps at which an event leaves a window, and one microsecond before."""
+    durations = {window.duration for window in cases.view.windows.values()} - {None}
+    return sorted(
+        {
+            row[EVENT_TIMESTAMP] + duration - tick
+            for row in cases.rows
+            for duration in durations
+            if duration is not None
+            for tick in (ZERO, MICROSECOND)
+        }
+    )
 
 
 def _latenesses(timing: Timing) -> tuple[timedelta, ...]:

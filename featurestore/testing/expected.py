@@ -9,6 +9,7 @@ from featurestore.quality.rules.checks import check_id
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.testing import oracle
 from featurestore.testing.domain import held, is_known
+from featurestore.testing.expected_windows import expected_windows
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class ExpectedView:
     ) -> list[list[tuple[Any, Status]]]:
         """Answer entity rows as a store at the watermark does."""
         timing = self.view.timing
+        if self.view.windows:
+            return [
+                self._windows(selection, self.key_of(row, selection.keys), as_of) for row in entity_rows
+            ]
         state = (
             {}
             if self.watermark is None
@@ -69,6 +74,15 @@ class ExpectedView:
             ]
             for row in entity_rows
         ]
+
+    def _windows(self, selection: Selection, key: Key, as_of: datetime) -> list[tuple[Any, Status]]:
+        return expected_windows(
+            selection,
+            [row for row in self.rows if self.key_of(row) == key],
+            watermark=self.watermark,
+            as_of=as_of,
+            deleted=[self.deleted[key]] if key in self.deleted else [],
+        )
 
     def known_times(self) -> list[tuple[Key, datetime]]:
         """Return each key with the timestamps at which a row of it becomes known, the first timestamp first."""
@@ -94,15 +108,17 @@ def pushed_rows_differ(
         matches = [
             _created(candidate)
             for candidate in _of_event(view, expected, after)
-            if all(oracle.is_same(candidate[name], expected[name]) for name in view.feature_names)
+            if all(oracle.is_same(candidate[name], expected[name]) for name in view.stored_schema)
         ]
         if not matches or max(matches) < start:
             return f"a pushed row is not in the log: {row!r}"
+        if view.windows:
+            continue
         earlier = [
             candidate
             for candidate in _of_event(view, expected, before)
             if max(matches) <= _created(candidate) <= start
-            and any(not oracle.is_same(candidate[name], expected[name]) for name in view.feature_names)
+            and any(not oracle.is_same(candidate[name], expected[name]) for name in view.stored_schema)
         ]
         if earlier:
             return f"a pushed row {row!r} does not win over an earlier one: {earlier[0]!r}"

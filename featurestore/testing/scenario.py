@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from featurestore.testing.cases import CaseMaker, Deck, timestamps_of
+from featurestore.testing.cases import CaseMaker, Deck, timestamps_of, window_edges
 from featurestore.testing.domain import domain_of
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND
@@ -122,6 +122,7 @@ class ScenarioMaker:
         steps: list[Step] = []
         for name, view_cases in cases.items():
             changes[name], ends = timestamps_of(view_cases.rows, view_cases.view.timing)
+            ends = [*ends, *self._sample(window_edges(view_cases), ENDS_OF_A_VIEW)]
             chosen = self._sample(changes[name], CHANGES_OF_A_VIEW)
             keys = tuple(dict(zip(view_cases.view.keys, key, strict=True)) for key in view_cases.keys)
             read = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.testing.oracle import Row, known_at, version
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.exact_sum import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,9 +79,7 @@ def window(
 def _of_values(aggregation: Aggregation, values: list[Any]) -> Any:
     match aggregation.kind:
         case "sum":
-            return (
-                math.fsum(values) + 0.0 if any(isinstance(value, float) for value in values) else sum(values)
-            )
+            return _float_sum(values) if any(isinstance(value, float) for value in values) else sum(values)
         case "last_n":
             assert aggregation.n is not None
             return values[::-1][: aggregation.n]
@@ -90,7 +89,7 @@ def _of_values(aggregation: Aggregation, values: list[Any]) -> Any:
             if len(values) < 2:  # noqa: PLR2004
                 return None
             mean = sum(map(Fraction, values), Fraction()) / len(values)
-            variance = float(sum(((Fraction(v) - mean) ** 2 for v in values), Fraction()) / (len(values) - 1))
+            variance = nearest(sum(((Fraction(v) - mean) ** 2 for v in values), Fraction()) / (len(values) - 1))
             return variance if aggregation.kind == "variance" else math.sqrt(variance)
     if not values:
         return None
@@ -104,3 +103,10 @@ def _of_values(aggregation: Aggregation, values: list[Any]) -> Any:
             return values[0]
         case _:
             return values[-1]
+
+
+def _float_sum(values: list[float]) -> float:
+    try:
+        return math.fsum(values) + 0.0
+    except OverflowError:  # a partial sum is larger than any float
+        return nearest(sum(map(Fraction, values), Fraction()))

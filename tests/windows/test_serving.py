@@ -123,3 +123,12 @@ def test_a_deleted_key_has_no_events_until_a_later_one(project):
     assert read(project, 2, NOW + DAY) == (1, 5.0)
     project.materialize(until=NOW + DAY, full=True)
     assert read(project, 2, NOW + DAY) == (1, 5.0)
+
+
+def test_every_path_is_proved_on_generated_events(project):
+    """Pushes, corrections and deletions of generated events, read at the edges of the windows."""
+    project.apply()
+    project.materialize()
+    proof = project.prove(cases=5)
+    assert proof.differences == ()
+    assert {"get_online", "reader", "historical", "HTTP /v1/vectors"} <= proof.paths.keys()
