@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from featurestore.service.api.openapi import docs_page, openapi
-from featurestore.service.route import Route
+from featurestore.service.route import Admission, Route
 
 if TYPE_CHECKING:
     from featurestore.service.call import Call
@@ -29,9 +29,9 @@ def description_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
         return HTMLResponse(docs_page(await asyncio.to_thread(described, call)))
 
     return (
-        Route("GET", "/openapi.json", document, open=True),
-        Route("GET", "/docs", page, open=True),
-        Route("GET", "/", _start_page, open=True),
+        Route("GET", "/openapi.json", document, scope=Admission.ANYONE),
+        Route("GET", "/docs", page, scope=Admission.ANYONE),
+        Route("GET", "/", _start_page, scope=Admission.ANYONE),
     )
 
 
