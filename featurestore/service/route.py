@@ -158,7 +158,7 @@ class RouteTable:
                     f"{route.path}: scope is {route.scope!r}; expected a KeyScope or an Admission"
                 )
         for route in table:
-            if sum(other.path == route.path for other in table) > 1:
+            if [each.path for each in table].count(route.path) > 1:
                 raise ValueError(f"two routes have the path {route.path}; expected one route for each path")
             pattern, _, parameters = compile_path(route.path)
             if parameters:

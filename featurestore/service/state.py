@@ -53,7 +53,7 @@ class ServerState:
         self.metrics = Metrics(shared=options.workers > 1)
         active = ActiveRelease(options, served)
         self.release_reload = ReleaseReload(options, project, active, self.metrics.count_reload)
-        self.key_reload = KeyReload(self.layout.keys)
+        self.key_reload = KeyReload(self.layout.keys, required=options.keys_required)
         self.keys = self.key_reload.current()
         store_seconds = STORE_SHARE * options.timeout
         self.lookups = Lookups("lookups", options.threads, options.concurrency, store_seconds)

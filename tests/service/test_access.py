@@ -24,7 +24,7 @@ def plain(route):
     return route.path.format(service="buying", dataset="orders")
 
 
-def odd_spellings(path):
+def wrong_spellings(path):
     """Return spellings that are not the path itself, although a careless comparison takes them for it."""
     controls = [*range(0x21), 0x7F, 0x80, 0x85, 0x9F]
     ends = [chr(code) for code in controls] + ["\u2028", "\u2029", "\u200b", "\ufeff", "\u00a0"]
@@ -51,7 +51,7 @@ def odd_spellings(path):
         f"{path}%252F",
         f"{path}%250A",
     }
-    # What has become the path itself, or that of a route with a parameter, is no odd spelling.
+    # What has become the path itself, or that of a route with a parameter, is not a wrong spelling.
     return sorted(encoded - {path, "".join(f"%{byte:02X}" for byte in path.encode()).replace("%2F", "/")})
 
 
@@ -103,10 +103,10 @@ def test_a_key_may_use_a_route_only_with_its_scope(keyed, route):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
-def test_an_odd_spelling_of_a_path_reaches_no_handler(keyed, route):
+def test_a_wrong_spelling_of_a_path_reaches_no_handler(keyed, route):
     """A key that may do all gets 400 or 404; a key that may read cannot write; without a key every answer is 401."""
     app, secrets = keyed
-    spellings = odd_spellings(plain(route))
+    spellings = wrong_spellings(plain(route))
     for scopes, secret in (
         (None, None),
         ((KeyScope.READ,), secrets[KeyScope.READ,]),

@@ -10,14 +10,14 @@ import msgspec
 from msgspec import Meta
 
 VARIABLE = "FEATURESTORE_SERVE"
-# Given by arguments of the command, and not by options.
-ARGUMENTS = ("root", "services")
+# Given by arguments of the command, or found at its start, and not by options.
+ARGUMENTS = ("root", "services", "keys_required")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a server runs.
 
-    Each field but `root` and `services` is an option of `featurestore serve`: `server_options` reads its name, type,
+    Each field but `root`, `services` and `keys_required` is an option of `featurestore serve`: `server_options` reads its name, type,
     default, bounds and help text from here.
 
     Attributes
@@ -26,10 +26,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Path of the project's folder.
     services
         Names of the feature services to serve. Empty: all of them.
+    keys_required
+        True: there were API keys when the server was started, so a worker that finds none refuses every caller.
     """
 
     root: str
     services: tuple[str, ...] = ()
+    keys_required: bool = False
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[
         int,
