@@ -37,7 +37,7 @@ class Admission(Enum):
     ANYONE
         Every caller, without an API key.
     ANY_KEY
-        Every caller with an API key, whatever its scopes.
+        Every caller with an API key, with any scopes.
     """
 
     ANYONE = "none"

@@ -44,7 +44,7 @@ class Keys:
     Parameters
     ----------
     required
-        True: the server had keys before, so their file must be there.
+        True: the server had keys before, so their file must exist.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ def remove_key(path: Path, name: str) -> None:
 
 
 def is_present(path: Path) -> bool:
-    """Return whether a path may exist. It does if it is a link to nothing, or cannot be read."""
+    """Return whether a path may exist. A link to a missing file exists, and so does what cannot be read."""
     try:
         path.lstat()
     except FileNotFoundError:
