@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import secrets
 import time
 import traceback
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
+from featurestore.errors import StoreError
 from featurestore.service.api.problems import (
     INTERNAL_ERROR,
     body_of,
@@ -22,6 +25,7 @@ from featurestore.service.api.problems import (
 from featurestore.service.protocol import CROWDED
 from featurestore.service.route import Admission
 from featurestore.service.runtime.deadlines import Deadlines
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.local import is_loopback, refuse_pages
 from featurestore.service.runtime.log import log_line
 from featurestore.service.runtime.refused import RefusedError
@@ -134,19 +138,21 @@ class Guard:
             if self._local and (headers.get(b"host") not in self._names or b"origin" in headers):
                 refuse_pages(headers)
             return None
-        if route.scope is Admission.ANYONE:
-            return None
-        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-        key = keys.owner_of(secret.strip()) if scheme.lower() == b"bearer" else None
+        key = self._key_of(route, headers)
         if key is None:
+            if route.scope is Admission.ANYONE:
+                return None
             raise RefusedError(
                 401,
                 "Unauthorized",
                 "the API key is missing or unknown",
                 hint="send it as: Authorization: Bearer fs_...; featurestore key add makes one",
+                headers=((b"www-authenticate", b'Basic realm="the password is an API key"'),)
+                if route.asks_browser
+                else (),
             )
         entry.caller = key.name
-        if route.scope is not Admission.ANY_KEY and route.scope not in key.scopes:
+        if isinstance(route.scope, KeyScope) and route.scope not in key.scopes:
             raise RefusedError(
                 403,
                 "Forbidden",
@@ -154,6 +160,20 @@ class Guard:
                 hint=f"use a key with this scope: featurestore key add NAME --scope {route.scope}",
             )
         return key
+
+    def _key_of(self, route: Route, headers: dict[bytes, bytes]) -> ApiKey | None:
+        """Return the API key that a request sends, or None. A route for everyone works also without readable keys."""
+        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() == b"basic" and route.asks_browser:
+            secret = _password(secret)
+        elif scheme.lower() != b"bearer":
+            return None
+        try:
+            return self.state.keys.owner_of(secret.strip())
+        except StoreError:
+            if route.scope is Admission.ANYONE:
+                return None
+            raise
 
     def _id(self, headers: dict[bytes, bytes]) -> str:
         """Return the caller's request id if it is usable, or a new one."""
@@ -213,6 +233,14 @@ class _LimitedBody:
             f"the body is larger than {self._limit:,} bytes",
             hint="send several smaller requests",
         )
+
+
+def _password(credentials: bytes) -> bytes:
+    """Return the password of HTTP Basic credentials; empty if they cannot be read."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
 
 
 def _refuse_when_busy(scope: Scope, route: Route) -> None:

@@ -112,6 +112,9 @@ class Route:
         for a dead one.
     feast_errors
         True: errors have the form that Feast's clients read.
+    asks_browser
+        True: a browser asks its user for the API key, and sends it as a password (HTTP Basic). Only a route that changes
+        nothing may do so, because a browser sends the password for pages of other sites too.
     timeout_hint
         What a caller can do after a timeout.
     """
@@ -124,6 +127,7 @@ class Route:
     streamed: bool = False
     admitted_when_busy: bool = False
     feast_errors: bool = False
+    asks_browser: bool = False
     timeout_hint: str = "send the body at once, or ask for fewer rows"
 
     def takes(self, method: str) -> bool:
@@ -144,7 +148,7 @@ class RouteTable:
     TypeError
         If a route does not say who is admitted.
     ValueError
-        If two routes have the same path.
+        If two routes have the same path, or a route that is not of GET asks browsers for a password.
     """
 
     def __init__(self, routes: Iterable[Route], default: Route) -> None:
@@ -157,6 +161,8 @@ class RouteTable:
                 raise TypeError(
                     f"{route.path}: scope is {route.scope!r}; expected a KeyScope or an Admission"
                 )
+            if route.asks_browser and route.method != "GET":
+                raise ValueError(f"{route.path}: a browser may send a password only to a route of GET")
         for route in table:
             if [each.path for each in table].count(route.path) > 1:
                 raise ValueError(f"two routes have the path {route.path}; expected one route for each path")

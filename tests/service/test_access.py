@@ -3,13 +3,20 @@
 The cases are made from the route table, so a new route is tested as soon as it is in the table.
 """
 
+import asyncio
+import base64
+import json
 import socket
+import threading
 from contextlib import contextmanager
 
 import pytest
-from asgi import ask_all
+from asgi import ask, ask_all
 from serving import running
+from shop import ORDERS
 
+from featurestore.service.api import description
+from featurestore.service.api.openapi import openapi
 from featurestore.service.api.routes import OTHER, ROUTES
 from featurestore.service.app import create_app
 from featurestore.service.route import Admission
@@ -189,6 +196,86 @@ def test_a_read_only_key_cannot_write_through_a_real_socket(shop):
     assert {target for target, status in statuses.items() if status == 403} == {
         "/push", "/push?", "/push#", "http://localhost/push",
     }  # fmt: skip
+
+
+def basic(secret):
+    return [(b"authorization", b"Basic " + base64.b64encode(f"anyone:{secret}".encode()))]
+
+
+def test_the_description_needs_a_key_which_a_browser_may_send_as_a_password(keyed):
+    """Every other route refuses a password: a browser sends it along with requests of other sites."""
+    app, secrets = keyed
+    plain_key = secrets[()]
+    for path in ("/docs", "/openapi.json"):
+        refused, admitted_ = ask_all(app, [(("GET", path), {"key": key}) for key in (None, plain_key)])
+        assert (refused.status, admitted_.status) == (401, 200)
+    assert b'"security":[{"key":[]}]' in admitted_.body
+    page = ask_all(
+        app, [(("GET", "/docs"), {"headers": headers}) for headers in ([], basic(plain_key), basic("x"))]
+    )
+    assert [answer.status for answer in page] == [401, 200, 401]
+    assert page[0].headers["www-authenticate"].startswith("B")
+    every = secrets[tuple(KeyScope)]
+    for route in ROUTES:
+        if not route.asks_browser and route.scope is not Admission.ANYONE:
+            [answer] = ask_all(app, [((route.method, plain(route)), {"headers": basic(every)})])
+            assert (answer.status, "Basic" in str(answer.headers)) == (401, False)
+    broken = [(b"authorization", b"Basic " + text) for text in (b"", b"&", b"Zg==", b"\xff")]
+    assert {
+        answer.status for answer in ask_all(app, [(("GET", "/docs"), {"headers": [h]}) for h in broken])
+    } == {401}
+
+
+def test_the_description_is_made_once_and_has_no_row_of_the_data(shop, monkeypatch):
+    """Requests at the same time wait for one description, in a thread; each release has its own."""
+    shop.materialize()
+    threads = []
+
+    def counted(*arguments, **named):
+        threads.append(threading.current_thread())
+        return openapi(*arguments, **named)
+
+    monkeypatch.setattr(description, "openapi", counted)
+    with application(shop.settings.root) as app:
+
+        async def together():
+            return await asyncio.gather(*(ask(app, "GET", path) for path in ("/docs", "/openapi.json") * 5))
+
+        answers = asyncio.run(together())
+        assert {answer.status for answer in answers} == {200}
+        assert len(threads) == 1
+        assert threads[0] is not threading.current_thread()
+    document = json.loads(answers[1].body)
+    bodies = [text for text in strings(document) if "customer" in text and "\n" in text]
+    lines = {line for body in bodies for line in body.splitlines()[1:]}
+    assert lines
+    assert not lines & set(ORDERS.splitlines())
+
+
+def strings(value):
+    """Return every text in a JSON document."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_only_a_caller_with_a_key_gets_the_reasons_why_a_server_is_not_ready(shop):
+    """They name views, files and servers. Status and release are for everyone; without keys the reasons are, too."""
+    shop.materialize()
+    with application(shop.settings.root) as app:
+        shop.layout.releases.mkdir()
+        (shop.layout.releases / "current").symlink_to("0009")
+        asyncio.run(app.state.refresh())
+        [before] = ask_all(app, [(("GET", "/ready"), {})])
+        secret = add_key(shop.layout.keys, "any", scopes=())
+        asyncio.run(app.state.refresh())
+        answers = ask_all(app, [(("GET", "/ready"), {"key": key}) for key in (None, "fs_x", secret)])
+    assert ["0009" in json.loads(answer.body).get("refused", "") for answer in (before, *answers)] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    assert json.loads(answers[0].body) == {"status": "ready", "release": "working"}
 
 
 def test_the_other_route_is_not_in_the_table():

@@ -49,8 +49,8 @@ def test_what_a_route_requires_stands_in_the_table():
         "/v1/datasets/{dataset}/validate": KeyScope.VALIDATE,
         "/metrics": Admission.ANY_KEY,
         "/": Admission.ANYONE,
-        "/docs": Admission.ANYONE,
-        "/openapi.json": Admission.ANYONE,
+        "/docs": Admission.ANY_KEY,
+        "/openapi.json": Admission.ANY_KEY,
         "/health": Admission.ANYONE,
         "/ready": Admission.ANYONE,
     }
@@ -64,6 +64,9 @@ def test_a_server_with_an_undeclared_scope_does_not_start():
     for scope in (None, "read"):
         with pytest.raises(TypeError, match="/new: scope is"):
             RouteTable((Route("GET", "/new", not_found, scope=scope),), OTHER)
+    asking = Route("POST", "/new", not_found, scope=KeyScope.READ, asks_browser=True)
+    with pytest.raises(ValueError, match="only to a route of GET"):
+        RouteTable((asking,), OTHER)
     new = Route("GET", "/new", not_found, scope=KeyScope.READ)
     with pytest.raises(ValueError, match="two routes have the path /new"):
         RouteTable((new, new), OTHER)
