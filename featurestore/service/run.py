@@ -16,7 +16,7 @@ import uvicorn
 from featurestore.config import load_settings
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.service.app import create_app
-from featurestore.service.protocol import PatientProtocol
+from featurestore.service.protocol import Door
 from featurestore.service.runtime.addresses import REFUSED_BY_BROWSERS, listen, port_of, url_of
 from featurestore.service.runtime.keys import Keys, is_present
 from featurestore.service.runtime.local import is_loopback
@@ -93,17 +93,16 @@ def _serve(options: Options, sockets: list[socket]) -> None:
 def settings(options: Options) -> dict[str, Any]:
     """Return the settings of uvicorn."""
     return {
-        "http": PatientProtocol,
+        # Requests in progress, and idle connections.
+        "http": Door(options.concurrency * CONNECTIONS_PER_REQUEST, options.tls_certificate, options.tls_key),
+        # uvloop reads the first bytes of a connection before `Handshake` can start TLS on it.
+        "loop": "auto" if options.tls_certificate is None else "asyncio",
         "ws": "none",
         "access_log": False,
         "log_config": LOGGING,
         "log_level": "warning",
         "server_header": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
-        # Requests in progress, and idle connections.
-        "limit_concurrency": options.concurrency * CONNECTIONS_PER_REQUEST,
-        "ssl_certfile": options.tls_certificate,
-        "ssl_keyfile": options.tls_key,
     }
 
 
