@@ -30,6 +30,8 @@ CONCURRENCY = 2
 QUEUE = 6
 KEPT = 20  # uploads of each dataset
 CHUNK = 1 << 20  # bytes of one write
+# A slower body gives its place to a new one, once it had the time of a pause.
+MIN_RATE = 16 << 10  # bytes in a second
 DAY = 86_400.0  # seconds
 
 
@@ -86,8 +88,24 @@ class Upload:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
 
+class _Arrival:
+    """A body that arrives: how much, since when, and the limit of the wait for its next part."""
+
+    def __init__(self, begin: float) -> None:
+        self.bytes = 0
+        self.begin = begin
+        self.wait: asyncio.Timeout | None = None
+        self.displaced = False
+
+    def rate(self, now: float) -> float:
+        """Return the mean number of bytes in a second."""
+        return self.bytes / max(now - self.begin, 1e-3)
+
+
 class Uploads:
     """Receives bodies and validates them: `CONCURRENCY` at the same time, `QUEUE` more wait, the rest is refused.
+
+    Slow bodies cannot hold all places: a new one takes the place of the slowest that arrives at less than `MIN_RATE`.
 
     Parameters
     ----------
@@ -99,6 +117,7 @@ class Uploads:
         self._threads = Threads(CONCURRENCY, "uploads")
         self._pause = pause
         self._pending = 0
+        self._arriving: set[_Arrival] = set()
 
     async def run(self, folder: Path, receive: Receive, validate: Callable[[Upload], T]) -> T:
         """Receive a body into a folder, and run `validate` on it in a thread.
@@ -112,7 +131,7 @@ class Uploads:
         StoreError
             If the file system refuses a write.
         """
-        if self._pending >= CONCURRENCY + QUEUE:
+        if self._pending >= CONCURRENCY + QUEUE and not self._displaces_slowest():
             raise RefusedError(503, "Busy", "too many uploads at the same time", hint="try again in a second")
         self._pending += 1
         upload = Upload(folder)
@@ -136,31 +155,60 @@ class Uploads:
         """Wait at most `seconds` for the validations that run."""
         self._threads.close(seconds)
 
+    def _displaces_slowest(self) -> bool:
+        """Return whether a slow body gives up its place."""
+        now = asyncio.get_running_loop().time()
+        slow = [
+            arrival
+            for arrival in self._arriving
+            if arrival.wait is not None
+            and not arrival.wait.expired()
+            and now - arrival.begin > self._pause
+            and arrival.rate(now) < MIN_RATE
+        ]
+        if not slow:
+            return False
+        slowest = min(slow, key=lambda arrival: arrival.rate(now))
+        slowest.displaced = True
+        if slowest.wait is not None:
+            slowest.wait.reschedule(now)
+        return True
+
     async def _receive(self, receive: Receive, upload: Upload) -> None:
         upload.begin()
+        arrival = _Arrival(asyncio.get_running_loop().time())
+        self._arriving.add(arrival)
+        try:
+            await self._write(receive, upload, arrival)
+        finally:
+            self._arriving.discard(arrival)
+
+    async def _write(self, receive: Receive, upload: Upload, arrival: _Arrival) -> None:
         buffer = bytearray()
         more = True
         with translated_write_errors(upload.body), upload.body.open("wb") as file:
             while more:
-                message = await self._next(receive)
-                buffer += message.get("body", b"")
+                message = await self._next(receive, arrival)
+                body = message.get("body", b"")
+                arrival.bytes += len(body)
+                buffer += body
                 more = message.get("more_body", False)
                 if len(buffer) >= CHUNK or not more:
                     # A slow disk does not delay lookups.
                     await asyncio.to_thread(file.write, bytes(buffer))
                     buffer.clear()
 
-    async def _next(self, receive: Receive) -> Any:
+    async def _next(self, receive: Receive, arrival: _Arrival) -> Any:
         try:
-            async with asyncio.timeout(self._pause):
+            async with asyncio.timeout(self._pause) as arrival.wait:
                 message = await receive()
         except TimeoutError as error:
-            raise RefusedError(
-                503,
-                "TimedOut",
-                f"no part of the body arrived for {self._pause:g} seconds",
-                hint="send the body without a pause",
-            ) from error
+            reason = f"no part of the body arrived for {self._pause:g} seconds"
+            if arrival.displaced:
+                reason = f"the body arrives at less than {MIN_RATE:,} bytes in a second, and others wait for its place"
+            raise RefusedError(503, "TimedOut", reason, hint="send the body without a pause") from error
+        finally:
+            arrival.wait = None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message
