@@ -77,7 +77,7 @@ def keyed(shared_shop):
 
 @contextmanager
 def application(root):
-    app = create_app(Options(root=str(root), log_requests=False))
+    app = create_app(Options(root=str(root), log_requests=False, timeout=60))
     try:
         yield app
     finally:
@@ -276,6 +276,25 @@ def test_only_a_caller_with_a_key_gets_the_reasons_why_a_server_is_not_ready(sho
         True, False, False, True,
     ]  # fmt: skip
     assert json.loads(answers[0].body) == {"status": "ready", "release": "working"}
+
+
+VALUE = "ada@example.org"
+NAMED = {
+    "/v1/vectors/buying": {"rows": [{"customer": 3, "basket": 1.0, VALUE: 1}]},
+    "/get-online-features": {"features": ["last_order:amount"], "entities": {"customer": [3], VALUE: [1]}},
+    "/push": {"push_source_name": "last_order", "df": {"customer": [3], VALUE: [1]}},
+    "/write-to-online-store": {"feature_view_name": "last_order", "df": {"customer": [3], VALUE: [1]}},
+}
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_a_value_in_the_place_of_a_name_is_not_repeated(keyed, path):
+    """The refusal counts it, and says which names are expected or where it is. So does one beside the other names."""
+    app, secrets = keyed
+    key = secrets[tuple(KeyScope)]
+    for body in (NAMED[path], {**NAMED[path], VALUE: 1}):
+        [answer] = ask_all(app, [(("POST", path), {"key": key, "body": json.dumps(body).encode()})])
+        assert (answer.status, VALUE.encode() in answer.body) == (422, False), answer.body
 
 
 def test_the_other_route_is_not_in_the_table():

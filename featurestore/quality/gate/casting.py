@@ -15,6 +15,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.values.casts import cast_values, nan_to_null
+from featurestore.values.names import undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,11 @@ def _column_message(dataset: str, contract: Contract, missing: list[str], unexpe
     if missing:
         parts.append(f"lacks {', '.join(map(repr, missing))}")
     if unexpected:
-        parts.append(f"has unexpected {', '.join(map(repr, unexpected))}")
+        # A name may be a value, as where a file has no header. Then it is not shown beside personal columns.
+        personal = any(column.personal for column in contract.columns)
+        names = ", ".join(map(repr, unexpected))
+        declared = [column.name for column in contract.columns]
+        parts.append(f"has unexpected {undeclared(unexpected, declared) if personal else names}")
     return f"{dataset}: breaks schema {contract.name}: {' and '.join(parts)}"
 
 

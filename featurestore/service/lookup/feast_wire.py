@@ -16,6 +16,7 @@ from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status
 from featurestore.values.feast_wire import to_wire
 from featurestore.values.json_rows import JsonColumn, row_count
+from featurestore.values.names import undeclared
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -122,7 +123,11 @@ class Wire:
         if columns.keys() != wanted.keys():
             missing = [name for name in wanted if name not in columns]
             unknown = [name for name in columns if name not in wanted]
-            fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
+            fault = (
+                f"lack {', '.join(map(repr, missing))}"
+                if missing
+                else f"{undeclared(unknown, wanted)} not needed"
+            )
             raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
         height = row_count(self._where, columns)
         if height > limit:

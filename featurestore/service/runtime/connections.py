@@ -13,7 +13,7 @@ class Connection(Protocol):
 
 
 class Connections:
-    """Counts connections from their first moment, before a TLS handshake, and closes one for a new one.
+    """Counts connections from their beginning, before a TLS handshake, and closes one for a new one.
 
     The first to close is the oldest that has never sent a complete head: no caller waits for its answer. Then follow
     those that wait for a further request. A connection whose request is answered is never closed.
