@@ -60,13 +60,13 @@ class ServerState:
         # Pushes wait for each other and for `materialize`. Lookups have threads of their own, so they never wait.
         self.pushes = Workers("pushes", PUSH_THREADS, PUSH_QUEUE, store_seconds, hint=PUSH_TIMEOUT_HINT)
         self.uploads = Uploads(options.timeout)
-        self.served_log = ServedLog(self.layout, options.log_features)
+        self.served_log = ServedLog(self.layout, options.log_features, self.metrics.count_lost_rows)
         observers: list[Observer] = [self.metrics]
         if options.log_requests:
             observers.append(RequestLog(keys=options.log_keys))
         if options.log_features:
             observers.append(self.served_log)
-        self.journal = Journal(observers)
+        self.journal = Journal(observers, on_lost_rows=self.metrics.count_lost_rows)
 
     @property
     def active_release(self) -> ActiveRelease:
