@@ -16,7 +16,7 @@ MAX_DEPTH: Final = 1_000
 CONTAINERS_PER_ROW: Final = 32
 # Smaller texts are decoded in a few milliseconds whatever they hold.
 _FREE_BYTES: Final = 32 << 10
-_AS_ONES: Final = bytes(ord("1") if chr(c).isdigit() and c < 128 else c for c in range(256))
+_AS_ONES: Final = bytes.maketrans(b"0123456789", b"1" * 10)
 _DIGITS: Final = b"1" * (MAX_DIGITS + 1)
 
 
@@ -67,7 +67,7 @@ def _without_strings(text: bytes) -> bytes:
     unescaped = np.frombuffer(text.replace(rb"\\", b"").replace(rb"\"", b""), dtype=np.uint8)
     # The sum wraps, and its last bit stays right. A closing quote is kept: it separates what is around the string.
     outside = (np.cumsum(unescaped == ord('"'), dtype=np.uint8) & 1) == 0
-    return unescaped[outside].tobytes()
+    return bytes(unescaped[outside])
 
 
 def _depth(text: bytes) -> int:

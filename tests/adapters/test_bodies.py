@@ -10,6 +10,7 @@ import pytest
 from featurestore.adapters.bodies import JSON_LINES, PARQUET, scan_body
 from featurestore.errors import ContractError
 from featurestore.quality.gate.inspection import inspect
+from featurestore.storage.body_limits import BodyLimits
 
 
 def test_a_small_file_that_unpacks_to_too_much_is_refused(shop, tmp_path):
@@ -20,7 +21,7 @@ def test_a_small_file_that_unpacks_to_too_much_is_refused(shop, tmp_path):
     pq.write_table(table, body, dictionary_pagesize_limit=1 << 30)
     assert body.stat().st_size < 3_000_000
     with pytest.raises(ContractError, match="decompresses to more than"):
-        scan_body(body, PARQUET, shop.catalog.node("orders"))
+        scan_body(body, PARQUET, shop.catalog.node("orders"), BodyLimits(unpacked=100 << 20))
 
 
 ORDER = {
