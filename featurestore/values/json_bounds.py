@@ -14,7 +14,7 @@ MAX_DIGITS: Final = 400
 MAX_DEPTH: Final = 1_000
 # Lists and objects for each row of a request: a row has a few columns that hold lists.
 CONTAINERS_PER_ROW: Final = 32
-# Smaller texts are decoded in a few milliseconds whatever they hold.
+# Smaller texts are decoded in a few milliseconds in every case.
 _FREE_BYTES: Final = 32 << 10
 _AS_ONES: Final = bytes.maketrans(b"0123456789", b"1" * 10)
 _DIGITS: Final = b"1" * (MAX_DIGITS + 1)
@@ -58,7 +58,7 @@ def require_bounded(text: bytes, *, max_rows: int | None, where: str) -> None:
     if has_long and _DIGITS in bare.translate(_AS_ONES):
         raise ContractError(
             f"{where} has a number of more than {MAX_DIGITS} digits",
-            hint="no type of a column has so many digits; send text in quotes",
+            hint="the largest float has 309 digits; send text in quotes",
         )
 
 

@@ -120,3 +120,17 @@ def test_a_push_of_too_many_rows_is_refused_before_its_values_are_read(send):
     columns = {"customer": [0] * 1_001, "event_timestamp": ["never"] * 1_001}
     status, text = send("/push", msgspec.json.encode({"push_source_name": "last_order", "df": columns}))
     assert (status, "1,001 rows; the limit is 1,000" in text) == (422, True), text
+
+
+def test_a_request_for_too_many_features_is_refused(send):
+    """A name may be repeated, and each takes microseconds to find."""
+    body = {"features": ["last_order:amount"] * 5_001, "entities": {"customer": [1]}}
+    status, text = send("/get-online-features", msgspec.json.encode(body))
+    assert (status, "length <= 5000" in text) == (422, True), text
+
+
+def test_an_unknown_name_of_a_megabyte_is_refused(send):
+    """The message is bounded, and so is the search for similar names."""
+    body = {"feature_service": "x" * 900_000, "entities": {"customer": [1]}}
+    status, text = send("/get-online-features", msgspec.json.encode(body))
+    assert (status, len(text) < 5_000) == (404, True)

@@ -106,7 +106,7 @@ class _Validator:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", PROGRAM, str(theirs.fileno()), str(memory)],
                 stdin=subprocess.DEVNULL,
-                # What the checks of a project print is no answer.
+                # What the checks of a project print goes to the log.
                 stdout=2,
                 pass_fds=(theirs.fileno(),),
                 # Ctrl-C in a terminal is for the server, which ends its processes.
