@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _NUMBER: Final = b"-0123456789n"
 _BOOLEAN: Final = b"tfn"
 _TEXT: Final = b'"n'
+_AS_TEXT: Final = pl.String()
 
 
 @dataclass
@@ -101,8 +102,8 @@ def read_lines(
         items = object_of_line(line, place)
         if not items and b"".join(line.split()) not in (b"", b"{}"):
             raise _unreadable(where, f"line {number:,} is not a JSON object")
-        for name in items.keys() - result.schema.keys():
-            result.schema[name] = pl.String()
+        if not items.keys() <= result.schema.keys():
+            result.schema |= {name: _AS_TEXT for name in items if name not in result.schema}
         for name in _of_other_kind(items, first):
             if first[name] is _TEXT:
                 raise ContractError(
@@ -163,7 +164,9 @@ def _inner_keys(values: Mapping[str, msgspec.Raw]) -> set[str]:
 
 
 def _of_other_kind(items: Mapping[str, msgspec.Raw], first: Mapping[str, bytes]) -> list[str]:
-    return [name for name in items.keys() & first.keys() if memoryview(items[name])[0] not in first[name]]
+    return [
+        name for name, value in items.items() if name in first and memoryview(value)[0] not in first[name]
+    ]
 
 
 def _is_readable(value: msgspec.Raw) -> bool:

@@ -37,7 +37,9 @@ TEXT = {
 @pytest.mark.parametrize("body", TOO_MANY)
 def test_too_many_lists_and_objects_are_refused(body):
     """Each takes a microsecond to decode, and the garbage collector visits all of them."""
-    with pytest.raises(ContractError, match="lists and objects; expected at most 32,000, 32 for each of 1,000"):
+    with pytest.raises(
+        ContractError, match="lists and objects; expected at most 32,000, 32 for each of 1,000"
+    ):
         require_bounded(TOO_MANY[body], max_rows=1_000, where="the body")
 
 
