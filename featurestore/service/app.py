@@ -48,6 +48,7 @@ class RouteApp:
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
+        entry.size = len(body) + len(answer)
         length = (b"content-length", b"%d" % len(answer))
         await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
         await send({"type": "http.response.body", "body": answer})

@@ -119,10 +119,15 @@ def _column_message(dataset: str, contract: Contract, missing: list[str], unexpe
     return f"{dataset}: breaks schema {contract.name}: {' and '.join(parts)}"
 
 
+# Names and columns beyond these are in no suggestion: comparing them takes a minute for a few thousand.
+_MAX_COMPARED = 200
+
+
 def _hint(missing: list[str], unexpected: list[str]) -> str | None:
+    compared = [name for name in unexpected[:_MAX_COMPARED] if len(name) <= _MAX_COMPARED]
     renamed = [
         f"{nearest[0]!r} may be {name!r} renamed"
-        for name in missing
-        if (nearest := get_close_matches(name, unexpected, n=1))
+        for name in missing[:_MAX_COMPARED]
+        if (nearest := get_close_matches(name, compared, n=1))
     ]
     return "; ".join(renamed) or None

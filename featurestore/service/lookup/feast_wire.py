@@ -7,9 +7,10 @@ are columns, and statuses are names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from featurestore.errors import ContractError
 from featurestore.timing.epoch import timestamp_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 NAMES: Final = {status.value: status.name for status in Status}
 NO_EVENT: Final = "1970-01-01T00:00:00Z"
+# Finding a feature takes microseconds, and a name may be repeated.
+MAX_FEATURES: Final = 5_000
 PUSHED: Final = ("online", "online_and_offline")
 
 
@@ -39,7 +42,7 @@ class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     entities: dict[str, list[Any]]
     feature_service: str | None = None
-    features: list[str] = []
+    features: Annotated[list[str], Meta(max_length=MAX_FEATURES)] = []
     full_feature_names: bool = False
     include_feature_view_version_metadata: bool = False
 

@@ -1,6 +1,6 @@
-"""Uploaded datasets: each body is received into a folder of its own and validated in a thread.
+"""Uploaded datasets: each body is received into a folder of its own and validated in another process.
 
-Nothing remains of a body that does not arrive completely.
+Nothing remains of a body that does not arrive completely, or whose time is over: its place is free at once.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import secrets
 import shutil
 import time
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
 from featurestore.service.runtime.refused import RefusedError
-from featurestore.service.runtime.threads import Threads
 from featurestore.storage.files import translated_write_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.types import Receive
@@ -46,8 +44,6 @@ class Upload:
         Path of the body while it is validated.
     results
         Folder for the results. `keep` moves it to its final place.
-    abandoned
-        True: the caller has left, and `keep` keeps nothing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,18 +52,9 @@ class Upload:
         self._temporary = folder / f".{self.id}.partial"
         self.body = self._temporary / "body"
         self.results = self._temporary / "results"
-        self.abandoned = False
 
-    def keep(self) -> Path | None:
-        """Move the results to their final place, and remove the oldest uploads beyond `KEPT`.
-
-        Returns
-        -------
-        Path or None
-            The final folder. None: the caller has left.
-        """
-        if self.abandoned:
-            return None
+    def keep(self) -> Path:
+        """Move the results to their final place, and remove the oldest uploads beyond `KEPT`; returns the final folder."""
         place = self._folder / self.id
         with translated_write_errors(place):
             self.results.replace(place)
@@ -114,13 +101,13 @@ class Uploads:
     """
 
     def __init__(self, pause: float) -> None:
-        self._threads = Threads(CONCURRENCY, "uploads")
+        self._places = asyncio.Semaphore(CONCURRENCY)
         self._pause = pause
         self._pending = 0
         self._arriving: set[_Arrival] = set()
 
-    async def run(self, folder: Path, receive: Receive, validate: Callable[[Upload], T]) -> T:
-        """Receive a body into a folder, and run `validate` on it in a thread.
+    async def run(self, folder: Path, receive: Receive, validate: Callable[[Upload], Awaitable[T]]) -> T:
+        """Receive a body into a folder, and await `validate` on it.
 
         Raises
         ------
@@ -137,23 +124,12 @@ class Uploads:
         upload = Upload(folder)
         try:
             await self._receive(receive, upload)
-            future = self._threads.submit(partial(validate, upload))
-        except BaseException:
-            upload.end()
+            async with self._places:
+                return await validate(upload)
+        finally:
             self._pending -= 1
-            raise
-        loop = asyncio.get_running_loop()
-        # The upload keeps its place until its thread ends, also after its caller has left.
-        future.add_done_callback(lambda _: self._ended(loop, upload))
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            upload.abandoned = True
-            raise
-
-    def close(self, seconds: float) -> None:
-        """Wait at most `seconds` for the validations that run."""
-        self._threads.close(seconds)
+            # A large file takes time to remove. The thread ends its work, also if the caller has left.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.end))
 
     def _displaces_slowest(self) -> bool:
         """Return whether a slow body gives up its place."""
@@ -212,11 +188,3 @@ class Uploads:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message
-
-    def _ended(self, loop: asyncio.AbstractEventLoop, upload: Upload) -> None:
-        upload.end()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._leave)
-
-    def _leave(self) -> None:
-        self._pending -= 1
