@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from runner import run as command
+from servers import s3_server
 from shop import ORDERS, write_files
 
 import featurestore
@@ -46,10 +47,9 @@ def shell(cwd, *lines):
     return done.stdout
 
 
-@pytest.fixture
-def own(tmp_path):
-    """The shop in a repository of git and DVC, with a remote; its orders in daily files."""
-    root = write_files(tmp_path / "own")
+def daily_shop(root):
+    """Write the shop in a repository of git and DVC; its orders in daily files."""
+    write_files(root)
     (root / "data/raw/orders.csv").unlink()
     for name, lines in DAILY.items():
         path = root / "data/raw/orders" / name
@@ -58,31 +58,63 @@ def own(tmp_path):
     definitions = root / "feature_repo/shop.py"
     definitions.write_text(definitions.read_text().replace("raw/orders.csv", "raw/orders/*.csv"))
     DvcVersions().start(root)
-    (root / ".dvc/config").write_text(
-        f"[core]\n    remote = store\n    analytics = false\n['remote \"store\"']\n    url = {tmp_path}/remote\n"
-    )
     return root
+
+
+@pytest.fixture
+def own(tmp_path):
+    return daily_shop(tmp_path / "own")
 
 
 def digest(root):
     return featurestore.open(root).training_manifest("visits").digest
 
 
-def test_a_clone_pulls_and_has_the_same_training_set(own, tmp_path):
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """A shop of two revisions: then a new day arrived, rows were pushed and corrected, and a customer was deleted."""
+    root = daily_shop(tmp_path_factory.mktemp("history") / "own")
+    project = featurestore.open(root)
+    DvcVersions().add(root, [root / "data/raw/orders"])
+    project.run()
+    digests = [digest(root)]
+    shell(root, "git add -A", "git commit -qm first")
+    (root / "data/raw/orders/2024-01-03.csv").write_text(NEW_DAY)
+    rows = pl.DataFrame({"customer": [2], **PUSHED})
+    for amount in (4.0, 5.0):
+        project.push("last_order", rows.with_columns(amount=pl.lit(amount, dtype=pl.Float32)))
+    project.delete("last_order", pl.DataFrame({"customer": [3]}))
+    # A new store holds no other counts than a clone's.
+    shutil.rmtree(root / "data/online")
+    project.run()
+    digests.append(digest(root))
+    shell(root, "git add -A", "git commit -qm second")
+    return root, *digests
+
+
+@pytest.fixture(params=["folder", "S3"])
+def remote(request, tmp_path):
+    """Yield the lines of DVC's configuration that name a remote."""
+    if request.param == "folder":
+        yield f"    url = {tmp_path}/remote\n"
+    else:
+        with s3_server() as lines:
+            yield lines
+
+
+def test_a_clone_pulls_and_has_the_same_training_set(history, remote, tmp_path):
     """Only what is outside DVC runs in a clone; pushed rows travel; an older revision has its older digest."""
-    project = featurestore.open(own)
-    DvcVersions().add(own, [own / "data/raw/orders"])
-    project.run()
-    first = digest(own)
-    shell(own, "git add -A", "git commit -qm first")
-    (own / "data/raw/orders/2024-01-03.csv").write_text(NEW_DAY)
-    project.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
-    project.run()
-    second = digest(own)
+    template, first, second = history
     assert second != first
-    shell(own, "git add -A", "git commit -qm second", "dvc push -q --all-commits")
-    theirs = tmp_path / "theirs"
-    shell(tmp_path, f"git clone -q {own} {theirs}", f"cd {theirs}", "dvc pull -q")
+    own, theirs = shutil.copytree(template, tmp_path / "own", symlinks=True), tmp_path / "theirs"
+    settings = f"[core]\n    remote = store\n    analytics = false\n['remote \"store\"']\n{remote}"
+    (own / ".dvc/config.local").write_text(settings)
+    shell(own, "dvc push -q --all-commits")
+    # What a clone has comes from the remote.
+    shutil.rmtree(own / ".dvc/cache")
+    shell(tmp_path, f"git clone -q {own} {theirs}")
+    (theirs / ".dvc/config.local").write_text(settings)
+    shell(theirs, "dvc pull -q")
     assert featurestore.open(theirs).run().steps == ("apply", "materialize", "report")
     assert "Data and pipelines are up to date." in shell(theirs, "dvc repro")
     assert digest(theirs) == second
@@ -90,13 +122,17 @@ def test_a_clone_pulls_and_has_the_same_training_set(own, tmp_path):
         assert (theirs / path).read_bytes() == (own / path).read_bytes()
     shutil.rmtree(theirs / "data/training")
     assert featurestore.open(theirs).training_set("visits").digest == second
-    # The order of the new day sees the pushed row.
+    # The order of the new day sees the pushed row, as it was corrected; serving sees it, and not the deleted customer.
     rows = pl.read_parquet(theirs / "data/training/visits.parquet").sort("event_timestamp")
-    assert rows["amount"].to_list()[-1] == 4.0
+    assert rows["amount"].to_list()[-1] == 5.0
+    asked = pl.DataFrame({"customer": [2, 3], "basket": [10.0, 10.0]})
+    assert featurestore.open(theirs).get_online(asked, "buying")["amount"].to_list() == [5.0, None]
     assert command("check", cwd=theirs).stderr == ""
-    shell(theirs, "git checkout -q HEAD~1", "dvc pull -q --force")
+    shell(theirs, "git restore dvc.lock", "git checkout -q HEAD~1", "dvc pull -q")
     assert digest(theirs) == first
     assert not (theirs / "data/raw/orders/2024-01-03.csv").exists()
+    shutil.rmtree(theirs / "data/training")
+    assert featurestore.open(theirs).training_set("visits").digest == first
 
 
 def warnings_of(root, *names):
