@@ -15,6 +15,7 @@ from shop import ORDERS, write_files
 
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
+from featurestore.errors import MissingDataError
 
 DAILY = {
     "2024-01-01.csv": ORDERS.splitlines()[:3],
@@ -182,14 +183,50 @@ def test_a_record_that_git_ignores_is_no_version(own):
 
 
 def test_pushed_rows_without_a_version_are_named(own):
-    """Rows that were pushed are data too; `run` gives them a version."""
+    """Rows that were pushed are data too; their first version makes the stages that read them depend on them."""
     DvcVersions().add(own, [own / "data/raw/orders"])
     project = featurestore.open(own)
+    project.pipeline(write=True)
     project.validate("orders")
     project.build("last_order")
+    with pytest.raises(
+        MissingDataError, match="nothing was pushed or deleted yet\n  hint: run: featurestore push"
+    ):
+        project.add("data/pushed")
     project.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
     [gap] = project.unversioned()
     assert (gap.name, gap.path, gap.files) == ("pushed rows", "data/pushed", 1)
+    # What a killed process left, and what hides the records, is no part of a version.
+    (own / "data/pushed/last_order/.a.parquet.1.partial").write_text("half")
+    (own / ".gitignore").write_text("/data/\n")
+    (own / ".dvcignore").unlink()
+    added = project.add("data/pushed/last_order")
+    assert (added.versioned, added.written) == (("data/pushed.dvc",), ("dvc.yaml",))
+    assert (project.stale_pipeline(), project.unversioned()) == (None, ())
+    files = [
+        path for path in (own / "data/pushed").rglob("*") if path.suffix in {".parquet", ".jsonl", ".json"}
+    ]
+    assert f"nfiles: {len(files)}\n" in (own / "data/pushed.dvc").read_text()
+    assert shell(own, "git check-ignore data/pushed.dvc || true") == ""
+    assert project.add("data/pushed").written == ()
+
+
+def test_a_push_since_the_last_version_is_named(history, tmp_path):
+    """`check` and `summary` say that a clone does not get it, and which command versions it."""
+    own = shutil.copytree(history[0], tmp_path / "own", symlinks=True)
+    featurestore.open(own).push("last_order", pl.DataFrame({"customer": [4], **PUSHED}))
+    expected = (
+        "pushed rows: 4 files of data/pushed changed since their last version, so a clone gets other rows\n"
+        "  hint: run: featurestore add data/pushed\n"
+    )
+    said = [command(name, cwd=own).stderr for name in ("check", "summary")]
+    assert said == [expected, expected]
+    [gap] = json.loads(command("summary", "--json", cwd=own).stdout)["unversioned"]
+    assert gap["command"] == "featurestore add data/pushed"
+    assert command("add", "data/pushed/", cwd=own).stdout == (
+        "pushed rows: data/pushed has a new version\ncommit: data/pushed.dvc\n"
+    )
+    assert [command(name, cwd=own).stderr for name in ("check", "summary")] == ["", ""]
 
 
 def test_without_a_repository_nothing_has_a_version(shop_files):
