@@ -78,6 +78,6 @@ def requirements(lock: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_names_versions_and_hashes_and_no_machine(lock):
-    """It installs the same files everywhere, from the index of whoever installs; locks agree about a package."""
+    """It installs the same files everywhere, from any index; locks agree about a package."""
     ours, versions = requirements("requirements.txt"), requirements(lock)
-    assert {name: found for name, found in versions.items() if not found <= ours.get(name, found)} == {}
+    assert {name: locked for name, locked in versions.items() if not locked <= ours.get(name, locked)} == {}

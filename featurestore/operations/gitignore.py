@@ -22,7 +22,7 @@ def data_lines(data: str = "data") -> tuple[str, ...]:
 
 
 def no_data_lines(data: str = "data") -> tuple[str, ...]:
-    """Return the lines about files that lie among the data and hold none: locks, and what a killed process left."""
+    """Return the lines about files in the data folder that hold no data: locks, and what a killed process left."""
     return ("__pycache__", f"/{data}/pushed/*.lock", f"/{data}/**/.*.partial")
 
 

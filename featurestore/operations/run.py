@@ -33,7 +33,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     steps
-        The stages that were out of date, in the order in which they ran. A data file that got a new version is one.
+        The stages that were out of date, in the order in which they ran. Data that got a new version are one, by their path.
     verdicts
         The verdicts of the datasets and feature views that ran.
     training_sets

@@ -126,8 +126,8 @@ def test_a_clone_pulls_and_has_the_same_training_set(history, remote, tmp_path):
     # The order of the new day sees the pushed row, as it was corrected; serving sees it, and not the deleted customer.
     rows = pl.read_parquet(theirs / "data/training/visits.parquet").sort("event_timestamp")
     assert rows["amount"].to_list()[-1] == 5.0
-    asked = pl.DataFrame({"customer": [2, 3], "basket": [10.0, 10.0]})
-    assert featurestore.open(theirs).get_online(asked, "buying")["amount"].to_list() == [5.0, None]
+    customers = pl.DataFrame({"customer": [2, 3], "basket": [10.0, 10.0]})
+    assert featurestore.open(theirs).get_online(customers, "buying")["amount"].to_list() == [5.0, None]
     assert command("check", cwd=theirs).stderr == ""
     shell(theirs, "git restore dvc.lock", "git checkout -q HEAD~1", "dvc pull -q")
     assert digest(theirs) == first
@@ -196,7 +196,7 @@ def test_pushed_rows_without_a_version_are_named(own):
     project.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
     [gap] = project.unversioned()
     assert (gap.name, gap.path, gap.files) == ("pushed rows", "data/pushed", 1)
-    # What a killed process left, and what hides the records, is no part of a version.
+    # What a killed process left, and what hides the records, do not count.
     (own / "data/pushed/last_order/.a.parquet.1.partial").write_text("half")
     (own / ".gitignore").write_text("/data/\n")
     (own / ".dvcignore").unlink()
@@ -219,8 +219,8 @@ def test_a_push_since_the_last_version_is_named(history, tmp_path):
         "pushed rows: 4 files of data/pushed changed since their last version, so a clone gets other rows\n"
         "  hint: run: featurestore add data/pushed\n"
     )
-    said = [command(name, cwd=own).stderr for name in ("check", "summary")]
-    assert said == [expected, expected]
+    warnings = [command(name, cwd=own).stderr for name in ("check", "summary")]
+    assert warnings == [expected, expected]
     [gap] = json.loads(command("summary", "--json", cwd=own).stdout)["unversioned"]
     assert gap["command"] == "featurestore add data/pushed"
     assert command("add", "data/pushed/", cwd=own).stdout == (
