@@ -121,4 +121,5 @@ lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
 clean: ## remove the environment, all data and the site
-	rm -rf $(VENV) $(SERVING) data site .cache
+	rm -rf $(VENV) $(SERVING) site .cache
+	find data -mindepth 1 ! -path data/raw ! -path data/raw/.gitignore -delete

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,9 @@ from shop import ORDERS, write_files
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
 from featurestore.errors import MissingDataError
+from featurestore.operations.add import add
+from featurestore.storage.lock import try_locked
+from featurestore.testing import FolderVersions
 
 DAILY = {
     "2024-01-01.csv": ORDERS.splitlines()[:3],
@@ -209,6 +213,30 @@ def test_pushed_rows_without_a_version_are_named(own):
     assert f"nfiles: {len(files)}\n" in (own / "data/pushed.dvc").read_text()
     assert shell(own, "git check-ignore data/pushed.dvc || true") == ""
     assert project.add("data/pushed").written == ()
+
+
+class Watching(FolderVersions):
+    """Versions that see whether somebody could push while the log is versioned."""
+
+    def __init__(self, lock):
+        self.lock, self.was_free = lock, None
+
+    def add(self, root, paths):
+        with try_locked(self.lock) as is_free:
+            self.was_free = is_free
+        return super().add(root, paths)
+
+
+def test_no_push_is_written_while_the_log_is_versioned(shop):
+    """A version holds whole pushes."""
+    shop.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
+    workspace = shop._workspace
+    versions = Watching(workspace.layout.pushing("last_order"))
+    watched = replace(workspace, parts=replace(workspace.parts, versions=versions))
+    assert add(watched, "data/pushed").versioned == ("data/pushed.version",)
+    assert versions.was_free is False
+    with try_locked(versions.lock) as is_free:
+        assert is_free
 
 
 def test_a_push_since_the_last_version_is_named(history, tmp_path):
