@@ -223,7 +223,7 @@ class ProjectFiles:
             elif f"{path.name}.py" in beside:
                 module = self.owned(f"{path}.py")
             else:
-                # A folder that holds no Python files is no module.
+                # A folder without Python files does not count.
                 namespace = path != self.root and any(name.endswith(".py") for name in inside)
                 module = path if namespace and OWN_PACKAGE not in (path, *path.parents) else None
             self._modules[path] = module

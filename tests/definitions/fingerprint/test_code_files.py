@@ -47,7 +47,7 @@ def test_a_folder_with_the_name_of_an_installed_module_does_not_count(state, fol
 
 
 def test_a_folder_of_the_project_without_init_counts(state):
-    """Its name is installed nowhere, so Python takes it."""
+    """No installed module has its name, so Python takes it."""
     helper = FILES["feature_repo/helper.py"].replace("from lib.rates", "from lib_of_rates.rates")
     shop = state({"feature_repo/helper.py": helper, "lib_of_rates/rates.py": FILES["lib/rates.py"]})
     assert "lib_of_rates/rates.py" in shop.code_files("orders")
