@@ -149,7 +149,7 @@ def aggregations(draw: st.DrawFn) -> Aggregation:
         events=draw(st.none() | st.none() | st.integers(1, 3)),
         where=draw(st.sampled_from([None, None, pl.col("b")])),
         condition=pl.col("s") == "p" if kind == "share" else None,
-        n=draw(st.integers(1, 3)) if kind == "last_n" else None,
+        n=draw(st.integers(1, 3)) if kind == "last_n" else 1,
     )
 
 

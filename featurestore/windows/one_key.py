@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SECOND: Final = 1_000_000
 LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
+MIN_VALUES: Final = 2  # of a variance
 # An event as it is stored: its moment, values and conditions (`StoredColumns`).
 StoredEvent: TypeAlias = "Sequence[Any]"
 Window: TypeAlias = "Callable[[Sequence[StoredEvent], int], Any]"
@@ -77,7 +78,7 @@ def _of_values(aggregation: Aggregation) -> Callable[[list[Any]], Any]:
         "sum": _sum,
         "mean": lambda values: nearest(exact_total(values) / len(values)) if values else None,
         "variance": _variance,
-        "deviation": lambda values: None if len(values) < 2 else math.sqrt(_variance(values) or 0.0),
+        "deviation": lambda values: None if len(values) < MIN_VALUES else math.sqrt(_variance(values) or 0.0),
         "min": lambda values: _without_negative_zero(min(values)) if values else None,
         "max": lambda values: _without_negative_zero(max(values)) if values else None,
         "first": lambda values: values[0] if values else None,
@@ -98,7 +99,7 @@ def _sum(values: list[Any]) -> Any:
 
 def _variance(values: list[Any]) -> float | None:
     n = len(values)
-    if n < 2:
+    if n < MIN_VALUES:
         return None
     exact = list(map(Fraction, values))
     total = sum(exact, Fraction())
