@@ -65,6 +65,11 @@ def windows_at(
     -------
     pl.DataFrame
         One column for each aggregation, one row for each question, in the same order.
+
+    Raises
+    ------
+    OverflowError
+        If a sum of integers does not fit into 64 bits. Names the window.
     """
     asked = Questions(_numbers(questions, keys), questions[AS_OF].dt.epoch("us").to_numpy())
     keyed = questions.select(*keys, pl.struct(keys).rle_id().cast(pl.Int64).alias(_KEY)).unique(
@@ -97,7 +102,10 @@ def windows_at(
         if aggregation.events is not None:
             numbers = np.where(prepared.filters[where], np.arange(len(prepared)), -1)
             members = OfLast(members.greatest(numbers, aggregation.events))
-        results[name] = aggregate(aggregation, Window(prepared, members, where, asked.moments))
+        try:
+            results[name] = aggregate(aggregation, Window(prepared, members, where, asked.moments))
+        except OverflowError as error:
+            raise OverflowError(f"window {name!r}: a sum of integers does not fit into 64 bits") from error
     return pl.DataFrame(results)
 
 
