@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from featurestore.errors import ContractError
 from featurestore.storage.row_groups import row_bytes
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, Status, status_column
 from featurestore.timing.known_at import is_expired
-from featurestore.windows.aggregation import Aggregation
-from featurestore.windows.join import windows_at
+from featurestore.windows.features import features_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,10 +23,9 @@ if TYPE_CHECKING:
 
     from featurestore.ports import ViewRows
     from featurestore.timing.known_at import Timing
+    from featurestore.windows.aggregation import Aggregation
 
-_LAST_EVENT: Final = "__last_event"
 _ROWS: Final = "__rows"
-WIDER_HINT: Final = "declare a wider dtype, or cast the column to Float64 in the function of the view"
 _WINDOW_GROWTH: Final = 8  # prefix sums and orders take a multiple of the bytes of the events
 
 
@@ -164,34 +161,18 @@ def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:
     deletions = None
     if join.deleted:
         deletions = pl.scan_parquet(list(join.deleted)).join(asked.lazy(), on=keys, how="semi").collect()
-    try:
-        computed = windows_at(
-            part,
-            events,
-            {**join.windows, _LAST_EVENT: Aggregation("max", EVENT_TIMESTAMP)},
-            keys=keys,
-            timing=join.timing,
-            identity=join.identity,
-            deletions=deletions,
-        )
-    except OverflowError as error:
-        raise ContractError(f"feature view {join.view!r}: {error}", hint=WIDER_HINT) from error
-    features = [
-        _declared(computed[name], dtype, f"feature view {join.view!r}, column {name!r}")
-        for name, dtype in join.dtypes.items()
-    ]
-    return part.select(ROW, AS_OF).hstack([*features, computed[_LAST_EVENT].alias(EVENT_TIMESTAMP)])
-
-
-def _declared(values: pl.Series, dtype: pl.DataType, where: str) -> pl.Series:
-    try:
-        return values.cast(dtype)
-    except pl.exceptions.InvalidOperationError as error:
-        raise ContractError(
-            f"{where}: a value of the window does not fit into {dtype}; the values are from {values.min()!r} to "
-            f"{values.max()!r}",
-            hint=WIDER_HINT,
-        ) from error
+    features = features_at(
+        part,
+        events,
+        join.windows,
+        join.dtypes,
+        view=join.view,
+        keys=keys,
+        timing=join.timing,
+        identity=join.identity,
+        deletions=deletions,
+    )
+    return part.select(ROW, AS_OF).hstack(features)
 
 
 def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.DataFrame:
