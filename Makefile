@@ -9,7 +9,9 @@ VENV := .venv
 READY := $(VENV)/.ready
 SERVING := .serving
 # The tests that a version of Python could change: fingerprints read syntax trees, values and times are Python's.
-QUICK := tests/definitions tests/timing tests/values tests/storage tests/operations/test_shop.py tests/service/test_vectors.py
+# Python 3.13 also warns of a database that stays open, and names of typing are not classes there.
+QUICK := tests/definitions tests/timing tests/values tests/storage tests/operations/test_shop.py \
+	tests/service/test_vectors.py tests/adapters/test_versions.py tests/test_architecture.py
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP := python -m pip install --disable-pip-version-check
 # Installs the locked requirements, and prints each as pip comes to it.
@@ -25,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick serving laws check docs bench-offline bench-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -44,6 +46,13 @@ python: ## print the Python that environments are made with
 
 test: $(READY) ## run all tests
 	python -m pytest -n 2
+
+s3: $(VENV)/.s3-ready ## install a server of the S3 protocol, and test a DVC remote on it
+	python -m pytest tests/operations/test_clone.py
+
+$(VENV)/.s3-ready: $(READY) requirements/s3.txt
+	$(PIP) --quiet --require-hashes -r requirements/s3.txt
+	touch $@
 
 serving: $(SERVING)/.ready ## install a serving machine from requirements/serve.txt, and test it
 	python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $(SERVING)/wheels .
@@ -109,8 +118,10 @@ LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.
 lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements/serve.in --constraints requirements.txt $(NO_TERMINAL) --output-file requirements/serve.txt
+	$(LOCK) requirements/s3.in --output-file requirements/s3.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
 clean: ## remove the environment, all data and the site
-	rm -rf $(VENV) $(SERVING) data site .cache
+	rm -rf $(VENV) $(SERVING) site .cache
+	find data -mindepth 1 ! -path data/raw ! -path data/raw/.gitignore -delete

@@ -9,9 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -31,11 +34,14 @@ def program(name: str, *folders: str, needs: str = "redis-server postgresql") ->
     ]
     path = next((candidate for candidate in candidates if candidate), None)
     if path is None:
-        message = f"{name} is not installed (Debian: apt-get install {needs})"
-        if os.environ.get("FEATURESTORE_REQUIRE_SERVERS"):
-            pytest.fail(message)
-        pytest.skip(message)
+        skip_or_fail(f"{name} is not installed (Debian: apt-get install {needs})")
     return path
+
+
+def skip_or_fail(message: str) -> None:
+    if os.environ.get("FEATURESTORE_REQUIRE_SERVERS"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 class RedisServer:
@@ -110,6 +116,42 @@ class PostgresServer:
         subprocess.run([*self._user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
+class S3Server:
+    """A server of the S3 protocol with one empty bucket. It keeps its objects in memory, and ends with the test."""
+
+    PACKAGES = ("dvc_s3", "flask", "flask_cors", "moto")
+    BUCKET = "features"
+    # Port 0 is a free one, which the server tells; when its input ends, so does the process.
+    CODE = """
+import logging, sys
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+    def __init__(self, _):
+        if missing := [name for name in self.PACKAGES if find_spec(name) is None]:
+            skip_or_fail(f"packages are not installed: {', '.join(missing)} (run: make s3)")
+
+    def start(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self.CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        port = int(self._process.stdout.readline())
+        self.url = f"http://127.0.0.1:{port}"
+        with closing(HTTPConnection("127.0.0.1", port)) as connection:
+            connection.request("PUT", f"/{self.BUCKET}")
+            assert connection.getresponse().status == 200
+
+    def stop(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
 class Proxy:
     """A proxy of a server that can lose its connections silently: no data pass, and no connection closes."""
 
@@ -174,3 +216,13 @@ def postgres_server():
     """Run PostgreSQL, and yield its URL."""
     with run_server(PostgresServer) as server:
         yield server.url
+
+
+@contextmanager
+def s3_server():
+    """Run a server of the S3 protocol, and yield the lines of DVC's configuration that name a remote on it."""
+    with run_server(S3Server) as server:
+        yield (
+            f"    url = s3://{server.BUCKET}/store\n    endpointurl = {server.url}\n"
+            "    access_key_id = test\n    secret_access_key = test\n"
+        )

@@ -1,18 +1,27 @@
 """What featurestore imports is what its package asks for."""
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 # Packages that Feast's interface consists of.
 OF_FEAST = {"google", "pandas", "pydantic"}
+LOCKS = (
+    "requirements.txt",
+    "requirements/serve.txt",
+    "requirements/s3.txt",
+    "benchmarks/requirements.txt",
+    "docs/requirements.txt",
+)
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -48,3 +57,27 @@ def test_every_import_is_of_a_declared_package():
         if not {canonicalize_name(distribution) for distribution in installed.get(name, [name])} & declared
     }
     assert undeclared == {}
+
+
+def requirements(lock: str) -> dict[str, set[str]]:
+    """Return the versions of each package that a lock names; every line of it must be a version or a hash."""
+    versions: dict[str, set[str]] = {}
+    hashed = True
+    for line in (ROOT / lock).read_text().splitlines():
+        words = line.partition("#")[0].rstrip(" \\")
+        if words.startswith("    --hash=sha256:"):
+            hashed = True
+        elif words.strip():
+            pinned = re.fullmatch(r"([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==([\w.]+)(?: ; .+)?", words)
+            assert pinned, f"{lock}: {line}"
+            assert hashed, f"{lock}: a requirement above {line!r} has no hash"
+            versions.setdefault(pinned[1], set()).add(pinned[2])
+            hashed = False
+    return versions
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_versions_and_hashes_and_no_machine(lock):
+    """It installs the same files everywhere, from any index; locks agree about a package."""
+    ours, versions = requirements("requirements.txt"), requirements(lock)
+    assert {name: locked for name, locked in versions.items() if not locked <= ours.get(name, locked)} == {}

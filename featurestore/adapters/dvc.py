@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,10 @@ class DvcVersions:
             if _git(root, "init", "--quiet") is None:
                 raise ConfigError(f"{root}: git cannot make a repository", hint="install git")
             created.append("git")
-        if _opened(root) is None:
+        repo = _opened(root)
+        if repo is not None:
+            repo.close()
+        else:
             inside = top is not None and Path(top.strip()).resolve() != root.resolve()
             with _translated(root):
                 Repo.init(str(root), subdir=inside).close()
@@ -108,7 +111,8 @@ class DvcVersions:
         inside = path.resolve().relative_to(root.resolve()).as_posix()
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            DVCFileSystem(str(root), rev=revision).get_file(inside, str(target))
+            with closing(DVCFileSystem(str(root), rev=revision)) as files:
+                files.get_file(inside, str(target))
         except (DvcException, SCMError, OSError) as error:
             raise MissingDataError(
                 f"{inside} at {revision}: {_reason(error)}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -12,7 +14,6 @@ from featurestore.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from dvc.repo import Repo
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 def run_stages(repo: Repo, root: Path, step_of: StepFinder) -> tuple[str, ...]:
     """Run the stages that are out of date, dependencies first; returns the names of those that ran.
+
+    The name of data that got a new version is their path in the project.
 
     The steps of ``dvc repro``: data files that changed get a new version; a stage whose inputs are unchanged is left
     alone; a stage whose results DVC's cache has is restored; dvc.lock records the hash of each input and output.
@@ -52,8 +55,12 @@ def run_stages(repo: Repo, root: Path, step_of: StepFinder) -> tuple[str, ...]:
             else:
                 _run(stage, step)
             stage.dump(update_pipeline=False)
-            ran.append(stage.name if stage.cmd else stage.outs[0].def_path)
+            ran.append(stage.name if stage.cmd else _inside(stage.outs[0].fs_path, root))
     return tuple(ran)
+
+
+def _inside(path: str, root: Path) -> str:
+    return Path(os.path.relpath(path, root.resolve())).as_posix()
 
 
 def _reproduce(stage: Any) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
-from featurestore.adapters.windows import answer_windows, read_windows
+from featurestore.adapters.windows import WindowJoin, answer_windows, read_windows, window_joins
 from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
@@ -49,7 +49,8 @@ class SpanJoin:
     features: tuple[str, ...]
 
 
-RunJoins: TypeAlias = "Callable[[pl.DataFrame, Sequence[SpanJoin]], Iterable[pl.DataFrame]]"
+Join: TypeAlias = "SpanJoin | WindowJoin"
+RunJoins: TypeAlias = "Callable[[pl.DataFrame, Sequence[Join]], Iterable[pl.DataFrame]]"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class PolarsEngine:
         return join_spans(entity_rows, views, self.span_bytes, _in_turn)
 
 
-def _in_turn(questions: pl.DataFrame, joins: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
+def _in_turn(questions: pl.DataFrame, joins: Sequence[Join]) -> Iterable[pl.DataFrame]:
     return (answer(questions, join) for join in joins)
 
 
@@ -100,10 +101,8 @@ def join_spans(
         if keys not in questions:
             questions[keys] = _questions(entity_rows, view.selection)
         rows = questions[keys]
-        if view.selection.view.windows:
-            running.append((view, [answer_windows(rows, view)]))
-        else:
-            running.append((view, run_joins(rows, _joins(rows, view, span_bytes))))
+        joins = window_joins if view.selection.view.windows else _joins
+        running.append((view, run_joins(rows, joins(rows, view, span_bytes))))
     joined = []
     for view, parts in running:
         if view.selection.view.windows:
@@ -131,8 +130,10 @@ def join_spans(
     return pl.concat([entity_rows, *joined], how="horizontal")
 
 
-def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
-    """Return the answers of one span: number of the entity row, version, features."""
+def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
+    """Return the answers of one span: number of the entity row, version, features; or those of `answer_windows`."""
+    if isinstance(join, WindowJoin):
+        return answer_windows(questions, join)
     first_key, version = join.keys[0], version_columns(join.timing)
     rows = pl.scan_parquet(join.path).slice(join.span.start, join.span.rows)
     versions = rows.select(*join.keys, *version).with_row_index(_POSITION).collect()
@@ -158,7 +159,7 @@ def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     return questions.with_row_index(ROW).drop_nulls(list(keys)).sort(*keys, AS_OF)
 
 
-def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> list[SpanJoin]:
+def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> Sequence[Join]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
     return [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.adapters.polars import MIB, SpanJoin, answer, join_spans
+from featurestore.adapters.polars import MIB, Join, answer, join_spans
 from featurestore.config import load_settings
 from featurestore.definitions.call import run
 from featurestore.definitions.catalog import load_catalog
@@ -48,7 +48,7 @@ class RayEngine:
 
     address: str | None = None
     span_bytes: int = 128 * MIB
-    answer: Callable[[pl.DataFrame, SpanJoin], pl.DataFrame] = answer
+    answer: Callable[[pl.DataFrame, Join], pl.DataFrame] = answer
     root: Path | None = None
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
@@ -71,7 +71,7 @@ class RayEngine:
         _connect(self.address)
         return join_spans(entity_rows, views, self.span_bytes, self._on_cluster)
 
-    def _on_cluster(self, questions: pl.DataFrame, joins: Sequence[SpanJoin]) -> Iterable[pl.DataFrame]:
+    def _on_cluster(self, questions: pl.DataFrame, joins: Sequence[Join]) -> Iterable[pl.DataFrame]:
         shared = ray.put(questions)
         task = ray.remote(self.answer).options(max_retries=3)
         return _awaited([task.remote(shared, join) for join in joins])

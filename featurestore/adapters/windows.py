@@ -1,62 +1,178 @@
-"""The windows of a view whose rows are events, joined to entity rows."""
+"""The windows of a view whose rows are events, joined to entity rows in parts of complete keys.
+
+The events of a key can be in any row group of any file, and an event can replace one of another file. A part therefore
+has all events of its keys. It has about as many rows as fit into a span; a key with more events is a part of its own.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from featurestore.storage.row_groups import row_bytes
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, Status, status_column
 from featurestore.timing.known_at import is_expired
-from featurestore.windows.aggregation import Aggregation
-from featurestore.windows.join import windows_at
+from featurestore.windows.features import features_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
     from featurestore.ports import ViewRows
+    from featurestore.timing.known_at import Timing
+    from featurestore.windows.aggregation import Aggregation
 
-_LAST_EVENT: Final = "__last_event"
+_ROWS: Final = "__rows"
+_WINDOW_GROWTH: Final = 8  # prefix sums and orders take a multiple of the bytes of the events
 
 
-def answer_windows(questions: pl.DataFrame, rows: ViewRows) -> pl.DataFrame:
-    """Aggregate the events of a view at the moment of each question.
+@dataclass(frozen=True)
+class WindowJoin:
+    """The join of some keys of the entity rows to their events.
+
+    Plain values, so that it can be sent to a worker.
+
+    Attributes
+    ----------
+    view
+        The name of the view.
+    start, rows
+        The entity rows, among those sorted by key and time: all rows of some keys.
+    columns
+        The columns of the events.
+    dtypes
+        The declared dtype of each window.
+    """
+
+    view: str
+    start: int
+    rows: int
+    files: tuple[Path, ...]
+    deleted: tuple[Path, ...]
+    keys: tuple[str, ...]
+    timing: Timing
+    identity: tuple[str, ...]
+    columns: tuple[str, ...]
+    windows: Mapping[str, Aggregation]
+    dtypes: Mapping[str, pl.DataType]
+
+
+def window_joins(questions: pl.DataFrame, rows: ViewRows, span_bytes: int) -> list[WindowJoin]:
+    """Split entity rows into parts of complete keys, whose events are about as large as a span.
+
+    Parameters
+    ----------
+    questions
+        The view's keys and other columns, sorted by key, without missing keys.
+    rows
+        The selected features, and where the events are.
+    span_bytes
+        Bytes of a span, uncompressed.
+    """
+    selection = rows.selection
+    view = selection.view
+    columns = tuple(view.contract.schema)
+    size, number = row_bytes(rows.files, columns)
+    limit = max(span_bytes // _WINDOW_GROWTH, 1)
+    parts = [questions.height] if size <= limit else _parts(questions, rows, limit * number // size)
+    starts = [0]
+    for part in parts:
+        starts.append(starts[-1] + part)
+    return [
+        WindowJoin(
+            view.name,
+            start,
+            part,
+            rows.files,
+            rows.deleted,
+            view.keys,
+            view.timing,
+            view.identity,
+            columns,
+            {name: view.windows[name] for name in selection.features},
+            {name: view.feature_contract[name].dtype for name in selection.features},
+        )
+        for start, part in zip(starts[:-1], parts, strict=True)
+    ]
+
+
+def _parts(questions: pl.DataFrame, rows: ViewRows, limit: int) -> list[int]:
+    """Return the number of entity rows of each part of about `limit` entity rows and events."""
+    keys = list(rows.selection.view.keys)
+    asked = questions.group_by(keys, maintain_order=True).len(_ROWS)
+    events = (
+        pl.scan_parquet(list(rows.files))
+        .select(keys)
+        .join(asked.lazy(), on=keys, how="semi")
+        .group_by(keys)
+        .len()
+        .collect(engine="streaming")
+    )
+    counts = asked.join(events, on=keys, how="left", maintain_order="left").select(
+        _ROWS, pl.col("len").fill_null(0)
+    )
+    return list(_in_parts(counts, max(limit, 1))) or [0]
+
+
+def _in_parts(counts: pl.DataFrame, limit: int) -> Iterator[int]:
+    part = size = 0
+    for asked, events in counts.iter_rows():
+        if part and size + asked + events > limit:
+            yield part
+            part = size = 0
+        part += asked
+        size += asked + events
+    if part:
+        yield part
+
+
+def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:
+    """Aggregate the events of a view at the moment of each question of a part.
 
     Parameters
     ----------
     questions
         The number of the entity row (``__row``), the view's keys, and the moment (``__as_of``), sorted by key and
         moment, without missing keys.
-    rows
-        The selected features, and where the events are.
+    join
+        Which of them are asked, and where the events are.
 
     Returns
     -------
     pl.DataFrame
-        The number of the entity row, the features, their statuses, and the ``event_timestamp`` of the newest event that
-        was known.
+        The number of the entity row, the moment, the features, and the ``event_timestamp`` of the newest event that was
+        known.
+
+    Raises
+    ------
+    ContractError
+        If a value does not fit into the dtype of its feature.
     """
-    selection = rows.selection
-    view = selection.view
-    asked = questions.select(view.keys).unique()
-    events = pl.scan_parquet(list(rows.files)).join(asked.lazy(), on=list(view.keys), how="semi").collect()
-    deletions = pl.read_parquet(list(rows.deleted)) if rows.deleted else None
-    windows = {name: view.windows[name] for name in selection.features}
-    computed = windows_at(
-        questions,
+    part = questions.slice(join.start, join.rows)
+    keys = list(join.keys)
+    asked = part.select(keys).unique()
+    bounds = part[keys[0]]
+    in_range = pl.col(keys[0]).is_between(pl.lit(bounds.first()), pl.lit(bounds.last()))
+    of_keys = pl.scan_parquet(list(join.files)).select(join.columns).filter(in_range)
+    events = of_keys.join(asked.lazy(), on=keys, how="semi").collect()
+    deletions = None
+    if join.deleted:
+        deletions = pl.scan_parquet(list(join.deleted)).join(asked.lazy(), on=keys, how="semi").collect()
+    features = features_at(
+        part,
         events,
-        {**windows, _LAST_EVENT: Aggregation("max", EVENT_TIMESTAMP)},
-        keys=view.keys,
-        timing=view.timing,
-        identity=view.identity,
+        join.windows,
+        join.dtypes,
+        view=join.view,
+        keys=keys,
+        timing=join.timing,
+        identity=join.identity,
         deletions=deletions,
     )
-    declared = view.feature_contract.schema
-    return questions.select(ROW, AS_OF).hstack(
-        computed.select(
-            *(pl.col(name).cast(declared[name]) for name in selection.features),
-            pl.col(_LAST_EVENT).alias(EVENT_TIMESTAMP),
-        )
-    )
+    return part.select(ROW, AS_OF).hstack(features)
 
 
 def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.DataFrame:

@@ -138,11 +138,15 @@ def replay(
 def summary(project: Folder = HERE, *, json: Json = False) -> None:
     """Summarize the last run: rows, quarantine, features, training sets, a vector, parity, report.
 
+    Names data that have no version, such as rows that were pushed since the last one.
+
     Example: `featurestore summary`
     """
     opened = opened_at(project)
     record = opened.summary()
-    Output(json).result(record, summary_text(opened, record))
+    out = Output(json)
+    out.warn(record.unversioned)
+    out.result(record, summary_text(opened, record))
 
 
 def pipeline(

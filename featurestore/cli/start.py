@@ -65,8 +65,9 @@ def add(
 
 def added_text(added: Added) -> str:
     """Show what was added, what was assumed, what is open, and what to do next."""
-    if not added.written:
-        return f"{added.name}: {added.path} has a new version\ncommit: {', '.join(added.versioned)}"
+    if not added.rows:
+        files = ", ".join((*added.versioned, *added.written))
+        return f"{added.name}: {added.path} has a new version\ncommit: {files}"
     lines = [f"source {added.name}: {counted(added.rows, 'row')} of {added.path}"]
     lines += [f"  wrote {file}" for file in (*added.written, *added.versioned)]
     lines += ["assumed:", *(f"  {sentence}" for sentence in added.assumptions)]

@@ -10,8 +10,8 @@ members of that package::
 Python imports these members as any others, so that tracebacks, `inspect.getsource` and relative
 imports work. A process that unpickles a function or class of the project, such as a Ray worker,
 finds the module by this name. An absolute import in a module of the project (``from schemas.orders
-import Orders``) finds the project's own modules first. `sys.path` and all other entries of
-`sys.modules` stay as they are.
+import Orders``) finds the project's own modules first, but an installed module before a folder of
+its name without ``__init__.py``. `sys.path` and all other entries of `sys.modules` stay as they are.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 __path__: list[str] = []
 
 # These are never a project's own modules, although the project's folder may hold folders of the same names.
-_SHARED = sys.stdlib_module_names | {"featurestore"}
+SHARED = sys.stdlib_module_names | {"featurestore"}
+# Folders of installed packages.
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 LOADING = RLock()
 
 
@@ -68,6 +70,21 @@ def forget(root: Path) -> None:
         del sys.modules[name]
     vars(sys.modules[__name__]).pop(package.removeprefix(f"{__name__}."), None)
     importlib.invalidate_caches()
+    gives_way.cache_clear()
+
+
+@cache
+def gives_way(folder: Path) -> bool:
+    """Say whether an installed module comes before a folder of its name, as in Python: the folder has no ``__init__.py``."""
+    if (
+        not folder.is_dir()
+        or (folder / "__init__.py").is_file()
+        or folder.with_name(f"{folder.name}.py").is_file()
+    ):
+        return False
+    spec = PathFinder.find_spec(folder.name)
+    origin = None if spec is None else spec.origin
+    return origin is not None and not INSTALLED.isdisjoint(Path(origin).parts)
 
 
 def local_names(text: str, root: Path) -> str:
@@ -119,7 +136,7 @@ def _builtins(root: Path) -> dict[str, Any]:
         level: int = 0,
     ) -> ModuleType:
         first = name.partition(".")[0]
-        if level or first in _SHARED:
+        if level or first in SHARED:
             return builtins.__import__(name, globals, locals, fromlist or (), level)
         if first not in own:
             own[first] = _holds(root, first)
@@ -134,7 +151,7 @@ def _builtins(root: Path) -> dict[str, Any]:
 
 def _holds(root: Path, name: str) -> bool:
     folder = root / name
-    return folder.with_name(f"{name}.py").is_file() or any(folder.glob("*.py"))
+    return folder.with_name(f"{name}.py").is_file() or (any(folder.glob("*.py")) and not gives_way(folder))
 
 
 # Before the finder of Python, which finds the same files and would import them without the redirection.

@@ -13,7 +13,10 @@ import polars as pl
 from featurestore.definitions.source import RESERVED, Source
 from featurestore.errors import ConfigError, ContractError, DefinitionError
 from featurestore.operations.add_input import Input, as_query, input_of, is_sql, result_of
-from featurestore.operations.gitignore import show_records
+from featurestore.operations.add_version import add_pushed_version, add_version
+from featurestore.operations.own_stages import own_stages
+from featurestore.operations.pipeline import update_pipeline
+from featurestore.operations.unversioned import PUSHED
 from featurestore.quality.profile.own_file import draft_for, texts_of, with_null_words
 from featurestore.quality.profile.questions import assumptions, questions
 from featurestore.quality.profile.text_columns import doubtful_words, null_words, read_columns
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.workspace import Workspace
+
+PIPELINE = "dvc.yaml"
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ class Added:
 def add(workspace: Workspace, target: str, *, name: str | None = None, owner: str | None = None) -> Added:
     """Version a file, the files of a pattern or folder, or the result of a query, and draft a source for it.
 
-    Data that a source declares already, and the folder of pushed rows, only get a new version. A file outside of the
-    project is copied into ``data/raw``; a query is run once, and its result is kept there.
+    Data that a source declares already, and the folder of pushed rows, only get a new version; with the first version of
+    pushed rows, the stages of dvc.yaml depend on them. A file outside of the project is copied into ``data/raw``; a query is run once, and its result is kept there.
 
     Parameters
     ----------
@@ -74,7 +79,7 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     Raises
     ------
     MissingDataError
-        If no file exists.
+        If no file exists, or no rows were pushed.
     ContractError
         If the data cannot be read, have no rows, or the query fails.
     ConfigError
@@ -84,8 +89,8 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     """
     root = workspace.root
     layout = workspace.layout
-    if not is_sql(target) and (root / target).resolve() == layout.all_pushed.resolve():
-        return _version_only(workspace, "pushed rows", layout.all_pushed)
+    if not is_sql(target) and (root / target).resolve().is_relative_to(layout.all_pushed.resolve()):
+        return _add_pushed(workspace)
     for source in workspace.catalog.sources.values():
         fixed, _ = source.location(root / source.path)
         if not is_sql(target) and (root / target).resolve() in (
@@ -206,8 +211,15 @@ def _version_only(workspace: Workspace, name: str, path: Path) -> Added:
 
 
 def _version(workspace: Workspace, path: Path) -> tuple[str, ...]:
-    root = workspace.root
-    versions = workspace.parts.versions
-    versions.start(root)
-    show_records(root, workspace.settings.data.relative_to(root).as_posix())
-    return tuple(record.relative_to(root).as_posix() for record in versions.add(root, [path]))
+    workspace.parts.versions.start(workspace.root)
+    return add_version(workspace, path)
+
+
+def _add_pushed(workspace: Workspace) -> Added:
+    """Version the log of pushes; with its first version, the stages of dvc.yaml depend on it."""
+    workspace.parts.versions.start(workspace.root)
+    records = add_pushed_version(workspace)
+    file = workspace.root / PIPELINE
+    written = (PIPELINE,) if own_stages(file) and update_pipeline(workspace) else ()
+    inside = workspace.layout.all_pushed.relative_to(workspace.root).as_posix()
+    return Added(PUSHED, inside, 0, written, records, (), ())

@@ -166,7 +166,7 @@ def _wanted(catalog: Catalog) -> Applied:
         views={name: fingerprint(view).digest for name, view in sorted(catalog.views.items())},
         services={name: fingerprint(service).digest for name, service in sorted(catalog.services.items())},
         terms={
-            name: contract_terms(view.contract)
+            name: contract_terms(view.feature_contract)
             for name, view in sorted(catalog.views.items())
             if _readers(catalog, name)
         },

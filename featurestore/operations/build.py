@@ -12,6 +12,7 @@ from featurestore.operations.inputs import inputs_of
 from featurestore.operations.outcome import record_outcome, recorded_failure
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.quality.gate.window_rows import with_windows
 from featurestore.quality.profile.documentation import require_documentation
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def build(workspace: Workspace, name: str) -> Verdict:
     MissingDataError
         If an input is not built yet.
     ContractError
-        If the result is refused; the rows in place do not change.
+        If the result is refused; the rows in place do not change. Of a view with windows, also if the features of some
+        keys break the schema of the features (`featurestore.quality.gate.window_rows`).
     DefinitionError
         If `name` is a source, the function fails, or a column has no description or no unit.
     """
@@ -40,11 +42,13 @@ def build(workspace: Workspace, name: str) -> Verdict:
     if isinstance(node, Source):
         raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
     require_documentation(node.contract, name)
+    if isinstance(node, FeatureView) and node.window_contract is not None:
+        require_documentation(node.window_contract, name)
     context = validation_context(workspace, name)
     rows = workspace.engine.transform(node, inputs_of(node, workspace.catalog, workspace.layout))
     with recorded_failure(node, workspace.layout):
         if isinstance(node, FeatureView):
-            inspection = inspect_view(node, rows.lazy(), context)
+            inspection = with_windows(node, inspect_view(node, rows.lazy(), context))
         else:
             key = node.contract.key
             ordered = rows.sort(key) if key else rows

@@ -8,11 +8,13 @@ import polars as pl
 
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
+from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations.literals import require_literals
 from featurestore.quality.change.thresholds import check_thresholds
 from featurestore.quality.gate.compiled_contract import compile_contract
 from featurestore.quality.gate.row_gate import row_gate
+from featurestore.quality.gate.window_rows import sample
 from featurestore.quality.profile.documentation import require_documentation
 from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
@@ -46,6 +48,8 @@ def check(workspace: Workspace) -> int:
         count += 1
     for derived in (*catalog.build_order(), *catalog.training_sets.values()):
         _check_function(derived, derived.function, derived.inputs, derived.contract)
+        if isinstance(derived, FeatureView) and derived.window_contract is not None:
+            _check_windows(derived, derived.window_contract)
         count += 1
     for view in catalog.on_demand.values():
         row_gate(view.request)
@@ -56,6 +60,14 @@ def check(workspace: Workspace) -> int:
         require_own_rows(view)
         count += 1
     return count + len(catalog.services)
+
+
+def _check_windows(view: FeatureView, contract: Contract) -> None:
+    where = f"feature view {view.name!r}"
+    computed = sample(view, view.contract.empty().lazy())
+    compile_contract(computed, contract, dataset=where)
+    check_thresholds(contract)
+    require_documentation(contract, where)
 
 
 def _check_function(

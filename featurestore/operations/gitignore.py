@@ -1,4 +1,4 @@
-"""The lines of .gitignore by which git sees DVC's records of raw files, and no other data."""
+"""The lines of .gitignore by which git sees DVC's records of raw files, and those of .dvcignore by which DVC sees data alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = ".gitignore"
+DVC_FILE = ".dvcignore"
 
 
 def data_lines(data: str = "data") -> tuple[str, ...]:
@@ -20,17 +21,42 @@ def data_lines(data: str = "data") -> tuple[str, ...]:
     return (f"/{data}/?*", f"!/{data}/raw/", f"!/{data}/pushed.dvc")
 
 
-def show_records(root: Path, data: str = "data") -> bool:
-    """Replace a line that hides the whole data folder, or add the lines that are missing; returns whether it wrote.
+def no_data_lines(data: str = "data") -> tuple[str, ...]:
+    """Return the lines about files in the data folder that hold no data: locks, and what a killed process left."""
+    return ("__pycache__", f"/{data}/pushed/*.lock", f"/{data}/**/.*.partial")
 
-    All other lines stay as they are.
+
+def show_records(root: Path, data: str = "data") -> tuple[str, ...]:
+    """Let git see DVC's records, and DVC no file that holds no data; returns the names of the files that were written.
+
+    In .gitignore, lines that hide the whole data folder are replaced. All other lines stay as they are.
 
     Raises
     ------
     StoreError
         If the file cannot be written.
     """
-    path = root / FILE
+    written = [FILE] if _show_data(root / FILE, data) else []
+    written += [DVC_FILE] if add_lines(root / DVC_FILE, no_data_lines(data)) else []
+    return tuple(written)
+
+
+def add_lines(path: Path, lines: tuple[str, ...]) -> bool:
+    """Add the lines that a file lacks; returns whether it wrote.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    missing = [line for line in lines if line not in before]
+    if missing:
+        write_text("\n".join([*before, *missing]) + "\n", path)
+    return bool(missing)
+
+
+def _show_data(path: Path, data: str) -> bool:
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     wanted = data_lines(data)
     hiding = {f"{start}{data}{end}" for start in ("", "/") for end in ("", "/", "/*", "/**")}

@@ -39,7 +39,7 @@ def historical(
     ----------
     entity_rows
         A frame of Polars, pandas or Arrow; the path of a Parquet file; or SQL over the project's datasets. None: every
-        key, at every timestamp after `start` and up to `end` at which a row of a feature became known.
+        key, at every timestamp after `start` and up to `end` at which a row of a feature became known; of windows, also at which an event left one.
     features
         A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
     start, end

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
 from featurestore.operations.gitignore import FILE as GITIGNORE
-from featurestore.operations.gitignore import show_records
+from featurestore.operations.gitignore import add_lines, show_records
 from featurestore.operations.init_example import EXAMPLE, EXAMPLE_DATA
 from featurestore.storage.files import write_text
 
@@ -57,7 +57,6 @@ globals().update(expose(Path(__file__).parent))
 f[!e]*.py
 """,
 }
-DVCIGNORE = ("__pycache__", "/data/pushed/*.lock")
 REPO = "feature_repo"
 # Where definitions go if the folder holds a Feast repository in the usual place.
 OTHER_REPOS = ("features", "feature_definitions")
@@ -107,8 +106,8 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
         write_text(text.replace("{name}", name).replace("{definitions}", definitions), root / path)
     write_text(f"{table.rstrip()}\n\n{TABLE.replace('{definitions}', definitions)}".lstrip(), settings)
     written = [*contents, "pyproject.toml"]
-    written += [GITIGNORE] if _add_lines(root / GITIGNORE, ("__pycache__/",)) | show_records(root) else []
-    written += [".dvcignore"] if _add_lines(root / ".dvcignore", DVCIGNORE) else []
+    hidden = [GITIGNORE] if add_lines(root / GITIGNORE, ("__pycache__/",)) else []
+    written += dict.fromkeys([*hidden, *show_records(root)])
     if versions is not None:
         versions.start(root)
         if example:
@@ -126,11 +125,3 @@ def _definitions_folder(root: Path) -> str:
         f"{root.resolve()}: the folders {', '.join((REPO, *OTHER_REPOS))} hold other files",
         hint="rename one of them, or name another folder: featurestore init FOLDER",
     )
-
-
-def _add_lines(path: Path, lines: tuple[str, ...]) -> bool:
-    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    missing = [line for line in lines if line not in before]
-    if missing:
-        write_text("\n".join([*before, *missing]) + "\n", path)
-    return bool(missing)

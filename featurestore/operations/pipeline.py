@@ -59,6 +59,20 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     return text
 
 
+def update_pipeline(workspace: Workspace) -> bool:
+    """Write dvc.yaml if its stages changed, so that comments stay where nothing changed; returns whether it wrote.
+
+    Raises as `pipeline` does.
+    """
+    path = workspace.root / "dvc.yaml"
+    before = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    if yaml.safe_load(pipeline(workspace)) == before:
+        write_packages(workspace)
+        return False
+    pipeline(workspace, write=True)
+    return True
+
+
 def stages_of(workspace: Workspace) -> Stages:
     """Return the stages of all definitions, by name."""
     stages: Stages = {}

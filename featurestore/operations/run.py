@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-import yaml
 
+from featurestore.operations.add_version import add_pushed_version, has_pushed
 from featurestore.operations.apply import apply
 from featurestore.operations.audit import audit
 from featurestore.operations.audit_record import AuditRecord
@@ -15,8 +15,7 @@ from featurestore.operations.build import build
 from featurestore.operations.check import check
 from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import materialize
-from featurestore.operations.packages import write_packages
-from featurestore.operations.pipeline import pipeline, stages_of
+from featurestore.operations.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
 from featurestore.operations.training_set import TrainingManifest, training_set
 from featurestore.operations.validate import validate
@@ -34,7 +33,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     steps
-        The stages that were out of date, in the order in which they ran. A data file that got a new version is one.
+        The stages that were out of date, in the order in which they ran. Data that got a new version are one, by their path.
     verdicts
         The verdicts of the datasets and feature views that ran.
     training_sets
@@ -73,11 +72,9 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
         If the audit finds a difference between training and serving.
     """
     check(workspace)
-    versions = workspace.parts.versions
-    pushed = workspace.layout.all_pushed
-    if any(pushed.rglob("*.parquet")):
-        versions.add(workspace.root, [pushed])
-    _write_pipeline(workspace)
+    if has_pushed(workspace):
+        add_pushed_version(workspace)
+    update_pipeline(workspace)
     steps = _steps(workspace)
     commands = {name: stage["cmd"] for name, stage in stages_of(workspace).items()}
     results: list[object] = []
@@ -89,23 +86,13 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
         progress(name)
         results.append(steps[name]())
 
-    ran = versions.run(workspace.root, step_of)
+    ran = workspace.parts.versions.run(workspace.root, step_of)
     return Run(
         steps=ran,
         verdicts=tuple(result for result in results if isinstance(result, Verdict)),
         training_sets=tuple(result for result in results if isinstance(result, TrainingManifest)),
         audit=next((result for result in results if isinstance(result, AuditRecord)), None),
     )
-
-
-def _write_pipeline(workspace: Workspace) -> None:
-    """Write dvc.yaml if its stages changed, so that comments stay where nothing changed."""
-    path = workspace.root / "dvc.yaml"
-    before = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
-    if yaml.safe_load(pipeline(workspace)) == before:
-        write_packages(workspace)
-    else:
-        pipeline(workspace, write=True)
 
 
 def _steps(workspace: Workspace) -> dict[str, Callable[[], object]]:

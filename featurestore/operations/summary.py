@@ -9,6 +9,7 @@ import msgspec
 from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.training_set import TrainingManifest
+from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command
@@ -27,6 +28,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         The verdict of the last run of each, also where it refused its rows.
     unread
         Why the last run of a dataset could not read its rows, by name; its verdict is of an earlier run.
+    unversioned
+        Raw files and pushed rows whose current content has no version, such as rows that were pushed since the last one.
     """
 
     sources: tuple[Verdict, ...]
@@ -36,6 +39,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     materialized: MaterializeRecord
     audit: AuditRecord
     unread: dict[str, str]
+    unversioned: tuple[Unversioned, ...]
 
 
 def summary(workspace: Workspace) -> Summary:
@@ -64,4 +68,5 @@ def summary(workspace: Workspace) -> Summary:
         materialized=read_record(layout.materialized, MaterializeRecord, made_by="featurestore materialize"),
         audit=read_record(layout.audit, AuditRecord, made_by="featurestore audit"),
         unread={name: record.unread.reason for name, record in records.items() if record.unread is not None},
+        unversioned=unversioned(workspace),
     )

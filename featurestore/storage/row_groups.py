@@ -46,18 +46,9 @@ def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) ->
     MissingPackageError
         If pyarrow is not installed.
     """
-    with package_needed_by("a historical join"):
-        import pyarrow.parquet as pq  # noqa: PLC0415 - a serving machine has no pyarrow, and joins nothing
-    try:
-        metadata = pq.read_metadata(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path}: cannot be read as Parquet: {error}", hint="run: featurestore build"
-        ) from error
+    metadata = _metadata(path)
     values = keys.drop_nulls().unique().sort()
-    indices = [
-        i for i in range(metadata.num_columns) if metadata.schema.column(i).path.split(".")[0] in columns
-    ]
+    indices = _indices(metadata, columns)
     [key] = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path == keys.name]
     start = size = rows = 0
     for number in range(metadata.num_row_groups):
@@ -72,6 +63,41 @@ def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) ->
         start += group.num_rows
     if rows:
         yield Span(start - rows, rows)
+
+
+def row_bytes(files: Sequence[Path], columns: Sequence[str]) -> tuple[int, int]:
+    """Return the bytes of some columns of all rows of some files, uncompressed, and the number of rows.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be read as Parquet.
+    MissingPackageError
+        If pyarrow is not installed.
+    """
+    size = rows = 0
+    for metadata in map(_metadata, files):
+        rows += metadata.num_rows
+        indices = _indices(metadata, columns)
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            size += sum(group.column(i).total_uncompressed_size for i in indices)
+    return size, rows
+
+
+def _metadata(path: Path) -> pq.FileMetaData:
+    with package_needed_by("a historical join"):
+        import pyarrow.parquet as pq  # noqa: PLC0415 - a serving machine has no pyarrow, and joins nothing
+    try:
+        return pq.read_metadata(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path}: cannot be read as Parquet: {error}", hint="run: featurestore build"
+        ) from error
+
+
+def _indices(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[int]:
+    return [i for i in range(metadata.num_columns) if metadata.schema.column(i).path.split(".")[0] in columns]
 
 
 def _may_hold(statistics: pq.Statistics | None, values: pl.Series) -> bool:

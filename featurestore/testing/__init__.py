@@ -1,4 +1,4 @@
-"""Tools for users' own tests: a store in memory, suites for stores and engines, histories."""
+"""Tools for users' own tests: a store in memory, suites for stores, engines and versions, histories."""
 
 from __future__ import annotations
 
@@ -7,21 +7,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from featurestore.testing.engines import require_fold
+    from featurestore.testing.folder_versions import FolderVersions
     from featurestore.testing.memory import MemoryStore
     from featurestore.testing.stores import require_store
     from featurestore.testing.strategies import History, histories, timings
+    from featurestore.testing.versions import require_versions
 
 # Modules are imported when they are first used: the strategies need Hypothesis, an extra.
 _HOMES = {
+    "FolderVersions": "folder_versions",
     "History": "strategies",
     "MemoryStore": "memory",
     "histories": "strategies",
     "require_fold": "engines",
     "require_store": "stores",
+    "require_versions": "versions",
     "timings": "strategies",
 }
 
-__all__ = ["History", "MemoryStore", "histories", "require_fold", "require_store", "timings"]
+__all__ = [
+    "FolderVersions",
+    "History",
+    "MemoryStore",
+    "histories",
+    "require_fold",
+    "require_store",
+    "require_versions",
+    "timings",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,9 +16,10 @@ from featurestore.definitions.window_checks import result_dtype
 from featurestore.errors import package_needed_by
 from featurestore.testing.oracle import Row, version
 from featurestore.testing.strategies import KEY_SCHEMA, KEYS, START
-from featurestore.testing.window_oracle import window
+from featurestore.testing.window_oracle import events_known, window
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND
+from featurestore.timing.join import Status
 from featurestore.timing.known_at import Timing
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.windows.aggregation import Aggregation
@@ -105,11 +106,7 @@ class WindowHistory:
 
     def expected(self, key: tuple[Any, ...], as_of: datetime) -> list[Any]:
         """Return the value of each window for a key at a moment, as the oracle says."""
-        # Of events of one version, the order of their values decides which is the last.
-        columns = [name for name in self.event_schema if name not in KEYS]
-        events = [event for event in self.events if _key(event) == key]
-        events.sort(key=lambda event: [(event[name] is not None, event[name] or 0) for name in columns])
-        deleted = [row[EVENT_TIMESTAMP] for row in self.deletions if _key(row) == key]
+        events, deleted = self._of_key(key)
         return [
             self._typed(
                 aggregation,
@@ -126,6 +123,30 @@ class WindowHistory:
             )
             for aggregation in self.windows.values()
         ]
+
+    def newest(self, key: tuple[Any, ...], as_of: datetime) -> datetime | None:
+        """Return the event timestamp of the newest event of a key that counts at a moment, in any window or in none."""
+        events, deleted = self._of_key(key)
+        known = events_known(as_of, events, self.timing, identity=self.identity, deleted=deleted)
+        return max((event[EVENT_TIMESTAMP] for event in known), default=None)
+
+    def answer(self, key: tuple[Any, ...], as_of: datetime) -> list[tuple[Any, Status]]:
+        """Return the value and the status of each window, as a read of the view has them."""
+        if None in key:
+            return [(None, Status.NOT_FOUND)] * len(self.windows)
+        newest, ttl = self.newest(key, as_of), self.timing.ttl
+        if newest is not None and ttl is not None and as_of - newest > ttl:
+            return [(None, Status.OUTSIDE_MAX_AGE)] * len(self.windows)
+        values = self.expected(key, as_of)
+        return [(value, Status.NULL_VALUE if value is None else Status.PRESENT) for value in values]
+
+    def _of_key(self, key: tuple[Any, ...]) -> tuple[list[Row], list[datetime]]:
+        """Return the events of a key, and the times of its deletions."""
+        # Of events of one version, the order of their values decides which is the last.
+        columns = [name for name in self.event_schema if name not in KEYS]
+        events = [event for event in self.events if _key(event) == key]
+        events.sort(key=lambda event: [(event[name] is not None, event[name] or 0) for name in columns])
+        return events, [row[EVENT_TIMESTAMP] for row in self.deletions if _key(row) == key]
 
     def _typed(self, aggregation: Aggregation, value: Any) -> Any:
         is_float = result_dtype(aggregation, pl.Schema(self.event_schema)).is_float()
@@ -149,7 +170,7 @@ def aggregations(draw: st.DrawFn) -> Aggregation:
         events=draw(st.none() | st.none() | st.integers(1, 3)),
         where=draw(st.sampled_from([None, None, pl.col("b")])),
         condition=pl.col("s") == "p" if kind == "share" else None,
-        n=draw(st.integers(1, 3)) if kind == "last_n" else None,
+        n=draw(st.integers(1, 3)) if kind == "last_n" else 1,
     )
 
 

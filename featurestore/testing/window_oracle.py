@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from featurestore.testing.oracle import Row, known_at, version
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.exact_sum import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from featurestore.timing.known_at import Timing
-    from featurestore.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation, Kind
+
+MIN_VALUES: Final = 2  # of a variance
 
 
 def events_known(
@@ -64,49 +66,62 @@ def window(
     ]
     if aggregation.events is not None:
         inside = inside[-aggregation.events :]
-    match aggregation.kind:
-        case "count":
-            return len(inside)
-        case "share":
-            return sum(map(condition, inside)) / len(inside) if inside else None
-        case "time_since":
-            return (as_of - inside[-1][EVENT_TIMESTAMP]) / timedelta(seconds=1) if inside else None
-    assert aggregation.column is not None
-    values = [event[aggregation.column] for event in inside if event[aggregation.column] is not None]
-    return _of_values(aggregation, values)
+    return _of_events(aggregation, as_of, inside, condition)
 
 
-def _of_values(aggregation: Aggregation, values: list[Any]) -> Any:
-    match aggregation.kind:
-        case "sum":
-            return _float_sum(values) if any(isinstance(value, float) for value in values) else sum(values)
-        case "last_n":
-            assert aggregation.n is not None
-            return values[::-1][: aggregation.n]
-        case "distinct":
-            return len(set(values))
-        case "variance" | "deviation":
-            if len(values) < 2:  # noqa: PLR2004
-                return None
-            mean = sum(map(Fraction, values), Fraction()) / len(values)
-            variance = nearest(sum(((Fraction(v) - mean) ** 2 for v in values), Fraction()) / (len(values) - 1))
-            return variance if aggregation.kind == "variance" else math.sqrt(variance)
-    if not values:
+def _of_events(
+    aggregation: Aggregation, as_of: datetime, inside: list[Row], condition: Callable[[Row], bool]
+) -> Any:
+    if aggregation.column is not None:
+        values = [event[aggregation.column] for event in inside if event[aggregation.column] is not None]
+        return _OF_VALUES[aggregation.kind](values, aggregation.n)
+    if aggregation.kind == "count":
+        return len(inside)
+    if not inside:
         return None
-    match aggregation.kind:
-        case "mean":
-            return float(sum(map(Fraction, values), Fraction()) / len(values))
-        case "min" | "max":
-            best = min(values) if aggregation.kind == "min" else max(values)
-            return best + 0.0 if isinstance(best, float) else best
-        case "first":
-            return values[0]
-        case _:
-            return values[-1]
+    if aggregation.kind == "share":
+        return sum(map(condition, inside)) / len(inside)
+    return (as_of - inside[-1][EVENT_TIMESTAMP]) / timedelta(seconds=1)
 
 
-def _float_sum(values: list[float]) -> float:
+def _sum(values: list[Any], _: int) -> Any:
+    if not any(isinstance(value, float) for value in values):
+        return sum(values)
     try:
         return math.fsum(values) + 0.0
     except OverflowError:  # a partial sum is larger than any float
         return nearest(sum(map(Fraction, values), Fraction()))
+
+
+def _mean(values: list[Any], _: int) -> float | None:
+    return float(sum(map(Fraction, values), Fraction()) / len(values)) if values else None
+
+
+def _variance(values: list[Any], _: int) -> float | None:
+    if len(values) < MIN_VALUES:
+        return None
+    mean = sum(map(Fraction, values), Fraction()) / len(values)
+    return nearest(sum(((Fraction(v) - mean) ** 2 for v in values), Fraction()) / (len(values) - 1))
+
+
+def _deviation(values: list[Any], n: int) -> float | None:
+    variance = _variance(values, n)
+    return None if variance is None else math.sqrt(variance)
+
+
+def _without_negative_zero(value: Any) -> Any:
+    return value + 0.0 if isinstance(value, float) else value
+
+
+_OF_VALUES: Final[Mapping[Kind, Callable[[list[Any], int], Any]]] = {
+    "sum": _sum,
+    "mean": _mean,
+    "variance": _variance,
+    "deviation": _deviation,
+    "min": lambda values, _: _without_negative_zero(min(values)) if values else None,
+    "max": lambda values, _: _without_negative_zero(max(values)) if values else None,
+    "first": lambda values, _: values[0] if values else None,
+    "last": lambda values, _: values[-1] if values else None,
+    "last_n": lambda values, n: values[::-1][:n],
+    "distinct": lambda values, _: len(set(values)),
+}

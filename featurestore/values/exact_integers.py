@@ -9,6 +9,7 @@ bits are room for carries, so 2**31 numbers can be added before a digit could ov
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 BITS: Final = 32
 BASE: Final = 1 << BITS
 MANTISSA: Final = 53
+WORD: Final = 64  # bits of a size
 LEAST: Final = -1074  # the smallest positive float is 2**-1074
 MAX_NUMBERS: Final = 1 << 31
 
@@ -43,15 +45,20 @@ class ExactColumn:
     shifts: NDArray[np.int64]
     exponent: int
 
+    @cached_property
+    def digit_count(self) -> int:
+        """The number of digits of the greatest number; at least 1."""
+        bits = np.where(self.signs == 0, 0, _bit_lengths(self.sizes) + self.shifts)
+        return int(bits.max(initial=1) + BITS - 1) // BITS
+
     def digits(self) -> Iterator[NDArray[np.int64]]:
         """Give one digit of all numbers after the other, the lowest first. A digit has the sign of its number."""
-        bits = np.where(self.signs == 0, 0, _bit_lengths(self.sizes) + self.shifts)
-        for digit in range(int(bits.max(initial=1) + BITS - 1) // BITS):
+        for digit in range(self.digit_count):
             up = self.shifts - BITS * digit
             left = self.sizes << np.clip(up, 0, BITS).astype(np.uint64)
             right = self.sizes >> np.clip(-up, 0, 63).astype(np.uint64)
             part = np.where(up >= 0, left, right) & np.uint64(BASE - 1)
-            part[(up >= BITS) | (up <= -64)] = 0
+            part[(up >= BITS) | (up <= -WORD)] = 0
             yield part.astype(np.int64) * self.signs
 
     def squares(self) -> tuple[ExactColumn, ExactColumn, ExactColumn]:
@@ -189,15 +196,15 @@ def _nearest(digits: NDArray[np.uint64], exponent: int, rest: NDArray[np.bool_])
     below |= left != 0
     power = exponent + BITS * (top - 3 - 1).astype(np.int64) - free.astype(np.int64)
     # Subnormal floats have fewer bits.
-    drop = np.maximum(64 - MANTISSA, LEAST - power)
-    dropped = np.clip(drop, 0, 64)
-    none_left = dropped == 64
+    drop = np.maximum(WORD - MANTISSA, LEAST - power)
+    dropped = np.clip(drop, 0, WORD)
+    none_left = dropped == WORD
     shift = np.where(none_left, 63, dropped).astype(np.uint64)
     kept = np.where(none_left, np.uint64(0), lead >> shift)
     half = np.where(none_left, np.uint64(1) << np.uint64(63), np.uint64(1) << (shift - np.uint64(1)))
     tail = np.where(none_left, lead, lead & ((np.uint64(1) << shift) - np.uint64(1)))
     up = (tail > half) | ((tail == half) & (below | ((kept & np.uint64(1)) == 1)))
-    up &= drop <= 64
+    up &= drop <= WORD
     with np.errstate(over="ignore"):
         sizes: NDArray[np.float64] = np.ldexp(
             (kept + up).astype(np.float64), (power + np.minimum(drop, 4000)).astype(np.int32)

@@ -11,6 +11,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import is_expired, known_at
 from featurestore.timing.version import in_version_order, version_columns
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.vectors.explain_windows import explain_windows
 from featurestore.vectors.request import entity_rows_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def explain(
         answer, but it is older than the time-to-live), ``deleted`` (the key was deleted at the time
         of the event or after it), ``older`` (a row with a greater version is known), ``not yet
         known`` (the event had happened, but its row was not known) or ``later`` (the event had not
-        happened).
+        happened). For a view with windows, see `featurestore.vectors.explain_windows.explain_windows`.
 
     Raises
     ------
@@ -64,6 +65,8 @@ def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
     columns = zip(keys, view.selection.keys, strict=True)
     of_key = pl.all_horizontal(pl.col(key) == pl.lit(row[column]) for key, column in columns)
     deleted_at = pl.lit(_deleted_at(of_key, as_of, view), dtype=UTC_MICROSECONDS)
+    if view.selection.view.windows:
+        return explain_windows(of_key, as_of, deleted_at, view, verdict=VERDICT)
     rows = pl.scan_parquet(list(view.files)).filter(of_key).with_columns(known_at(timing).alias(KNOWN_AT))
     known = pl.col(KNOWN_AT) <= as_of
     position = pl.int_range(pl.len())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from featurestore.timing.join import STATUS_SUFFIX, status_column
 from featurestore.timing.version import version_columns
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
+from featurestore.windows.intervals import UNTIL, with_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import ComputeEngine, ViewRows
+
+_FIRST: Final = "__first"
 
 
 def historical(
@@ -103,6 +106,8 @@ def changes(
 ) -> pl.DataFrame:
     """List each key of a service with the timestamps at which a new row of it became known.
 
+    For windows these are the moments at which an event became known, left a window, was replaced or was deleted.
+
     Parameters
     ----------
     start, end
@@ -133,6 +138,9 @@ def changes(
     known = []
     for view in views:
         timing = view.selection.view.timing
+        if view.selection.view.windows:
+            known.append(_window_changes(view, names, start=start, end=end))
+            continue
         rows = pl.scan_parquet(list(view.files)).select(
             *(pl.col(key).alias(name) for key, name in zip(view.selection.view.keys, names, strict=True)),
             *version_columns(timing),
@@ -140,3 +148,30 @@ def changes(
         known.append(known_rows(rows, timing, until=end, after=start).select(*names, KNOWN_AT))
     changed = pl.concat(known).rename({KNOWN_AT: EVENT_TIMESTAMP})
     return changed.unique().sort(*names, EVENT_TIMESTAMP).collect()
+
+
+def _window_changes(
+    rows: ViewRows, names: Sequence[str], *, start: datetime | None, end: datetime
+) -> pl.LazyFrame:
+    view = rows.selection.view
+    deletions = pl.scan_parquet(list(rows.deleted)) if rows.deleted else None
+    events = with_intervals(
+        pl.scan_parquet(list(rows.files)), view.keys, view.timing, identity=view.identity, deletions=deletions
+    )
+    durations = {view.windows[name].duration for name in rows.selection.features}
+    left = [pl.col(EVENT_TIMESTAMP) + duration for duration in durations if duration is not None]
+    moments = pl.concat_list(KNOWN_AT, UNTIL, *(pl.min_horizontal(moment, UNTIL) for moment in left))
+    # An event that left the window, or was replaced, before it was known changed nothing then.
+    changed = pl.col(_FIRST) <= pl.col(KNOWN_AT)
+    if start is not None:
+        changed &= pl.col(KNOWN_AT) > start
+    return (
+        events.select(
+            *(pl.col(key).alias(name) for key, name in zip(view.keys, names, strict=True)),
+            pl.col(KNOWN_AT).alias(_FIRST),
+            moments.alias(KNOWN_AT),
+        )
+        .explode(KNOWN_AT, empty_as_null=True)
+        .filter(pl.col(KNOWN_AT).is_not_null(), changed, pl.col(KNOWN_AT) <= end)
+        .select(*names, KNOWN_AT)
+    )

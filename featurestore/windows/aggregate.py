@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -11,29 +12,53 @@ from featurestore.values.exact_integers import as_integers, rounded
 from featurestore.windows.events import Events, without_negative_zero
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
-    from featurestore.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation, Kind
     from featurestore.windows.members import Members
 
 SECOND = 1_000_000
+MIN_VALUES: Final = 2  # of a variance
 
 
-def aggregate(
-    aggregation: Aggregation,
-    events: Events,
-    members: Members,
-    counts: NDArray[np.bool_],
-    asked: NDArray[np.int64],
-) -> pl.Series:
-    """Compute an aggregate of the events in the window of each question.
+@dataclass(frozen=True)
+class Window:
+    """A window of the events of each question.
 
-    Parameters
+    Attributes
     ----------
-    counts
-        Which events are in the window at all: ``aggregation.where``.
+    members
+        Which events are in the window of each question, of those that `where` holds for.
+    where
+        The number of the filter in `events`.
     asked
         The moment of each question, in microseconds since 1970-01-01 UTC.
+    """
+
+    events: Events
+    members: Members
+    where: int
+    asked: NDArray[np.int64]
+
+    def present(self, column: str | None) -> NDArray[np.bool_]:
+        """Return which events count: those that pass the filter and have a value."""
+        return self.events.present(column, self.where)
+
+    def number(self, column: str | None = None) -> NDArray[np.int64]:
+        """Count the events, or the values of a column."""
+        number: NDArray[np.int64] = self.members.sums(self.events.ones(column, self.where))[0]
+        return number
+
+    def best(self, ranks: NDArray[np.int64], column: str | None) -> NDArray[np.int64]:
+        """Return the greatest rank of the events that count; -1 where there is none."""
+        best: NDArray[np.int64] = self.members.greatest(np.where(self.present(column), ranks, -1))[0]
+        return best
+
+
+def aggregate(aggregation: Aggregation, window: Window) -> pl.Series:
+    """Compute an aggregate of the events in the window of each question.
 
     Returns
     -------
@@ -46,83 +71,62 @@ def aggregate(
     OverflowError
         If a sum of integers does not fit into 64 bits.
     """
-    column = aggregation.column
-    if column is None:
-        return _of_events(aggregation, events, members, counts, asked)
-    present = counts & events.present(column)
-    match aggregation.kind:
-        case "sum" | "mean" | "variance" | "deviation":
-            return _of_numbers(aggregation, events, members, present)
-        case "distinct":
-            return pl.Series(members.distinct(np.where(present, events.codes(column), -1)))
-        case "min" | "max":
-            order, ranks = events.order(column), events.ranks(column)
-            top = len(events) - 1
-            ranks = ranks if aggregation.kind == "max" else top - ranks
-            [best] = members.greatest(np.where(present, ranks, -1))
-            place = np.where(best < 0, 0, best if aggregation.kind == "max" else top - best)
-            found = order[place] if len(events) else place
-            values = _taken(events.frame[column], np.where(best < 0, -1, found))
-            return without_negative_zero(values)
-        case "first":
-            last = len(events) - 1
-            [best] = members.greatest(np.where(present, last - np.arange(len(events)), -1))
-            return _taken(events.frame[column], np.where(best < 0, -1, last - best))
-        case "last":
-            [best] = members.greatest(np.where(present, np.arange(len(events)), -1))
-            return _taken(events.frame[column], best)
-        case _:
-            return _last_n(aggregation, events.frame[column], members, present)
+    if aggregation.column is not None:
+        return _OF_VALUES[aggregation.kind](window, aggregation.column, aggregation.n)
+    if aggregation.condition is not None:
+        return _share(window, aggregation.condition)
+    return pl.Series(window.number()) if aggregation.kind == "count" else _time_since(window)
 
 
-def _of_events(
-    aggregation: Aggregation,
-    events: Events,
-    members: Members,
-    counts: NDArray[np.bool_],
-    asked: NDArray[np.int64],
-) -> pl.Series:
-    if aggregation.kind == "time_since":
-        [last] = members.greatest(np.where(counts, np.arange(len(events)), -1))
-        moments = events.moments[last] if len(events) else last
-        return _where(last >= 0, (asked - moments).astype(np.float64) / SECOND)
-    [number] = members.sums([counts.astype(np.int64)])
-    if aggregation.kind == "count":
-        return pl.Series(number)
-    assert aggregation.condition is not None
-    holds = events.frame.select(aggregation.condition.fill_null(value=False)).to_series().to_numpy()
-    [true] = members.sums([(counts & holds).astype(np.int64)])
-    return _where(number > 0, true / np.maximum(number, 1))
+def _share(window: Window, condition: pl.Expr) -> pl.Series:
+    number = window.number()
+    [holding] = window.members.sums(window.events.holding(condition, window.where))
+    return _where(number > 0, holding / np.maximum(number, 1))
 
 
-def _of_numbers(
-    aggregation: Aggregation, events: Events, members: Members, present: NDArray[np.bool_]
-) -> pl.Series:
-    assert aggregation.column is not None
-    exact = events.numbers(aggregation.column)
-    digits = members.sums(np.where(present, digit, 0) for digit in exact.digits())
-    is_float = events.frame[aggregation.column].dtype.is_float()
-    if aggregation.kind == "sum":
-        return pl.Series(rounded(digits, exact.exponent)) if is_float else _integers(digits, exact.exponent)
-    [number] = members.sums([present.astype(np.int64)])
-    if aggregation.kind == "mean":
-        return _where(number > 0, rounded(digits, exact.exponent, np.maximum(number, 1)))
-    totals = as_integers(digits)
+def _time_since(window: Window) -> pl.Series:
+    events = window.events
+    last = window.best(np.arange(len(events)), None)
+    moments = events.moments[last] if len(events) else last
+    return _where(last >= 0, (window.asked - moments).astype(np.float64) / SECOND)
+
+
+def _sum(window: Window, column: str, _: int) -> pl.Series:
+    exact = window.events.numbers(column)
+    digits = window.members.sums(window.events.digits(column, window.where))
+    if window.events.frame[column].dtype.is_float():
+        return pl.Series(rounded(digits, exact.exponent))
+    totals = as_integers(digits) << exact.exponent
+    return pl.Series(totals.astype(np.int64))
+
+
+def _mean(window: Window, column: str, _: int) -> pl.Series:
+    exact, number = window.events.numbers(column), window.number(column)
+    digits = window.members.sums(window.events.digits(column, window.where))
+    return _where(number > 0, rounded(digits, exact.exponent, np.maximum(number, 1)))
+
+
+def _variances(window: Window, column: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return where there are enough values, and the variances."""
+    events, number = window.events, window.number(column)
+    exponent = events.numbers(column).exponent
+    totals = as_integers(window.members.sums(events.digits(column, window.where)))
     squares = sum(
-        (
-            as_integers(members.sums(np.where(present, digit, 0) for digit in part.digits()))
-            for part in exact.squares()
-        ),
+        (as_integers(window.members.sums(part)) for part in events.squares(column, window.where)),
         start=np.zeros(len(number), dtype=object),
     )
-    n = np.maximum(number, 2).astype(object)
-    quotients = _quotient(n * squares - totals * totals, n * (n - 1), 2 * exact.exponent)
-    return _where(number > 1, np.sqrt(quotients) if aggregation.kind == "deviation" else quotients)
+    n = np.maximum(number, MIN_VALUES).astype(object)
+    variances = _quotient(n * squares - totals * totals, n * (n - 1), 2 * exponent)
+    return number >= MIN_VALUES, variances
 
 
-def _integers(digits: NDArray[np.int64], exponent: int) -> pl.Series:
-    totals = as_integers(digits) << exponent
-    return pl.Series(totals.astype(np.int64))
+def _variance(window: Window, column: str, _: int) -> pl.Series:
+    return _where(*_variances(window, column))
+
+
+def _deviation(window: Window, column: str, _: int) -> pl.Series:
+    enough, variances = _variances(window, column)
+    return _where(enough, np.sqrt(variances))
 
 
 def _quotient(
@@ -133,11 +137,43 @@ def _quotient(
     return np.asarray((numerators * up) / (divisors * down), dtype=np.float64)
 
 
-def _last_n(
-    aggregation: Aggregation, values: pl.Series, members: Members, present: NDArray[np.bool_]
-) -> pl.Series:
-    assert aggregation.n is not None
-    found = members.greatest(np.where(present, np.arange(len(values)), -1), aggregation.n)
+def _min(window: Window, column: str, _: int) -> pl.Series:
+    events = window.events
+    highest = len(events) - 1
+    best = window.best(highest - events.ranks(column), column)
+    return _of_ranks(events, column, np.where(best < 0, -1, highest - best))
+
+
+def _max(window: Window, column: str, _: int) -> pl.Series:
+    return _of_ranks(window.events, column, window.best(window.events.ranks(column), column))
+
+
+def _of_ranks(events: Events, column: str, ranks: NDArray[np.int64]) -> pl.Series:
+    order = events.order(column)
+    found = np.where(ranks < 0, -1, order[np.maximum(ranks, 0)]) if len(events) else ranks
+    return without_negative_zero(_taken(events.frame[column], found))
+
+
+def _first(window: Window, column: str, _: int) -> pl.Series:
+    highest = len(window.events) - 1
+    best = window.best(highest - np.arange(len(window.events)), column)
+    return _taken(window.events.frame[column], np.where(best < 0, -1, highest - best))
+
+
+def _last(window: Window, column: str, _: int) -> pl.Series:
+    best = window.best(np.arange(len(window.events)), column)
+    return _taken(window.events.frame[column], best)
+
+
+def _distinct(window: Window, column: str, _: int) -> pl.Series:
+    codes = np.where(window.present(column), window.events.codes(column), -1)
+    return pl.Series(window.members.distinct(codes))
+
+
+def _last_n(window: Window, column: str, n: int) -> pl.Series:
+    values = window.events.frame[column]
+    numbers = np.where(window.present(column), np.arange(len(values)), -1)
+    found = window.members.greatest(numbers, n)
     questions = found.shape[1]
     number = (found >= 0).sum(axis=0)
     flat = found.T[found.T >= 0]
@@ -149,6 +185,20 @@ def _last_n(
         grouped, on="question", how="left", maintain_order="left"
     )
     return every.select(pl.col("value").fill_null(pl.lit([], dtype=pl.List(values.dtype)))).to_series()
+
+
+_OF_VALUES: Final[Mapping[Kind, Callable[[Window, str, int], pl.Series]]] = {
+    "sum": _sum,
+    "mean": _mean,
+    "variance": _variance,
+    "deviation": _deviation,
+    "min": _min,
+    "max": _max,
+    "first": _first,
+    "last": _last,
+    "distinct": _distinct,
+    "last_n": _last_n,
+}
 
 
 def _taken(values: pl.Series, places: NDArray[np.int64]) -> pl.Series:

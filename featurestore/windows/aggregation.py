@@ -56,4 +56,4 @@ class Aggregation:
     events: int | None = None
     where: pl.Expr | None = None
     condition: pl.Expr | None = None
-    n: int | None = None
+    n: int = 1

@@ -226,7 +226,7 @@ def _aggregation(
     where: pl.Expr | None,
     *,
     condition: pl.Expr | None = None,
-    n: int | None = None,
+    n: int = 1,
 ) -> Aggregation:
     label = kind if column is None else f"{kind} of {column!r}"
     if over is None and events is None:

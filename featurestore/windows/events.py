@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
 
 from featurestore.values.exact_integers import ExactColumn, exact_column
+from featurestore.windows.additive import Addends
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from numpy.typing import NDArray
 
 _POSITION = "__position"
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Events:
         The number of the key of each event.
     moments, known, until
         Microseconds since 1970-01-01 UTC: the event, the beginning and the end of the interval in which it counts.
+    filters
+        Which events each filter holds for.
     """
 
     frame: pl.DataFrame
@@ -35,46 +41,97 @@ class Events:
     moments: NDArray[np.int64]
     known: NDArray[np.int64]
     until: NDArray[np.int64]
-    _made: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
-    _numbers: dict[str, ExactColumn] = field(default_factory=dict)
+    filters: tuple[NDArray[np.bool_], ...]
+    _made: dict[Hashable, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def present(self, column: str) -> NDArray[np.bool_]:
-        """Return which events have a value."""
-        return self.frame[column].is_not_null().to_numpy()
+    def present(self, column: str | None, where: int) -> NDArray[np.bool_]:
+        """Return which events pass a filter and have a value."""
+        if column is None:
+            return self.filters[where]
+        return self._once(
+            ("present", column, where),
+            lambda: self.filters[where] & self.frame[column].is_not_null().to_numpy(),
+        )
+
+    def ones(self, column: str | None, where: int) -> Addends:
+        """Return a one for each event that passes a filter and has a value."""
+        return self._once(
+            ("ones", column, where), lambda: Addends(lambda: [self.present(column, where).astype(np.int64)])
+        )
+
+    def holding(self, condition: pl.Expr, where: int) -> Addends:
+        """Return a one for each event that passes a filter and for which a condition holds."""
+        return Addends(lambda: [(self.filters[where] & holds(self.frame, condition)).astype(np.int64)])
+
+    def digits(self, column: str, where: int) -> Addends:
+        """Return the digits of the values of the events that pass a filter."""
+        return self._once(
+            ("digits", column, where), lambda: self._addends(self.numbers(column), column, where)
+        )
+
+    def squares(self, column: str, where: int) -> list[Addends]:
+        """Return the digits of three columns whose sum is the squares of the values."""
+        return self._once(
+            ("squares", column, where),
+            lambda: [self._addends(part, column, where) for part in self.numbers(column).squares()],
+        )
+
+    def _addends(self, numbers: ExactColumn, column: str, where: int) -> Addends:
+        present = self.present(column, where)
+        return Addends(
+            lambda: (np.where(present, digit, 0) for digit in numbers.digits()), numbers.digit_count
+        )
 
     def numbers(self, column: str) -> ExactColumn:
         """Return the values as exact numbers; 0 where there is none."""
-        if column not in self._numbers:
-            values = self.frame[column]
-            wide = pl.Float64 if values.dtype.is_float() else pl.Int64
-            self._numbers[column] = exact_column(values.cast(wide).fill_null(0).to_numpy())
-        return self._numbers[column]
+        values = self.frame[column]
+        wide = pl.Float64 if values.dtype.is_float() else pl.Int64
+        return self._once(
+            ("numbers", column), lambda: exact_column(values.cast(wide).fill_null(0).to_numpy())
+        )
 
     def order(self, column: str) -> NDArray[np.int64]:
         """Return the events in the order of their values; of equal values, the later one is last."""
-        if ("order", column) not in self._made:
-            ordered = self.frame.select(column).with_row_index(_POSITION).sort(column, _POSITION)
-            self._made["order", column] = ordered[_POSITION].to_numpy().astype(np.int64)
-        return self._made["order", column]
+
+        def ordered() -> NDArray[np.int64]:
+            by_value = self.frame.select(column).with_row_index(_POSITION).sort(column, _POSITION)
+            return by_value[_POSITION].to_numpy().astype(np.int64)
+
+        return self._once(("order", column), ordered)
 
     def ranks(self, column: str) -> NDArray[np.int64]:
         """Return the place of each event in `order`."""
-        if ("ranks", column) not in self._made:
-            ranks = np.empty(len(self), dtype=np.int64)
-            ranks[self.order(column)] = np.arange(len(self))
-            self._made["ranks", column] = ranks
-        return self._made["ranks", column]
+
+        def ranks() -> NDArray[np.int64]:
+            places = np.empty(len(self), dtype=np.int64)
+            places[self.order(column)] = np.arange(len(self))
+            return places
+
+        return self._once(("ranks", column), ranks)
 
     def codes(self, column: str) -> NDArray[np.int64]:
         """Return numbers that are the same for the same value of the same key, and for nothing else."""
-        if ("codes", column) not in self._made:
+
+        def codes() -> NDArray[np.int64]:
             values = without_negative_zero(self.frame[column])
-            codes = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-            self._made["codes", column] = self.keys * (int(codes.max(initial=0)) + 1) + codes
-        return self._made["codes", column]
+            of_values = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+            return self.keys * (int(of_values.max(initial=0)) + 1) + of_values
+
+        return self._once(("codes", column), codes)
+
+    def _once(self, name: Hashable, make: Callable[[], _Made]) -> _Made:
+        if name not in self._made:
+            self._made[name] = make()
+        made: _Made = self._made[name]
+        return made
+
+
+def holds(frame: pl.DataFrame, condition: pl.Expr) -> NDArray[np.bool_]:
+    """Return for which events a condition holds: not where it is unknown."""
+    return frame.select(condition.fill_null(value=False).alias("holds"))["holds"].to_numpy()
 
 
 def without_negative_zero(values: pl.Series) -> pl.Series:

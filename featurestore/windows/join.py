@@ -11,9 +11,9 @@ from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.join import AS_OF
 from featurestore.timing.version import version
-from featurestore.windows.additive import Places
-from featurestore.windows.aggregate import aggregate
-from featurestore.windows.events import Events
+from featurestore.windows.additive import Order, Places
+from featurestore.windows.aggregate import Window, aggregate
+from featurestore.windows.events import Events, holds
 from featurestore.windows.intervals import UNTIL, with_intervals
 from featurestore.windows.members import Members, OfDuration, OfLast
 from featurestore.windows.positions import Questions
@@ -65,21 +65,47 @@ def windows_at(
     -------
     pl.DataFrame
         One column for each aggregation, one row for each question, in the same order.
+
+    Raises
+    ------
+    OverflowError
+        If a sum of integers does not fit into 64 bits. Names the window.
     """
     asked = Questions(_numbers(questions, keys), questions[AS_OF].dt.epoch("us").to_numpy())
-    prepared = _events(questions, events, keys, timing, identity, deletions)
+    keyed = questions.select(*keys, pl.struct(keys).rle_id().cast(pl.Int64).alias(_KEY)).unique(
+        maintain_order=True
+    )
+    intervals = with_intervals(
+        events.lazy().join(keyed.lazy(), on=list(keys), how="inner"),
+        keys,
+        timing,
+        identity=identity,
+        deletions=None if deletions is None else deletions.lazy(),
+    )
+    # Events of one version are ordered by their values, so that no order of the rows decides.
+    columns = [name for name in events.columns if name not in keys]
+    ordered = intervals.sort([_KEY, *version(timing), *columns], maintain_order=True).collect()
+    conditions = _different([one.where for one in aggregations.values() if one.where is not None])
+    prepared = _prepared(ordered, events.columns, conditions)
+    first = asked.first_from(prepared.keys, prepared.known)
+    begun = Order.of(first, len(asked))
     places: dict[timedelta | None, Places] = {}
     results = {}
     for name, aggregation in aggregations.items():
         duration = aggregation.duration
         if duration not in places:
-            places[duration] = _places(prepared, asked, duration)
-        counts = _counts(prepared, aggregation)
+            end = _end(prepared, duration)
+            end = np.maximum(asked.first_from(prepared.keys, end), first)
+            places[duration] = Places(first, end, begun, len(asked))
+        where = _number(conditions, aggregation.where)
         members: Members = OfDuration(places[duration])
         if aggregation.events is not None:
-            numbers = np.where(counts, np.arange(len(prepared)), -1)
+            numbers = np.where(prepared.filters[where], np.arange(len(prepared)), -1)
             members = OfLast(members.greatest(numbers, aggregation.events))
-        results[name] = aggregate(aggregation, prepared, members, counts, asked.moments)
+        try:
+            results[name] = aggregate(aggregation, Window(prepared, members, where, asked.moments))
+        except OverflowError as error:
+            raise OverflowError(f"window {name!r}: a sum of integers does not fit into 64 bits") from error
     return pl.DataFrame(results)
 
 
@@ -87,46 +113,32 @@ def _numbers(questions: pl.DataFrame, keys: Sequence[str]) -> NDArray[np.int64]:
     return questions.select(pl.struct(keys).rle_id().cast(pl.Int64)).to_series().to_numpy()
 
 
-def _events(
-    questions: pl.DataFrame,
-    events: pl.DataFrame,
-    keys: Sequence[str],
-    timing: Timing,
-    identity: Sequence[str],
-    deletions: pl.DataFrame | None,
-) -> Events:
-    keyed = questions.select(*keys, pl.struct(keys).rle_id().cast(pl.Int64).alias(_KEY)).unique(
-        maintain_order=True
-    )
-    columns = [name for name in events.columns if name not in keys]
-    intervals = (
-        with_intervals(
-            events.lazy().join(keyed.lazy(), on=list(keys), how="inner"),
-            keys,
-            timing,
-            identity=identity,
-            deletions=None if deletions is None else deletions.lazy(),
-        )
-        # Events of one version are ordered by their values, so that no order of the rows decides.
-        .sort([_KEY, *version(timing), *columns], maintain_order=True)
-        .collect()
-    )
+def _prepared(ordered: pl.DataFrame, columns: Sequence[str], conditions: Sequence[pl.Expr]) -> Events:
     moments, known, until = (
-        intervals[name].dt.epoch("us").fill_null(NEVER).to_numpy()
+        ordered[name].dt.epoch("us").fill_null(NEVER).to_numpy()
         for name in (EVENT_TIMESTAMP, KNOWN_AT, UNTIL)
     )
-    return Events(intervals.select(events.columns), intervals[_KEY].to_numpy(), moments, known, until)
+    frame = ordered.select(columns)
+    filters = (np.ones(frame.height, dtype=bool), *(holds(frame, condition) for condition in conditions))
+    return Events(frame, ordered[_KEY].to_numpy(), moments, known, until, filters)
 
 
-def _places(events: Events, asked: Questions, duration: timedelta | None) -> Places:
-    end = events.until
-    if duration is not None:
-        end = np.minimum(end, events.moments + duration // MICROSECOND)
-    first = asked.first_from(events.keys, events.known)
-    return Places(first, np.maximum(asked.first_from(events.keys, end), first), len(asked))
+def _different(expressions: Sequence[pl.Expr]) -> list[pl.Expr]:
+    different: list[pl.Expr] = []
+    for expression in expressions:
+        if not any(expression.meta.eq(known) for known in different):
+            different.append(expression)
+    return different
 
 
-def _counts(events: Events, aggregation: Aggregation) -> NDArray[np.bool_]:
-    if aggregation.where is None:
-        return np.ones(len(events), dtype=bool)
-    return events.frame.select(aggregation.where.fill_null(value=False)).to_series().to_numpy()
+def _number(conditions: Sequence[pl.Expr], where: pl.Expr | None) -> int:
+    """Return the number of a filter: 0 for all events."""
+    if where is None:
+        return 0
+    return next(number for number, known in enumerate(conditions, start=1) if where.meta.eq(known))
+
+
+def _end(events: Events, duration: timedelta | None) -> NDArray[np.int64]:
+    if duration is None:
+        return events.until
+    return np.minimum(events.until, events.moments + duration // MICROSECOND)

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from featurestore.windows.additive import Places
+from featurestore.windows.additive import Addends, Order, Places
 from featurestore.windows.extremes import NONE, greatest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 
 class Members(Protocol):
     """The events in the window of each question."""
 
-    def sums(self, parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    def sums(self, addends: Addends) -> NDArray[np.int64]:
         """Add up integers of the events; shape (parts, questions)."""
 
     def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
@@ -35,9 +33,9 @@ class OfDuration:
 
     places: Places
 
-    def sums(self, parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    def sums(self, addends: Addends) -> NDArray[np.int64]:
         """Add up integers of the events; shape (parts, questions)."""
-        return self.places.sums(parts)
+        return self.places.sums(addends)
 
     def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
         """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
@@ -61,8 +59,9 @@ class OfDuration:
         reached = np.maximum.accumulate(end + apart)
         starts[1:] |= (first + apart)[1:] > reached[:-1]
         last = np.append(np.flatnonzero(starts)[1:] - 1, len(code) - 1)
-        united = Places(first[starts], (reached - apart)[last], self.places.questions)
-        number: NDArray[np.int64] = united.sums([np.ones(len(united.first), dtype=np.int64)])[0]
+        first, questions = first[starts], self.places.questions
+        united = Places(first, (reached - apart)[last], Order.of(first, questions), questions)
+        number: NDArray[np.int64] = united.sums(Addends(lambda: [np.ones(len(first), dtype=np.int64)]))[0]
         return number
 
 
@@ -72,9 +71,9 @@ class OfLast:
 
     events: NDArray[np.int64]
 
-    def sums(self, parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    def sums(self, addends: Addends) -> NDArray[np.int64]:
         """Add up integers of the events; shape (parts, questions)."""
-        return np.stack([self._of(part, 0).sum(axis=0) for part in parts])
+        return np.stack([self._of(part, 0).sum(axis=0) for part in addends.parts()])
 
     def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
         """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""

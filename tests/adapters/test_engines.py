@@ -13,8 +13,9 @@ from featurestore.adapters.polars import PolarsEngine
 from featurestore.errors import StoreError
 from featurestore.ports import ViewRows
 from featurestore.storage.row_groups import Span, spans
-from featurestore.testing.engines import require_fold
+from featurestore.testing.engines import require_fold, require_windows
 from featurestore.testing.strategies import FEATURES, histories
+from featurestore.testing.window_histories import window_histories
 
 
 @pytest.mark.parametrize("span_bytes", [1, 100, 1 << 30])
@@ -24,6 +25,15 @@ def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
     """One span, many, and several files give the same."""
     with tempfile.TemporaryDirectory() as folder:
         require_fold(PolarsEngine(span_bytes), history, Path(folder), cuts=cuts)
+
+
+@pytest.mark.parametrize("span_bytes", [1, 8_000])
+@given(history=window_histories(max_events=20), cuts=st.lists(st.integers(0, 20), max_size=3))
+@examples(20)
+def test_windows_of_the_polars_engine_are_those_of_the_oracle(span_bytes, history, cuts):
+    """A part for each key, for some keys, and for all; the rows of one key and of one identity in several files."""
+    with tempfile.TemporaryDirectory() as folder:
+        require_windows(PolarsEngine(span_bytes), history, Path(folder), cuts=cuts)
 
 
 @given(history=histories(), cut=st.integers(0, 8))

@@ -14,8 +14,9 @@ import featurestore
 from featurestore.adapters.polars import PolarsEngine, SpanJoin, answer
 from featurestore.errors import StoreError
 from featurestore.ports import ViewRows
-from featurestore.testing.engines import require_fold
+from featurestore.testing.engines import require_fold, require_windows
 from featurestore.testing.strategies import FEATURES, History, histories
+from featurestore.testing.window_histories import window_histories
 from featurestore.timing.known_at import Timing
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'featurestore[ray]'")
@@ -38,6 +39,14 @@ def test_the_ray_engine_is_the_fold(history, cuts):
     """Each row group is a task of its own, in every file."""
     with tempfile.TemporaryDirectory() as folder:
         require_fold(RayEngine(span_bytes=1), history, Path(folder), cuts=cuts)
+
+
+@given(history=window_histories(max_events=20), cuts=st.lists(st.integers(0, 20), max_size=2))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_windows_of_the_ray_engine_are_those_of_the_oracle(history, cuts):
+    """Each key is a task of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        require_windows(RayEngine(span_bytes=1), history, Path(folder), cuts=cuts)
 
 
 ROWS = [

@@ -5,15 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from runner import run as command
+from servers import s3_server
 from shop import ORDERS, write_files
 
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
+from featurestore.errors import MissingDataError
+from featurestore.operations.add import add
+from featurestore.storage.lock import try_locked
+from featurestore.testing import FolderVersions
 
 DAILY = {
     "2024-01-01.csv": ORDERS.splitlines()[:3],
@@ -46,10 +52,9 @@ def shell(cwd, *lines):
     return done.stdout
 
 
-@pytest.fixture
-def own(tmp_path):
-    """The shop in a repository of git and DVC, with a remote; its orders in daily files."""
-    root = write_files(tmp_path / "own")
+def daily_shop(root):
+    """Write the shop in a repository of git and DVC; its orders in daily files."""
+    write_files(root)
     (root / "data/raw/orders.csv").unlink()
     for name, lines in DAILY.items():
         path = root / "data/raw/orders" / name
@@ -58,31 +63,63 @@ def own(tmp_path):
     definitions = root / "feature_repo/shop.py"
     definitions.write_text(definitions.read_text().replace("raw/orders.csv", "raw/orders/*.csv"))
     DvcVersions().start(root)
-    (root / ".dvc/config").write_text(
-        f"[core]\n    remote = store\n    analytics = false\n['remote \"store\"']\n    url = {tmp_path}/remote\n"
-    )
     return root
+
+
+@pytest.fixture
+def own(tmp_path):
+    return daily_shop(tmp_path / "own")
 
 
 def digest(root):
     return featurestore.open(root).training_manifest("visits").digest
 
 
-def test_a_clone_pulls_and_has_the_same_training_set(own, tmp_path):
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """A shop of two revisions: then a new day arrived, rows were pushed and corrected, and a customer was deleted."""
+    root = daily_shop(tmp_path_factory.mktemp("history") / "own")
+    project = featurestore.open(root)
+    DvcVersions().add(root, [root / "data/raw/orders"])
+    project.run()
+    digests = [digest(root)]
+    shell(root, "git add -A", "git commit -qm first")
+    (root / "data/raw/orders/2024-01-03.csv").write_text(NEW_DAY)
+    rows = pl.DataFrame({"customer": [2], **PUSHED})
+    for amount in (4.0, 5.0):
+        project.push("last_order", rows.with_columns(amount=pl.lit(amount, dtype=pl.Float32)))
+    project.delete("last_order", pl.DataFrame({"customer": [3]}))
+    # A new store holds no other counts than a clone's.
+    shutil.rmtree(root / "data/online")
+    project.run()
+    digests.append(digest(root))
+    shell(root, "git add -A", "git commit -qm second")
+    return root, *digests
+
+
+@pytest.fixture(params=["folder", "S3"])
+def remote(request, tmp_path):
+    """Yield the lines of DVC's configuration that name a remote."""
+    if request.param == "folder":
+        yield f"    url = {tmp_path}/remote\n"
+    else:
+        with s3_server() as lines:
+            yield lines
+
+
+def test_a_clone_pulls_and_has_the_same_training_set(history, remote, tmp_path):
     """Only what is outside DVC runs in a clone; pushed rows travel; an older revision has its older digest."""
-    project = featurestore.open(own)
-    DvcVersions().add(own, [own / "data/raw/orders"])
-    project.run()
-    first = digest(own)
-    shell(own, "git add -A", "git commit -qm first")
-    (own / "data/raw/orders/2024-01-03.csv").write_text(NEW_DAY)
-    project.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
-    project.run()
-    second = digest(own)
+    template, first, second = history
     assert second != first
-    shell(own, "git add -A", "git commit -qm second", "dvc push -q --all-commits")
-    theirs = tmp_path / "theirs"
-    shell(tmp_path, f"git clone -q {own} {theirs}", f"cd {theirs}", "dvc pull -q")
+    own, theirs = shutil.copytree(template, tmp_path / "own", symlinks=True), tmp_path / "theirs"
+    settings = f"[core]\n    remote = store\n    analytics = false\n['remote \"store\"']\n{remote}"
+    (own / ".dvc/config.local").write_text(settings)
+    shell(own, "dvc push -q --all-commits")
+    # What a clone has comes from the remote.
+    shutil.rmtree(own / ".dvc/cache")
+    shell(tmp_path, f"git clone -q {own} {theirs}")
+    (theirs / ".dvc/config.local").write_text(settings)
+    shell(theirs, "dvc pull -q")
     assert featurestore.open(theirs).run().steps == ("apply", "materialize", "report")
     assert "Data and pipelines are up to date." in shell(theirs, "dvc repro")
     assert digest(theirs) == second
@@ -90,13 +127,17 @@ def test_a_clone_pulls_and_has_the_same_training_set(own, tmp_path):
         assert (theirs / path).read_bytes() == (own / path).read_bytes()
     shutil.rmtree(theirs / "data/training")
     assert featurestore.open(theirs).training_set("visits").digest == second
-    # The order of the new day sees the pushed row.
+    # The order of the new day sees the pushed row, as it was corrected; serving sees it, and not the deleted customer.
     rows = pl.read_parquet(theirs / "data/training/visits.parquet").sort("event_timestamp")
-    assert rows["amount"].to_list()[-1] == 4.0
+    assert rows["amount"].to_list()[-1] == 5.0
+    customers = pl.DataFrame({"customer": [2, 3], "basket": [10.0, 10.0]})
+    assert featurestore.open(theirs).get_online(customers, "buying")["amount"].to_list() == [5.0, None]
     assert command("check", cwd=theirs).stderr == ""
-    shell(theirs, "git checkout -q HEAD~1", "dvc pull -q --force")
+    shell(theirs, "git restore dvc.lock", "git checkout -q HEAD~1", "dvc pull -q")
     assert digest(theirs) == first
     assert not (theirs / "data/raw/orders/2024-01-03.csv").exists()
+    shutil.rmtree(theirs / "data/training")
+    assert featurestore.open(theirs).training_set("visits").digest == first
 
 
 def warnings_of(root, *names):
@@ -146,14 +187,74 @@ def test_a_record_that_git_ignores_is_no_version(own):
 
 
 def test_pushed_rows_without_a_version_are_named(own):
-    """Rows that were pushed are data too; `run` gives them a version."""
+    """Rows that were pushed are data too; their first version makes the stages that read them depend on them."""
     DvcVersions().add(own, [own / "data/raw/orders"])
     project = featurestore.open(own)
+    project.pipeline(write=True)
     project.validate("orders")
     project.build("last_order")
+    with pytest.raises(
+        MissingDataError, match="nothing was pushed or deleted yet\n  hint: run: featurestore push"
+    ):
+        project.add("data/pushed")
     project.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
     [gap] = project.unversioned()
     assert (gap.name, gap.path, gap.files) == ("pushed rows", "data/pushed", 1)
+    # What a killed process left, and what hides the records, do not count.
+    (own / "data/pushed/last_order/.a.parquet.1.partial").write_text("half")
+    (own / ".gitignore").write_text("/data/\n")
+    (own / ".dvcignore").unlink()
+    added = project.add("data/pushed/last_order")
+    assert (added.versioned, added.written) == (("data/pushed.dvc",), ("dvc.yaml",))
+    assert (project.stale_pipeline(), project.unversioned()) == (None, ())
+    files = [
+        path for path in (own / "data/pushed").rglob("*") if path.suffix in {".parquet", ".jsonl", ".json"}
+    ]
+    assert f"nfiles: {len(files)}\n" in (own / "data/pushed.dvc").read_text()
+    assert shell(own, "git check-ignore data/pushed.dvc || true") == ""
+    assert project.add("data/pushed").written == ()
+
+
+class Watching(FolderVersions):
+    """Versions that see whether somebody could push while the log is versioned."""
+
+    def __init__(self, lock):
+        self.lock, self.was_free = lock, None
+
+    def add(self, root, paths):
+        with try_locked(self.lock) as is_free:
+            self.was_free = is_free
+        return super().add(root, paths)
+
+
+def test_no_push_is_written_while_the_log_is_versioned(shop):
+    """A version holds whole pushes."""
+    shop.push("last_order", pl.DataFrame({"customer": [2], **PUSHED}))
+    workspace = shop._workspace
+    versions = Watching(workspace.layout.pushing("last_order"))
+    watched = replace(workspace, parts=replace(workspace.parts, versions=versions))
+    assert add(watched, "data/pushed").versioned == ("data/pushed.version",)
+    assert versions.was_free is False
+    with try_locked(versions.lock) as is_free:
+        assert is_free
+
+
+def test_a_push_since_the_last_version_is_named(history, tmp_path):
+    """`check` and `summary` say that a clone does not get it, and which command versions it."""
+    own = shutil.copytree(history[0], tmp_path / "own", symlinks=True)
+    featurestore.open(own).push("last_order", pl.DataFrame({"customer": [4], **PUSHED}))
+    expected = (
+        "pushed rows: 4 files of data/pushed changed since their last version, so a clone gets other rows\n"
+        "  hint: run: featurestore add data/pushed\n"
+    )
+    warnings = [command(name, cwd=own).stderr for name in ("check", "summary")]
+    assert warnings == [expected, expected]
+    [gap] = json.loads(command("summary", "--json", cwd=own).stdout)["unversioned"]
+    assert gap["command"] == "featurestore add data/pushed"
+    assert command("add", "data/pushed/", cwd=own).stdout == (
+        "pushed rows: data/pushed has a new version\ncommit: data/pushed.dvc\n"
+    )
+    assert [command(name, cwd=own).stderr for name in ("check", "summary")] == ["", ""]
 
 
 def test_without_a_repository_nothing_has_a_version(shop_files):

@@ -1,6 +1,7 @@
 """A first project: empty, with an example that runs, or beside what a folder holds already."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from runner import run as command
 
 import featurestore
 from featurestore.errors import ConfigError
+from featurestore.operations.gitignore import show_records
 from featurestore.operations.init import init
 
+ROOT = Path(__file__).parents[2]
 FEAST = {
     "feature_repo/feature_store.yaml": "project: theirs\nregistry: data/registry.db\nprovider: local\n",
     "feature_repo/example_repo.py": "raise ValueError('a module of Feast is not ours to import')\n",
@@ -76,3 +79,13 @@ def test_a_project_is_not_written_twice(tmp_path):
     with pytest.raises(ConfigError, match=r"holds README\.md already"):
         init(taken, example=True)
     assert [path.name for path in taken.iterdir()] == ["README.md"]
+
+
+def test_the_reference_project_has_the_lines_that_init_writes(tmp_path):
+    """Git sees DVC's records of its data, too; DVC keeps its raw files, which stages fetch, out of git."""
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, tmp_path)
+    assert show_records(tmp_path) == ()
+    sources = featurestore.open(ROOT).catalog.sources.values()
+    ignored = (ROOT / "data/raw/.gitignore").read_text().splitlines()
+    assert ignored == [f"/{Path(source.path).name}" for source in sources]

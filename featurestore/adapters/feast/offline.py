@@ -17,6 +17,7 @@ from featurestore.adapters.feast.entity_frame import named_timestamps
 from featurestore.adapters.feast.objects import source_name
 from featurestore.adapters.feast.places import local_file, local_folder
 from featurestore.adapters.polars import PolarsEngine
+from featurestore.definitions.feature_service import feature_service
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
 from featurestore.quality.gate.request_gate import RequestGate
@@ -28,10 +29,11 @@ from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import in_utc
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.known_at import known_at
+from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import changes, historical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -177,12 +179,22 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """Return the newest row of each key that became known in an interval."""
+        """Return the newest row of each key that became known in an interval.
+
+        Of windows: those of each key that changed in the interval, as they are at its end.
+        """
         view = _view_of(config, data_source)
         if view is None:
             raise ContractError(
                 f"source {data_source.name!r} does not belong to a feature view of this project"
             )
+        if view.windows:
+            asked = _window_changes(view, feature_name_columns, config, in_utc(start_date), in_utc(end_date))
+            at_end = asked.select(view.keys).unique(maintain_order=True)
+            at_end = at_end.with_columns(
+                pl.lit(in_utc(end_date), dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
+            )
+            return _windows_job(view, feature_name_columns, config, at_end, created_timestamp_column)
         rows = scan_view(view, context_of(config.repo_path).layout)
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
@@ -202,13 +214,18 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Return all rows that became known in an interval.
+        """Return all rows that became known in an interval; of windows, each at the moment at which it changed.
 
         Of a saved dataset, return the rows with a timestamp in it.
         """
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         columns += [created_timestamp_column] if created_timestamp_column else []
         view = _view_of(config, data_source)
+        if view is not None and view.windows:
+            start = None if start_date is None else in_utc(start_date)
+            end = in_utc(end_date) if end_date is not None else context_of(config.repo_path).settings.now()
+            asked = _window_changes(view, feature_name_columns, config, start, end)
+            return _windows_job(view, feature_name_columns, config, asked, created_timestamp_column)
         if view is None:
             known, rows, wire = pl.col(timestamp_field), _saved(config, data_source), []
         else:
@@ -245,6 +262,32 @@ class PolarsOfflineStore(OfflineStore):
         context_of(config.repo_path).push(feature_view.name, frame_of(table, {}))
         if progress is not None:
             progress(table.num_rows)
+
+
+def _window_changes(
+    view: FeatureView, features: Sequence[str], config: Any, start: datetime | None, end: datetime
+) -> pl.DataFrame:
+    """List the keys and moments at which the windows of a view changed."""
+    selection = view[tuple(features)]
+    rows = rows_of(selection, context_of(config.repo_path).layout)
+    return changes(feature_service(view.name, (selection,), owner=view.owner), [rows], start=start, end=end)
+
+
+def _windows_job(
+    view: FeatureView, features: Sequence[str], config: Any, asked: pl.DataFrame, created: str | None
+) -> PolarsRetrievalJob:
+    """Return the windows of a view at some moments, as rows of features that were created then."""
+    selection = view[tuple(features)]
+    service = feature_service(view.name, (selection,), owner=view.owner)
+    layout = context_of(config.repo_path).layout
+
+    def run() -> pl.DataFrame:
+        joined = historical(asked, service, [rows_of(selection, layout)], PolarsEngine())
+        times = [pl.col(EVENT_TIMESTAMP).alias(created)] if created else []
+        wire = wire_columns({name: view.feature_schema[name] for name in features})
+        return joined.with_columns(wire).select(*view.keys, *features, EVENT_TIMESTAMP, *times)
+
+    return PolarsRetrievalJob(run)
 
 
 def _view_of(config: Any, data_source: Any) -> FeatureView | None:

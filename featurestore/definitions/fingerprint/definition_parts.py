@@ -59,7 +59,9 @@ HANDLED_FIELDS = frozenset(
         "path",
         "origin",
         "null_values",
+        "windows",
         "window_contract",
+        "identity",
     ]
 )
 
@@ -78,6 +80,8 @@ def own_parts(definition: Fingerprinted, closure: Closure, files: ProjectFiles) 
     for contract in contracts_of(definition):
         parts += ContractReader(contract, closure, schema_file(contract, files)).parts()
     parts += _declared(definition)
+    if isinstance(definition, FeatureView) and definition.windows:
+        parts += _windows(definition, closure)
     parts += _further_fields(definition, closure)
     return parts
 
@@ -104,6 +108,8 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 def distributions(definition: Fingerprinted) -> Iterator[str]:
     """List the distributions that compute a definition, its own code left out."""
     yield from COMPUTING
+    if isinstance(definition, FeatureView) and definition.windows:
+        yield "numpy"
     if isinstance(definition, Source):
         if not definition.path.endswith(POLARS_FORMATS):
             yield "duckdb"
@@ -148,19 +154,32 @@ def _selections(selections: Iterable[Selection]) -> Iterator[Part]:
         yield value_part("schema", f"features of {selection.view.name}{alias}", text)
 
 
+def _windows(view: FeatureView, closure: Closure) -> Iterator[Part]:
+    """Count each field of each window that is set, so that a change says which window reads what else."""
+    yield value_part("schema", "identity of events", ", ".join(view.identity))
+    for name, window in view.windows.items():
+        for option in fields(window):
+            value = getattr(window, option.name)
+            if value is not option.default:
+                yield _encoded(view, "timing", f"window {name}: {option.name}", value, closure)
+
+
 def _further_fields(definition: Fingerprinted, closure: Closure) -> Iterator[Part]:
     """Count every field that this module does not know by its value, so that a new option is not left out."""
     kind: PartKind = "reader" if isinstance(definition, Source) else "timing"
     for field in fields(definition):
         if field.name in HANDLED_FIELDS:
             continue
-        value: Any = getattr(definition, field.name)
-        try:
-            tokens, text = closure.encode(value)
-        except UnknownValueError as error:
-            raise DefinitionError(
-                f"{KINDS[type(definition)]} {definition.name!r}: {field.name} holds a {error}, whose text differs "
-                "between processes",
-                hint="use numbers, text, times, Polars expressions, functions, or containers of them",
-            ) from error
-        yield Part(kind=kind, name=field.name, digest=part_digest(tokens), value=text)
+        yield _encoded(definition, kind, field.name, getattr(definition, field.name), closure)
+
+
+def _encoded(definition: Fingerprinted, kind: PartKind, name: str, value: Any, closure: Closure) -> Part:
+    try:
+        tokens, text = closure.encode(value)
+    except UnknownValueError as error:
+        raise DefinitionError(
+            f"{KINDS[type(definition)]} {definition.name!r}: {name} holds a {error}, whose text differs "
+            "between processes",
+            hint="use numbers, text, times, Polars expressions, functions, or containers of them",
+        ) from error
+    return Part(kind=kind, name=name, digest=part_digest(tokens), value=text)

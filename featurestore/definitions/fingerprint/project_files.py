@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint.source_file import read_source
+from featurestore.definitions.project_modules import SHARED, gives_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,13 +180,14 @@ class ProjectFiles:
         key = (importer.parent if target.level else None, target.level, target.module)
         if key not in self._located:
             parts = target.module.split(".") if target.module else []
-            if not target.level and parts[:1] == [OWN_PACKAGE.name]:
+            if not target.level and parts[0] in SHARED:
                 bases = []  # the package that runs, also where the project's folder holds another copy of it
             elif target.level:
                 bases = [importer.parents[target.level - 1]]
             else:
                 below = (Path(entry).resolve() for entry in sys.path if entry.startswith(self._prefix))
                 bases = list(dict.fromkeys((self.root, *below)))
+                bases = [base for base in bases if not gives_way(base / parts[0])]
             candidates = (self._module(base.joinpath(*parts)) for base in bases)
             self._located[key] = next((path for path in candidates if path is not None), None)
         return self._located[key]
@@ -221,7 +223,7 @@ class ProjectFiles:
             elif f"{path.name}.py" in beside:
                 module = self.owned(f"{path}.py")
             else:
-                # An installed module comes before a folder of its name that holds no Python files.
+                # A folder without Python files does not count.
                 namespace = path != self.root and any(name.endswith(".py") for name in inside)
                 module = path if namespace and OWN_PACKAGE not in (path, *path.parents) else None
             self._modules[path] = module

@@ -31,6 +31,28 @@ def test_a_copy_of_featurestore_in_the_project_does_not_count(state):
     assert not [name for name in state(copied).code_files("orders") if name.startswith("featurestore")]
 
 
+@pytest.mark.parametrize("folder", ["typing", "typing/inner", "polars", "msgspec"])
+def test_a_folder_with_the_name_of_an_installed_module_does_not_count(state, folder):
+    """Python passes by a folder without ``__init__.py`` if the library or a package has a module of its name."""
+    helper = FILES["feature_repo/helper.py"]
+    helper = helper.replace(
+        "import polars as pl\n", "from typing import Optional\n\nimport msgspec\nimport polars as pl\n"
+    )
+    helper = helper.replace("(value: pl.Expr)", "(value: pl.Expr, kind=(Optional, msgspec.UNSET))")
+    before = state({"feature_repo/helper.py": helper})
+    after = state({"feature_repo/helper.py": helper, f"{folder}/notes.py": "X = 1\n"})
+    for name in ("raw_orders", "orders", "customer_spending"):
+        assert after.code_files(name) == before.code_files(name)
+        assert after.fingerprint(name) == before.fingerprint(name)
+
+
+def test_a_folder_of_the_project_without_init_counts(state):
+    """No installed module has its name, so Python takes it."""
+    helper = FILES["feature_repo/helper.py"].replace("from lib.rates", "from lib_of_rates.rates")
+    shop = state({"feature_repo/helper.py": helper, "lib_of_rates/rates.py": FILES["lib/rates.py"]})
+    assert "lib_of_rates/rates.py" in shop.code_files("orders")
+
+
 def test_files_behind_a_schema_count(state):
     """A constant that a schema imports decides its checks."""
     assert "schemas/terms.py" in state().code_files("raw_orders")

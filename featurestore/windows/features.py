@@ -1,0 +1,81 @@
+"""The features of a view at moments: its windows, in the dtypes that its schema declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from featurestore.errors import ContractError
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.windows.aggregation import Aggregation
+from featurestore.windows.join import windows_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from featurestore.timing.known_at import Timing
+
+WIDER_HINT: Final = "declare a wider dtype, or cast the column to Float64 in the function of the view"
+_LAST_EVENT: Final = "__last_event"
+
+
+def features_at(
+    questions: pl.DataFrame,
+    events: pl.DataFrame,
+    windows: Mapping[str, Aggregation],
+    dtypes: Mapping[str, pl.DataType],
+    *,
+    view: str,
+    keys: Sequence[str],
+    timing: Timing,
+    identity: Sequence[str] = (),
+    deletions: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Compute the features of a view for each question, as `featurestore.windows.join.windows_at` does.
+
+    Parameters
+    ----------
+    dtypes
+        The declared dtype of each window.
+    view
+        The name of the view, for messages.
+
+    Returns
+    -------
+    pl.DataFrame
+        The features, and the ``event_timestamp`` of the newest event that counts.
+
+    Raises
+    ------
+    ContractError
+        If a value does not fit into the dtype of its feature.
+    """
+    try:
+        computed = windows_at(
+            questions,
+            events,
+            {**windows, _LAST_EVENT: Aggregation("max", EVENT_TIMESTAMP)},
+            keys=keys,
+            timing=timing,
+            identity=identity,
+            deletions=deletions,
+        )
+    except OverflowError as error:
+        raise ContractError(f"feature view {view!r}: {error}", hint=WIDER_HINT) from error
+    features = [
+        _declared(computed[name], dtype, f"feature view {view!r}, column {name!r}")
+        for name, dtype in dtypes.items()
+    ]
+    return pl.DataFrame([*features, computed[_LAST_EVENT].alias(EVENT_TIMESTAMP)])
+
+
+def _declared(values: pl.Series, dtype: pl.DataType, where: str) -> pl.Series:
+    try:
+        return values.cast(dtype)
+    except pl.exceptions.InvalidOperationError as error:
+        raise ContractError(
+            f"{where}: a value of the window does not fit into {dtype}; the values are from {values.min()!r} to "
+            f"{values.max()!r}",
+            hint=WIDER_HINT,
+        ) from error

@@ -1,0 +1,69 @@
+"""The versions of DVC and those of a folder behave the same."""
+
+import gc
+import subprocess
+
+import pytest
+
+from featurestore.adapters.dvc import DvcVersions
+from featurestore.testing import FolderVersions, require_versions
+
+
+def git_commit(root):
+    """Commit all files, and return the revision."""
+
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return subprocess.run(
+            ["git", "-C", root, *who, *words], check=True, capture_output=True, text=True
+        ).stdout
+
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "data")
+    return git("rev-parse", "HEAD").strip()
+
+
+def test_the_versions_of_dvc_pass_the_suite(tmp_path):
+    """Git keeps the revisions. No database of DVC stays open, which Python 3.13 warns of."""
+    require_versions(DvcVersions(), git_commit, tmp_path)
+    gc.collect()
+
+
+def test_the_versions_of_a_folder_pass_the_suite(tmp_path):
+    """They need neither git nor DVC."""
+    versions = FolderVersions()
+    require_versions(versions, versions.commit, tmp_path)
+
+
+class Sloppy(FolderVersions):
+    """Looks at the size of a file alone."""
+
+    def gaps(self, root, files):
+        return {f: gap for f, gap in super().gaps(root, files).items() if gap != "changed"}
+
+
+class Forgetful(FolderVersions):
+    """Gives the data in place, if there are any, for those of a revision."""
+
+    def fetch(self, root, path, revision, target):
+        return path if path.exists() else super().fetch(root, path, revision, target)
+
+
+class Eager(FolderVersions):
+    """Runs each step each time."""
+
+    def run(self, root, step_of):
+        for done in root.rglob("*.stage"):
+            done.unlink()
+        return super().run(root, step_of)
+
+
+@pytest.mark.parametrize(
+    ("kind", "law"),
+    [(Sloppy, "Name each file"), (Forgetful, "Version a folder"), (Eager, "Run each step")],
+)
+def test_the_suite_finds_versions_that_break_a_law(tmp_path, kind, law):
+    """The message is the law."""
+    versions = kind()
+    with pytest.raises(AssertionError, match=law):
+        require_versions(versions, versions.commit, tmp_path)
