@@ -61,14 +61,18 @@ def events_of_a_year(count: int, history: WindowHistory) -> pl.DataFrame:
         },
         schema=history.event_schema,
     )
-    return frame.select(
-        pl.all().exclude("event_timestamp", "x").repeat_by(count).explode(),
-    ).with_columns(
-        (pl.lit(START) + pl.Series(moments).cast(pl.Duration("us")))
-        .cast(history.event_schema["event_timestamp"])
-        .alias("event_timestamp"),
-        pl.Series("x", random.lognormal(3, 1, count).round(2)),
-    ).select(list(history.event_schema))
+    return (
+        frame.select(
+            pl.all().exclude("event_timestamp", "x").repeat_by(count).explode(),
+        )
+        .with_columns(
+            (pl.lit(START) + pl.Series(moments).cast(pl.Duration("us")))
+            .cast(history.event_schema["event_timestamp"])
+            .alias("event_timestamp"),
+            pl.Series("x", random.lognormal(3, 1, count).round(2)),
+        )
+        .select(list(history.event_schema))
+    )
 
 
 def microseconds_each(work: list) -> np.ndarray:
@@ -104,7 +108,9 @@ def main() -> None:
         seconds = time.perf_counter() - start
         reader = VectorReader(feature_service("served", (view,), owner="benchmarks"), store)
         random = np.random.default_rng(1)
-        later = [until + timedelta(microseconds=int(n)) for n in random.integers(0, 3 * 86_400_000_000, reads)]
+        later = [
+            until + timedelta(microseconds=int(n)) for n in random.integers(0, 3 * 86_400_000_000, reads)
+        ]
         read = microseconds_each([lambda now=now: reader.read([KEY], as_of=now) for now in later])
         [key] = encode_keys(pl.DataFrame([KEY], schema=view.key_schema), view.keys)
         [(_, [stored])] = store.read([(view.name, [key])])
@@ -122,7 +128,9 @@ def main() -> None:
         pushed = []
         for number in range(3 if small else 10):
             moment = until + timedelta(seconds=number + 1)
-            event = events.tail(1).with_columns(pl.lit(moment).cast(events.schema["event_timestamp"]).alias("event_timestamp"))
+            event = events.tail(1).with_columns(
+                pl.lit(moment).cast(events.schema["event_timestamp"]).alias("event_timestamp")
+            )
             log_rows(view, event, layout)
             pushed.append(lambda moment=moment: advance_to(moment, view, layout, store))
         advanced = microseconds_each(pushed)

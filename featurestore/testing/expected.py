@@ -9,7 +9,7 @@ from featurestore.quality.rules.checks import check_id
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.testing import oracle
 from featurestore.testing.domain import held, is_known
-from featurestore.testing.expected_windows import expected_windows
+from featurestore.testing.expected_windows import change_times, expected_windows
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ class ExpectedView:
         """Answer entity rows as a store at the watermark does."""
         timing = self.view.timing
         if self.view.windows:
-            return [
-                self._windows(selection, self.key_of(row, selection.keys), as_of) for row in entity_rows
-            ]
+            return [self._windows(selection, self.key_of(row, selection.keys), as_of) for row in entity_rows]
         state = (
             {}
             if self.watermark is None
@@ -85,7 +83,20 @@ class ExpectedView:
         )
 
     def known_times(self) -> list[tuple[Key, datetime]]:
-        """Return each key with the timestamps at which a row of it becomes known, the first timestamp first."""
+        """Return each key with the timestamps at which its answer may change, the first timestamp first.
+
+        These are when a row of it becomes known; of windows, also when an event leaves one.
+        """
+        if self.view.windows:
+            of_key: dict[Key, list[Row]] = {}
+            for row in self.rows:
+                of_key.setdefault(self.key_of(row), []).append(row)
+            changes = {
+                (key, at)
+                for key, rows in of_key.items()
+                for at in change_times(self.view, rows, [self.deleted[key]] if key in self.deleted else [])
+            }
+            return sorted(changes, key=lambda pair: pair[1])
         known = {(self.key_of(row), oracle.known_at(row, self.view.timing)) for row in self.rows}
         return sorted(known, key=lambda pair: pair[1])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.testing.domain import held
-from featurestore.testing.oracle import known_at
+from featurestore.testing.oracle import known_at, version
 from featurestore.testing.window_oracle import events_known, window
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from featurestore.definitions.feature_view import Selection
+    from featurestore.definitions.feature_view import FeatureView, Selection
     from featurestore.testing.oracle import Row
 
 
@@ -59,15 +59,44 @@ def expected_windows(
     return answers
 
 
-def _holds(
-    selection: Selection, expression: pl.Expr | None, events: Sequence[Row]
-) -> Callable[[Row], bool]:
+def _holds(selection: Selection, expression: pl.Expr | None, events: Sequence[Row]) -> Callable[[Row], bool]:
     """Return whether an expression holds for an event; without one it holds."""
     if expression is None:
         return lambda _: True
     schema = selection.view.contract.schema
-    frame = pl.DataFrame([to_series(name, [row[name] for row in events], dtype) for name, dtype in schema.items()])
+    frame = pl.DataFrame(
+        [to_series(name, [row[name] for row in events], dtype) for name, dtype in schema.items()]
+    )
     holds = frame.select(expression.fill_null(value=False)).to_series().to_list()
     by_event = {id(event): value for event, value in zip(events, holds, strict=True)}
     return lambda event: by_event[id(event)]
 
+
+def change_times(view: FeatureView, rows: Sequence[Row], deleted: Sequence[datetime]) -> set[datetime]:
+    """Return when an event of a key becomes known, leaves a window, is replaced or is deleted.
+
+    Parameters
+    ----------
+    rows
+        The events of the key.
+    deleted
+        When the key was deleted.
+    """
+    replaced: dict[int, datetime] = {}
+    if view.identity:
+        later: dict[tuple[Any, ...], Row] = {}
+        for row in sorted(rows, key=lambda row: (known_at(row, view.timing), version(row))):
+            name = tuple(row[column] for column in view.identity)
+            if name in later:
+                replaced[id(later[name])] = known_at(row, view.timing)
+            later[name] = row
+    durations = {window.duration for window in view.windows.values()}
+    times: set[datetime] = set()
+    for row in rows:
+        event = row[EVENT_TIMESTAMP]
+        ends = [moment for moment in deleted if moment >= event]
+        ends += [replaced[id(row)]] if id(row) in replaced else []
+        left = [min([event + duration, *ends]) for duration in durations if duration is not None]
+        known = known_at(row, view.timing)
+        times |= {moment for moment in (known, *left, *([min(ends)] if ends else [])) if moment >= known}
+    return times

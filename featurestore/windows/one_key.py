@@ -95,9 +95,7 @@ class KeyWindows:
         values: list[Any] = [None] * self._width
         lists = [BlockList(data) for data in head.lists]
         folded: dict[tuple[int, int], Any] = {}
-        asking = [
-            self._group(head.events, lists, now, group, folded, values) for group in self._by_length
-        ]
+        asking = [self._group(head.events, lists, now, group, folded, values) for group in self._by_length]
         asking += [_compute(walk, head.events, lists, now, values) for walk in self._walks]
         return values, asking
 

@@ -64,11 +64,11 @@ def build_event_shop(folder: Path) -> featurestore.Project:
     schemas, views = folder / "schemas/shop.py", folder / "feature_repo/shop.py"
     schemas.write_text(schemas.read_text() + SCHEMAS)
     text = views.read_text().replace(
-        "from schemas.shop import", "from featurestore import windows\nfrom schemas.shop import Corrected, Ordered, Orders3d,"
+        "from schemas.shop import",
+        "from featurestore import windows\nfrom schemas.shop import Corrected, Ordered, Orders3d,",
     )
     views.write_text(text + VIEWS)
     project = shop.build_shop(folder)
     project.build("orders_3d")
     project.build("corrected_3d")
     return project
-

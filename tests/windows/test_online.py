@@ -48,9 +48,7 @@ def store(request, tmp_path):
 
 
 @given(window_histories(), WATERMARKS)
-@settings(
-    max_examples=3 * DEPTH, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=3 * DEPTH, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_store_serves_the_windows_of_the_oracle(store, history, watermarks):
     """One format in LMDB, Redis and PostgreSQL."""
     with tempfile.TemporaryDirectory() as folder:
