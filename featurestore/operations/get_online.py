@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
-    from featurestore.ports import OnlineStore, ViewState
+    from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
@@ -117,31 +117,24 @@ def _parts(
 ) -> list[pl.DataFrame]:
     keys = [encode_keys(rows, selection.keys) for selection in service.reads]
     answers = store.read([(s.view.name, k) for s, k in zip(service.reads, keys, strict=True)])
-    return [
-        _read(selection, state, read_keys, stored, store, as_of, layout)
-        for selection, read_keys, (state, stored) in zip(service.reads, keys, answers, strict=True)
-    ]
+    parts = []
+    for selection, read_keys, (state, stored) in zip(service.reads, keys, answers, strict=True):
+        check_state(selection.view, state, as_of, layout)
+        if selection.view.windows:
+            read = read_stored_windows(selection, store, read_keys, stored, as_of).drop(EVENT_TIMESTAMP)
+        else:
+            read = _read(selection, stored, as_of)
+        parts.append(as_requested(read, selection))
+    return parts
 
 
-def _read(
-    selection: Selection,
-    state: ViewState | None,
-    keys: list[bytes],
-    stored: list[bytes | None],
-    store: OnlineStore,
-    as_of: datetime,
-    layout: Layout | None,
-) -> pl.DataFrame:
+def _read(selection: Selection, stored: list[bytes | None], as_of: datetime) -> pl.DataFrame:
     view = selection.view
-    check_state(view, state, as_of, layout)
-    if view.windows:
-        read = read_stored_windows(selection, store, keys, stored, as_of)
-        return as_requested(read.drop(EVENT_TIMESTAMP), selection)
     decoded = decode_rows(stored, view.feature_schema)
-    joined = read_at(
+    read = read_at(
         decoded.lazy(),
         features=selection.features,
         timing=view.timing,
         as_of=pl.lit(as_of, dtype=UTC_MICROSECONDS),
     )
-    return as_requested(joined.collect(), selection)
+    return read.collect()

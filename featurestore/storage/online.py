@@ -151,7 +151,7 @@ def advance_to(
     state, before, reason = plan_advance(until, view, layout, store, full=full)
     after = None if reason is not None or before is None else timestamp_of(before.watermark)
     if view.windows:
-        return _advance_windows(until, view, layout, store, (state, after, reason is not None), progress)
+        return _advance_windows(view, layout, store, (state, after, reason is not None), progress)
     fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
     if pushed:
         fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
@@ -166,7 +166,6 @@ def advance_to(
 
 
 def _advance_windows(
-    until: datetime,
     view: FeatureView,
     layout: Layout,
     store: OnlineStore,
@@ -174,6 +173,7 @@ def _advance_windows(
     progress: Callable[[int, int], None],
 ) -> Advanced:
     state, after, full = plan
+    until = timestamp_of(state.watermark)
     written = window_rows(view, files_of(view, layout), layout, store, after=after, until=until)
     rows = _with_progress(written.pairs, lambda done: progress(done, written.keys))
     keep_fingerprint(fingerprint(view), layout)

@@ -94,24 +94,23 @@ def _require_served(store: OnlineStore, history: WindowHistory, until: datetime)
     reader = VectorReader(feature_service("served", (history.view,), owner="testing"), store)
     keys = [{"k": k, "n": n} for k in "abc" for n in range(2)]
     frame = pl.DataFrame(keys, schema=history.view.key_schema)
+    where = f"{type(store).__name__} at watermark {until}"
     for later in LATER:
         now = until + later
         expected = [_expected(known, tuple(key.values()), now) for key in keys]
         vectors = reader.read(keys, as_of=now)
-        _require_same(store, "VectorReader", now, until, _cells(vectors.values, vectors.statuses), expected)
+        _require_same(
+            f"{where}, VectorReader, as of {now}", _cells(vectors.values, vectors.statuses), expected
+        )
     encoded = encode_keys(frame, KEYS)
     [(_, rows)] = store.read([(history.view.name, encoded)])
     read = read_stored_windows(selection, store, encoded, rows, now)
-    _require_same(store, "read_stored_windows", now, until, answers(read, selection.features), expected)
+    _require_same(f"{where}, read_stored_windows, as of {now}", answers(read, selection.features), expected)
 
 
-def _require_same(
-    store: OnlineStore, path: str, now: datetime, until: datetime, served: Cells, expected: Cells
-) -> None:
+def _require_same(where: str, served: Cells, expected: Cells) -> None:
     if bits(served) != bits(expected):
-        raise AssertionError(
-            f"{type(store).__name__}, {path}: as of {now}, at watermark {until}: {served}, not {expected}"
-        )
+        raise AssertionError(f"{where}: {served}, not {expected}")
 
 
 def _cells(values: Sequence[Sequence[Any]], statuses: Sequence[Sequence[int]]) -> Cells:

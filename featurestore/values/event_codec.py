@@ -22,7 +22,7 @@ from zlib import crc32
 import msgspec
 
 from featurestore.errors import StoreError
-from featurestore.values.codec import HEADER, MAX_KEY_BYTES
+from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,6 @@ _ENTRY: Final = struct.Struct("<qqIIII")
 _LAST: Final = struct.Struct("<q")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(list)
-assert len(BLOCK_MARK) + _DIGEST_BYTES + _NUMBER.size < MAX_KEY_BYTES
 
 
 class Child(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -118,45 +119,41 @@ def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     """Return the function that computes the value of a window from the state of its measure and the moment."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
+    if aggregation.kind in ("sum", "mean", "variance", "deviation"):
+        return _finish_numbers(aggregation.kind, scale)
     match aggregation.kind:
         case "share":
             return lambda state, _: state[1] / state[0] if state[0] else None
         case "time_since":
             return lambda moment, now: None if moment is None else (now - moment) / SECOND
-        case "sum":
-            return (
-                (lambda state, _: _divided(state[1], 1 << SCALE))
-                if scale
-                else (lambda state, _: _whole(state[1]))
-            )
-        case "mean":
-            return lambda state, _: _divided(state[1], state[0] << scale) if state[0] else None
-        case "variance":
-            return lambda state, _: _variance(state, scale)
-        case "deviation":
-            return lambda state, _: None if state[0] < 2 else math.sqrt(_variance(state, scale) or 0.0)  # noqa: PLR2004
         case "min" | "max" if scale:
             return lambda value, _: None if value is None else value + 0.0
         case _:
             return lambda value, _: value
 
 
+def _finish_numbers(kind: str, scale: int) -> Callable[[Any, int], Any]:
+    match kind:
+        case "sum" if scale:
+            return lambda state, _: _divided(state[1], 1 << SCALE)
+        case "sum":
+            return lambda state, _: _whole(state[1])
+        case "mean":
+            return lambda state, _: _divided(state[1], state[0] << scale) if state[0] else None
+        case "variance":
+            return lambda state, _: _variance(state, scale)
+        case _:
+            return lambda state, _: _root(_variance(state, scale))
+
+
+def _root(number: float | None) -> float | None:
+    return None if number is None else math.sqrt(number)
+
+
 def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, pl.DataType]) -> Measure:
-    inside = _inside(window, columns)
-    if window.kind == "count":
-        return Measure(lambda events: sum(1 for _ in inside(events)), add, _same, _same)
-    if window.kind == "time_since":
-        return Measure(lambda events: _last([e[0] for e in inside(events)]), _newer, _same, _same)
-    if window.condition is not None:
-        holds = columns.condition(window.condition)
-
-        def share(events: Sequence[StoredEvent]) -> tuple[int, ...]:
-            found = [event[holds] for event in inside(events)]
-            return len(found), sum(found)
-
-        return Measure(share, _added, _same, _same)
-    assert window.column is not None
-    position, dtype = columns.value(window.column), schema[window.column]
+    if window.column is None:
+        return _measure_of_events(window, columns)
+    inside, position, dtype = _inside(window, columns), columns.value(window.column), schema[window.column]
 
     def values(events: Sequence[StoredEvent]) -> list[Any]:
         return [event[position] for event in inside(events) if event[position] is not None]
@@ -167,30 +164,46 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
         case "last":
             return Measure(lambda events: _last(values(events)), _newer, _same, _same)
         case "min" | "max":
-            best: Any = min if window.kind == "min" else max
-            key = comparable(dtype)
-            return Measure(
-                lambda events: best(values(events), key=key, default=None),
-                lambda older, newer: (
-                    newer if older is None else older if newer is None else best(older, newer, key=key)
-                ),
-                _same,
-                _same,
-            )
-    scale = SCALE if dtype.is_float() else 0
-    if window.kind in ("sum", "mean"):
-        add_up = _scaled_total if scale else sum
+            best: Any = partial(min if window.kind == "min" else max, key=comparable(dtype), default=None)
 
-        def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
-            numbers = values(events)
-            return len(numbers), add_up(numbers)
-    else:
+            def merge(older: Any, newer: Any) -> Any:
+                return best([value for value in (older, newer) if value is not None])
 
-        def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
-            numbers = list(map(_scaled, values(events))) if scale else values(events)
-            return len(numbers), sum(numbers), sum(number * number for number in numbers)
+            return Measure(lambda events: best(values(events)), merge, _same, _same)
+        case _:
+            return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
 
-    return Measure(total, _added, _packed_numbers, _unpacked_numbers)
+
+def _measure_of_events(window: Aggregation, columns: StoredColumns) -> Measure:
+    inside = _inside(window, columns)
+    if window.kind == "count":
+        return Measure(lambda events: sum(1 for _ in inside(events)), add, _same, _same)
+    if window.condition is None:
+        return Measure(lambda events: _last([event[0] for event in inside(events)]), _newer, _same, _same)
+    holds = columns.condition(window.condition)
+
+    def share(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+        matches = [event[holds] for event in inside(events)]
+        return len(matches), sum(matches)
+
+    return Measure(share, _added, _same, _same)
+
+
+def _measure_of_numbers(
+    values: Callable[[Sequence[StoredEvent]], list[Any]], *, squares: bool, dtype: pl.DataType
+) -> Measure:
+    is_float = dtype.is_float()
+    add_up = _scaled_total if is_float else sum
+
+    def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+        numbers = values(events)
+        return len(numbers), add_up(numbers)
+
+    def with_squares(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+        numbers = list(map(_scaled, values(events))) if is_float else values(events)
+        return len(numbers), sum(numbers), sum(number * number for number in numbers)
+
+    return Measure(with_squares if squares else total, _added, _packed_numbers, _unpacked_numbers)
 
 
 def _inside(

@@ -95,20 +95,19 @@ class KeyWindows:
         values: list[Any] = [None] * self._width
         lists = [BlockList(data) for data in head.lists]
         folded: dict[tuple[int, int], Any] = {}
-        asking = [self._group(head.events, lists, now, group, folded, values) for group in self._by_length]
+        asking = [self._group((head.events, lists, folded), now, group, values) for group in self._by_length]
         asking += [_compute(walk, head.events, lists, now, values) for walk in self._walks]
         return values, asking
 
     def _group(
         self,
-        events: Sequence[StoredEvent],
-        lists: Sequence[BlockList],
+        stored: tuple[Sequence[StoredEvent], Sequence[BlockList], dict[tuple[int, int], Any]],
         now: int,
         group: tuple[int | None, tuple[int, ...], list[tuple[int, int, Any]]],
-        folded: dict[tuple[int, int], Any],
         values: list[Any],
     ) -> Asking:
         length, places, finished = group
+        events, lists, folded = stored
         low = None if length is None else now - length
         states = yield from self._suffix(events, lists, low, places, folded)
         for position, place, finish_state in finished:
@@ -177,7 +176,7 @@ def _walk(
     schema: Mapping[str, pl.DataType],
 ) -> _Walk:
     where = None if window.where is None else columns.condition(window.where)
-    column = None if window.column is None else columns.value(window.column)
+    column = 0 if window.column is None else columns.value(window.column)
     n, enough = window.n, window.events
     if window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last so many events.

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laws import examples
 
+from featurestore import windows as declare
+from featurestore.errors import ContractError
 from featurestore.testing import oracle
 from featurestore.testing.oracle import known_at
 from featurestore.testing.strategies import START
@@ -14,7 +17,7 @@ from featurestore.testing.window_histories import window_histories
 from featurestore.testing.window_oracle import events_known
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
-from featurestore.values.codec import HEADER
+from featurestore.values.codec import HEADER, stored_columns
 from featurestore.values.event_codec import EMPTY_HEAD, BlockList, checksum, decode_head, encode_head
 from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.measures import Measures
@@ -122,3 +125,41 @@ def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node
             for a, e in zip(values, expected, strict=True)
         ]
         assert oracle.bits(typed) == oracle.bits(expected)
+
+
+def answers_of(events, declared):
+    """The windows of one key over events that are stored in one row, at the moment of the last one."""
+    frame = pl.DataFrame(events)
+    columns = StoredColumns.of(declared)
+    windows = KeyWindows(declared, list(declared), columns, frame.schema)
+    values = [
+        value.alias(name)
+        for name, value in zip(columns.names, stored_columns(frame.select(columns.names).schema), strict=True)
+    ]
+    rows = frame.select(pl.int_range(pl.len()).alias("moment"), *values, *columns.held()).rows()
+    blocks = Blocks(Measures(declared, columns, frame.schema), 1, 1)
+    blocks.write(rows)
+    return blocks.answer(windows, len(rows))
+
+
+def test_decimals_are_compared_as_numbers():
+    """They are stored as text, of which "9.50" is greater than "10.00"."""
+    money = pl.Series(["9.50", "10.00", "-3.00", "-20.00"]).cast(pl.Decimal(10, 2))
+    over = {"over": "1h"}
+    declared = {"max": declare.max("money", **over), "min": declare.min("money", **over)}
+    assert answers_of({"money": money}, declared) == ["10.00", "-20.00"]
+
+
+def test_a_sum_beyond_64_bits_raises_and_its_mean_does_not():
+    """A sum inside a tree of blocks may be larger than what it is rounded to."""
+    events = {"i": [2**62, 2**62, -(2**62)]}
+    assert answers_of(events, {"sum": declare.sum("i", over="1h")}) == [2**62]
+    with pytest.raises(OverflowError):
+        answers_of({"i": [2**62, 2**62]}, {"sum": declare.sum("i", over="1h")})
+    assert answers_of({"i": [2**62] * 4}, {"mean": declare.mean("i", over="1h")}) == [2.0**62]
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    """As offline: they have no exact sum."""
+    with pytest.raises(ContractError, match="inf"):
+        answers_of({"x": [1.0, float("inf"), 2.0]}, {"sum": declare.sum("x", over="1h")})
