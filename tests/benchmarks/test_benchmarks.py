@@ -161,3 +161,15 @@ def test_feast_faults(run_small):
     documented = {row[0].replace("\\", ""): row[-1] for row in rows if len(row) == 3}
     assert len(measured) > 10
     assert {name: documented.get(name) for name in measured} == measured
+
+
+def test_windows_online(run_small):
+    """A key with many events is read, and takes a new event."""
+    lines = run_small("windows_online").splitlines()
+    assert lines[0].startswith("3,000 events of one key, 5 windows")
+    rows = [re.fullmatch(r"(.+?)  +([\d,]+) +([\d,]+)", line).groups() for line in lines[2:]]
+    assert [name for name, *_ in rows] == [
+        "read",
+        "apply a new event to the stored row",
+        "advance the store by a logged event",
+    ]

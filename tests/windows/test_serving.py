@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from event_shop import build_event_shop
+from feast import FeatureStore
 
 import featurestore
 from featurestore.timing.join import Status
@@ -132,3 +133,18 @@ def test_every_path_is_proved_on_generated_events(project):
     proof = project.prove(cases=5)
     assert proof.differences == ()
     assert {"get_online", "reader", "historical", "HTTP /v1/vectors"} <= proof.paths.keys()
+
+
+def test_feast_reads_windows(project):
+    """Feast's own client gets the values and statuses of get_online, also of a key without events."""
+    project.apply()
+    project.materialize()
+    store = FeatureStore(repo_path=str(project.settings.root / "feature_repo"))
+    rows = [{"customer": customer} for customer in (2, 3, 77)]
+    response = store.get_online_features([*AMOUNTS, "orders_3d:mean_3d"], rows)
+    served = project.get_online(rows, [*AMOUNTS, "orders_3d:mean_3d"], statuses=True)
+    answer = response.to_dict()
+    for name in ("orders_3d", "amount_3d", "mean_3d"):
+        assert answer[name] == served[name].to_list()
+    by_name = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
+    assert list(by_name["mean_3d"].statuses) == served["mean_3d__status"].to_list()
