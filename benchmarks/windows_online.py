@@ -44,9 +44,9 @@ KEY = {"k": "busy", "n": 0}
 
 
 def events_of_a_year(count: int, history: WindowHistory) -> pl.DataFrame:
-    """Return events of one key at random moments of a year, in order."""
+    """Return events of one key at random timestamps of a year, in order."""
     random = np.random.default_rng(0)
-    moments = np.sort(random.integers(0, YEAR // timedelta(microseconds=1), count))
+    timestamps = np.sort(random.integers(0, YEAR // timedelta(microseconds=1), count))
     frame = pl.DataFrame(
         {
             "k": ["busy"],
@@ -66,7 +66,7 @@ def events_of_a_year(count: int, history: WindowHistory) -> pl.DataFrame:
             pl.all().exclude("event_timestamp", "x").repeat_by(count).explode(),
         )
         .with_columns(
-            (pl.lit(START) + pl.Series(moments).cast(pl.Duration("us")))
+            (pl.lit(START) + pl.Series(timestamps).cast(pl.Duration("us")))
             .cast(history.event_schema["event_timestamp"])
             .alias("event_timestamp"),
             pl.Series("x", random.lognormal(3, 1, count).round(2)),
@@ -127,12 +127,12 @@ def main() -> None:
 
         pushed = []
         for number in range(3 if small else 10):
-            moment = until + timedelta(seconds=number + 1)
+            timestamp = until + timedelta(seconds=number + 1)
             event = events.tail(1).with_columns(
-                pl.lit(moment).cast(events.schema["event_timestamp"]).alias("event_timestamp")
+                pl.lit(timestamp).cast(events.schema["event_timestamp"]).alias("event_timestamp")
             )
             log_rows(view, event, layout)
-            pushed.append(lambda moment=moment: advance_to(moment, view, layout, store))
+            pushed.append(lambda timestamp=timestamp: advance_to(timestamp, view, layout, store))
         advanced = microseconds_each(pushed)
     print(f"{count:,} events of one key, {len(WINDOWS)} windows; written in {seconds:,.1f} s")
     print(f"{'microseconds':<44}{'p50':>12}{'p99':>12}")

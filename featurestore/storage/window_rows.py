@@ -168,7 +168,7 @@ class _Source:
         Returns
         -------
         pl.DataFrame
-            The keys, the moment of the event in microseconds since 1970-01-01 UTC, and the stored values and conditions.
+            The keys, the timestamp of the event in microseconds since 1970-01-01 UTC, and the stored values and conditions.
         """
         view, until = self._view, self._until
         columns = StoredColumns.of(view.windows)

@@ -94,9 +94,11 @@ def change_times(view: FeatureView, rows: Sequence[Row], deleted: Sequence[datet
     times: set[datetime] = set()
     for row in rows:
         event = row[EVENT_TIMESTAMP]
-        ends = [moment for moment in deleted if moment >= event]
+        ends = [timestamp for timestamp in deleted if timestamp >= event]
         ends += [replaced[id(row)]] if id(row) in replaced else []
         left = [min([event + duration, *ends]) for duration in durations if duration is not None]
         known = known_at(row, view.timing)
-        times |= {moment for moment in (known, *left, *([min(ends)] if ends else [])) if moment >= known}
+        times |= {
+            timestamp for timestamp in (known, *left, *([min(ends)] if ends else [])) if timestamp >= known
+        }
     return times

@@ -1,4 +1,4 @@
-"""The law of windowed views online: what a store serves at any moment is what the oracle says, to the last bit."""
+"""The law of windowed views online: what a store serves at any timestamp is what the oracle says, to the last bit."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def require_windows(
     Raises
     ------
     AssertionError
-        If an answer differs from that of the oracle. The message names the watermark and the moment of reading.
+        If an answer differs from that of the oracle. The message names the watermark and the timestamp of reading.
     """
     view, layout = history.view, Layout(folder)
     store.drop([view.name])

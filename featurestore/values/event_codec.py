@@ -2,12 +2,12 @@
 
 The row of a key, its *head*, is a header of 16 bytes as of all stored rows, and a MessagePack array: the newest events,
 the lists of older blocks (newest list first), the number of the next block, the numbers that are free, and how many
-pushed rows and deletions of the key are applied. An event is its moment (microseconds since 1970-01-01 UTC), the values that windows
+pushed rows and deletions of the key are applied. An event is its timestamp (microseconds since 1970-01-01 UTC), the values that windows
 read as the codec stores them, and one boolean for each condition.
 
 A *block* is a row of its own under `block_key`: a leaf with events, or a node, which lists blocks. A list has for each
-block its moments, its number, a checksum of its bytes, its aggregates, and the aggregates of it and all blocks after it
-in the list, so that the aggregates of the events after a moment are read and not computed.
+block its timestamps, its number, a checksum of its bytes, its aggregates, and the aggregates of it and all blocks after it
+in the list, so that the aggregates of the events after a timestamp are read and not computed.
 
 The header of a row is the watermark of the write and a counter, so that each write replaces the one before.
 """
@@ -34,7 +34,7 @@ _DIGEST_BYTES: Final = 16
 _OFFSET: Final = 1 << 63
 _NUMBER: Final = struct.Struct(">I")
 _COUNT: Final = struct.Struct("<I")
-# Of each block: the moments of its last and first event, its number, its checksum, and where its aggregates and those of
+# Of each block: the timestamps of its last and first event, its number, its checksum, and where its aggregates and those of
 # the suffix begin.
 _ENTRY: Final = struct.Struct("<qqIIII")
 _LAST: Final = struct.Struct("<q")
@@ -43,7 +43,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(list)
 
 
 class Child(NamedTuple):
-    """A block in a list: its number, checksum, moments of the first and last event, and its packed aggregates."""
+    """A block in a list: its number, checksum, timestamps of the first and last event, and its packed aggregates."""
 
     number: int
     checksum: int
@@ -147,12 +147,12 @@ class BlockList:
         self._data = data
         [self.size] = _COUNT.unpack_from(data)
 
-    def first_after(self, moment: int) -> int:
-        """Return the position of the first block that has an event after a moment; the size if there is none."""
+    def first_after(self, timestamp: int) -> int:
+        """Return the position of the first block that has an event after a timestamp; the size if there is none."""
         low, high = 0, self.size
         while low < high:
             middle = (low + high) // 2
-            if _LAST.unpack_from(self._data, _COUNT.size + _ENTRY.size * middle)[0] > moment:
+            if _LAST.unpack_from(self._data, _COUNT.size + _ENTRY.size * middle)[0] > timestamp:
                 high = middle
             else:
                 low = middle + 1
@@ -164,14 +164,14 @@ class BlockList:
         return Child(number, check, first, last, _DECODER.decode(self._data[own:rest]))
 
     def place(self, position: int) -> tuple[int, int, int]:
-        """Return the number and the checksum of a block, and the moment of its first event."""
+        """Return the number and the checksum of a block, and the timestamp of its first event."""
         _, first, number, check, _, _ = self._entry(position)
         return number, check, first
 
     def last(self, position: int) -> int:
-        """Return the moment of the last event of a block."""
-        moment: int = self._entry(position)[0]
-        return moment
+        """Return the timestamp of the last event of a block."""
+        timestamp: int = self._entry(position)[0]
+        return timestamp
 
     def suffix(self, position: int) -> list[Any]:
         """Return the packed aggregates of a block and all after it."""

@@ -77,7 +77,7 @@ class StoredWindows:
     def answer(
         self, keys: Sequence[bytes], rows: Sequence[bytes | None], now: int, store: RowReader
     ) -> list[tuple[list[Any], list[int], int | None]]:
-        """Compute the features of keys at a moment, from their stored rows.
+        """Compute the features of keys at a timestamp, from their stored rows.
 
         Parameters
         ----------
@@ -86,14 +86,14 @@ class StoredWindows:
         rows
             The stored row of each; None: the key has no events.
         now
-            The moment, in microseconds since 1970-01-01 UTC.
+            The timestamp, in microseconds since 1970-01-01 UTC.
         store
             Where the rows are from; older events are read there.
 
         Returns
         -------
         list
-            For each row the values and statuses of the features, and the moment of the newest event.
+            For each row the values and statuses of the features, and the timestamp of the newest event.
 
         Raises
         ------

@@ -62,7 +62,7 @@ class KeyEvents:
 
     @property
     def newest(self) -> int | None:
-        """The moment of the newest event; None: there are no events."""
+        """The timestamp of the newest event; None: there are no events."""
         return self._events[-1][0] if self._events else None
 
     def clear(self) -> None:
@@ -84,7 +84,7 @@ class KeyEvents:
         del self._events[:end]
 
     def forget(self, until: int) -> None:
-        """Let go of events up to a moment, block by block; the newest event of all stays."""
+        """Let go of events up to a timestamp, block by block; the newest event of all stays."""
         for level in reversed(range(len(self._lists))):
             held = self._lists[level]
             blocks = BlockList(held) if isinstance(held, bytes) else None

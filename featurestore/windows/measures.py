@@ -117,7 +117,7 @@ def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
 
 
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
-    """Return the function that computes the value of a window from the state of its measure and the moment."""
+    """Return the function that computes the value of a window from the state of its measure and the timestamp."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
     if aggregation.kind in ("sum", "mean", "variance", "deviation"):
         return _finish_numbers(aggregation.kind, scale)
@@ -125,7 +125,7 @@ def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any
         case "share":
             return lambda state, _: state[1] / state[0] if state[0] else None
         case "time_since":
-            return lambda moment, now: None if moment is None else (now - moment) / SECOND
+            return lambda timestamp, now: None if timestamp is None else (now - timestamp) / SECOND
         case "min" | "max" if scale:
             return lambda value, _: None if value is None else value + 0.0
         case _:

@@ -1,7 +1,7 @@
-"""The windows of one key at one moment, over its stored events: plain Python, in microseconds.
+"""The windows of one key at one timestamp, over its stored events: plain Python, in microseconds.
 
 The values are those of `featurestore.windows.join.windows_at`, to the last bit. All stored events are known and not
-after the moment asked, so a window is all events after its lower edge: its aggregates are those of a suffix.
+after the timestamp asked, so a window is all events after its lower edge: its aggregates are those of a suffix.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class KeyWindows:
         ]
 
     def start(self, head: Head, now: int) -> tuple[list[Any], list[Asking]]:
-        """Begin to compute the windows of a key at a moment.
+        """Begin to compute the windows of a key at a timestamp.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class KeyWindows:
         places: Sequence[int],
         folded: dict[tuple[int, int], Any],
     ) -> Generator[tuple[int, int], bytes, dict[int, Any]]:
-        """Aggregate all events after a moment."""
+        """Aggregate all events after a timestamp."""
         start = 0 if low is None else bisect_right(events, low, key=_moment)
         states = {}
         for place in places:

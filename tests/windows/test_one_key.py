@@ -81,14 +81,14 @@ class Blocks:
 
 
 def stored_events(history, key, now, columns):
-    """The events of a key that are known at a moment, as a store holds them."""
+    """The events of a key that are known at a timestamp, as a store holds them."""
     events = [event for event in history.events if (event["k"], event["n"]) == key]
     events.sort(key=lambda event: [(event[n] is not None, event[n] or 0) for n in history.event_schema])
     deleted = [d[EVENT_TIMESTAMP] for d in history.deletions if (d["k"], d["n"]) == key]
     known = events_known(now, events, history.timing, identity=history.identity, deleted=deleted)
     frame = pl.DataFrame(known, schema=history.event_schema, orient="row")
-    moment = pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("moment")
-    return frame.select(moment, *columns.names, *columns.held()).rows()
+    timestamp = pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("timestamp")
+    return frame.select(timestamp, *columns.names, *columns.held()).rows()
 
 
 @given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
@@ -128,7 +128,7 @@ def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node
 
 
 def answers_of(events, declared):
-    """The windows of one key over events that are stored in one row, at the moment of the last one."""
+    """The windows of one key over events that are stored in one row, at the timestamp of the last one."""
     frame = pl.DataFrame(events)
     columns = StoredColumns.of(declared)
     windows = KeyWindows(declared, list(declared), columns, frame.schema)
@@ -136,7 +136,7 @@ def answers_of(events, declared):
         value.alias(name)
         for name, value in zip(columns.names, stored_columns(frame.select(columns.names).schema), strict=True)
     ]
-    rows = frame.select(pl.int_range(pl.len()).alias("moment"), *values, *columns.held()).rows()
+    rows = frame.select(pl.int_range(pl.len()).alias("timestamp"), *values, *columns.held()).rows()
     blocks = Blocks(Measures(declared, columns, frame.schema), 1, 1)
     blocks.write(rows)
     return blocks.answer(windows, len(rows))

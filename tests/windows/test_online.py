@@ -1,4 +1,4 @@
-"""Windows online: a store holds events, and each read slides the windows to its own moment."""
+"""Windows online: a store holds events, and each read slides the windows to its own timestamp."""
 
 import tempfile
 from datetime import timedelta
