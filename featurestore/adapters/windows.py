@@ -102,16 +102,16 @@ def window_joins(questions: pl.DataFrame, rows: ViewRows, span_bytes: int) -> li
 def _parts(questions: pl.DataFrame, rows: ViewRows, limit: int) -> list[int]:
     """Return the number of entity rows of each part of about `limit` entity rows and events."""
     keys = list(rows.selection.view.keys)
-    asked = questions.group_by(keys, maintain_order=True).len(_ROWS)
+    requested = questions.group_by(keys, maintain_order=True).len(_ROWS)
     events = (
         pl.scan_parquet(list(rows.files))
         .select(keys)
-        .join(asked.lazy(), on=keys, how="semi")
+        .join(requested.lazy(), on=keys, how="semi")
         .group_by(keys)
         .len()
         .collect(engine="streaming")
     )
-    counts = asked.join(events, on=keys, how="left", maintain_order="left").select(
+    counts = requested.join(events, on=keys, how="left", maintain_order="left").select(
         _ROWS, pl.col("len").fill_null(0)
     )
     return list(_in_parts(counts, max(limit, 1))) or [0]
@@ -119,31 +119,31 @@ def _parts(questions: pl.DataFrame, rows: ViewRows, limit: int) -> list[int]:
 
 def _in_parts(counts: pl.DataFrame, limit: int) -> Iterator[int]:
     part = size = 0
-    for asked, events in counts.iter_rows():
-        if part and size + asked + events > limit:
+    for requested, events in counts.iter_rows():
+        if part and size + requested + events > limit:
             yield part
             part = size = 0
-        part += asked
-        size += asked + events
+        part += requested
+        size += requested + events
     if part:
         yield part
 
 
 def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:
-    """Aggregate the events of a view at the moment of each question of a part.
+    """Aggregate the events of a view at the timestamp of each question of a part.
 
     Parameters
     ----------
     questions
-        The number of the entity row (``__row``), the view's keys, and the moment (``__as_of``), sorted by key and
-        moment, without missing keys.
+        The number of the entity row (``__row``), the view's keys, and the timestamp (``__as_of``), sorted by key and
+        timestamp, without missing keys.
     join
         Which of them are asked, and where the events are.
 
     Returns
     -------
     pl.DataFrame
-        The number of the entity row, the moment, the features, and the ``event_timestamp`` of the newest event that was
+        The number of the entity row, the timestamp, the features, and the ``event_timestamp`` of the newest event that was
         known.
 
     Raises
@@ -153,14 +153,14 @@ def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:
     """
     part = questions.slice(join.start, join.rows)
     keys = list(join.keys)
-    asked = part.select(keys).unique()
+    requested = part.select(keys).unique()
     bounds = part[keys[0]]
     in_range = pl.col(keys[0]).is_between(pl.lit(bounds.first()), pl.lit(bounds.last()))
     of_keys = pl.scan_parquet(list(join.files)).select(join.columns).filter(in_range)
-    events = of_keys.join(asked.lazy(), on=keys, how="semi").collect()
+    events = of_keys.join(requested.lazy(), on=keys, how="semi").collect()
     deletions = None
     if join.deleted:
-        deletions = pl.scan_parquet(list(join.deleted)).join(asked.lazy(), on=keys, how="semi").collect()
+        deletions = pl.scan_parquet(list(join.deleted)).join(requested.lazy(), on=keys, how="semi").collect()
     features = features_at(
         part,
         events,
@@ -186,7 +186,7 @@ def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.D
     answered
         The result of `answer_windows`.
     rows
-        The view that was asked.
+        The view that was requested.
     questions
         The number of entity rows.
 

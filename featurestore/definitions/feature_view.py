@@ -223,7 +223,7 @@ def feature_view(
         The schema of the features of a view with `windows`: its keys, and a column for each window.
     identity
         Columns of the events of a view with `windows` that name an event of a key: a later row of the same values
-        replaces it from the moment it is known. Without them, equal rows are separate events.
+        replaces it from the timestamp it is known. Without them, equal rows are separate events.
 
     Raises
     ------

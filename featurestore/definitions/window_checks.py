@@ -47,7 +47,7 @@ def check_windows(
             )
             raise DefinitionError(
                 f"feature view {name!r}, column {column!r}: {missing}",
-                hint=f"the windows and the columns of {contract.name} that are no keys have the same names",
+                hint=f"the windows and the columns of {contract.name} that are not keys have the same names",
             )
     for column in identity:
         if column not in events:

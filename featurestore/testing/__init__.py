@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featurestore.testing.engines import require_fold
+    from featurestore.testing.engines import require_fold, require_windows
     from featurestore.testing.folder_versions import FolderVersions
     from featurestore.testing.memory import MemoryStore
     from featurestore.testing.stores import require_store
     from featurestore.testing.strategies import History, histories, timings
     from featurestore.testing.versions import require_versions
+    from featurestore.testing.window_histories import window_histories
 
 # Modules are imported when they are first used: the strategies need Hypothesis, an extra.
 _HOMES = {
@@ -22,7 +23,9 @@ _HOMES = {
     "require_fold": "engines",
     "require_store": "stores",
     "require_versions": "versions",
+    "require_windows": "engines",
     "timings": "strategies",
+    "window_histories": "window_histories",
 }
 
 __all__ = [
@@ -33,7 +36,9 @@ __all__ = [
     "require_fold",
     "require_store",
     "require_versions",
+    "require_windows",
     "timings",
+    "window_histories",
 ]
 
 

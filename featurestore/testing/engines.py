@@ -97,12 +97,12 @@ def require_windows(
     without_key = {"k": None, "n": 0, EVENT_TIMESTAMP: START}
     entity_rows = [without_key, *history.entity_rows]
     entities = pl.DataFrame(entity_rows, schema=history.entity_frame.schema, orient="row")
-    asked = [(tuple(row[key] for key in KEYS), row[EVENT_TIMESTAMP]) for row in entity_rows]
-    expected = [history.answer(*question) for question in asked]
+    entity_keys = [(tuple(row[key] for key in KEYS), row[EVENT_TIMESTAMP]) for row in entity_rows]
+    expected = [history.answer(*question) for question in entity_keys]
     view = history.view
     joined = engine.historical(entities, [ViewRows(view[view.feature_names], files, deleted)])
     _require(joined, entities, view, view.feature_names, expected)
-    newest = [history.newest(*question) for question in asked]
+    newest = [history.newest(*question) for question in entity_keys]
     if joined[f"{view.name}{EVENT_SUFFIX}"].to_list() != newest:
         raise AssertionError(f"the newest events are not {newest}")
     name = view.feature_names[-1]

@@ -105,7 +105,7 @@ class WindowHistory:
         )
 
     def expected(self, key: tuple[Any, ...], as_of: datetime) -> list[Any]:
-        """Return the value of each window for a key at a moment, as the oracle says."""
+        """Return the value of each window for a key at a timestamp, as the oracle says."""
         events, deleted = self._of_key(key)
         return [
             self._typed(
@@ -125,7 +125,7 @@ class WindowHistory:
         ]
 
     def newest(self, key: tuple[Any, ...], as_of: datetime) -> datetime | None:
-        """Return the event timestamp of the newest event of a key that counts at a moment, in any window or in none."""
+        """Return the event timestamp of the newest event of a key that counts at a timestamp, in any window or in none."""
         events, deleted = self._of_key(key)
         known = events_known(as_of, events, self.timing, identity=self.identity, deleted=deleted)
         return max((event[EVENT_TIMESTAMP] for event in known), default=None)
@@ -176,11 +176,11 @@ def aggregations(draw: st.DrawFn) -> Aggregation:
 
 @st.composite
 def window_histories(draw: st.DrawFn, max_events: int = 12, max_windows: int = 6) -> WindowHistory:
-    """Draw a history whose moments are microseconds apart, so that events meet the edges of windows.
+    """Draw a history whose timestamps are microseconds apart, so that events meet the edges of windows.
 
     Rows of one identity differ in their versions; without an identity, equal rows are separate events.
     """
-    moments = st.integers(-2, 25).map(lambda n: START + n * MICROSECOND)
+    timestamps = st.integers(-2, 25).map(lambda n: START + n * MICROSECOND)
     timing = Timing(
         delay=draw(st.sampled_from([0, 0, 1, 3])) * MICROSECOND,
         every=draw(st.none() | st.just(4 * MICROSECOND)),
@@ -192,7 +192,7 @@ def window_histories(draw: st.DrawFn, max_events: int = 12, max_windows: int = 6
     events: list[Row] = []
     seen = set()
     for _ in range(draw(st.integers(0, max_events))):
-        event: Row = {**draw(keys), EVENT_TIMESTAMP: draw(moments)}
+        event: Row = {**draw(keys), EVENT_TIMESTAMP: draw(timestamps)}
         if timing.created:
             late = draw(st.none() | st.sampled_from([0, 1, 2, 5, 15]))
             event[CREATED_TIMESTAMP] = None if late is None else event[EVENT_TIMESTAMP] + late * MICROSECOND
@@ -207,17 +207,20 @@ def window_histories(draw: st.DrawFn, max_events: int = 12, max_windows: int = 6
         if not identity or version_of_event not in seen:
             events.append(event)
             seen.add(version_of_event)
-    asked = st.fixed_dictionaries({"k": st.sampled_from(["a", "b", "c"]), "n": st.integers(0, 1)})
+    entity_keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b", "c"]), "n": st.integers(0, 1)})
     return WindowHistory(
         timing,
         identity,
         {f"f{number}": draw(aggregations()) for number in range(draw(st.integers(1, max_windows)))},
         events,
-        [{**draw(keys), EVENT_TIMESTAMP: draw(moments)} for _ in range(draw(st.sampled_from([0, 0, 1, 3])))],
+        [
+            {**draw(keys), EVENT_TIMESTAMP: draw(timestamps)}
+            for _ in range(draw(st.sampled_from([0, 0, 1, 3])))
+        ],
         [
             {
-                **draw(asked),
-                EVENT_TIMESTAMP: draw(moments) + timedelta(microseconds=draw(st.sampled_from([0, 15]))),
+                **draw(entity_keys),
+                EVENT_TIMESTAMP: draw(timestamps) + timedelta(microseconds=draw(st.sampled_from([0, 15]))),
             }
             for _ in range(draw(st.integers(0, 8)))
         ],

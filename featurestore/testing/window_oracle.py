@@ -28,7 +28,7 @@ def events_known(
     identity: Sequence[str] = (),
     deleted: Sequence[datetime] = (),
 ) -> list[Row]:
-    """Return the events of a key that count at a moment, in the order of their versions; of equal versions, as given."""
+    """Return the events of a key that count at a timestamp, in the order of their versions; of equal versions, as given."""
     known = [event for event in events if known_at(event, timing) <= as_of]
     if identity:
         latest: dict[tuple[Any, ...], Row] = {}
@@ -36,7 +36,7 @@ def events_known(
             latest[tuple(event[name] for name in identity)] = event
         current = {id(event) for event in latest.values()}
         known = [event for event in known if id(event) in current]
-    kept = [e for e in known if not any(e[EVENT_TIMESTAMP] <= moment <= as_of for moment in deleted)]
+    kept = [e for e in known if not any(e[EVENT_TIMESTAMP] <= timestamp <= as_of for timestamp in deleted)]
     return sorted(kept, key=version)
 
 
@@ -51,7 +51,7 @@ def window(
     identity: Sequence[str] = (),
     deleted: Sequence[datetime] = (),
 ) -> Any:
-    """Compute an aggregate of the events of one key at a moment.
+    """Compute an aggregate of the events of one key at a timestamp.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ BITS: Final = 32
 BASE: Final = 1 << BITS
 MANTISSA: Final = 53
 WORD: Final = 64  # bits of a size
-LEAST: Final = -1074  # the smallest positive float is 2**-1074
+MIN_POWER: Final = -1074  # the smallest positive float is 2**-1074
 MAX_NUMBERS: Final = 1 << 31
 
 
@@ -196,7 +196,7 @@ def _nearest(digits: NDArray[np.uint64], exponent: int, rest: NDArray[np.bool_])
     below |= left != 0
     power = exponent + BITS * (top - 3 - 1).astype(np.int64) - free.astype(np.int64)
     # Subnormal floats have fewer bits.
-    drop = np.maximum(WORD - MANTISSA, LEAST - power)
+    drop = np.maximum(WORD - MANTISSA, MIN_POWER - power)
     dropped = np.clip(drop, 0, WORD)
     none_left = dropped == WORD
     shift = np.where(none_left, 63, dropped).astype(np.uint64)

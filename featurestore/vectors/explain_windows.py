@@ -23,14 +23,14 @@ _DELETED: Final = "__deleted"
 def explain_windows(
     of_key: pl.Expr, as_of: pl.Expr, deleted_at: pl.Expr, view: ViewRows, *, verdict: str
 ) -> pl.DataFrame:
-    """Show the events of a key, and for each window whether it holds the event at a moment.
+    """Show the events of a key, and for each window whether it holds the event at a timestamp.
 
     Parameters
     ----------
     of_key
         Holds for the rows of the key.
     as_of
-        The moment.
+        The timestamp.
     deleted_at
         When the key was deleted for the last time by then; null: it was not deleted.
     verdict
@@ -50,7 +50,7 @@ def explain_windows(
     keys, timing = definition.keys, definition.timing
     events = pl.scan_parquet(list(view.files)).filter(of_key)
     columns = [name for name in definition.contract.schema if name not in keys]
-    # A row that is not known at the moment replaces nothing yet: `__until` is after the moment then.
+    # A row that is not known at the timestamp replaces nothing yet: `__until` is after the timestamp then.
     held = with_intervals(events, keys, timing, identity=definition.identity)
     is_deleted = (pl.col(EVENT_TIMESTAMP) <= deleted_at).fill_null(value=False)
     is_known = pl.col(KNOWN_AT) <= as_of

@@ -106,7 +106,7 @@ def changes(
 ) -> pl.DataFrame:
     """List each key of a service with the timestamps at which a new row of it became known.
 
-    For windows these are the moments at which an event became known, left a window, was replaced or was deleted.
+    For windows these are the timestamps at which an event became known, left a window, was replaced or was deleted.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _window_changes(
     )
     durations = {view.windows[name].duration for name in rows.selection.features}
     left = [pl.col(EVENT_TIMESTAMP) + duration for duration in durations if duration is not None]
-    moments = pl.concat_list(KNOWN_AT, UNTIL, *(pl.min_horizontal(moment, UNTIL) for moment in left))
+    timestamps = pl.concat_list(KNOWN_AT, UNTIL, *(pl.min_horizontal(timestamp, UNTIL) for timestamp in left))
     # An event that left the window, or was replaced, before it was known changed nothing then.
     changed = pl.col(_FIRST) <= pl.col(KNOWN_AT)
     if start is not None:
@@ -169,7 +169,7 @@ def _window_changes(
         events.select(
             *(pl.col(key).alias(name) for key, name in zip(view.keys, names, strict=True)),
             pl.col(KNOWN_AT).alias(_FIRST),
-            moments.alias(KNOWN_AT),
+            timestamps.alias(KNOWN_AT),
         )
         .explode(KNOWN_AT, empty_as_null=True)
         .filter(pl.col(KNOWN_AT).is_not_null(), changed, pl.col(KNOWN_AT) <= end)

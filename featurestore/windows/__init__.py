@@ -1,9 +1,9 @@
-"""Windows that slide: aggregates of the events of a key, at any moment asked.
+"""Windows that slide: aggregates of the events of a key, at any timestamp.
 
 Declared beside a feature view whose rows are events: ``windows={"orders_30d": windows.count(over="30d")}``.
 
-An event counts in a window from the moment it is known until it leaves the window, is replaced or is deleted: one
-interval of time (`intervals`). What is asked at a moment is an aggregate of the events whose intervals hold it.
+An event counts in a window from the timestamp it is known until it leaves the window, is replaced or is deleted: one
+interval of time (`intervals`). A feature at a timestamp is an aggregate of the events whose intervals hold it.
 """
 
 from featurestore.windows.declare import (

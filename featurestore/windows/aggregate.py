@@ -33,14 +33,14 @@ class Window:
         Which events are in the window of each question, of those that `where` holds for.
     where
         The number of the filter in `events`.
-    asked
-        The moment of each question, in microseconds since 1970-01-01 UTC.
+    as_of
+        The timestamp of each question, in microseconds since 1970-01-01 UTC.
     """
 
     events: Events
     members: Members
     where: int
-    asked: NDArray[np.int64]
+    as_of: NDArray[np.int64]
 
     def present(self, column: str | None) -> NDArray[np.bool_]:
         """Return which events count: those that pass the filter and have a value."""
@@ -87,8 +87,8 @@ def _share(window: Window, condition: pl.Expr) -> pl.Series:
 def _time_since(window: Window) -> pl.Series:
     events = window.events
     last = window.best(np.arange(len(events)), None)
-    moments = events.moments[last] if len(events) else last
-    return _where(last >= 0, (window.asked - moments).astype(np.float64) / SECOND)
+    timestamps = events.timestamps[last] if len(events) else last
+    return _where(last >= 0, (window.as_of - timestamps).astype(np.float64) / SECOND)
 
 
 def _sum(window: Window, column: str, _: int) -> pl.Series:
@@ -150,8 +150,8 @@ def _max(window: Window, column: str, _: int) -> pl.Series:
 
 def _of_ranks(events: Events, column: str, ranks: NDArray[np.int64]) -> pl.Series:
     order = events.order(column)
-    found = np.where(ranks < 0, -1, order[np.maximum(ranks, 0)]) if len(events) else ranks
-    return without_negative_zero(_taken(events.frame[column], found))
+    numbers = np.where(ranks < 0, -1, order[np.maximum(ranks, 0)]) if len(events) else ranks
+    return without_negative_zero(_taken(events.frame[column], numbers))
 
 
 def _first(window: Window, column: str, _: int) -> pl.Series:
@@ -173,10 +173,10 @@ def _distinct(window: Window, column: str, _: int) -> pl.Series:
 def _last_n(window: Window, column: str, n: int) -> pl.Series:
     values = window.events.frame[column]
     numbers = np.where(window.present(column), np.arange(len(values)), -1)
-    found = window.members.greatest(numbers, n)
-    questions = found.shape[1]
-    number = (found >= 0).sum(axis=0)
-    flat = found.T[found.T >= 0]
+    numbers = window.members.greatest(numbers, n)
+    questions = numbers.shape[1]
+    number = (numbers >= 0).sum(axis=0)
+    flat = numbers.T[numbers.T >= 0]
     lists = pl.DataFrame({"question": np.repeat(np.arange(questions), number)}).with_columns(
         values.gather(flat).alias("value")
     )

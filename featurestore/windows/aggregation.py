@@ -41,7 +41,7 @@ class Aggregation:
     duration
         The length of the window. None: the whole past.
     events
-        The window holds the last so many events (of those in `duration`). None: all.
+        The window holds this many of the newest events (of those in `duration`). None: all.
     where
         Only events for which it holds are in the window. None: all.
     condition

@@ -39,7 +39,7 @@ def count(
         The length of the window: ``"15m"``, ``"1h"``, ``"30d"``, a timedelta, or ``"lifetime"``. It may be left out if
         `events` is given.
     events
-        The window holds only the last so many events.
+        The window holds only this many of the newest events.
     where
         Only events for which the expression holds are in the window.
 
@@ -86,7 +86,7 @@ def min(  # noqa: A001 - windows.min, as polars.min
     events: int | None = None,
     where: pl.Expr | None = None,
 ) -> Aggregation:
-    """Take the least value in the window; the dtype of the column, null without values.
+    """Take the smallest value in the window; the dtype of the column, null without values.
 
     Parameters and errors as of `count`.
     """
@@ -100,7 +100,7 @@ def max(  # noqa: A001 - windows.max, as polars.max
     events: int | None = None,
     where: pl.Expr | None = None,
 ) -> Aggregation:
-    """Take the greatest value in the window; the dtype of the column, null without values.
+    """Take the largest value in the window; the dtype of the column, null without values.
 
     Parameters and errors as of `count`.
     """

@@ -30,7 +30,7 @@ class Events:
         The columns that are aggregated.
     keys
         The number of the key of each event.
-    moments, known, until
+    timestamps, known, until
         Microseconds since 1970-01-01 UTC: the event, the beginning and the end of the interval in which it counts.
     filters
         Which events each filter holds for.
@@ -38,7 +38,7 @@ class Events:
 
     frame: pl.DataFrame
     keys: NDArray[np.int64]
-    moments: NDArray[np.int64]
+    timestamps: NDArray[np.int64]
     known: NDArray[np.int64]
     until: NDArray[np.int64]
     filters: tuple[NDArray[np.bool_], ...]
@@ -125,8 +125,8 @@ class Events:
     def _once(self, name: Hashable, make: Callable[[], _Made]) -> _Made:
         if name not in self._made:
             self._made[name] = make()
-        made: _Made = self._made[name]
-        return made
+        value: _Made = self._made[name]
+        return value
 
 
 def holds(frame: pl.DataFrame, condition: pl.Expr) -> NDArray[np.bool_]:

@@ -74,11 +74,11 @@ def _of_blocks(
     return table
 
 
-def _merged(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def _merged(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
     """Keep the n greatest different ranks of two tables."""
-    n = len(one)
+    n = len(first)
     if n == 1:
-        return np.maximum(one, other)
-    both = np.sort(np.concatenate([one, other]), axis=0)[::-1]
+        return np.maximum(first, second)
+    both = np.sort(np.concatenate([first, second]), axis=0)[::-1]
     both[1:][both[1:] == both[:-1]] = NONE
     return np.sort(both, axis=0)[::-1][:n]

@@ -1,4 +1,4 @@
-"""The features of a view at moments: its windows, in the dtypes that its schema declares."""
+"""The features of a view at timestamps: its windows, in the dtypes that its schema declares."""
 
 from __future__ import annotations
 

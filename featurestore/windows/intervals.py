@@ -1,4 +1,4 @@
-"""When an event counts: from the moment it is known until it leaves the window, is replaced or is deleted."""
+"""When an event counts: from the timestamp it is known until it leaves the window, is replaced or is deleted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_intervals(
     timing
         Decides when the events are known.
     identity
-        Columns that name an event of a key: a later row of the same values replaces an earlier one from the moment it
+        Columns that name an event of a key: a later row of the same values replaces an earlier one from the timestamp it
         is known. None: equal rows are separate events.
     deletions
         Deleted keys, and the time of each deletion as ``event_timestamp``: from then on, no event up to that time
@@ -51,13 +51,13 @@ def with_intervals(
     """
     known = events.with_columns(known_at(timing).alias(KNOWN_AT))
     if identity:
-        # Of rows that become known at one moment, the one with the greater version is the later.
-        following = (
+        # Of rows that become known at one timestamp, the one with the greater version is the later.
+        next_known = (
             pl.col(KNOWN_AT)
             .shift(-1)
             .over([*keys, *identity], order_by=[KNOWN_AT, *_version_columns(timing)])
         )
-        known = known.with_columns(_version(timing)).with_columns(following.alias(UNTIL))
+        known = known.with_columns(_version(timing)).with_columns(next_known.alias(UNTIL))
         known = known.drop(_version_columns(timing))
     else:
         known = known.with_columns(pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias(UNTIL))

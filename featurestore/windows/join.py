@@ -41,7 +41,7 @@ def windows_at(
     identity: Sequence[str] = (),
     deletions: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Aggregate for each question the events that are in the window at its moment and known by then.
+    """Aggregate for each question the events that are in the window at its timestamp and known by then.
 
     ``value(t)`` is the aggregate of the events of the key with ``t - duration < event_timestamp <= t`` and
     ``known_at <= t``, exact to the microsecond at both ends. An empty window has a count and a sum of 0, an empty list
@@ -51,7 +51,7 @@ def windows_at(
     Parameters
     ----------
     questions
-        Keys, and the moment of the question in ``__as_of`` (Datetime('us', 'UTC')), sorted by key and moment.
+        Keys, and the timestamp of the question in ``__as_of`` (Datetime('us', 'UTC')), sorted by key and timestamp.
     events
         Keys, event timestamp, created timestamp if ``timing.created``, and the aggregated columns, in any order.
     aggregations
@@ -71,7 +71,7 @@ def windows_at(
     OverflowError
         If a sum of integers does not fit into 64 bits. Names the window.
     """
-    asked = Questions(_numbers(questions, keys), questions[AS_OF].dt.epoch("us").to_numpy())
+    numbered = Questions(_numbers(questions, keys), questions[AS_OF].dt.epoch("us").to_numpy())
     keyed = questions.select(*keys, pl.struct(keys).rle_id().cast(pl.Int64).alias(_KEY)).unique(
         maintain_order=True
     )
@@ -85,25 +85,25 @@ def windows_at(
     # Events of one version are ordered by their values, so that no order of the rows decides.
     columns = [name for name in events.columns if name not in keys]
     ordered = intervals.sort([_KEY, *version(timing), *columns], maintain_order=True).collect()
-    conditions = _different([one.where for one in aggregations.values() if one.where is not None])
+    conditions = _different([window.where for window in aggregations.values() if window.where is not None])
     prepared = _prepared(ordered, events.columns, conditions)
-    first = asked.first_from(prepared.keys, prepared.known)
-    begun = Order.of(first, len(asked))
+    first = numbered.first_from(prepared.keys, prepared.known)
+    begun = Order.of(first, len(numbered))
     places: dict[timedelta | None, Places] = {}
     results = {}
     for name, aggregation in aggregations.items():
         duration = aggregation.duration
         if duration not in places:
             end = _end(prepared, duration)
-            end = np.maximum(asked.first_from(prepared.keys, end), first)
-            places[duration] = Places(first, end, begun, len(asked))
+            end = np.maximum(numbered.first_from(prepared.keys, end), first)
+            places[duration] = Places(first, end, begun, len(numbered))
         where = _number(conditions, aggregation.where)
         members: Members = OfDuration(places[duration])
         if aggregation.events is not None:
             numbers = np.where(prepared.filters[where], np.arange(len(prepared)), -1)
             members = OfLast(members.greatest(numbers, aggregation.events))
         try:
-            results[name] = aggregate(aggregation, Window(prepared, members, where, asked.moments))
+            results[name] = aggregate(aggregation, Window(prepared, members, where, numbered.timestamps))
         except OverflowError as error:
             raise OverflowError(f"window {name!r}: a sum of integers does not fit into 64 bits") from error
     return pl.DataFrame(results)
@@ -114,13 +114,13 @@ def _numbers(questions: pl.DataFrame, keys: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _prepared(ordered: pl.DataFrame, columns: Sequence[str], conditions: Sequence[pl.Expr]) -> Events:
-    moments, known, until = (
+    timestamps, known, until = (
         ordered[name].dt.epoch("us").fill_null(NEVER).to_numpy()
         for name in (EVENT_TIMESTAMP, KNOWN_AT, UNTIL)
     )
     frame = ordered.select(columns)
     filters = (np.ones(frame.height, dtype=bool), *(holds(frame, condition) for condition in conditions))
-    return Events(frame, ordered[_KEY].to_numpy(), moments, known, until, filters)
+    return Events(frame, ordered[_KEY].to_numpy(), timestamps, known, until, filters)
 
 
 def _different(expressions: Sequence[pl.Expr]) -> list[pl.Expr]:
@@ -141,4 +141,4 @@ def _number(conditions: Sequence[pl.Expr], where: pl.Expr | None) -> int:
 def _end(events: Events, duration: timedelta | None) -> NDArray[np.int64]:
     if duration is None:
         return events.until
-    return np.minimum(events.until, events.moments + duration // MICROSECOND)
+    return np.minimum(events.until, events.timestamps + duration // MICROSECOND)

@@ -1,4 +1,4 @@
-"""Where moments of keys fall among sorted questions."""
+"""Where timestamps of keys fall among sorted questions."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ _BITS = 62
 
 @dataclass(frozen=True)
 class Questions:
-    """The moments that are asked for, sorted by key and moment.
+    """The timestamps that are asked for, sorted by key and timestamp.
 
     Attributes
     ----------
     keys
         Int64: the number of the key of each question, rising.
-    moments
+    timestamps
         Int64: microseconds since 1970-01-01 UTC, rising within a key.
     """
 
     keys: NDArray[np.int64]
-    moments: NDArray[np.int64]
+    timestamps: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def first_from(self, keys: NDArray[np.int64], moments: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Find for each key and moment the first question of that key that is not before the moment.
+    def first_from(self, keys: NDArray[np.int64], timestamps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find for each key and timestamp the first question of that key that is not before the timestamp.
 
         Where there is none, it is the first question of the next key, or the number of questions.
         """
         if not len(self):
             return np.zeros(len(keys), dtype=np.int64)
-        least, greatest = int(self.moments.min()), int(self.moments.max())
-        bits = (greatest - least + 1).bit_length()
+        first, last = int(self.timestamps.min()), int(self.timestamps.max())
+        bits = (last - first + 1).bit_length()
         if bits + int(self.keys[-1]).bit_length() <= _BITS:
-            asked = (self.keys << bits) | (self.moments - least)
-            at = np.clip(moments, least, greatest + 1) - least
+            positions = (self.keys << bits) | (self.timestamps - first)
+            at = np.clip(timestamps, first, last + 1) - first
         else:
-            # Numbers of the moments take fewer bits than the moments.
-            distinct = np.unique(self.moments)
+            # Numbers of the timestamps take fewer bits than the timestamps.
+            distinct = np.unique(self.timestamps)
             bits = len(distinct).bit_length()
-            asked = (self.keys << bits) | np.searchsorted(distinct, self.moments)
-            at = np.searchsorted(distinct, moments)
-        return np.searchsorted(asked, (keys << bits) | at)
+            positions = (self.keys << bits) | np.searchsorted(distinct, self.timestamps)
+            at = np.searchsorted(distinct, timestamps)
+        return np.searchsorted(positions, (keys << bits) | at)

@@ -1,4 +1,4 @@
-"""What online stores keep of an event, beside its moment: the values that windows read, and which conditions hold."""
+"""What online stores keep of an event, beside its timestamp: the values that windows read, and which conditions hold."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class StoredColumns:
         return cls(tuple(names), tuple(conditions))
 
     def value(self, name: str) -> int:
-        """Return the position of a column in a stored event: the moment has the first."""
+        """Return the position of a column in a stored event: the timestamp has the first."""
         return 1 + self.names.index(name)
 
     def condition(self, condition: pl.Expr) -> int:
         """Return the position of a condition in a stored event."""
-        found = next(i for i, known in enumerate(self.conditions) if condition.meta.eq(known))
-        return 1 + len(self.names) + found
+        number = next(i for i, known in enumerate(self.conditions) if condition.meta.eq(known))
+        return 1 + len(self.names) + number
 
     def held(self) -> list[pl.Expr]:
         """Return whether each condition holds, as expressions over the events; what is unknown does not hold."""

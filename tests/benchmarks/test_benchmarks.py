@@ -95,6 +95,21 @@ def test_offline(run_small):
     assert re.search(r"^polars-by-hand .* agrees$", printed, re.MULTILINE)
 
 
+def test_windows(run_small):
+    """Our windows are right in every bit; each peer is measured, with the share of its cells that are wrong."""
+    printed = run_small("windows")
+    table = rows_below(printed, "CPU s us a cell x ours peak MB wrong %")
+    peers = {
+        "featurestore": None,
+        "duckdb range join": "duckdb",
+        "polars naive join": None,
+        "Feast's tiles": None,
+    }
+    assert set(table) == installed(peers, printed)
+    assert table["featurestore"][-1] == "0.00"
+    assert float(table["Feast's tiles"][-1]) > 0
+
+
 def test_online(run_small):
     """Materialization and lookups of each size are measured on both sides, and the values agree."""
     printed = run_small("online")

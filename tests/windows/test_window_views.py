@@ -46,8 +46,8 @@ def edited(folder, old, new):
 
 def test_an_explanation_says_of_each_event_which_windows_hold_it(shop):
     """On January 5th: order 1 is too old, order 2 is not known yet, and order 3 has no amount."""
-    asked = pl.DataFrame({"customer": [1], EVENT_TIMESTAMP: [day(5)]})
-    events = shop.explain(asked, ["spending"])["spending"]
+    entity_rows = pl.DataFrame({"customer": [1], EVENT_TIMESTAMP: [day(5)]})
+    events = shop.explain(entity_rows, ["spending"])["spending"]
     columns = ["verdict", "order", "orders_3d__window", "spent_3d__window", "mean_paid__window"]
     assert events.select(columns).rows() == [
         ("counts", 1, "left the window", "left the window", "in the window"),
@@ -62,12 +62,12 @@ def test_exactly_the_events_that_an_explanation_puts_in_a_window_are_counted(his
     service = feature_service("service", (history.view,), owner="test")
     with tempfile.TemporaryDirectory() as folder:
         rows = written(history, folder)
-        for asked in history.entity_frame.iter_slices(1):
-            question = asked.row(0, named=True)
-            events = explain(asked, service, [rows])["windows"]
+        for entity_rows in history.entity_frame.iter_slices(1):
+            question = entity_rows.row(0, named=True)
+            events = explain(entity_rows, service, [rows])["windows"]
             for name, aggregation in history.windows.items():
-                said = events[f"{name}__window"].is_in(["in the window", "no value"]).sum()
-                assert said == counted(history, aggregation, question), (name, events)
+                in_window = events[f"{name}__window"].is_in(["in the window", "no value"]).sum()
+                assert in_window == counted(history, aggregation, question), (name, events)
 
 
 def counted(history, aggregation, question):
@@ -97,21 +97,21 @@ def written(history, folder):
 @given(window_histories(max_windows=3))
 @examples(12)
 def test_windows_change_at_no_other_moment_than_those_that_are_listed(history):
-    """At any moment, the values are those of the last listed moment before it, unless they tell the time."""
+    """At any timestamp, the values are those of the last listed timestamp before it, unless they tell the time."""
     service = feature_service("service", (history.view,), owner="test")
-    constant = [name for name, one in history.windows.items() if one.kind != "time_since"]
+    constant = [name for name, window_ in history.windows.items() if window_.kind != "time_since"]
     with tempfile.TemporaryDirectory() as folder:
         rows = written(history, folder)
         listed = changes(service, [rows], start=None, end=day(2))
-        asked = history.entity_frame
+        entity_rows = history.entity_frame
         last = (
-            asked.with_row_index()
+            entity_rows.with_row_index()
             .join(listed.rename({EVENT_TIMESTAMP: "last"}), on=["k", "n"], how="left")
             .filter(pl.col("last") <= pl.col(EVENT_TIMESTAMP))
             .group_by("index")
             .agg(pl.col("last").max())
         )
-        placed = asked.with_row_index().join(last, on="index", how="inner").sort("index")
+        placed = entity_rows.with_row_index().join(last, on="index", how="inner").sort("index")
         if history.timing.ttl is not None or not placed.height:
             return
         at = placed.select("k", "n", EVENT_TIMESTAMP)
@@ -163,7 +163,9 @@ def test_a_sum_that_breaks_the_schema_of_the_features_refuses_the_events(tmp_pat
         "mean_paid: pl.Float32 = pa.Field(nullable=True, le=15",
     )
     project.validate("orders")
-    with pytest.raises(ContractError, match=r"schema Spending\n.*mean_paid.less_than_or_equal_to\(15\), such as 15.3") as refused:
+    with pytest.raises(
+        ContractError, match=r"schema Spending\n.*mean_paid.less_than_or_equal_to\(15\), such as 15.3"
+    ) as refused:
         project.build("spending")
     assert refused.value.verdict.decision == "refused"
     assert not project.layout.features("spending").exists()
@@ -177,7 +179,9 @@ def test_a_feature_schema_may_warn(tmp_path):
     project.validate("orders")
     verdict = project.build("spending")
     assert verdict.decision == "passed"
-    assert [(count.name, count.warning) for count in verdict.rules] == [("mean_paid.less_than_or_equal_to(15)", True)]
+    assert [(count.name, count.warning) for count in verdict.rules] == [
+        ("mean_paid.less_than_or_equal_to(15)", True)
+    ]
 
 
 def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
@@ -235,12 +239,12 @@ def test_another_window_is_a_named_difference(shop, tmp_path):
 
 
 def test_feast_reads_windows_offline(shop):
-    """Feast's SDK joins through the same engine; a pull gives the windows at each moment at which they changed."""
+    """Feast's SDK joins through the same engine; a pull gives the windows at each timestamp at which they changed."""
     shop.apply()
     store = feast.FeatureStore(repo_path=str(shop.settings.root / "feature_repo"))
-    asked = pl.DataFrame({"customer": [1, 3], EVENT_TIMESTAMP: [day(5), day(9)]})
+    entity_rows = pl.DataFrame({"customer": [1, 3], EVENT_TIMESTAMP: [day(5), day(9)]})
     references = ["spending:orders_3d", "spending:spent_3d"]
-    joined = store.get_historical_features(entity_df=asked.to_pandas(), features=references).to_df()
+    joined = store.get_historical_features(entity_df=entity_rows.to_pandas(), features=references).to_df()
     assert joined["orders_3d"].tolist() == [1, 2]
     assert joined["spent_3d"].tolist() == [0.0, 15.0]
     offline, source = store._get_provider().offline_store, store.get_feature_view("spending").batch_source

@@ -1,4 +1,4 @@
-"""Windows slide: the value at any moment is the aggregate of exactly the events in the window and known by then."""
+"""Windows slide: the value at any timestamp is the aggregate of exactly the events in the window and known by then."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,9 +21,9 @@ TICK = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 
 
-def ask(moments, events, aggregations, timing=ON_TIME, **options):
-    """The windows of one key at several moments, as rows."""
-    questions = pl.DataFrame({"shop": 1, AS_OF: moments}).with_columns(
+def ask(timestamps, events, aggregations, timing=ON_TIME, **options):
+    """The windows of one key at several timestamps, as rows."""
+    questions = pl.DataFrame({"shop": 1, AS_OF: timestamps}).with_columns(
         pl.col(AS_OF).cast(pl.Datetime("us", "UTC"))
     )
     frame = pl.DataFrame(events).with_columns(pl.lit(1).alias("shop"))
@@ -32,9 +32,9 @@ def ask(moments, events, aggregations, timing=ON_TIME, **options):
 
 
 def test_both_edges_are_exact_to_the_microsecond():
-    """An event counts from its moment until its window ends: at an age of exactly the window it is gone."""
-    moments = [NOON - TICK, NOON, NOON + HOUR - TICK, NOON + HOUR]
-    assert ask(moments, {"event_timestamp": [NOON]}, {"n": windows.count(over="1h")}) == [
+    """An event counts from its timestamp until its window ends: at an age of exactly the window it is gone."""
+    timestamps = [NOON - TICK, NOON, NOON + HOUR - TICK, NOON + HOUR]
+    assert ask(timestamps, {"event_timestamp": [NOON]}, {"n": windows.count(over="1h")}) == [
         (0,),
         (1,),
         (1,),
@@ -65,15 +65,15 @@ def test_an_empty_window_is_a_value():
 
 def test_a_late_event_counts_from_the_moment_it_is_known():
     events = {"event_timestamp": [NOON], "created_timestamp": [NOON + HOUR / 2]}
-    moments = [NOON, NOON + HOUR / 2 - TICK, NOON + HOUR / 2, NOON + HOUR]
-    answers = ask(moments, events, {"n": windows.count(over="1h")}, Timing(created=True))
+    timestamps = [NOON, NOON + HOUR / 2 - TICK, NOON + HOUR / 2, NOON + HOUR]
+    answers = ask(timestamps, events, {"n": windows.count(over="1h")}, Timing(created=True))
     assert answers == [(0,), (0,), (1,), (0,)]
 
 
 def test_an_event_known_after_it_left_the_window_never_counts():
     events = {"event_timestamp": [NOON], "created_timestamp": [NOON + 3 * HOUR]}
-    moments = [NOON + hours * HOUR for hours in range(5)]
-    assert ask(moments, events, {"n": windows.count(over="1h")}, Timing(created=True)) == [(0,)] * 5
+    timestamps = [NOON + hours * HOUR for hours in range(5)]
+    assert ask(timestamps, events, {"n": windows.count(over="1h")}, Timing(created=True)) == [(0,)] * 5
 
 
 def test_a_later_row_of_the_same_identity_replaces_an_event():
@@ -84,11 +84,15 @@ def test_a_later_row_of_the_same_identity_replaces_an_event():
         "order": [7, 7],
         "amount": [10.0, 12.0],
     }
-    moments = [NOON, NOON + HOUR / 2 - TICK, NOON + HOUR / 2]
+    timestamps = [NOON, NOON + HOUR / 2 - TICK, NOON + HOUR / 2]
     aggregations = {"sum": windows.sum("amount", over="1d"), "n": windows.count(over="1h")}
     timing = Timing(created=True)
-    assert ask(moments, events, aggregations, timing, identity=["order"]) == [(10.0, 1), (10.0, 1), (12.0, 0)]
-    assert ask(moments, events, aggregations, timing) == [(10.0, 1), (10.0, 1), (22.0, 1)]
+    assert ask(timestamps, events, aggregations, timing, identity=["order"]) == [
+        (10.0, 1),
+        (10.0, 1),
+        (12.0, 0),
+    ]
+    assert ask(timestamps, events, aggregations, timing) == [(10.0, 1), (10.0, 1), (22.0, 1)]
 
 
 def test_one_old_huge_value_takes_no_bit_of_a_small_one():
@@ -106,7 +110,7 @@ def test_a_sum_beyond_64_bits_is_an_error_and_not_another_number():
 @given(window_histories())
 @examples(150)
 def test_windows_are_those_of_the_oracle(history):
-    """Whatever the order of the events: late ones, corrections, deletions, ties, edges, huge and tiny floats."""
+    """In any order of the events: late ones, corrections, deletions, ties, edges, huge and tiny floats."""
     questions = history.entity_frame.rename({"event_timestamp": AS_OF}).sort("k", "n", AS_OF)
     answers = windows_at(
         questions,

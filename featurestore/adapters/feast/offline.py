@@ -189,8 +189,10 @@ class PolarsOfflineStore(OfflineStore):
                 f"source {data_source.name!r} does not belong to a feature view of this project"
             )
         if view.windows:
-            asked = _window_changes(view, feature_name_columns, config, in_utc(start_date), in_utc(end_date))
-            at_end = asked.select(view.keys).unique(maintain_order=True)
+            entity_rows = _window_changes(
+                view, feature_name_columns, config, in_utc(start_date), in_utc(end_date)
+            )
+            at_end = entity_rows.select(view.keys).unique(maintain_order=True)
             at_end = at_end.with_columns(
                 pl.lit(in_utc(end_date), dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
             )
@@ -214,7 +216,7 @@ class PolarsOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Return all rows that became known in an interval; of windows, each at the moment at which it changed.
+        """Return all rows that became known in an interval; of windows, each at the timestamp at which it changed.
 
         Of a saved dataset, return the rows with a timestamp in it.
         """
@@ -224,8 +226,8 @@ class PolarsOfflineStore(OfflineStore):
         if view is not None and view.windows:
             start = None if start_date is None else in_utc(start_date)
             end = in_utc(end_date) if end_date is not None else context_of(config.repo_path).settings.now()
-            asked = _window_changes(view, feature_name_columns, config, start, end)
-            return _windows_job(view, feature_name_columns, config, asked, created_timestamp_column)
+            entity_rows = _window_changes(view, feature_name_columns, config, start, end)
+            return _windows_job(view, feature_name_columns, config, entity_rows, created_timestamp_column)
         if view is None:
             known, rows, wire = pl.col(timestamp_field), _saved(config, data_source), []
         else:
@@ -267,22 +269,22 @@ class PolarsOfflineStore(OfflineStore):
 def _window_changes(
     view: FeatureView, features: Sequence[str], config: Any, start: datetime | None, end: datetime
 ) -> pl.DataFrame:
-    """List the keys and moments at which the windows of a view changed."""
+    """List the keys and timestamps at which the windows of a view changed."""
     selection = view[tuple(features)]
     rows = rows_of(selection, context_of(config.repo_path).layout)
     return changes(feature_service(view.name, (selection,), owner=view.owner), [rows], start=start, end=end)
 
 
 def _windows_job(
-    view: FeatureView, features: Sequence[str], config: Any, asked: pl.DataFrame, created: str | None
+    view: FeatureView, features: Sequence[str], config: Any, entity_rows: pl.DataFrame, created: str | None
 ) -> PolarsRetrievalJob:
-    """Return the windows of a view at some moments, as rows of features that were created then."""
+    """Return the windows of a view at some timestamps, as rows of features that were created then."""
     selection = view[tuple(features)]
     service = feature_service(view.name, (selection,), owner=view.owner)
     layout = context_of(config.repo_path).layout
 
     def run() -> pl.DataFrame:
-        joined = historical(asked, service, [rows_of(selection, layout)], PolarsEngine())
+        joined = historical(entity_rows, service, [rows_of(selection, layout)], PolarsEngine())
         times = [pl.col(EVENT_TIMESTAMP).alias(created)] if created else []
         wire = wire_columns({name: view.feature_schema[name] for name in features})
         return joined.with_columns(wire).select(*view.keys, *features, EVENT_TIMESTAMP, *times)

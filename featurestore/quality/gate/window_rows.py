@@ -1,7 +1,7 @@
 """The gate of windowed features: what is read of a view keeps the schema of its features, on a sample and at the edges.
 
 The gate of the events cannot see a sum that is out of range, or a count that does not fit into its dtype. So the features
-of some keys are computed at the moments at which they change: as an event becomes known, one microsecond before, and as it
+of some keys are computed at the timestamps at which they change: as an event becomes known, one microsecond before, and as it
 leaves each window.
 """
 
@@ -43,44 +43,44 @@ def with_windows(view: FeatureView, inspection: Inspection) -> Inspection:
     if contract is None or verdict.decision == "refused" or not verdict.rows_passed:
         return inspection
     warns = contract.policy.on_invalid == "warn"
-    found = inspect(sample(view, inspection.passing), _of_rows(contract), dataset=view.name).verdict
+    features = inspect(sample(view, inspection.passing), _of_rows(contract), dataset=view.name).verdict
     rules = tuple(
         structs.replace(count, broken=1, whole_dataset=True, warning=count.warning or warns)
-        for count in found.rules
+        for count in features.rules
     )
     if not rules:
         return inspection
-    judged = structs.replace(verdict, rules=(*verdict.rules, *rules))
+    complete = structs.replace(verdict, rules=(*verdict.rules, *rules))
     if any(not count.warning for count in rules):
-        judged = structs.replace(judged, decision="refused", contract=contract.name)
-    return replace(inspection, verdict=judged)
+        complete = structs.replace(complete, decision="refused", contract=contract.name)
+    return replace(inspection, verdict=complete)
 
 
 def sample(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
-    """Compute the features of some keys at the moments at which they change: the keys and the features."""
+    """Compute the features of some keys at the timestamps at which they change: the keys and the features."""
     keys = list(view.keys)
     every = rows.select(keys).unique().sort(keys).collect()
     chosen = every.gather_every(max(1, -(-every.height // MAX_KEYS)))
     events = rows.join(chosen.lazy(), on=keys, how="semi").collect()
     durations = {window.duration for window in view.windows.values()}
-    moments = pl.concat_list(
+    timestamps = pl.concat_list(
         KNOWN_AT,
         EVENT_TIMESTAMP,
         pl.col(KNOWN_AT) - MICROSECOND,
         *(pl.col(EVENT_TIMESTAMP) + duration for duration in durations if duration is not None),
     )
-    asked = (
+    entity_rows = (
         events.lazy()
         .with_columns(known_at(view.timing).alias(KNOWN_AT))
-        .select(*keys, moments.alias(AS_OF))
+        .select(*keys, timestamps.alias(AS_OF))
         .explode(AS_OF, empty_as_null=True)
         .unique()
         .sort(*keys, AS_OF)
         .collect()
     )
-    asked = asked.gather_every(max(1, -(-asked.height // MAX_QUESTIONS)))
+    entity_rows = entity_rows.gather_every(max(1, -(-entity_rows.height // MAX_QUESTIONS)))
     features = features_at(
-        asked,
+        entity_rows,
         events,
         view.windows,
         view.feature_schema,
@@ -89,10 +89,10 @@ def sample(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
         timing=view.timing,
         identity=view.identity,
     )
-    return asked.select(keys).hstack(features.drop(EVENT_TIMESTAMP))
+    return entity_rows.select(keys).hstack(features.drop(EVENT_TIMESTAMP))
 
 
 def _of_rows(contract: Contract) -> Contract:
-    """Keep the rules of single rows: a sample says nothing about a dataset, and a key is asked at several moments."""
+    """Keep the rules of single rows: a sample says nothing about a dataset, and a key is asked at several timestamps."""
     columns = tuple(replace(column, unique=False) for column in contract.columns)
     return replace(contract, columns=columns, uniques=(), metadata={})
