@@ -6,13 +6,13 @@ import getpass
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from featurestore.definitions.source import RESERVED, Source
 from featurestore.errors import ConfigError, ContractError, DefinitionError
-from featurestore.operations.add_input import Input, as_query, input_of, is_sql, result_of
+from featurestore.operations.add_input import Input, as_query, input_of, is_sql, result_of, sql_text
 from featurestore.operations.gitignore import show_records
 from featurestore.quality.profile.own_file import draft_for, texts_of, with_null_words
 from featurestore.quality.profile.questions import assumptions, questions
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.workspace import Workspace
+
+_HEAD_BYTES: Final = 1 << 16
+# A field that is a number with a comma, between other separators than the comma.
+_DECIMAL_COMMA: Final = r"(?:^|[;\t|])[+-]?[0-9]+,[0-9]+(?:[;\t|]|\r?$)"
 
 
 @dataclass(frozen=True)
@@ -93,13 +97,11 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
             (root / source.path).resolve(),
         ):
             return _version_only(workspace, source.name, fixed)
-    data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name)
+    data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name, owner)
     _require_free(workspace, data)
-    rows, words_by_column = _read(workspace, data)
+    rows, words_by_column = _read(workspace, data, owner)
     words = null_words(words_by_column)
-    drafted = draft_for(
-        rows, dataset=data.name, name=_class_name(data.name), grows=data.pattern is not None, typed=data.typed
-    )
+    drafted = draft_for(rows, dataset=data.name, name=_class_name(data.name), typed=data.typed)
     person = owner or getpass.getuser()
     texts = texts_of(rows)
     path = data.settle()
@@ -120,7 +122,9 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     )
 
 
-def _read(workspace: Workspace, data: Input) -> tuple[pl.DataFrame, dict[str, tuple[str, ...]]]:
+def _read(
+    workspace: Workspace, data: Input, owner: str | None
+) -> tuple[pl.DataFrame, dict[str, tuple[str, ...]]]:
     """Read the raw rows, with the words for a missing value as null; also returns these words, by column."""
     no_contract: Any = None  # the reader needs none, and there is none yet
     path = data.source_path
@@ -130,7 +134,7 @@ def _read(workspace: Workspace, data: Input) -> tuple[pl.DataFrame, dict[str, tu
     if len(columns) == 1 and not data.typed and (wrong := re.search(r"[;\t|]", columns.names()[0])):
         raise ContractError(
             f"{data.name}: the columns are separated by {wrong[0]!r}; expected commas",
-            hint=as_query(f"read_csv('{path}', delim='{wrong[0]}')", data.name),
+            hint=as_query(_csv_relation(data, wrong[0]), data.name, owner),
         )
     if taken := [column for column in RESERVED if column in columns]:
         raise DefinitionError(
@@ -145,6 +149,16 @@ def _read(workspace: Workspace, data: Input) -> tuple[pl.DataFrame, dict[str, tu
         column: reading.null_words for column, reading in read_columns(texts).items() if reading.null_words
     }
     return with_null_words(rows, null_words(words)), words
+
+
+def _csv_relation(data: Input, separator: str) -> str:
+    """Return the call by which DuckDB reads CSV files with another separator, and their decimal commas."""
+    with data.files[0].open("rb") as file:
+        head = file.read(_HEAD_BYTES).decode(errors="replace")
+    has_decimal_comma = separator != "," and re.search(_DECIMAL_COMMA, head, flags=re.MULTILINE) is not None
+    options = ", decimal_separator=','" if has_decimal_comma else ""
+    written = "\\t" if separator == "\t" else separator
+    return f"read_csv({sql_text(data.source_path)}, delim='{written}'{options})"
 
 
 def _columns_of(file: Path) -> pl.Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def result_of(workspace: Workspace, sql: str, name: str | None) -> Input:
     return Input(_identifier(name), workspace.root, folder, None, (target,), folder, (note,), sql)
 
 
-def input_of(workspace: Workspace, target: str, name: str | None) -> Input:
+def input_of(workspace: Workspace, target: str, name: str | None, owner: str | None = None) -> Input:
     """Locate a file, the files of a pattern, or the files of a folder.
 
     Raises
@@ -145,7 +146,11 @@ def input_of(workspace: Workspace, target: str, name: str | None) -> Input:
     if wrong := [file for file in files if file.suffix not in FORMATS]:
         raise ContractError(
             f"{wrong[0]}: expected a file that ends in {' or '.join(FORMATS)}",
-            hint=as_query(f"'{wrong[0]}'", _identifier(wrong[0].stem)),
+            hint=as_query(
+                sql_text(wrong[0] if pattern is None else base / pattern),
+                _identifier(name or (wrong[0].stem if pattern is None else base.name)),
+                owner,
+            ),
         )
     source = _identifier(name or (files[0].stem if pattern is None else base.name))
     folder: Path = base
@@ -159,9 +164,18 @@ def input_of(workspace: Workspace, target: str, name: str | None) -> Input:
     return Input(source, root, folder, pattern, files, base, notes)
 
 
-def as_query(relation: str, name: str) -> str:
-    """Return the command that adds what DuckDB reads and we do not."""
-    return " ".join(("run: featurestore add", f'"FROM {relation}"', "--name", name))
+def as_query(relation: str, name: str, owner: str | None) -> str:
+    """Return the command that adds what DuckDB reads and we do not, for a shell of POSIX."""
+    query = f"FROM {relation}"
+    quoted = shlex.quote(query) if set(query) & set('"$`!') else f'"{query}"'
+    return f"run: featurestore add {quoted} --name {name}" + (
+        f" --owner {shlex.quote(owner)}" if owner else ""
+    )
+
+
+def sql_text(path: Path) -> str:
+    """Return a path as a text of SQL."""
+    return "'{}'".format(path.as_posix().replace("'", "''"))
 
 
 def _existing(root: Path, target: str) -> Path:
