@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from featurestore.quality.profile.own_file import draft_for, texts_of, with_null
 from featurestore.quality.profile.questions import assumptions, questions
 from featurestore.quality.profile.text_columns import doubtful_words, null_words, read_columns
 from featurestore.storage.files import translated_read_errors, write_text
+from featurestore.values.escapes import escaped, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,7 +186,7 @@ def _files(workspace: Workspace, name: str) -> tuple[Path, Path]:
 def _write(workspace: Workspace, data: Input, schema: str, declaration: str) -> tuple[str, ...]:
     schema_file, definition_file = _files(workspace, data.name)
     write_text(schema, schema_file)
-    query = "".join(f"# {line}\n" for line in data.query.splitlines())
+    query = "".join(f"# {escaped(line)}\n" for line in data.query.splitlines())
     class_name = _class_name(data.name)
     lines = (
         f'"""Source {data.name}: raw data under a contract."""\n',
@@ -199,18 +199,14 @@ def _write(workspace: Workspace, data: Input, schema: str, declaration: str) -> 
 
 
 def _declaration(name: str, path: str, owner: str, words: tuple[str, ...]) -> str:
-    arguments = [_quoted(name), _class_name(name), _quoted(path), f"owner={_quoted(owner)}"]
+    arguments = [quoted(name), _class_name(name), quoted(path), f"owner={quoted(owner)}"]
     if words:
-        arguments.append(f"null_values=({', '.join(map(_quoted, words))},)")
+        arguments.append(f"null_values=({', '.join(map(quoted, words))},)")
     return f"{name} = source({', '.join(arguments)})"
 
 
 def _class_name(name: str) -> str:
     return "Raw" + "".join(part.title() for part in name.split("_"))
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _version_only(workspace: Workspace, name: str, path: Path) -> Added:

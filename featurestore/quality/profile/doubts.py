@@ -6,11 +6,12 @@ them: it asks, and says how the column is read if the answer is yes.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from featurestore.values.escapes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _of_text(column: str, values: pl.Series) -> Iterator[str]:
         return bool(values.str.contains(pattern).all())
 
     has_comma = bool(values.str.contains(",", literal=True).any())
-    name = f"pl.col({json.dumps(column, ensure_ascii=False)})"
+    name = f"pl.col({quoted(column)})"
     digits = f'{name}.str.replace_all("[^-0-9.]", "").cast(pl.Float64)'
     if has_comma and all_match(_THOUSANDS):
         yield f"numbers with commas between thousands? A view reads {digits}"
@@ -107,7 +108,7 @@ def _of_whole_numbers(column: str, values: pl.Series) -> Iterator[str]:
         if _FIRST_SECOND * scale <= low and high < _LAST_SECOND * scale:
             yield (
                 f"times, as {unit} since 1970? A view reads "
-                f'pl.from_epoch({json.dumps(column, ensure_ascii=False)}, "{short}").dt.replace_time_zone("UTC")'
+                f'pl.from_epoch({quoted(column)}, "{short}").dt.replace_time_zone("UTC")'
             )
     if values.cast(pl.String).str.contains(_COMPACT_DAY).all():
         yield f'days, such as {high}? Then declare pl.Date, and "format": "%Y%m%d" in its metadata'

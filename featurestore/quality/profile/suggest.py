@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from featurestore.quality.profile.schema_draft import WARNINGS, draft_schema
+from featurestore.values.escapes import quoted
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _parameters(dtype: Any) -> list[str]:
 def literal(value: Any) -> str:
     """Return a value as source."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return quoted(value)
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if hasattr(value, "total_seconds"):
