@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import getpass
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from featurestore.definitions.source import RESERVED, Source
-from featurestore.errors import ConfigError, ContractError, DefinitionError
-from featurestore.operations.add_input import Input, as_query, input_of, is_sql, result_of, sql_text
+from featurestore.errors import ConfigError
+from featurestore.operations.add_input import Input, input_of, is_sql, result_of
+from featurestore.operations.add_read import declared_source, read_input
 from featurestore.operations.gitignore import show_records
-from featurestore.quality.profile.own_file import draft_for, texts_of, with_null_words
+from featurestore.quality.profile.own_file import draft_for, texts_of
 from featurestore.quality.profile.questions import assumptions, questions
-from featurestore.quality.profile.text_columns import doubtful_words, null_words, read_columns
-from featurestore.storage.files import translated_read_errors, write_text
+from featurestore.quality.profile.text_columns import doubtful_words, null_words
+from featurestore.storage.files import write_text
 from featurestore.values.escapes import escaped, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.workspace import Workspace
-
-_HEAD_BYTES: Final = 1 << 16
-# A field that is a number with a comma, between other separators than the comma.
-_DECIMAL_COMMA: Final = r"(?:^|[;\t|])[+-]?[0-9]+,[0-9]+(?:[;\t|]|\r?$)"
 
 
 @dataclass(frozen=True)
@@ -90,16 +83,11 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     layout = workspace.layout
     if not is_sql(target) and (root / target).resolve() == layout.all_pushed.resolve():
         return _version_only(workspace, "pushed rows", layout.all_pushed)
-    for source in workspace.catalog.sources.values():
-        fixed, _ = source.location(root / source.path)
-        if not is_sql(target) and (root / target).resolve() in (
-            fixed.resolve(),
-            (root / source.path).resolve(),
-        ):
-            return _version_only(workspace, source.name, fixed)
+    if not is_sql(target) and (source := declared_source(workspace, target)) is not None:
+        return _version_only(workspace, source.name, source.location(root / source.path)[0])
     data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name, owner)
     _require_free(workspace, data)
-    rows, words_by_column = _read(workspace, data, owner)
+    rows, words_by_column = read_input(workspace, data, owner=owner)
     words = null_words(words_by_column)
     drafted = draft_for(rows, dataset=data.name, name=_class_name(data.name), typed=data.typed)
     person = owner or getpass.getuser()
@@ -120,51 +108,6 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
             is_csv=path.endswith(".csv"),
         ),
     )
-
-
-def _read(
-    workspace: Workspace, data: Input, owner: str | None
-) -> tuple[pl.DataFrame, dict[str, tuple[str, ...]]]:
-    """Read the raw rows, with the words for a missing value as null; also returns these words, by column."""
-    no_contract: Any = None  # the reader needs none, and there is none yet
-    path = data.source_path
-    source = Source(data.name, no_contract, path.as_posix(), None, (), "", workspace.root)
-    with translated_read_errors(data.name, data.files[0]):
-        columns = _columns_of(data.files[0])
-    if len(columns) == 1 and not data.typed and (wrong := re.search(r"[;\t|]", columns.names()[0])):
-        raise ContractError(
-            f"{data.name}: the columns are separated by {wrong[0]!r}; expected commas",
-            hint=as_query(_csv_relation(data, wrong[0]), data.name, owner),
-        )
-    if taken := [column for column in RESERVED if column in columns]:
-        raise DefinitionError(
-            f"{data.name}: the quarantine uses the column name {taken[0]!r}",
-            hint="rename the column in the file",
-        )
-    rows = workspace.reader.scan(source, path).lazy().collect(engine="streaming")
-    if data.typed:
-        return rows, {}
-    texts = texts_of(rows)
-    words = {
-        column: reading.null_words for column, reading in read_columns(texts).items() if reading.null_words
-    }
-    return with_null_words(rows, null_words(words)), words
-
-
-def _csv_relation(data: Input, separator: str) -> str:
-    """Return the call by which DuckDB reads CSV files with another separator, and their decimal commas."""
-    with data.files[0].open("rb") as file:
-        head = file.read(_HEAD_BYTES).decode(errors="replace")
-    has_decimal_comma = separator != "," and re.search(_DECIMAL_COMMA, head, flags=re.MULTILINE) is not None
-    options = ", decimal_separator=','" if has_decimal_comma else ""
-    written = "\\t" if separator == "\t" else separator
-    return f"read_csv({sql_text(data.source_path)}, delim='{written}'{options})"
-
-
-def _columns_of(file: Path) -> pl.Schema:
-    if file.suffix == ".parquet":
-        return pl.Schema(pl.read_parquet_schema(file))
-    return pl.scan_csv(file, infer_schema=False, glob=False).collect_schema()
 
 
 def _require_free(workspace: Workspace, data: Input) -> None:

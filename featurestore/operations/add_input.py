@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -131,6 +131,28 @@ def input_of(workspace: Workspace, target: str, name: str | None, owner: str | N
     ConfigError
         If the folder of several files holds other files too: DVC versions a folder as a whole.
     """
+    data = files_of(workspace, target, name, owner)
+    base, pattern, files = data.base, data.pattern, data.files
+    root, source, raw = workspace.root, data.name, workspace.layout.raw
+    if not base.is_relative_to(root):
+        folder = raw if pattern is None else raw / source
+        note = f"a copy is kept in {folder.relative_to(root).as_posix()}"
+        return replace(data, folder=folder, notes=(note,))
+    if pattern is not None:
+        _require_own_folder(base, files, root, raw, source)
+    return data
+
+
+def files_of(workspace: Workspace, target: str, name: str | None = None, owner: str | None = None) -> Input:
+    """Locate a file, the files of a pattern, or the files of a folder, where they are.
+
+    Raises
+    ------
+    MissingDataError
+        If no file exists.
+    ContractError
+        If a format is not supported.
+    """
     root = workspace.root
     path = _existing(root, target)
     base, pattern = _split(path)
@@ -153,15 +175,7 @@ def input_of(workspace: Workspace, target: str, name: str | None, owner: str | N
             ),
         )
     source = _identifier(name or (files[0].stem if pattern is None else base.name))
-    folder: Path = base
-    notes: tuple[str, ...] = ()
-    raw = workspace.layout.raw
-    if not base.is_relative_to(root):
-        folder = raw if pattern is None else raw / source
-        notes = (f"a copy is kept in {folder.relative_to(root).as_posix()}",)
-    elif pattern is not None:
-        _require_own_folder(base, files, root, raw, source)
-    return Input(source, root, folder, pattern, files, base, notes)
+    return Input(source, root, base, pattern, files, base)
 
 
 def as_query(relation: str, name: str, owner: str | None) -> str:
