@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NAMES: Final = {status.value: status.name for status in Status}
 NO_EVENT: Final = "1970-01-01T00:00:00Z"
 PUSHED: Final = ("online", "online_and_offline")
+# Feast's clients send this key of Feast's own for views without an entity. Its values are empty texts.
+PLACEHOLDER_KEY: Final = "__dummy_id"
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +101,7 @@ class Wire:
         self._where = f"entities for {service.name!r}"
         self._columns = {name: JsonColumn(self._where, name, schema[name]) for name in columns}
         self._keys = len(service.key_schema)
+        self._has_view_without_key = any(not selection.keys for selection in service.reads)
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
         self._features = [
@@ -112,6 +115,9 @@ class Wire:
     def rows(self, columns: dict[str, list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
         """Convert the columns of a request to rows, with values in the order of the reader's columns.
 
+        If the service needs no columns, a request without columns asks for one row, and one with
+        `PLACEHOLDER_KEY` for as many rows as that has values.
+
         Raises
         ------
         ContractError
@@ -119,17 +125,22 @@ class Wire:
             `limit` rows.
         """
         wanted = self._columns
+        height = row_count(self._where, columns) if columns or wanted else 1
+        if self._has_view_without_key:
+            columns = {name: values for name, values in columns.items() if name != PLACEHOLDER_KEY}
         if columns.keys() != wanted.keys():
             missing = [name for name in wanted if name not in columns]
             unknown = [name for name in columns if name not in wanted]
             fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
-            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
-        height = row_count(self._where, columns)
+            needed = ", ".join(wanted) or "no columns"
+            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {needed}")
         if height > limit:
             raise ContractError(
                 f"{self._where}: {counted(height, 'row')}; the limit is {limit:,}",
                 hint="send several smaller requests",
             )
+        if not wanted:
+            return [()] * height
         return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
 
     def answer(self, vectors: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
