@@ -110,7 +110,7 @@ def write_rates(folder: Path) -> Path:
 
 
 def build_rates(folder: Path) -> featurestore.Project:
-    """Validate, build, register and materialize everything."""
+    """Validate, build and materialize everything."""
     project = featurestore.open(write_rates(folder))
     for name in ("orders", "raw_rates"):
         project.validate(name)
@@ -118,6 +118,5 @@ def build_rates(folder: Path) -> featurestore.Project:
         project.build(name)
     for name in ("visits", "days"):
         project.training_set(name)
-    project.apply()
     project.materialize()
     return project

@@ -40,7 +40,9 @@ def delete(
     view: View,
     values: Annotated[
         list[str] | None,
-        typer.Argument(help="The view's keys, as name=value; none for a view without an entity.", show_default=False),
+        typer.Argument(
+            help="The view's keys, as name=value; none for a view without an entity.", show_default=False
+        ),
     ] = None,
     project: Folder = HERE,
     *,

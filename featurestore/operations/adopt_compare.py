@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 Side = Literal["historical", "online", "on demand"]
 MAX_ROWS = 40
-FOLDER = "its file store reads a Delta table as a folder of Parquet files, with rows that the table has no more"
+FOLDER = (
+    "its file store reads a Delta table as a folder of Parquet files, with rows that the table has no more"
+)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 

@@ -135,10 +135,7 @@ class FeastWirePath:
     def _ask(
         self, entity_rows: pl.DataFrame, service: FeatureService, as_of: datetime, features: dict[str, Any]
     ) -> list[Reply]:
-        bodies = [
-            {**features, "entities": _columns_of(part)}
-            for part in _parts(entity_rows)
-        ]
+        bodies = [{**features, "entities": _columns_of(part)} for part in _parts(entity_rows)]
         return post(self._project, service, as_of, "/get-online-features", bodies)
 
 

@@ -27,12 +27,13 @@ def frame_of_columns(columns: Sequence[pl.Series], height: int) -> pl.DataFrame:
 
 
 def join_by_key(
-    left: pl.DataFrame, right: pl.DataFrame, keys: Sequence[str], how: Literal["left", "inner", "semi", "anti"]
+    left: pl.DataFrame,
+    right: pl.DataFrame,
+    keys: Sequence[str],
+    how: Literal["left", "inner", "semi", "anti"],
 ) -> pl.DataFrame:
     """Join frames by their key columns, in the order of the left rows. All rows match by an empty key."""
     if keys:
         return left.join(right, on=list(keys), how=how, maintain_order="left")
-    matched = left.with_columns(_ONE).join(
-        right.with_columns(_ONE), on=_KEY, how=how, maintain_order="left"
-    )
+    matched = left.with_columns(_ONE).join(right.with_columns(_ONE), on=_KEY, how=how, maintain_order="left")
     return matched.drop(_KEY)

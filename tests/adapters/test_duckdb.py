@@ -21,7 +21,6 @@ def test_duckdb_agrees(history):
     assume(timing.in_order and timing.every is None)
     rows = history.row_frame.with_columns(known_at(timing).alias(KNOWN_AT)).to_arrow()
     entities = history.entity_frame.with_row_index("i").to_arrow()
-    same_key = "".join(f"a.{key} = r.{key} AND " for key in history.keys)
     assert len(rows) >= 0
     assert len(entities) >= 0
     with duckdb.connect() as connection:
@@ -29,8 +28,11 @@ def test_duckdb_agrees(history):
         connection.register("rows", rows)
         connection.register("entities", entities)
         expected = connection.execute(
-            "SELECT r.x, r.s FROM entities a ASOF LEFT JOIN rows r "
-            f"ON {same_key} a.event_timestamp >= r.known_at ORDER BY a.i"
+            "SELECT r.x, r.s FROM entities a ASOF LEFT JOIN rows r ON "
+            + " AND ".join(
+                [*(f"a.{key} = r.{key}" for key in history.keys), "a.event_timestamp >= r.known_at"]
+            )
+            + " ORDER BY a.i"
         ).fetchall()
     joined = point_in_time_join(
         history.entity_frame.lazy(),

@@ -228,37 +228,6 @@ world = FeatureView(name="world", entities=[], source=source, schema=[Field(name
     return write(folder, {"repo.py": module}, files)
 
 
-def market(folder: Path) -> Path:
-    """Views without an entity: rates alone, and in services and on-demand views beside a view with an entity."""
-    module = (
-        one_view(schema='[Field(name="trips", dtype=Float64)]')
-        + """
-rates = FeatureView(name="rates", entities=[], ttl=timedelta(hours=1), schema=[Field(name="usd", dtype=Float64)],
-    source=FileSource(name="rates_file", path="data/rates.parquet", timestamp_field="at", created_timestamp_column="written"))
-
-@on_demand_feature_view(sources=[stats, rates], schema=[Field(name="dollars", dtype=Float64)])
-def in_dollars(inputs: pd.DataFrame) -> pd.DataFrame:
-    df = pd.DataFrame()
-    df["dollars"] = inputs["trips"] * inputs["usd"]
-    return df
-
-@on_demand_feature_view(sources=[rates], schema=[Field(name="double", dtype=Float64)])
-def doubled(inputs: pd.DataFrame) -> pd.DataFrame:
-    df = pd.DataFrame()
-    df["double"] = inputs["usd"] * 2
-    return df
-
-prices = FeatureService(name="prices", features=[rates, doubled])
-both = FeatureService(name="both", features=[stats, rates, in_dollars])
-"""
-    )
-    data = pl.DataFrame(
-        {"at": hours(0, 0.5, 1, 1), "written": hours(0, 0.75, 1, 2), "usd": [1.1, None, 1.3, 1.4]}
-    )
-    files = {"data/rides.parquet": rows(trips=[1.0, 2.0, 3.0]), "data/rates.parquet": data}
-    return write(folder, {"repo.py": module}, files)
-
-
 def untidy(folder: Path) -> Path:
     """NaN, missing keys, keys as floats, two values at one time, names that Python refuses, a wrong type, a wider float."""
     module = (
@@ -365,6 +334,6 @@ keys = FeatureService(name="keys", features=[stats, other])
 
 
 SHAPES = (
-    clashes, market,
+    clashes,
     plain, credit, backfilled, embeddings, aliases, streams, warehouse, kinds, untidy, packages, python_mode,
 )  # fmt: skip

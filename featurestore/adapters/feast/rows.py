@@ -27,7 +27,9 @@ FeastRow: TypeAlias = "tuple[Any, dict[str, Any], datetime, datetime | None]"
 def key_frame(view: FeatureView, entity_keys: Sequence[Any]) -> pl.DataFrame:
     """Read Feast's entity keys as the key columns of a view. The key of Feast's placeholder entity is left out."""
     rows = [dict(zip(key.join_keys, key.entity_values, strict=True)) for key in entity_keys]
-    columns = [from_values(name, [row[name] for row in rows], dtype) for name, dtype in view.key_schema.items()]
+    columns = [
+        from_values(name, [row[name] for row in rows], dtype) for name, dtype in view.key_schema.items()
+    ]
     return frame_of_columns(columns, len(rows))
 
 
