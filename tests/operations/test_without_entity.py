@@ -79,8 +79,8 @@ def test_both_wires_answer_without_keys(built):
     feast = {"feature_service": "exchange"}
     with running(built.settings.root) as client:
         ours = client.vectors({}, {}, service="exchange").json()
-        one = client.post("/get-online-features", {**feast, "entities": {}}).json()
-        two = client.post("/get-online-features", {**feast, "entities": {"__dummy_id": ["", ""]}}).json()
+        single = client.post("/get-online-features", {**feast, "entities": {}}).json()
+        double = client.post("/get-online-features", {**feast, "entities": {"__dummy_id": ["", ""]}}).json()
         entities = {"customer": [1], "price": [2.0], "__dummy_id": [""]}
         mixed = client.post(
             "/get-online-features", {"feature_service": "abroad", "entities": entities}
@@ -99,9 +99,9 @@ def test_both_wires_answer_without_keys(built):
         listed = client.get("/v1/services").json()["services"]
         described = client.get("/openapi.json")
     assert ours["values"] == [[1.75, "2024-01-08"]] * 2
-    assert one["results"][0]["values"] == [1.75]
-    assert two["results"][0]["values"] == [1.75, 1.75]
-    assert one["metadata"]["feature_names"] == ["usd", "day"]
+    assert single["results"][0]["values"] == [1.75]
+    assert double["results"][0]["values"] == [1.75, 1.75]
+    assert single["metadata"]["feature_names"] == ["usd", "day"]
     assert dict(zip(mixed["metadata"]["feature_names"], mixed["results"], strict=True))["dollars"][
         "values"
     ] == [3.5]
