@@ -16,12 +16,11 @@ import polars as pl
 from featurestore.errors import ContractError, SkewError, StoreError
 from featurestore.service.app import create_app
 from featurestore.service.lookup.active_release import ProjectAsOf
-from featurestore.service.lookup.feast_wire import PLACEHOLDER_KEY
 from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import OneKey
 from featurestore.service.runtime.options import Options
 from featurestore.timing.join import Status, status_column
-from featurestore.values.feast_wire import from_wire
+from featurestore.values.feast_wire import PLACEHOLDER_KEY, from_wire
 from featurestore.values.json_rows import JsonColumn
 from featurestore.values.key_columns import select_columns
 from featurestore.values.plain import in_utc_zone

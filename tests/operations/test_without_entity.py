@@ -122,6 +122,21 @@ def test_what_was_served_is_replayed(project):
         assert (record.vectors, record.mismatches) == (vectors, 0)
 
 
+def test_rows_of_a_remote_feast_store_have_its_placeholder_key(project):
+    """The key is left out of the rows; for a view with an entity it is an unknown column."""
+    df = {
+        "usd": [4.0],
+        "event_timestamp": ["2024-01-09T20:00:00Z"],
+        "day": ["2024-01-09"],
+        "__dummy_id": [""],
+    }
+    with running(project.settings.root) as client:
+        pushed = client.post("/write-to-online-store", {"feature_view_name": "rates", "df": df})
+        refused = client.post("/write-to-online-store", {"feature_view_name": "last_order", "df": df})
+        assert (pushed.status_code, refused.status_code) == (200, 422)
+        assert client.vectors({}, service="exchange").json()["values"][0][0] == 4.0
+
+
 def test_what_is_pushed_is_known_from_then_on(project):
     """Serving has the new rate at once, training from the time of the push, and the audit finds nothing."""
     done = project.push("rates", rate(2.0, datetime(2024, 1, 9, 20, tzinfo=UTC)))

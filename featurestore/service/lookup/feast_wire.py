@@ -14,7 +14,7 @@ import msgspec
 from featurestore.errors import ContractError
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status
-from featurestore.values.feast_wire import to_wire
+from featurestore.values.feast_wire import PLACEHOLDER_KEY, to_wire
 from featurestore.values.json_rows import JsonColumn, row_count
 from featurestore.values.wording import counted
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 NAMES: Final = {status.value: status.name for status in Status}
 NO_EVENT: Final = "1970-01-01T00:00:00Z"
 PUSHED: Final = ("online", "online_and_offline")
-# Feast's clients send this key of Feast's own for views without an entity. Its values are empty texts.
-PLACEHOLDER_KEY: Final = "__dummy_id"
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
