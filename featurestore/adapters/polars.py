@@ -18,6 +18,7 @@ from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
 from featurestore.timing.version import version_columns
+from featurestore.values.key_columns import select_columns
 from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def join_spans(
         if view.deleted:
             answered = without_deleted(
                 answered,
-                entity_rows.select(*view_keys(selection)),
+                select_columns(entity_rows, view_keys(selection)),
                 pl.read_parquet(list(view.deleted)),
                 names=(EVENT_TIMESTAMP, *selection.features),
             )
@@ -124,11 +125,13 @@ def join_spans(
 
 def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
     """Return the answers of one span: number of the entity row, version, features."""
-    first_key, version = join.keys[0], version_columns(join.timing)
+    version = version_columns(join.timing)
     rows = pl.scan_parquet(join.path).slice(join.span.start, join.span.rows)
     versions = rows.select(*join.keys, *version).with_row_index(_POSITION).collect()
-    first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
-    in_span = questions.lazy().filter(pl.col(first_key).is_between(first, last))
+    in_span = questions.lazy()
+    for first_key in join.keys[:1]:
+        first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
+        in_span = in_span.filter(pl.col(first_key).is_between(first, last))
     answered = (
         answers(in_span, versions.lazy(), keys=join.keys, timing=join.timing)
         .filter(pl.col(_POSITION).is_not_null())
@@ -152,10 +155,11 @@ def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
 def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> list[SpanJoin]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
+    first_key = questions[keys[0]] if keys else None
     return [
         SpanJoin(path, span, keys, timing, features)
         for path in view.files
-        for span in spans(path, columns=columns, keys=questions[keys[0]], limit=span_bytes)
+        for span in spans(path, columns=columns, keys=first_key, limit=span_bytes)
     ]
 
 

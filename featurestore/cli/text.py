@@ -57,7 +57,7 @@ def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
     entity = ", ".join(f"{name}={one_line(value)}" for name, value in content["entity"].items())
     rows = [("feature", "value", "status")]
     rows += [(name, str(shown[name]), cell["status"]) for name, cell in content["features"].items()]
-    return f"{service} for {entity}\n{table(rows)}"
+    return f"{service} for {entity or 'all'}\n{table(rows)}"
 
 
 def explained_record(answers: dict[str, pl.DataFrame], limit: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
 from featurestore.storage.views import log_deleted
 from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.key_columns import select_columns
 from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
@@ -111,7 +112,7 @@ def _plan(
 
 def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     service = feature_service("delete", (view,), owner=view.owner)
-    rows = entity_rows_of(keys, service, with_timestamp=False).select(view.keys)
+    rows = select_columns(entity_rows_of(keys, service, with_timestamp=False), view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
             raise ContractError(

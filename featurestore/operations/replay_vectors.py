@@ -14,6 +14,7 @@ from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.views import deleted_keys
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import Status, status_column
+from featurestore.values.key_columns import join_by_key
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import view_keys
 from featurestore.vectors.complete import complete
@@ -177,7 +178,7 @@ def deleted_after(workspace: Workspace, service: FeatureService, served: pl.Data
     for selection in service.reads:
         keys = served.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias("__as_of"))
         deletions = deleted_keys(selection.view, workspace.layout)
-        matches = keys.with_row_index("__row").join(deletions, on=list(selection.view.keys))
+        matches = join_by_key(keys.with_row_index("__row"), deletions, selection.view.keys, "inner")
         later = matches.filter(pl.col(EVENT_TIMESTAMP) > pl.col("__as_of"))["__row"]
         result |= pl.int_range(served.height, eager=True).is_in(later.implode())
     return result

@@ -76,7 +76,7 @@ def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
 def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Layout) -> Path:
     """Append deleted keys to the log of a view, with the time of deletion."""
     deleted_at = pl.lit(at, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
-    return _log(keys.select(*view.keys, deleted_at), layout.deleted(view.name))
+    return _log(keys.with_columns(deleted_at).select(*view.keys, EVENT_TIMESTAMP), layout.deleted(view.name))
 
 
 def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:

@@ -5,7 +5,7 @@ the schema. The header is the version of the row, ``(event_timestamp, created_ti
 big-endian unsigned integers offset by 2**63, so that comparing headers as bytes compares versions.
 Timestamps are microseconds since 1970-01-01 UTC.
 
-An entity key is a MessagePack array of its values. It has at most 511 bytes, the limit of the
+An entity key is a MessagePack array of its values, empty for a view without an entity. It has at most 511 bytes, the limit of the
 embedded store, so that a project can move from any store to any other.
 """
 
@@ -19,6 +19,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, StoreError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.key_columns import select_columns
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
     keys
         Names of the key columns, in the order of the entity.
     """
-    return [encode_key(key) for key in frame.select(keys).iter_rows()]
+    return [encode_key(key) for key in select_columns(frame, keys).iter_rows()]
 
 
 def decode_keys(stored: Iterable[bytes], schema: pl.Schema) -> pl.DataFrame:

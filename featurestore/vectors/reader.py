@@ -281,11 +281,14 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     conversions = [from_stored(view.contract[name].dtype) for name in selection.features]
     ttl = view.timing.ttl
     positions = [columns.index(key) for key in selection.keys]
-    single = positions[0]
+    first = positions[0] if positions else 0
     return _Read(
         selection=selection,
         definition=fingerprint(view).digest,
-        key_of=itemgetter(*positions) if len(positions) > 1 else lambda row: (row[single],),
+        # `itemgetter` of one position returns a value and not a row; a view without an entity has no position.
+        key_of=itemgetter(*positions)
+        if len(positions) > 1
+        else itemgetter(slice(first, first + len(positions))),
         positions=None
         if selection.features == view.feature_names
         else tuple(map(names.index, selection.features)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 from feast import utils
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.online_response import OnlineResponse
@@ -20,7 +21,7 @@ from pydantic import ConfigDict, Field, StrictStr
 from featurestore.adapters.feast.applied import require_known, require_ours
 from featurestore.adapters.feast.context import answering, context_of
 from featurestore.adapters.feast.protos import to_values
-from featurestore.adapters.feast.rows import FeastRow, key_columns, rows_of, stored_rows, versions_of
+from featurestore.adapters.feast.rows import FeastRow, key_frame, rows_of, stored_rows, versions_of
 from featurestore.adapters.stores import open_store
 from featurestore.storage.lock import locked
 from featurestore.storage.online import advance_to, next_watermark
@@ -172,17 +173,25 @@ class LmdbOnlineStore(OnlineStore):
                     )
                 )
 
-    def get_online_features(self, config: Any, *args: Any, **named: Any) -> OnlineResponse:
+    def get_online_features(
+        self, config: Any, features: Any, entity_rows: Any, *args: Any, **named: Any
+    ) -> OnlineResponse:
         """Answer a request as Feast does. On-demand features are those of this repository.
+
+        Views without an entity need no keys: each empty entity row gets one answer, and a mapping without
+        keys gets one. Feast's own stores fail there, because they count rows by their keys.
 
         Raises
         ------
         DefinitionError
             If an on-demand view is Feast's own: training could not compute it.
         """
+        if not isinstance(entity_rows, list):
+            entity_rows = entity_rows or {DUMMY_ENTITY_ID: [DUMMY_ENTITY_VAL]}
+        elif not any(entity_rows):
+            entity_rows = [{DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL} for _ in entity_rows]
         with answering(config.repo_path):
-            response = super().get_online_features(config, *args, **named)
-        features = named["features"] if "features" in named else args[0]
+            response = super().get_online_features(config, features, entity_rows, *args, **named)
         require_known(context_of(config.repo_path), features)
         return response
 
@@ -251,7 +260,7 @@ def _read(
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
     now = context.now()
-    keys = pl.DataFrame(key_columns(view, entity_keys))
+    keys = key_frame(view, entity_keys)
     [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
     check_state(view, state, now, context.layout)
     decoded = decode_rows(rows, view.feature_schema)
