@@ -81,6 +81,8 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
         If a name is missing or taken, a file would be overwritten, or DVC cannot version the data.
     DefinitionError
         If a column has a name or a dtype that no source can have.
+    MissingPackageError
+        If DVC is not installed; nothing is written then.
     """
     root = workspace.root
     layout = workspace.layout
@@ -102,6 +104,7 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     )
     person = owner or getpass.getuser()
     texts = texts_of(rows)
+    workspace.parts.versions.start(root)  # before a file is written: a machine without DVC gets none
     path = data.settle()
     versioned = _version(workspace, (root / path) if data.pattern is None else data.folder)
     written = _write(workspace, data, drafted.source, _declaration(data.name, path, person, words))
@@ -200,6 +203,7 @@ def _quoted(text: str) -> str:
 
 
 def _version_only(workspace: Workspace, name: str, path: Path) -> Added:
+    workspace.parts.versions.start(workspace.root)
     records = _version(workspace, path)
     inside = path.relative_to(workspace.root).as_posix()
     return Added(name, inside, 0, (), records, (), ())
@@ -207,7 +211,5 @@ def _version_only(workspace: Workspace, name: str, path: Path) -> Added:
 
 def _version(workspace: Workspace, path: Path) -> tuple[str, ...]:
     root = workspace.root
-    versions = workspace.parts.versions
-    versions.start(root)
     show_records(root, workspace.settings.data.relative_to(root).as_posix())
-    return tuple(record.relative_to(root).as_posix() for record in versions.add(root, [path]))
+    return tuple(record.relative_to(root).as_posix() for record in workspace.parts.versions.add(root, [path]))

@@ -82,6 +82,8 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
     ConfigError
         If the folder holds a project of featurestore already, or the example would replace a file; nothing is
         written then.
+    MissingPackageError
+        If `versions` needs a package that is not installed; nothing is written then.
     """
     settings = root / "pyproject.toml"
     table = settings.read_text(encoding="utf-8") if settings.exists() else ""
@@ -101,6 +103,8 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
             f"{root.resolve()} holds {existing[0]} already",
             hint="name an empty folder: featurestore init FOLDER",
         )
+    if versions is not None:
+        versions.start(root)
     # Feast allows letters, digits and underscores.
     name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_") or "features"
     for path, text in contents.items():
@@ -109,11 +113,9 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
     written = [*contents, "pyproject.toml"]
     written += [GITIGNORE] if _add_lines(root / GITIGNORE, ("__pycache__/",)) | show_records(root) else []
     written += [".dvcignore"] if _add_lines(root / ".dvcignore", DVCIGNORE) else []
-    if versions is not None:
-        versions.start(root)
-        if example:
-            records = versions.add(root, [root / path for path in EXAMPLE_DATA])
-            written += [path.resolve().relative_to(root.resolve()).as_posix() for path in records]
+    if versions is not None and example:
+        records = versions.add(root, [root / path for path in EXAMPLE_DATA])
+        written += [path.resolve().relative_to(root.resolve()).as_posix() for path in records]
     return tuple(root / path for path in written)
 
 
