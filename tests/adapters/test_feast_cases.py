@@ -72,7 +72,7 @@ def test_a_join_without_request_values_is_refused_with_feasts_error(store):
     from feast.errors import RequestDataNotFoundInEntityDfException  # noqa: PLC0415
 
     rows = pl.DataFrame({"customer": [1], "event_timestamp": [NOW]}).to_pandas()
-    with pytest.raises(RequestDataNotFoundInEntityDfException, match="basket.*compared"):
+    with pytest.raises(RequestDataNotFoundInEntityDfException, match=r"basket.*compared"):
         store.get_historical_features(entity_df=rows, features=["compared:ratio"]).to_df()
 
 
@@ -129,8 +129,8 @@ def test_rows_with_other_columns_are_refused(store):
     assert amounts_at(store, 21, NOW + HOUR) == [None]
 
 
-def test_consecutive_writes_are_all_there(store):
-    """A second write replaces nothing of the first: each row answers from its time on."""
+def test_consecutive_writes_keep_each_other(store):
+    """A second write keeps the rows of the first: each row answers from its time on."""
     store.write_to_offline_store("last_order", orders(22, 1.0, 2.0, event=NOW + 2 * HOUR))
     store.write_to_offline_store("last_order", orders(22, 3.0, 4.0, event=NOW + 4 * HOUR))
     times = [NOW + HOUR * hours + timedelta(minutes=1) for hours in (0, 1, 2, 3, 4)]
@@ -163,7 +163,7 @@ def test_an_answer_has_the_times_of_its_rows(store):
 
 
 def test_a_join_without_entity_rows_has_the_newest_row(store):
-    """The rows that became known between two times, each within them; the last one is there."""
+    """The rows that became known between two times, each within them; the last one is among them."""
     job = store.get_historical_features(
         features=AMOUNT,
         start_date=datetime(2024, 1, 5, tzinfo=UTC),
