@@ -129,15 +129,15 @@ def compare_online(workspace: Workspace, original: FeastOriginal, view: AdoptedV
 def compare_on_demand(workspace: Workspace, original: FeastOriginal, view: AdoptedOnDemand) -> Comparison:
     """Compute an on-demand view through both, from the features and request values that Feast reads."""
     definition = workspace.catalog.on_demand[view.name]
-    asked = []
+    by_source = []
     for source in definition.sources:
         rows = view_versions(workspace, source.view).latest
-        asked.append(
+        by_source.append(
             _questions(rows, source.view).rename(dict(zip(source.view.keys, source.keys, strict=True)))
         )
-    if not asked or any(rows.is_empty() for rows in asked):
+    if not by_source or any(rows.is_empty() for rows in by_source):
         return _summed(view.feast.name, "on demand", 0, definition.feature_names, [])
-    questions = _of_several(asked)
+    questions = _of_several(by_source)
     keys = [name for name in questions.columns if name != EVENT_TIMESTAMP]
     number = pl.int_range(pl.len())
     values = [
@@ -192,12 +192,12 @@ def _questions(rows: pl.DataFrame, view: FeatureView) -> pl.DataFrame:
     return pl.concat(frames).unique(maintain_order=True)
 
 
-def _of_several(asked: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _of_several(by_source: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Combine the questions of several views: those of each, with the keys of the others in turn."""
     combined = []
-    for rows in asked:
+    for rows in by_source:
         questions = rows
-        for others in asked:
+        for others in by_source:
             missing = [name for name in others.columns if name not in questions.columns]
             turns = pl.int_range(rows.height, eager=True) % others.height
             questions = questions.hstack(others[turns].select(missing).get_columns())

@@ -89,8 +89,8 @@ def test_an_on_demand_feature_is_computed_from_features_that_are_not_asked_for(s
     rows = pl.DataFrame({"customer": [3], "basket": [16.0], "event_timestamp": [NOW - HOUR]})
     joined = store.get_historical_features(entity_df=rows.to_pandas(), features=["compared:ratio"]).to_df()
     assert joined.to_dict("list").items() >= {"amount": [8.0], "ratio": [2.0]}.items()
-    found = store.get_online_features(["compared:ratio"], [{"customer": 3, "basket": 16.0}]).to_dict()
-    assert found == {"customer": [3], "ratio": [2.0]}
+    answer = store.get_online_features(["compared:ratio"], [{"customer": 3, "basket": 16.0}])
+    assert answer.to_dict() == {"customer": [3], "ratio": [2.0]}
 
 
 def test_a_saved_dataset_is_not_written_over_a_file(store, tmp_path):

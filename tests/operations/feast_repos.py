@@ -333,34 +333,6 @@ keys = FeatureService(name="keys", features=[stats, other])
     )
 
 
-def several_entities(folder: Path) -> Path:
-    """An on-demand view of features of a driver, a customer, and both together."""
-    module = (
-        one_view(schema='[Field(name="trips", dtype=Int64)]')
-        + """
-customer = Entity(name="customer", join_keys=["customer_id"])
-balance = FeatureView(name="balance", entities=[customer], schema=[Field(name="amount", dtype=Float64)], ttl=timedelta(hours=2),
-    source=FileSource(name="balances", path="data/balances.parquet", timestamp_field="event_timestamp"))
-pair = FeatureView(name="pair", entities=[driver, customer], schema=[Field(name="rating", dtype=Float64)],
-    source=FileSource(name="pairs", path="data/pairs.parquet", timestamp_field="event_timestamp"))
-request = RequestSource(name="now", schema=[Field(name="extra", dtype=Float64)])
-
-@on_demand_feature_view(sources=[stats, balance, pair, request], schema=[Field(name="total", dtype=Float64)])
-def total(inputs: pd.DataFrame) -> pd.DataFrame:
-    df = pd.DataFrame()
-    df["total"] = inputs["trips"] * 100 + inputs["amount"] * 10 + inputs["rating"] + inputs["extra"]
-    return df
-"""
-    )
-    both = rows(rating=[0.1, 0.2, 0.3]).with_columns(customer_id=pl.Series([7, 8, 9]))
-    files = {
-        "data/rides.parquet": rows(trips=[1, 2, 3]),
-        "data/balances.parquet": rows("customer_id", (7, 8, 9), amount=[1.0, 2.0, 3.0]),
-        "data/pairs.parquet": both,
-    }
-    return write(folder, {"repo.py": module}, files)
-
-
 SHAPES = (
     clashes,
     plain, credit, backfilled, embeddings, aliases, streams, warehouse, kinds, untidy, packages, python_mode,

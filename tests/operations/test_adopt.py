@@ -298,28 +298,6 @@ def test_the_command_shows_traps_counts_and_explained_cells(tmp_path):
     assert "nothing is written" in plan.stdout
 
 
-def test_an_on_demand_view_of_several_entities_is_proven(tmp_path):
-    """Each question of one view is asked with keys of the others; a translation that computes something else is found."""
-    repo = feast_repos.several_entities(tmp_path / "repo")
-    result = adopt(repo, write=True, version_data=False)
-    assert result.unexplained == 0
-    [proof] = [comparison for comparison in result.comparisons if comparison.side == "on demand"]
-    assert (proof.view, proof.failure, proof.same) == ("total", "", proof.cells)
-    assert proof.rows > 20
-    path = Path(result.target) / "feature_repo/on_demand.py"
-    assert 'pl.col("rating")' in path.read_text()
-    path.write_text(path.read_text().replace('pl.col("rating")', 'pl.col("trips")'))
-    repository = FeastRepository(repo)
-    plan = plan_adopt(repository.inventory(), backfills={})
-    with FeastOriginal(repository) as original:
-        wrong = compare_on_demand(
-            featurestore.open(result.target)._workspace, original, plan.on_demand["total"]
-        )
-    assert wrong.unexplained > 0
-    assert wrong.differences[0].key.startswith("driver_id=")
-    assert "customer_id=" in wrong.differences[0].key
-
-
 def test_a_planted_fault_in_a_view_or_a_translation_has_no_explanation(tmp_path):
     """A view and an on-demand view that compute something else are found, offline, online and on demand."""
     repo = feast_repos.python_mode(tmp_path / "repo")
