@@ -83,6 +83,8 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
         If a name is missing or taken, a file would be overwritten, or DVC cannot version the data.
     DefinitionError
         If a column has a name or a dtype that no source can have.
+    MissingPackageError
+        If DVC is not installed; nothing is written then.
     """
     root = workspace.root
     layout = workspace.layout
@@ -97,6 +99,7 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     drafted = draft_for(rows, dataset=data.name, name=_class_name(data.name), typed=data.typed)
     person = owner or getpass.getuser()
     texts = texts_of(rows)
+    workspace.parts.versions.start(root)  # before a file is written: a machine without DVC gets none
     path = data.settle()
     versioned = _version(workspace, (root / path) if data.pattern is None else data.folder)
     written = _write(workspace, data, drafted.source, _declaration(data.name, path, person, words))
@@ -158,13 +161,13 @@ def _class_name(name: str) -> str:
 
 
 def _version_only(workspace: Workspace, name: str, path: Path) -> Added:
+    workspace.parts.versions.start(workspace.root)
     records = _version(workspace, path)
     inside = path.relative_to(workspace.root).as_posix()
     return Added(name, inside, 0, (), records, (), ())
 
 
 def _version(workspace: Workspace, path: Path) -> tuple[str, ...]:
-    workspace.parts.versions.start(workspace.root)
     return add_version(workspace, path)
 
 

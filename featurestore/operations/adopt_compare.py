@@ -27,6 +27,8 @@ from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.adapters.feast.original import FeastOriginal
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.operations.adopt_plan import AdoptedOnDemand, AdoptedView
@@ -135,12 +137,16 @@ def compare_online(workspace: Workspace, original: FeastOriginal, view: AdoptedV
 def compare_on_demand(workspace: Workspace, original: FeastOriginal, view: AdoptedOnDemand) -> Comparison:
     """Compute an on-demand view through both, from the features and request values that Feast reads."""
     definition = workspace.catalog.on_demand[view.name]
-    stored = [selection.view for selection in definition.sources]
-    # A view without an entity answers every row, also those of the views with one.
-    keyed = [source for source in stored if source.keys] or stored
-    if len({source.keys for source in keyed}) != 1:
-        return _failed(view, "on demand", "it does not read features of one entity alone")
-    questions = _questions(view_versions(workspace, keyed[0]).latest, keyed[0])
+    by_source = []
+    for source in definition.sources:
+        rows = view_versions(workspace, source.view).latest
+        by_source.append(
+            _questions(rows, source.view).rename(dict(zip(source.view.keys, source.keys, strict=True)))
+        )
+    if not by_source or any(rows.is_empty() for rows in by_source):
+        return _summed(view.feast.name, "on demand", 0, definition.feature_names, [])
+    questions = _of_several(by_source)
+    keys = [name for name in questions.columns if name != EVENT_TIMESTAMP]
     number = pl.int_range(pl.len())
     values = [
         (number * 37 % 101 + i).cast(d).alias(n) for i, (n, d) in enumerate(definition.request.schema.items())
@@ -165,7 +171,7 @@ def compare_on_demand(workspace: Workspace, original: FeastOriginal, view: Adopt
         if cells.height:
             missing = pl.lit(None, dtype=UTC_MICROSECONDS)
             cells = cells.with_columns(missing.alias(EVENT), missing.alias(KNOWN_AT))
-            differences.append(_difference(feature, "unexplained", cells, keyed[0]))
+            differences.append(_difference(feature, "unexplained", cells, keys))
     return _summed(view.feast.name, "on demand", questions.height, definition.feature_names, differences)
 
 
@@ -199,6 +205,20 @@ def _questions(rows: pl.DataFrame, view: FeatureView) -> pl.DataFrame:
     return pl.concat(frames).unique(maintain_order=True)
 
 
+def _of_several(by_source: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Combine the questions of several views: those of each, with the keys of the others in turn."""
+    combined = []
+    for rows in by_source:
+        questions = rows
+        for others in by_source:
+            missing = [name for name in others.columns if name not in questions.columns]
+            if missing:
+                turns = pl.int_range(rows.height, eager=True) % others.height
+                questions = questions.hstack(others[turns].select(missing).get_columns())
+        combined.append(questions)
+    return pl.concat([frame.select(combined[0].columns) for frame in combined]).unique(maintain_order=True)
+
+
 def _compared(
     side: Side,
     *,
@@ -223,17 +243,17 @@ def _compared(
         for reason in REASONS:
             chosen = cells.filter(pl.col("reason") == reason)
             if chosen.height:
-                differences.append(_difference(feature, reason, chosen, definition))
+                differences.append(_difference(feature, reason, chosen, definition.keys))
     return _summed(view.feast.name, side, questions.height, definition.feature_names, differences)
 
 
-def _difference(feature: str, reason: Reason, cells: pl.DataFrame, view: FeatureView) -> Difference:
+def _difference(feature: str, reason: Reason, cells: pl.DataFrame, keys: Sequence[str]) -> Difference:
     example = cells.row(0, named=True)
     return Difference(
         feature=feature,
         reason=reason,
         cells=cells.height,
-        key=", ".join(f"{key}={example[key]}" for key in view.keys) or "all",
+        key=", ".join(f"{key}={example[key]}" for key in keys) or "all",
         timestamp=example[EVENT_TIMESTAMP],
         feast=str(example["feast"]),
         ours=str(example["ours"]),

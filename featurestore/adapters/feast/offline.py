@@ -16,7 +16,7 @@ from featurestore.adapters.feast.arrow import NULLABLE, arrow_table, wire_column
 from featurestore.adapters.feast.context import Context, context_of
 from featurestore.adapters.feast.entity_frame import named_timestamps
 from featurestore.adapters.feast.objects import source_name
-from featurestore.adapters.feast.places import local_file, local_folder
+from featurestore.adapters.feast.places import SavedDatasetExistsError, local_file, local_folder
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
@@ -100,11 +100,13 @@ class PolarsRetrievalJob(RetrievalJob):
         Raises
         ------
         ConfigError
-            If the storage is not a local Parquet file, or the file exists and may not be replaced.
+            If the storage is not a local Parquet file.
+        SavedDatasetExistsError
+            If the file exists and may not be replaced.
         """
         path = local_file(storage, self._feast_repo)
         if path.exists() and not allow_overwrite:
-            raise ConfigError(f"{path} exists already", hint="pass allow_overwrite=True")
+            raise SavedDatasetExistsError(path)
         write_parquet(self._run(), path)
 
 
