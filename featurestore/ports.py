@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -120,6 +120,14 @@ class OnlineStore(RowReader, Protocol):
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
+
+
+@runtime_checkable
+class StoreClock(Protocol):
+    """An online store that has a clock of its own, because it is on another machine."""
+
+    def clock(self) -> datetime:
+        """Return the time of the store's clock, in UTC."""
 
 
 class ServingPath(Protocol):

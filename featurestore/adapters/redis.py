@@ -18,10 +18,12 @@ import msgspec
 from featurestore.adapters.server_url import without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
+from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -162,6 +164,12 @@ class RedisStore:
             generation = (self._redis.hget(name, "generation") or b"0").decode()
             rows = dict(self._redis.hscan_iter(f"{name}:{generation}", count=ROWS_PER_CALL))
         yield from sorted(rows.items())
+
+    def clock(self) -> datetime:
+        """Return the time of the server's clock."""
+        with _translated(self._url):
+            seconds, microseconds = self._redis.time()
+        return timestamp_of(seconds * 1_000_000 + microseconds)
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.ports import ViewState
+from featurestore.ports import StoreClock, ViewState
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
+from featurestore.timing.clock import MAX_SKEW
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import encode_deleted, encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
 
+    from featurestore.config import Settings
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
@@ -65,14 +67,30 @@ class Advance(NamedTuple):
     reason: str | None
 
 
-def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
+def current_time(settings: Settings, store: OnlineStore) -> datetime:
+    """Return the time that a writer stamps rows and watermarks with, in UTC.
+
+    It is that of the store's own clock, which all writers share. An embedded store has the clock of
+    its machine. A fixed timestamp in the settings counts before both.
+    """
+    if settings.as_of is not None:
+        return settings.now()
+    return store.clock() if isinstance(store, StoreClock) else datetime.now(UTC)
+
+
+def next_watermark(view: FeatureView, now: datetime, store: OnlineStore, *, settings: Settings) -> datetime:
     """Return the watermark to advance a view to: `now`, or the view's watermark if that is later.
 
     The clocks of writers differ, and the answers of a store as of its watermark must not change
-    afterwards.
+    afterwards. A watermark that is far ahead of the clock does not count: a writer with a wrong
+    clock set it, no reader accepts it, and the next write brings the view back to `now`.
     """
     before = store.state(view.name)
-    return now if before is None else max(now, timestamp_of(before.watermark))
+    if before is None:
+        return now
+    watermark = timestamp_of(before.watermark)
+    is_wrong = settings.as_of is None and watermark - now > MAX_SKEW
+    return now if is_wrong else max(now, watermark)
 
 
 def plan_advance(
