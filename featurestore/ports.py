@@ -80,11 +80,16 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     watermark
         Microseconds since 1970-01-01 UTC. All rows that are known by then are applied, and no
         others.
+    pushed, deleted
+        How many writes of the log of pushed rows, and of deleted keys, were known to the last
+        writer: rows of later writes are applied whenever they were known.
     """
 
     definition: str
     source: str
     watermark: int
+    pushed: int = 0
+    deleted: int = 0
 
 
 class RowReader(Protocol):

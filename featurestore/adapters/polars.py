@@ -17,7 +17,7 @@ from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
-from featurestore.timing.version import version_columns
+from featurestore.timing.version import in_version_order, version_columns
 from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:
@@ -31,18 +31,25 @@ if TYPE_CHECKING:
     from featurestore.timing.known_at import Timing
 
 MIB: Final = 1 << 20
+EXPANSION: Final = 8  # the rows of a file take about as many times its bytes
 _POSITION: Final = "__position"
+_NO_ANSWER: Final = pl.DataFrame()
 
 
 @dataclass(frozen=True)
 class SpanJoin:
-    """The join of entity rows to one span of a view's file.
+    """The join of entity rows to one span of a view's file, or to small files of its log together.
 
     Plain values, so that it can be sent to a worker.
+
+    Attributes
+    ----------
+    span
+        The rows of the only file. None: all rows of the files.
     """
 
-    path: Path
-    span: Span
+    paths: tuple[Path, ...]
+    span: Span | None
     keys: tuple[str, ...]
     timing: Timing
     features: tuple[str, ...]
@@ -125,8 +132,10 @@ def join_spans(
 def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
     """Return the answers of one span: number of the entity row, version, features."""
     first_key, version = join.keys[0], version_columns(join.timing)
-    rows = pl.scan_parquet(join.path).slice(join.span.start, join.span.rows)
+    rows = _rows_of(questions, join)
     versions = rows.select(*join.keys, *version).with_row_index(_POSITION).collect()
+    if versions.is_empty():
+        return _NO_ANSWER
     first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
     in_span = questions.lazy().filter(pl.col(first_key).is_between(first, last))
     answered = (
@@ -142,6 +151,19 @@ def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
     return answered.drop(_POSITION).hstack(features[answered[_POSITION]])
 
 
+def _rows_of(questions: pl.DataFrame, join: SpanJoin) -> pl.LazyFrame:
+    """Return the rows of a join in the order of key and version."""
+    if join.span is not None:
+        return pl.scan_parquet(join.paths[0]).slice(join.span.start, join.span.rows)
+    first_key = join.keys[0]
+    rows = pl.scan_parquet(list(join.paths)).select(
+        *dict.fromkeys((*join.keys, *version_columns(join.timing), *join.features))
+    )
+    asked = questions.lazy().select(first_key).unique()
+    ordered = in_version_order(rows.join(asked, on=first_key, how="semi"), join.keys, join.timing)
+    return ordered.collect().lazy()
+
+
 def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     """Add row numbers to the entity rows, and sort them by key and time."""
     keys = selection.view.keys
@@ -152,11 +174,30 @@ def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
 def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> list[SpanJoin]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
-    return [
-        SpanJoin(path, span, keys, timing, features)
-        for path in view.files
+    built, *logged = view.files
+    groups = _small_files(logged, span_bytes // EXPANSION)
+    together = [SpanJoin(group, None, keys, timing, features) for group in groups]
+    small = {path for group in groups for path in group}
+    return together + [
+        SpanJoin((path,), span, keys, timing, features)
+        for path in (built, *(path for path in logged if path not in small))
         for span in spans(path, columns=columns, keys=questions[keys[0]], limit=span_bytes)
     ]
+
+
+def _small_files(paths: Sequence[Path], limit: int) -> list[tuple[Path, ...]]:
+    """Group files that are read together: those of a group have at most `limit` bytes, a group at least two files."""
+    groups: list[list[Path]] = [[]]
+    size = 0
+    for path in paths:
+        own = path.stat().st_size
+        if size + own > limit:
+            groups.append([])
+            size = 0
+        if own <= limit:
+            groups[-1].append(path)
+            size += own
+    return [tuple(group) for group in groups if len(group) > 1]
 
 
 def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) -> pl.DataFrame:

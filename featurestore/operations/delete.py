@@ -14,7 +14,7 @@ from featurestore.operations.logged import logged
 from featurestore.operations.materialize import materialize_view
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
-from featurestore.storage.views import log_deleted
+from featurestore.storage.views import compact_log, log_deleted
 from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import encode_keys, is_tombstone, storable
 from featurestore.values.wording import counted
@@ -93,6 +93,7 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
             with logged(view, rows.height):
                 materialize_release(release, view, plan.at)
         keep_commit(view, file, plan.at, layout)
+        compact_log(definition, layout)
     return plan.keys - deleted
 
 

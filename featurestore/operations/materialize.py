@@ -10,8 +10,9 @@ import msgspec
 from featurestore.errors import MissingDataError
 from featurestore.ports import StoreClock
 from featurestore.storage.files import append_record, read_records, write_record
-from featurestore.storage.lock import locked
+from featurestore.storage.lock import locked, try_locked
 from featurestore.storage.online import advance_to, current_time, plan_advance
+from featurestore.storage.views import compact_log
 from featurestore.timing.clock import MAX_SKEW, ClockError
 from featurestore.timing.epoch import timestamp_of
 
@@ -177,6 +178,9 @@ def materialize(
             before = store.state(view.name)
             since[view.name] = None if before is None else timestamp_of(before.watermark)
             done.append(materialize_view(workspace, view, timestamp, store, full=full, progress=progress))
+        with try_locked(workspace.layout.pushing(view.name)) as is_ours:
+            if is_ours:
+                compact_log(view, workspace.layout, complete=True)
     record = MaterializeRecord(until=timestamp, views=tuple(done))
     run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
     append_record(run, workspace.layout.materializations)

@@ -23,7 +23,7 @@ from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
 from featurestore.storage.pushes import settle_versions, unwritten_rows
-from featurestore.storage.views import files_of, log_rows
+from featurestore.storage.views import compact_log, files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -108,7 +108,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
             rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
             _advance_fixed_clock(workspace, until)
-            file = log_rows(definition, rows_to_log, layout) if rows_to_log.height else None
+            file = log_rows(definition, rows_to_log, until, layout) if rows_to_log.height else None
             with logged(view, rows_to_log.height):
                 done = materialize_view(workspace, definition, until, store)
                 unwritten = unwritten_rows(definition, rows_to_log, until, store)
@@ -119,6 +119,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             reached = file is None or _reads(release, view, file)
         if file is not None:
             keep_commit(view, file, until, layout)
+            compact_log(definition, layout)
     active = active_release(layout)
     return Pushed(
         rows=frame.height,
