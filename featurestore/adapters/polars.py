@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MIB: Final = 1 << 20
 EXPANSION: Final = 8  # the rows of a file take about as many times its bytes
+FEW: Final = 4  # of so many rows, those of one key are fewer than the questions
 _POSITION: Final = "__position"
 _NO_ANSWER: Final = pl.DataFrame()
 
@@ -133,7 +134,10 @@ def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
     """Return the answers of one span: number of the entity row, version, features."""
     first_key, version = join.keys[0], version_columns(join.timing)
     rows = _rows_of(questions, join)
-    versions = rows.select(*join.keys, *version).with_row_index(_POSITION).collect()
+    versions = rows.select(*join.keys, *version).with_row_index(_POSITION)
+    if join.span is None:
+        versions = in_version_order(versions, join.keys, join.timing)
+    versions = versions.collect()
     if versions.is_empty():
         return _NO_ANSWER
     first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
@@ -152,16 +156,15 @@ def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
 
 
 def _rows_of(questions: pl.DataFrame, join: SpanJoin) -> pl.LazyFrame:
-    """Return the rows of a join in the order of key and version."""
+    """Return the rows of a join: those of a span in the order of key and version, those of several files in any."""
     if join.span is not None:
         return pl.scan_parquet(join.paths[0]).slice(join.span.start, join.span.rows)
     first_key = join.keys[0]
-    rows = pl.scan_parquet(list(join.paths)).select(
-        *dict.fromkeys((*join.keys, *version_columns(join.timing), *join.features))
-    )
-    asked = questions.lazy().select(first_key).unique()
-    ordered = in_version_order(rows.join(asked, on=first_key, how="semi"), join.keys, join.timing)
-    return ordered.collect().lazy()
+    names = dict.fromkeys((*join.keys, *version_columns(join.timing), *join.features))
+    rows = pl.scan_parquet(list(join.paths)).select(*names).collect()
+    if questions.height < rows.height // FEW:
+        rows = rows.join(questions.select(first_key).unique(), on=first_key, how="semi")
+    return rows.lazy()
 
 
 def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
@@ -191,12 +194,13 @@ def _small_files(paths: Sequence[Path], limit: int) -> list[tuple[Path, ...]]:
     size = 0
     for path in paths:
         own = path.stat().st_size
+        if own > limit:
+            continue
         if size + own > limit:
             groups.append([])
             size = 0
-        if own <= limit:
-            groups[-1].append(path)
-            size += own
+        groups[-1].append(path)
+        size += own
     return [tuple(group) for group in groups if len(group) > 1]
 
 

@@ -4,7 +4,7 @@ Each write is one file, ``2024-01-10.000000000007.parquet``, named by its day an
 merges files, so that their number grows with the logarithm of the writes: 16 single ones to
 ``2024-01-10.000000000000-000000000015.parquet``, 16 of these to the next, and all files of a day to
 one when the day is over. A file whose numbers another file holds is superseded: a merge takes effect
-in one step. Superseded files stay for a minute, for readers that have listed them.
+in one step. Superseded files stay for half a minute, for readers that have listed them.
 
 A file with another name belongs to the log too: a person or a former version put it there.
 """
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MERGED_AT_ONCE: Final = 16
-KEPT_SECONDS: Final = 60
+KEPT_SECONDS: Final = 30
 NUMBERS_SUFFIX: Final = ".numbers"
 _NUMBER: Final = "__number"
 _LAST_EVENT: Final = "featurestore.last_event"
 _LAST_CREATED: Final = "featurestore.last_created"
 _ADOPTED: Final = "featurestore.adopted"
+_LENGTHS: Final = (31, 44)
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{12})(?:-(\d{12}))?\.parquet")
 _HINT: Final = "restore the file, or remove it and push its rows again"
 
@@ -124,17 +125,26 @@ def compact(
         _adopt(others, next_number(files), folder, in_order)
         files, superseded = _listed(folder)
     numbered = [file for file in files if file.day is not None]
+    has_merged = False
     for (day, _), group in groupby(numbered, key=lambda file: (file.day, str(footer(file.path).schema))):
         of_day = list(group)
         if day == numbered[-1].day and not complete:
-            _merge_last(of_day, folder, in_order)
+            has_merged |= _merge_last(of_day, folder, in_order)
         elif len(of_day) > 1:
             _merge(of_day, folder, in_order)
+            has_merged = True
+    if has_merged or complete:
+        _remove_old(folder, superseded)
+
+
+def _remove_old(folder: Path, superseded: Sequence[tuple[str, Path]]) -> None:
+    """Remove files that were superseded long enough ago."""
     now = time.time()
-    for path, by in superseded:
-        if now - by.stat().st_mtime > KEPT_SECONDS:
-            path.unlink(missing_ok=True)
-            path.with_suffix(NUMBERS_SUFFIX).unlink(missing_ok=True)
+    ages = {by: now - by.stat().st_mtime for by in {by for _, by in superseded}}
+    for name, by in superseded:
+        if ages[by] > KEPT_SECONDS:
+            (folder / name).unlink(missing_ok=True)
+            (folder / name).with_suffix(NUMBERS_SUFFIX).unlink(missing_ok=True)
 
 
 def last_number(name: str) -> int | None:
@@ -157,45 +167,45 @@ def without_writes(path: Path, numbers: Iterable[int], target: Path) -> Path:
     return copy
 
 
-def _listed(folder: Path) -> tuple[list[LogFile], list[tuple[Path, Path]]]:
-    """Return the files that count, and the superseded ones, each with the file that holds its writes."""
+def _listed(folder: Path) -> tuple[list[LogFile], list[tuple[str, Path]]]:
+    """Return the files that count, and the names of superseded ones, each with the file that holds its writes."""
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(".parquet") and name[0] != "."]  # noqa: PTH208 - 3 times as fast
+        names = os.listdir(folder)  # noqa: PTH208 - several times as fast
     except FileNotFoundError:
         return [], []
+    # Many files are superseded: they cost little more than their names.
     numbered, others = [], []
     for name in names:
-        if match := _NAME.fullmatch(name):
-            first = int(match[2])
-            numbered.append(
-                LogFile(folder / name, match[1], first, first if match[3] is None else int(match[3]))
-            )
+        if not name.endswith(".parquet") or name[0] == ".":
+            continue
+        if len(name) in _LENGTHS and _NAME.fullmatch(name):
+            numbered.append((name[11:23], -int(name[-20:-8]), name))
         else:
             others.append(LogFile(folder / name, None, -1, -1))
-    numbered.sort(key=lambda file: (file.first, -file.last))
     files: list[LogFile] = []
     superseded = []
-    for file in numbered:
-        if files and file.last <= files[-1].last:
-            superseded.append((file.path, files[-1].path))
+    for first, last, name in sorted(numbered):
+        if files and -last <= files[-1].last:
+            superseded.append((name, files[-1].path))
         else:
-            files.append(file)
+            files.append(LogFile(folder / name, name[:10], int(first), -last))
     if others:
         holders = {name: file.path for file in files for name in footer(file.path).adopted}
-        superseded += [(o.path, holders[o.path.name]) for o in others if o.path.name in holders]
+        superseded += [(o.path.name, holders[o.path.name]) for o in others if o.path.name in holders]
         others = sorted(other for other in others if other.path.name not in holders)
     return [*others, *files], superseded
 
 
-def _merge_last(files: list[LogFile], folder: Path, in_order: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
-    """Merge the last files of one level as long as there are 16 of them."""
+def _merge_last(files: list[LogFile], folder: Path, in_order: Callable[[pl.LazyFrame], pl.LazyFrame]) -> bool:
+    """Merge the last files of one level as long as there are 16 of them; returns whether any were merged."""
+    count = len(files)
     while True:
         level = files[-1].level
         same = len(files)
         while same and files[same - 1].level == level:
             same -= 1
         if len(files) - same < MERGED_AT_ONCE:
-            return
+            return len(files) < count
         files = [*files[:same], _merge(files[same:], folder, in_order)]
 
 
