@@ -67,7 +67,8 @@ def check_state(
     """
     if state is None:
         raise MissingDataError(
-            f"view {view.name!r} is not in the online store", hint="run: featurestore materialize"
+            f"view {view.name!r} is not in the online store, or not with all of its rows",
+            hint="run: featurestore materialize",
         )
     now = fingerprint(view)
     if state.definition != now.digest:
