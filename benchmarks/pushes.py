@@ -70,7 +70,7 @@ def push_each(project: featurestore.Project, count: int) -> None:
     print(f"the last window costs {means[-1] / means[0]:.2f} times the first")
 
 
-def compare_reads(many: featurestore.Project, one: featurestore.Project, title: str) -> None:
+def compare_reads(single: featurestore.Project, batch: featurestore.Project, title: str) -> None:
     """Join entity rows to both logs, and exit with 1 if the values differ."""
     now = datetime.now(UTC)
     print(f"{title:>20}  {'each, ms':>9}  {'at once, ms':>11}  {'ratio':>5}")
@@ -80,7 +80,7 @@ def compare_reads(many: featurestore.Project, one: featurestore.Project, title: 
         times: tuple[list[float], list[float]] = ([], [])
         answers = []
         for _ in range(REPEATS):
-            for project, seconds in zip((many, one), times, strict=True):
+            for project, seconds in zip((single, batch), times, strict=True):
                 begun = time.perf_counter()
                 answers.append(project.historical(entity_rows, [VIEW], statuses=True))
                 seconds.append(time.perf_counter() - begun)
@@ -98,12 +98,12 @@ def main() -> None:
     options = parser.parse_args()
     count = 40 if options.small else options.pushes
     with TemporaryDirectory() as folder:
-        many, one = (make_project(Path(folder, name)) for name in ("many", "one"))
-        push_each(many, count)
-        one.push(VIEW, orders(range(count)))
-        compare_reads(many, one, "entity rows")
-        many.materialize()
-        compare_reads(many, one, "after materialize")
+        single, batch = (make_project(Path(folder, name)) for name in ("single", "batch"))
+        push_each(single, count)
+        batch.push(VIEW, orders(range(count)))
+        compare_reads(single, batch, "entity rows")
+        single.materialize()
+        compare_reads(single, batch, "after materialize")
     print("the values agree")
 
 

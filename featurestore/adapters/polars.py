@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MIB: Final = 1 << 20
 EXPANSION: Final = 8  # the rows of a file take about as many times its bytes
-FEW: Final = 4  # of so many rows, those of one key are fewer than the questions
+FEW: Final = 4  # with fewer questions than a fourth of the rows, only rows of their keys are sorted
 _POSITION: Final = "__position"
 _NO_ANSWER: Final = pl.DataFrame()
 
@@ -134,10 +134,10 @@ def answer(questions: pl.DataFrame, join: SpanJoin) -> pl.DataFrame:
     """Return the answers of one span: number of the entity row, version, features."""
     first_key, version = join.keys[0], version_columns(join.timing)
     rows = _rows_of(questions, join)
-    versions = rows.select(*join.keys, *version).with_row_index(_POSITION)
+    positions = rows.select(*join.keys, *version).with_row_index(_POSITION)
     if join.span is None:
-        versions = in_version_order(versions, join.keys, join.timing)
-    versions = versions.collect()
+        positions = in_version_order(positions, join.keys, join.timing)
+    versions = positions.collect()
     if versions.is_empty():
         return _NO_ANSWER
     first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))

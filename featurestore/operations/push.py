@@ -108,7 +108,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
             rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
             _advance_fixed_clock(workspace, until)
-            file = log_rows(definition, rows_to_log, until, layout) if rows_to_log.height else None
+            file = log_rows(definition, rows_to_log, layout) if rows_to_log.height else None
             with logged(view, rows_to_log.height):
                 done = materialize_view(workspace, definition, until, store)
                 unwritten = unwritten_rows(definition, rows_to_log, until, store)

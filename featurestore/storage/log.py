@@ -192,7 +192,7 @@ def _listed(folder: Path) -> tuple[list[LogFile], list[tuple[str, Path]]]:
     if others:
         holders = {name: file.path for file in files for name in footer(file.path).adopted}
         superseded += [(o.path.name, holders[o.path.name]) for o in others if o.path.name in holders]
-        others = sorted(other for other in others if other.path.name not in holders)
+        others = sorted(file for file in others if file.path.name not in holders)
     return [*others, *files], superseded
 
 
@@ -280,11 +280,11 @@ def _last_times(rows: pl.DataFrame) -> dict[str, str]:
 def _footer(path: Path, _: int) -> Footer:
     schema = parquet_schema(path, hint=_HINT)
     try:
-        said = pl.read_parquet_metadata(path)
+        metadata = pl.read_parquet_metadata(path)
         last_event, last_created = (
-            int(said[key]) if key in said else None for key in (_LAST_EVENT, _LAST_CREATED)
+            int(metadata[key]) if key in metadata else None for key in (_LAST_EVENT, _LAST_CREATED)
         )
-        adopted = msgspec.json.decode(said.get(_ADOPTED, "[]"), type=tuple[str, ...])
+        adopted = msgspec.json.decode(metadata.get(_ADOPTED, "[]"), type=tuple[str, ...])
     except (pl.exceptions.PolarsError, ValueError, msgspec.DecodeError) as error:
         raise StoreError(f"{path}: what its end says cannot be read: {error}", hint=_HINT) from error
     return Footer(schema, last_event, last_created, adopted)

@@ -51,9 +51,11 @@ def settle_versions(
         created at `known`.
     """
     identity = [*view.keys, EVENT_TIMESTAMP]
-    created = [footer(path).last_created for path in files]
+    last_created = [footer(path).last_created for path in files]
     late = [
-        path for path, last in zip(files, created, strict=True) if last is None or last >= microseconds(known)
+        path
+        for path, last in zip(files, last_created, strict=True)
+        if last is None or last >= microseconds(known)
     ]
     if not late:
         return rows, known

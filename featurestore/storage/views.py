@@ -14,7 +14,7 @@ from featurestore.ports import ViewRows
 from featurestore.storage.files import require_parquet
 from featurestore.storage.log import append, compact, footer, log_files
 from featurestore.storage.made_by import require_made_by
-from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.version import in_version_order
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -65,9 +65,10 @@ def scan_view(view: FeatureView, layout: Layout, *, any_definition: bool = False
     return pl.scan_parquet(list(files_of(view, layout, any_definition=any_definition)))
 
 
-def log_rows(view: FeatureView, rows: pl.DataFrame, at: datetime, layout: Layout) -> Path:
-    """Append rows to the log of a view, with the time of the push. The caller holds the lock of the log."""
-    return append(rows, layout.pushed(view.name), at.date())
+def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
+    """Append rows to the log of a view, under the day on which the first was created. The caller holds the lock of the log."""
+    created: datetime = rows.select(pl.col(CREATED_TIMESTAMP).min()).item()
+    return append(rows, layout.pushed(view.name), created.date())
 
 
 def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Layout) -> Path:

@@ -1,4 +1,4 @@
-"""Redis that loses rows is noticed: nobody is told that a key was not found, and materialize writes the view in full."""
+"""Redis that loses rows is noticed: no request is answered as if the keys did not exist, and materialize writes the view in full."""
 
 import pytest
 import redis

@@ -25,7 +25,7 @@ class FullStore:
     def __init__(self, store):
         self.state, self.read, self.scan = store.state, store.read, store.scan
 
-    def write(self, view, rows, state, *, replace):
+    def write(self, *_, **__):
         raise StoreError("the store is full", hint="free space", retry=True)
 
 
@@ -48,11 +48,9 @@ def test_a_write_that_the_store_refuses_says_that_it_may_be_applied_later(shop, 
     if release:
         shop.training_set("visits")
         shop.release()
+    function, rows = {"push": (push, ROW), "delete": (delete, pl.DataFrame({"customer": [3]}))}[write]
     with pytest.raises(LoggedError, match="may be applied later") as caught:
-        if write == "push":
-            push(full(shop, release=release), "last_order", ROW)
-        else:
-            delete(full(shop, release=release), "last_order", pl.DataFrame({"customer": [3]}))
+        function(full(shop, release=release), "last_order", rows)
     assert (caught.value.view, caught.value.rows, caught.value.retry) == ("last_order", 1, True)
     shop.push("last_order", ROW.with_columns(customer=pl.lit(2)))
     expected = [99.5, 8.0] if write == "push" else [None, None]
