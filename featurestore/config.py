@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -119,7 +119,7 @@ class Settings:
     as_of: datetime | None
     name: str = "features"
     online_kind: str = "lmdb"
-    online_url: str | None = None
+    online_url: str | None = field(default=None, repr=False)
     engine: str = "polars"
     ray_address: str | None = None
     memory: int = 2048
@@ -242,7 +242,12 @@ def _feast_settings(path: Path) -> dict[str, Any]:
         # As in Feast, ${VARIABLE} is read from the environment.
         settings = yaml.safe_load(os.path.expandvars(_text(path)))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        # Its own message quotes the line, which may have a password.
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f" in line {mark.line + 1}, column {mark.column + 1}"
+        raise ConfigError(
+            f"{path}: not valid YAML{place}; expected Feast's settings", hint="check quotes and indentation"
+        ) from None
     settings = settings if isinstance(settings, dict) else {}
     _require_known(path, None, settings, FEAST_SETTINGS)
     online, offline, registry = (settings.get(name) for name in ("online_store", "offline_store", "registry"))
@@ -275,8 +280,11 @@ def _require_known(path: Path, section: str | None, names: Iterable[Any], known:
 def _require_text(path: Path, section: dict[str, Any], names: set[str]) -> None:
     for name in sorted(names & section.keys()):
         if not isinstance(section[name], str) or not section[name]:
+            value = section[name]
+            # An address may have a password.
+            shown = f"a {type(value).__name__}" if name == "url" else repr(value)
             raise ConfigError(
-                f"{path}: {name} is {section[name]!r}; expected text",
+                f"{path}: {name} is {shown}; expected text",
                 hint='write the value in quotes, such as "data"',
             )
 

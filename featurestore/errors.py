@@ -114,7 +114,7 @@ class UnknownNameError(DefinitionError, LookupError):
         self.name = name
         self.known = tuple(sorted(known))
         self.within = within
-        self.nearest = next(iter(get_close_matches(name, self.known, n=1, cutoff=_MIN_SIMILARITY)), None)
+        self.nearest = next(iter(get_close_matches(name[:MAX_MESSAGE], self.known, 1, _MIN_SIMILARITY)), None)
         place = "" if within is None else f" in {within}"
         super().__init__(f"there is no {kind} named {name!r}{place}", hint=self._suggestion())
 

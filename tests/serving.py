@@ -1,5 +1,6 @@
 """Servers for the tests: in a thread of the test's process, or as a process of its own; each on a free port."""
 
+import atexit
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from servers import free_port
 from featurestore.service.app import create_app
 from featurestore.service.run import settings
 from featurestore.service.runtime.options import Options
+from featurestore.service.runtime.validators import Validators
 
 ROW = {"customer": 3, "basket": 16.0}
 SECONDS = 30
@@ -77,12 +79,29 @@ def in_thread(app, port, **config):
         assert not thread.is_alive(), "the server did not end"
 
 
+class SharedValidators(Validators):
+    """The processes that validate for all servers of a test process: each takes a second to start."""
+
+    def close(self):
+        """Keep the processes for the next server."""
+
+    def end(self):
+        """End the processes."""
+        super().close()
+
+
+VALIDATORS = SharedValidators(Options(root="").upload_memory)
+atexit.register(VALIDATORS.end)
+
+
 @contextmanager
 def running(root, **options):
     """Run a server of the project in `root` in a thread, without a request log unless asked for."""
     port = free_port()
     chosen = Options(root=str(root), port=port, **{"log_requests": False, **options})
     app = create_app(chosen)
+    if chosen.upload_memory == Options(root="").upload_memory:
+        app.state.validators = VALIDATORS
     with in_thread(app, port, **settings(chosen)) as url:
         yield Client(url, port, app.state)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, FeatureStoreError, StoreError
+from featurestore.quality.gate.partition import SOURCE_ROW
+from featurestore.storage.body_limits import BodyLimits
 from featurestore.storage.csv_files import scan_csv
-from featurestore.values.json_lines import marked, other_kinds
+from featurestore.values.json_lines import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +27,8 @@ JSON_LINES: Final = "application/x-ndjson"
 PARQUET: Final = "application/vnd.apache.parquet"
 ARROW_STREAM: Final = "application/vnd.apache.arrow.stream"
 ARROW_FILE: Final = "application/vnd.apache.arrow.file"
-ARROW_READERS: dict[str, Callable[[Path, Node], pl.LazyFrame]] = {}
+ARROW_READERS: dict[str, Callable[[Path, Node, BodyLimits], pl.LazyFrame]] = {}
+ARROW_SCHEMAS: dict[str, Callable[[Path], Any]] = {}
 ARROW_ERRORS: tuple[type[BaseException], ...] = ()
 # A serving machine may have no pyarrow. It does not offer these formats.
 if find_spec("pyarrow") is not None:
@@ -37,6 +40,12 @@ if find_spec("pyarrow") is not None:
         ARROW_STREAM: arrow_bodies.arrow_stream,
         ARROW_FILE: arrow_bodies.arrow_file,
     }
+    ARROW_SCHEMAS = {
+        PARQUET: arrow_bodies.parquet_schema,
+        ARROW_STREAM: arrow_bodies.arrow_stream_schema,
+        ARROW_FILE: arrow_bodies.arrow_file_schema,
+    }
+LIMITS: Final = BodyLimits()
 # Readers raise these for a damaged body. Polars panics at some bodies.
 UNREADABLE: Final[tuple[type[BaseException], ...]] = (
     pl.exceptions.PolarsError,
@@ -48,18 +57,39 @@ UNREADABLE: Final[tuple[type[BaseException], ...]] = (
 )
 
 
-def scan_body(path: Path, media: str, node: Node) -> pl.LazyFrame:
-    """Scan a body in one of `FORMATS`. Text stays text: the gate parses it.
+def body_columns(path: Path, media: str, node: Node, limits: BodyLimits = LIMITS) -> pl.DataFrame | None:
+    """Read the columns of a body as a frame without rows, so that the gate refuses them before rows are unpacked.
+
+    Returns
+    -------
+    polars.DataFrame or None
+        None: the format is text, which has no schema.
 
     Raises
     ------
     ContractError
-        If the body is empty, incomplete, or in another format, or a JSON object names a key twice.
+        If the body is empty, or in another format, or has too many columns.
     """
-    if path.stat().st_size == 0:
-        raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
+    _require_content(path, media, node)
+    if media not in ARROW_SCHEMAS:
+        return None
     with legible(node, media):
-        rows = FORMATS[media](path, node)
+        return arrow_bodies.empty_frame(ARROW_SCHEMAS[media](path), limits)
+
+
+def scan_body(path: Path, media: str, node: Node, limits: BodyLimits = LIMITS) -> pl.LazyFrame:
+    """Scan a body in one of `FORMATS`. Text stays text: the gate parses it.
+
+    Other columns of Parquet and Arrow than those of the contract are left out.
+
+    Raises
+    ------
+    ContractError
+        If the body is empty, incomplete, in another format or beyond a limit, or a JSON object names a key twice.
+    """
+    _require_content(path, media, node)
+    with legible(node, media):
+        rows = FORMATS[media](path, node, limits)
         rows.collect_schema()
     return rows
 
@@ -82,6 +112,8 @@ def legible(node: Node, media: str) -> Iterator[None]:
     except FeatureStoreError:
         raise
     except UNREADABLE as error:
+        if isinstance(error, MemoryError):
+            raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise StoreError(
                 f"{node.name}: {error}", hint="free disk space, then try again", retry=True
@@ -94,28 +126,33 @@ def legible(node: Node, media: str) -> Iterator[None]:
         ) from error
 
 
-def _csv(path: Path, node: Node) -> pl.LazyFrame:
+def _require_content(path: Path, media: str, node: Node) -> None:
+    if path.stat().st_size == 0:
+        raise ContractError(f"{node.name}: the body is empty", hint=f"send rows as {media}")
+
+
+def _csv(path: Path, node: Node, limits: BodyLimits) -> pl.LazyFrame:
     missing = list(node.null_values) if isinstance(node, Source) else None
-    return scan_csv(path, f"{node.name}: the body", missing)
+    return scan_csv(path, f"{node.name}: the body", missing, limits)
 
 
-def _json_lines(path: Path, node: Node) -> pl.LazyFrame:
+def _json_lines(path: Path, node: Node, limits: BodyLimits) -> pl.LazyFrame:
     # Values are read as text where the contract has another type, so that the gate reports those that cannot be cast.
     schema = {column.name: column.dtype for column in node.contract.columns}
-    with path.open("rb") as lines:
-        rows_by_column = other_kinds(lines, schema, f"{node.name}: the body")
-    inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
-    as_text = {
-        column.name: pl.String()
-        for column in node.contract.columns
-        if column.name in inferred and not column.dtype.is_nested()
-    }
-    as_text = {name: text for name, text in as_text.items() if node.contract[name].dtype != text}
-    rows = pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=as_text)
-    return marked(rows, rows_by_column)
+    nested = [name for name, dtype in schema.items() if dtype.is_nested()]
+    with path.open("rb") as file:
+        lines = read_lines(
+            file,
+            schema,
+            f"{node.name}: the body",
+            inferred=[*nested, *({SOURCE_ROW} - schema.keys())],
+            max_keys=limits.columns,
+            max_bytes=limits.line,
+        )
+    return lines.marked(pl.scan_ndjson(path, schema=lines.schema))
 
 
-FORMATS: Final[dict[str, Callable[[Path, Node], pl.LazyFrame]]] = {
+FORMATS: Final[dict[str, Callable[[Path, Node, BodyLimits], pl.LazyFrame]]] = {
     CSV: _csv,
     JSON_LINES: _json_lines,
     **ARROW_READERS,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.adapters.server_url import without_secrets
+from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import in_utc
@@ -306,13 +306,18 @@ def _close(connections: list[Patient]) -> None:
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if (getattr(error, "sqlstate", None) or "").startswith(LIMITS):
-            raise StoreError(f"PostgreSQL at {without_secrets(url)}: {str(error).strip()}") from error
-        raise StoreError(
-            f"PostgreSQL at {without_secrets(url)} does not answer: {str(error).strip()}",
+    except psycopg.Error as error:
+        # The cause is left out: its own message may quote the password.
+        raise _store_error(url, error) from None
+
+
+def _store_error(url: str, error: psycopg.Error) -> StoreError:
+    message = client_message(url, error)
+    limited = (error.sqlstate or "").startswith(LIMITS)
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not limited:
+        return StoreError(
+            f"PostgreSQL at {without_secrets(url)} does not answer: {message}",
             hint="start the server, or try again",
             retry=True,
-        ) from error
-    except psycopg.Error as error:
-        raise StoreError(f"PostgreSQL at {without_secrets(url)}: {str(error).strip()}") from error
+        )
+    return StoreError(f"PostgreSQL at {without_secrets(url)}: {message}")

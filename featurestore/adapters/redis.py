@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.adapters.server_url import without_secrets
+from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import timestamp_of
@@ -227,11 +227,13 @@ class RedisStore:
 
 def _client(url: str, seconds: float) -> Any:
     # A connection that was closed or is dead is opened again, once, without delay.
+    # A Unix socket has no use for keepalive, and its connection refuses the option.
+    keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return redis.Redis.from_url(
         url,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
-        socket_keepalive=True,
+        **keepalive,
         retry=Retry(NoBackoff(), 1),
     )
 
@@ -240,13 +242,15 @@ def _client(url: str, seconds: float) -> Any:
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
+    # The causes are left out: their own messages may quote the password.
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise StoreError(
-            f"Redis at {without_secrets(url)} does not answer: {error}",
+            f"Redis at {without_secrets(url)} does not answer: {client_message(url, error)}",
             hint="start the server, or try again",
             retry=True,
-        ) from error
+        ) from None
     except (redis.RedisError, ValueError) as error:
         raise StoreError(
-            f"Redis at {without_secrets(url)}: {error}", hint="check the log of the server"
-        ) from error
+            f"Redis at {without_secrets(url)}: {client_message(url, error)}",
+            hint="check the log of the server",
+        ) from None

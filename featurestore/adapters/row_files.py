@@ -51,4 +51,6 @@ def _json_rows(lines: list[dict[str, Any]], path: Path, view: FeatureView) -> pl
     if not lines:
         raise ContractError(f"{path}: holds no rows", hint="write one JSON object a line")
     names = {name: None for line in lines for name in line}
+    # Refuses unknown columns before they are filled: lines with a key of their own each make a square of values.
+    pushed_rows(view, {name: [] for name in names})
     return pushed_rows(view, {name: [line.get(name) for line in lines] for name in names})

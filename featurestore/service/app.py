@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
 from featurestore.service.api.routes import OTHER, ROUTES
 from featurestore.service.call import Call
 from featurestore.service.guard import Guard
+from featurestore.service.route import RouteTable
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.state import ServerState
 
@@ -30,34 +30,25 @@ JSON = (b"content-type", b"application/json")
 
 
 class RouteApp:
-    """The ASGI application of one route: it reads the body, calls the handler and sends the answer.
+    """Answers a request by the route that the guard found: it reads the body, calls the handler and sends the answer."""
 
-    Parameters
-    ----------
-    checks_method
-        False: the route takes every method.
-    """
-
-    def __init__(self, route: Route, state: ServerState, *, checks_method: bool = True) -> None:
-        self._route = route
+    def __init__(self, state: ServerState) -> None:
         self._state = state
-        methods: set[str] = {route.method, "HEAD"} if route.method == "GET" else {route.method}
-        self._methods = methods if checks_method else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        route = self._route
         release = self._state.active_release
         entry = scope["entry"]
         entry.route = route.path
         entry.release = release.name
-        if self._methods is not None and scope["method"] not in self._methods:
-            raise _wrong_method(route, scope["method"], self._methods)
+        if not route.takes(scope["method"]):
+            raise _wrong_method(route, scope["method"])
         body = b"" if route.streamed else await _read_body(receive)
         answer = await route.handler(Call(self._state, release, entry, scope, receive, body))
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
+        entry.size = len(body) + len(answer)
         length = (b"content-length", b"%d" % len(answer))
         await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
         await send({"type": "http.response.body", "body": answer})
@@ -86,18 +77,17 @@ def create_app(options: Options, served: ProjectAsOf | None = None) -> Guard:
         watching.cancel()
         await asyncio.to_thread(state.close)
 
-    routes = [StarletteRoute(route.path, RouteApp(route, state)) for route in ROUTES]
-    default = RouteApp(OTHER, state, checks_method=False)
-    return Guard(Router(routes, lifespan=lifespan, default=default), state)
+    # Starlette's router starts and stops the server. Requests never reach it: the guard finds their routes.
+    return Guard(RouteTable(ROUTES, OTHER), RouteApp(state), Router(lifespan=lifespan), state)
 
 
-def _wrong_method(route: Route, method: str, allowed: set[str]) -> RefusedError:
+def _wrong_method(route: Route, method: str) -> RefusedError:
     return RefusedError(
         405,
         "MethodNotAllowed",
         f"{route.path} does not take {method}",
         hint=f"use {route.method}",
-        headers=((b"allow", ", ".join(sorted(allowed)).encode()),),
+        headers=((b"allow", b"GET, HEAD" if route.method == "GET" else route.method.encode()),),
     )
 
 

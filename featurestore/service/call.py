@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from starlette.responses import Response
 
 from featurestore.service.runtime.refused import RefusedError
+from featurestore.values.json_bounds import require_bounded
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -53,17 +54,26 @@ class Call:
         value: str = self.scope["path_params"][name]
         return value
 
-    def decode(self, decode: Callable[[bytes], T]) -> T:
+    def decode(self, decode: Callable[[bytes], T], *, typed: bool = False) -> T:
         """Decode the body.
+
+        Parameters
+        ----------
+        typed
+            True: the type that the body is decoded as bounds its lists and objects.
 
         Raises
         ------
         RefusedError
             If the body is nested too deep.
+        ContractError
+            If the body has too many lists and objects, or a number of too many digits.
         msgspec.DecodeError
             If the body is not the JSON that `decode` expects.
         """
+        max_rows = None if typed else self.state.options.max_rows
         try:
+            require_bounded(self.body, max_rows=max_rows, where="the body")
             return decode(self.body)
         except RecursionError as error:
             raise RefusedError(

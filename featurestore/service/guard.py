@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import secrets
 import time
 import traceback
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
+from featurestore.errors import StoreError
 from featurestore.service.api.problems import (
     INTERNAL_ERROR,
     body_of,
@@ -19,21 +22,25 @@ from featurestore.service.api.problems import (
     kind_of,
     status_of,
 )
-from featurestore.service.api.routes import OTHER, ROUTES
 from featurestore.service.protocol import CROWDED
-from featurestore.service.route import RouteTable
+from featurestore.service.route import Admission
 from featurestore.service.runtime.deadlines import Deadlines
+from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.local import is_loopback, refuse_pages
 from featurestore.service.runtime.log import log_line
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.telemetry.journal import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from featurestore.service.route import Route
+    from featurestore.service.route import Route, RouteTable
     from featurestore.service.runtime.keys import ApiKey
     from featurestore.service.state import ServerState
+
+    RoutedApp = Callable[[Route, Scope, Receive, Send], Awaitable[None]]
 
 # As nginx: the caller closed the connection.
 CLOSED = 499
@@ -42,19 +49,29 @@ MAX_TRACEBACK = 8_000  # characters
 
 
 class Guard:
-    """ASGI middleware around all routes.
+    """The ASGI application around all routes.
+
+    It finds the route of a request, decides by this route whether the request is admitted, and gives the same route to
+    the application, so both always agree.
 
     Parameters
     ----------
+    routes
+        All routes.
+    app
+        Answers an admitted request by its route.
+    lifespan
+        ASGI application that starts and stops the server.
     state
         Options, keys and journal of the server.
     """
 
-    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+    def __init__(self, routes: RouteTable, app: RoutedApp, lifespan: ASGIApp, state: ServerState) -> None:
         options = state.options
         self._app = app
+        self._lifespan = lifespan
         self.state = state
-        self._routes = RouteTable(ROUTES, OTHER)
+        self._routes = routes
         self._active = 0
         self._concurrency = options.concurrency
         self._max_bytes = options.max_bytes
@@ -70,11 +87,12 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            # Lifespan messages. Starlette's router closes a websocket.
+            await self._lifespan(scope, receive, send)
             return
         start = time.perf_counter()
         headers = dict(scope["headers"])
-        route = self._routes.find(scope["path"])
+        route, scope["path_params"] = self._routes.find(scope)
         entry = Entry(request_id=self._id(headers), at=time.time(), method=scope["method"])
         scope["entry"] = entry
         answer = _MarkedAnswer(send, entry)
@@ -88,7 +106,7 @@ class Guard:
             limited = _LimitedBody(receive, self._max_upload if route.streamed else self._max_bytes, headers)
             task = self._deadlines.begin(self._upload_seconds if route.streamed else None)
             try:
-                await self._app(scope, limited, answer)
+                await self._app(route, scope, limited, answer)
             finally:
                 self._deadlines.end(task)
         except ClientDisconnect:
@@ -120,19 +138,21 @@ class Guard:
             if self._local and (headers.get(b"host") not in self._names or b"origin" in headers):
                 refuse_pages(headers)
             return None
-        if route.open:
-            return None
-        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-        key = keys.owner_of(secret.strip()) if scheme.lower() == b"bearer" else None
+        key = self._key_of(route, headers)
         if key is None:
+            if route.scope is Admission.ANYONE:
+                return None
             raise RefusedError(
                 401,
                 "Unauthorized",
                 "the API key is missing or unknown",
                 hint="send it as: Authorization: Bearer fs_...; featurestore key add makes one",
+                headers=((b"www-authenticate", b'Basic realm="the password is an API key"'),)
+                if route.asks_browser
+                else (),
             )
         entry.caller = key.name
-        if route.scope is not None and route.scope not in key.scopes:
+        if isinstance(route.scope, KeyScope) and route.scope not in key.scopes:
             raise RefusedError(
                 403,
                 "Forbidden",
@@ -140,6 +160,20 @@ class Guard:
                 hint=f"use a key with this scope: featurestore key add NAME --scope {route.scope}",
             )
         return key
+
+    def _key_of(self, route: Route, headers: dict[bytes, bytes]) -> ApiKey | None:
+        """Return the API key that a request sends, or None. A route for everyone works also without readable keys."""
+        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() == b"basic" and route.asks_browser:
+            secret = _password(secret)
+        elif scheme.lower() != b"bearer":
+            return None
+        try:
+            return self.state.keys.owner_of(secret.strip())
+        except StoreError:
+            if route.scope is Admission.ANYONE:
+                return None
+            raise
 
     def _id(self, headers: dict[bytes, bytes]) -> str:
         """Return the caller's request id if it is usable, or a new one."""
@@ -199,6 +233,14 @@ class _LimitedBody:
             f"the body is larger than {self._limit:,} bytes",
             hint="send several smaller requests",
         )
+
+
+def _password(credentials: bytes) -> bytes:
+    """Return the password of HTTP Basic credentials; empty if they cannot be read."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
 
 
 def _refuse_when_busy(scope: Scope, route: Route) -> None:

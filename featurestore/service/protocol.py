@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import sys
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from featurestore.service.api.problems import body_of
+from featurestore.service.runtime.connections import Connections
+from featurestore.service.runtime.handshake import Handshake
 from featurestore.service.runtime.refused import RefusedError
 
 if TYPE_CHECKING:
@@ -32,15 +34,18 @@ class PatientProtocol(HttpToolsProtocol):
     _head = 0
     _too_large = False
 
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        # uvicorn's own refusal would have no log line and no Retry-After.
-        self._max_connections = self.limit_concurrency or sys.maxsize
-        self.limit_concurrency = None
+    def __init__(self, open_connections: Connections, **named: Any) -> None:
+        super().__init__(**named)
+        self._open_connections = open_connections
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time limit of the first head."""
         super().connection_made(transport)
+        self._open_connections.opened(self)
         self._late = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
@@ -63,13 +68,24 @@ class PatientProtocol(HttpToolsProtocol):
             raise ValueError("the head is too large")
         if self._late is not None:
             self._stop_waiting()
-        if len(self.connections) > self._max_connections:
+        self._open_connections.active(self)
+        if self._open_connections.crowded:
             self.scope[CROWDED] = True  # type: ignore[literal-required]
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Note that the connection has no request, unless a further one has arrived already."""
+        super().on_response_complete()
+        if self.cycle.response_complete:
+            self._open_connections.idle(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the time limit: the caller has left."""
         self._stop_waiting()
+        self._open_connections.closed(self)
+        if self.transport is None:
+            # The caller left in the handshake.
+            return
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -114,6 +130,38 @@ class PatientProtocol(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late, self._head = None, 0
+
+
+class Door:
+    """Makes the protocol of each new connection, with TLS or without.
+
+    Parameters
+    ----------
+    limit
+        How many connections a process may have.
+    certificate, key
+        PEM files of TLS. None: there is no TLS.
+    """
+
+    def __init__(self, limit: int, certificate: str | None = None, key: str | None = None) -> None:
+        self._limit = limit
+        self._certificate = certificate
+        self._key = key
+        # Each process has its own: worker processes get a copy of the door before it is used.
+        self._connections: Connections | None = None
+        self._context: ssl.SSLContext | None = None
+
+    def __call__(self, **named: Any) -> asyncio.Protocol:
+        """Return the protocol of a new connection; uvicorn gives the arguments."""
+        if self._connections is None:
+            self._connections = Connections(self._limit)
+            if self._certificate is not None:
+                self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                self._context.load_cert_chain(self._certificate, self._key)
+        protocol = PatientProtocol(self._connections, **named)
+        if self._context is None:
+            return protocol
+        return Handshake(protocol, self._context, self._connections, HEAD_SECONDS)
 
 
 class IgnoringParser:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from starlette.routing import compile_path
@@ -11,6 +12,8 @@ from featurestore.service.runtime.key_scope import KeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from starlette.types import Scope
 
     from featurestore.service.call import Handler
     from featurestore.service.lookup.active_release import ActiveRelease
@@ -24,6 +27,23 @@ GROUPS: dict[Group, str] = {
     "Datasets": "Validate rows against a contract, and read verdicts and histories. The data of the project do not change.",
     "Server": "What is served, and whether the server works.",
 }
+
+
+class Admission(Enum):
+    """Who a route admits without a certain scope.
+
+    Attributes
+    ----------
+    ANYONE
+        Every caller, without an API key.
+    ANY_KEY
+        Every caller with an API key, with any scopes.
+    """
+
+    ANYONE = "none"
+    ANY_KEY = "any"
+
+
 # Statuses of errors that every route with access control can answer with.
 COMMON_ERRORS = ("401", "403", "500", "503")
 
@@ -71,20 +91,20 @@ class Documentation:
     statuses: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Route:
     """One route of the server.
 
     Attributes
     ----------
+    method
+        ``"*"``: the handler takes every method. A route of GET takes HEAD too.
     path
         Pattern of the path, with parameters in braces.
     documentation
         None: the OpenAPI document leaves the route out.
     scope
-        Scope that an API key needs. None: any key is admitted.
-    open
-        True: no key is needed.
+        Scope that an API key needs, or who is admitted without one. It has no default: each route says it.
     streamed
         True: the handler receives an uploaded dataset itself, under the limits of uploads.
     admitted_when_busy
@@ -92,45 +112,91 @@ class Route:
         for a dead one.
     feast_errors
         True: errors have the form that Feast's clients read.
+    asks_browser
+        True: a browser asks its user for the API key, and sends it as a password (HTTP Basic). Only a route that changes
+        nothing may do so, because a browser sends the password for pages of other sites too.
     timeout_hint
         What a caller can do after a timeout.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "*"]
     path: str
     handler: Handler
     documentation: Documentation | None = None
-    scope: KeyScope | None = KeyScope.READ
-    open: bool = False
+    scope: KeyScope | Admission = field(kw_only=True)
     streamed: bool = False
     admitted_when_busy: bool = False
     feast_errors: bool = False
+    asks_browser: bool = False
     timeout_hint: str = "send the body at once, or ask for fewer rows"
+
+    def takes(self, method: str) -> bool:
+        """Return whether the handler takes a method of HTTP."""
+        return self.method in (method, "*") or (method == "HEAD" and self.method == "GET")
 
 
 class RouteTable:
-    """Finds the route of a path.
+    """Finds the route of a request. The guard and the application both use the route that it returns.
 
     Parameters
     ----------
     default
         The route of unknown paths.
+
+    Raises
+    ------
+    TypeError
+        If a route does not say who is admitted.
+    ValueError
+        If two routes have the same path, or a route that is not of GET asks browsers for a password.
     """
 
     def __init__(self, routes: Iterable[Route], default: Route) -> None:
         self._fixed: dict[str, Route] = {}
         self._patterns = []
         self._default = default
-        for route in routes:
+        table = tuple(routes)
+        for route in (*table, default):
+            if not isinstance(route.scope, KeyScope | Admission):
+                raise TypeError(
+                    f"{route.path}: scope is {route.scope!r}; expected a KeyScope or an Admission"
+                )
+            if route.asks_browser and route.method != "GET":
+                raise ValueError(f"{route.path}: a browser may send a password only to a route of GET")
+        for route in table:
+            if [each.path for each in table].count(route.path) > 1:
+                raise ValueError(f"two routes have the path {route.path}; expected one route for each path")
             pattern, _, parameters = compile_path(route.path)
             if parameters:
                 self._patterns.append((pattern, route))
             else:
                 self._fixed[route.path] = route
 
-    def find(self, path: str) -> Route:
-        """Return the route of a path, for any method of the request."""
-        route = self._fixed.get(path)
-        if route is not None:
-            return route
-        return next((route for pattern, route in self._patterns if pattern.match(path)), self._default)
+    def find(self, scope: Scope) -> tuple[Route, dict[str, str]]:
+        """Return the route of a request, for any method, and the parameters of its path.
+
+        A path belongs to a route if it is equal to it, character by character. A path with a control character or an
+        encoded slash belongs to no route.
+        """
+        if is_plain(scope):
+            path = _below_root(scope["path"], scope.get("root_path", ""))
+            route = self._fixed.get(path)
+            if route is not None:
+                return route, {}
+            for pattern, candidate in self._patterns:
+                match = pattern.fullmatch(path)
+                if match is not None:
+                    return candidate, match.groupdict()
+        return self._default, {}
+
+
+def _below_root(path: str, root: str) -> str:
+    """Return a path without the prefix of the application that mounts the server."""
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def is_plain(scope: Scope) -> bool:
+    """Return whether the path of a request has neither control characters nor encoded slashes."""
+    path: str = scope["path"]
+    raw: bytes = scope.get("raw_path") or b""
+    return path.isprintable() and (b"%" not in raw or b"%2f" not in raw.lower())

@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from featurestore.config import load_settings
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.service.app import create_app
-from featurestore.service.protocol import PatientProtocol
+from featurestore.service.protocol import Door
 from featurestore.service.runtime.addresses import REFUSED_BY_BROWSERS, listen, port_of, url_of
-from featurestore.service.runtime.keys import Keys
+from featurestore.service.runtime.keys import Keys, is_present
 from featurestore.service.runtime.local import is_loopback
 from featurestore.service.runtime.log import log_line
 from featurestore.service.runtime.options import Options
+from featurestore.service.runtime.processes import Parent, end_with_parent, run_alone
 from featurestore.service.telemetry.metrics import SHARED
 from featurestore.service.telemetry.server_log import LOGGING
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from featurestore.service.guard import Guard
 
 GRACE_SECONDS = 10
@@ -36,7 +38,7 @@ WORKER = "featurestore.service.run:create_worker"
 
 
 def serve(options: Options) -> None:
-    """Serve until SIGINT or SIGTERM. Requests in progress are answered first.
+    """Serve until SIGINT, SIGTERM or SIGHUP. Requests in progress are answered first.
 
     Raises
     ------
@@ -46,15 +48,21 @@ def serve(options: Options) -> None:
         If other machines could send requests without a key, the server cannot listen on the address, or the certificate cannot
         be used.
     """
-    _require_keys(options)
+    keys_required = _require_keys(options)
     _require_certificate(options)
-    # The application and each worker know the port, so a free one is taken first.
-    taken = listen(options.host, options.port) if options.port == 0 else []
-    if taken:
-        options = msgspec.structs.replace(options, port=port_of(taken))
+    # A port in use is an error before anything else starts. The application and each worker know the port.
+    sockets = listen(options.host, options.port)
+    try:
+        options = msgspec.structs.replace(options, port=port_of(sockets), keys_required=keys_required)
+        _serve(options, sockets)
+    finally:
+        for bound in sockets:
+            bound.close()
+
+
+def _serve(options: Options, sockets: list[socket]) -> None:
     # The parent process reports what is wrong once; otherwise each worker would.
     app = create_app(options)
-    sockets = taken or listen(options.host, options.port)
     line = {
         "event": "serving",
         "release": app.state.active_release.name,
@@ -67,29 +75,34 @@ def serve(options: Options) -> None:
     if options.workers == 1:
         freeze_memory()
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(uvicorn.Config(app, **settings(options))).run(sockets)
+            run_alone(uvicorn.Config(app, **settings(options)), sockets)
         return
     options.to_environment()
+    keys = app.state.layout.keys
+
+    def tell_workers() -> None:
+        if is_present(keys):
+            msgspec.structs.replace(options, keys_required=True).to_environment()
+
     with tempfile.TemporaryDirectory(prefix="featurestore-metrics-") as folder:
         os.environ[SHARED] = folder
         config = uvicorn.Config(WORKER, factory=True, workers=options.workers, **settings(options))
-        Multiprocess(config, sockets).run()
+        Parent(config, sockets, tell_workers).run()
 
 
 def settings(options: Options) -> dict[str, Any]:
     """Return the settings of uvicorn."""
     return {
-        "http": PatientProtocol,
+        # Requests in progress, and idle connections.
+        "http": Door(options.concurrency * CONNECTIONS_PER_REQUEST, options.tls_certificate, options.tls_key),
+        # uvloop reads the first bytes of a connection before `Handshake` can start TLS on it.
+        "loop": "auto" if options.tls_certificate is None else "asyncio",
         "ws": "none",
         "access_log": False,
         "log_config": LOGGING,
         "log_level": "warning",
         "server_header": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
-        # Requests in progress, and idle connections.
-        "limit_concurrency": options.concurrency * CONNECTIONS_PER_REQUEST,
-        "ssl_certfile": options.tls_certificate,
-        "ssl_keyfile": options.tls_key,
     }
 
 
@@ -101,6 +114,7 @@ def create_worker() -> Guard:
     SystemExit
         If the worker cannot start; its log line says why. The parent process starts another worker.
     """
+    end_with_parent()
     try:
         app = create_app(Options.from_environment())
     except FeatureStoreError as error:
@@ -117,13 +131,15 @@ def freeze_memory() -> None:
     gc.freeze()
 
 
-def _require_keys(options: Options) -> None:
+def _require_keys(options: Options) -> bool:
+    """Return whether callers need an API key."""
     keys = Keys(Layout(load_settings(Path(options.root)).data).keys)
     if not keys.required and not options.allow_anonymous and not is_loopback(options.host):
         raise ConfigError(
             f"{options.host}: other machines could read and write everything, because there are no API keys",
             hint="run: featurestore key add NAME; or serve --allow-anonymous behind your own proxy",
         )
+    return keys.required
 
 
 def _require_certificate(options: Options) -> None:

@@ -11,6 +11,7 @@ from featurestore.service.lookup.lookups import Lookups
 from featurestore.service.lookup.release_reload import ReleaseReload
 from featurestore.service.runtime.key_reload import KeyReload
 from featurestore.service.runtime.uploads import Uploads
+from featurestore.service.runtime.validators import Validators
 from featurestore.service.runtime.workers import Workers
 from featurestore.service.telemetry.journal import Journal, Observer
 from featurestore.service.telemetry.metrics import Metrics
@@ -53,20 +54,21 @@ class ServerState:
         self.metrics = Metrics(shared=options.workers > 1)
         active = ActiveRelease(options, served)
         self.release_reload = ReleaseReload(options, project, active, self.metrics.count_reload)
-        self.key_reload = KeyReload(self.layout.keys)
+        self.key_reload = KeyReload(self.layout.keys, required=options.keys_required)
         self.keys = self.key_reload.current()
         store_seconds = STORE_SHARE * options.timeout
         self.lookups = Lookups("lookups", options.threads, options.concurrency, store_seconds)
         # Pushes wait for each other and for `materialize`. Lookups have threads of their own, so they never wait.
         self.pushes = Workers("pushes", PUSH_THREADS, PUSH_QUEUE, store_seconds, hint=PUSH_TIMEOUT_HINT)
         self.uploads = Uploads(options.timeout)
-        self.served_log = ServedLog(self.layout, options.log_features)
+        self.validators = Validators(options.upload_memory)
+        self.served_log = ServedLog(self.layout, options.log_features, self.metrics.count_lost_rows)
         observers: list[Observer] = [self.metrics]
         if options.log_requests:
             observers.append(RequestLog(keys=options.log_keys))
         if options.log_features:
             observers.append(self.served_log)
-        self.journal = Journal(observers)
+        self.journal = Journal(observers, on_lost_rows=self.metrics.count_lost_rows)
 
     @property
     def active_release(self) -> ActiveRelease:
@@ -90,7 +92,7 @@ class ServerState:
 
     def close(self) -> None:
         """Wait for lookups that run, and write the remaining logs."""
-        self.uploads.close(CLOSE_SECONDS)
+        self.validators.close()
         self.pushes.close(CLOSE_SECONDS)
         self.lookups.close(CLOSE_SECONDS)
         self.journal.close()

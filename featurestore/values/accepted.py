@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KINDS: Final[dict[type[pl.DataType], type]] = {pl.Boolean: bool, pl.String: str, pl.Binary: bytes}
+# More than any Decimal holds, with as many zeros behind them as anyone writes.
+MAX_DIGITS: Final = 400
 _TICK: Final = {"us": 1, "ms": 1_000}
 _Accept: TypeAlias = "Callable[[Any], Any]"
 
@@ -127,8 +129,10 @@ def _float32(value: Any) -> float:
 def _decimal(value: Any, precision: int | None, scale: int) -> Decimal:
     _require(value, isinstance(value, Decimal) or _is_integer(value))
     number = Decimal(value)
-    _require(value, number.is_finite())
+    # Checked before the digits are listed, which takes a second for millions of them.
+    _require(value, number.is_finite() and number.adjusted() <= (precision or 38))
     sign, digits, exponent = number.as_tuple()
+    _require(value, len(digits) <= MAX_DIGITS)
     unscaled = int("".join(map(str, digits)))
     if not unscaled:
         return Decimal(0).scaleb(-scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -41,8 +42,7 @@ def require_unique_keys(text: bytes, keys: int, where: str) -> None:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(items)
         if len(result) < len(items):
-            names = [name for name, _ in items]
-            repeated = next(name for name in names if names.count(name) > 1)
+            repeated = next(name for name, count in Counter(name for name, _ in items).items() if count > 1)
             raise ContractError(
                 f"{where}: an object has the key {repeated!r} more than once; expected one value for each key",
                 hint="send each key once",

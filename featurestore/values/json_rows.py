@@ -14,6 +14,7 @@ from featurestore.errors import ContractError
 from featurestore.timing.epoch import in_utc
 from featurestore.values.accepted import value_check
 from featurestore.values.feast_wire import from_seconds
+from featurestore.values.names import without_field_names
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class JsonColumn:
         try:
             typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
         except msgspec.ValidationError as error:
-            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {error}") from error
+            reason = without_field_names(str(error))
+            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {reason}") from error
         try:
             values = [_timestamp(value) for value in typed] if self._is_timestamp else typed
             return [self._check(value) for value in values]

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.values.json_rows import JsonColumn, row_count
+from featurestore.values.names import undeclared
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def pushed_rows(view: FeatureView, columns: Mapping[str, list[Any]]) -> pl.DataF
         **view.feature_schema,
     }
     if unknown := [name for name in values if name not in schema]:
-        raise ContractError(f"{where}: there is no column {unknown[0]!r}", hint=f"known: {', '.join(schema)}")
+        raise ContractError(
+            f"{where}: not in the view: {undeclared(unknown, schema)}", hint=f"known: {', '.join(schema)}"
+        )
     row_count(where, values)
     typed = {name: JsonColumn(where, name, schema[name]).read(column) for name, column in values.items()}
     try:

@@ -10,6 +10,7 @@ import pytest
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
 from featurestore.quality.change.history import Metric, run_of
+from featurestore.quality.gate.compiled_contract import compile_contract
 from featurestore.quality.gate.inspection import inspect, require
 from featurestore.quality.gate.personal import COUNTED_KINDS, redact, shown_metrics
 from featurestore.quality.gate.row_gate import RowGate
@@ -250,3 +251,11 @@ def test_a_refused_request_shows_no_personal_value():
     assert "row 0: salary.less_than(1)\n" in str(caught.value)
     assert "given 'Oslo'" in str(caught.value)
     assert "31337" not in str(caught.value)
+
+
+def test_names_of_columns_are_not_shown_where_values_may_stand_in_their_place():
+    """A file without a header has its first row as names. Without personal columns, each name helps."""
+    rows = pl.LazyFrame({"naem": ["Ford"], "Ada": [1.0], "0123": [1.0]})
+    for personal, shown in ((True, "'naem' and 2 other columns"), (False, "'naem', 'Ada', '0123'")):
+        with pytest.raises(ContractError, match=f"has .*{shown}"):
+            compile_contract(rows, contract(personal=personal), dataset="people", context=CONTEXT)

@@ -9,10 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving import ROW, eventually, running
 
 from featurestore.errors import MissingDataError, SkewError
+from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.telemetry import served_log
-from featurestore.service.telemetry.journal import Entry, Journal
+from featurestore.service.telemetry.journal import VALUE_BYTES, Entry, Journal
 from featurestore.service.telemetry.metric_table import METRICS
 from featurestore.service.telemetry.metrics import Metrics
+from featurestore.service.telemetry.served_log import ServedLog
 
 
 def test_metrics_by_service_and_view(client):
@@ -102,6 +104,7 @@ def test_rows_that_cannot_be_written_wait_up_to_a_limit(shop, monkeypatch, capfd
         for _ in range(5):
             assert client.vectors(ROW).status_code == 200
         eventually(lambda: client.state.served_log.dropped == 2)
+        assert client.metrics()["featurestore_served_rows_dropped_total", "buying"] == 2
         refusing.unlink()
     assert pl.read_parquet(shop.layout.served("buying") / "**/*.parquet").height == 3
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
@@ -157,3 +160,104 @@ def test_a_failing_observer_does_not_stop_the_others(capfd):
     journal.close()
     assert len(delivered) == 1
     assert "full disk" in capfd.readouterr().err
+
+
+@pytest.fixture
+def answered(stored):
+    """An answer of one row, as the journal gets it."""
+    endpoint = Endpoint(stored.catalog.service("buying"), stored.store(), stale_cache=None, max_rows=100)
+    as_of = stored.settings.now()
+    rows = [(3, 16.0)]
+    vectors = endpoint.reader.read_checked(rows, as_of=as_of)
+
+    def entry(number, size=0):
+        return Entry(
+            request_id=f"{number}",
+            at=0.0,
+            method="POST",
+            endpoint=endpoint,
+            as_of=as_of,
+            row_count=1,
+            request_rows=rows,
+            vectors=vectors,
+            size=size,
+        )
+
+    return entry
+
+
+def test_answers_of_one_service_wait_in_one_frame(stored, answered):
+    """A frame for each answer took 10 kB: 20,000 answers of one row took 200 MB."""
+    log = ServedLog(stored.layout, 1.0)
+    log([answered(number) for number in range(1_000)])
+    [[frame]] = log._waiting.values()
+    assert frame["request_id"].to_list() == [f"{number}" for number in range(1_000)]
+    assert frame.estimated_size() < 300 * 1_000
+    log.close()
+    assert pl.read_parquet(stored.layout.served("buying") / "**/*.parquet").equals(frame)
+
+
+def test_rows_and_vectors_that_wait_have_a_limit_in_bytes(answered):
+    """Beyond it, a request is counted without its rows, which are counted as lost."""
+    delivered, lost = [], []
+    width = len(answered(0).vectors.features) + 2
+    journal = Journal(
+        [delivered.extend],
+        max_bytes=2 * (VALUE_BYTES * width + 1_000),
+        on_lost_rows=lambda *rows: lost.append(rows),
+    )
+    for number in range(4):
+        journal.put(answered(number, size=1_000))
+    assert journal.waiting_bytes == 2 * (VALUE_BYTES * width + 1_000)
+    journal.start()
+    journal.close()
+    assert [entry.vectors is None for entry in delivered] == [False, False, True, True]
+    assert lost == [("buying", 1), ("buying", 1)]
+    assert (journal.dropped, journal.waiting_bytes) == (0, 0)
+
+
+def test_the_size_of_an_answer_counts_towards_the_limit(shop):
+    """Text of a key can be as large as a body."""
+    shop.materialize()
+    with running(shop.settings.root, log_features=1.0) as client:
+        taken = []
+        put = client.state.journal.put
+        client.state.journal.put = lambda entry: (taken.append(entry.size), put(entry))
+        body = len(client.vectors(ROW).content)
+    assert taken[0] > body > 0
+
+
+def test_rows_are_written_when_nothing_follows_them(shop, monkeypatch):
+    """A process that is killed in a quiet minute loses no row that has waited for the stated interval."""
+    monkeypatch.setattr(served_log, "SECONDS_PER_FILE", 0.1)
+    shop.materialize()
+    with running(shop.settings.root, log_features=1.0) as client:
+        assert client.vectors(ROW).status_code == 200
+        eventually(lambda: [*shop.layout.served("buying").rglob("*.parquet")], "the row was not written")
+
+
+def test_rows_wait_for_the_stated_interval_from_the_first_of_them(stored, answered, monkeypatch):
+    """A row after a quiet time does not make a file of its own at once."""
+    monkeypatch.setattr(served_log, "SECONDS_PER_FILE", 1_000)
+    log = ServedLog(stored.layout, 1.0)
+    log([answered(1)])
+    log([])
+    log([answered(2)])
+    assert not stored.layout.served("buying").exists()
+    monkeypatch.setattr(log, "_next_write", 0.0)
+    log([])
+    assert pl.read_parquet(stored.layout.served("buying") / "**/*.parquet")["request_id"].to_list() == [
+        "1",
+        "2",
+    ]
+
+
+def test_waiting_rows_have_a_limit_in_bytes(stored, answered, monkeypatch):
+    """Rows of long text are few; a full disk keeps no more of them than the limit."""
+    monkeypatch.setattr(served_log, "BYTES_PER_FILE", 1)
+    monkeypatch.setattr(served_log, "MAX_BYTES", 1)
+    (stored.layout.data / "served").write_text("")
+    log = ServedLog(stored.layout, 1.0)
+    for number in range(3):
+        log([answered(number)])
+    assert log.dropped == 2

@@ -95,3 +95,42 @@ def test_an_object_that_names_a_key_twice_is_refused(client):
         headers = {"content-type": "application/x-ndjson"} if "datasets" in path else {}
         answer = requests.post(client.url + path, data=body, headers=headers, timeout=30)
         assert (answer.status_code, "more than once" in answer.text) == (422, True), (path, answer.text)
+
+
+LARGE = [
+    ("/get-online-features", b'{"features":["last_order:amount"],"entities":{"customer":[%b]}}', b"[]"),
+    ("/push", b'{"push_source_name":"last_order","df":{"customer":[%b]}}', b"[]"),
+    ("/write-to-online-store", b'{"feature_view_name":"last_order","df":{"customer":[%b]}}', b"{}"),
+    ("/v1/vectors/buying", b'{"rows":[%b]}', b'{"customer":1,"basket":1}'),
+]
+
+
+def test_a_body_of_too_many_lists_or_digits_is_refused_before_it_is_decoded(send):
+    """The answer says the bound and what to do; the same at every door that reads JSON."""
+    for path, body, value in LARGE:
+        status, text = send(path, body % b",".join([value] * 40_000))
+        bound = "length <= 1000" if path.startswith("/v1") else "lists and objects; expected at most 32,000"
+        assert (status, bound in text) == (422, True), (path, text)
+        status, text = send(path, body % (b"1" * 500_000))
+        assert (status, "more than 400 digits" in text) == (422, True), (path, text)
+
+
+def test_a_push_of_too_many_rows_is_refused_before_its_values_are_read(send):
+    """Values that are not timestamps would be named first if they were read."""
+    columns = {"customer": [0] * 1_001, "event_timestamp": ["never"] * 1_001}
+    status, text = send("/push", msgspec.json.encode({"push_source_name": "last_order", "df": columns}))
+    assert (status, "1,001 rows; the limit is 1,000" in text) == (422, True), text
+
+
+def test_a_request_for_too_many_features_is_refused(send):
+    """A name may be repeated, and each takes microseconds to find."""
+    body = {"features": ["last_order:amount"] * 5_001, "entities": {"customer": [1]}}
+    status, text = send("/get-online-features", msgspec.json.encode(body))
+    assert (status, "length <= 5000" in text) == (422, True), text
+
+
+def test_an_unknown_name_of_a_megabyte_is_refused(send):
+    """The message is bounded, and so is the search for similar names."""
+    body = {"feature_service": "x" * 900_000, "entities": {"customer": [1]}}
+    status, text = send("/get-online-features", msgspec.json.encode(body))
+    assert (status, len(text) < 5_000) == (404, True)

@@ -1,17 +1,23 @@
 """`featurestore serve` as a process of its own: workers, TLS, signals."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import msgspec
 import pytest
 import requests
 from serving import ROW, eventually, serve_command, serve_process
 
-from featurestore.service.run import create_worker
+from featurestore.errors import ConfigError
+from featurestore.service.run import create_worker, serve
+from featurestore.service.runtime.key_scope import KeyScope
+from featurestore.service.runtime.keys import add_key
 from featurestore.service.runtime.options import VARIABLE, Options
+from featurestore.storage.layout import Layout
 
 PATH = "/v1/vectors/buying"
 
@@ -51,6 +57,10 @@ def test_workers_count_together(stored):
             lambda: expected in requests.get(f"{server.url}/metrics", timeout=10).text,
             "no worker answered with the counts of both",
         )
+        # A terminal that closes sends SIGHUP to every process.
+        for process in (*workers_of(server.process.pid), server.process.pid):
+            os.kill(process, signal.SIGHUP)
+        assert server.process.wait(30) == 0
 
 
 def test_tls(stored, tmp_path):
@@ -69,6 +79,10 @@ def test_tls(stored, tmp_path):
         assert answer.status_code == 200
         with pytest.raises(requests.exceptions.SSLError):
             requests.get(f"{server.url}/health", timeout=10)
+        server.session.close()
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(30) == 0
+    assert "request" in [json.loads(line)["event"] for line in server.lines], server.lines
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +127,66 @@ def test_an_unusable_certificate_is_an_error_at_the_start(stored, certificates, 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_port_in_use_is_an_error_at_the_start(stored, workers):
-    """The process does not say that it serves."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_in_use_is_an_error_before_anything_else_starts(shop_files, workers):
+    """The error names the address. Not even the definitions are loaded: here they could not be."""
+    (shop_files / "feature_repo/shop.py").write_text("raise RuntimeError('loaded')\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run_until_end(stored, "--port", port, "--workers", workers)
-    assert done.returncode == 7
-    assert f"the server cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
-    assert "serving" not in done.stderr
+        with pytest.raises(ConfigError) as caught:
+            serve(Options(root=str(shop_files), port=port, workers=workers))
+    assert str(caught.value).startswith(
+        f"the server cannot listen on 127.0.0.1:{port}: Address already in use"
+    )
+    assert "choose another --port" in caught.value.hint
+
+
+def workers_of(process):
+    """Return the ids of the worker processes that live; the resource tracker of Python is none of them."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def ended(process):
+    """Return whether a process has ended, also if nobody has asked for its exit code yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_worker_begun_without_the_keys_answers_nobody_and_no_worker_outlives_its_parent(stored):
+    """The parent knows that there were keys when it started. SIGKILL leaves it no time for a word to its workers."""
+    keys = Layout(stored / "data").keys
+    secret = add_key(keys, "reader", scopes=(KeyScope.READ,))
+    content = keys.read_bytes()
+    with serve_process(stored, "--workers", 2) as server:
+
+        def status(key=None):
+            headers = {} if key is None else {"authorization": f"Bearer {key}"}
+            url = server.url + PATH
+            return requests.post(url, json={"rows": [ROW]}, headers=headers, timeout=10).status_code
+
+        try:
+            assert [status(secret), status()] == [200, 401]
+            before = workers_of(server.process.pid)
+            keys.unlink()
+            for worker in before:
+                os.kill(worker, signal.SIGKILL)
+            eventually(
+                lambda: len(workers_of(server.process.pid) - before) == 2, "no worker was started again"
+            )
+            statuses = []
+            eventually(lambda: statuses.append(status(secret)) or len(statuses) == 20, seconds=90)
+            assert set(statuses) == {503}
+            keys.write_bytes(content)
+            eventually(lambda: [status(secret), status()] == [200, 401], "the keys did not work again")
+        finally:
+            keys.unlink(missing_ok=True)
+        workers = workers_of(server.process.pid)
+        server.process.kill()
+        server.process.wait(30)
+        eventually(lambda: all(map(ended, workers)), "a worker outlived its parent")
 
 
 def run_until_end(root, *options):

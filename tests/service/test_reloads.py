@@ -9,6 +9,8 @@ from servers import RedisServer, run_server
 from serving import ROW, eventually, running
 
 import featurestore
+from featurestore.errors import StoreError
+from featurestore.service.runtime.key_reload import KeyReload
 from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import add_key, read_keys, remove_key
 
@@ -43,9 +45,63 @@ def below_a_file(path):
     path.parent.write_text("")
 
 
-@pytest.mark.parametrize("break_keys", [as_folder, as_text, below_a_file])
+def gone(path):
+    path.unlink()
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def as_link_to_nothing(path):
+    path.unlink()
+    path.symlink_to("nothing.json")
+
+
+def as_object(path):
+    path.write_text("{}")
+
+
+BROKEN = [as_folder, as_text, below_a_file, gone, empty, as_link_to_nothing, as_object]
+
+
+@pytest.mark.parametrize("break_keys", BROKEN)
+def test_a_worker_that_starts_without_readable_keys_admits_nobody_until_they_are_back(tmp_path, break_keys):
+    """Its parent knows that there were keys. A new server does not start with keys that it cannot read."""
+    path = tmp_path / "serving" / "keys.json"
+    secret = add_key(path, "reader", scopes=(KeyScope.READ,)).encode()
+    content = path.read_bytes()
+    break_keys(path)
+    worker = KeyReload(path, required=True)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="no caller is admitted"):
+            worker.current().owner_of(secret)
+    assert worker.fault is not None
+    if break_keys is not gone:
+        with pytest.raises(StoreError, match="API keys cannot be read"):
+            KeyReload(path)
+    for place in (path.parent, path):
+        if place.is_file() or place.is_symlink():
+            place.unlink()
+    if path.is_dir():
+        path.rmdir()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    assert worker.current().owner_of(secret).name == "reader"
+    assert worker.fault is None
+
+
+def test_an_empty_list_of_keys_admits_nobody(tmp_path):
+    """It is what the removal of the last key leaves."""
+    path = tmp_path / "keys.json"
+    path.write_text("[]")
+    keys = KeyReload(path).current()
+    assert (keys.required, keys.owner_of(b"fs_x")) == (True, None)
+
+
+@pytest.mark.parametrize("break_keys", [as_folder, as_text, below_a_file, gone])
 def test_keys_that_cannot_be_read_admit_nobody_until_they_can(stored, keyed, break_keys, capfd):
-    """A key that was removed must not work again. The log says so once, /ready too; then keys work as before."""
+    """A key that was removed must not work again. The log says why, once; then keys work as before."""
     path, secret = keyed
     with running(stored.settings.root) as client:
         client.key = secret
@@ -56,7 +112,7 @@ def test_keys_that_cannot_be_read_admit_nobody_until_they_can(stored, keyed, bre
         assert refused.headers["retry-after"] == "1"
         assert "API keys cannot be read" in refused.json()["error"]["message"]
         ready = client.get("/ready")
-        assert (ready.status_code, list(ready.json()["faults"])) == (503, ["keys"])
+        assert (ready.status_code, ready.json()) == (503, {"status": "unready", "release": "working"})
         assert requests.get(client.url + "/health", timeout=30).status_code == 200
         # The server reads the files at least once more: it must not log the same fault again.
         stored.release()

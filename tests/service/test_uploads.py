@@ -1,9 +1,11 @@
 """Limits of uploads: size, time, number; and nothing remains of an upload that fails."""
 
+import select
 import shutil
 import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
 
 import requests
 from serving import eventually, running
@@ -73,6 +75,36 @@ def test_uploads_beyond_the_limit_get_503(client, shop):
         connection.close()
     eventually(lambda: uploads(shop.settings.root) == [])
     assert send(client, GOOD).status_code == 200
+
+
+def test_slow_uploads_do_not_hold_all_places(shop):
+    """Each sends a byte from time to time, so that none of them pauses. A new upload takes the place of the slowest."""
+    shop.materialize()
+    with running(shop.settings.root, timeout=1.0) as client, ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=20))
+            for _ in range(CONCURRENCY + QUEUE)
+        ]
+        for connection in slow:
+            connection.sendall(head(100_000) + b"order")
+        done = threading.Event()
+
+        def trickle():
+            while not done.wait(0.1):
+                for connection in slow:
+                    with suppress(OSError):
+                        connection.sendall(b"x")
+
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        try:
+            eventually(lambda: len(uploads(shop.settings.root)) == len(slow))
+            eventually(lambda: send(client, GOOD).status_code == 200, "slow uploads held all places")
+        finally:
+            done.set()
+            sender.join()
+        answers = [connection.recv(10_000) for connection in select.select(slow, [], [], 20)[0]]
+        assert b"others wait for its place" in answers[0]
 
 
 def test_the_last_uploads_of_a_dataset_are_kept(client, shop):

@@ -15,7 +15,7 @@ from feast.online_response import OnlineResponse
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus, GetOnlineFeaturesResponse
 from feast.repo_config import FeastConfigBaseModel
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import StrictStr
+from pydantic import ConfigDict, Field, StrictStr
 
 from featurestore.adapters.feast.applied import require_known, require_ours
 from featurestore.adapters.feast.context import answering, context_of
@@ -65,7 +65,9 @@ class _ServerConfig(FeastConfigBaseModel):
         A fixed timestamp in place of the current time, ISO 8601 with offset. Default: the clock.
     """
 
-    url: StrictStr
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    url: StrictStr = Field(repr=False)
     as_of: StrictStr | None = None
 
 

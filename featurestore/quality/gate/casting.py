@@ -15,6 +15,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.values.casts import cast_values, nan_to_null
+from featurestore.values.names import undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,14 +111,23 @@ def _column_message(dataset: str, contract: Contract, missing: list[str], unexpe
     if missing:
         parts.append(f"lacks {', '.join(map(repr, missing))}")
     if unexpected:
-        parts.append(f"has unexpected {', '.join(map(repr, unexpected))}")
+        # A name may be a value, as where a file has no header. Then it is not shown beside personal columns.
+        personal = any(column.personal for column in contract.columns)
+        names = ", ".join(map(repr, unexpected))
+        declared = [column.name for column in contract.columns]
+        parts.append(f"has unexpected {undeclared(unexpected, declared) if personal else names}")
     return f"{dataset}: breaks schema {contract.name}: {' and '.join(parts)}"
 
 
+# Names and columns beyond these are in no suggestion: comparing them takes a minute for a few thousand.
+_MAX_COMPARED = 200
+
+
 def _hint(missing: list[str], unexpected: list[str]) -> str | None:
+    compared = [name for name in unexpected[:_MAX_COMPARED] if len(name) <= _MAX_COMPARED]
     renamed = [
         f"{nearest[0]!r} may be {name!r} renamed"
-        for name in missing
-        if (nearest := get_close_matches(name, unexpected, n=1))
+        for name in missing[:_MAX_COMPARED]
+        if (nearest := get_close_matches(name, compared, n=1))
     ]
     return "; ".join(renamed) or None

@@ -12,12 +12,14 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta
 
-from featurestore.adapters.bodies import FORMATS, legible, scan_body
+from featurestore.adapters.bodies import FORMATS
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.source import Source
 from featurestore.quality.change.history import Run
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.service.api.permissions import require_datasets
+from featurestore.service.api.validation import Job, validated_elsewhere
 from featurestore.service.runtime.refused import RefusedError
 
 if TYPE_CHECKING:
@@ -120,11 +122,10 @@ async def validate(call: Call) -> bytes:
     state = call.state
     work = partial(
         _validated,
+        call=call,
         node=node,
         media=_media(dict(call.scope["headers"])),
         environment=query.environment,
-        project=_project(call),
-        root=state.options.root,
     )
     result = await state.uploads.run(state.layout.uploads(node.name), call.receive, work)
     call.entry.verdict = result.verdict
@@ -179,24 +180,29 @@ def _listing(call: Call) -> bytes:
     return msgspec.json.encode(DatasetListing(call.release.name, datasets))
 
 
-def _validated(
-    upload: Upload, *, node: Node, media: str, environment: str | None, project: Project, root: str
+async def _validated(
+    upload: Upload, *, call: Call, node: Node, media: str, environment: str | None
 ) -> ValidationResult:
-    rows = scan_body(upload.body, media, node)
-    with legible(node, media):
-        verdict = project.quality.validate_rows(
-            node.name, rows, environment=environment, folder=upload.results
-        )
-    folder = upload.keep()
-    quarantine = None
-    if folder is not None and verdict.rows_quarantined:
-        quarantine = os.path.relpath(folder / "rows.parquet", Path(root).resolve())
-    return ValidationResult(
-        id=upload.id,
+    state = call.state
+    job = Job(
+        root=str(call.release.root),
+        data=str(state.layout.data),
         dataset=node.name,
-        quarantine=quarantine,
-        verdict=verdict.record(),
+        definition=fingerprint(node).digest,
+        media=media,
+        environment=environment,
+        body=str(upload.body),
+        results=str(upload.results),
+        limits=state.options.body_limits,
     )
+    verdict = await validated_elsewhere(job, state.validators, memory=state.options.upload_memory)
+    folder = await asyncio.to_thread(upload.keep)
+    quarantine = _relative(folder / "rows.parquet", state.options.root) if verdict.rows_quarantined else None
+    return ValidationResult(id=upload.id, dataset=node.name, quarantine=quarantine, verdict=verdict)
+
+
+def _relative(path: Path, root: str) -> str:
+    return os.path.relpath(path.resolve(), Path(root).resolve())
 
 
 def _kind(node: Node) -> str:

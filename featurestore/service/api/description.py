@@ -3,35 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from featurestore.service.api.openapi import docs_page, openapi
-from featurestore.service.route import Route
+from featurestore.service.route import Admission, Route
 
 if TYPE_CHECKING:
     from featurestore.service.call import Call
+    from featurestore.service.lookup.active_release import ActiveRelease
+
+
+class Description(NamedTuple):
+    """The description of a release, for programs and for people."""
+
+    document: bytes
+    page: str
+
+
+class Descriptions:
+    """Describes each release once: to find the samples takes up to a second of a processor."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._routes = routes
+        self._by_release: WeakKeyDictionary[ActiveRelease, dict[bool, Description]] = WeakKeyDictionary()
+        self._lock = Lock()
+
+    async def of(self, call: Call) -> Description:
+        """Return the description of the release that answers. Lookups go on while it is made, in a thread."""
+        keys_required = call.state.keys.required
+        description = self._by_release.get(call.release, {}).get(keys_required)
+        if description is None:
+            description = await asyncio.to_thread(self._describe, call.release, keys_required)
+        return description
+
+    def _describe(self, release: ActiveRelease, keys_required: bool) -> Description:  # noqa: FBT001 - an argument of a thread
+        with self._lock:
+            descriptions = self._by_release.setdefault(release, {})
+            if keys_required not in descriptions:
+                document = openapi(release, self._routes, keys_required=keys_required)
+                descriptions[keys_required] = Description(msgspec.json.encode(document), docs_page(document))
+            return descriptions[keys_required]
 
 
 def description_routes(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return the routes that describe `routes`: for programs, for people, and the start page."""
+    descriptions = Descriptions(routes)
 
-    def described(call: Call) -> dict[str, Any]:
-        return openapi(call.release, routes, keys_required=call.state.keys.required)
-
-    # The samples take up to a second to find, so other requests go on meanwhile.
     async def document(call: Call) -> bytes:
-        return msgspec.json.encode(await asyncio.to_thread(described, call))
+        return (await descriptions.of(call)).document
 
     async def page(call: Call) -> Response:
-        return HTMLResponse(docs_page(await asyncio.to_thread(described, call)))
+        return HTMLResponse((await descriptions.of(call)).page)
 
     return (
-        Route("GET", "/openapi.json", document, open=True),
-        Route("GET", "/docs", page, open=True),
-        Route("GET", "/", _start_page, open=True),
+        Route("GET", "/openapi.json", document, scope=Admission.ANY_KEY),
+        Route("GET", "/docs", page, scope=Admission.ANY_KEY, asks_browser=True),
+        Route("GET", "/", _start_page, scope=Admission.ANYONE),
     )
 
 

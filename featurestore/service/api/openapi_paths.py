@@ -9,6 +9,7 @@ import msgspec
 from featurestore.adapters.bodies import FORMATS
 from featurestore.service.api.examples import dataset_bodies, lookup_rows
 from featurestore.service.api.problems import ProblemBody
+from featurestore.service.route import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ def _operation(route: Route, page: Documentation, name: str | None = None) -> di
     }
     if page.description is not None:
         operation["description"] = page.description
-    if route.open:
+    if route.scope is Admission.ANYONE:
         operation["security"] = []
     statuses = {status: {"description": text} for status, text in (page.statuses or {}).items()}
     errors = {status: _error(route, status) for status in sorted(page.errors)}

@@ -14,6 +14,7 @@ from featurestore.errors import (
     UnknownNameError,
 )
 from featurestore.service.runtime.refused import RefusedError
+from featurestore.values.names import without_field_names
 
 RETRY_AFTER = "1"  # seconds
 UNAUTHORIZED = 401
@@ -89,7 +90,7 @@ def body_of(error: Exception, request_id: str) -> bytes:
         message = error.message
         hint = error.hint
     elif isinstance(error, UNREADABLE):
-        message = str(error)
+        message = without_field_names(str(error))
     return msgspec.json.encode(ProblemBody(Problem(kind_of(error), message, request_id, hint)))
 
 
@@ -113,6 +114,6 @@ def feast_body(error: Exception) -> bytes:
     detail = {
         "module": "feast.errors",
         "class": name,
-        "message": str(error) if known else "the server failed",
+        "message": without_field_names(str(error)) if known else "the server failed",
     }
     return msgspec.json.encode(msgspec.json.encode(detail).decode())

@@ -18,7 +18,7 @@ from featurestore.service.api.status import health, metrics, ready
 from featurestore.service.api.vectors import vectors
 from featurestore.service.lookup.endpoint import Answer
 from featurestore.service.lookup.feast_wire import OnlineRequest, OnlineResponse, PushRequest, WriteRequest
-from featurestore.service.route import COMMON_ERRORS, Documentation, Route
+from featurestore.service.route import COMMON_ERRORS, Admission, Documentation, Route, is_plain
 from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.state import PUSH_TIMEOUT_HINT
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from featurestore.service.call import Call
 
 
-async def not_found(_: Call) -> NoReturn:
+async def not_found(call: Call) -> NoReturn:
     """Answer a request for an unknown path.
 
     Raises
@@ -35,6 +35,13 @@ async def not_found(_: Call) -> NoReturn:
     RefusedError
         Always.
     """
+    if not is_plain(call.scope):
+        raise RefusedError(
+            400,
+            "InvalidRequest",
+            "the path has a control character or an encoded slash",
+            hint="GET /docs lists all paths",
+        )
     raise RefusedError(404, "NotFound", "the path does not exist", hint="GET /docs lists all paths")
 
 
@@ -51,6 +58,7 @@ DOCUMENTED = (
             response=Answer,
             errors=("400", "409", "413", "422", *COMMON_ERRORS),
         ),
+        scope=KeyScope.READ,
     ),
     Route(
         "POST",
@@ -65,6 +73,7 @@ DOCUMENTED = (
             example=online_features_request,
             errors=("400", "404", "413", "422", *COMMON_ERRORS),
         ),
+        scope=KeyScope.READ,
         feast_errors=True,
     ),
     Route(
@@ -129,6 +138,7 @@ DOCUMENTED = (
             response=datasets.History,
             errors=("404", "422", *COMMON_ERRORS),
         ),
+        scope=KeyScope.READ,
     ),
     Route(
         "GET",
@@ -140,19 +150,21 @@ DOCUMENTED = (
             summary="All datasets, each with its last verdict",
             response=datasets.DatasetListing,
         ),
+        scope=KeyScope.READ,
     ),
     Route(
         "GET",
         "/v1/services",
         services,
         Documentation(operation="services", group="Server", summary="The feature services of this server"),
+        scope=KeyScope.READ,
     ),
     Route(
         "GET",
         "/health",
         health,
         Documentation(operation="health", group="Server", summary="Whether the process is alive"),
-        open=True,
+        scope=Admission.ANYONE,
         admitted_when_busy=True,
     ),
     Route(
@@ -166,7 +178,7 @@ DOCUMENTED = (
             errors=(),
             statuses={"503": "Not ready."},
         ),
-        open=True,
+        scope=Admission.ANYONE,
         admitted_when_busy=True,
     ),
     Route(
@@ -174,10 +186,10 @@ DOCUMENTED = (
         "/metrics",
         metrics,
         Documentation(operation="metrics", group="Server", summary="Prometheus metrics"),
-        scope=None,
+        scope=Admission.ANY_KEY,
         admitted_when_busy=True,
     ),
 )
 ROUTES = (*DOCUMENTED, *description_routes(DOCUMENTED))
 # The route of unknown paths.
-OTHER = Route("GET", "other", not_found)
+OTHER = Route("*", "other", not_found, scope=KeyScope.READ)

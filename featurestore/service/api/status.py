@@ -20,7 +20,10 @@ async def health(_: Call) -> bytes:
 
 
 async def ready(call: Call) -> Response:
-    """Answer whether the store can answer for every view that is served, with status 200 or 503."""
+    """Answer whether the store can answer for every view that is served, with status 200 or 503.
+
+    The reasons name views and servers. If API keys are required, only a caller with a key gets them.
+    """
     state = call.state
     release = call.release
     try:
@@ -30,9 +33,10 @@ async def ready(call: Call) -> Response:
     if state.key_reload.fault is not None:
         faults["keys"] = state.key_reload.fault
     body: dict[str, Any] = {"status": "unready" if faults else "ready", "release": release.name}
-    if faults:
+    shown = call.caller is not None or not state.keys.required
+    if faults and shown:
         body["faults"] = faults
-    if state.release_reload.fault is not None:
+    if state.release_reload.fault is not None and shown:
         body["refused"] = state.release_reload.fault
     return Response(
         msgspec.json.encode(body),

@@ -7,15 +7,17 @@ are columns, and statuses are names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from featurestore.errors import ContractError
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status
 from featurestore.values.feast_wire import to_wire
 from featurestore.values.json_rows import JsonColumn, row_count
+from featurestore.values.names import undeclared
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 NAMES: Final = {status.value: status.name for status in Status}
 NO_EVENT: Final = "1970-01-01T00:00:00Z"
+# Finding a feature takes microseconds, and a name may be repeated.
+MAX_FEATURES: Final = 5_000
 PUSHED: Final = ("online", "online_and_offline")
 
 
@@ -38,7 +42,7 @@ class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     entities: dict[str, list[Any]]
     feature_service: str | None = None
-    features: list[str] = []
+    features: Annotated[list[str], Meta(max_length=MAX_FEATURES)] = []
     full_feature_names: bool = False
     include_feature_view_version_metadata: bool = False
 
@@ -122,7 +126,11 @@ class Wire:
         if columns.keys() != wanted.keys():
             missing = [name for name in wanted if name not in columns]
             unknown = [name for name in columns if name not in wanted]
-            fault = f"lack {', '.join(map(repr, missing))}" if missing else f"{unknown[0]!r} is not needed"
+            fault = (
+                f"lack {', '.join(map(repr, missing))}"
+                if missing
+                else f"{undeclared(unknown, wanted)} not needed"
+            )
             raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
         height = row_count(self._where, columns)
         if height > limit:

@@ -41,14 +41,29 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 class Keys:
     """The API keys of a project, by digest.
 
+    Parameters
+    ----------
+    required
+        True: the server had keys before, so their file must exist.
+
     Attributes
     ----------
     required
-        True if the project ever had a key. After the last key is removed, no caller is admitted.
+        True if there is a file of keys. After the last key is removed, no caller is admitted.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read, or is missing although keys are required.
     """
 
     def __init__(self, path: Path, *, required: bool = False) -> None:
-        self.required = required or path.exists()
+        self.required = is_present(path)
+        if required and not self.required:
+            raise StoreError(
+                f"{path}: not found; expected API keys, because the server had some before",
+                hint="restore the file; or add a key: featurestore key add NAME",
+            )
         self._keys = {key.digest: key for key in read_keys(path)}
 
     def owner_of(self, secret: bytes) -> ApiKey | None:
@@ -80,11 +95,11 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     StoreError
         If the file cannot be read.
     """
-    if not path.exists():
+    if not is_present(path):
         return ()
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[ApiKey, ...])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(
             f"{path}: API keys cannot be read: {error}",
             hint="restore the file; or remove it and add the keys again with: featurestore key add NAME",
@@ -133,6 +148,17 @@ def remove_key(path: Path, name: str) -> None:
         if all(key.name != name for key in keys):
             raise UnknownNameError("API key", name, [key.name for key in keys])
         _write(path, tuple(key for key in keys if key.name != name))
+
+
+def is_present(path: Path) -> bool:
+    """Return whether a path may exist. A link to a missing file exists, and so does what cannot be read."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:

@@ -9,15 +9,17 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from featurestore.storage.body_limits import BodyLimits
+
 VARIABLE = "FEATURESTORE_SERVE"
-# Given by arguments of the command, and not by options.
-ARGUMENTS = ("root", "services")
+# Given by arguments of the command, or found at its start, and not by options.
+ARGUMENTS = ("root", "services", "keys_required")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a server runs.
 
-    Each field but `root` and `services` is an option of `featurestore serve`: `server_options` reads its name, type,
+    Each field but `root`, `services` and `keys_required` is an option of `featurestore serve`: `server_options` reads its name, type,
     default, bounds and help text from here.
 
     Attributes
@@ -26,10 +28,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Path of the project's folder.
     services
         Names of the feature services to serve. Empty: all of them.
+    keys_required
+        True: there were API keys when the server was started, so a worker that finds none refuses every caller.
     """
 
     root: str
     services: tuple[str, ...] = ()
+    keys_required: bool = False
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[
         int,
@@ -56,6 +61,26 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             "later gets 503.",
         ),
     ] = 300.0
+    upload_memory: Annotated[
+        int,
+        Meta(
+            ge=512 << 20,
+            description="Bytes of memory to validate one dataset, in a process of its own; more get 413.",
+        ),
+    ] = 2 << 30
+    max_unpacked: Annotated[
+        int, Meta(ge=1, description="Bytes of an uploaded dataset once it is unpacked; more get 422.")
+    ] = 1 << 30
+    max_columns: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Columns of an uploaded dataset, or different keys of its JSON lines; more get 422.",
+        ),
+    ] = 10_000
+    max_line: Annotated[
+        int, Meta(ge=1, description="Bytes of one line of an uploaded dataset; more get 422.")
+    ] = 16 << 20
     concurrency: Annotated[
         int, Meta(ge=1, description="Requests in progress at the same time; more get 503.")
     ] = 256
@@ -78,6 +103,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allow_anonymous: Annotated[
         bool, Meta(description="Answer every caller without an API key; a proxy must decide who may ask.")
     ] = False
+
+    @property
+    def body_limits(self) -> BodyLimits:
+        """The limits of an uploaded dataset that its readers check."""
+        return BodyLimits(columns=self.max_columns, line=self.max_line, unpacked=self.max_unpacked)
 
     def to_environment(self) -> None:
         """Write the options to the environment, where worker processes read them."""

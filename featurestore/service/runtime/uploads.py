@@ -1,6 +1,6 @@
-"""Uploaded datasets: each body is received into a folder of its own and validated in a thread.
+"""Uploaded datasets: each body is received into a folder of its own and validated in another process.
 
-Nothing remains of a body that does not arrive completely.
+Nothing remains of a body that does not arrive completely, or whose time is over: its place is free at once.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import secrets
 import shutil
 import time
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
 from featurestore.service.runtime.refused import RefusedError
-from featurestore.service.runtime.threads import Threads
 from featurestore.storage.files import translated_write_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.types import Receive
@@ -30,6 +28,8 @@ CONCURRENCY = 2
 QUEUE = 6
 KEPT = 20  # uploads of each dataset
 CHUNK = 1 << 20  # bytes of one write
+# A slower body gives its place to a new one, once it had the time of a pause.
+MIN_RATE = 16 << 10  # bytes in a second
 DAY = 86_400.0  # seconds
 
 
@@ -44,8 +44,6 @@ class Upload:
         Path of the body while it is validated.
     results
         Folder for the results. `keep` moves it to its final place.
-    abandoned
-        True: the caller has left, and `keep` keeps nothing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,18 +52,9 @@ class Upload:
         self._temporary = folder / f".{self.id}.partial"
         self.body = self._temporary / "body"
         self.results = self._temporary / "results"
-        self.abandoned = False
 
-    def keep(self) -> Path | None:
-        """Move the results to their final place, and remove the oldest uploads beyond `KEPT`.
-
-        Returns
-        -------
-        Path or None
-            The final folder. None: the caller has left.
-        """
-        if self.abandoned:
-            return None
+    def keep(self) -> Path:
+        """Move the results to their final place, and remove the oldest uploads beyond `KEPT`; returns the final folder."""
         place = self._folder / self.id
         with translated_write_errors(place):
             self.results.replace(place)
@@ -86,8 +75,24 @@ class Upload:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
 
+class _Arrival:
+    """A body that arrives: how much, since when, and the limit of the wait for its next part."""
+
+    def __init__(self, begin: float) -> None:
+        self.bytes = 0
+        self.begin = begin
+        self.wait: asyncio.Timeout | None = None
+        self.displaced = False
+
+    def rate(self, now: float) -> float:
+        """Return the mean number of bytes in a second."""
+        return self.bytes / max(now - self.begin, 1e-3)
+
+
 class Uploads:
     """Receives bodies and validates them: `CONCURRENCY` at the same time, `QUEUE` more wait, the rest is refused.
+
+    Slow bodies cannot hold all places: a new one takes the place of the slowest that arrives at less than `MIN_RATE`.
 
     Parameters
     ----------
@@ -96,12 +101,13 @@ class Uploads:
     """
 
     def __init__(self, pause: float) -> None:
-        self._threads = Threads(CONCURRENCY, "uploads")
+        self._places = asyncio.Semaphore(CONCURRENCY)
         self._pause = pause
         self._pending = 0
+        self._arriving: set[_Arrival] = set()
 
-    async def run(self, folder: Path, receive: Receive, validate: Callable[[Upload], T]) -> T:
-        """Receive a body into a folder, and run `validate` on it in a thread.
+    async def run(self, folder: Path, receive: Receive, validate: Callable[[Upload], Awaitable[T]]) -> T:
+        """Receive a body into a folder, and await `validate` on it.
 
         Raises
         ------
@@ -112,63 +118,73 @@ class Uploads:
         StoreError
             If the file system refuses a write.
         """
-        if self._pending >= CONCURRENCY + QUEUE:
+        if self._pending >= CONCURRENCY + QUEUE and not self._displaces_slowest():
             raise RefusedError(503, "Busy", "too many uploads at the same time", hint="try again in a second")
         self._pending += 1
         upload = Upload(folder)
         try:
             await self._receive(receive, upload)
-            future = self._threads.submit(partial(validate, upload))
-        except BaseException:
-            upload.end()
+            async with self._places:
+                return await validate(upload)
+        finally:
             self._pending -= 1
-            raise
-        loop = asyncio.get_running_loop()
-        # The upload keeps its place until its thread ends, also after its caller has left.
-        future.add_done_callback(lambda _: self._ended(loop, upload))
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            upload.abandoned = True
-            raise
+            # A large file takes time to remove. The thread ends its work, also if the caller has left.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.end))
 
-    def close(self, seconds: float) -> None:
-        """Wait at most `seconds` for the validations that run."""
-        self._threads.close(seconds)
+    def _displaces_slowest(self) -> bool:
+        """Return whether a slow body gives up its place."""
+        now = asyncio.get_running_loop().time()
+        slow = [
+            arrival
+            for arrival in self._arriving
+            if arrival.wait is not None
+            and not arrival.wait.expired()
+            and now - arrival.begin > self._pause
+            and arrival.rate(now) < MIN_RATE
+        ]
+        if not slow:
+            return False
+        slowest = min(slow, key=lambda arrival: arrival.rate(now))
+        slowest.displaced = True
+        if slowest.wait is not None:
+            slowest.wait.reschedule(now)
+        return True
 
     async def _receive(self, receive: Receive, upload: Upload) -> None:
         upload.begin()
+        arrival = _Arrival(asyncio.get_running_loop().time())
+        self._arriving.add(arrival)
+        try:
+            await self._write(receive, upload, arrival)
+        finally:
+            self._arriving.discard(arrival)
+
+    async def _write(self, receive: Receive, upload: Upload, arrival: _Arrival) -> None:
         buffer = bytearray()
         more = True
         with translated_write_errors(upload.body), upload.body.open("wb") as file:
             while more:
-                message = await self._next(receive)
-                buffer += message.get("body", b"")
+                message = await self._next(receive, arrival)
+                body = message.get("body", b"")
+                arrival.bytes += len(body)
+                buffer += body
                 more = message.get("more_body", False)
                 if len(buffer) >= CHUNK or not more:
                     # A slow disk does not delay lookups.
                     await asyncio.to_thread(file.write, bytes(buffer))
                     buffer.clear()
 
-    async def _next(self, receive: Receive) -> Any:
+    async def _next(self, receive: Receive, arrival: _Arrival) -> Any:
         try:
-            async with asyncio.timeout(self._pause):
+            async with asyncio.timeout(self._pause) as arrival.wait:
                 message = await receive()
         except TimeoutError as error:
-            raise RefusedError(
-                503,
-                "TimedOut",
-                f"no part of the body arrived for {self._pause:g} seconds",
-                hint="send the body without a pause",
-            ) from error
+            reason = f"no part of the body arrived for {self._pause:g} seconds"
+            if arrival.displaced:
+                reason = f"the body arrives at less than {MIN_RATE:,} bytes in a second, and others wait for its place"
+            raise RefusedError(503, "TimedOut", reason, hint="send the body without a pause") from error
+        finally:
+            arrival.wait = None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message
-
-    def _ended(self, loop: asyncio.AbstractEventLoop, upload: Upload) -> None:
-        upload.end()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._leave)
-
-    def _leave(self) -> None:
-        self._pending -= 1

@@ -52,6 +52,9 @@ ROWS_QUARANTINED: Final = Metric(
 RELEASE_RELOADS: Final = Metric(
     "featurestore_release_reloads", "New releases, loaded (done) or refused.", ("outcome",)
 )
+LOST_ROWS: Final = Metric(
+    "featurestore_served_rows_dropped", "Rows of answers that are missing from the logs.", ("service",)
+)
 COUNTERS: Final = (
     REQUESTS,
     ROWS,
@@ -61,6 +64,7 @@ COUNTERS: Final = (
     ROWS_VALIDATED,
     ROWS_QUARANTINED,
     RELEASE_RELOADS,
+    LOST_ROWS,
 )
 
 REQUEST_SECONDS: Final = Metric(

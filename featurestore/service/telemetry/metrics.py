@@ -75,6 +75,10 @@ class Metrics:
         """Count a new release that was loaded (``done``) or refused (``refused``)."""
         self._counters[table.RELEASE_RELOADS].labels(outcome).inc()
 
+    def count_lost_rows(self, service: str, rows: int) -> None:
+        """Count rows of answers that no log has, because the disk is full or slow."""
+        self._counters[table.LOST_ROWS].labels(service).inc(rows)
+
     def text(self, journal: Journal) -> bytes:
         """Return all metrics in Prometheus's text format."""
         self._dropped.set(journal.dropped)
