@@ -14,10 +14,12 @@ import msgspec
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
+from featurestore.timing.epoch import in_utc
 from featurestore.values.codec import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
+    from datetime import datetime
 
 with package_needed_by("the online store PostgreSQL", extra="postgres"):
     import psycopg
@@ -233,6 +235,13 @@ class PostgresStore:
         self._look_alive()
         with _translated(self._url):
             yield from self._rows("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
+
+    def clock(self) -> datetime:
+        """Return the time of the server's clock."""
+        self._look_alive()
+        with _translated(self._url):
+            [(timestamp,)] = self._connection.execute("SELECT clock_timestamp()").fetchall()
+        return in_utc(timestamp)
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""

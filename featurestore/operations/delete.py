@@ -10,10 +10,12 @@ import msgspec
 from featurestore.definitions.feature_service import feature_service
 from featurestore.errors import ContractError
 from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
+from featurestore.operations.logged import logged
 from featurestore.operations.materialize import materialize_view
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
-from featurestore.storage.views import log_deleted
+from featurestore.storage.views import compact_log, log_deleted
+from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import encode_keys, is_tombstone, storable
 from featurestore.values.key_columns import select_columns
 from featurestore.values.wording import counted
@@ -75,6 +77,8 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         If the view is not materialized.
     SkewError
         If another definition of the view built its rows or wrote the store.
+    LoggedError
+        If the online store fails after the keys were logged: the next write applies them.
     """
     definition = workspace.catalog.view(view)
     layout = workspace.layout
@@ -84,10 +88,13 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         with locked(layout.lock(view)):
             plan, deleted = _plan(workspace, definition, rows, release)
             file = log_deleted(definition, rows, plan.at, layout)
-            materialize_view(workspace, definition, plan.at, workspace.store())
+            with logged(view, rows.height):
+                materialize_view(workspace, definition, plan.at, workspace.store())
         if release is not None:
-            materialize_release(release, view, plan.at)
+            with logged(view, rows.height):
+                materialize_release(release, view, plan.at)
         keep_commit(view, file, plan.at, layout)
+        compact_log(definition, layout)
     return plan.keys - deleted
 
 
@@ -97,7 +104,11 @@ def _plan(
     """Return the plan, and how many of the keys are deleted already."""
     store = workspace.store()
     at = next_timestamp(workspace, view.name, release)
-    check_state(view, store.state(view.name), at, workspace.layout)
+    state = store.state(view.name)
+    # A watermark that is ahead of the time of the deletion is far ahead of the clock: the deletion brings it back.
+    check_state(
+        view, state, at if state is None else max(at, timestamp_of(state.watermark)), workspace.layout
+    )
     [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
     deleted = sum(row is not None and is_tombstone(row) for row in stored)
     plan = DeletePlan(

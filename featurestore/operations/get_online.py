@@ -14,7 +14,7 @@ from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import as_requested
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,14 +65,12 @@ def get_online(
     service = workspace.service(features)
     schema = {**service.key_schema, **service.request_schema}
     rows = rows_given(entity_rows, schema, service.name)
-    return read_online(
-        rows,
-        service,
-        workspace.store(),
-        as_of=workspace.timestamp(as_of),
-        statuses=statuses,
-        layout=workspace.layout,
-    )
+    store = workspace.store()
+
+    def read(timestamp: datetime) -> pl.DataFrame:
+        return read_online(rows, service, store, as_of=timestamp, statuses=statuses, layout=workspace.layout)
+
+    return read_now(read, workspace.now()) if as_of is None else read(workspace.timestamp(as_of))
 
 
 def read_online(

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +33,7 @@ from featurestore.storage.files import translated_write_errors, write_record, wr
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.timing.epoch import timestamp_of
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,7 +195,10 @@ def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
     store = workspace.store()
     now = workspace.now()
     views = workspace.catalog.views
-    return {name: check_state(view, store.state(name), now, workspace.layout) for name, view in views.items()}
+    return {
+        name: read_now(partial(check_state, view, store.state(name), layout=workspace.layout), now)
+        for name, view in views.items()
+    }
 
 
 def _next_name(layout: Layout) -> str:

@@ -18,7 +18,7 @@ from featurestore.errors import SkewError, UnknownNameError
 from featurestore.ports import ViewState
 from featurestore.storage.files import read_record
 from featurestore.storage.lock import locked
-from featurestore.storage.online import advance_to, next_watermark
+from featurestore.storage.online import advance_to, current_time, next_watermark
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,9 +181,9 @@ def catch_up(workspace: Workspace, store: OnlineStore) -> dict[str, ViewState]:
     """Apply to an online store of a project or release all rows that are known now; returns the state of each view."""
     states = {}
     # One time for all views: a service that reads several of them answers as of one time.
-    now = workspace.now()
+    now = current_time(workspace.settings, store)
     for view in workspace.catalog.views.values():
         with locked(workspace.layout.lock(view.name)):
-            until = next_watermark(view, now, store)
+            until = next_watermark(view, now, store, settings=workspace.settings)
             states[view.name] = advance_to(until, view, workspace.layout, store).state
     return states

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
+from featurestore.storage.log import footer
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.known_at import created_or_event, known_at
@@ -50,8 +51,16 @@ def settle_versions(
         created at `known`.
     """
     identity = [*view.keys, EVENT_TIMESTAMP]
+    last_created = [footer(path).last_created for path in files]
+    late = [
+        path
+        for path, last in zip(files, last_created, strict=True)
+        if last is None or last >= microseconds(known)
+    ]
+    if not late:
+        return rows, known
     earlier = (
-        pl.scan_parquet(list(files))
+        pl.scan_parquet(late)
         .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
         .join(rows.lazy().select(identity), on=identity, how="semi", nulls_equal=True)
         .select(rows.columns)

@@ -24,13 +24,13 @@ from featurestore.adapters.feast.protos import to_values
 from featurestore.adapters.feast.rows import FeastRow, key_frame, rows_of, stored_rows, versions_of
 from featurestore.adapters.stores import open_store
 from featurestore.storage.lock import locked
-from featurestore.storage.online import advance_to, next_watermark
+from featurestore.storage.online import advance_to, current_time, next_watermark
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
 from featurestore.values.codec import decode_rows, encode_keys
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
     from featurestore.adapters.feast.context import Context
@@ -258,8 +258,13 @@ class PostgresOnlineStore(LmdbOnlineStore):
 def _read(
     context: Context, name: str, entity_keys: Sequence[Any], features: Sequence[str]
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
+    return read_now(lambda now: _read_at(context, name, entity_keys, features, now), context.now())
+
+
+def _read_at(
+    context: Context, name: str, entity_keys: Sequence[Any], features: Sequence[str], now: datetime
+) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
-    now = context.now()
     keys = key_frame(view, entity_keys)
     [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
     check_state(view, state, now, context.layout)
@@ -278,9 +283,10 @@ def _advance(context: Context, view: FeatureView, data: Sequence[FeastRow]) -> l
     known = versions.filter(stored).select(known_at(view.timing).alias(KNOWN_AT).max()).item()
     if known is not None:
         store = open_store(context.settings, create=True)
-        until = min(known, context.settings.now())
+        until = min(known, current_time(context.settings, store))
         with locked(context.layout.lock(view.name)):
-            advance_to(next_watermark(view, until, store), view, context.layout, store)
+            watermark = next_watermark(view, until, store, settings=context.settings)
+            advance_to(watermark, view, context.layout, store)
     return [row for row, is_stored in zip(data, stored, strict=True) if not is_stored]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError, FeatureStoreError, SkewError, UnknownNameError
@@ -11,7 +11,8 @@ from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
 from featurestore.storage.served_columns import WORKING
-from featurestore.vectors.state import check_state
+from featurestore.timing.clock import ClockError
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,9 @@ class ActiveRelease:
                 hint="define one with feature_service(...) in the definitions",
             )
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
-        faults = dict(_view_faults(services, self.project)) | dict(_training_faults(services, self.project))
+        # A store that is ahead of the clock is reached by it, or brought back by the next write: `/ready` names it.
+        views = {name: e for name, e in _view_faults(services, self.project) if not isinstance(e, ClockError)}
+        faults = views | dict(_training_faults(services, self.project))
         if faults:
             listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
             skews = [error for error in faults.values() if isinstance(error, SkewError)]
@@ -154,7 +157,7 @@ def _view_faults(services: list[FeatureService], project: Project) -> Iterator[t
     now = project.settings.now()
     for name, (state, _) in zip(views, states, strict=True):
         try:
-            check_state(views[name], state, now, project.layout)
+            read_now(partial(check_state, views[name], state, layout=project.layout), now)
         except FeatureStoreError as error:
             yield f"view {name}", error
 
