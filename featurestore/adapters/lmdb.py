@@ -17,6 +17,8 @@ import msgspec
 
 from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
 from featurestore.ports import ViewState
+from featurestore.storage.durable import make_folder, sync_folder
+from featurestore.storage.files import PRIVATE_FOLDER
 from featurestore.values.codec import is_tombstone, version_of
 
 if TYPE_CHECKING:
@@ -51,12 +53,14 @@ class LmdbStore:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         with _translated(path):
             if create:
-                path.mkdir(parents=True, exist_ok=True)
+                make_folder(path, mode=PRIVATE_FOLDER)
             elif not (path / "data.mdb").exists():
                 raise MissingDataError(
                     f"{path}: the online store does not exist yet", hint="run: featurestore materialize"
                 )
             self._env = _environment(path)
+            if create:
+                sync_folder(path)
         self._path, self._unlocked = path, not self._env.flags()["lock"]
         self._views: dict[str, lmdb._Database] = {}
 

@@ -28,7 +28,8 @@ from featurestore.operations.releases import (
     switch,
 )
 from featurestore.operations.training_set import require_same_definition
-from featurestore.storage.files import translated_write_errors, write_record, write_text
+from featurestore.storage.durable import make_folder, sync_tree
+from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.timing.epoch import timestamp_of
@@ -143,6 +144,7 @@ def _require_project(workspace: Workspace) -> None:
 def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> Release:
     root = workspace.layout.releases / name
     with translated_write_errors(root):
+        make_folder(root, mode=PRIVATE_FOLDER)
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
     write_packages(workspace, packages_path(frozen))
@@ -165,6 +167,9 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
         views=views,
         cells=audited.cells,
     )
+    with translated_write_errors(root):
+        # Copies and links are written by others: they are synced before the release counts.
+        sync_tree(root)
     write_record(result, root / RECORD)
     return result
 
@@ -246,14 +251,14 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
             if path(layout, training).exists():
                 _link(path(layout, training), path(frozen, training))
     # The project and all its releases share one log of pushed rows.
-    layout.all_pushed.mkdir(parents=True, exist_ok=True)
-    frozen.data.mkdir(parents=True, exist_ok=True)
+    make_folder(layout.all_pushed, mode=PRIVATE_FOLDER)
+    make_folder(frozen.data, mode=PRIVATE_FOLDER)
     frozen.all_pushed.symlink_to(os.path.relpath(layout.all_pushed, frozen.data))
 
 
 def _link(path: Path, target: Path) -> None:
     # Files are renamed into place and never written again, so the linked file does not change.
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent, mode=PRIVATE_FOLDER)
     try:
         os.link(path, target)
     except OSError:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from feast import FeatureStore
 
 from featurestore.adapters.feast.objects import compile_catalog
+from featurestore.storage.durable import make_folder
+from featurestore.storage.files import PRIVATE_FOLDER
 
 if TYPE_CHECKING:
     from featurestore.config import Settings
@@ -22,7 +24,7 @@ class FeastRegistry:
 
     def apply(self, catalog: Catalog) -> None:
         """Register exactly the definitions of the catalog. Online data stay as they are."""
-        self._settings.data.joinpath("registry").mkdir(parents=True, exist_ok=True)
+        make_folder(self._settings.data / "registry", mode=PRIVATE_FOLDER)
         store = FeatureStore(repo_path=str(self._settings.feast_repo))
         objects = compile_catalog(catalog, self._settings)
         defined = {(type(o).__name__.removeprefix("Declared"), o.name) for o in objects}

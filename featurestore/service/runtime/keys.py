@@ -137,5 +137,5 @@ def remove_key(path: Path, name: str) -> None:
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
     with atomic_write(path) as partial:
-        partial.touch(mode=0o600)
+        partial.chmod(0o600)
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
