@@ -80,11 +80,14 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     watermark
         Microseconds since 1970-01-01 UTC. All rows that are known by then are applied, and no
         others.
+    row_format
+        The format of the stored rows (`featurestore.values.codec.ROW_FORMAT`).
     """
 
     definition: str
     source: str
     watermark: int
+    row_format: int = 1
 
 
 class RowReader(Protocol):
@@ -112,7 +115,7 @@ class OnlineStore(RowReader, Protocol):
 
         A row replaces the stored one only if its version is greater. With `replace`, the same step
         first removes all stored rows, except the marks of deleted keys
-        (`featurestore.values.codec.tombstone`). Readers see the view before the step or after it.
+        (`featurestore.values.codec.tombstone`); a damaged mark goes too, and the log brings it back. Readers see the view before the step or after it.
         """
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:

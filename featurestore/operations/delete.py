@@ -14,7 +14,7 @@ from featurestore.operations.materialize import materialize_view
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
 from featurestore.storage.views import log_deleted
-from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.codec import encode_keys, is_tombstone, require_intact, storable
 from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
@@ -97,7 +97,9 @@ def _plan(
     store = workspace.store()
     at = next_timestamp(workspace, view.name, release)
     check_state(view, store.state(view.name), at, workspace.layout)
-    [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
+    keys = encode_keys(rows, view.keys)
+    [(_, stored)] = store.read([(view.name, keys)])
+    require_intact(keys, stored)
     deleted = sum(row is not None and is_tombstone(row) for row in stored)
     plan = DeletePlan(
         view=view.name,

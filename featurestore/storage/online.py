@@ -14,7 +14,7 @@ from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_deleted, encode_rows
+from featurestore.values.codec import ROW_FORMAT, encode_deleted, encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,7 +94,10 @@ def plan_advance(
     """
     built, *_ = files_of(view, layout)
     state = ViewState(
-        definition=fingerprint(view).digest, source=file_fingerprint(built), watermark=microseconds(until)
+        definition=fingerprint(view).digest,
+        source=file_fingerprint(built),
+        watermark=microseconds(until),
+        row_format=ROW_FORMAT,
     )
     before = None if store is None else store.state(view.name)
     return Advance(state, before, _reason_for_full(before, state, full=full))
@@ -103,6 +106,8 @@ def plan_advance(
 def _reason_for_full(before: ViewState | None, state: ViewState, *, full: bool) -> str | None:
     if before is None:
         return "the store does not hold the view"
+    if before.row_format != state.row_format:
+        return "the format of stored rows changed"
     if before.definition != state.definition:
         return "the definition changed"
     if before.source != state.source:

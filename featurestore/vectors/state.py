@@ -8,6 +8,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.storage.made_by import find_fingerprint, other_definition
 from featurestore.timing.epoch import timestamp_of
+from featurestore.values.codec import ROW_FORMAT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,11 +33,18 @@ def check_state(
     MissingDataError
         If the view is not materialized.
     SkewError
-        If the store was written by another definition, or is ahead of `as_of`.
+        If the store was written by another definition or in another format, or is ahead of `as_of`.
     """
     if state is None:
         raise MissingDataError(
             f"view {view.name!r} is not in the online store", hint="run: featurestore materialize"
+        )
+    if state.row_format != ROW_FORMAT:
+        raise SkewError(
+            f"view {view.name!r}: the online store has rows of format {state.row_format}; this version of featurestore "
+            f"reads format {ROW_FORMAT}",
+            hint="run: featurestore materialize (and featurestore release, if a release is served)",
+            commands=["featurestore materialize"],
         )
     now = fingerprint(view)
     if state.definition != now.digest:

@@ -27,7 +27,7 @@ from featurestore.storage.online import advance_to, next_watermark
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
-from featurestore.values.codec import decode_rows, encode_keys
+from featurestore.values.codec import decode_rows, encode_keys, require_intact
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.state import check_state
 
@@ -250,8 +250,10 @@ def _read(
     view = context.view(name)
     now = context.now()
     keys = pl.DataFrame(key_columns(view, entity_keys))
-    [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
+    encoded = encode_keys(keys, view.keys)
+    [(state, rows)] = open_store(context.settings).read([(name, encoded)])
     check_state(view, state, now, context.layout)
+    require_intact(encoded, rows)
     decoded = decode_rows(rows, view.feature_schema)
     read = read_at(
         decoded.lazy(), features=features, timing=view.timing, as_of=pl.lit(now, dtype=UTC_MICROSECONDS)
