@@ -73,14 +73,21 @@ def query(
 
 def _require_select(sql: str, connection: duckdb.DuckDBPyConnection, known: str) -> None:
     try:
-        kinds = [statement.type.name for statement in connection.extract_statements(sql)]
+        kinds = _kinds(sql, connection)
+        # A PIVOT is several statements for DuckDB, as is a COPY of one; only a SELECT can stand in parentheses.
+        if kinds == ["MULTI"]:
+            kinds = _kinds(f"FROM ({sql.rstrip().rstrip(';')}\n)", connection)
     except duckdb.Error as error:
         raise ContractError(f"the query cannot be parsed: {error}", hint=known) from error
-    if kinds != ["SELECT"]:
+    if kinds not in (["SELECT"], ["MULTI"]):
         statements = " and ".join(kinds) or "no statement"
         raise ContractError(
             f"the query is {statements}; expected one SELECT over the datasets of the project", hint=known
         )
+
+
+def _kinds(sql: str, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [statement.type.name for statement in connection.extract_statements(sql)]
 
 
 def _names_in(sql: str, connection: duckdb.DuckDBPyConnection) -> set[str]:

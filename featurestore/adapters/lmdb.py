@@ -19,7 +19,7 @@ from featurestore.adapters.lmdb_file import DIGEST_BYTES, digest_of, fault_of, r
 from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
 from featurestore.ports import ViewState
 from featurestore.storage.durable import make_folder, sync_folder
-from featurestore.storage.files import PRIVATE_FOLDER
+from featurestore.storage.files import PRIVATE_FOLDER, file_mode
 from featurestore.values.codec import (
     CHECKSUM_BYTES,
     REBUILD,
@@ -210,10 +210,19 @@ def _opened(path: Path) -> lmdb.Environment:
     fault = fault_of(path)
     if fault is not None:
         raise _damaged(path, fault)
-    options: dict[str, Any] = {"map_size": MAP_BYTES, "max_dbs": MAX_VIEWS, "max_readers": 1024}
+    options: dict[str, Any] = {
+        "map_size": MAP_BYTES,
+        "max_dbs": MAX_VIEWS,
+        "max_readers": 1024,
+        "mode": file_mode(path),
+    }
     try:
         return lmdb.open(str(path), **options)
-    except lmdb.ReadonlyError:
+    except lmdb.Error:
+        files = [path, *(path / name for name in ("data.mdb", "lock.mdb") if (path / name).exists())]
+        if all(os.access(file, os.W_OK) for file in files):
+            raise
+        # This process may not write here, or the file system is mounted for reading.
         return lmdb.open(str(path), **options, readonly=True, lock=False)
 
 

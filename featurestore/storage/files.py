@@ -80,6 +80,10 @@ def atomic_write(path: Path, *, private: bool = True) -> Iterator[Path]:
             yield partial
             os.fsync(descriptor)
             replace(partial, path)
+        except pl.exceptions.ComputeError:
+            # Polars does not always say that the disk is full: a write of our own does.
+            os.pwrite(descriptor, bytes(1 << 16), os.fstat(descriptor).st_size)
+            raise
         finally:
             partial.unlink(missing_ok=True)
             os.close(descriptor)

@@ -56,6 +56,7 @@ def tables(tmp_path_factory):
         "WITH a AS (SELECT k FROM built) SELECT k FROM a UNION ALL SELECT 1 WHERE false ORDER BY k;",
         "FROM built ORDER BY k",
         "VALUES (1), (2)",
+        "FROM (PIVOT built ON k USING count(*) GROUP BY k) SELECT k ORDER BY k -- all",
     ],
 )
 def test_one_select_over_the_datasets_runs(tables, sql):
@@ -73,6 +74,8 @@ def test_one_select_over_the_datasets_runs(tables, sql):
         ("CREATE TABLE new AS SELECT 1", "the query is CREATE"),
         ("EXPORT DATABASE '{folder}/new'", "the query is EXPORT"),
         ("SELECT 1; COPY (SELECT 1) TO '{folder}/new.csv'", "the query is SELECT and COPY"),
+        ("COPY (PIVOT built ON k USING count(*)) TO '{folder}/new.csv'", "cannot be parsed"),
+        ("CREATE TABLE new AS PIVOT built ON k USING count(*)", "cannot be parsed"),
         ("SELECT 1; SELECT 2", "the query is SELECT and SELECT"),
         (" ", "the query is no statement"),
         ("SELEC 1", "cannot be parsed"),
