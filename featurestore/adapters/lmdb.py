@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import lmdb
 import msgspec
@@ -32,6 +32,7 @@ from featurestore.values.codec import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 MAP_BYTES = 1 << 38  # address space, not disk: a store may grow to 256 GiB
 MAX_VIEWS = 1024
@@ -69,7 +70,7 @@ class LmdbStore:
                 raise MissingDataError(
                     f"{path}: the online store does not exist yet", hint="run: featurestore materialize"
                 )
-            self._env = _environment(path)
+            self._env = _environment(path, self)
             if create:
                 sync_folder(path)
         self._path, self._unlocked = path, not self._env.flags()["lock"]
@@ -191,18 +192,21 @@ _OPENING = Lock()
 # lock of the interpreter. Other processes wait for the lock of LMDB.
 _WRITING = RLock()
 _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
+_USERS: dict[tuple[int, int, int], WeakSet[LmdbStore]] = {}
 
 
-def _environment(path: Path) -> lmdb.Environment:
+def _environment(path: Path, user: LmdbStore) -> lmdb.Environment:
     with _OPENING:
         identity = _identity(path)
         if identity is None or identity not in _ENVIRONMENTS:
-            _close_removed_stores()
+            _close_unused_stores()
             environment = _opened(path)
             identity = _identity(path)
             if identity is None:
                 raise lmdb.Error("the store was removed while it was opened")
             _ENVIRONMENTS[identity] = environment
+            _USERS[identity] = WeakSet()
+        _USERS[identity].add(user)
         return _ENVIRONMENTS[identity]
 
 
@@ -235,11 +239,11 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return file.st_dev, file.st_ino, os.getpid()
 
 
-def _close_removed_stores() -> None:
-    # A process has address space for some hundreds of stores. A store that is still used keeps its environment.
-    for identity, environment in list(_ENVIRONMENTS.items()):
-        if identity[2] == os.getpid() and _identity(Path(environment.path())) != identity:
-            del _ENVIRONMENTS[identity]
+def _close_unused_stores() -> None:
+    # A process has address space for some hundreds of stores, and a removed store takes disk while it is open.
+    for identity in list(_ENVIRONMENTS):
+        if identity[2] == os.getpid() and not _USERS[identity]:
+            del _ENVIRONMENTS[identity], _USERS[identity]
 
 
 @contextmanager
