@@ -277,7 +277,11 @@ class PostgresStore:
         return rows
 
     def _run(self, statement: str, *values: Any) -> Any:
-        query = sql.SQL(statement).format(schema=self._schema)
+        schema: sql.Composable = self._schema
+        if values:
+            # psycopg reads a percent sign of a statement with values as a placeholder, also inside a name.
+            schema = sql.SQL(self._schema.as_string().replace("%", "%%"))
+        query = sql.SQL(statement).format(schema=schema)
         return self._connection.execute(query, values or None, binary=bool(values))
 
 

@@ -57,7 +57,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
     state = check_state(view, stored_state, as_of, workspace.layout)
     all_pairs = list(store.scan(view.name))
-    require_intact((key for key, _ in all_pairs), (row for _, row in all_pairs))
+    require_intact([key for key, _ in all_pairs], [row for _, row in all_pairs])
     pairs = [(key, row) for key, row in all_pairs if not is_tombstone(row)]
     deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)

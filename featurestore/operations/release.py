@@ -116,8 +116,7 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     with locked(layout.releasing):
         states = _checked_states(workspace)
         plan = _plan(workspace, states, keep)
-        # A release whose process was killed may have left this folder.
-        shutil.rmtree(layout.releases / plan.name, ignore_errors=True)
+        _remove_unfinished(layout)
         try:
             result = _make(workspace, plan.name, states)
         except BaseException:
@@ -126,6 +125,13 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
         switch(layout, plan.name)
         remove_releases(workspace, plan.removes)
     return result
+
+
+def _remove_unfinished(layout: Layout) -> None:
+    """Remove the folders of releases that killed processes left while they made or removed them."""
+    for folder in layout.releases.glob("[0-9]*"):
+        if not (folder / RECORD).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_project(workspace: Workspace) -> None:

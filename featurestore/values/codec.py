@@ -32,10 +32,12 @@ CHECKSUM_BYTES: Final = 4
 TOMBSTONE_BYTES: Final = HEADER.size + CHECKSUM_BYTES
 # CRC-32 of any bytes that are followed by their own CRC-32.
 _INTACT: Final = 0x2144DF1C
+_ALL_INTACT: Final = {_INTACT}
 MAX_KEY_BYTES: Final = 511
 # MessagePack adds at most this many bytes to a text (its type and length), and writes at most as many for a number.
 _MAX_OVERHEAD: Final = 9
 _OFFSET: Final = 1 << 63
+_VALUES: Final = slice(HEADER.size, -CHECKSUM_BYTES)
 _MAX_PART: Final = (1 << 64) - 1
 _DELETED: Final = _MAX_PART.to_bytes(8, "big")
 REBUILD: Final = "run: featurestore materialize --full"
@@ -59,7 +61,7 @@ def is_intact(key: bytes, row: bytes) -> bool:
     return crc32(row, crc32(key)) == _INTACT
 
 
-def require_intact(keys: Iterable[bytes], rows: Iterable[bytes | None]) -> None:
+def require_intact(keys: Sequence[bytes], rows: Sequence[bytes | None]) -> None:
     """Refuse stored rows of which one has changed since it was written. All that reads rows calls this.
 
     Raises
@@ -67,13 +69,18 @@ def require_intact(keys: Iterable[bytes], rows: Iterable[bytes | None]) -> None:
     StoreError
         If the checksum of a row is not that of its key and bytes.
     """
-    if not all(row is None or crc32(row, crc32(key)) == _INTACT for key, row in zip(keys, rows, strict=True)):
+    held: Sequence[Any] = rows
+    if None in rows:
+        held = [row for row in rows if row is not None]
+        keys = [key for key, row in zip(keys, rows, strict=True) if row is not None]
+    # As `is_intact`, without a step of Python for each row.
+    if not set(map(crc32, held, map(crc32, keys))) <= _ALL_INTACT:
         raise StoreError("a stored row is damaged: its checksum is not that of its bytes", hint=REBUILD)
 
 
 def values_of(row: bytes) -> bytes:
     """Return the encoded feature values of a stored row."""
-    return row[HEADER.size : -CHECKSUM_BYTES]
+    return row[_VALUES]
 
 
 def tombstone(key: bytes, deleted_at: int) -> bytes:
@@ -159,7 +166,7 @@ def open_row(row: bytes) -> tuple[int, list[Any]]:
     The row must not be a tombstone.
     """
     try:
-        return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(values_of(row))
+        return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[_VALUES])
     except msgspec.DecodeError as error:
         raise StoreError(f"stored bytes cannot be decoded: {error}", hint=REBUILD) from error
 
