@@ -37,7 +37,7 @@ class Disk:
 
     def position(self, *call):
         """Return the position of a call that begins with some words."""
-        return next(i for i, made in enumerate(self.calls) if made[: len(call)] == call)
+        return next(i for i, done in enumerate(self.calls) if done[: len(call)] == call)
 
     def _synced(self, folder, path, calls):
         folder, path = str(folder.resolve()), str(folder.resolve() / path.name)
@@ -47,12 +47,12 @@ class Disk:
 
 
 def _content(root):
-    found = {}
+    states = {}
     for path in root.rglob("*"):
         state = path.lstat()
         # The times of a folder change with its names.
-        found[path] = (state.st_ino,) if path.is_dir() else (state.st_ino, state.st_size, state.st_mtime_ns)
-    return found
+        states[path] = (state.st_ino,) if path.is_dir() else (state.st_ino, state.st_size, state.st_mtime_ns)
+    return states
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def query(
 def _require_select(sql: str, connection: duckdb.DuckDBPyConnection, known: str) -> None:
     try:
         kinds = _kinds(sql, connection)
-        # A PIVOT is several statements for DuckDB, as is a COPY of one; only a SELECT can stand in parentheses.
+        # A PIVOT is several statements for DuckDB, as is a COPY of one; only a SELECT is valid in parentheses.
         if kinds == ["MULTI"]:
             kinds = _kinds(f"FROM ({sql.rstrip().rstrip(';')}\n)", connection)
     except duckdb.Error as error:

@@ -232,9 +232,9 @@ def _is_former(state: bytes) -> bool:
 
 if __name__ == "__main__":
     try:
-        found = _fault(Path(sys.argv[1]))
+        reason = _fault(Path(sys.argv[1]))
     except lmdb.Error as error:
-        found = str(error)
-    if found is not None:
-        sys.stdout.write(found)
+        reason = str(error)
+    if reason is not None:
+        sys.stdout.write(reason)
         sys.exit(FAULT)

@@ -108,11 +108,11 @@ def read_online(
     RequestGate(service).check_frame(rows)
     reads = service.reads
     keys = [encode_keys(rows, selection.keys) for selection in reads]
-    answers = store.read([(s.view.name, asked) for s, asked in zip(reads, keys, strict=True)])
+    answers = store.read([(s.view.name, encoded) for s, encoded in zip(reads, keys, strict=True)])
     parts = []
-    for selection, asked, (state, stored) in zip(reads, keys, answers, strict=True):
+    for selection, encoded, (state, stored) in zip(reads, keys, answers, strict=True):
         check_state(selection.view, state, as_of, layout)
-        require_intact(asked, stored)
+        require_intact(encoded, stored)
         parts.append(_read(selection, stored, as_of))
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
     result = pl.concat([rows, complete(rows, read, service)], how="horizontal")

@@ -197,7 +197,7 @@ class VectorReader:
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
         states: list[ViewState] = []
-        for read, asked, (held, rows) in zip(self._reads, keys, answers, strict=True):
+        for read, encoded, (held, rows) in zip(self._reads, keys, answers, strict=True):
             state = held
             if (
                 state is None
@@ -206,7 +206,7 @@ class VectorReader:
                 or state.row_format != ROW_FORMAT
             ):
                 state = check_state(read.selection.view, state, as_of, self._layout)
-            require_intact(asked, rows)
+            require_intact(encoded, rows)
             states.append(state)
             events.append(_answer(read, rows, now, values, statuses))
         return values, statuses, events, states

@@ -88,7 +88,7 @@ def test_a_mount_for_reading_answers_and_refuses_writes(materialized):
 
 
 def test_a_full_disk_keeps_the_old_state(materialized, tmp_path_factory):
-    """Each command that writes ends with our error, and what is served stays as it was."""
+    """Each command that writes ends with our error, and the former values are served."""
     small = tmp_path_factory.mktemp("small")
     copy = tmp_path_factory.mktemp("copy") / "shop"
     shutil.copytree(materialized, copy, ignore=shutil.ignore_patterns(".git", ".dvc"))

@@ -92,7 +92,7 @@ def modes(folder):
 
 
 def test_data_are_open_to_their_owner_alone(tmp_path):
-    """Folders that are made are closed to others, whatever the umask; code is as open as the umask permits."""
+    """Folders that are made are closed to others, under any umask; code is as open as the umask permits."""
     before = os.umask(0o022)
     try:
         write_parquet(pl.DataFrame({"a": [1]}), tmp_path / "data/quarantine/a.parquet")
@@ -100,10 +100,10 @@ def test_data_are_open_to_their_owner_alone(tmp_path):
         write_text("code", tmp_path / "code/view.py")
     finally:
         os.umask(before)
-    found = modes(tmp_path)
-    assert {found[name] for name in ("data", "quarantine", "records")} == {0o700}
-    assert {found[name] for name in ("a.parquet", "a.jsonl")} == {0o600}
-    assert (found["code"], found["view.py"]) == (0o755, 0o644)
+    permissions = modes(tmp_path)
+    assert {permissions[name] for name in ("data", "quarantine", "records")} == {0o700}
+    assert {permissions[name] for name in ("a.parquet", "a.jsonl")} == {0o600}
+    assert (permissions["code"], permissions["view.py"]) == (0o755, 0o644)
 
 
 def test_an_owner_may_open_a_folder(tmp_path):

@@ -148,9 +148,9 @@ def test_every_flipped_bit_of_a_row_or_its_key_is_noticed():
     [(key, row)] = encode_rows(frame, ["k"], pl.Schema({"x": pl.Float64(), "y": pl.String()}))
     for stored in (row, tombstone(key, 1)):
         assert is_intact(key, stored)
-        whole = key + stored
-        for bit in range(8 * len(whole)):
-            flipped = (int.from_bytes(whole, "big") ^ (1 << bit)).to_bytes(len(whole), "big")
+        content = key + stored
+        for bit in range(8 * len(content)):
+            flipped = (int.from_bytes(content, "big") ^ (1 << bit)).to_bytes(len(content), "big")
             assert not is_intact(flipped[: len(key)], flipped[len(key) :])
         for length in range(len(stored)):
             assert not is_intact(key, stored[:length])
