@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Locks have no content. Without the record of a check, a store is checked again.
+UNSYNCED = (".lock", "checked.json")
 CHANGES = ("replace", "rename", "link", "symlink", "unlink", "mkdir", "rmdir", "open")
 
 
@@ -22,7 +24,7 @@ class Disk:
         calls = self.calls[:until]
         lost = set()
         for path, identity in _content(self.root).items():
-            if self.before.get(path) == identity or path.name.endswith(".lock"):
+            if self.before.get(path) == identity or path.name.endswith(UNSYNCED):
                 continue
             if self.before.get(path, (None,))[0] != identity[0] and not self._synced(
                 path.parent, path, calls
@@ -78,6 +80,7 @@ def _recording(name, call, disk):
     def record(*arguments, **options):
         path = Path(arguments[0])
         is_file = name in ("replace", "rename") and path.is_file() and not path.is_symlink()
+        is_file = is_file and not str(arguments[1]).endswith(UNSYNCED)
         if is_file and ("fsync", str(path.stat().st_ino)) not in disk.calls:
             disk.too_early.append(str(arguments[1]))
         done = call(*arguments, **options)
