@@ -83,6 +83,8 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     pushed, deleted
         How many writes of the log of pushed rows, and of deleted keys, were known to the last
         writer: rows of later writes are applied whenever they were known.
+    row_format
+        The format of the stored rows (`featurestore.values.codec.ROW_FORMAT`).
     """
 
     definition: str
@@ -90,6 +92,7 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     watermark: int
     pushed: int = 0
     deleted: int = 0
+    row_format: int = 1
 
 
 class RowReader(Protocol):
@@ -117,7 +120,7 @@ class OnlineStore(RowReader, Protocol):
 
         A row replaces the stored one only if its version is greater. With `replace`, the same step
         first removes all stored rows, except the marks of deleted keys
-        (`featurestore.values.codec.tombstone`). Readers see the view before the step or after it.
+        (`featurestore.values.codec.tombstone`); a damaged mark goes too, and the log brings it back. Readers see the view before the step or after it.
         """
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:

@@ -23,7 +23,7 @@ from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import timestamp_of
-from featurestore.values.codec import HEADER
+from featurestore.values.codec import HEADER, is_intact, is_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -154,7 +154,7 @@ class RedisStore:
             generation = ""
             if replace:
                 generation = str(self._begin(keys=[name]))
-                deleted = (pair for pair in self.scan(view) if len(pair[1]) == HEADER.size)
+                deleted = (pair for pair in self.scan(view) if is_tombstone(pair[1]) and is_intact(*pair))
                 self._put(name, generation, deleted)
             while part := list(islice(remaining, ROWS_PER_CALL)):
                 applied += self._put(name, generation, part)

@@ -114,7 +114,7 @@ def result_of(workspace: Workspace, sql: str, name: str | None) -> Input:
         node: layout.dataset(node) for node in (*workspace.catalog.sources, *workspace.catalog.datasets)
     }
     tables |= {view: layout.features(view) for view in workspace.catalog.views}
-    write_parquet(query(sql, tables), target)
+    write_parquet(query(sql, tables, files=True), target)
     note = f"the result of the query is kept in {target.relative_to(workspace.root).as_posix()}"
     return Input(_identifier(name), workspace.root, folder, None, (target,), folder, (note,), sql)
 

@@ -16,7 +16,7 @@ from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status, read_at, status_column
-from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
+from featurestore.values.codec import decode_keys, decode_rows, is_tombstone, require_intact
 from featurestore.values.key_columns import join_by_key, select_columns
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
@@ -58,6 +58,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
     state = check_state(view, stored_state, as_of, workspace.layout)
     all_pairs = list(store.scan(view.name))
+    require_intact([key for key, _ in all_pairs], [row for _, row in all_pairs])
     pairs = [(key, row) for key, row in all_pairs if not is_tombstone(row)]
     deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)

@@ -16,7 +16,7 @@ from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
 from featurestore.storage.views import compact_log, log_deleted
 from featurestore.timing.epoch import timestamp_of
-from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.values.codec import encode_keys, is_tombstone, require_intact, storable
 from featurestore.values.key_columns import select_columns
 from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
@@ -109,7 +109,9 @@ def _plan(
     check_state(
         view, state, at if state is None else max(at, timestamp_of(state.watermark)), workspace.layout
     )
-    [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
+    keys = encode_keys(rows, view.keys)
+    [(_, stored)] = store.read([(view.name, keys)])
+    require_intact(keys, stored)
     deleted = sum(row is not None and is_tombstone(row) for row in stored)
     plan = DeletePlan(
         view=view.name,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from featurestore.adapters.stores import remove_damaged_store
 from featurestore.errors import MissingDataError
 from featurestore.ports import StoreClock
 from featurestore.storage.files import append_record, read_records, write_record
@@ -149,7 +150,7 @@ def materialize(
     until
         The timestamp, with a time zone; the current time, if none is given.
     full
-        True: write the views in full.
+        True: write the views in full. An embedded store that is damaged is made again.
     progress
         Called now and then with the name of a view, the number of rows written, and the number of rows to write.
 
@@ -168,6 +169,8 @@ def materialize(
     """
     required = workspace.settings.require_reached(workspace.timestamp(until))
     definitions = _views(workspace, views)
+    if full:
+        remove_damaged_store(workspace.settings)
     store = workspace.store(create=True)
     timestamp = current_time(workspace.settings, store) if until is None else required
     _require_reached(workspace, timestamp, store)

@@ -7,7 +7,6 @@ are links to the built files; its online store is a copy. The link ``current`` n
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ import msgspec
 from featurestore.config import load_settings
 from featurestore.errors import SkewError, UnknownNameError
 from featurestore.ports import ViewState
-from featurestore.storage.files import read_record
+from featurestore.storage.durable import replace_symlink
+from featurestore.storage.files import read_record, translated_write_errors
 from featurestore.storage.lock import locked
 from featurestore.storage.online import advance_to, current_time, next_watermark
 
@@ -108,12 +108,12 @@ def switch(layout: Layout, name: str) -> None:
     ------
     UnknownNameError
         If there is no such release.
+    StoreError
+        If the file system refuses the switch; the active release stays.
     """
     require_release(layout, name)
-    link = layout.releases / f".current.{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(name)
-    link.replace(layout.current_release)
+    with translated_write_errors(layout.current_release):
+        replace_symlink(layout.current_release, name)
 
 
 def served(workspace: Workspace) -> tuple[Workspace, Release | None]:

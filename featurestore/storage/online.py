@@ -17,7 +17,7 @@ from featurestore.storage.views import deleted_keys, files_of
 from featurestore.timing.clock import MAX_SKEW
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_deleted, encode_rows
+from featurestore.values.codec import ROW_FORMAT, encode_deleted, encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -120,6 +120,7 @@ def plan_advance(
         watermark=microseconds(until),
         pushed=next_number(log_files(layout.pushed(view.name))),
         deleted=next_number(log_files(layout.deleted(view.name))),
+        row_format=ROW_FORMAT,
     )
     before = None if store is None else store.state(view.name)
     return Advance(state, before, _reason_for_full(before, state, full=full))
@@ -128,15 +129,17 @@ def plan_advance(
 def _reason_for_full(before: ViewState | None, state: ViewState, *, full: bool) -> str | None:
     if before is None:
         return "the store does not hold the view"
-    if before.definition != state.definition:
-        return "the definition changed"
-    if before.source != state.source:
-        return "the built rows changed"
-    if before.watermark > state.watermark:
-        return "the timestamp is before the watermark"
-    if before.pushed > state.pushed or before.deleted > state.deleted:
-        return "the log of pushed rows is not the one that the store was brought to"
-    return "a full run is requested" if full else None
+    reasons = {
+        "the format of stored rows changed": before.row_format != state.row_format,
+        "the definition changed": before.definition != state.definition,
+        "the built rows changed": before.source != state.source,
+        "the timestamp is before the watermark": before.watermark > state.watermark,
+        "the log of pushed rows is not the one that the store was brought to": (
+            before.pushed > state.pushed or before.deleted > state.deleted
+        ),
+        "a full run is requested": full,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def advance_to(

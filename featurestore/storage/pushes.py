@@ -14,7 +14,7 @@ from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOW
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.known_at import created_or_event, known_at
 from featurestore.timing.version import in_version_order
-from featurestore.values.codec import HEADER, encode_rows, is_tombstone, version_of
+from featurestore.values.codec import encode_rows, is_tombstone, require_intact, values_of, version_of
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ def unwritten_rows(
     pending = known.filter(pl.col(KNOWN_AT) > until)
     applied = known.filter(pl.col(KNOWN_AT) <= until)
     pairs = list(encode_rows(applied, view.keys, view.feature_schema))
-    [(_, stored)] = store.read([(view.name, [key for key, _ in pairs])])
+    keys = [key for key, _ in pairs]
+    [(_, stored)] = store.read([(view.name, keys)])
+    require_intact(keys, stored)
     lost = [
         is_tombstone(held)
         for (_, row), held in zip(pairs, stored, strict=True)
@@ -152,6 +154,6 @@ def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, 
     )
     encoded = encode_rows(rows, view.keys, view.feature_schema)
     return [
-        ((key, event), created, row[HEADER.size :])
+        ((key, event), created, values_of(row))
         for (key, row), (event, created) in zip(encoded, times.iter_rows(), strict=True)
     ]

@@ -94,9 +94,9 @@ def _replace(store: OnlineStore, reopened: OnlineStore) -> bool:
 
 def _deleted_stays_deleted(store: OnlineStore, reopened: OnlineStore) -> bool:
     """Bring a deleted key back only with a newer event, also when the view is replaced."""
-    mark = tombstone(0)
+    mark = tombstone(b"b", 0)
     store.write("one", [(b"a", row(5, b"x")), (b"b", mark)], state(1), replace=False)
-    older, newer = mark[:7] + b"\x00" + mark[8:] + b"x", tombstone(1) + b"x"
+    older, newer = mark[:7] + b"\x00" + mark[8:] + b"x", tombstone(b"b", 1) + b"x"
     reopened.write("one", [(b"b", older)], state(2), replace=True)
     kept = dict(store.scan("one"))
     reopened.write("one", [(b"b", newer)], state(3), replace=False)

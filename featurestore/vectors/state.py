@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import MissingDataError
+from featurestore.errors import MissingDataError, SkewError
 from featurestore.storage.made_by import find_fingerprint, other_definition
 from featurestore.timing.clock import MAX_SKEW, ClockError
 from featurestore.timing.epoch import timestamp_of
+from featurestore.values.codec import ROW_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ def check_state(
     MissingDataError
         If the view is not materialized.
     SkewError
-        If the store was written by another definition.
+        If the store was written by another definition or in another format.
     ClockError
         If the store is ahead of `as_of`.
     """
@@ -69,6 +70,13 @@ def check_state(
         raise MissingDataError(
             f"view {view.name!r} is not in the online store, or not with all of its rows",
             hint="run: featurestore materialize",
+        )
+    if state.row_format != ROW_FORMAT:
+        raise SkewError(
+            f"view {view.name!r}: the online store has rows of format {state.row_format}; this version of featurestore "
+            f"reads format {ROW_FORMAT}",
+            hint="run: featurestore materialize (and featurestore release, if a release is served)",
+            commands=["featurestore materialize"],
         )
     now = fingerprint(view)
     if state.definition != now.digest:

@@ -19,7 +19,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.join import Status, status_column
-from featurestore.values.codec import encode_rows
+from featurestore.values.codec import ROW_FORMAT, encode_rows
 from featurestore.vectors.reader import VectorReader
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
@@ -38,7 +38,10 @@ def test_a_vector_is_what_the_fold_holds(history):
             fresh = known_rows(history.row_frame.lazy(), history.timing, until=timestamp)
             newest = newest_rows(fresh, history.keys, history.timing).collect()
             state = ViewState(
-                definition=fingerprint(history.view).digest, source="s", watermark=microseconds(timestamp)
+                definition=fingerprint(history.view).digest,
+                source="s",
+                watermark=microseconds(timestamp),
+                row_format=ROW_FORMAT,
             )
             store.write(
                 "history",

@@ -11,6 +11,7 @@ from serving import running
 
 import featurestore
 from featurestore.errors import ContractError, DefinitionError
+from featurestore.values.codec import CHECKSUM_BYTES, seal
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
 
@@ -193,7 +194,8 @@ def test_a_store_with_another_value_is_found(project):
     store = project._workspace.store()
     state = store.state("rates")
     [(key, row)] = list(store.scan("rates"))
-    store.write("rates", [(key, row[:-1] + bytes([row[-1] ^ 1]))], state, replace=True)
+    content = row[:-CHECKSUM_BYTES]
+    store.write("rates", [(key, seal(key, content[:-1] + bytes([content[-1] ^ 1])))], state, replace=True)
     record = project.audit()
     assert record.mismatches > 0
     assert (record.differences[0].view, record.differences[0].key) == ("rates", "{}")

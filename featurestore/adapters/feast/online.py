@@ -28,7 +28,7 @@ from featurestore.storage.online import advance_to, current_time, next_watermark
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
-from featurestore.values.codec import decode_rows, encode_keys
+from featurestore.values.codec import decode_rows, encode_keys, require_intact
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.state import check_state, read_now
 
@@ -266,8 +266,10 @@ def _read_at(
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
     keys = key_frame(view, entity_keys)
-    [(state, rows)] = open_store(context.settings).read([(name, encode_keys(keys, view.keys))])
+    encoded = encode_keys(keys, view.keys)
+    [(state, rows)] = open_store(context.settings).read([(name, encoded)])
     check_state(view, state, now, context.layout)
+    require_intact(encoded, rows)
     decoded = decode_rows(rows, view.feature_schema)
     read = read_at(
         decoded.lazy(), features=features, timing=view.timing, as_of=pl.lit(now, dtype=UTC_MICROSECONDS)

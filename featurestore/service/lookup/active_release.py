@@ -15,9 +15,10 @@ from featurestore.timing.clock import ClockError
 from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.project import Project
     from featurestore.service.runtime.options import Options
@@ -70,12 +71,19 @@ class ActiveRelease:
         self._require_consistency(options)
         self.local = self.project.settings.online_url is None
         store = self.project.store()
-        self._stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
-        self._reader = store if self._stale_cache is None else StaleCachingReader(store, self._stale_cache)
-        self._max_rows = options.max_rows
-        names = options.services or tuple(self.project.catalog.services)
-        self.endpoints = {name: self._endpoint(self.project.catalog.service(name)) for name in names}
-        self.endpoint_of_features = lru_cache(maxsize=256)(self._endpoint_of_features)
+        stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
+        reader = store if stale_cache is None else StaleCachingReader(store, stale_cache)
+        catalog = self.project.catalog
+        make = partial(
+            Endpoint,
+            store=reader,
+            stale_cache=stale_cache,
+            max_rows=options.max_rows,
+            layout=self.project.layout,
+        )
+        self.endpoints = {name: make(catalog.service(name)) for name in options.services or catalog.services}
+        # Neither may refer to this object: its store closes when the last request that it answers ends.
+        self.endpoint_of_features = lru_cache(maxsize=256)(partial(_endpoint_of_features, catalog, make))
 
     def endpoint(self, name: str) -> Endpoint:
         """Return the endpoint of a feature service.
@@ -109,19 +117,6 @@ class ActiveRelease:
         services = [endpoint.service for endpoint in self.endpoints.values()]
         return {name: _line(error) for name, error in _view_faults(services, self.project)}
 
-    def _endpoint_of_features(self, references: tuple[str, ...], *, full_names: bool) -> Endpoint:
-        return self._endpoint(self.project.catalog.request(references, full_names=full_names), named=False)
-
-    def _endpoint(self, service: FeatureService, *, named: bool = True) -> Endpoint:
-        return Endpoint(
-            service,
-            self._reader,
-            stale_cache=self._stale_cache,
-            max_rows=self._max_rows,
-            named=named,
-            layout=self.project.layout,
-        )
-
     def _require_consistency(self, options: Options) -> None:
         catalog = self.project.catalog
         if not catalog.services:
@@ -142,6 +137,12 @@ class ActiveRelease:
                 differences=dict.fromkeys(d for error in skews for d in error.differences),
                 commands=dict.fromkeys(c for error in skews for c in error.commands),
             )
+
+
+def _endpoint_of_features(
+    catalog: Catalog, make: Callable[..., Endpoint], references: tuple[str, ...], *, full_names: bool
+) -> Endpoint:
+    return make(catalog.request(references, full_names=full_names), named=False)
 
 
 def _line(error: FeatureStoreError) -> str:
