@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -91,6 +91,9 @@ bench-offline: benchmarks/.ready ## measure the point-in-time join beside its pe
 bench-online: benchmarks/.ready ## measure materialization and lookup, in process and over HTTP, beside Feast
 	python benchmarks/online.py
 	python benchmarks/serving.py
+
+bench-pushes: $(READY) ## measure single-row pushes as their log grows, and reads of the log
+	python benchmarks/pushes.py
 
 bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
 	python benchmarks/gate.py

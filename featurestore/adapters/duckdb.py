@@ -19,26 +19,37 @@ with package_needed_by("SQL over datasets"):
 
 
 def query(
-    sql: str, tables: Mapping[str, Path], check: Callable[[str], object] = lambda _: None
+    sql: str,
+    tables: Mapping[str, Path],
+    check: Callable[[str], object] = lambda _: None,
+    *,
+    files: bool = False,
 ) -> pl.DataFrame:
-    """Run a SQL query over datasets.
+    """Run a SQL query over datasets. It reads, and changes nothing.
 
     Parameters
     ----------
     sql
-        One statement. It can name every dataset that is built.
+        One SELECT. It can name every dataset that is built.
     tables
         The Parquet file of each dataset.
     check
         Called with the name of each dataset that the statement reads. It raises if the rows may not be used.
 
+    files
+        True: the query may also read files and databases, with DuckDB's functions. Otherwise it reads the datasets
+        alone, and no file, address or variable.
+
     Raises
     ------
     ContractError
-        If the statement fails. The message contains that of DuckDB.
+        If the query is not one SELECT, or fails. The message contains that of DuckDB.
     """
+    known = f"it can name {', '.join(sorted(tables))}"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET python_enable_replacements = false")
+        _require_select(sql, connection, known)
         read = _names_in(sql, connection)
         for name in tables:
             if name.lower() in read:
@@ -47,16 +58,36 @@ def query(
             if path.exists():
                 quoted = str(path).replace("'", "''")
                 connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')")  # noqa: S608 - our own names
+        if not files:
+            connection.execute(
+                "SET allowed_paths = $paths", {"paths": [str(path) for path in tables.values()]}
+            )
+            connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
         try:
-            relation = connection.sql(sql)
-            if relation is None:
-                raise ContractError("the query returns no rows", hint="write a SELECT")
-            table = relation.to_arrow_table()
+            table = connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise ContractError(
-                f"the query fails: {error}", hint=f"it can name {', '.join(sorted(tables))}"
-            ) from error
+            raise ContractError(f"the query fails: {error}", hint=known) from error
     return pl.DataFrame(table)
+
+
+def _require_select(sql: str, connection: duckdb.DuckDBPyConnection, known: str) -> None:
+    try:
+        kinds = _kinds(sql, connection)
+        # A PIVOT is several statements for DuckDB, as is a COPY of one; only a SELECT is valid in parentheses.
+        if kinds == ["MULTI"]:
+            kinds = _kinds(f"FROM ({sql.rstrip().rstrip(';')}\n)", connection)
+    except duckdb.Error as error:
+        raise ContractError(f"the query cannot be parsed: {error}", hint=known) from error
+    if kinds not in (["SELECT"], ["MULTI"]):
+        statements = " and ".join(kinds) or "no statement"
+        raise ContractError(
+            f"the query is {statements}; expected one SELECT over the datasets of the project", hint=known
+        )
+
+
+def _kinds(sql: str, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [statement.type.name for statement in connection.extract_statements(sql)]
 
 
 def _names_in(sql: str, connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.values.accepted import value_check
+from featurestore.values.key_columns import frame_of_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,4 +102,4 @@ def rows_given(
         raise ContractError(f"rows for service {service!r}: {error.message}", hint=error.hint) from error
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"rows for service {service!r}: {str(error).splitlines()[0]}") from error
-    return pl.DataFrame(columns)
+    return frame_of_columns(list(columns.values()), len(rows))

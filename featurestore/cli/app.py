@@ -22,6 +22,7 @@ from featurestore.cli import (
     start,
     steps,
 )
+from featurestore.cli.output import complain
 from featurestore.cli.serve import serve
 from featurestore.errors import (
     ConfigError,
@@ -95,5 +96,5 @@ def main() -> None:
     try:
         app()
     except FeatureStoreError as error:
-        sys.stderr.write(f"featurestore: {error}\n")
+        complain(f"featurestore: {error}")
         sys.exit(error.exit_code)

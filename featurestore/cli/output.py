@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.values.escapes import escaped, escaped_json, one_line
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Output:
 
     def result(self, record: object, text: str) -> None:
         """Print a command's result: the record as JSON, or the text."""
-        sys.stdout.write((msgspec.json.encode(record).decode() if self.json else text) + "\n")
+        shown = escaped_json(msgspec.json.encode(record).decode()) if self.json else escaped(text)
+        sys.stdout.write(f"{shown}\n")
 
     def warn(self, findings: Iterable[object]) -> None:
         """Print findings on standard error. JSON output has them in its record."""
         if not self.json:
-            sys.stderr.write("".join(f"{finding}\n" for finding in findings))
+            for finding in findings:
+                complain(f"{finding}")
 
     @contextmanager
     def progress(self, total: int, doing: str) -> Iterator[Callable[[str], None]]:
@@ -114,10 +117,15 @@ def _shows_progress() -> bool:
     return sys.stderr.isatty() and find_spec("rich") is not None
 
 
+def complain(text: str) -> None:
+    """Print a message on standard error."""
+    sys.stderr.write(f"{escaped(text)}\n")
+
+
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Align rows in columns; the first row is the head. Columns of numbers are right-aligned, all others left-aligned."""
     columns = []
-    for head, *cells in zip(*rows, strict=True):
+    for head, *cells in ([one_line(cell) for cell in column] for column in zip(*rows, strict=True)):
         width = max(map(len, (head, *cells)))
         align = str.rjust if all(cell.replace(",", "").isdigit() for cell in cells) else str.ljust
         columns.append([align(cell, width) for cell in (head, *cells)])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from featurestore.cli.options import HERE, Folder, Json, Names, opened_at, opened_for_stage
-from featurestore.cli.output import Output, table
+from featurestore.cli.output import Output, complain, table
 from featurestore.cli.replay_text import replay_text
 from featurestore.cli.text import proof_text, summary_text
 from featurestore.config import PROVE_CASES, PROVE_SEED
@@ -59,7 +59,7 @@ def check(
     out.warn(gaps)
     out.result(record, "\n".join(lines))
     if stale is not None and (changes.breaking or changes.removed):
-        sys.stderr.write(f"featurestore: {stale.error()}\n")
+        complain(f"featurestore: {stale.error()}")
     changes.require_allowed()
     if stale is not None:
         raise stale.error()

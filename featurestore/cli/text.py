@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from featurestore.cli.output import table
+from featurestore.values.escapes import one_line
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
     # Polars writes a Float32 by its shortest digits, Python only a Float64.
     shown = in_utc_zone(vector).with_columns(cs.float().cast(str)).row(0, named=True)
     content = vector_record(project, service, vector)
-    entity = ", ".join(f"{name}={value}" for name, value in content["entity"].items())
+    entity = ", ".join(f"{name}={one_line(value)}" for name, value in content["entity"].items())
     rows = [("feature", "value", "status")]
     rows += [(name, str(shown[name]), cell["status"]) for name, cell in content["features"].items()]
-    return f"{service} for {entity}\n{table(rows)}"
+    return f"{service} for {entity or 'all'}\n{table(rows)}"
 
 
 def explained_record(answers: dict[str, pl.DataFrame], limit: int) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def summary_text(project: Project, summary: Summary) -> str:
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )
     for t in summary.training_sets:
-        labels = ", ".join(f"{value} {count:,}" for value, count in t.labels.items())
+        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in t.labels.items())
         lines.append(
             f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )

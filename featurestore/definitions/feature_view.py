@@ -30,13 +30,18 @@ class FeatureView:
     """A contracted table of features of one entity, and when its rows become known.
 
     `feature_view` declares one. ``view["a", "b"]`` selects some of its features.
+
+    Attributes
+    ----------
+    entity
+        None: the view has no key, and its newest row answers every request.
     """
 
     name: str
     function: Transformation
     inputs: tuple[Contract, ...]
     contract: Contract
-    entity: Entity
+    entity: Entity | None
     timing: Timing
     description: str
     owner: str
@@ -46,8 +51,8 @@ class FeatureView:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names of the entity's key columns."""
-        return self.entity.keys
+        """Names of the entity's key columns; empty if the view has no entity."""
+        return () if self.entity is None else self.entity.keys
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -153,7 +158,7 @@ class Selection:
 
 def feature_view(
     *,
-    entity: Entity,
+    entity: Entity | None,
     owner: str,
     ttl: timedelta | None = None,
     delay: timedelta = ZERO,
@@ -166,7 +171,9 @@ def feature_view(
     Parameters
     ----------
     entity
-        The entity that the rows describe. The schema of the result must have its keys.
+        The entity that the rows describe. The schema of the result must have its keys. None: the
+        features are the same for all, such as exchange rates. Of such a view each row replaces the one
+        before it, and requests give no key.
     owner
         The person or team who is responsible for the view.
     ttl
@@ -196,7 +203,8 @@ def feature_view(
         name = function.__name__
         contract = signature.output
         _check_durations(name, ttl, delay, every)
-        entity.require_keys(contract, of=f"feature view {name!r}")
+        if entity is not None:
+            entity.require_keys(contract, of=f"feature view {name!r}")
         _check_times(name, contract)
         view = FeatureView(
             name=name,
@@ -245,6 +253,11 @@ def _check_times(name: str, contract: Contract) -> None:
 
 
 def _check_by_key(view: FeatureView) -> None:
+    if view.by_key and view.entity is None:
+        raise DefinitionError(
+            f"feature view {view.name!r}: by_key, but entity is None, so there is no key to split the rows by",
+            hint="leave by_key out",
+        )
     for contract in view.inputs if view.by_key else ():
         if missing := [key for key in view.keys if key not in contract]:
             raise DefinitionError(

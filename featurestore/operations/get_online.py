@@ -9,12 +9,12 @@ import polars as pl
 from featurestore.adapters.entity_rows import rows_given
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.timing.join import STATUS_SUFFIX, read_at
-from featurestore.values.codec import decode_rows, encode_keys
+from featurestore.values.codec import decode_rows, encode_keys, require_intact
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import as_requested
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
-    from featurestore.ports import OnlineStore, ViewState
+    from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
@@ -61,18 +61,18 @@ def get_online(
         If a view is not materialized.
     SkewError
         If the store was written by another definition, or `as_of` is before the store's watermark.
+    StoreError
+        If the store does not answer, or a stored row is damaged.
     """
     service = workspace.service(features)
     schema = {**service.key_schema, **service.request_schema}
     rows = rows_given(entity_rows, schema, service.name)
-    return read_online(
-        rows,
-        service,
-        workspace.store(),
-        as_of=workspace.timestamp(as_of),
-        statuses=statuses,
-        layout=workspace.layout,
-    )
+    store = workspace.store()
+
+    def read(timestamp: datetime) -> pl.DataFrame:
+        return read_online(rows, service, store, as_of=timestamp, statuses=statuses, layout=workspace.layout)
+
+    return read_now(read, workspace.now()) if as_of is None else read(workspace.timestamp(as_of))
 
 
 def read_online(
@@ -105,11 +105,13 @@ def read_online(
     rows = entity_rows_of(entity_rows, service, with_timestamp=False)
     RequestGate(service).check_frame(rows)
     reads = service.reads
-    answers = store.read([(s.view.name, encode_keys(rows, s.keys)) for s in reads])
-    parts = [
-        _read(selection, state, stored, as_of, layout)
-        for selection, (state, stored) in zip(reads, answers, strict=True)
-    ]
+    keys = [encode_keys(rows, selection.keys) for selection in reads]
+    answers = store.read([(s.view.name, encoded) for s, encoded in zip(reads, keys, strict=True)])
+    parts = []
+    for selection, encoded, (state, stored) in zip(reads, keys, answers, strict=True):
+        check_state(selection.view, state, as_of, layout)
+        require_intact(encoded, stored)
+        parts.append(_read(selection, stored, as_of))
     read = pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
     result = pl.concat([rows, complete(rows, read, service)], how="horizontal")
     return result if statuses else result.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
@@ -117,13 +119,10 @@ def read_online(
 
 def _read(
     selection: Selection,
-    state: ViewState | None,
     stored: list[bytes | None],
     as_of: datetime,
-    layout: Layout | None,
 ) -> pl.DataFrame:
     view = selection.view
-    check_state(view, state, as_of, layout)
     decoded = decode_rows(stored, view.feature_schema)
     read = read_at(
         decoded.lazy(),

@@ -66,7 +66,7 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
         for name, record in records.items()
     }
     for name in selected or seen:
-        write_text(dataset_page(records[name], notes=notes[name]), layout.page(name))
+        write_text(dataset_page(records[name], notes=notes[name]), layout.page(name), private=True)
     previous = _read(layout.reported, Reported)
     shown = reported(previous, records, datetime.now(UTC))
     manifests = (training_manifest(workspace, name) for name in catalog.training_sets)
@@ -83,7 +83,7 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
             if record.before is not None and record.now is not None
         },
     )
-    write_text(index_page(index), layout.report)
+    write_text(index_page(index), layout.report, private=True)
     write_record(shown, layout.reported)
     if not selected:
         write_record(Pages(tuple(seen)), layout.pages)

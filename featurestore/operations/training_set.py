@@ -20,6 +20,7 @@ from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
+from featurestore.values.escapes import one_line
 from featurestore.values.html_table import html_table
 from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
@@ -64,7 +65,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
-        labels = ", ".join(f"{value} {count:,}" for value, count in self.labels.items())
+        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in self.labels.items())
         title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
         statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))
         rows = [

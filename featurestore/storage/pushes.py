@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
+from featurestore.storage.log import footer
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.known_at import created_or_event, known_at
 from featurestore.timing.version import in_version_order
-from featurestore.values.codec import HEADER, encode_rows, is_tombstone, version_of
+from featurestore.values.codec import encode_rows, is_tombstone, require_intact, values_of, version_of
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -50,8 +51,16 @@ def settle_versions(
         created at `known`.
     """
     identity = [*view.keys, EVENT_TIMESTAMP]
+    last_created = [footer(path).last_created for path in files]
+    late = [
+        path
+        for path, last in zip(files, last_created, strict=True)
+        if last is None or last >= microseconds(known)
+    ]
+    if not late:
+        return rows, known
     earlier = (
-        pl.scan_parquet(list(files))
+        pl.scan_parquet(late)
         .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
         .join(rows.lazy().select(identity), on=identity, how="semi", nulls_equal=True)
         .select(rows.columns)
@@ -121,7 +130,9 @@ def unwritten_rows(
     pending = known.filter(pl.col(KNOWN_AT) > until)
     applied = known.filter(pl.col(KNOWN_AT) <= until)
     pairs = list(encode_rows(applied, view.keys, view.feature_schema))
-    [(_, stored)] = store.read([(view.name, [key for key, _ in pairs])])
+    keys = [key for key, _ in pairs]
+    [(_, stored)] = store.read([(view.name, keys)])
+    require_intact(keys, stored)
     lost = [
         is_tombstone(held)
         for (_, row), held in zip(pairs, stored, strict=True)
@@ -143,6 +154,6 @@ def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, 
     )
     encoded = encode_rows(rows, view.keys, view.feature_schema)
     return [
-        ((key, event), created, row[HEADER.size :])
+        ((key, event), created, values_of(row))
         for (key, row), (event, created) in zip(encoded, times.iter_rows(), strict=True)
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from featurestore.ports import ViewRows
 from featurestore.testing import oracle
 from featurestore.testing.answers import answers
-from featurestore.testing.strategies import FEATURES, KEYS
+from featurestore.testing.strategies import FEATURES
 from featurestore.timing.columns import EVENT_SUFFIX
 from featurestore.timing.join import status_column
 from featurestore.timing.version import in_version_order
@@ -49,7 +49,7 @@ def require_fold(
     AssertionError
         If one cell differs. The message has the actual and the expected cells.
     """
-    rows = in_version_order(history.row_frame.lazy(), KEYS, history.timing).collect()
+    rows = in_version_order(history.row_frame.lazy(), history.keys, history.timing).collect()
     ends = [0, *sorted(min(cut, rows.height) for cut in cuts), rows.height]
     files = []
     for number, (start, end) in enumerate(itertools.pairwise(ends)):
@@ -67,6 +67,6 @@ def require_fold(
     ):
         raise AssertionError("entity rows or dtypes were changed")
     actual = answers(joined, FEATURES)
-    expected = oracle.historical(history.entity_rows, history.rows, KEYS, FEATURES, history.timing)
+    expected = oracle.historical(history.entity_rows, history.rows, history.keys, FEATURES, history.timing)
     if oracle.bits(actual) != oracle.bits(expected):
         raise AssertionError(f"actual {actual}\nexpected {expected}")

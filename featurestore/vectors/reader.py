@@ -21,7 +21,7 @@ from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.accepted import value_check
-from featurestore.values.codec import encode_key, is_tombstone, open_row
+from featurestore.values.codec import ROW_FORMAT, encode_key, is_tombstone, open_row, require_intact
 from featurestore.values.html_table import html_table
 from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
@@ -150,6 +150,8 @@ class VectorReader:
             If a view is not materialized.
         SkewError
             If the store was written by another definition, or is ahead of `as_of`.
+        StoreError
+            If the store does not answer, or a stored row is damaged.
         """
         checked = [
             (
@@ -195,10 +197,16 @@ class VectorReader:
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
         states: list[ViewState] = []
-        for read, (held, rows) in zip(self._reads, answers, strict=True):
+        for read, encoded, (held, rows) in zip(self._reads, keys, answers, strict=True):
             state = held
-            if state is None or state.definition != read.definition or state.watermark > now:
+            if (
+                state is None
+                or state.definition != read.definition
+                or state.watermark > now
+                or state.row_format != ROW_FORMAT
+            ):
                 state = check_state(read.selection.view, state, as_of, self._layout)
+            require_intact(encoded, rows)
             states.append(state)
             events.append(_answer(read, rows, now, values, statuses))
         return values, statuses, events, states
@@ -281,11 +289,14 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     conversions = [from_stored(view.contract[name].dtype) for name in selection.features]
     ttl = view.timing.ttl
     positions = [columns.index(key) for key in selection.keys]
-    single = positions[0]
+    first = positions[0] if positions else 0
     return _Read(
         selection=selection,
         definition=fingerprint(view).digest,
-        key_of=itemgetter(*positions) if len(positions) > 1 else lambda row: (row[single],),
+        # `itemgetter` of one position returns a value and not a row; a view without an entity has no position.
+        key_of=itemgetter(*positions)
+        if len(positions) > 1
+        else itemgetter(slice(first, first + len(positions))),
         positions=None
         if selection.features == view.feature_names
         else tuple(map(names.index, selection.features)),

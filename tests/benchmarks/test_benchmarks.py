@@ -145,6 +145,15 @@ def test_reliability(run_small):
     assert observed["WRONG"] == 0
 
 
+def test_pushes(run_small):
+    """Rows that are pushed one at a time and at once give the same values, before and after a materialization."""
+    printed = run_small("pushes")
+    assert len(rows_below(printed, "pushes CPU ms files")) == 10
+    for header in ("entity rows", "after materialize"):
+        assert list(rows_below(printed, f"{header} each, ms at once, ms ratio")) == ["3", "1,000", "100,000"]
+    assert printed.splitlines()[-1] == "the values agree"
+
+
 def test_reproducible(run_small):
     """Each natural view has one result, for any order of the rows, chunks and number of threads."""
     results = rows_below(run_small("reproducible"), "view builds results")

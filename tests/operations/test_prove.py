@@ -78,7 +78,8 @@ def cut_versions(frame, keys, features):
     """Encode versions of whole seconds."""
     for key, row in codec.encode_rows(frame, keys, features):
         event, created = codec.HEADER.unpack_from(row)
-        yield key, codec.HEADER.pack(event - event % 10**6, created - created % 10**6) + row[16:]
+        header = codec.HEADER.pack(event - event % 10**6, created - created % 10**6)
+        yield key, codec.seal(key, header + codec.values_of(row))
 
 
 def without_negative_zero(rows, schema):

@@ -1,0 +1,73 @@
+"""A push or a deletion that fails is not in the log, or the error says that it may be applied later."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from featurestore.config import load_settings
+from featurestore.errors import SkewError, StoreError
+from featurestore.operations.delete import delete
+from featurestore.operations.logged import LoggedError
+from featurestore.operations.push import push
+from featurestore.workspace import Workspace
+
+EVENT = datetime(2024, 1, 9, 22, tzinfo=UTC)
+ROW = pl.DataFrame(
+    {"customer": [1], "event_timestamp": [EVENT], "amount": [99.5], "coupon": ["NEW"], "ordered_at": [EVENT]}
+)
+
+
+class FullStore:
+    """A store that takes no more writes, of the project or of its release."""
+
+    def __init__(self, store):
+        self.state, self.read, self.scan = store.state, store.read, store.scan
+
+    def write(self, *_, **__):
+        raise StoreError("the store is full", hint="free space", retry=True)
+
+
+def full(project, *, release):
+    """Return the workspace of a project whose own store, or that of its release, is full."""
+    workspace = project._workspace
+
+    def opened(settings, *, create=False):
+        store = workspace.parts.open_store(settings, create=create)
+        return FullStore(store) if (settings.root != workspace.root) == release else store
+
+    return Workspace.of(load_settings(workspace.root), replace(workspace.parts, open_store=opened))
+
+
+@pytest.mark.parametrize("release", [False, True])
+@pytest.mark.parametrize("write", ["push", "delete"])
+def test_a_write_that_the_store_refuses_says_that_it_may_be_applied_later(shop, write, release):
+    """The log has it; the next write applies it."""
+    shop.materialize()
+    if release:
+        shop.training_set("visits")
+        shop.release()
+    function, rows = {"push": (push, ROW), "delete": (delete, pl.DataFrame({"customer": [3]}))}[write]
+    with pytest.raises(LoggedError, match="may be applied later") as caught:
+        function(full(shop, release=release), "last_order", rows)
+    assert (caught.value.view, caught.value.rows, caught.value.retry) == ("last_order", 1, True)
+    shop.push("last_order", ROW.with_columns(customer=pl.lit(2)))
+    expected = [99.5, 8.0] if write == "push" else [None, None]
+    assert (
+        shop.get_online([{"customer": 1}, {"customer": 3}], ["last_order:amount"])["amount"].to_list()
+        == expected
+    )
+    assert shop.audit().mismatches == 0
+
+
+def test_a_push_that_a_release_cannot_take_is_not_logged(shop):
+    """The release is asked before anything is written."""
+    shop.materialize()
+    shop.training_set("visits")
+    root = shop.layout.releases / shop.release().name
+    path = root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace("minutes=1)", "minutes=2)"))
+    with pytest.raises(SkewError):
+        shop.push("last_order", ROW)
+    assert not list(shop.layout.pushed("last_order").glob("*.parquet"))
