@@ -74,8 +74,8 @@ def spellings(target: Target) -> str:
         for spelling in wrong_spellings(plain(route))[:: 12 if target.small else 1]:
             for scope, allowed in ((None, {401}), ("read", {400, 404}), ("all", {400, 404})):
                 headers = {} if scope is None else bearer(target.keys[scope])
-                # What http.client refuses to send goes over a plain socket.
-                if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in spelling):
+                # http.client sends a slash for it.
+                if not spelling:
                     continue
                 connection.request(route.method, spelling, headers=headers)
                 answer = connection.getresponse()
@@ -150,21 +150,24 @@ def keys_gone(target: Target) -> str:
             return answer
 
         require(status(secret) == 200, "a good key is refused")
-        for damage in (path.unlink, lambda: path.write_bytes(b""), lambda: path.write_bytes(content[:-9])):
+        damages = (path.unlink, lambda: path.write_bytes(b""), lambda: path.write_bytes(content[:-9]))
+        for damage in damages[: 1 if target.small else None]:
             path.write_bytes(content)
             eventually(lambda: status(secret) == 200, "the key did not come back")
             damage()
-            require(status(None) in (401, 503), "a caller without a key gets in")
+            first = status(None)
+            require(first in (401, 503), f"a caller without a key gets {first}")
             eventually(lambda: status(secret) == 503, "the server did not notice")
-            require(status(None) == 503, "a caller without a key gets in")
-        path.unlink()
+            last = status(None)
+            require(last in (401, 503), f"a caller without a key gets {last}")
+        path.unlink(missing_ok=True)
     return _counted(statuses)
 
 
 def passwords(target: Target) -> str:
     """Let commands and a server fail on a store whose address has a password: no message shows it."""
     count = 0
-    for kind, urls in STORES.items():
+    for kind, urls in list(STORES.items())[: 1 if target.small else None]:
         for url in urls[:1] if target.small else urls:
             root = target.copy(
                 **{"LmdbOnlineStore": kind, "path: ../data/online/store.lmdb": f'url: "{url}"'}

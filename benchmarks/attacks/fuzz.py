@@ -130,8 +130,8 @@ def described(target: Target) -> str:
         _declare(media, body)
     statuses: Counter[int] = Counter()
     operations = [(path, method) for path, methods in document.raw_schema["paths"].items() for method in methods]
-    end = time.monotonic() + target.budget * len(operations)
-    for path, method in operations:
+    end = time.monotonic() + max(10.0, target.budget * len(operations))
+    for path, method in operations[: 3 if target.small else None]:
         for mode in GenerationMode:
             # A request without a body cannot be wrong.
             if method != "post" and not mode.is_positive:

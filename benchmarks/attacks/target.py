@@ -27,7 +27,8 @@ ROW = {"customer": 3, "basket": 16.0}
 VECTORS = "/v1/vectors/buying"
 VALIDATE = "/v1/datasets/orders/validate"
 # A request may wait for the machine, which also runs the attack.
-OPTIONS = ("--timeout", "60", "--no-log-requests")
+TIMEOUT = 10
+OPTIONS = ("--timeout", str(TIMEOUT), "--no-log-requests")
 
 
 class BrokenPromiseError(Exception):
@@ -94,7 +95,9 @@ class Target:
     def ask(self, method: str, path: str, *, key: str | None = "all", **options: Any) -> requests.Response:
         """Send one request with the key of a scope; None: without a key."""
         headers = options.pop("headers", {}) | ({} if key is None else bearer(self.keys[key]))
-        return requests.request(method, self.url + path, headers=headers, timeout=SECONDS, **options)
+        return requests.request(
+            method, self.url + path, headers=headers, timeout=SECONDS, allow_redirects=False, **options
+        )
 
     def lookup(self) -> list[Any]:
         """Look up one row, and return its values."""

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.values.json_bounds import require_bounded
+from featurestore.values.names import without_field_names
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -79,7 +80,10 @@ class Call:
         except msgspec.DecodeError as error:
             status = 422 if isinstance(error, msgspec.ValidationError) else 400
             raise RefusedError(
-                status, "InvalidRequest", str(error), hint=f"send {form}; see GET /docs"
+                status,
+                "InvalidRequest",
+                without_field_names(str(error)),
+                hint=f"send {form}; see GET /docs",
             ) from error
         except RecursionError as error:
             raise RefusedError(

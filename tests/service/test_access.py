@@ -47,8 +47,9 @@ def application(root):
     try:
         yield app
     finally:
-        for part in (app.state.uploads, app.state.pushes, app.state.lookups):
+        for part in (app.state.pushes, app.state.lookups):
             part.close(1.0)
+        app.state.validators.close()
 
 
 def admitted(route, scopes):
