@@ -93,8 +93,9 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         if release is not None:
             with logged(view, rows.height):
                 materialize_release(release, view, plan.at)
-        keep_commit(view, file, plan.at, layout)
-        compact_log(definition, layout)
+        with logged(view, rows.height):
+            keep_commit(view, file, plan.at, layout)
+            compact_log(definition, layout)
     return plan.keys - deleted
 
 

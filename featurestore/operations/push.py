@@ -118,8 +118,9 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
                 materialize_release(release, view, until)
             reached = file is None or _reads(release, view, file)
         if file is not None:
-            keep_commit(view, file, until, layout)
-            compact_log(definition, layout)
+            with logged(view, rows_to_log.height):
+                keep_commit(view, file, until, layout)
+                compact_log(definition, layout)
     active = active_release(layout)
     return Pushed(
         rows=frame.height,

@@ -96,9 +96,20 @@ def footer(path: Path) -> Footer:
 
 
 def append(rows: pl.DataFrame, folder: Path, day: date) -> Path:
-    """Append a write to a log. The caller holds the lock of the log."""
+    """Append a write to a log. The caller holds the lock of the log.
+
+    Raises
+    ------
+    StoreError
+        If the file system refuses the write, or does not sync it; the log is as it was.
+    """
     path = folder / f"{day.isoformat()}.{next_number(log_files(folder)):012}.parquet"
-    write_parquet(rows, path, metadata=_last_times(rows))
+    try:
+        write_parquet(rows, path, metadata=_last_times(rows))
+    except StoreError:
+        # A file that has its name already, and could not be synced, is refused too.
+        path.unlink(missing_ok=True)
+        raise
     return path
 
 
