@@ -78,7 +78,7 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
     SkewError
         If another definition of the view built its rows or wrote the store.
     LoggedError
-        If the online store fails after the keys were logged: the next write applies them.
+        If a store or the file system fails after the keys were logged: the next write applies them.
     """
     definition = workspace.catalog.view(view)
     layout = workspace.layout

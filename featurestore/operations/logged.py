@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LoggedError(StoreError):
-    """The online store failed after rows were logged: the next write of the view applies them.
+    """A write failed after its rows were logged: the next write of the view applies them.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class LoggedError(StoreError):
 
     def __init__(self, view: str, rows: int, error: StoreError) -> None:
         super().__init__(
-            f"{counted(rows, 'row')} of view {view!r} may be applied later, though the online store failed: the log has them: "
+            f"{counted(rows, 'row')} of view {view!r} may be applied later, though the write failed: the log has them: "
             f"{error.message}",
             hint="the next push, deletion or featurestore materialize applies them; to send them again does no harm",
             retry=error.retry,
@@ -36,12 +36,12 @@ class LoggedError(StoreError):
 
 @contextmanager
 def logged(view: str, rows: int) -> Iterator[None]:
-    """Say that rows are in the log if the block, which writes them to the online stores, fails.
+    """Say that rows are in the log if the block fails, which writes them to the online stores and keeps records of it.
 
     Raises
     ------
     LoggedError
-        If an online store fails.
+        If an online store or the file system fails.
     """
     try:
         yield

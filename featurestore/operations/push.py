@@ -86,7 +86,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     SkewError
         If another definition of the view built its rows.
     LoggedError
-        If the online store fails after the rows were logged: the next write applies them.
+        If a store or the file system fails after the rows were logged: the next write applies them.
     """
     definition = workspace.catalog.view(view)
     frame = read_rows(rows, definition) if isinstance(rows, Path) else rows.lazy().collect()

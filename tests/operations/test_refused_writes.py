@@ -1,5 +1,7 @@
 """A push or a deletion that fails is not in the log, or the error says that it may be applied later."""
 
+import errno
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +13,7 @@ from featurestore.errors import SkewError, StoreError
 from featurestore.operations.delete import delete
 from featurestore.operations.logged import LoggedError
 from featurestore.operations.push import push
+from featurestore.storage.log import log_files
 from featurestore.workspace import Workspace
 
 EVENT = datetime(2024, 1, 9, 22, tzinfo=UTC)
@@ -71,3 +74,50 @@ def test_a_push_that_a_release_cannot_take_is_not_logged(shop):
     with pytest.raises(SkewError):
         shop.push("last_order", ROW)
     assert not list(shop.layout.pushed("last_order").glob("*.parquet"))
+
+
+def fail_to_sync(monkeypatch, folder, *, after=0):
+    """Let the disk be full when the names in a folder are synced, or a file of it is, after a number of syncs."""
+    sync, left = os.fsync, [after]
+
+    def full_disk(descriptor):
+        if str(folder) in os.readlink(f"/proc/self/fd/{descriptor}"):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+
+
+@pytest.mark.parametrize("syncs", [0, 1])
+@pytest.mark.parametrize("write", ["push", "delete"])
+def test_a_file_of_the_log_that_cannot_be_synced_is_not_in_the_log(shop, monkeypatch, write, syncs):
+    """Neither if its content could not be synced, nor if its name could not be: the next number is the same."""
+    shop.materialize()
+    layout = shop.layout
+    log = {"push": layout.pushed("last_order"), "delete": layout.deleted("last_order")}[write]
+    log.mkdir(parents=True)
+    fail_to_sync(monkeypatch, log, after=syncs)
+    with pytest.raises(StoreError, match="No space left") as caught:
+        {
+            "push": lambda: shop.push("last_order", ROW),
+            "delete": lambda: shop.delete("last_order", ROW.select("customer")),
+        }[write]()
+    monkeypatch.undo()
+    assert not isinstance(caught.value, LoggedError)
+    assert log_files(log) == []
+    assert shop.get_online([{"customer": 1}], ["last_order:amount"])["amount"].to_list() == [None]
+
+
+@pytest.mark.parametrize("write", ["push", "delete"])
+def test_a_write_whose_record_cannot_be_kept_says_that_it_is_in_the_log(shop, monkeypatch, write):
+    """The store has it by then."""
+    shop.materialize()
+    commits = shop.layout.commits("last_order")
+    fail_to_sync(monkeypatch, commits)
+    with pytest.raises(LoggedError, match="No space left"):
+        {
+            "push": lambda: shop.push("last_order", ROW),
+            "delete": lambda: shop.delete("last_order", ROW.select("customer")),
+        }[write]()
