@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -104,8 +104,18 @@ bench-fingerprint: $(READY) ## edits that change values, and edits that do not, 
 bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
 	python benchmarks/feast_faults.py
 
-reliability: $(READY) ## serve under load with faults injected for minutes, and check every answer
+reliability: $(READY) ## serve under load with faults injected for minutes, then simulate a year of faults; check every answer
 	python benchmarks/reliability.py
+	python benchmarks/year.py
+
+attack: $(READY) ## try the doors of a server and of a project as an attacker does, for minutes
+	python benchmarks/attack.py
+
+year: $(READY) ## simulate a year of 10,000 faults, and check every answer and every acknowledged write after each
+	python benchmarks/year.py
+
+soak: $(READY) ## serve under a mix of requests for ten minutes; memory, descriptors and threads stay flat
+	python benchmarks/soak.py
 
 reproducible: $(READY) ## build natural views again and again, on shuffled rows and several numbers of threads
 	python benchmarks/reproducible.py

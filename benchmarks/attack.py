@@ -14,7 +14,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("tests", "tests/service")]
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/service"))
 from attacks import access, bodies, commands, fuzz
 from attacks.target import BrokenPromiseError, target
 
@@ -49,6 +52,8 @@ def main() -> None:
             except BrokenPromiseError as error:
                 observed, result = str(error), "BROKEN"
                 broken += 1
+            except pytest.skip.Exception as reason:
+                observed, result = str(reason), "skipped"
             seconds = time.perf_counter() - start
             print(f"{case.name:44} {result:8} {case.door:20} {observed} [{seconds:.1f} s]", flush=True)
     if broken:

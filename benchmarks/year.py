@@ -15,23 +15,29 @@ import sys
 import time
 import warnings
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from years.episode import FAULTS, episode
 from years.world import WrongError, write_template
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
 YEAR = timedelta(days=365)
 FAULTS_OF_EPISODE = 50
+# The seed, how many faults of each kind there were at each door, and what was wrong.
+Result: TypeAlias = "tuple[int, Counter[str], str | None]"
 
 
-def run(template: str, seed: int, length: timedelta, faults: int) -> tuple[int, Counter[str], str | None]:
-    """Run an episode; returns its seed, how many faults of each kind there were at each door, and what was wrong."""
+def run(template: str, seed: int, length: timedelta, faults: int) -> Result:
+    """Run an episode."""
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of files that a dead process left open
         counts: Counter[str] = Counter()
@@ -42,12 +48,30 @@ def run(template: str, seed: int, length: timedelta, faults: int) -> tuple[int, 
     return seed, counts, None
 
 
+def run_all(template: str, seeds: Sequence[int], length: timedelta, end: float) -> list[Result]:
+    """Run episodes in as many processes as there are cores, and begin none after a time."""
+    results = []
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(run, template, seed, length, FAULTS_OF_EPISODE) for seed in seeds]
+        for job in as_completed(jobs):
+            if job.cancelled():
+                continue
+            results.append(job.result())
+            if results[-1][-1] is not None:
+                print(f"--seed {results[-1][0]}: {results[-1][-1]}", flush=True)
+            if time.perf_counter() > end:
+                for other in jobs:
+                    other.cancel()
+    return results
+
+
 def main() -> None:
     """Run the year, and print how many faults of each kind there were at each door."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--faults", type=int, default=10_000, help="how many faults")
+    parser.add_argument("--minutes", type=float, default=120, help="begin no episode after this time")
     parser.add_argument("--seed", type=int, help="run only the episode of this seed")
     parser.add_argument("--small", action="store_true", help="one episode, to see that all works")
     options = parser.parse_args()
@@ -62,9 +86,7 @@ def main() -> None:
         if len(seeds) == 1:
             results = [run(template, seeds[0], length, FAULTS_OF_EPISODE)]
         else:
-            with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-                jobs = [pool.submit(run, template, seed, length, FAULTS_OF_EPISODE) for seed in seeds]
-                results = [job.result() for job in jobs]
+            results = run_all(template, seeds, length, start + 60 * options.minutes)
     for seed, counted, error in results:
         counts += counted
         if error is not None:
@@ -79,7 +101,9 @@ def main() -> None:
     for seed, error in wrong[:10]:
         print(f"--seed {seed}: {error}")
     if wrong:
-        sys.exit(f"{len(wrong)} episodes are wrong; to see one again: python benchmarks/year.py --seed {wrong[0][0]}")
+        sys.exit(
+            f"{len(wrong)} episodes are wrong; to see one again: python benchmarks/year.py --seed {wrong[0][0]}"
+        )
 
 
 if __name__ == "__main__":

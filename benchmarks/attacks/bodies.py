@@ -8,14 +8,14 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from shop import ORDERS
 from uploading import head
 
-from attacks.target import TIMEOUT, VALIDATE, Case, Target, require
+from attacks.target import TIMEOUT, VALIDATE, BrokenPromiseError, Case, Target, require
 from featurestore.adapters.bodies import ARROW_FILE, ARROW_STREAM, CSV, JSON_LINES, PARQUET
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | Iterator[bytes]]]] = {
     "JSON lines with a new key in each": (JSON_LINES, lambda: _lines({f"k{i}": 1} for i in range(20_000))),
     "JSON nested 100,000 deep": (JSON_LINES, lambda: b'{"order":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "Arrow, 3.7 GB of one text": (ARROW_STREAM, lambda: _ipc(_dictionary(37_000, 100_000))),
-    "Arrow, 2 billion nulls a column": (ARROW_STREAM, lambda: _ipc(pa.table({name: pa.nulls(2**31 - 1) for name in NAMES}))),
+    "Arrow, 2 billion nulls a column": (
+        ARROW_STREAM,
+        lambda: _ipc(pa.table({name: pa.nulls(2**31 - 1) for name in NAMES})),
+    ),
     "Arrow file of 20,000 columns": (
         ARROW_FILE,
         lambda: _ipc(pa.table({f"c{i}": [1] for i in range(20_000)}), stream=False),
@@ -76,6 +79,38 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | Iterator[bytes]]]] = {
 SMALL_BOMBS = ("CSV of quotes", "JSON lines with a new key in each", "Parquet, 3.7 GB of one text")
 
 
+class Watch:
+    """Looks up a row again and again, and measures the memory of the server, until it is ended."""
+
+    def __init__(self, target: Target, values: list[Any]) -> None:
+        self.failures: list[str] = []
+        self.slowest, self.peak = 0.0, 0
+        self._target, self._values = target, values
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=work) for work in (self._look, self._measure)]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """End."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _look(self) -> None:
+        while not self._stopping.is_set():
+            start = time.perf_counter()
+            try:
+                require(self._target.lookup() == self._values, "a lookup got other values")
+            except (BrokenPromiseError, OSError) as error:
+                self.failures.append(str(error))
+            self.slowest = max(self.slowest, time.perf_counter() - start)
+
+    def _measure(self) -> None:
+        while not self._stopping.wait(0.05):
+            self.peak = max(self.peak, self._target.memory())
+
+
 def _bomb(name: str) -> Callable[[Target], str]:
     media, body = BOMBS[name]
 
@@ -83,27 +118,7 @@ def _bomb(name: str) -> Callable[[Target], str]:
         if target.small and name not in SMALL_BOMBS:
             return "not in a small run"
         before, content = target.lookup(), body()
-        stopping, slowest = threading.Event(), [0.0]
-        failures: list[str] = []
-
-        def look() -> None:
-            while not stopping.is_set():
-                start = time.perf_counter()
-                try:
-                    require(target.lookup() == before, "a lookup got other values")
-                except Exception as error:  # noqa: BLE001 - the case fails with it below
-                    failures.append(str(error))
-                slowest[0] = max(slowest[0], time.perf_counter() - start)
-
-        peak = [0]
-
-        def measure() -> None:
-            while not stopping.wait(0.05):
-                peak[0] = max(peak[0], target.memory())
-
-        threads = [threading.Thread(target=work) for work in (look, measure)]
-        for thread in threads:
-            thread.start()
+        watch = Watch(target, before)
         start = time.perf_counter()
         try:
             answer = target.ask(
@@ -113,18 +128,16 @@ def _bomb(name: str) -> Callable[[Target], str]:
             answer = 0  # the server closed the connection before it read everything
         finally:
             seconds = time.perf_counter() - start
-            stopping.set()
-            for thread in threads:
-                thread.join()
-        require(not failures, f"lookups failed: {failures[:1]}")
+            watch.end()
+        require(not watch.failures, f"lookups failed: {watch.failures[:1]}")
         require(answer in (0, 413, 422), f"the answer is {answer}")
-        require(peak[0] < MEMORY, f"{peak[0] / MIB:,.0f} MiB of memory")
+        require(watch.peak < MEMORY, f"{watch.peak / MIB:,.0f} MiB of memory")
         good = target.ask("POST", VALIDATE, data=GOOD, headers={"content-type": CSV})
         require(good.status_code == 200, f"a good body got {good.status_code} afterwards")
         sent = "streamed" if not isinstance(content, bytes) else f"{len(content) / 1024:,.0f} KiB"
         return (
-            f"{sent}: {answer or 'closed'} in {seconds:.1f} s, peak {peak[0] / MIB:,.0f} MiB, "
-            f"slowest lookup {1000 * slowest[0]:,.0f} ms"
+            f"{sent}: {answer or 'closed'} in {seconds:.1f} s, peak {watch.peak / MIB:,.0f} MiB, "
+            f"slowest lookup {1000 * watch.slowest:,.0f} ms"
         )
 
     return attack
@@ -155,9 +168,7 @@ def slow_uploads(target: Target) -> str:
         start = time.perf_counter()
         deadline = start + 3 * TIMEOUT
         while (
-            status := target.ask(
-                "POST", VALIDATE, data=GOOD, headers={"content-type": CSV}
-            ).status_code
+            status := target.ask("POST", VALIDATE, data=GOOD, headers={"content-type": CSV}).status_code
         ) == 503:
             require(time.perf_counter() < deadline, "slow uploads hold all places")
             time.sleep(0.2)

@@ -7,7 +7,6 @@ import re
 import stat
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,11 +15,12 @@ from servers import PostgresServer, run_server
 from shop import build_shop, write_files
 
 import featurestore
-from attacks.target import Case, Target, require
+from attacks.target import BrokenPromiseError, Case, Target, require
 from featurestore.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ROWS = "SELECT 3 AS customer, TIMESTAMPTZ '2024-01-09 12:00:00Z' AS event_timestamp, 16.0 AS basket"
 ESCAPES = "\x1b[31mred\x1b[0m\x1b]0;title\x07\u202egnp.exe\r\x9b2J"
@@ -61,7 +61,7 @@ def sql(target: Target) -> str:
             answer = project.historical(statement, ["last_order:amount"])
         except ContractError:
             continue
-        require(False, f"{statement!r} is answered with {answer.height} rows")
+        raise BrokenPromiseError(f"{statement!r} is answered with {answer.height} rows")
     require(not written.exists(), "a statement wrote a file")
     return f"{len(statements)} statements, all refused"
 
@@ -108,7 +108,7 @@ def drafted_code(target: Target) -> str:
             done.returncode != 0 or name.isidentifier(), f"--name {name!r} is accepted: {done.stdout[:200]}"
         )
     columns = root / "columns.csv"
-    columns.write_text(f"\"\"\"x\"\"\",\"a\nopen('{ran}','w')\",class,{{}}\n1,2,3,4\n")
+    columns.write_text(f'"""x""","a\nopen(\'{ran}\',\'w\')",class,{{}}\n1,2,3,4\n')
     done = run_command("suggest", str(columns), cwd=root)
     if done.returncode == 0:
         exec(compile(done.stdout, "<draft>", "exec"), {})  # noqa: S102 - that is the attack
@@ -123,13 +123,17 @@ def personal_reports(target: Target) -> str:
     text = schema.read_text()
     declared = 'coupon: pl.String = pa.Field(nullable=True, description="coupon")'
     require(declared in text, "the shop has another schema")
-    schema.write_text(
-        text.replace(declared, f'{declared[:-1]}, metadata={{"personal": True}})')
-    )
+    schema.write_text(text.replace(declared, f'{declared[:-1]}, metadata={{"personal": True}})'))
     project = build_shop(root)
     project.validate("orders")
     project.validate("orders")
-    for words in (("report",), ("assess", "orders"), ("drift", "orders"), ("anomalies",), ("profile", "orders")):
+    for words in (
+        ("report",),
+        ("assess", "orders"),
+        ("drift", "orders"),
+        ("anomalies",),
+        ("profile", "orders"),
+    ):
         done = run_command(*words, cwd=root)
         require("Traceback" not in done.stderr, f"{words[0]}: {done.stderr[-300:]}")
         require("SPRING" not in done.stdout + done.stderr, f"{words[0]} shows a personal value")
@@ -166,7 +170,18 @@ def permissions(target: Target) -> str:
     """Look for files of data that others than the owner may read."""
     data = target.project.layout.data
     open_to_others = []
-    private = ("datasets", "features", "quarantine", "refused", "pushed", "online", "serving", "served", "uploads", "training")
+    private = (
+        "datasets",
+        "features",
+        "quarantine",
+        "refused",
+        "pushed",
+        "online",
+        "serving",
+        "served",
+        "uploads",
+        "training",
+    )
     count = 0
     for name in private:
         folder = data / name
@@ -185,7 +200,9 @@ def permissions(target: Target) -> str:
 def damaged_store(target: Target) -> str:
     """Flip bits of an online store and cut it: each read is an error or the right answer, never another one."""
     root = target.copy()
-    right = featurestore.open(root).get_online([{"customer": c} for c in range(1, 6)], ["last_order"], statuses=True)
+    right = featurestore.open(root).get_online(
+        [{"customer": c} for c in range(1, 6)], ["last_order"], statuses=True
+    )
     path = root / "data/online/store.lmdb/data.mdb"
     content = path.read_bytes()
     chance = random.Random(target.seed)
@@ -215,7 +232,6 @@ def damaged_store(target: Target) -> str:
 
 def run_in_process(root: Path) -> tuple[int, str]:
     """Read the customers of a project in a process of its own, because damage may end it."""
-
     code = (
         "import sys, featurestore\n"
         "from featurestore.errors import FeatureStoreError\n"
@@ -226,7 +242,9 @@ def run_in_process(root: Path) -> tuple[int, str]:
         "    sys.exit(error.exit_code)\n"
         "sys.stdout.write(repr(r.rows()))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=False
+    )
     require("Traceback" not in done.stderr, done.stderr[-300:])
     return done.returncode, done.stdout
 
@@ -236,7 +254,11 @@ def _text(frame: pl.DataFrame) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink() and path.suffix != ".lock")
+    return (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.suffix != ".lock"
+    )
 
 
 CASES = (

@@ -66,7 +66,9 @@ def changed(body: bytes, chance: random.Random) -> bytes:
         else:
             number = chance.choice((0, 1, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1))
             width = chance.choice((4, 8))
-            body = body[:place] + (number % 2 ** (8 * width)).to_bytes(width, "little") + body[place + width :]
+            body = (
+                body[:place] + (number % 2 ** (8 * width)).to_bytes(width, "little") + body[place + width :]
+            )
     return body[:MAX_BODY]
 
 
@@ -85,7 +87,9 @@ def _fuzz(name: str, target: Target) -> str:
         text = answer.read()
         statuses[answer.status] += 1
         shown = base64.b64encode(body[:2_000]).decode()
-        require(answer.status < 500, f"{path} got {answer.status} {text[:200]!r} for the bytes (base64) {shown}")
+        require(
+            answer.status < 500, f"{path} got {answer.status} {text[:200]!r} for the bytes (base64) {shown}"
+        )
         # What is accepted is a good start for the next change.
         if answer.status == 200 and len(corpus) < 200:
             corpus.append(body)
@@ -105,8 +109,10 @@ def wire(target: Target) -> str:
         f"{head}Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body,
         b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 50 + b"\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        (
+            b"GET /health HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
     ]
     statuses: Counter[int] = Counter()
@@ -129,7 +135,9 @@ def described(target: Target) -> str:
     for media, body in BODIES.items():
         _declare(media, body)
     statuses: Counter[int] = Counter()
-    operations = [(path, method) for path, methods in document.raw_schema["paths"].items() for method in methods]
+    operations = [
+        (path, method) for path, methods in document.raw_schema["paths"].items() for method in methods
+    ]
     end = time.monotonic() + max(10.0, target.budget * len(operations))
     for path, method in operations[: 3 if target.small else None]:
         for mode in GenerationMode:

@@ -11,15 +11,15 @@ import builtins
 import errno
 import io
 import os
-import random
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 NAMES = ("replace", "rename", "link", "symlink", "unlink", "remove", "mkdir", "rmdir")
 GROWS = ("link", "symlink", "mkdir", "open", "fsync")
@@ -211,5 +211,7 @@ class Disk:
     def _inside(self, path: Any, folder: int | None) -> str | None:
         if isinstance(path, int):
             return None
-        text = os.path.abspath(os.path.join("" if folder is None else os.readlink(f"/proc/self/fd/{folder}"), path))
+        text = os.path.abspath(
+            os.path.join("" if folder is None else os.readlink(f"/proc/self/fd/{folder}"), path)
+        )
         return text if text.startswith(f"{self.root}/") and not text.endswith(OTHERS) else None

@@ -33,7 +33,7 @@ class Act(NamedTuple):
     do: Callable[[], None]
 
 
-def episode(
+def episode(  # noqa: PLR0917 - called in another process
     folder: Path,
     template: Path,
     seed: int,
@@ -68,7 +68,7 @@ def episode(
             if happened:
                 done += 1
                 counts[f"{act.door}: {fault}"] += 1
-        _recover(world, lambda: world.materialize(), "the last fault")
+        _recover(world.materialize, "the last fault")
         world.check(after="the last fault")
         audited = world.project.audit()
         require(audited.mismatches == 0, f"the audit finds {audited.mismatches} mismatches at the end")
@@ -106,7 +106,11 @@ def _at_disk(world: World, act: Act, fault: str, usual: dict[str, int], what: st
     at = world.chance.randrange(usual.get(act.door, 20))
     disk.expect(at, full=fault == "full disk", power=fault == "power")
     outcome = _tried(act.do, what)
-    usual[act.door] = max(usual.get(act.door, 1), disk.calls + 1) if not disk.happened else usual.get(act.door, disk.calls + 1)
+    usual[act.door] = (
+        max(usual.get(act.door, 1), disk.calls + 1)
+        if not disk.happened
+        else usual.get(act.door, disk.calls + 1)
+    )
     happened = disk.happened
     if happened and fault == "power":
         disk.lose_power()
@@ -139,7 +143,7 @@ def _tried(do: Callable[[], None], what: str) -> BaseException | None:
 
 
 def _note_refusal(world: World, act: Act, error: BaseException) -> None:
-    """A push that is refused is not in the log, unless the error says that it may be applied later."""
+    """Note that a push was refused: it is not in the log, unless the error says that it may be applied later."""
     if act.door == "push" and isinstance(error, FeatureStoreError) and not isinstance(error, LoggedError):
         for coupon in act.do.args[0]["coupon"]:  # type: ignore[attr-defined]
             if coupon not in world.rows:
@@ -161,10 +165,10 @@ def _again(world: World, act: Act, what: str) -> None:
         names = release_names(world.project.layout)
         if names.index(active_release(world.project.layout)) == 0:
             return
-    _recover(world, act.do, what)
+    _recover(act.do, what)
 
 
-def _recover(world: World, do: Callable[[], None], what: str) -> None:
+def _recover(do: Callable[[], None], what: str) -> None:
     try:
         do()
     except Exception as error:
@@ -180,10 +184,10 @@ def _wrong_clock(world: World, act: Act, what: str) -> bool:
     world.check(after=f"{what} (by {world.clock.error})")
     world.clock.error = timedelta(0)
     world.check(after=f"{what}, corrected")
-    _recover(world, world.materialize, what)
+    _recover(world.materialize, what)
     if active_release(world.project.layout) is not None:
         # The next push brings the active release back too.
-        _recover(world, partial(world.push, world.new_rows()), what)
+        _recover(partial(world.push, world.new_rows()), what)
     world.check(after=f"{what}, and the recovery")
     return True
 
@@ -196,7 +200,7 @@ def _lost_store(world: World, act: Act, what: str) -> bool:
         _note_refusal(world, act, error)
         error.__traceback__ = None
     world.new_process()
-    _recover(world, partial(world.materialize, full=True), what)
+    _recover(partial(world.materialize, full=True), what)
     world.check(after=f"{what}, and the recovery")
     if error is not None:
         _again(world, act, what)

@@ -270,7 +270,9 @@ class World:
     def _log(self) -> pl.DataFrame:
         _, *pushed = files_of(self.view, self.project.layout)
         frames = [pl.read_parquet(path) for path in pushed]
-        return pl.concat(frames) if frames else pl.DataFrame(schema={"coupon": pl.String, "customer": pl.Int64})
+        return (
+            pl.concat(frames) if frames else pl.DataFrame(schema={"coupon": pl.String, "customer": pl.Int64})
+        )
 
     def _check_log(self, log: pl.DataFrame) -> None:
         logged = set(log["coupon"].to_list())
@@ -294,7 +296,9 @@ class World:
         try:
             answers = project.get_online(rows, [VIEW], statuses=True)
         except ClockError:
-            require(watermark - now > MAX_SKEW, f"{name or 'the project'} refuses to answer: its clock is right")
+            require(
+                watermark - now > MAX_SKEW, f"{name or 'the project'} refuses to answer: its clock is right"
+            )
             return
         require(watermark - now <= MAX_SKEW, "a store far ahead of the clock answers")
         got = [[(row[f], row[f"{f}__status"]) for f in FEATURES] for row in answers.iter_rows(named=True)]
@@ -312,7 +316,9 @@ class World:
                 f"{coupon} is acknowledged, and {name or 'the project'} answers as of {watermark}, before it",
             )
 
-    def _possible(self, state: ViewState, log: pl.DataFrame) -> list[tuple[list[dict[str, Any]], dict[tuple[Any, ...], datetime]]]:
+    def _possible(
+        self, state: ViewState, log: pl.DataFrame
+    ) -> list[tuple[list[dict[str, Any]], dict[tuple[Any, ...], datetime]]]:
         """Return the rows and deletions that the store may have: all of the log; or without writes that failed."""
         layout = self.project.layout
         built = self.built.get(state.source)
@@ -360,7 +366,9 @@ class World:
         if source not in self.built:
             rows = pl.read_parquet(path)
             # One row for each good order of the raw file, as it is now or as it was before the last ones arrived.
-            raw = pl.read_csv(self.root / "data/raw/orders.csv").filter(pl.col("customer") >= 1, pl.col("amount").is_null() | (pl.col("amount") >= 0))
+            raw = pl.read_csv(self.root / "data/raw/orders.csv").filter(
+                pl.col("customer") >= 1, pl.col("amount").is_null() | (pl.col("amount") >= 0)
+            )
             require(
                 set(rows["ordered_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")) <= set(raw["ordered_at"]),
                 "the built rows are not those of the raw file",
@@ -391,4 +399,3 @@ def _difference(got: list[Any], expected: list[Any]) -> str:
         if not oracle.is_same(a, b)
     ]
     return "; ".join(pairs[:2])
-

@@ -154,6 +154,31 @@ def test_pushes(run_small):
     assert printed.splitlines()[-1] == "the values agree"
 
 
+def test_attack(run_small):
+    """Each attack is tried for a moment, and none succeeds."""
+    _, *lines = run_small("attack").splitlines()
+    results = [re.match(r".{44,}? (holds|skipped|BROKEN) ", line)[1] for line in lines]
+    assert len(results) > 35
+    assert set(results) <= {"holds", "skipped"}
+    assert results.count("skipped") <= 1
+
+
+def test_year(run_small):
+    """Fifty faults at the doors of a project leave no wrong answer and no lost write."""
+    printed = run_small("year")
+    assert re.search(r"^50 faults in .* 0 wrong$", printed, re.MULTILINE), printed
+    doors = {line.split()[0] for line in printed.splitlines()[1:-1]}
+    assert {"push", "delete", "materialize", "build", "keys"} <= doors
+
+
+def test_soak(run_small):
+    """A server answers a mix of requests and releases without a failure of its own."""
+    observed = json.loads(run_small("soak"))
+    assert observed["answers"]["200"] > 0
+    assert all(int(status) < 500 for status in observed["answers"])
+    assert [len(observed[name]) for name in ("MiB", "descriptors", "threads")] == [3, 3, 3]
+
+
 def test_reproducible(run_small):
     """Each natural view has one result, for any order of the rows, chunks and number of threads."""
     results = rows_below(run_small("reproducible"), "view builds results")

@@ -4,6 +4,7 @@ import errno
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -81,7 +82,7 @@ def fail_to_sync(monkeypatch, folder, *, after=0):
     sync, left = os.fsync, [after]
 
     def full_disk(descriptor):
-        if str(folder) in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if str(folder) in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             left[0] -= 1
             if left[0] < 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
