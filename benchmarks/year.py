@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
 import warnings
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,11 +25,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from servers import RedisServer, run_server
+from years.checks import WrongError
 from years.episode import FAULTS, episode
-from years.world import WrongError, write_template
+from years.network import Network
+from years.world import write_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -40,12 +45,24 @@ def run(template: str, seed: int, length: timedelta, faults: int) -> Result:
     """Run an episode."""
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of files that a dead process left open
+        warnings.simplefilter("ignore", UserWarning)  # of rows of a failed release that stay on a lost server
         counts: Counter[str] = Counter()
         try:
-            episode(Path(folder), Path(template), seed, BEGIN, length, faults, counts)
+            with redis_of(seed) as network:
+                episode(Path(folder), Path(template), seed, BEGIN, length, faults, counts, network)
         except WrongError as error:
             return seed, counts, str(error)
     return seed, counts, None
+
+
+@contextmanager
+def redis_of(seed: int) -> Iterator[Network | None]:
+    """Run Redis for every second episode, where it is installed; the others have LMDB."""
+    if seed % 2 or shutil.which("redis-server") is None:
+        yield None
+        return
+    with run_server(RedisServer) as server:
+        yield Network(server.url)
 
 
 def run_all(template: str, seeds: Sequence[int], length: timedelta, end: float) -> list[Result]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.logged import LoggedError
 from featurestore.operations.releases import active_release, release_names
+from years.checks import CUSTOMERS, WrongError, check, held_keys, require
 from years.disk import KilledError
-from years.world import CUSTOMERS, World, WrongError, require
+from years.world import World
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-FAULTS = ("kill", "power", "full disk", "clock", "store")
+    from years.network import Network
+
+FAULTS = ("kill", "power", "full disk", "clock", "store", "network")
 DOORS = ("push", "delete", "materialize", "build", "release", "rollback", "keys")
 # A release takes as long as fifty pushes.
 WEIGHTS = (40, 15, 20, 8, 3, 4, 10)
@@ -41,6 +44,7 @@ def episode(  # noqa: PLR0917 - called in another process
     length: timedelta,
     faults: int,
     counts: Counter[str],
+    network: Network | None = None,
 ) -> None:
     """Let a number of faults happen to a project, and check it after each.
 
@@ -49,7 +53,7 @@ def episode(  # noqa: PLR0917 - called in another process
     WrongError
         If an answer is wrong, a write is lost, a recovery fails, or an error is not ours.
     """
-    world = World(folder, template, seed, begin + length * (seed - 1))
+    world = World(folder, template, seed, begin + length * (seed - 1), network)
     # How many changes of the disk an act at a door makes: a fault comes at one of them.
     usual: dict[str, int] = {}
     done = 0
@@ -57,10 +61,12 @@ def episode(  # noqa: PLR0917 - called in another process
         while done < faults:
             world.clock.right += length / faults * (2 * world.chance.random())
             act = _act(world)
-            fault = world.chance.choice(FAULTS)
+            fault = world.chance.choice(FAULTS if network is not None else FAULTS[:-1])
             what = f"{done} faults, {fault} at {act.door}"
             if fault in ("kill", "power", "full disk"):
                 happened = _at_disk(world, act, fault, usual, what)
+            elif fault == "network":
+                happened = _lost_network(world, act, usual, what)
             elif fault == "clock":
                 happened = _wrong_clock(world, act, what)
             else:
@@ -69,7 +75,7 @@ def episode(  # noqa: PLR0917 - called in another process
                 done += 1
                 counts[f"{act.door}: {fault}"] += 1
         _recover(world.materialize, "the last fault")
-        world.check(after="the last fault")
+        check(world, after="the last fault")
         audited = world.project.audit()
         require(audited.mismatches == 0, f"the audit finds {audited.mismatches} mismatches at the end")
     finally:
@@ -126,9 +132,9 @@ def _at_disk(world: World, act: Act, fault: str, usual: dict[str, int], what: st
         gc.collect()
         world.new_process()
     if happened:
-        world.check(after=what)
+        check(world, after=what)
         _again(world, act, what)
-    world.check(after=f"{what}, and the recovery")
+    check(world, after=f"{what}, and the recovery")
     return happened
 
 
@@ -155,7 +161,7 @@ def _again(world: World, act: Act, what: str) -> None:
     """Do what failed again, as a user would: it succeeds, or it was done."""
     if act.door == "keys":
         name = act.do.args[0]  # type: ignore[attr-defined]
-        held = world.held_keys()
+        held = held_keys(world)
         if act.do.func.__name__ == "add_key" and name in held:  # type: ignore[attr-defined]
             world.remove_key(name)
         if act.do.func.__name__ == "remove_key" and name not in held:  # type: ignore[attr-defined]
@@ -181,15 +187,34 @@ def _wrong_clock(world: World, act: Act, what: str) -> bool:
     error = _tried(act.do, what)
     if error is not None:
         _note_refusal(world, act, error)
-    world.check(after=f"{what} (by {world.clock.error})")
+    check(world, after=f"{what} (by {world.clock.error})")
     world.clock.error = timedelta(0)
-    world.check(after=f"{what}, corrected")
+    check(world, after=f"{what}, corrected")
     _recover(world.materialize, what)
     if active_release(world.project.layout) is not None:
         # The next push brings the active release back too.
         _recover(partial(world.push, world.new_rows()), what)
-    world.check(after=f"{what}, and the recovery")
+    check(world, after=f"{what}, and the recovery")
     return True
+
+
+def _lost_network(world: World, act: Act, usual: dict[str, int], what: str) -> bool:
+    """Lose the network at some command that an act sends, or its answer; then it is back."""
+    network, key = world.network, f"{act.door}, network"
+    assert network is not None  # noqa: S101 - for mypy
+    network.expect(world.chance.randrange(usual.get(key, 4)), answer_lost=world.chance.random() < 0.5)
+    error = _tried(act.do, what)
+    happened, usual[key] = network.happened, max(usual.get(key, 1), network.commands)
+    network.expect(None)
+    if error is not None:
+        require(happened, f"{what}: {type(error).__name__}: {error}")
+        _note_refusal(world, act, error)
+    if happened:
+        check(world, after=what)
+        if error is not None:
+            _again(world, act, what)
+    check(world, after=f"{what}, and the recovery")
+    return happened
 
 
 def _lost_store(world: World, act: Act, what: str) -> bool:
@@ -201,8 +226,8 @@ def _lost_store(world: World, act: Act, what: str) -> bool:
         error.__traceback__ = None
     world.new_process()
     _recover(partial(world.materialize, full=True), what)
-    world.check(after=f"{what}, and the recovery")
+    check(world, after=f"{what}, and the recovery")
     if error is not None:
         _again(world, act, what)
-        world.check(after=f"{what}, repeated")
+        check(world, after=f"{what}, repeated")
     return True
