@@ -61,16 +61,18 @@ class Disk:
     calls: int = 0
     at: int | None = None
     full: bool = False
-    power: bool = False
     happened: bool = False
     changes: list[Change] = field(default_factory=list)
     unsynced: dict[int, tuple[str, int]] = field(default_factory=dict)
     kept: int = 0
     real: dict[str, Any] = field(default_factory=dict)
 
-    def expect(self, at: int | None, *, full: bool = False, power: bool = False) -> None:
+    def expect(self, at: int | None, *, full: bool = False) -> None:
         """Let a fault happen at a call from now on."""
-        self.calls, self.at, self.full, self.power, self.happened = 0, at, full, power, False
+        self.calls, self.at, self.full, self.happened = 0, at, full, False
+
+    def forget(self) -> None:
+        """Take everything that is on the disk now as synced."""
         self.changes.clear()
         self.unsynced.clear()
 
@@ -79,6 +81,7 @@ class Disk:
         lost = 0
         changes, unsynced = list(self.changes), dict(self.unsynced)
         self.expect(None)
+        self.forget()
         for ino, (path, size) in unsynced.items():
             try:
                 state = os.stat(path)
@@ -100,6 +103,7 @@ class Disk:
                 undone.append(change)
         for change in reversed(undone):
             change.undo()
+        self.forget()
         return lost + len(undone)
 
     @contextmanager
@@ -139,8 +143,6 @@ class Disk:
             if path is None:
                 return call(*arguments, **options)
             self._step(name)
-            if not self.power:
-                return call(*arguments, **options)
             undo = self._undo(name, path, arguments)
             done = call(*arguments, **options)
             self.changes.append(Change(os.path.dirname(path), undo))
@@ -196,7 +198,8 @@ class Disk:
 
     def _written(self, path: str, ino: int, size: int) -> None:
         if not path.endswith((*OTHERS, ".lock")):
-            self.unsynced.setdefault(ino, (path, size))
+            known = self.unsynced.get(ino)
+            self.unsynced[ino] = known if known is not None and known[0] == path else (path, size)
 
     def _fsync(self, descriptor: int) -> None:
         path = self._inside(os.readlink(f"/proc/self/fd/{descriptor}"), None)

@@ -110,7 +110,7 @@ def _at_disk(world: World, act: Act, fault: str, usual: dict[str, int], what: st
     """Let the process die, the power fail or the disk be full at some change that an act makes."""
     disk = world.disk
     at = world.chance.randrange(usual.get(act.door, 20))
-    disk.expect(at, full=fault == "full disk", power=fault == "power")
+    disk.expect(at, full=fault == "full disk")
     outcome = _tried(act.do, what)
     usual[act.door] = (
         max(usual.get(act.door, 1), disk.calls + 1)

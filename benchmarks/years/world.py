@@ -149,6 +149,8 @@ class World:
         customer = self.chance.choice(CUSTOMERS)
         with path.open("a") as file:
             file.write(f"{self.orders},{customer},{at},,{self.orders}.25,raw {self.orders}\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def release(self) -> None:
         """Make a release."""
@@ -220,3 +222,4 @@ class World:
             place = self.chance.choice([i for i, byte in enumerate(content) if byte])
             content[place] ^= 1 << self.chance.randrange(8)
             path.write_bytes(bytes(content))
+        self.disk.forget()
