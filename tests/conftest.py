@@ -5,12 +5,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from servers import postgres_server, redis_server
 from shop import build_shop, write_files
 
 import featurestore
 
 LONG = {"test_readme_flights.py", "test_readme.py", "test_faults.py", "test_benchmarks.py"}
+
+
+# A loaded machine is slow, and that is no fault.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.values.json_bounds import require_bounded
+from featurestore.values.names import without_field_names
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -79,8 +80,11 @@ class Call:
         except msgspec.DecodeError as error:
             status = 422 if isinstance(error, msgspec.ValidationError) else 400
             raise RefusedError(
-                status, "InvalidRequest", str(error), hint=f"send {form}; see GET /docs"
-            ) from error
+                status,
+                "InvalidRequest",
+                without_field_names(str(error)),
+                hint=f"send {form}; see GET /docs",
+            ) from None  # the error of the decoder repeats what was sent
         except RecursionError as error:
             raise RefusedError(
                 400, "InvalidRequest", "the body is nested too deep", hint="send a flat body; see GET /docs"

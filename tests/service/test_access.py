@@ -81,7 +81,7 @@ def application(root):
     try:
         yield app
     finally:
-        for part in (app.state.uploads, app.state.pushes, app.state.lookups):
+        for part in (app.state.pushes, app.state.lookups):
             part.close(1.0)
 
 
