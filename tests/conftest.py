@@ -31,6 +31,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let Python free these objects when it exits; libraries would take them for leaked ones."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def template_shop(tmp_path_factory) -> Path:
     """The folder of a shop, validated and built once in each process. Tests get copies of it."""
