@@ -11,7 +11,7 @@ SERVING := .serving
 # The tests that a version of Python could change: fingerprints read syntax trees, values and times are Python's.
 # Python 3.13 also warns of a database that stays open, and names of typing are not classes there.
 QUICK := tests/definitions tests/timing tests/values tests/storage tests/operations/test_shop.py \
-	tests/service/test_vectors.py tests/adapters/test_versions.py tests/test_architecture.py
+	tests/service/test_vectors.py tests/adapters/test_data_versions.py tests/test_architecture.py
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP := python -m pip install --disable-pip-version-check
 # Installs the locked requirements, and prints each as pip comes to it.
