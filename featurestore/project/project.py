@@ -181,9 +181,9 @@ class Project(Retrieval):
         """Prepare lookups of vectors in microseconds: rows as dictionaries in, Python values and statuses out."""
         return reader(self._workspace, features)
 
-    def training_set(self, name: str) -> TrainingManifest:
-        """Build a training set."""
-        return training_set(self._workspace, name)
+    def training_set(self, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
+        """Build a training set, of the rows whose label is known now, or was known `as_of` a timestamp."""
+        return training_set(self._workspace, name, as_of=as_of)
 
     def training_manifest(self, name: str) -> TrainingManifest | None:
         """Read the manifest of a training set; None: the training set is not built yet."""
