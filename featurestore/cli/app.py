@@ -15,6 +15,7 @@ from featurestore.cli import (
     drift,
     features,
     gate,
+    join,
     keys,
     proofs,
     releases,
@@ -80,6 +81,7 @@ app.command("training-set")(steps.training_set)
 app.command()(steps.materialize)
 app.command("get-online")(features.get_online)
 app.command()(features.explain)
+app.command()(join.join)
 app.command()(proofs.audit)
 app.command()(proofs.prove)
 app.command()(proofs.replay)

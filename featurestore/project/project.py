@@ -19,7 +19,6 @@ from featurestore.operations.example import example
 from featurestore.operations.expired import OnlyExpired, only_expired
 from featurestore.operations.explain import explain
 from featurestore.operations.get_online import get_online
-from featurestore.operations.historical import historical
 from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import (
     MaterializePlan,
@@ -56,6 +55,7 @@ from featurestore.operations.training_set import (
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
+from featurestore.project.retrieval import Retrieval
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -71,12 +71,11 @@ if TYPE_CHECKING:
     from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader
-    from featurestore.workspace import Workspace
 
 Rows = pl.DataFrame | pl.LazyFrame
 
 
-class Project:
+class Project(Retrieval):
     """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
 
     Every method delegates to the function of its name in `featurestore.operations`, whose docstring names all errors.
@@ -86,9 +85,6 @@ class Project:
     workspace
         The settings, definitions, data and adapters of the project.
     """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
 
     def _repr_html_(self) -> str:
         return overview(self._workspace)
@@ -164,42 +160,6 @@ class Project:
         """Register the definitions with Feast; returns the plan that was executed."""
         return apply(self._workspace, allow_removal=allow_removal, allow_breaking=allow_breaking)
 
-    def historical(
-        self,
-        entity_rows: Any = None,
-        features: str | Sequence[str] | FeatureService = (),
-        *,
-        start: datetime | str | None = None,
-        end: datetime | str | None = None,
-        statuses: bool = False,
-        times: bool = False,
-        full_names: bool = False,
-    ) -> pl.DataFrame:
-        """Join features to entity rows, each at its ``event_timestamp``, as they were known then.
-
-        Parameters
-        ----------
-        entity_rows
-            A frame of Polars, pandas or Arrow; the path of a Parquet file; or SQL over the project's datasets. None:
-            every key, at every timestamp after `start` and up to `end` at which a row of a feature became known.
-        features
-            A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
-        start, end
-            Only without entity rows; `end` is the current time, if none is given.
-        statuses, times, full_names
-            See `featurestore.vectors.historical.historical`.
-        """
-        return historical(
-            self._workspace,
-            entity_rows,
-            features,
-            start=start,
-            end=end,
-            statuses=statuses,
-            times=times,
-            full_names=full_names,
-        )
-
     def explain(
         self, entity_row: Any, features: str | Sequence[str] | FeatureService
     ) -> dict[str, pl.DataFrame]:
@@ -221,9 +181,9 @@ class Project:
         """Prepare lookups of vectors in microseconds: rows as dictionaries in, Python values and statuses out."""
         return reader(self._workspace, features)
 
-    def training_set(self, name: str) -> TrainingManifest:
-        """Build a training set."""
-        return training_set(self._workspace, name)
+    def training_set(self, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
+        """Build a training set, of the rows whose label is known now, or was known `as_of` a timestamp."""
+        return training_set(self._workspace, name, as_of=as_of)
 
     def training_manifest(self, name: str) -> TrainingManifest | None:
         """Read the manifest of a training set; None: the training set is not built yet."""
