@@ -19,6 +19,7 @@ FOLDERS = {
     "cli",
     "definitions",
     "definitions/fingerprint",
+    "expressions",
     "operations",
     "project",
     "quality",
