@@ -3,12 +3,15 @@
 import itertools
 import math
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pandera.polars as pa
 import polars as pl
 import pytest
+from runner import run
 
+import featurestore
 from featurestore import Frame, on_demand_feature_view
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.expressions.row_function import NotCompiled, RowFunction
@@ -129,3 +132,14 @@ def test_the_reference_project_is_computed_in_python() -> None:
     from feature_repo.departure_conditions import departure_conditions  # noqa: PLC0415 - it reads all schemas
 
     assert isinstance(compiled(departure_conditions), RowFunction)
+
+
+def test_check_names_the_views_that_polars_computes(shop_files: Path) -> None:
+    """The line has the name of the view and the first expression that is not compiled."""
+    definitions = shop_files / "feature_repo/shop.py"
+    definitions.write_text(
+        definitions.read_text().replace('ratio=pl.col("basket")', 'ratio=pl.col("basket").cbrt()')
+    )
+
+    assert "Polars computes compared at each request: Cbrt of Float64" in run("check", cwd=shop_files).stdout
+    assert featurestore.open(shop_files).uncompiled() == {"compared": "Cbrt of Float64"}

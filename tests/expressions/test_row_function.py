@@ -101,7 +101,24 @@ KINDS: dict[str, list[pl.Expr]] = {
     ],
 }  # fmt: skip
 
-_FLOATS = [0.0, -0.0, 1.0, -1.0, 0.1, 0.5, 2.5, 0.125, 49.0, 98.0, 1e-300, 1e300, math.pi, 1.005]
+_FLOATS = [
+    math.nan,
+    math.inf,
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.1,
+    0.5,
+    2.5,
+    0.125,
+    49.0,
+    98.0,
+    1e-300,
+    1e300,
+    math.pi,
+    1.005,
+]
 
 
 def _integers(low: int, high: int) -> st.SearchStrategy[int]:
@@ -109,7 +126,7 @@ def _integers(low: int, high: int) -> st.SearchStrategy[int]:
 
 
 def _floats(width: Literal[32, 64]) -> st.SearchStrategy[float]:
-    known = [value for value in _FLOATS if width == 64 or 1e-30 < abs(value) < 1e30 or not value]
+    known = [value for value in _FLOATS if width == 64 or (not 0 < abs(value) < 1e-30 and value != 1e300)]
     return (
         st.sampled_from(known)
         | st.floats(-1000, 1000, width=64).map(lambda value: float(f"{value:.6g}"))
