@@ -52,10 +52,10 @@ def _with_nan(operator: str, text: str, left: str | None, right: str | None) -> 
         return f"{text} or {left}" if left else text
     if operator == "LtEq":
         return f"{text} or {right}" if right else text
-    greater, other = (left, right) if operator == "Gt" else (right, left)
+    greater, smaller = (left, right) if operator == "Gt" else (right, left)
     if greater is None:
         return text
-    return f"{text} or ({greater} and not {other})" if other else f"{text} or {greater}"
+    return f"{text} or ({greater} and not {smaller})" if smaller else f"{text} or {greater}"
 
 
 def compared_with_nulls(writer: Writer, left: Value, right: Value, *, equal: bool) -> Value:
@@ -88,11 +88,11 @@ def chosen(writer: Writer, condition: Value, then: Value, otherwise: Value) -> V
 def filled(writer: Writer, values: Sequence[Value], dtype: pl.DataType) -> Value:
     """Write the first value that is not null."""
     first, *others = (widened(writer, value, dtype) for value in values)
-    for other in others:
+    for following in others:
         if not first.nullable:
             break
-        text = f"{other.text} if {first.text} is None else {first.text}"
-        first = Value(writer.let(text), dtype, other.nullable)
+        text = f"{following.text} if {first.text} is None else {first.text}"
+        first = Value(writer.let(text), dtype, following.nullable)
     return first
 
 

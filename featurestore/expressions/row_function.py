@@ -118,23 +118,23 @@ class _Plan:
             raise UncompiledError(f"the step {function if isinstance(function, str) else kind}")
         before, schema = self._step(parts["input"])
         nodes = Nodes(self._writer, before, schema)
-        made: dict[str, Value] = {}
+        computed: dict[str, Value] = {}
         for expression in parts["expr" if kind == "Select" else "exprs"]:
             for name, node in _expanded(expression, schema):
-                made[name or nodes.name(node)] = nodes.value(node)
+                computed[name or nodes.name(node)] = nodes.value(node)
         if kind == "Select":
-            if all(value.is_literal for value in made.values()):
+            if all(value.is_literal for value in computed.values()):
                 raise UncompiledError("a selection of constants only, which has one row")
-            return made, pl.Schema({name: value.dtype for name, value in made.items()})
-        after = pl.Schema({**schema, **{name: value.dtype for name, value in made.items()}})
-        return _Later(before, made), after
+            return computed, pl.Schema({name: value.dtype for name, value in computed.items()})
+        after = pl.Schema({**schema, **{name: value.dtype for name, value in computed.items()}})
+        return _Later(before, computed), after
 
 
 class _Later(dict[str, Value]):
-    """Columns after a step: those that it made, and those from before."""
+    """Columns after a step: those that it computed, and those from before."""
 
-    def __init__(self, before: Mapping[str, Value], made: dict[str, Value]) -> None:
-        super().__init__(made)
+    def __init__(self, before: Mapping[str, Value], computed: dict[str, Value]) -> None:
+        super().__init__(computed)
         self._before = before
 
     def __missing__(self, name: str) -> Value:
