@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-on-demand bench-faults reliability reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -100,6 +100,9 @@ bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pan
 
 bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
 	python benchmarks/fingerprint.py
+
+bench-on-demand: $(READY) ## on-demand features of a few rows, in plain Python and in Polars
+	python benchmarks/on_demand.py
 
 bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
 	python benchmarks/feast_faults.py

@@ -20,6 +20,7 @@ FOLDERS = {
     "cli",
     "definitions",
     "definitions/fingerprint",
+    "expressions",
     "operations",
     "project",
     "quality",

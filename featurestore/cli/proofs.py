@@ -27,6 +27,7 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
+    Says which on-demand views have no plain Python function, so that Polars computes them at each request.
     Also says which raw files and pushed rows have no version, so that a clone could not build from them. Exits with 7 if
     dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that break feature
     services, or because something that is registered is no longer defined.
@@ -49,8 +50,10 @@ def check(
         "stale_pipeline": stale,
         "breaking": changes.breaking,
         "removed": changes.removed,
+        "uncompiled": (by_polars := opened.uncompiled()),
     }
     lines = [f"{counted(count, 'definition')} fit together"]
+    lines += [f"Polars computes {name} at each request: {reason}" for name, reason in by_polars.items()]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built

@@ -52,6 +52,7 @@ from featurestore.operations.training_set import (
     training_manifest,
     training_set,
 )
+from featurestore.operations.uncompiled import uncompiled
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
@@ -116,6 +117,10 @@ class Project(Retrieval):
     def check(self) -> int:
         """Type-check all definitions without data; returns how many definitions were checked."""
         return check(self._workspace)
+
+    def uncompiled(self) -> dict[str, str]:
+        """Find on-demand views that Polars computes at each request; returns the reason by name."""
+        return uncompiled(self._workspace)
 
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
