@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["LeakRecord", "check_leaks", "check_view"]
 
 _AT: Final = "__at"
-MAX_COPIED_ROWS: Final = 400_000_000
+MAX_COPIED_ROWS: Final = 60_000_000
 COPIED_AT_ONCE: Final = 4_000_000
 MAX_ORIGINS: Final = 3
 

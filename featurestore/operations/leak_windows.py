@@ -27,8 +27,14 @@ _LAST: Final = "__last"
 _LIMIT: Final = "__limit"
 _ROW: Final = "__row"
 FIRST_WINDOW: Final = 16
-GROWTH: Final = 4
-SAMPLED: Final = 64
+GROWTH: Final = 2
+SAMPLED: Final = 32
+MAX_UNPROVED: Final = 0.25
+# With more keys than this, all keys have windows of one size.
+MAX_GROUPS: Final = 64
+_GROUP: Final = "__group"
+_UNPROVED: Final = "__unproved"
+_PACKED: Final = 2**32
 # Keys of these dtypes can be replaced by the number of a copy.
 _COPY_DTYPES: Final = (pl.String, pl.Int32, pl.Int64, pl.UInt32)
 
@@ -78,35 +84,41 @@ class Windows:
         self.by_key = {
             name: leaf for name, leaf in lineage.leaves.items() if set(view.keys) <= set(leaf.frame.columns)
         }
-        self.entries = {
-            name: _entries(leaf, view.keys) for name, leaf in self.by_key.items() if not leaf.is_static
-        }
         self.columns = {name: _columns_read(lineage, name) for name in self.by_key}
+        self.entries = {
+            name: _entries(leaf, view.keys, self.columns[name])
+            for name, leaf in self.by_key.items()
+            if not leaf.is_static
+        }
+        group = pairs.select(pl.struct(*view.keys).rank("dense").alias(_GROUP))[_GROUP]
+        self.groups = group if group.n_unique() <= MAX_GROUPS else group * 0
 
     def pending(self, budget: int) -> pl.Series:
         """Return the numbers of the pairs that no window proves, within a budget of copied input rows."""
         pending = self.pairs[PAIR]
         window = FIRST_WINDOW
         while pending.len() and self.used_rows < budget:
-            sample = pending.gather_every(max(pending.len() // SAMPLED, 1))
-            # A window that proves no pair of a sample would prove few of all.
-            if self._unproved(sample, window)[0].len() < sample.len() * 3 // 4 or window == FIRST_WINDOW:
-                parts = []
-                is_complete = True
-                for chunk in self._chunks(pending, window):
-                    if self.used_rows >= budget:
-                        parts.append(chunk)
-                        continue
-                    unproved, is_covered = self._unproved(chunk, window)
-                    parts.append(unproved)
-                    is_complete = is_complete and is_covered
-                pending = pl.concat(parts)
-                if is_complete:
-                    break
-            elif self._unproved(sample, window)[1]:
+            ready, is_covered = self._ready(pending, window)
+            parts = [pending.filter(~pending.is_in(ready.implode()))]
+            parts += [
+                chunk if self.used_rows >= budget else self._unproved(chunk, window)[0]
+                for chunk in self._chunks(ready, window)
+            ]
+            pending = pl.concat(parts).sort()
+            if is_covered:
                 break
             window *= GROWTH
         return pending
+
+    def _ready(self, pending: pl.Series, window: int) -> tuple[pl.Series, bool]:
+        """Return the pairs of the groups of which a window proves most of a sample, and whether it covers all samples."""
+        pairs = self.pairs[pending.to_list()].select(PAIR, self.groups[pending.to_list()])
+        step = (pl.len().over(_GROUP) // SAMPLED).clip(1)
+        sample = pairs.filter(pl.int_range(pl.len()).over(_GROUP) % step == 0)
+        unproved, is_covered = self._unproved(sample[PAIR], window)
+        share = sample.group_by(_GROUP).agg(pl.col(PAIR).is_in(unproved.implode()).mean().alias(_UNPROVED))
+        ready = pairs.join(share.filter(pl.col(_UNPROVED) <= MAX_UNPROVED), on=_GROUP, how="semi")
+        return ready[PAIR], is_covered
 
     def _chunks(self, pending: pl.Series, window: int) -> Iterator[pl.Series]:
         size = max(self.copied_rows // window, 1)
@@ -154,17 +166,14 @@ class Windows:
         )
         start = pl.max_horizontal(pl.col(_LAST) - (window - 1), pl.col(_FIRST))
         is_covered = not spans.select((pl.col(_LAST) - (window - 1) > pl.col(_FIRST)).any()).item()
-        positions = spans.select(
-            _COPY,
-            pl.col(KNOWN).alias(_LIMIT),
-            pl.int_ranges(start, pl.col(_LAST) + 1).alias(_POSITION),
-        ).explode(_POSITION)
-        rows = (
-            positions.with_columns(entries.rows.gather(positions[_POSITION]).alias(_ROW))
-            .select(_COPY, _LIMIT, _ROW)
-            .unique()
-            .sort(_ROW, _COPY)
+        positions = spans.select(_COPY, pl.int_ranges(start, pl.col(_LAST) + 1).alias(_POSITION)).explode(
+            _POSITION
         )
+        # Copy and row in one number: each row once, and the rows of a copy in the order of the dataset.
+        packed = (positions[_COPY] * _PACKED + entries.rows.gather(positions[_POSITION])).sort()
+        packed = packed.filter(packed.ne_missing(packed.shift()))
+        rows = pl.DataFrame({_COPY: packed // _PACKED, _ROW: packed % _PACKED})
+        rows = rows.with_columns(copies[KNOWN].gather(rows[_COPY]).alias(_LIMIT))
         self.used_rows += rows.height
         columns = self.columns[name]
         needed = [*columns, KNOWN, *leaf.groups]
@@ -196,11 +205,10 @@ def are_applicable(lineage: Lineage) -> bool:
     )
 
 
-def _entries(leaf: Leaf, keys: tuple[str, ...]) -> _Entries:
+def _entries(leaf: Leaf, keys: tuple[str, ...], columns: list[str]) -> _Entries:
+    groups = [group for group, names in leaf.groups.items() if set(names) & set(columns)]
     numbered = leaf.frame.with_row_index(_ROW)
-    known = pl.concat(
-        [numbered.select(*keys, _ROW, pl.col(name).alias(KNOWN)) for name in (KNOWN, *leaf.groups)]
-    )
+    known = pl.concat([numbered.select(*keys, _ROW, pl.col(name).alias(KNOWN)) for name in (KNOWN, *groups)])
     ordered = (
         known.filter(pl.col(KNOWN).is_between(FROM_THE_START + 1, NEVER - 1))
         .drop_nulls(list(keys))
@@ -210,7 +218,7 @@ def _entries(leaf: Leaf, keys: tuple[str, ...]) -> _Entries:
         .with_columns(pl.col(_POSITION).cast(pl.Int64))
     )
     return _Entries(
-        ordered[_ROW],
+        ordered[_ROW].cast(pl.Int64),
         ordered.group_by(*keys, KNOWN).agg(pl.col(_POSITION).max().alias(_LAST)).sort(KNOWN),
         ordered.group_by(*keys).agg(pl.col(_POSITION).min().alias(_FIRST)),
     )
