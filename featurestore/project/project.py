@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
+from featurestore.config import KEEP_RELEASES, LEAK_CUTS, PROVE_CASES, PROVE_SEED
 from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
 from featurestore.operations.audit import audit
 from featurestore.operations.build import build
 from featurestore.operations.check import check
+from featurestore.operations.check_leaks import LeakRecord, check_leaks
 from featurestore.operations.dataset import dataset
 from featurestore.operations.delete import DeletePlan, delete, plan_delete
 from featurestore.operations.example import example
@@ -266,6 +267,10 @@ class Project(Retrieval):
     def audit(self, *, feast: bool = False) -> AuditRecord:
         """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
         return audit(self._workspace, feast=feast)
+
+    def check_leaks(self, names: Iterable[str] = (), *, cuts: int = LEAK_CUTS) -> LeakRecord:
+        """Build each row of views again from what was known when the row became known, and compare them."""
+        return check_leaks(self._workspace, names, cuts=cuts)
 
     def prove(
         self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None
