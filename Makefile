@@ -11,7 +11,7 @@ SERVING := .serving
 # The tests that a version of Python could change: fingerprints read syntax trees, values and times are Python's.
 # Python 3.13 also warns of a database that stays open, and names of typing are not classes there.
 QUICK := tests/definitions tests/timing tests/values tests/storage tests/operations/test_shop.py \
-	tests/service/test_vectors.py tests/adapters/test_versions.py tests/test_architecture.py
+	tests/service/test_vectors.py tests/adapters/test_data_versions.py tests/test_architecture.py
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP := python -m pip install --disable-pip-version-check
 # Installs the locked requirements, and prints each as pip comes to it.
@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-gate bench-fingerprint bench-on-demand bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -100,6 +100,9 @@ bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pan
 
 bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
 	python benchmarks/fingerprint.py
+
+bench-on-demand: $(READY) ## on-demand features of a few rows, in plain Python and in Polars
+	python benchmarks/on_demand.py
 
 bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
 	python benchmarks/feast_faults.py

@@ -1,4 +1,4 @@
-"""Attack the doors of a server and of a project: every promise of docs/security.md, tried by an attacker.
+"""Attack the doors of a server and of a project: try what docs/security.md says, as an attacker does.
 
 ``make attack`` makes a shop, serves it as a process on this machine, and tries each case in turn:
 odd paths with every key, bodies that unpack to gigabytes, connections that never ask, bytes changed
@@ -34,7 +34,9 @@ def main() -> None:
         "--seconds", type=float, default=15, help="how long each case that could go on for ever takes"
     )
     parser.add_argument("--only", default="", help="try only cases whose name has this text")
-    parser.add_argument("--small", action="store_true", help="a moment for each case, to see that all work")
+    parser.add_argument(
+        "--small", action="store_true", help="a short time for each case, to see that all work"
+    )
     options = parser.parse_args()
     budget = 0.1 if options.small else options.seconds
     broken = 0

@@ -56,10 +56,10 @@ def sample(process: int) -> Sample:
     """Measure a server."""
     processes = [process, *descendants(process)]
     descriptors = threads = 0
-    for one in processes:
+    for number in processes:
         with suppress(FileNotFoundError, ProcessLookupError):
-            descriptors += sum(1 for _ in Path(f"/proc/{one}/fd").iterdir())
-            threads += sum(1 for _ in Path(f"/proc/{one}/task").iterdir())
+            descriptors += sum(1 for _ in Path(f"/proc/{number}/fd").iterdir())
+            threads += sum(1 for _ in Path(f"/proc/{number}/task").iterdir())
     return Sample(sum(map(resident, processes)) / MIB, descriptors, threads)
 
 
@@ -175,9 +175,9 @@ def main() -> None:
         samples, statuses, releases = soak(soaked, seconds)
     third = len(samples) // 3
     measured = {
-        "MiB": [one.mib for one in samples],
-        "descriptors": [float(one.descriptors) for one in samples],
-        "threads": [float(one.threads) for one in samples],
+        "MiB": [measurement.mib for measurement in samples],
+        "descriptors": [float(measurement.descriptors) for measurement in samples],
+        "threads": [float(measurement.threads) for measurement in samples],
     }
     parts = {
         name: [statistics.median(values[place * third : (place + 1) * third]) for place in range(3)]

@@ -1,4 +1,4 @@
-"""A simulated year of faults: after each, every answer is compared with the oracle, and every acknowledged write is there.
+"""A simulated year of faults: after each, every answer is compared with the oracle, and every acknowledged write is kept.
 
 ``make year`` runs episodes of 50 faults, each with a project of its own. While its users push, delete, materialize,
 build, release, roll back and change keys, the process is killed at any change of a file, the power fails, the disk is
@@ -77,8 +77,8 @@ def run_all(template: str, seeds: Sequence[int], length: timedelta, end: float) 
             if results[-1][-1] is not None:
                 print(f"--seed {results[-1][0]}: {results[-1][-1]}", flush=True)
             if time.perf_counter() > end:
-                for other in jobs:
-                    other.cancel()
+                for pending in jobs:
+                    pending.cancel()
     return results
 
 

@@ -81,7 +81,7 @@ def spellings(target: Target) -> str:
                 answer = connection.getresponse()
                 answer.read()
                 statuses[answer.status] += 1
-                # A path without its first slash is no request target.
+                # A path without its first slash is not a request target.
                 require(
                     answer.status in allowed | {400}, f"{route.method} {spelling}, {scope}: {answer.status}"
                 )

@@ -157,8 +157,8 @@ def names_on_servers(target: Target) -> str:
                 }
             )
             done = [run_command(word, cwd=root) for word in ("materialize", "audit")]
-            for one in done:
-                require("Traceback" not in one.stderr, f"{name!r}: {one.stderr[-300:]}")
+            for command in done:
+                require("Traceback" not in command.stderr, f"{name!r}: {command.stderr[-300:]}")
             if done[0].returncode:
                 refused += 1
             else:

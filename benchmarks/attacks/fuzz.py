@@ -90,7 +90,7 @@ def _fuzz(name: str, target: Target) -> str:
         require(
             answer.status < 500, f"{path} got {answer.status} {text[:200]!r} for the bytes (base64) {shown}"
         )
-        # What is accepted is a good start for the next change.
+        # The next change may start from an accepted body.
         if answer.status == 200 and len(corpus) < 200:
             corpus.append(body)
     require(statuses[200] + statuses[422] > 0, "no body was read")

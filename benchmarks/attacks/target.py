@@ -139,11 +139,11 @@ def resident(process: int) -> int:
 
 def descendants(process: int) -> list[int]:
     """Return the processes below a process."""
-    found: list[int] = []
+    processes: list[int] = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         for child in map(int, task.read_text().split()):
-            found += [child, *descendants(child)]
-    return found
+            processes += [child, *descendants(child)]
+    return processes
 
 
 def raw(port: int, content: bytes, *, seconds: float = 30.0) -> bytes:
@@ -167,7 +167,7 @@ def target(folder: Path, *, seed: int, budget: float, small: bool) -> Iterator[T
     keys["all"] = add_key(project.layout.keys, "all", scopes=tuple(KeyScope))
     with serve_process(root, *OPTIONS) as server:
         url = server.url.replace("localhost", "127.0.0.1")
-        made = Target(folder, project, url, server.process.pid, keys, seed, budget, small)
-        with made.stack:
-            yield made
+        attacked = Target(folder, project, url, server.process.pid, keys, seed, budget, small)
+        with attacked.stack:
+            yield attacked
         require(server.process.poll() is None, f"the server ended with {server.process.returncode}")

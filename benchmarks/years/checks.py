@@ -71,7 +71,7 @@ def check(world: World, *, after: str) -> None:
         If an acknowledged write is lost, or an answer is wrong.
     """
     with Explained(after):
-        remember_built(world)
+        read_built(world)
         _check_keys(world)
         log = _log(world)
         _check_log(world, log)
@@ -129,7 +129,7 @@ def _check_answers(world: World, project: Project, name: str, log: pl.DataFrame)
     got = [[(row[f], row[f"{f}__status"]) for f in FEATURES] for row in answers.iter_rows(named=True)]
     expected = [_expected(world, state, known, now) for known in _possible(world, state, log)]
     require(
-        any(oracle.is_same(got, one) for one in expected),
+        any(oracle.is_same(got, answer) for answer in expected),
         f"{name or 'the project'} answers as of {watermark}: {_difference(got, expected)}",
     )
     known = {row["coupon"]: row["created_timestamp"] for row in log.iter_rows(named=True)}
@@ -188,8 +188,8 @@ def _expected(
     ]
 
 
-def remember_built(world: World) -> None:
-    """Remember the built rows by the digest of their file, as a store names it.
+def read_built(world: World) -> None:
+    """Keep the built rows by the digest of their file, as a store names it.
 
     Raises
     ------

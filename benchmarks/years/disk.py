@@ -1,7 +1,7 @@
 """A disk whose process can die at any change, whose power can fail, and which can be full.
 
 Every change of a name, and every sync, below a folder is counted. At a chosen one the process "dies": the
-change does not happen and neither does any after it, whatever the code does on its way out. A power loss
+change does not happen and neither does any after it, although the code runs on until it ends. A power loss
 also undoes changes of names that their folder was not synced after, and cuts files that were not synced.
 """
 
@@ -207,7 +207,7 @@ class Disk:
             self.real["fsync"](descriptor)
             return
         self._step("fsync")
-        # Nothing of the machine fails here: what a sync protects is simulated.
+        # The machine does not fail here: the simulation keeps what a sync protects.
         self.unsynced.pop(os.fstat(descriptor).st_ino, None)
         self.changes = [change for change in self.changes if change.folder != path]
 

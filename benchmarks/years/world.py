@@ -18,7 +18,7 @@ from featurestore.adapters import lmdb as lmdb_adapter
 from featurestore.operations.releases import active_release
 from featurestore.service.runtime.keys import add_key, remove_key
 from featurestore.storage import files
-from years.checks import CUSTOMERS, DAY, VIEW, remember_built
+from years.checks import CUSTOMERS, DAY, VIEW, read_built
 from years.clock import Clock
 from years.disk import Disk
 
@@ -82,7 +82,7 @@ class World:
         if network is not None:
             self.stack.enter_context(network.watched(self.clock))
         self.getpid = os.getpid
-        remember_built(self)
+        read_built(self)
         self.project.materialize()
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class World:
         self.last_write[self.project.release(keep=2).name] = before
 
     def rollback(self) -> None:
-        """Go back to the release before."""
+        """Roll back to the release before."""
         before = min(self.clock.now, self.clock.right)
         self.last_write[self.project.rollback()] = before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -45,10 +46,50 @@ def query(
     ContractError
         If the query is not one SELECT, or fails. The message contains that of DuckDB.
     """
+    with _result(sql, tables, check, files=files) as result:
+        return pl.DataFrame(result.to_arrow_table())
+
+
+def query_batches(
+    sql: str, tables: Mapping[str, Path], check: Callable[[str], object], *, rows: int, memory: int
+) -> Iterator[pl.DataFrame]:
+    """Run a SQL query as `query` does, and return its result a batch of rows at a time; the first batch has no rows.
+
+    Parameters
+    ----------
+    rows
+        Rows of a batch.
+    memory
+        MiB that the query may take, before it writes to disk.
+    """
+    with _result(sql, tables, check, memory=memory) as result:
+        reader = result.to_arrow_reader(rows)
+        yield pl.DataFrame(reader.schema.empty_table())
+        for batch in reader:
+            yield pl.DataFrame(batch)
+
+
+def count_rows(sql: str, tables: Mapping[str, Path]) -> int:
+    """Count the rows that a SQL query returns. Raises as `query` does."""
+    [count] = query(f"SELECT count(*) FROM ({sql.rstrip().rstrip(';')}\n)", tables).row(0)  # noqa: S608 - one SELECT, which reads only
+    return int(count)
+
+
+@contextmanager
+def _result(
+    sql: str,
+    tables: Mapping[str, Path],
+    check: Callable[[str], object],
+    *,
+    files: bool = False,
+    memory: int = 0,
+) -> Iterator[duckdb.DuckDBPyRelation]:
     known = f"it can name {', '.join(sorted(tables))}"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET python_enable_replacements = false")
+        if memory:
+            connection.execute(f"SET memory_limit = '{memory}MiB'")
         _require_select(sql, connection, known)
         read = _names_in(sql, connection)
         for name in tables:
@@ -65,10 +106,9 @@ def query(
             connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         try:
-            table = connection.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
+            yield connection.sql(sql)
+        except (duckdb.Error, OSError) as error:
             raise ContractError(f"the query fails: {error}", hint=known) from error
-    return pl.DataFrame(table)
 
 
 def _require_select(sql: str, connection: duckdb.DuckDBPyConnection, known: str) -> None:

@@ -49,7 +49,7 @@ class Output:
         Shows the steps that are done, the time since the start, and the time to go. Before the first step is done, the bar
         moves without a share, because nothing is known of the time to go.
         """
-        if not _shows_progress():
+        if not shows_progress():
             yield lambda _: None
             return
         with _bars("step") as bar:
@@ -67,7 +67,7 @@ class Output:
     @contextmanager
     def rows(self, doing: str) -> Iterator[Callable[[str, int, int], None]]:
         """Show progress over rows, a bar for each name. Call the result with the name, the rows done, and the total."""
-        if not _shows_progress():
+        if not shows_progress():
             yield lambda *_: None
             return
         with _bars("row") as bar:
@@ -112,7 +112,7 @@ def _bars(unit: str) -> Progress:
     )
 
 
-def _shows_progress() -> bool:
+def shows_progress() -> bool:
     """Return whether to show progress: standard error is a terminal, and Rich is installed."""
     return sys.stderr.isatty() and find_spec("rich") is not None
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from featurestore.project import Project, ProofRecord, Summary
+    from featurestore.project import Project, ProofRecord, Summary, TrainingManifest
     from featurestore.quality.gate.verdict import Verdict
 
 
@@ -26,6 +26,19 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
     ]
     reasons = [f"{v.dataset}:\n{v.explain(limit)}" for v in verdicts if v.rules]
     return "\n".join([table(rows), *reasons])
+
+
+def training_text(manifest: TrainingManifest) -> str:
+    """Show the size and the digest of a training set, and how many rows were left out."""
+    size = f"{counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}"
+    return "\n".join([f"{manifest.name}: {size}", *_immature_lines(manifest), f"  {manifest.digest}"])
+
+
+def _immature_lines(manifest: TrainingManifest) -> list[str]:
+    if manifest.as_of is None:
+        return []
+    at = manifest.as_of.isoformat()
+    return [f"  {counted(manifest.immature, 'row')} left out: {manifest.label} was not known at {at}"]
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
@@ -109,6 +122,7 @@ def summary_text(project: Project, summary: Summary) -> str:
         lines.append(
             f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )
+        lines += _immature_lines(t)
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
     for t in summary.training_sets:
         vector = project.get_online(project.example(t.service), t.service, statuses=True)

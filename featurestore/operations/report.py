@@ -61,8 +61,13 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
             "there is nothing to report: the gate has seen no dataset yet",
             hint="define a source" if first is None else f"run: {build_command(first)}",
         )
+    drifts = {
+        name: drift(record.before, record.now, record.node.contract.columns)
+        for name, record in records.items()
+        if record.before is not None and record.now is not None
+    }
     notes = {
-        name: change_summary(record.node.contract, record.runs, record.before, record.now)
+        name: change_summary(record.node.contract, record.runs, drifts.get(name))
         for name, record in records.items()
     }
     for name in selected or seen:
@@ -77,11 +82,7 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
         materialized=_read(layout.materialized, MaterializeRecord),
         training_sets=[manifest for manifest in manifests if manifest is not None],
         news=news(shown, records, notes, {name: state_of(record) for name, record in records.items()}),
-        drifts={
-            name: drift(record.before, record.now, record.node.contract.columns)
-            for name, record in records.items()
-            if record.before is not None and record.now is not None
-        },
+        drifts=drifts,
     )
     write_text(index_page(index), layout.report, private=True)
     write_record(shown, layout.reported)

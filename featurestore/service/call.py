@@ -84,7 +84,7 @@ class Call:
                 "InvalidRequest",
                 without_field_names(str(error)),
                 hint=f"send {form}; see GET /docs",
-            ) from error
+            ) from None  # the error of the decoder repeats what was sent
         except RecursionError as error:
             raise RefusedError(
                 400, "InvalidRequest", "the body is nested too deep", hint="send a flat body; see GET /docs"

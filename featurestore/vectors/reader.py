@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import polars as pl
@@ -17,6 +17,7 @@ import polars as pl
 from featurestore.definitions.call import reason
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, StoreError
+from featurestore.expressions.row_function import RowFunction
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
@@ -25,6 +26,7 @@ from featurestore.values.codec import ROW_FORMAT, encode_key, is_tombstone, open
 from featurestore.values.html_table import html_table
 from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
+from featurestore.vectors.compiled import compiled
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
+# Polars plans a frame in the time in which a compiled function computes about as many rows.
+MAX_COMPILED_ROWS: Final = 32
 
 
 class Vectors(msgspec.Struct, frozen=True):
@@ -220,15 +224,27 @@ class _Computed:
     schema: pl.Schema
     requested: dict[str, int]
     stored: dict[str, int]
+    function: RowFunction | None  # None: Polars computes all rows
 
     @classmethod
     def of(cls, view: OnDemandFeatureView, columns: Sequence[str], stored: Sequence[str]) -> _Computed:
         schema = view.input_schema
         requested = {name: columns.index(name) for name in view.request.schema}
         read = {name: stored.index(name) for name in schema if name not in requested}
-        return cls(view, schema, requested, read)
+        function = compiled(view)
+        return cls(view, schema, requested, read, function if isinstance(function, RowFunction) else None)
 
     def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
+        if self.function is not None and len(rows) <= MAX_COMPILED_ROWS:
+            requested, stored = self.requested.values(), self.stored.values()
+            results = []
+            for row, features in zip(rows, values, strict=True):
+                result = self.function.compute([*(row[i] for i in requested), *(features[i] for i in stored)])
+                if result is None:
+                    break
+                results.append(result)
+            else:
+                return results
         columns = {name: [row[i] for row in rows] for name, i in self.requested.items()}
         columns |= {name: [row[i] for row in values] for name, i in self.stored.items()}
         try:

@@ -195,3 +195,10 @@ def test_feast_faults(run_small):
     documented = {row[0].replace("\\", ""): row[-1] for row in rows if len(row) == 3}
     assert len(measured) > 10
     assert {name: documented.get(name) for name in measured} == measured
+
+
+def test_on_demand_features_are_the_same_in_python_and_in_polars(run_small):
+    """The benchmark compares the results before it times them."""
+    table = rows_below(run_small("on_demand"), "rows Python, us Polars, us")
+
+    assert set(table) == {"1", "32"}
