@@ -15,7 +15,7 @@ import featurestore
 LONG = {"test_readme_flights.py", "test_readme.py", "test_faults.py", "test_benchmarks.py"}
 
 
-# A loaded machine is slow, and that is no fault.
+# A loaded machine is slow: the time of an example says nothing.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 

@@ -88,11 +88,11 @@ def chosen(writer: Writer, condition: Value, then: Value, otherwise: Value) -> V
 def filled(writer: Writer, values: Sequence[Value], dtype: pl.DataType) -> Value:
     """Write the first value that is not null."""
     first, *others = (widened(writer, value, dtype) for value in values)
-    for following in others:
+    for later in others:
         if not first.nullable:
             break
-        text = f"{following.text} if {first.text} is None else {first.text}"
-        first = Value(writer.let(text), dtype, following.nullable)
+        text = f"{later.text} if {first.text} is None else {first.text}"
+        first = Value(writer.let(text), dtype, later.nullable)
     return first
 
 

@@ -186,10 +186,10 @@ def extreme(writer: Writer, inputs: Sequence[Value], dtype: pl.DataType, *, smal
         raise UncompiledError(f"the extremes of {dtype}")
     first, *others = (widened(writer, value, dtype) for value in inputs)
     names = ("smaller", "greater") if dtype.is_float() else ("min", "max")
-    for following in others:
-        both = f"{names[not smallest]}({first.text}, {following.text})"
-        text = f"({following.text} if {first.text} is None else {first.text} if {following.text} is None else {both})"
-        first = Value(writer.let(text), dtype, first.nullable and following.nullable)
+    for later in others:
+        both = f"{names[not smallest]}({first.text}, {later.text})"
+        text = f"({later.text} if {first.text} is None else {first.text} if {later.text} is None else {both})"
+        first = Value(writer.let(text), dtype, first.nullable and later.nullable)
     return first
 
 
