@@ -11,7 +11,7 @@ SERVING := .serving
 # The tests that a version of Python could change: fingerprints read syntax trees, values and times are Python's.
 # Python 3.13 also warns of a database that stays open, and names of typing are not classes there.
 QUICK := tests/definitions tests/timing tests/values tests/storage tests/operations/test_shop.py \
-	tests/service/test_vectors.py tests/adapters/test_versions.py tests/test_architecture.py
+	tests/service/test_vectors.py tests/adapters/test_data_versions.py tests/test_architecture.py
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP := python -m pip install --disable-pip-version-check
 # Installs the locked requirements, and prints each as pip comes to it.
@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-windows bench-windows-online bench-gate bench-fingerprint bench-faults reliability reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-windows bench-windows-online bench-gate bench-fingerprint bench-on-demand bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -98,17 +98,33 @@ bench-windows-online: $(READY) ## one key with a million events and five windows
 bench-windows: benchmarks/.ready ## measure windows that slide beside a range join in DuckDB, Polars and Feast's tiles
 	python benchmarks/windows.py
 
+bench-pushes: $(READY) ## measure single-row pushes as their log grows, and reads of the log
+	python benchmarks/pushes.py
+
 bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
 	python benchmarks/gate.py
 
 bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
 	python benchmarks/fingerprint.py
 
+bench-on-demand: $(READY) ## on-demand features of a few rows, in plain Python and in Polars
+	python benchmarks/on_demand.py
+
 bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
 	python benchmarks/feast_faults.py
 
-reliability: $(READY) ## serve under load with faults injected for minutes, and check every answer
+reliability: $(READY) ## serve under load with faults injected for minutes, then simulate a year of faults; check every answer
 	python benchmarks/reliability.py
+	python benchmarks/year.py
+
+attack: $(READY) ## try the doors of a server and of a project as an attacker does, for minutes
+	python benchmarks/attack.py
+
+year: $(READY) ## simulate a year of 10,000 faults, and check every answer and every acknowledged write after each
+	python benchmarks/year.py
+
+soak: $(READY) ## serve under a mix of requests for ten minutes; memory, descriptors and threads stay flat
+	python benchmarks/soak.py
 
 reproducible: $(READY) ## build natural views again and again, on shuffled rows and several numbers of threads
 	python benchmarks/reproducible.py

@@ -25,7 +25,7 @@ from featurestore.storage.views import log_rows
 from featurestore.testing.strategies import START
 from featurestore.testing.window_histories import WindowHistory
 from featurestore.timing.known_at import Timing
-from featurestore.values.codec import encode_keys
+from featurestore.values.codec import HEADER, encode_keys, seal
 from featurestore.values.event_codec import decode_head, encode_head
 from featurestore.vectors.reader import VectorReader
 from featurestore.windows.blocks import KeyEvents
@@ -118,7 +118,8 @@ def main() -> None:
         heads = [decode_head(stored)]
 
         def append() -> None:
-            rewriting = KeyEvents(decode_head(bytes(16) + encode_head(heads[-1])), measures, lambda _: [])
+            row = seal(key, bytes(HEADER.size) + encode_head(heads[-1]))
+            rewriting = KeyEvents(decode_head(row), measures, lambda _: [])
             rewriting.append([[heads[-1].events[-1][0] + 1, 1.5]])
             heads[-1] = rewriting.head(0, 0)
             encode_head(heads[-1])

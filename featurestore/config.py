@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEEP_RELEASES = 5  # of older releases, when nobody says how many
 PROVE_CASES = 48  # histories of each view
 PROVE_SEED = 1
+LEAK_CUTS = 200  # timestamps at which a view is built from what was known
 KNOWN = {"schemas", "definitions", "data", "engine", "ray_address", "memory"}
 ENGINES = ("polars", "ray")
 ONLINE_STORES = {

@@ -22,15 +22,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+
+from featurestore.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_MESSAGE = 2_000
 MAX_LISTED = 50
-_MIN_SIMILARITY = 0.5
 
 
 class FeatureStoreError(Exception):
@@ -114,7 +114,7 @@ class UnknownNameError(DefinitionError, LookupError):
         self.name = name
         self.known = tuple(sorted(known))
         self.within = within
-        self.nearest = next(iter(get_close_matches(name[:MAX_MESSAGE], self.known, 1, _MIN_SIMILARITY)), None)
+        self.nearest = nearest(name[:MAX_MESSAGE], self.known)
         place = "" if within is None else f" in {within}"
         super().__init__(f"there is no {kind} named {name!r}{place}", hint=self._suggestion())
 
@@ -268,10 +268,7 @@ class UnknownSettingError(ConfigError, LookupError):
     def __init__(self, path: str, section: str | None, names: Iterable[str], known: Iterable[str]) -> None:
         self.path, self.section = path, section
         self.names, self.known = tuple(sorted(names)), tuple(sorted(known))
-        self.nearest = {
-            name: next(iter(get_close_matches(name, self.known, n=1, cutoff=_MIN_SIMILARITY)), None)
-            for name in self.names
-        }
+        self.nearest = {name: nearest(name, self.known) for name in self.names}
         similar = [f"{name!r} may be {near!r}" for name, near in self.nearest.items() if near is not None]
         super().__init__(
             f"{path}: {section or 'the file'} has unknown settings: {', '.join(self.names)}",

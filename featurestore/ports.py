@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -80,11 +80,19 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     watermark
         Microseconds since 1970-01-01 UTC. All rows that are known by then are applied, and no
         others.
+    pushed, deleted
+        How many writes of the log of pushed rows, and of deleted keys, were known to the last
+        writer: rows of later writes are applied whenever they were known.
+    row_format
+        The format of the stored rows (`featurestore.values.codec.ROW_FORMAT`).
     """
 
     definition: str
     source: str
     watermark: int
+    pushed: int = 0
+    deleted: int = 0
+    row_format: int = 1
 
 
 class RowReader(Protocol):
@@ -112,7 +120,7 @@ class OnlineStore(RowReader, Protocol):
 
         A row replaces the stored one only if its version is greater. With `replace`, the same step
         first removes all stored rows, except the marks of deleted keys
-        (`featurestore.values.codec.tombstone`). Readers see the view before the step or after it.
+        (`featurestore.values.codec.tombstone`); a damaged mark goes too, and the log brings it back. Readers see the view before the step or after it.
         """
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
@@ -120,6 +128,14 @@ class OnlineStore(RowReader, Protocol):
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
+
+
+@runtime_checkable
+class StoreClock(Protocol):
+    """An online store that has a clock of its own, because it is on another machine."""
+
+    def clock(self) -> datetime:
+        """Return the time of the store's clock, in UTC."""
 
 
 class ServingPath(Protocol):

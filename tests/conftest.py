@@ -1,16 +1,23 @@
 """The shop (tests/shop.py) and the servers (tests/servers.py) as fixtures."""
 
 import compileall
+import gc
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from servers import postgres_server, redis_server
 from shop import build_shop, write_files
 
 import featurestore
 
 LONG = {"test_readme_flights.py", "test_readme.py", "test_faults.py", "test_benchmarks.py"}
+
+
+# A loaded machine is slow: the time of an example says nothing.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,6 +30,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: at the end, one process would wait for the other."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of garbage collection: each full one would visit a million objects again."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let Python free these objects when it exits; libraries would take them for leaked ones."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from featurestore.cli.app import app
 from featurestore.errors import FeatureStoreError
+from featurestore.values.escapes import escaped
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def run(*words: str, cwd: Path | None = None) -> Done:
         except SystemExit as ended:
             code = int(ended.code or 0)
         except FeatureStoreError as error:
-            code, error_text = error.exit_code, f"featurestore: {error}\n"
+            code, error_text = error.exit_code, escaped(f"featurestore: {error}\n")
         sys.stdout.flush()
         sys.stderr.flush()
         printed, complained = (stream.getvalue().decode() for stream in (stdout, stderr))

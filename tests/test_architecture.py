@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import featurestore
@@ -19,6 +20,7 @@ FOLDERS = {
     "cli",
     "definitions",
     "definitions/fingerprint",
+    "expressions",
     "operations",
     "project",
     "quality",
@@ -139,3 +141,9 @@ def test_errors_have_their_own_exit_codes():
         )
     ]
     assert codes == [3, 4, 5, 6, 7, 8]
+
+
+def test_each_test_file_has_a_name_of_its_own():
+    """Pytest imports test files by their name alone: with two of one name, no test runs, but those of one folder do."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [name for name, files in Counter(names).items() if files > 1] == []

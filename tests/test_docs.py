@@ -133,7 +133,7 @@ def test_every_public_name_for_tests_is_documented():
 @pytest.mark.parametrize(("title", "cls"), [("Project", Project), ("Project.quality", Quality)])
 def test_every_public_member_is_documented(title, cls):
     """The tables of methods and attributes are those of the classes."""
-    members = {name: member for name, member in vars(cls).items() if not name.startswith("_")}
+    members = {name: member for name, member in inspect.getmembers_static(cls) if not name.startswith("_")}
     attributes = {name for name, member in members.items() if isinstance(member, property | cached_property)}
     text = page("python")
     assert set(names(table(text, f"method of `{title}`"))) == set(members) - attributes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,26 +20,77 @@ with package_needed_by("SQL over datasets"):
 
 
 def query(
-    sql: str, tables: Mapping[str, Path], check: Callable[[str], object] = lambda _: None
+    sql: str,
+    tables: Mapping[str, Path],
+    check: Callable[[str], object] = lambda _: None,
+    *,
+    files: bool = False,
 ) -> pl.DataFrame:
-    """Run a SQL query over datasets.
+    """Run a SQL query over datasets. It reads, and changes nothing.
 
     Parameters
     ----------
     sql
-        One statement. It can name every dataset that is built.
+        One SELECT. It can name every dataset that is built.
     tables
         The Parquet file of each dataset.
     check
         Called with the name of each dataset that the statement reads. It raises if the rows may not be used.
 
+    files
+        True: the query may also read files and databases, with DuckDB's functions. Otherwise it reads the datasets
+        alone, and no file, address or variable.
+
     Raises
     ------
     ContractError
-        If the statement fails. The message contains that of DuckDB.
+        If the query is not one SELECT, or fails. The message contains that of DuckDB.
     """
+    with _result(sql, tables, check, files=files) as result:
+        return pl.DataFrame(result.to_arrow_table())
+
+
+def query_batches(
+    sql: str, tables: Mapping[str, Path], check: Callable[[str], object], *, rows: int, memory: int
+) -> Iterator[pl.DataFrame]:
+    """Run a SQL query as `query` does, and return its result a batch of rows at a time; the first batch has no rows.
+
+    Parameters
+    ----------
+    rows
+        Rows of a batch.
+    memory
+        MiB that the query may take, before it writes to disk.
+    """
+    with _result(sql, tables, check, memory=memory) as result:
+        reader = result.to_arrow_reader(rows)
+        yield pl.DataFrame(reader.schema.empty_table())
+        for batch in reader:
+            yield pl.DataFrame(batch)
+
+
+def count_rows(sql: str, tables: Mapping[str, Path]) -> int:
+    """Count the rows that a SQL query returns. Raises as `query` does."""
+    [count] = query(f"SELECT count(*) FROM ({sql.rstrip().rstrip(';')}\n)", tables).row(0)  # noqa: S608 - one SELECT, which reads only
+    return int(count)
+
+
+@contextmanager
+def _result(
+    sql: str,
+    tables: Mapping[str, Path],
+    check: Callable[[str], object],
+    *,
+    files: bool = False,
+    memory: int = 0,
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    known = f"it can name {', '.join(sorted(tables))}"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET python_enable_replacements = false")
+        if memory:
+            connection.execute(f"SET memory_limit = '{memory}MiB'")
+        _require_select(sql, connection, known)
         read = _names_in(sql, connection)
         for name in tables:
             if name.lower() in read:
@@ -47,16 +99,35 @@ def query(
             if path.exists():
                 quoted = str(path).replace("'", "''")
                 connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')")  # noqa: S608 - our own names
+        if not files:
+            connection.execute(
+                "SET allowed_paths = $paths", {"paths": [str(path) for path in tables.values()]}
+            )
+            connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
         try:
-            relation = connection.sql(sql)
-            if relation is None:
-                raise ContractError("the query returns no rows", hint="write a SELECT")
-            table = relation.to_arrow_table()
-        except duckdb.Error as error:
-            raise ContractError(
-                f"the query fails: {error}", hint=f"it can name {', '.join(sorted(tables))}"
-            ) from error
-    return pl.DataFrame(table)
+            yield connection.sql(sql)
+        except (duckdb.Error, OSError) as error:
+            raise ContractError(f"the query fails: {error}", hint=known) from error
+
+
+def _require_select(sql: str, connection: duckdb.DuckDBPyConnection, known: str) -> None:
+    try:
+        kinds = _kinds(sql, connection)
+        # A PIVOT is several statements for DuckDB, as is a COPY of one; only a SELECT is valid in parentheses.
+        if kinds == ["MULTI"]:
+            kinds = _kinds(f"FROM ({sql.rstrip().rstrip(';')}\n)", connection)
+    except duckdb.Error as error:
+        raise ContractError(f"the query cannot be parsed: {error}", hint=known) from error
+    if kinds not in (["SELECT"], ["MULTI"]):
+        statements = " and ".join(kinds) or "no statement"
+        raise ContractError(
+            f"the query is {statements}; expected one SELECT over the datasets of the project", hint=known
+        )
+
+
+def _kinds(sql: str, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [statement.type.name for statement in connection.extract_statements(sql)]
 
 
 def _names_in(sql: str, connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import ConfigError, MissingDataError, StoreError, package_needed_by
+from featurestore.storage.durable import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,7 +110,7 @@ class DvcVersions:
             from dvc.scm import SCMError  # noqa: PLC0415
 
         inside = path.resolve().relative_to(root.resolve()).as_posix()
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         try:
             with closing(DVCFileSystem(str(root), rev=revision)) as files:
                 files.get_file(inside, str(target))

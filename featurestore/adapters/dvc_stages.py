@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 def run_stages(repo: Repo, root: Path, step_of: StepFinder) -> tuple[str, ...]:
-    """Run the stages that are out of date, dependencies first; returns the names of those that ran.
+    """Run the stages of a folder that are out of date, dependencies first; returns the names of those that ran.
 
     The name of data that got a new version is their path in the project.
+
+    The repository may hold more than the folder: of the stages outside, only those run that a stage inside depends on.
 
     The steps of ``dvc repro``: data files that changed get a new version; a stage whose inputs are unchanged is left
     alone; a stage whose results DVC's cache has is restored; dvc.lock records the hash of each input and output.
@@ -46,7 +48,10 @@ def run_stages(repo: Repo, root: Path, step_of: StepFinder) -> tuple[str, ...]:
     ran = []
     with repo.lock, repo.scm_context(quiet=True):
         repo._reset()  # noqa: SLF001 - as DVC's own commands do, once they hold the lock
-        for stage in plan_repro(get_active_graph(repo.index.graph)):
+        graph = get_active_graph(repo.index.graph)
+        inside = [stage for stage in graph if Path(stage.path).resolve().is_relative_to(root.resolve())]
+        # Without any stage to begin with, DVC plans the whole repository.
+        for stage in plan_repro(graph, inside) if inside else ():
             if stage.frozen or not stage.changed():
                 continue
             step = step_of(stage.name, stage.cmd) if isinstance(stage.cmd, str) else None

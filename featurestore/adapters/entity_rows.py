@@ -1,59 +1,147 @@
-"""Entity rows from the forms that users have: a frame of any library, a Parquet file, or SQL."""
+"""Entity rows from the forms that users have: a frame of any library, a file, or SQL; at once, or a batch at a time."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.adapters.entity_files import ScannedRows, is_file, scan_file, unreadable
 from featurestore.errors import ContractError
 from featurestore.values.accepted import value_check
+from featurestore.values.key_columns import frame_of_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EntityRows:
+    """Entity rows in one of the forms that users have.
+
+    Attributes
+    ----------
+    source
+        A Polars frame, an object that exports an Arrow stream (of pandas, pyarrow or DuckDB), the
+        path of a file (Parquet, CSV, JSON lines), or a SQL statement for DuckDB.
+    schema
+        The columns that the request needs, and their dtypes: columns of text files are cast to them.
+    tables
+        The datasets that SQL can name, and their Parquet files.
+    check
+        Called with the name of each dataset that SQL reads. It raises if the rows may not be used.
+    """
+
+    source: Any
+    schema: Mapping[str, pl.DataType]
+    tables: Mapping[str, Path]
+    check: Callable[[str], object] = lambda _: None
+
+    def frame(self) -> pl.DataFrame:
+        """Read all rows.
+
+        Raises
+        ------
+        ContractError
+            If the source has another type, or cannot be read.
+        MissingPackageError
+            If the source is SQL, and DuckDB is not installed.
+        """
+        if self._is_sql:
+            from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
+
+            return query(self.source, self.tables, self.check)
+        scanned = self._scanned
+        try:
+            return scanned.typed(scanned.rows.collect())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise unreadable(scanned.title, error) from error
+
+    def batches(self, rows: int, *, memory: int) -> Iterator[pl.DataFrame]:
+        """Read the rows in batches, in order: at least one batch, which has no rows if there are none. Raises as `frame`.
+
+        Parameters
+        ----------
+        rows
+            Rows of a batch; the last one may have fewer.
+        memory
+            MiB that a SQL query may take, before it writes to disk.
+        """
+        if self._is_sql:
+            from featurestore.adapters.duckdb import query_batches  # noqa: PLC0415 - only SQL needs DuckDB
+
+            yield from _rebatched(
+                query_batches(self.source, self.tables, self.check, rows=rows, memory=memory), rows
+            )
+            return
+        scanned = self._scanned
+        first = 0
+        try:
+            for batch in _rebatched(_parts(scanned.rows, rows), rows):
+                yield scanned.typed(batch, first)
+                first += batch.height
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise unreadable(scanned.title, error) from error
+
+    def count(self) -> int:
+        """Count the rows. Raises as `frame`."""
+        if self._is_sql:
+            from featurestore.adapters.duckdb import count_rows  # noqa: PLC0415 - only SQL needs DuckDB
+
+            return count_rows(self.source, self.tables)
+        scanned = self._scanned
+        try:
+            return int(scanned.rows.select(pl.len()).collect().item())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise unreadable(scanned.title, error) from error
+
+    @property
+    def _is_sql(self) -> bool:
+        return isinstance(self.source, str) and not is_file(self.source)
+
+    @cached_property
+    def _scanned(self) -> ScannedRows:
+        if is_file(self.source):
+            return scan_file(self.source, self.schema)
+        if isinstance(self.source, pl.DataFrame | pl.LazyFrame):
+            return ScannedRows(self.source.lazy(), "entity rows")
+        if hasattr(self.source, "__arrow_c_stream__"):
+            # pandas exports an index that was not reset as a column.
+            frame = pl.DataFrame(self.source).select(pl.exclude("^__index_level_.*$"))
+            return ScannedRows(_without_pandas_floats(frame).lazy(), "entity rows")
+        raise ContractError(
+            f"entity rows cannot be a {type(self.source).__name__}",
+            hint="pass a frame, the path of a file, or SQL over the project's datasets",
+        )
 
 
 def frame_of(
     source: Any, tables: Mapping[str, Path], check: Callable[[str], object] = lambda _: None
 ) -> pl.DataFrame:
-    """Read entity rows.
+    """Read all entity rows, as `EntityRows.frame` does; columns of text files stay text."""
+    return EntityRows(source, {}, tables, check).frame()
 
-    Parameters
-    ----------
-    source
-        A Polars frame, an object that exports an Arrow stream (of pandas, pyarrow or DuckDB), the
-        path of a Parquet file, or a SQL statement for DuckDB.
-    tables
-        The datasets that SQL can name, and their Parquet files.
-    check
-        Called with the name of each dataset that SQL reads. It raises if the rows may not be used.
 
-    Raises
-    ------
-    ContractError
-        If `source` has another type, or cannot be read.
-    MissingPackageError
-        If `source` is SQL, and DuckDB is not installed.
-    """
-    if isinstance(source, pl.DataFrame | pl.LazyFrame):
-        return source.lazy().collect()
-    if hasattr(source, "__arrow_c_stream__"):
-        # pandas exports an index that was not reset as a column.
-        return _without_pandas_floats(pl.DataFrame(source).select(pl.exclude("^__index_level_.*$")))
-    if isinstance(source, str) and not source.endswith(".parquet"):
-        from featurestore.adapters.duckdb import query  # noqa: PLC0415 - only SQL needs DuckDB
+def _parts(rows: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
+    yield pl.DataFrame(schema=rows.collect_schema())
+    yield from rows.collect_batches(chunk_size=size, maintain_order=True)
 
-        return query(source, tables, check)
-    if isinstance(source, str | Path):
-        try:
-            return pl.read_parquet(source)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise ContractError(f"entity rows {source}: cannot be read as Parquet: {error}") from error
-    raise ContractError(
-        f"entity rows cannot be a {type(source).__name__}",
-        hint="pass a frame, the path of a Parquet file, or SQL over the project's datasets",
-    )
+
+def _rebatched(parts: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
+    """Cut and combine frames to batches of a size; the last one may be smaller, and only a single one is empty."""
+    waiting: pl.DataFrame | None = None
+    is_first = True
+    for part in parts:
+        waiting = part if waiting is None else pl.concat([waiting, part])
+        while waiting.height >= size:
+            yield waiting[:size].rechunk()
+            is_first = False
+            waiting = waiting[size:]
+    if waiting is not None and (waiting.height or is_first):
+        yield waiting.rechunk()
 
 
 def _without_pandas_floats(frame: pl.DataFrame) -> pl.DataFrame:
@@ -101,4 +189,4 @@ def rows_given(
         raise ContractError(f"rows for service {service!r}: {error.message}", hint=error.hint) from error
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"rows for service {service!r}: {str(error).splitlines()[0]}") from error
-    return pl.DataFrame(columns)
+    return frame_of_columns(list(columns.values()), len(rows))

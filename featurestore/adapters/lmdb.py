@@ -8,22 +8,36 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import lmdb
 import msgspec
 
+from featurestore.adapters.lmdb_file import DIGEST_BYTES, digest_of, fault_of, record
 from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
 from featurestore.ports import ViewState
-from featurestore.values.codec import is_tombstone, version_of
+from featurestore.storage.durable import make_folder, sync_folder
+from featurestore.storage.files import PRIVATE_FOLDER, file_mode
+from featurestore.values.codec import (
+    CHECKSUM_BYTES,
+    REBUILD,
+    ROW_FORMAT,
+    is_intact,
+    is_tombstone,
+    seal,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 MAP_BYTES = 1 << 38  # address space, not disk: a store may grow to 256 GiB
 MAX_VIEWS = 1024
+# A stored state ends with the digest of the view's rows and a checksum.
+SEAL_BYTES = DIGEST_BYTES + CHECKSUM_BYTES
 STATES_NAME = "__states__"
 SPACE_HINT = "free disk space, then run the command again"
 DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
@@ -51,12 +65,14 @@ class LmdbStore:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         with _translated(path):
             if create:
-                path.mkdir(parents=True, exist_ok=True)
+                make_folder(path, mode=PRIVATE_FOLDER)
             elif not (path / "data.mdb").exists():
                 raise MissingDataError(
                     f"{path}: the online store does not exist yet", hint="run: featurestore materialize"
                 )
-            self._env = _environment(path)
+            self._env = _environment(path, self)
+            if create:
+                sync_folder(path)
         self._path, self._unlocked = path, not self._env.flags()["lock"]
         self._views: dict[str, lmdb._Database] = {}
 
@@ -68,23 +84,33 @@ class LmdbStore:
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
         """Apply rows and the state of the view in one transaction. The greater version wins."""
-        applied = 0
+        applied, digest = 0, 0
         with _translated(self._path), _WRITING:
             database = self._env.open_db(view.encode(), create=True)
             states = self._env.open_db(STATES_NAME.encode(), create=True)
             self._env.reader_check()  # otherwise the pages of a killed reader stay forever
             with self._env.begin(write=True) as transaction:
                 if replace:
-                    deleted = [pair for pair in transaction.cursor(db=database) if is_tombstone(pair[1])]
+                    deleted = [
+                        pair
+                        for pair in transaction.cursor(db=database)
+                        if is_tombstone(pair[1]) and is_intact(*pair)
+                    ]
                     transaction.drop(database, delete=False)
                     for key, mark in deleted:
                         transaction.put(key, mark, db=database)
+                        digest += digest_of(mark)
+                elif (sealed := transaction.get(view.encode(), db=states)) is not None:
+                    digest = int.from_bytes(sealed[-SEAL_BYTES:-CHECKSUM_BYTES], "little")
                 for key, row in rows:
                     current = transaction.get(key, db=database)
                     if current is None or version_of(row) > version_of(current):
                         transaction.put(key, row, db=database)
                         applied += 1
-                transaction.put(view.encode(), msgspec.json.encode(state), db=states)
+                        digest += digest_of(row) - (0 if current is None else digest_of(current))
+                content = msgspec.json.encode(state) + digest.to_bytes(DIGEST_BYTES, "little")
+                transaction.put(view.encode(), seal(view.encode(), content), db=states)
+            record(self._path)
         return applied
 
     def read(
@@ -111,7 +137,7 @@ class LmdbStore:
                     if database is None or state is None:
                         answers.append((None, [None] * len(keys)))
                     else:
-                        answers.append((_state_of(state), [get(key, db=database) for key in keys]))
+                        answers.append((_state_of(view, state), [get(key, db=database) for key in keys]))
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
         return answers, snapshot
@@ -126,6 +152,7 @@ class LmdbStore:
                     if database is not None and states is not None:
                         transaction.drop(database, delete=False)
                         transaction.delete(view.encode(), db=states)
+            record(self._path)
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """Return all keys and rows of a view, in the order of the keys."""
@@ -165,26 +192,41 @@ _OPENING = Lock()
 # lock of the interpreter. Other processes wait for the lock of LMDB.
 _WRITING = RLock()
 _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
+_USERS: dict[tuple[int, int, int], WeakSet[LmdbStore]] = {}
 
 
-def _environment(path: Path) -> lmdb.Environment:
+def _environment(path: Path, user: LmdbStore) -> lmdb.Environment:
     with _OPENING:
         identity = _identity(path)
         if identity is None or identity not in _ENVIRONMENTS:
-            _close_removed_stores()
+            _close_unused_stores()
             environment = _opened(path)
             identity = _identity(path)
             if identity is None:
                 raise lmdb.Error("the store was removed while it was opened")
             _ENVIRONMENTS[identity] = environment
+            _USERS[identity] = WeakSet()
+        _USERS[identity].add(user)
         return _ENVIRONMENTS[identity]
 
 
 def _opened(path: Path) -> lmdb.Environment:
-    options: dict[str, Any] = {"map_size": MAP_BYTES, "max_dbs": MAX_VIEWS, "max_readers": 1024}
+    fault = fault_of(path)
+    if fault is not None:
+        raise _damaged(path, fault)
+    options: dict[str, Any] = {
+        "map_size": MAP_BYTES,
+        "max_dbs": MAX_VIEWS,
+        "max_readers": 1024,
+        "mode": file_mode(path),
+    }
     try:
         return lmdb.open(str(path), **options)
-    except lmdb.ReadonlyError:
+    except lmdb.Error:
+        files = [path, *(path / name for name in ("data.mdb", "lock.mdb") if (path / name).exists())]
+        if all(os.access(file, os.W_OK) for file in files):
+            raise
+        # This process may not write here, or the file system is mounted for reading.
         return lmdb.open(str(path), **options, readonly=True, lock=False)
 
 
@@ -197,11 +239,11 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return file.st_dev, file.st_ino, os.getpid()
 
 
-def _close_removed_stores() -> None:
-    # A process has address space for some hundreds of stores. A store that is still used keeps its environment.
-    for identity, environment in list(_ENVIRONMENTS.items()):
-        if identity[2] == os.getpid() and _identity(Path(environment.path())) != identity:
-            del _ENVIRONMENTS[identity]
+def _close_unused_stores() -> None:
+    # A process has address space for some hundreds of stores, and a removed store takes disk while it is open.
+    for identity in list(_ENVIRONMENTS):
+        if identity[2] == os.getpid() and not _USERS[identity]:
+            del _ENVIRONMENTS[identity], _USERS[identity]
 
 
 @contextmanager
@@ -226,14 +268,27 @@ def _translation(error: lmdb.Error, path: Path) -> StoreError:
             hint="grant this process permission to write to the folder",
         )
     if isinstance(error, DAMAGES):
-        return StoreError(
-            f"{path}: the online store is damaged: {reason}",
-            hint="remove the folder, then run: featurestore materialize",
-        )
+        return _damaged(path, reason)
     hint = SPACE_HINT if isinstance(error, lmdb.MapFullError | lmdb.DiskError) else RETRY_HINT
     return StoreError(f"{path}: {reason}", hint=hint, retry=True)
 
 
+def _damaged(path: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"{path}: the online store is damaged: {reason}", hint=f"{REBUILD}, then restart servers"
+    )
+
+
 @lru_cache(maxsize=MAX_VIEWS)
-def _state_of(stored: bytes) -> ViewState:
-    return msgspec.json.decode(stored, type=ViewState)
+def _state_of(view: str, stored: bytes) -> ViewState:
+    # A state of a former version has no checksum, and is refused for its format.
+    content = stored[:-SEAL_BYTES] if is_intact(view.encode(), stored) else stored
+    try:
+        state = msgspec.json.decode(content, type=ViewState)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"the state of view {view!r} in the online store is damaged: {error}", hint=REBUILD
+        ) from error
+    if content is stored and state.row_format == ROW_FORMAT:
+        raise StoreError(f"the state of view {view!r} in the online store is damaged", hint=REBUILD)
+    return state

@@ -18,7 +18,8 @@ from featurestore.definitions.call import run
 from featurestore.storage.row_groups import Span, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
-from featurestore.timing.version import version_columns
+from featurestore.timing.version import in_version_order, version_columns
+from featurestore.values.key_columns import select_columns
 from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:
@@ -32,18 +33,26 @@ if TYPE_CHECKING:
     from featurestore.timing.known_at import Timing
 
 MIB: Final = 1 << 20
+EXPANSION: Final = 8  # the rows of a file take about as many times its bytes
+FEW: Final = 4  # with fewer questions than a fourth of the rows, only rows of their keys are sorted
 _POSITION: Final = "__position"
+_NO_ANSWER: Final = pl.DataFrame()
 
 
 @dataclass(frozen=True)
 class SpanJoin:
-    """The join of entity rows to one span of a view's file.
+    """The join of entity rows to one span of a view's file, or to small files of its log together.
 
     Plain values, so that it can be sent to a worker.
+
+    Attributes
+    ----------
+    span
+        The rows of the only file. None: all rows of the files.
     """
 
-    path: Path
-    span: Span
+    paths: tuple[Path, ...]
+    span: Span | None
     keys: tuple[str, ...]
     timing: Timing
     features: tuple[str, ...]
@@ -115,7 +124,7 @@ def join_spans(
         if view.deleted:
             answered = without_deleted(
                 answered,
-                entity_rows.select(*view_keys(selection)),
+                select_columns(entity_rows, view_keys(selection)),
                 pl.read_parquet(list(view.deleted)),
                 names=(EVENT_TIMESTAMP, *selection.features),
             )
@@ -134,11 +143,18 @@ def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
     """Return the answers of one span: number of the entity row, version, features; or those of `answer_windows`."""
     if isinstance(join, WindowJoin):
         return answer_windows(questions, join)
-    first_key, version = join.keys[0], version_columns(join.timing)
-    rows = pl.scan_parquet(join.path).slice(join.span.start, join.span.rows)
-    versions = rows.select(*join.keys, *version).with_row_index(_POSITION).collect()
-    first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
-    in_span = questions.lazy().filter(pl.col(first_key).is_between(first, last))
+    version = version_columns(join.timing)
+    rows = _rows_of(questions, join)
+    positions = rows.select(*join.keys, *version).with_row_index(_POSITION)
+    if join.span is None:
+        positions = in_version_order(positions, join.keys, join.timing)
+    versions = positions.collect()
+    if versions.is_empty():
+        return _NO_ANSWER
+    in_span = questions.lazy()
+    for first_key in join.keys[:1]:
+        first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
+        in_span = in_span.filter(pl.col(first_key).is_between(first, last))
     answered = (
         answers(in_span, versions.lazy(), keys=join.keys, timing=join.timing)
         .filter(pl.col(_POSITION).is_not_null())
@@ -152,6 +168,18 @@ def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
     return answered.drop(_POSITION).hstack(features[answered[_POSITION]])
 
 
+def _rows_of(questions: pl.DataFrame, join: SpanJoin) -> pl.LazyFrame:
+    """Return the rows of a join: those of a span in the order of key and version, those of several files in any."""
+    if join.span is not None:
+        return pl.scan_parquet(join.paths[0]).slice(join.span.start, join.span.rows)
+    names = dict.fromkeys((*join.keys, *version_columns(join.timing), *join.features))
+    rows = pl.scan_parquet(list(join.paths)).select(*names).collect()
+    if join.keys and questions.height < rows.height // FEW:
+        first_key = join.keys[0]
+        rows = rows.join(questions.select(first_key).unique(), on=first_key, how="semi")
+    return rows.lazy()
+
+
 def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     """Add row numbers to the entity rows, and sort them by key and time."""
     keys = selection.view.keys
@@ -162,11 +190,32 @@ def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
 def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> Sequence[Join]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
-    return [
-        SpanJoin(path, span, keys, timing, features)
-        for path in view.files
-        for span in spans(path, columns=columns, keys=questions[keys[0]], limit=span_bytes)
+    first_key = questions[keys[0]] if keys else None
+    built, *logged = view.files
+    groups = _small_files(logged, span_bytes // EXPANSION)
+    together = [SpanJoin(group, None, keys, timing, features) for group in groups]
+    small = {path for group in groups for path in group}
+    return together + [
+        SpanJoin((path,), span, keys, timing, features)
+        for path in (built, *(path for path in logged if path not in small))
+        for span in spans(path, columns=columns, keys=first_key, limit=span_bytes)
     ]
+
+
+def _small_files(paths: Sequence[Path], limit: int) -> list[tuple[Path, ...]]:
+    """Group files that are read together: those of a group have at most `limit` bytes, a group at least two files."""
+    groups: list[list[Path]] = [[]]
+    size = 0
+    for path in paths:
+        own = path.stat().st_size
+        if own > limit:
+            continue
+        if size + own > limit:
+            groups.append([])
+            size = 0
+        groups[-1].append(path)
+        size += own
+    return [tuple(group) for group in groups if len(group) > 1]
 
 
 def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) -> pl.DataFrame:

@@ -14,10 +14,12 @@ import msgspec
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
-from featurestore.values.codec import HEADER
+from featurestore.timing.epoch import in_utc
+from featurestore.values.codec import HEADER, TOMBSTONE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
+    from datetime import datetime
 
 with package_needed_by("the online store PostgreSQL", extra="postgres"):
     import psycopg
@@ -42,7 +44,12 @@ SELECT DISTINCT ON (key) %s, key, row FROM arrived ORDER BY key, substring(row F
 ON CONFLICT (view, key) DO UPDATE SET row = EXCLUDED.row
 WHERE substring(EXCLUDED.row FROM 1 FOR {HEADER.size}) > substring(held.row FROM 1 FOR {HEADER.size})
 """  # noqa: S608 - our own number
-EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND octet_length(row) <> {HEADER.size}"  # noqa: S608
+# The marks of deleted keys have no values, and the greatest created timestamp.
+NO_TOMBSTONE = (
+    f"(octet_length(row) <> {TOMBSTONE_BYTES} OR substring(row FROM {HEADER.size // 2 + 1} FOR {HEADER.size // 2}) <> "
+    "'\\xffffffffffffffff'::bytea)"
+)
+EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND {NO_TOMBSTONE}"  # noqa: S608
 HELD = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
 UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
@@ -234,6 +241,13 @@ class PostgresStore:
         with _translated(self._url):
             yield from self._rows("SELECT key, row FROM {schema}.rows WHERE view = %s ORDER BY key", view)
 
+    def clock(self) -> datetime:
+        """Return the time of the server's clock."""
+        self._look_alive()
+        with _translated(self._url):
+            [(timestamp,)] = self._connection.execute("SELECT clock_timestamp()").fetchall()
+        return in_utc(timestamp)
+
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
         self._look_alive()
@@ -272,7 +286,11 @@ class PostgresStore:
         return rows
 
     def _run(self, statement: str, *values: Any) -> Any:
-        query = sql.SQL(statement).format(schema=self._schema)
+        schema: sql.Composable = self._schema
+        if values:
+            # psycopg reads a percent sign of a statement with values as a placeholder, also inside a name.
+            schema = sql.SQL(self._schema.as_string().replace("%", "%%"))
+        query = sql.SQL(statement).format(schema=schema)
         return self._connection.execute(query, values or None, binary=bool(values))
 
 

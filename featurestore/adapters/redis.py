@@ -5,6 +5,10 @@ holds the state of the view and its current generation. A writer that replaces a
 generation and then switches to it, in one step. A new writer takes the place of an earlier one that
 has not finished, so that Redis holds two generations at most. Rows are compared inside Redis, so
 that the greater version wins also between concurrent writers.
+
+The hash ``<project>:<view>`` also counts the rows of each generation. Redis can lose rows, because it
+evicts keys or a person removes them. A view whose rows are not as many as were counted counts as one
+that the store does not hold: reads are refused, and the next materialization writes it in full.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ import msgspec
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.ports import ViewState
-from featurestore.values.codec import HEADER
+from featurestore.timing.epoch import timestamp_of
+from featurestore.values.codec import HEADER, is_intact, is_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -29,13 +35,19 @@ with package_needed_by("the online store Redis", extra="redis"):
     from redis.retry import Retry
 
 ROWS_PER_CALL = 1_000
+KEEPING = "noeviction"
 # Timeouts of one call. A call is tried twice at most.
 READ_SECONDS = 1.5
 WRITE_SECONDS = 10.0
 BEGIN = """
 local last, current = unpack(redis.call('HMGET', KEYS[1], 'last', 'generation'))
-if last and last ~= current then redis.call('UNLINK', KEYS[1] .. ':' .. last) end
-return redis.call('HINCRBY', KEYS[1], 'last', 1)
+if last and last ~= current then
+  redis.call('UNLINK', KEYS[1] .. ':' .. last)
+  redis.call('HDEL', KEYS[1], 'count:' .. last)
+end
+local target = redis.call('HINCRBY', KEYS[1], 'last', 1)
+redis.call('UNLINK', KEYS[1] .. ':' .. target)
+return target
 """
 # Lua compares strings by the locale, so versions are compared byte by byte. A generation that a dead writer left
 # incomplete expires after a day.
@@ -52,12 +64,14 @@ local target = ARGV[1]
 if target ~= '' and target ~= redis.call('HGET', KEYS[1], 'last') then return -1 end
 if target == '' then target = redis.call('HGET', KEYS[1], 'generation') or '0' end
 local rows, applied = KEYS[1] .. ':' .. target, 0
+local count = redis.call('HGET', KEYS[1], 'count:' .. target) or redis.call('HLEN', rows)
 for i = 2, #ARGV, 2 do
   if newer(ARGV[i + 1], redis.call('HGET', rows, ARGV[i])) then
-    redis.call('HSET', rows, ARGV[i], ARGV[i + 1])
+    count = count + redis.call('HSET', rows, ARGV[i], ARGV[i + 1])
     applied = applied + 1
   end
 end
+redis.call('HSET', KEYS[1], 'count:' .. target, string.format('%.0f', count))
 if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 86400) end
 return applied
 """
@@ -67,9 +81,12 @@ READ = """
 local results, position = {}, 1
 for v = 1, #KEYS do
   local held, count = redis.call('HMGET', KEYS[v], 'state', 'generation'), tonumber(ARGV[position])
+  local generation = held[2] or '0'
+  local name = KEYS[v] .. ':' .. generation
+  local counted = redis.call('HGET', KEYS[v], 'count:' .. generation)
+  if counted and tonumber(counted) ~= redis.call('HLEN', name) then held[1] = false end
   local rows = {held[1]}
   if held[1] then
-    local name = KEYS[v] .. ':' .. (held[2] or '0')
     for i = position + 1, position + count, 1000 do
       local part = redis.call('HMGET', name, unpack(ARGV, i, math.min(i + 999, position + count)))
       for j = 1, #part do rows[#rows + 1] = part[j] end
@@ -88,7 +105,10 @@ if ARGV[2] ~= redis.call('HGET', KEYS[1], 'last') then return -1 end
 local before = redis.call('HGET', KEYS[1], 'generation') or '0'
 redis.call('HSET', KEYS[1], 'state', ARGV[1], 'generation', ARGV[2])
 redis.call('PERSIST', KEYS[1] .. ':' .. ARGV[2])
-redis.call('UNLINK', KEYS[1] .. ':' .. before)
+if before ~= ARGV[2] then
+  redis.call('UNLINK', KEYS[1] .. ':' .. before)
+  redis.call('HDEL', KEYS[1], 'count:' .. before)
+end
 return 0
 """
 
@@ -113,6 +133,7 @@ class RedisStore:
             self._read = self._reader.register_script(READ)
             self._turn = self._redis.register_script(TURN)
         self._url, self._project = url, project
+        self._require_no_eviction()
 
     def state(self, view: str) -> ViewState | None:
         """Return the state of a view. None: the store does not hold the view."""
@@ -133,7 +154,7 @@ class RedisStore:
             generation = ""
             if replace:
                 generation = str(self._begin(keys=[name]))
-                deleted = (pair for pair in self.scan(view) if len(pair[1]) == HEADER.size)
+                deleted = (pair for pair in self.scan(view) if is_tombstone(pair[1]) and is_intact(*pair))
                 self._put(name, generation, deleted)
             while part := list(islice(remaining, ROWS_PER_CALL)):
                 applied += self._put(name, generation, part)
@@ -163,6 +184,12 @@ class RedisStore:
             rows = dict(self._redis.hscan_iter(f"{name}:{generation}", count=ROWS_PER_CALL))
         yield from sorted(rows.items())
 
+    def clock(self) -> datetime:
+        """Return the time of the server's clock."""
+        with _translated(self._url):
+            seconds, microseconds = self._redis.time()
+        return timestamp_of(seconds * 1_000_000 + microseconds)
+
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
         with _translated(self._url):
@@ -170,6 +197,16 @@ class RedisStore:
                 current, last = self._redis.hmget(name, "generation", "last")
                 rows = {f"{name}:{(generation or b'0').decode()}" for generation in (current, last)}
                 self._redis.unlink(name, *rows)
+
+    def _require_no_eviction(self) -> None:
+        with _translated(self._url):
+            policy = self._redis.info("memory").get("maxmemory_policy", KEEPING)
+        if policy != KEEPING:
+            raise StoreError(
+                f"Redis at {without_secrets(self._url)}: maxmemory-policy is {policy}, expected {KEEPING}: a server that "
+                "evicts keys loses features, and answers NOT_FOUND for them",
+                hint=f"run: redis-cli CONFIG SET maxmemory-policy {KEEPING}, and set it in the server's configuration",
+            )
 
     def _put(self, name: str, generation: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
         parts = (part for pair in rows for part in pair)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
+from featurestore.storage.files import translated_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,22 @@ def open_store(settings: Settings, *, create: bool = False) -> OnlineStore:
             hint="add one, such as redis://localhost:6379/0 or postgresql://user@localhost/features",
         )
     return _connected(settings.online_kind, settings.online_url, settings.name, os.getpid())
+
+
+def remove_damaged_store(settings: Settings) -> None:
+    """Remove an embedded store whose file is damaged, before it is written in full. Other stores stay as they are.
+
+    Raises
+    ------
+    StoreError
+        If the file system refuses to remove it.
+    """
+    if settings.online_kind == EMBEDDED and settings.online.exists():
+        from featurestore.adapters.lmdb_file import fault_of  # noqa: PLC0415
+
+        if fault_of(settings.online, trusted=False) is not None:
+            with translated_write_errors(settings.online):
+                shutil.rmtree(settings.online)
 
 
 def remove_store(settings: Settings, views: Sequence[str]) -> None:

@@ -112,7 +112,8 @@ def adopted_text(adopted: Adopted) -> Iterator[str]:
         )
         if total
     ]
-    yield f"{adopted.project}: {', '.join(counts) or 'nothing to adopt'} (read from Feast's {source})"
+    plan = "" if adopted.written else "a plan: "
+    yield f"{plan}{adopted.project}: {', '.join(counts) or 'nothing to adopt'} (read from Feast's {source})"
     for kind, head in HEADS.items():
         notes = [note for note in adopted.notes if note.kind == kind]
         if notes:
@@ -120,7 +121,7 @@ def adopted_text(adopted: Adopted) -> Iterator[str]:
             for note in notes:
                 yield from _note_lines(note)
     if not adopted.written:
-        yield "\nnothing is written; write the project with --write"
+        yield f"\nnothing is written yet; to write {adopted.target}, add --write to the command"
         return
     yield f"\n{len(adopted.written):,} files written in {adopted.target}"
     yield from _comparison_lines(adopted.comparisons)

@@ -15,6 +15,7 @@ from featurestore.cli import (
     drift,
     features,
     gate,
+    join,
     keys,
     proofs,
     releases,
@@ -22,6 +23,7 @@ from featurestore.cli import (
     start,
     steps,
 )
+from featurestore.cli.output import complain
 from featurestore.cli.serve import serve
 from featurestore.errors import (
     ConfigError,
@@ -70,6 +72,7 @@ app.command()(start.init)
 app.command()(start.add)
 app.command()(adopt.adopt)
 app.command()(proofs.check)
+app.command("check-leaks")(proofs.check_leaks)
 app.command()(steps.run)
 app.command()(steps.ingest)
 app.command()(gate.validate)
@@ -79,6 +82,7 @@ app.command("training-set")(steps.training_set)
 app.command()(steps.materialize)
 app.command("get-online")(features.get_online)
 app.command()(features.explain)
+app.command()(join.join)
 app.command()(proofs.audit)
 app.command()(proofs.prove)
 app.command()(proofs.replay)
@@ -95,5 +99,5 @@ def main() -> None:
     try:
         app()
     except FeatureStoreError as error:
-        sys.stderr.write(f"featurestore: {error}\n")
+        complain(f"featurestore: {error}")
         sys.exit(error.exit_code)

@@ -41,6 +41,7 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
     from featurestore.values.accepted import value_check  # noqa: PLC0415 - as above
+    from featurestore.values.key_columns import frame_of_columns  # noqa: PLC0415 - as above
 
     if bare := [word for word in words if "=" not in word]:
         raise ContractError(f"{bare[0]!r} has no value", hint=f"write {bare[0]}=VALUE")
@@ -53,8 +54,9 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
             )
         texts[name] = text
     if unknown := [name for name in texts if name not in schema]:
-        raise ContractError(f"{owner} has no column {unknown[0]!r}", hint=f"it has {', '.join(schema)}")
-    columns = {}
+        hint = f"it has {', '.join(schema)}" if schema else "it needs no values: name it alone"
+        raise ContractError(f"{owner} has no column {unknown[0]!r}", hint=hint)
+    columns = []
     for name, text in texts.items():
         try:
             value = value_check("value", name, schema[name])(_parsed(text, schema[name])) if text else None
@@ -64,8 +66,8 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
                 hint="write numbers like 12.5, timestamps like 2013-12-31T12:00:00Z, booleans like true, "
                 "lists like [1,2]",
             ) from error
-        columns[name] = pl.Series([value], dtype=schema[name])
-    return pl.DataFrame(columns)
+        columns.append(pl.Series(name, [value], dtype=schema[name]))
+    return frame_of_columns(columns, 1)
 
 
 def _parsed(text: str, dtype: pl.DataType) -> Any:

@@ -30,7 +30,12 @@ def profile(name: Dataset, project: Folder = HERE, *, json: Json = False) -> Non
 
 
 def suggest(
-    reference: Reference,
+    reference: Annotated[
+        str,
+        typer.Argument(
+            help="A dataset, an earlier version as NAME@REVISION, a file, or a pattern or folder of files."
+        ),
+    ],
     project: Folder = HERE,
     *,
     name: Annotated[

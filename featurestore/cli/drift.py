@@ -8,6 +8,7 @@ import typer
 
 from featurestore.cli.options import HERE, Folder, Json, opened_at
 from featurestore.cli.output import Output, table
+from featurestore.values.escapes import one_line
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def drift_text(result: Drift) -> str:
     stable = []
     for value, part in result.slices.items():
         if part.severity == "none" and all(part.rows):
-            stable.append(value)
+            stable.append(one_line(value))
             continue
         rows = f"{part.rows[0]:,} -> {counted(part.rows[1], 'row')}"
-        lines += ["", f"{result.by} {value} ({rows}): {part.severity}", *_columns_text(part)]
+        lines += ["", f"{result.by} {one_line(value)} ({rows}): {part.severity}", *_columns_text(part)]
     if stable:
         lines += ["", f"no drift where {result.by} is {', '.join(stable)}"]
     return "\n".join(lines)

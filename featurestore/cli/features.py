@@ -59,10 +59,12 @@ def get_online(
 
 def explain(
     service: Service,
-    values: Annotated[list[str], typer.Argument(help="Keys and request values, as name=value.")],
-    at: Annotated[str, typer.Option(help="The timestamp of the entity row, such as 2013-07-01T11:00:00Z.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(help="Keys and request values, as name=value.", show_default=False)
+    ] = None,
     project: Folder = HERE,
     *,
+    at: Annotated[str, typer.Option(help="The timestamp of the entity row, such as 2013-07-01T11:00:00Z.")],
     limit: Annotated[
         int, typer.Option(min=0, help="Rows to show of each verdict: those nearest to the answer.")
     ] = 2,
@@ -79,7 +81,7 @@ def explain(
     timestamp = timestamp_of_option("--at", at)
     requested = opened.catalog.requested(service)
     with usage():
-        row = row_of(values, requested).with_columns(event_timestamp=pl.lit(timestamp))
+        row = row_of(values or [], requested).with_columns(event_timestamp=pl.lit(timestamp))
     answers = opened.explain(row, service)
     Output(json).result(explained_record(answers, limit), explained_text(answers, limit))
 

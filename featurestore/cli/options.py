@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from featurestore.cli.output import complain
 from featurestore.errors import ConfigError, ContractError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def opened_for_stage(folder: Path) -> Project:
     """Open a project for a stage of its pipeline; warn on standard error if dvc.yaml does not follow the definitions."""
     project = opened_at(folder)
     if (stale := project.stale_pipeline()) is not None:
-        sys.stderr.write(f"featurestore: warning: {stale.error()}\n")
+        complain(f"featurestore: warning: {stale.error()}")
     return project
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.values.escapes import escaped, escaped_json, one_line
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Output:
 
     def result(self, record: object, text: str) -> None:
         """Print a command's result: the record as JSON, or the text."""
-        sys.stdout.write((msgspec.json.encode(record).decode() if self.json else text) + "\n")
+        shown = escaped_json(msgspec.json.encode(record).decode()) if self.json else escaped(text)
+        sys.stdout.write(f"{shown}\n")
 
     def warn(self, findings: Iterable[object]) -> None:
         """Print findings on standard error. JSON output has them in its record."""
         if not self.json:
-            sys.stderr.write("".join(f"{finding}\n" for finding in findings))
+            for finding in findings:
+                complain(f"{finding}")
 
     @contextmanager
     def progress(self, total: int, doing: str) -> Iterator[Callable[[str], None]]:
@@ -46,7 +49,7 @@ class Output:
         Shows the steps that are done, the time since the start, and the time to go. Before the first step is done, the bar
         moves without a share, because nothing is known of the time to go.
         """
-        if not _shows_progress():
+        if not shows_progress():
             yield lambda _: None
             return
         with _bars("step") as bar:
@@ -64,7 +67,7 @@ class Output:
     @contextmanager
     def rows(self, doing: str) -> Iterator[Callable[[str, int, int], None]]:
         """Show progress over rows, a bar for each name. Call the result with the name, the rows done, and the total."""
-        if not _shows_progress():
+        if not shows_progress():
             yield lambda *_: None
             return
         with _bars("row") as bar:
@@ -109,15 +112,20 @@ def _bars(unit: str) -> Progress:
     )
 
 
-def _shows_progress() -> bool:
+def shows_progress() -> bool:
     """Return whether to show progress: standard error is a terminal, and Rich is installed."""
     return sys.stderr.isatty() and find_spec("rich") is not None
+
+
+def complain(text: str) -> None:
+    """Print a message on standard error."""
+    sys.stderr.write(f"{escaped(text)}\n")
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Align rows in columns; the first row is the head. Columns of numbers are right-aligned, all others left-aligned."""
     columns = []
-    for head, *cells in zip(*rows, strict=True):
+    for head, *cells in ([one_line(cell) for cell in column] for column in zip(*rows, strict=True)):
         width = max(map(len, (head, *cells)))
         align = str.rjust if all(cell.replace(",", "").isdigit() for cell in cells) else str.ljust
         columns.append([align(cell, width) for cell in (head, *cells)])

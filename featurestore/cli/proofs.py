@@ -1,4 +1,4 @@
-"""Commands that prove: check, audit, prove and replay; and those that show: summary and pipeline."""
+"""Commands that prove: check, check-leaks, audit, prove and replay; and those that show: summary and pipeline."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from featurestore.cli.options import HERE, Folder, Json, Names, opened_at, opened_for_stage
-from featurestore.cli.output import Output, table
+from featurestore.cli.output import Output, complain, table
 from featurestore.cli.replay_text import replay_text
 from featurestore.cli.text import proof_text, summary_text
-from featurestore.config import PROVE_CASES, PROVE_SEED
+from featurestore.config import LEAK_CUTS, PROVE_CASES, PROVE_SEED
 from featurestore.values.wording import counted
 
 
@@ -27,6 +27,7 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
+    Says which on-demand views have no plain Python function, so that Polars computes them at each request.
     Also says which raw files and pushed rows have no version, so that a clone could not build from them. Exits with 7 if
     dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that break feature
     services, or because something that is registered is no longer defined.
@@ -49,8 +50,10 @@ def check(
         "stale_pipeline": stale,
         "breaking": changes.breaking,
         "removed": changes.removed,
+        "uncompiled": (by_polars := opened.uncompiled()),
     }
     lines = [f"{counted(count, 'definition')} fit together"]
+    lines += [f"Polars computes {name} at each request: {reason}" for name, reason in by_polars.items()]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
@@ -59,10 +62,41 @@ def check(
     out.warn(gaps)
     out.result(record, "\n".join(lines))
     if stale is not None and (changes.breaking or changes.removed):
-        sys.stderr.write(f"featurestore: {stale.error()}\n")
+        complain(f"featurestore: {stale.error()}")
     changes.require_allowed()
     if stale is not None:
         raise stale.error()
+
+
+def check_leaks(
+    names: Names = None,
+    project: Folder = HERE,
+    *,
+    cuts: Annotated[
+        int,
+        typer.Option(
+            "--cuts", min=1, help="How many times to build a view at most, each from one timestamp."
+        ),
+    ] = LEAK_CUTS,
+    json: Json = False,
+) -> None:
+    """Prove that no row of a feature view knows the future: build each again from what was known at its own timestamp.
+
+    The schemas of sources and datasets declare when rows and columns become known (`known` in their metadata). Input
+    rows that become known later than a row are left out, and columns that do are blank. Names are feature views. Exits with 5
+    if a row comes out different, and names the row, the feature, both values and where the future came from; exits with 3 if nothing
+    tells when an input becomes known.
+
+    Example: `featurestore check-leaks aircraft_state`
+    """
+    record = opened_at(project).check_leaks(names or (), cuts=cuts)
+    rows = [("view", "rows", "tested", "leaking", "result")]
+    rows += [
+        (view.name, f"{view.rows:,}", f"{view.tested:,}", f"{view.leaking:,}", view.result)
+        for view in record.views
+    ]
+    Output(json).result(record, table(rows))
+    record.require_none()
 
 
 def audit(

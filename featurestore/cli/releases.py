@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from featurestore.cli.options import HERE, DryRun, Folder, Json, opened_at
-from featurestore.cli.output import Output, table
+from featurestore.cli.output import Output, complain, table
 from featurestore.cli.plans import prune_plan_text, release_plan_text, rollback_plan_text
 from featurestore.config import KEEP_RELEASES
 from featurestore.values.wording import counted
@@ -122,4 +121,4 @@ def _printed_warnings() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     for warning in caught:
-        sys.stderr.write(f"featurestore: {warning.message}\n")
+        complain(f"featurestore: {warning.message}")

@@ -38,7 +38,12 @@ def push(
 
 def delete(
     view: View,
-    values: Annotated[list[str], typer.Argument(help="The view's keys, as name=value.")],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="The view's keys, as name=value; none for a view without an entity.", show_default=False
+        ),
+    ] = None,
     project: Folder = HERE,
     *,
     dry_run: DryRun = False,
@@ -49,12 +54,14 @@ def delete(
     From now on the entity is not found, online and in training sets, until a row of a later event arrives; no older row
     brings it back, in any release. Reads of earlier times do not change.
 
+    A view without an entity has one value for all; the command without keys deletes it.
+
     Example: `featurestore delete customer_spending customer=ada`
     """
     opened = opened_at(project)
     schema = opened.catalog.view(view).key_schema
     with usage():
-        keys = values_of(values, schema, f"view {view!r}")
+        keys = values_of(values or [], schema, f"view {view!r}")
     plan = opened.plan_delete(view, keys)
     if dry_run:
         Output(json).result(plan, delete_plan_text(plan))

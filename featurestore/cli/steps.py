@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -19,7 +20,7 @@ from featurestore.cli.options import (
 )
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
-from featurestore.cli.text import verdict_text
+from featurestore.cli.text import training_text, verdict_text
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -49,10 +50,7 @@ def run(project: Folder = HERE, *, json: Json = False) -> None:
     )
     if done.verdicts:
         lines.append(verdict_text(done.verdicts))
-    lines += [
-        f"training set {manifest.name}: {counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}\n  {manifest.digest}"
-        for manifest in done.training_sets
-    ]
+    lines += [f"training set {training_text(manifest)}" for manifest in done.training_sets]
     if done.audit is not None:
         lines.append(
             f"parity: {counted(done.audit.cells, 'cell')} compared, {counted(done.audit.mismatches, 'mismatch')}"
@@ -109,18 +107,36 @@ def apply(
     plan.require_allowed(allow_removal=allow_removal, allow_breaking=allow_breaking)
 
 
-def training_set(names: Names = None, project: Folder = HERE, *, json: Json = False) -> None:
+def training_set(
+    names: Names = None,
+    project: Folder = HERE,
+    *,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Build what could have been built at this time, such as 2013-12-31T12:00:00Z; now, if none is given."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Build training sets: each row has the features known at its timestamp.
 
+    A row whose label is not known yet is left out and counted, if the training set says when labels are known.
+
     Example: `featurestore training-set departures`
+
+    Example: `featurestore training-set departures --as-of 2013-06-30T00:00:00Z`
     """
     opened = opened_for_stage(project)
     out = Output(json)
-    manifests = _each(out, "joining", names or list(opened.catalog.training_sets), opened.training_set)
+    timestamp = timestamp_of_option("--as-of", as_of)
+    if timestamp is not None:
+        with usage("--as-of"):
+            opened.settings.require_reached(timestamp)
+    build = partial(opened.training_set, as_of=timestamp)
+    manifests = _each(out, "joining", names or list(opened.catalog.training_sets), build)
     lines = [
-        f"{manifest.name}: {counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}\n  {manifest.digest}\n"
-        f"  {opened.layout.training(manifest.name)}"
-        for manifest in manifests
+        f"{training_text(manifest)}\n  {opened.layout.training(manifest.name)}" for manifest in manifests
     ]
     out.result(manifests, "\n".join(lines) or "no training set is defined")
 

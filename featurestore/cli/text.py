@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from featurestore.cli.output import table
+from featurestore.values.escapes import one_line
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from featurestore.project import Project, ProofRecord, Summary
+    from featurestore.project import Project, ProofRecord, Summary, TrainingManifest
     from featurestore.quality.gate.verdict import Verdict
 
 
@@ -25,6 +26,19 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
     ]
     reasons = [f"{v.dataset}:\n{v.explain(limit)}" for v in verdicts if v.rules]
     return "\n".join([table(rows), *reasons])
+
+
+def training_text(manifest: TrainingManifest) -> str:
+    """Show the size and the digest of a training set, and how many rows were left out."""
+    size = f"{counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}"
+    return "\n".join([f"{manifest.name}: {size}", *_immature_lines(manifest), f"  {manifest.digest}"])
+
+
+def _immature_lines(manifest: TrainingManifest) -> list[str]:
+    if manifest.as_of is None:
+        return []
+    at = manifest.as_of.isoformat()
+    return [f"  {counted(manifest.immature, 'row')} left out: {manifest.label} was not known at {at}"]
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:
@@ -53,10 +67,10 @@ def vector_text(project: Project, service: str, vector: pl.DataFrame) -> str:
     # Polars writes a Float32 by its shortest digits, Python only a Float64.
     shown = in_utc_zone(vector).with_columns(cs.float().cast(str)).row(0, named=True)
     content = vector_record(project, service, vector)
-    entity = ", ".join(f"{name}={value}" for name, value in content["entity"].items())
+    entity = ", ".join(f"{name}={one_line(value)}" for name, value in content["entity"].items())
     rows = [("feature", "value", "status")]
     rows += [(name, str(shown[name]), cell["status"]) for name, cell in content["features"].items()]
-    return f"{service} for {entity}\n{table(rows)}"
+    return f"{service} for {entity or 'all'}\n{table(rows)}"
 
 
 def explained_record(answers: dict[str, pl.DataFrame], limit: int) -> dict[str, Any]:
@@ -104,10 +118,11 @@ def summary_text(project: Project, summary: Summary) -> str:
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )
     for t in summary.training_sets:
-        labels = ", ".join(f"{value} {count:,}" for value, count in t.labels.items())
+        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in t.labels.items())
         lines.append(
             f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )
+        lines += _immature_lines(t)
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
     for t in summary.training_sets:
         vector = project.get_online(project.example(t.service), t.service, statuses=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -199,7 +200,14 @@ def _refuse_clashes(service: FeatureService) -> None:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Entity rows with timestamps and labels, to which the features of a service are joined."""
+    """Entity rows with timestamps and labels, to which the features of a service are joined.
+
+    Attributes
+    ----------
+    matures
+        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
+        timestamp. None: all labels are known.
+    """
 
     name: str
     function: Transformation
@@ -210,6 +218,7 @@ class TrainingSet:
     description: str
     owner: str
     defined_in: Path
+    matures: str | timedelta | None = None
 
     @property
     def joined(self) -> Contract:
@@ -218,18 +227,31 @@ class TrainingSet:
 
 
 def training_set(
-    *, service: FeatureService, label: str, owner: str
+    *, service: FeatureService, label: str, owner: str, matures: str | timedelta | None = None
 ) -> Callable[[Transformation], TrainingSet]:
     """Declare the rows of a training set: keys, timestamp, request values and label.
 
     ``event_timestamp`` is the time at which the model would have been called. The features are
     those known by then.
 
+    Parameters
+    ----------
+    service
+        The features to join.
+    label
+        The column of labels.
+    owner
+        Who answers for the training set.
+    matures
+        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
+        timestamp. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
+        metadata; without it, all labels are known.
+
     Raises
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype.
+        another dtype; or if `matures` is before the timestamp, or names no column of timestamps.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -254,6 +276,7 @@ def training_set(
                 f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
+        known = _maturity(name, contract, label, matures)
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(
@@ -271,6 +294,41 @@ def training_set(
             description=signature.description,
             owner=owner,
             defined_in=signature.path,
+            matures=known,
         )
 
     return declare
+
+
+def _maturity(
+    name: str, contract: Contract, label: str, matures: str | timedelta | None
+) -> str | timedelta | None:
+    """Return when a label is known, from `matures` or the metadata of the label. Raises as `training_set`."""
+    declared = contract[label].metadata.get("known")
+    if matures is not None and declared is not None and matures != declared:
+        raise DefinitionError(
+            f"training set {name!r}: matures is {matures!r}, but the schema {contract.name} says that {label!r} is known "
+            f"at {declared!r}",
+            hint="say it in one place: in `matures`, or in the metadata of the label",
+        )
+    known = declared if matures is None else matures
+    if isinstance(known, timedelta):
+        if known < timedelta(0):
+            raise DefinitionError(
+                f"training set {name!r}: matures is {known}; expected a time after {EVENT_TIMESTAMP!r}",
+                hint="a label is known when the outcome is: at 0 or later",
+            )
+    elif known is not None:
+        if not isinstance(known, str):
+            raise DefinitionError(
+                f"training set {name!r}: matures is {known!r}; expected a timedelta or the name of a column",
+                hint="example: matures=timedelta(days=30)",
+            )
+        if known not in contract or contract[known].dtype != UTC_MICROSECONDS:
+            actual = f"{contract[known].dtype}" if known in contract else "missing"
+            raise DefinitionError(
+                f"training set {name!r}: {known!r}, which tells when {label!r} is known, is {actual} in schema "
+                f"{contract.name}; expected {UTC_MICROSECONDS}",
+                hint=f"add to the schema: {known}: {UTC_MICROSECONDS}, nullable where a label may never be known",
+            )
+    return known

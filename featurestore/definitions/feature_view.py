@@ -38,6 +38,8 @@ class FeatureView:
 
     Attributes
     ----------
+    entity
+        None: the view has no key, and its newest row answers every request.
     contract
         The contract of the rows that the function returns and that are stored: of the events, if the features are
         windows over them.
@@ -53,7 +55,7 @@ class FeatureView:
     function: Transformation
     inputs: tuple[Contract, ...]
     contract: Contract
-    entity: Entity
+    entity: Entity | None
     timing: Timing
     description: str
     owner: str
@@ -77,8 +79,8 @@ class FeatureView:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names of the entity's key columns."""
-        return self.entity.keys
+        """Names of the entity's key columns; empty if the view has no entity."""
+        return () if self.entity is None else self.entity.keys
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -184,7 +186,7 @@ class Selection:
 
 def feature_view(
     *,
-    entity: Entity,
+    entity: Entity | None,
     owner: str,
     ttl: timedelta | None = None,
     delay: timedelta = ZERO,
@@ -200,7 +202,9 @@ def feature_view(
     Parameters
     ----------
     entity
-        The entity that the rows describe. The schema of the result must have its keys.
+        The entity that the rows describe. The schema of the result must have its keys. None: the
+        features are the same for all, such as exchange rates. Of such a view each row replaces the one
+        before it, and requests give no key.
     owner
         The person or team who is responsible for the view.
     ttl
@@ -229,7 +233,8 @@ def feature_view(
     ------
     DefinitionError
         If a key or timestamp is missing, nullable or has a wrong dtype, the dtype of a feature
-        cannot make the round trip, a column has no description, or a duration is out of range.
+        cannot make the round trip, a column has no description, a duration is out of range, or
+        `windows` are given without an entity.
         Names the view and the column.
     """
 
@@ -238,10 +243,16 @@ def feature_view(
         name = function.__name__
         contract = signature.output
         _check_durations(name, ttl, delay, every)
-        entity.require_keys(contract, of=f"feature view {name!r}")
+        if entity is not None:
+            entity.require_keys(contract, of=f"feature view {name!r}")
         _check_times(name, contract)
         features = _feature_contract(name, contract, windows, schema, identity)
         if windows:
+            if entity is None:
+                raise DefinitionError(
+                    f"feature view {name!r}: windows are given without an entity",
+                    hint="name the entity whose events the windows aggregate; or return one row for all without windows",
+                )
             entity.require_keys(features, of=f"feature view {name!r}")
             check_windows(
                 name, windows, events=contract, contract=features, keys=entity.keys, identity=identity
@@ -318,6 +329,11 @@ def _check_times(name: str, contract: Contract) -> None:
 
 
 def _check_by_key(view: FeatureView) -> None:
+    if view.by_key and view.entity is None:
+        raise DefinitionError(
+            f"feature view {view.name!r}: by_key, but entity is None, so there is no key to split the rows by",
+            hint="leave by_key out",
+        )
     for contract in view.inputs if view.by_key else ():
         if missing := [key for key in view.keys if key not in contract]:
             raise DefinitionError(

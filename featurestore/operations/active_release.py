@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from featurestore.operations.materialize import materialize_view
 from featurestore.operations.releases import active_release
 from featurestore.storage.lock import locked
-from featurestore.storage.online import next_watermark
+from featurestore.storage.online import current_time, next_watermark
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,10 +32,11 @@ def next_timestamp(workspace: Workspace, view: str, release: Workspace | None) -
     StoreError
         If an online store does not answer.
     """
-    timestamp = workspace.now()
+    timestamp = current_time(workspace.settings, workspace.store())
     for owner in (workspace, release):
         if owner is not None:
-            timestamp = next_watermark(owner.catalog.view(view), timestamp, owner.store())
+            definition = owner.catalog.view(view)
+            timestamp = next_watermark(definition, timestamp, owner.store(), settings=workspace.settings)
     return timestamp
 
 
@@ -44,4 +45,5 @@ def materialize_release(release: Workspace, view: str, until: datetime) -> None:
     definition = release.catalog.view(view)
     with locked(release.layout.lock(view)):
         store = release.store()
-        materialize_view(release, definition, next_watermark(definition, until, store), store)
+        timestamp = next_watermark(definition, until, store, settings=release.settings)
+        materialize_view(release, definition, timestamp, store)

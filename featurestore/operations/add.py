@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import getpass
-import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from featurestore.definitions.source import RESERVED, Source
-from featurestore.errors import ConfigError, ContractError, DefinitionError
-from featurestore.operations.add_input import Input, as_query, input_of, is_sql, result_of
+from featurestore.errors import ConfigError
+from featurestore.operations.add_input import Input, input_of, is_sql, result_of
+from featurestore.operations.add_read import declared_source, read_input
 from featurestore.operations.add_version import add_pushed_version, add_version
 from featurestore.operations.own_stages import own_stages
 from featurestore.operations.pipeline import update_pipeline
 from featurestore.operations.unversioned import PUSHED
-from featurestore.quality.profile.own_file import draft_for, texts_of, with_null_words
+from featurestore.quality.profile.own_file import draft_for, texts_of
 from featurestore.quality.profile.questions import assumptions, questions
-from featurestore.quality.profile.text_columns import doubtful_words, null_words, read_columns
-from featurestore.storage.files import translated_read_errors, write_text
+from featurestore.quality.profile.text_columns import doubtful_words, null_words
+from featurestore.storage.files import write_text
+from featurestore.values.escapes import escaped, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,27 +83,23 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
         If a name is missing or taken, a file would be overwritten, or DVC cannot version the data.
     DefinitionError
         If a column has a name or a dtype that no source can have.
+    MissingPackageError
+        If DVC is not installed; nothing is written then.
     """
     root = workspace.root
     layout = workspace.layout
     if not is_sql(target) and (root / target).resolve().is_relative_to(layout.all_pushed.resolve()):
         return _add_pushed(workspace)
-    for source in workspace.catalog.sources.values():
-        fixed, _ = source.location(root / source.path)
-        if not is_sql(target) and (root / target).resolve() in (
-            fixed.resolve(),
-            (root / source.path).resolve(),
-        ):
-            return _version_only(workspace, source.name, fixed)
-    data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name)
+    if not is_sql(target) and (source := declared_source(workspace, target)) is not None:
+        return _version_only(workspace, source.name, source.location(root / source.path)[0])
+    data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name, owner)
     _require_free(workspace, data)
-    rows, words_by_column = _read(workspace, data)
+    rows, words_by_column = read_input(workspace, data, owner=owner)
     words = null_words(words_by_column)
-    drafted = draft_for(
-        rows, dataset=data.name, name=_class_name(data.name), grows=data.pattern is not None, typed=data.typed
-    )
+    drafted = draft_for(rows, dataset=data.name, name=_class_name(data.name), typed=data.typed)
     person = owner or getpass.getuser()
     texts = texts_of(rows)
+    workspace.parts.versions.start(root)  # before a file is written: a machine without DVC gets none
     path = data.settle()
     versioned = _version(workspace, (root / path) if data.pattern is None else data.folder)
     written = _write(workspace, data, drafted.source, _declaration(data.name, path, person, words))
@@ -123,39 +116,6 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
             is_csv=path.endswith(".csv"),
         ),
     )
-
-
-def _read(workspace: Workspace, data: Input) -> tuple[pl.DataFrame, dict[str, tuple[str, ...]]]:
-    """Read the raw rows, with the words for a missing value as null; also returns these words, by column."""
-    no_contract: Any = None  # the reader needs none, and there is none yet
-    path = data.source_path
-    source = Source(data.name, no_contract, path.as_posix(), None, (), "", workspace.root)
-    with translated_read_errors(data.name, data.files[0]):
-        columns = _columns_of(data.files[0])
-    if len(columns) == 1 and not data.typed and (wrong := re.search(r"[;\t|]", columns.names()[0])):
-        raise ContractError(
-            f"{data.name}: the columns are separated by {wrong[0]!r}; expected commas",
-            hint=as_query(f"read_csv('{path}', delim='{wrong[0]}')", data.name),
-        )
-    if taken := [column for column in RESERVED if column in columns]:
-        raise DefinitionError(
-            f"{data.name}: the quarantine uses the column name {taken[0]!r}",
-            hint="rename the column in the file",
-        )
-    rows = workspace.reader.scan(source, path).lazy().collect(engine="streaming")
-    if data.typed:
-        return rows, {}
-    texts = texts_of(rows)
-    words = {
-        column: reading.null_words for column, reading in read_columns(texts).items() if reading.null_words
-    }
-    return with_null_words(rows, null_words(words)), words
-
-
-def _columns_of(file: Path) -> pl.Schema:
-    if file.suffix == ".parquet":
-        return pl.Schema(pl.read_parquet_schema(file))
-    return pl.scan_csv(file, infer_schema=False, glob=False).collect_schema()
 
 
 def _require_free(workspace: Workspace, data: Input) -> None:
@@ -177,7 +137,7 @@ def _files(workspace: Workspace, name: str) -> tuple[Path, Path]:
 def _write(workspace: Workspace, data: Input, schema: str, declaration: str) -> tuple[str, ...]:
     schema_file, definition_file = _files(workspace, data.name)
     write_text(schema, schema_file)
-    query = "".join(f"# {line}\n" for line in data.query.splitlines())
+    query = "".join(f"# {escaped(line)}\n" for line in data.query.splitlines())
     class_name = _class_name(data.name)
     lines = (
         f'"""Source {data.name}: raw data under a contract."""\n',
@@ -190,9 +150,9 @@ def _write(workspace: Workspace, data: Input, schema: str, declaration: str) -> 
 
 
 def _declaration(name: str, path: str, owner: str, words: tuple[str, ...]) -> str:
-    arguments = [_quoted(name), _class_name(name), _quoted(path), f"owner={_quoted(owner)}"]
+    arguments = [quoted(name), _class_name(name), quoted(path), f"owner={quoted(owner)}"]
     if words:
-        arguments.append(f"null_values=({', '.join(map(_quoted, words))},)")
+        arguments.append(f"null_values=({', '.join(map(quoted, words))},)")
     return f"{name} = source({', '.join(arguments)})"
 
 
@@ -200,18 +160,14 @@ def _class_name(name: str) -> str:
     return "Raw" + "".join(part.title() for part in name.split("_"))
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
 def _version_only(workspace: Workspace, name: str, path: Path) -> Added:
+    workspace.parts.versions.start(workspace.root)
     records = _version(workspace, path)
     inside = path.relative_to(workspace.root).as_posix()
     return Added(name, inside, 0, (), records, (), ())
 
 
 def _version(workspace: Workspace, path: Path) -> tuple[str, ...]:
-    workspace.parts.versions.start(workspace.root)
     return add_version(workspace, path)
 
 

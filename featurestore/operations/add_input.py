@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -113,12 +114,12 @@ def result_of(workspace: Workspace, sql: str, name: str | None) -> Input:
         node: layout.dataset(node) for node in (*workspace.catalog.sources, *workspace.catalog.datasets)
     }
     tables |= {view: layout.features(view) for view in workspace.catalog.views}
-    write_parquet(query(sql, tables), target)
+    write_parquet(query(sql, tables, files=True), target)
     note = f"the result of the query is kept in {target.relative_to(workspace.root).as_posix()}"
     return Input(_identifier(name), workspace.root, folder, None, (target,), folder, (note,), sql)
 
 
-def input_of(workspace: Workspace, target: str, name: str | None) -> Input:
+def input_of(workspace: Workspace, target: str, name: str | None, owner: str | None = None) -> Input:
     """Locate a file, the files of a pattern, or the files of a folder.
 
     Raises
@@ -129,6 +130,28 @@ def input_of(workspace: Workspace, target: str, name: str | None) -> Input:
         If a format is not supported.
     ConfigError
         If the folder of several files holds other files too: DVC versions a folder as a whole.
+    """
+    data = files_of(workspace, target, name, owner)
+    base, pattern, files = data.base, data.pattern, data.files
+    root, source, raw = workspace.root, data.name, workspace.layout.raw
+    if not base.is_relative_to(root):
+        folder = raw if pattern is None else raw / source
+        note = f"a copy is kept in {folder.relative_to(root).as_posix()}"
+        return replace(data, folder=folder, notes=(note,))
+    if pattern is not None:
+        _require_own_folder(base, files, root, raw, source)
+    return data
+
+
+def files_of(workspace: Workspace, target: str, name: str | None = None, owner: str | None = None) -> Input:
+    """Locate a file, the files of a pattern, or the files of a folder, where they are.
+
+    Raises
+    ------
+    MissingDataError
+        If no file exists.
+    ContractError
+        If a format is not supported.
     """
     root = workspace.root
     path = _existing(root, target)
@@ -145,23 +168,28 @@ def input_of(workspace: Workspace, target: str, name: str | None) -> Input:
     if wrong := [file for file in files if file.suffix not in FORMATS]:
         raise ContractError(
             f"{wrong[0]}: expected a file that ends in {' or '.join(FORMATS)}",
-            hint=as_query(f"'{wrong[0]}'", _identifier(wrong[0].stem)),
+            hint=as_query(
+                sql_text(wrong[0] if pattern is None else base / pattern),
+                _identifier(name or (wrong[0].stem if pattern is None else base.name)),
+                owner,
+            ),
         )
     source = _identifier(name or (files[0].stem if pattern is None else base.name))
-    folder: Path = base
-    notes: tuple[str, ...] = ()
-    raw = workspace.layout.raw
-    if not base.is_relative_to(root):
-        folder = raw if pattern is None else raw / source
-        notes = (f"a copy is kept in {folder.relative_to(root).as_posix()}",)
-    elif pattern is not None:
-        _require_own_folder(base, files, root, raw, source)
-    return Input(source, root, folder, pattern, files, base, notes)
+    return Input(source, root, base, pattern, files, base)
 
 
-def as_query(relation: str, name: str) -> str:
-    """Return the command that adds what DuckDB reads and we do not."""
-    return " ".join(("run: featurestore add", f'"FROM {relation}"', "--name", name))
+def as_query(relation: str, name: str, owner: str | None) -> str:
+    """Return the command that adds what DuckDB reads and we do not, for a shell of POSIX."""
+    query = f"FROM {relation}"
+    quoted = shlex.quote(query) if set(query) & set('"$`!') else f'"{query}"'
+    return f"run: featurestore add {quoted} --name {name}" + (
+        f" --owner {shlex.quote(owner)}" if owner else ""
+    )
+
+
+def sql_text(path: Path) -> str:
+    """Return a path as a text of SQL."""
+    return "'{}'".format(path.as_posix().replace("'", "''"))
 
 
 def _existing(root: Path, target: str) -> Path:

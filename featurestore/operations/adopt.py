@@ -9,6 +9,7 @@ import msgspec
 
 from featurestore.errors import ConfigError, ContractError, DefinitionError, UnknownNameError
 from featurestore.operations.adopt_code import modules
+from featurestore.operations.adopt_columns import scan
 from featurestore.operations.adopt_compare import (
     Comparison,
     compare_historical,
@@ -24,7 +25,7 @@ from featurestore.operations.check import check
 from featurestore.operations.init import init
 from featurestore.operations.materialize import materialize
 from featurestore.operations.validate import validate
-from featurestore.storage.files import atomic_write, write_text
+from featurestore.storage.files import atomic_write, sink_parquet, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -190,9 +191,12 @@ def _write(plan: AdoptPlan, target: Path) -> tuple[str, ...]:
 
 
 def _copied(source: AdoptedSource, target: Path) -> list[str]:
-    """Copy the files of a source below ``data/raw``."""
+    """Copy the files of a source below ``data/raw``. Of a Delta table, write the rows of its newest version."""
     origin = source.feast.path
     assert origin is not None  # noqa: S101 - a source without a path is left out
+    if source.feast.format == "delta":
+        sink_parquet(scan(origin, "delta"), target / source.path)
+        return [str(target / source.path)]
     folder = target / "data/raw"
     files = sorted(origin.rglob("*.parquet")) if origin.is_dir() else [origin]
     paths = [

@@ -77,7 +77,7 @@ def answering(questions: pl.DataFrame, rows: pl.DataFrame, view: FeatureView) ->
         .join_asof(
             rows.with_columns(pl.col(EVENT_TIMESTAMP).alias(EVENT)),
             on=EVENT_TIMESTAMP,
-            by=list(view.keys),
+            by=list(view.keys) or None,
             strategy="backward",
             check_sortedness=False,
         )

@@ -45,7 +45,7 @@ def _sources(plan: AdoptPlan) -> Iterator[str]:
     yield from (
         '"""Entities, and the files of the features."""',
         "",
-        "from featurestore import Entity, source",
+        f"from featurestore import {'Entity, ' if plan.entities else ''}source",
     )
     yield from (_imported("schemas.sources", schemas), "")
     descriptions = {plan.names["entity", e.name]: e.description for e in plan.inventory.entities}
@@ -63,7 +63,8 @@ def _views(plan: AdoptPlan) -> Iterator[str]:
     views = plan.views.values()
     yield from ('"""Feature views."""', "", "from datetime import timedelta", "", "import polars as pl", "")
     yield "from featurestore import Frame, feature_view"
-    yield _imported("feature_repo.sources", {f"{view.entity}_entity" for view in views})
+    if plan.entities:
+        yield _imported("feature_repo.sources", {f"{name}_entity" for name in plan.entities})
     yield _imported("schemas.features", {view.schema for view in views})
     yield _imported("schemas.sources", {plan.sources[view.source].schema for view in views})
     yield ""
@@ -75,7 +76,8 @@ def _views(plan: AdoptPlan) -> Iterator[str]:
 
 def _view(plan: AdoptPlan, view: AdoptedView) -> Iterator[str]:
     feast = view.feast
-    words = [f"entity={view.entity}_entity", f"owner={literal(_owner(plan, feast.owner, feast.tags))}"]
+    entity = None if view.entity is None else f"{view.entity}_entity"
+    words = [f"entity={entity}", f"owner={literal(_owner(plan, feast.owner, feast.tags))}"]
     words += [f"ttl={duration(feast.ttl)}"] if feast.ttl else []
     words += [f"delay={duration(view.delay)}"] if view.delay else []
     words += [f"tags={mapping(feast.tags)}"] if feast.tags else []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from featurestore.adapters.delta import scan_delta
 from featurestore.definitions.entity import KEY_DTYPES
 from featurestore.errors import ContractError
 from featurestore.quality.profile.suggest import literal
@@ -78,13 +79,17 @@ class Refusal:
 
 
 def scan(path: Path, file_format: FileFormat) -> pl.LazyFrame:
-    """Scan a file, or all Parquet files of a folder.
+    """Scan a file, all Parquet files of a folder, or a Delta table.
 
     Raises
     ------
     ContractError
         If the file does not exist or cannot be read.
+    MissingPackageError
+        If it is a Delta table, and deltalake is not installed.
     """
+    if file_format == "delta":
+        return scan_delta(path)
     try:
         if file_format == "csv":
             rows = pl.scan_csv(path, try_parse_dates=True, infer_schema_length=None)

@@ -22,10 +22,13 @@ from featurestore.operations.adopt_cells import (
 from featurestore.operations.get_online import get_online
 from featurestore.operations.historical import historical
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.values.key_columns import select_columns
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.adapters.feast.original import FeastOriginal
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.operations.adopt_plan import AdoptedOnDemand, AdoptedView
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 Side = Literal["historical", "online", "on demand"]
 MAX_ROWS = 40
+FOLDER = (
+    "its file store reads a Delta table as a folder of Parquet files, with rows that the table has no more"
+)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 
@@ -85,6 +91,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare_historical(workspace: Workspace, original: FeastOriginal, view: AdoptedView) -> Comparison:
     """Join the same entity rows through both: before, at and after events, and around their expiry."""
+    if _is_misread(view, original):
+        return _failed(view, "historical", FOLDER)
     definition = workspace.catalog.view(view.name)
     rows = view_versions(workspace, definition, view.latest_by)
     questions = _questions(rows.latest, definition)
@@ -104,10 +112,12 @@ def compare_historical(workspace: Workspace, original: FeastOriginal, view: Adop
 
 def compare_online(workspace: Workspace, original: FeastOriginal, view: AdoptedView) -> Comparison:
     """Look up the same keys in both online stores, now."""
+    if _is_misread(view, original):
+        return _failed(view, "online", FOLDER)
     definition = workspace.catalog.view(view.name)
     rows = view_versions(workspace, definition, view.latest_by)
-    keys = rows.latest.select(definition.keys).unique().sort(definition.keys).head(MAX_ROWS)
-    if keys.is_empty():
+    keys = select_columns(rows.latest, definition.keys).unique().sort(definition.keys).head(MAX_ROWS)
+    if not keys.height:
         return Comparison(view=view.feast.name, side="online", rows=0, cells=0, same=0)
     now = workspace.now()
     first = rows.latest[EVENT_TIMESTAMP].min()
@@ -127,10 +137,16 @@ def compare_online(workspace: Workspace, original: FeastOriginal, view: AdoptedV
 def compare_on_demand(workspace: Workspace, original: FeastOriginal, view: AdoptedOnDemand) -> Comparison:
     """Compute an on-demand view through both, from the features and request values that Feast reads."""
     definition = workspace.catalog.on_demand[view.name]
-    stored = [selection.view for selection in definition.sources]
-    if len({source.keys for source in stored}) != 1:
-        return _failed(view, "on demand", "it does not read features of one entity alone")
-    questions = _questions(view_versions(workspace, stored[0]).latest, stored[0])
+    by_source = []
+    for source in definition.sources:
+        rows = view_versions(workspace, source.view).latest
+        by_source.append(
+            _questions(rows, source.view).rename(dict(zip(source.view.keys, source.keys, strict=True)))
+        )
+    if not by_source or any(rows.is_empty() for rows in by_source):
+        return _summed(view.feast.name, "on demand", 0, definition.feature_names, [])
+    questions = _of_several(by_source)
+    keys = [name for name in questions.columns if name != EVENT_TIMESTAMP]
     number = pl.int_range(pl.len())
     values = [
         (number * 37 % 101 + i).cast(d).alias(n) for i, (n, d) in enumerate(definition.request.schema.items())
@@ -155,8 +171,13 @@ def compare_on_demand(workspace: Workspace, original: FeastOriginal, view: Adopt
         if cells.height:
             missing = pl.lit(None, dtype=UTC_MICROSECONDS)
             cells = cells.with_columns(missing.alias(EVENT), missing.alias(KNOWN_AT))
-            differences.append(_difference(feature, "unexplained", cells, stored[0]))
+            differences.append(_difference(feature, "unexplained", cells, keys))
     return _summed(view.feast.name, "on demand", questions.height, definition.feature_names, differences)
+
+
+def _is_misread(view: AdoptedView, original: FeastOriginal) -> bool:
+    source = view.feast.source
+    return source is not None and source.format == "delta" and not original.reads_delta
 
 
 def _failed(view: AdoptedView | AdoptedOnDemand, side: Side, failure: str) -> Comparison:
@@ -179,9 +200,23 @@ def _questions(rows: pl.DataFrame, view: FeatureView) -> pl.DataFrame:
     if view.timing.ttl is not None:
         times += [event + view.timing.ttl, event + view.timing.ttl + SECOND]
     frames = [sampled.with_columns(time.alias(EVENT_TIMESTAMP)) for time in times]
-    latest = sampled.select(view.keys).unique(maintain_order=True)
+    latest = select_columns(sampled, view.keys).unique(maintain_order=True)
     frames.append(latest.with_columns(pl.lit(rows[EVENT_TIMESTAMP].max()).alias(EVENT_TIMESTAMP)))
     return pl.concat(frames).unique(maintain_order=True)
+
+
+def _of_several(by_source: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Combine the questions of several views: those of each, with the keys of the others in turn."""
+    combined = []
+    for rows in by_source:
+        questions = rows
+        for others in by_source:
+            missing = [name for name in others.columns if name not in questions.columns]
+            if missing:
+                turns = pl.int_range(rows.height, eager=True) % others.height
+                questions = questions.hstack(others[turns].select(missing).get_columns())
+        combined.append(questions)
+    return pl.concat([frame.select(combined[0].columns) for frame in combined]).unique(maintain_order=True)
 
 
 def _compared(
@@ -208,17 +243,17 @@ def _compared(
         for reason in REASONS:
             chosen = cells.filter(pl.col("reason") == reason)
             if chosen.height:
-                differences.append(_difference(feature, reason, chosen, definition))
+                differences.append(_difference(feature, reason, chosen, definition.keys))
     return _summed(view.feast.name, side, questions.height, definition.feature_names, differences)
 
 
-def _difference(feature: str, reason: Reason, cells: pl.DataFrame, view: FeatureView) -> Difference:
+def _difference(feature: str, reason: Reason, cells: pl.DataFrame, keys: Sequence[str]) -> Difference:
     example = cells.row(0, named=True)
     return Difference(
         feature=feature,
         reason=reason,
         cells=cells.height,
-        key=", ".join(f"{key}={example[key]}" for key in view.keys),
+        key=", ".join(f"{key}={example[key]}" for key in keys) or "all",
         timestamp=example[EVENT_TIMESTAMP],
         feast=str(example["feast"]),
         ours=str(example["ours"]),

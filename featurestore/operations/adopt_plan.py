@@ -60,13 +60,21 @@ class AdoptedSource:
 
 @dataclass(frozen=True)
 class AdoptedView:
-    """A view with its columns. `created` is None: rows are known at their event plus `delay`."""
+    """A view with its columns.
+
+    Attributes
+    ----------
+    entity
+        None: the view has one row for all.
+    created
+        None: rows are known at their event plus `delay`.
+    """
 
     name: str
     schema: str
     feast: FeastView
     source: str
-    entity: str
+    entity: str | None
     keys: tuple[AdoptedColumn, ...]
     features: tuple[AdoptedColumn, ...]
     event: AdoptedColumn

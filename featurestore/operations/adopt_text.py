@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.quality.profile.suggest import literal
+from featurestore.values.escapes import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,7 +46,7 @@ def tuple_of(items: Iterable[str]) -> str:
 
 def prose(text: str) -> str:
     """Write the content of a docstring of one line."""
-    line = one_line(text).replace("\\", "\\\\").replace('"', "'")
+    line = escaped(one_line(text)).replace("\\", "\\\\").replace('"', "'")
     return line if line.endswith((".", "!", "?")) else f"{line}."
 
 

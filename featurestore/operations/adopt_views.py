@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.adapters.delta import PACKAGE, can_read_delta, is_delta_table
 from featurestore.adapters.feast.inventory import FeastField
 from featurestore.operations.adopt_columns import (
     AdoptedColumn,
@@ -44,8 +45,9 @@ def plan_view(plan: AdoptPlan, view: FeastView, backfill: timedelta | None) -> N
     latest_by = ""
     if backfill is not None and created is not None:
         latest_by, created = created.raw, None
-    entity = "_".join(plan.names["entity", name] for name in view.entities)
-    plan.entities[entity] = tuple(key.name for key in keys)
+    entity = "_".join(plan.names["entity", name] for name in view.entities) or None
+    if entity is not None:
+        plan.entities[entity] = tuple(key.name for key in keys)
     conflicting = _conflicting_share(
         rows, keys=keys, features=features, event=event, latest_by=latest_by, created=created
     )
@@ -80,8 +82,6 @@ def _unreadable(view: FeastView) -> tuple[str, str] | None:
     source = view.source
     if source is None:
         return "it has no batch source", "write its rows to a Parquet file, and name the file as its source"
-    if not view.entities:
-        return "it has no entity; a view here describes an entity", "give it an entity with a constant key"
     if view.transformation:
         kind = f"Feast computes its rows by a function of the {view.kind}"
         return kind, "write the function as a feature view in Polars"
@@ -92,7 +92,7 @@ def _unreadable_source(source: FeastSource) -> tuple[str, str] | None:
     path = source.path
     reasons = {
         "kind": (
-            f"its source is {source.kind}; a source here is a Parquet or CSV file",
+            f"its source is {source.kind}; a source here is a Parquet or CSV file, or a Delta table",
             "export the table to Parquet",
         ),
         "remote": (
@@ -100,8 +100,12 @@ def _unreadable_source(source: FeastSource) -> tuple[str, str] | None:
             "copy the files here, and name their path in the source",
         ),
         "delta": (
-            f"{source.uri} is a Delta table, for which no reader is installed",
-            "write the table to Parquet",
+            f"{source.uri} is a Delta table, and the package {PACKAGE}, which reads it, is not installed",
+            f"install {PACKAGE} and adopt again, or write the table to Parquet",
+        ),
+        "no table": (
+            f"{source.uri} should be a Delta table, and has no _delta_log",
+            "write the table, or correct the path of the source",
         ),
         "missing": (f"there is no file {path}", "write the file, or correct the path of the source"),
         "empty": (f"{source.uri} has no rows", "adopt it when it has some: a dataset here is never empty"),
@@ -111,8 +115,10 @@ def _unreadable_source(source: FeastSource) -> tuple[str, str] | None:
         problem = "kind"
     elif path is None:
         problem = "remote"
-    elif source.format == "delta":
+    elif source.format == "delta" and not can_read_delta():
         problem = "delta"
+    elif source.format == "delta" and not is_delta_table(path):
+        problem = "no table"
     elif not path.exists() or (path.is_dir() and not any(path.rglob("*.parquet"))):
         problem = "missing"
     elif not scan(path, source.format).select(pl.len()).collect().item():
@@ -265,7 +271,11 @@ def _plan_source(plan: AdoptPlan, source: FeastSource, rows: pl.LazyFrame, view:
     )
     name = plan.names["source", source.name]
     assert source.path is not None  # noqa: S101 - `_unreadable` refuses it
-    suffix = "/**/*.parquet" if source.path.is_dir() else f".{source.format}"
+    suffix = f".{source.format}"
+    if source.format == "delta":
+        suffix = ".parquet"
+    elif source.path.is_dir():
+        suffix = "/**/*.parquet"
     share = (
         rows.select(pl.any_horizontal(pl.col(column).is_null() for column in sorted(required)).mean())
         .collect()

@@ -9,6 +9,7 @@ from featurestore.operations.profile import profile
 from featurestore.operations.verdict import verdict
 from featurestore.quality import assess as assessment
 from featurestore.quality.change.change_summary import change_summary
+from featurestore.quality.change.drift import drift
 from featurestore.quality.profile.profile import Profile
 from featurestore.storage.datasets import build_command
 from featurestore.storage.files import read_record
@@ -30,6 +31,8 @@ def assess(workspace: Workspace, name: str) -> Assessment:
     node = workspace.catalog.node(name)
     runs = history(workspace, name)
     current = profile(workspace, name)
+    before = _profile_before(workspace, node)
+    changed = None if before is None else drift(before, current, node.contract.columns)
     labels = (training.label for training in workspace.catalog.training_sets.values())
     return assessment.assess(
         name,
@@ -40,7 +43,7 @@ def assess(workspace: Workspace, name: str) -> Assessment:
         runs=runs,
         now=workspace.now(),
         label=next((label for label in labels if label in node.contract), None),
-        notes=change_summary(node.contract, runs, _profile_before(workspace, node), current),
+        notes=change_summary(node.contract, runs, changed),
     )
 
 

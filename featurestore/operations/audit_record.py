@@ -11,6 +11,7 @@ from featurestore.errors import SkewError
 from featurestore.operations.cause import Cause
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits
+from featurestore.values.key_columns import select_columns
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def compare_cells(
         differences.extend(
             Difference(
                 view=name,
-                key=repr(dict(zip(keys, offline.select(keys).row(i), strict=True))),
+                key=repr(dict(zip(keys, select_columns(offline, keys).row(i), strict=True))),
                 feature=feature,
                 offline=f"{offline[feature][i]!r} ({Status(offline[status][i]).name})",
                 online=f"{served[feature][i]!r} ({Status(served[status][i]).name})",

@@ -13,6 +13,7 @@ from featurestore.storage.views import deleted_keys, scan_view
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.known_at import known_at
+from featurestore.values.key_columns import frame_of_columns, select_columns
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
 from featurestore.vectors.own_rows import generated_rows
 
@@ -91,10 +92,11 @@ def _training_rows(workspace: Workspace, service: FeatureService) -> pl.DataFram
     ]
     if not paths:
         return None
-    rows = pl.scan_parquet(paths[0]).select(*service.key_schema, *service.request_schema)
+    columns = [*service.key_schema, *service.request_schema]
+    rows = pl.scan_parquet(paths[0]).select(*columns, EVENT_TIMESTAMP)
     height = rows.select(pl.len()).collect().item()
     spread = rows.gather_every(max(height // SPREAD_ROWS, 1)).head(SPREAD_ROWS)
-    return pl.concat([spread, rows.tail(LAST_ROWS)]).collect()
+    return select_columns(pl.concat([spread, rows.tail(LAST_ROWS)]).collect(), columns)
 
 
 def _rows_of_views(service: FeatureService, views: Mapping[str, AuditedView]) -> pl.DataFrame:
@@ -105,18 +107,18 @@ def _rows_of_views(service: FeatureService, views: Mapping[str, AuditedView]) ->
     for selection in service.reads:
         keys = views[selection.view.name].keys
         if not keys.height:
-            keys = keys.clear(1)
+            keys = keys.clear(1) if keys.width else pl.DataFrame(height=1)
         chosen = keys.gather_every(max(keys.height // SPREAD_ROWS, 1)).head(SPREAD_ROWS)
         for name, values in zip(selection.keys, _repeated(chosen, height).get_columns(), strict=True):
             columns.setdefault(name, values.alias(name))
-    return pl.DataFrame(columns).select(service.key_schema.names())
+    return frame_of_columns([columns[name] for name in service.key_schema], height)
 
 
 def _request_values(service: FeatureService) -> pl.DataFrame | None:
     """Generate request values that keep their contracts; None: none was found."""
     schema = service.request_schema
     if not schema:
-        return pl.DataFrame()
+        return pl.DataFrame(height=1)
     columns: dict[str, pl.Series] = {}
     for view in service.on_demand:
         for values in generated_rows(view).select(view.request.schema.names()).get_columns():
@@ -155,7 +157,7 @@ def _unknown_key(known: pl.Series) -> Any:
 
 
 def _repeated(rows: pl.DataFrame, height: int) -> pl.DataFrame:
-    return rows[[position % rows.height for position in range(height)]] if rows.width else rows
+    return rows[[position % rows.height for position in range(height)]]
 
 
 def next_known(workspace: Workspace, view: FeatureView, after: datetime) -> datetime | None:

@@ -16,8 +16,9 @@ from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status, read_at, status_column
-from featurestore.values.codec import decode_keys, decode_rows, is_tombstone
+from featurestore.values.codec import decode_keys, decode_rows, is_tombstone, require_intact
 from featurestore.values.event_codec import is_block
+from featurestore.values.key_columns import join_by_key, select_columns
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
 from featurestore.vectors.state import check_state
@@ -58,24 +59,24 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
     stored_state = store.state(view.name)
     as_of = workspace.now() if stored_state is None else timestamp_of(stored_state.watermark)
     state = check_state(view, stored_state, as_of, workspace.layout)
-    all_pairs = [pair for pair in store.scan(view.name) if not is_block(pair[0])]
+    scanned = list(store.scan(view.name))
+    require_intact([key for key, _ in scanned], [row for _, row in scanned])
+    all_pairs = [pair for pair in scanned if not is_block(pair[0])] if view.windows else scanned
     pairs = [(key, row) for key, row in all_pairs if not is_tombstone(row)]
     deleted = decode_keys((key for key, row in all_pairs if is_tombstone(row)), view.key_schema)
     keys = decode_keys((key for key, _ in pairs), view.key_schema)
     timestamp = pl.lit(as_of, dtype=UTC_MICROSECONDS)
     stored = keys.hstack(_read(view, store, pairs, as_of))
-    offline_keys = scan_dataset(view, workspace.layout).select(view.keys).collect()
+    offline_rows = scan_dataset(view, workspace.layout).select(*view.keys, EVENT_TIMESTAMP).collect()
+    offline_keys = select_columns(offline_rows, view.keys)
     # A deleted key has no row to compare; the suite of the store proves that it is not served.
-    all_keys = (
-        pl.concat([keys, offline_keys])
-        .unique()
-        .sort(view.keys)
-        .join(deleted, on=list(view.keys), how="anti", maintain_order="left")
+    all_keys = join_by_key(
+        pl.concat([keys, offline_keys]).unique().sort(view.keys), deleted, view.keys, "anti"
     )
     rows = rows_of(view[view.feature_names], workspace.layout)
     offline = workspace.engine.historical(all_keys.with_columns(timestamp.alias(EVENT_TIMESTAMP)), [rows])
     absent = pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8)
-    served = all_keys.join(stored, on=list(view.keys), how="left", maintain_order="left").with_columns(
+    served = join_by_key(all_keys, stored, view.keys, "left").with_columns(
         pl.col(status_column(name)).fill_null(absent) for name in view.feature_names
     )
     result = compare_cells(
@@ -112,7 +113,8 @@ def audit_service(
     service = training.service
     as_of = max(views[selection.view.name].watermark for selection in service.reads)
     rows = pl.scan_parquet(workspace.layout.training(training.name))
-    entity_rows = rows.select(*service.key_schema, *service.request_schema).tail(SAMPLE_ROWS).collect()
+    columns = [*service.key_schema, *service.request_schema]
+    entity_rows = select_columns(rows.select(*columns, EVENT_TIMESTAMP).tail(SAMPLE_ROWS).collect(), columns)
     offline = historical(
         entity_rows.with_columns(pl.lit(as_of, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)),
         service,

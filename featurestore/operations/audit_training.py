@@ -18,6 +18,7 @@ from featurestore.storage.views import deleted_keys
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
 from featurestore.timing.join import Status, status_column
+from featurestore.values.key_columns import join_by_key
 from featurestore.values.rounding import is_rounded
 from featurestore.vectors.historical import historical
 
@@ -190,7 +191,7 @@ def _rewritten(views: list[ViewRows], manifest: TrainingManifest) -> set[str]:
 def _is_deleted(workspace: Workspace, selection: Selection, entity_row: pl.DataFrame) -> bool:
     deleted = deleted_keys(selection.view, workspace.layout)
     keys = dict(zip(selection.view.keys, selection.keys, strict=True))
-    return bool(entity_row.join(deleted.rename(keys), on=list(selection.keys), how="semi").height)
+    return bool(join_by_key(entity_row, deleted.rename(keys), selection.keys, "semi").height)
 
 
 def _whole(training: TrainingSet, feature: str, offline: str, kept: str, cause: Cause) -> Difference:

@@ -10,12 +10,15 @@ import msgspec
 from featurestore.definitions.feature_service import feature_service
 from featurestore.errors import ContractError
 from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
+from featurestore.operations.logged import logged
 from featurestore.operations.materialize import materialize_view
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
-from featurestore.storage.views import log_deleted
-from featurestore.values.codec import encode_keys, is_tombstone, storable
+from featurestore.storage.views import compact_log, log_deleted
+from featurestore.timing.epoch import timestamp_of
+from featurestore.values.codec import encode_keys, is_tombstone, require_intact, storable
 from featurestore.values.event_codec import decode_head
+from featurestore.values.key_columns import select_columns
 from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 from featurestore.vectors.state import check_state
@@ -75,6 +78,8 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         If the view is not materialized.
     SkewError
         If another definition of the view built its rows or wrote the store.
+    LoggedError
+        If a store or the file system fails after the keys were logged: the next write applies them.
     """
     definition = workspace.catalog.view(view)
     layout = workspace.layout
@@ -84,10 +89,14 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
         with locked(layout.lock(view)):
             plan, deleted = _plan(workspace, definition, rows, release)
             file = log_deleted(definition, rows, plan.at, layout)
-            materialize_view(workspace, definition, plan.at, workspace.store())
+            with logged(view, rows.height):
+                materialize_view(workspace, definition, plan.at, workspace.store())
         if release is not None:
-            materialize_release(release, view, plan.at)
-        keep_commit(view, file, plan.at, layout)
+            with logged(view, rows.height):
+                materialize_release(release, view, plan.at)
+        with logged(view, rows.height):
+            keep_commit(view, file, plan.at, layout)
+            compact_log(definition, layout)
     return plan.keys - deleted
 
 
@@ -97,8 +106,14 @@ def _plan(
     """Return the plan, and how many of the keys are deleted already."""
     store = workspace.store()
     at = next_timestamp(workspace, view.name, release)
-    check_state(view, store.state(view.name), at, workspace.layout)
-    [(_, stored)] = store.read([(view.name, encode_keys(rows, view.keys))])
+    state = store.state(view.name)
+    # A watermark that is ahead of the time of the deletion is far ahead of the clock: the deletion brings it back.
+    check_state(
+        view, state, at if state is None else max(at, timestamp_of(state.watermark)), workspace.layout
+    )
+    keys = encode_keys(rows, view.keys)
+    [(_, stored)] = store.read([(view.name, keys)])
+    require_intact(keys, stored)
     is_deleted = _has_no_events if view.windows else is_tombstone
     deleted = sum(row is not None and is_deleted(row) for row in stored)
     plan = DeletePlan(
@@ -117,7 +132,7 @@ def _has_no_events(row: bytes) -> bool:
 
 def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
     service = feature_service("delete", (view,), owner=view.owner)
-    rows = entity_rows_of(keys, service, with_timestamp=False).select(view.keys)
+    rows = select_columns(entity_rows_of(keys, service, with_timestamp=False), view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:
             raise ContractError(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def example(workspace: Workspace, service: str) -> pl.DataFrame:
     """Return the keys and request values of the last complete row of a service's training set, up to the current time.
 
+    A service that needs neither keys nor request values has a row without columns as its example.
+
     Raises
     ------
     DefinitionError
@@ -25,13 +27,15 @@ def example(workspace: Workspace, service: str) -> pl.DataFrame:
         If the training set is not built yet.
     """
     definition = workspace.service(service)
+    columns = [*definition.key_schema, *definition.request_schema]
+    if not columns:
+        return pl.DataFrame(height=1)
     for training in workspace.catalog.training_sets.values():
         if training.service is definition:
             rows = scan_parquet(
                 workspace.layout.training(training.name),
                 made_by=f"featurestore training-set {training.name}",
             )
-            columns = [*definition.key_schema, *definition.request_schema]
             past = rows.filter(pl.col(EVENT_TIMESTAMP) <= workspace.now())
             return past.select(columns).drop_nulls().tail(1).collect()
     raise DefinitionError(

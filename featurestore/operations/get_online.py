@@ -10,12 +10,12 @@ from featurestore.adapters.entity_rows import rows_given
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import STATUS_SUFFIX, read_at
-from featurestore.values.codec import decode_rows, encode_keys
+from featurestore.values.codec import decode_rows, encode_keys, require_intact
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import as_requested
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 from featurestore.vectors.stored_windows import read_stored_windows, until_unchanged
 
 if TYPE_CHECKING:
@@ -63,18 +63,18 @@ def get_online(
         If a view is not materialized.
     SkewError
         If the store was written by another definition, or `as_of` is before the store's watermark.
+    StoreError
+        If the store does not answer, or a stored row is damaged.
     """
     service = workspace.service(features)
     schema = {**service.key_schema, **service.request_schema}
     rows = rows_given(entity_rows, schema, service.name)
-    return read_online(
-        rows,
-        service,
-        workspace.store(),
-        as_of=workspace.timestamp(as_of),
-        statuses=statuses,
-        layout=workspace.layout,
-    )
+    store = workspace.store()
+
+    def read(timestamp: datetime) -> pl.DataFrame:
+        return read_online(rows, service, store, as_of=timestamp, statuses=statuses, layout=workspace.layout)
+
+    return read_now(read, workspace.now()) if as_of is None else read(workspace.timestamp(as_of))
 
 
 def read_online(
@@ -120,6 +120,7 @@ def _parts(
     parts = []
     for selection, read_keys, (state, stored) in zip(service.reads, keys, answers, strict=True):
         check_state(selection.view, state, as_of, layout)
+        require_intact(read_keys, stored)
         if selection.view.windows:
             read = read_stored_windows(selection, store, read_keys, stored, as_of).drop(EVENT_TIMESTAMP)
         else:

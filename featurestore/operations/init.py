@@ -81,6 +81,8 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
     ConfigError
         If the folder holds a project of featurestore already, or the example would replace a file; nothing is
         written then.
+    MissingPackageError
+        If `versions` needs a package that is not installed; nothing is written then.
     """
     settings = root / "pyproject.toml"
     table = settings.read_text(encoding="utf-8") if settings.exists() else ""
@@ -100,6 +102,8 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
             f"{root.resolve()} holds {existing[0]} already",
             hint="name an empty folder: featurestore init FOLDER",
         )
+    if versions is not None:
+        versions.start(root)
     # Feast allows letters, digits and underscores.
     name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_") or "features"
     for path, text in contents.items():
@@ -108,11 +112,9 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
     written = [*contents, "pyproject.toml"]
     hidden = [GITIGNORE] if add_lines(root / GITIGNORE, ("__pycache__/",)) else []
     written += dict.fromkeys([*hidden, *show_records(root)])
-    if versions is not None:
-        versions.start(root)
-        if example:
-            records = versions.add(root, [root / path for path in EXAMPLE_DATA])
-            written += [path.resolve().relative_to(root.resolve()).as_posix() for path in records]
+    if versions is not None and example:
+        records = versions.add(root, [root / path for path in EXAMPLE_DATA])
+        written += [path.resolve().relative_to(root.resolve()).as_posix() for path in records]
     return tuple(root / path for path in written)
 
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from featurestore.adapters.stores import remove_damaged_store
 from featurestore.errors import MissingDataError
+from featurestore.ports import StoreClock
 from featurestore.storage.files import append_record, read_records, write_record
-from featurestore.storage.lock import locked
-from featurestore.storage.online import advance_to, plan_advance
+from featurestore.storage.lock import locked, try_locked
+from featurestore.storage.online import advance_to, current_time, plan_advance
+from featurestore.storage.views import compact_log
+from featurestore.timing.clock import MAX_SKEW, ClockError
 from featurestore.timing.epoch import timestamp_of
 
 if TYPE_CHECKING:
@@ -146,7 +150,7 @@ def materialize(
     until
         The timestamp, with a time zone; the current time, if none is given.
     full
-        True: write the views in full.
+        True: write the views in full. An embedded store that is damaged is made again.
     progress
         Called now and then with the name of a view, the number of rows written, and the number of rows to write.
 
@@ -154,6 +158,8 @@ def materialize(
     ------
     ConfigError
         If `until` is in the future, and the settings have no fixed timestamp.
+    ClockError
+        If `until` is far ahead of the clock of the online store.
     MissingDataError
         If a view is not built yet.
     SkewError
@@ -161,9 +167,13 @@ def materialize(
     StoreError
         If the store fails; the view that was being written is as it was before.
     """
-    timestamp = workspace.settings.require_reached(workspace.timestamp(until))
+    required = workspace.settings.require_reached(workspace.timestamp(until))
     definitions = _views(workspace, views)
+    if full:
+        remove_damaged_store(workspace.settings)
     store = workspace.store(create=True)
+    timestamp = current_time(workspace.settings, store) if until is None else required
+    _require_reached(workspace, timestamp, store)
     done: list[Materialized] = []
     since: dict[str, datetime | None] = {}
     for view in definitions:
@@ -171,6 +181,9 @@ def materialize(
             before = store.state(view.name)
             since[view.name] = None if before is None else timestamp_of(before.watermark)
             done.append(materialize_view(workspace, view, timestamp, store, full=full, progress=progress))
+        with try_locked(workspace.layout.pushing(view.name)) as is_ours:
+            if is_ours:
+                compact_log(view, workspace.layout, complete=True)
     record = MaterializeRecord(until=timestamp, views=tuple(done))
     run = MaterializeRun(at=datetime.now(UTC), since=since, views=record.views)
     append_record(run, workspace.layout.materializations)
@@ -211,6 +224,23 @@ def materialize_view(
 def materializations(workspace: Workspace) -> list[MaterializeRun]:
     """List all runs, the oldest first."""
     return read_records(workspace.layout.materializations, MaterializeRun)
+
+
+def _require_reached(workspace: Workspace, until: datetime, store: OnlineStore) -> None:
+    """Refuse a watermark that is far ahead of the store's clock."""
+    now = current_time(workspace.settings, store)
+    if workspace.settings.as_of is None and until - now > MAX_SKEW:
+        clock = (
+            "the clock of the online store" if isinstance(store, StoreClock) else "the clock of this machine"
+        )
+        raise ClockError(
+            f"{until.isoformat()} is {until - now} ahead of {clock}, which says {now.isoformat()}: readers would refuse "
+            "the store until then",
+            hint="set the clock that is wrong; or leave the timestamp out, to take that of the store",
+            clock=clock,
+            now=now,
+            timestamp=until,
+        )
 
 
 def _views(workspace: Workspace, names: Iterable[str]) -> list[FeatureView]:

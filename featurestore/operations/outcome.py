@@ -68,10 +68,10 @@ def record_outcome(
         current = write_profile(files.aside(path), node.contract, new_profile, dataset=name)
         before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
         if before is not None and before != new_profile.read_bytes():
-            write_bytes(before, files.aside(layout.profile_before(name)))
+            write_bytes(before, files.aside(layout.profile_before(name)), private=True)
         append_record(run_of(verdict, current, node.contract, at), _copied(history, files))
         for path_of_other, content in (also or {}).items():
-            write_bytes(content, files.aside(path_of_other))
+            write_bytes(content, files.aside(path_of_other), private=True)
     return verdict
 
 
@@ -94,7 +94,7 @@ def recorded_failure(node: Node, layout: Layout) -> Iterator[None]:
 def _copied(history: Path, files: FileGroup) -> Path:
     """Copy the history aside, to append to the copy."""
     if history.exists():
-        write_bytes(history.read_bytes(), files.aside(history))
+        write_bytes(history.read_bytes(), files.aside(history), private=True)
     return files.aside(history)
 
 

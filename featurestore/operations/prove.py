@@ -158,6 +158,8 @@ def prove(
         If the configured store does not answer.
     DefinitionError
         If a check or an expectation of a schema fails to run.
+    MissingPackageError
+        If a package that a path needs is not installed.
     """
     catalog = workspace.catalog
     total = Result()

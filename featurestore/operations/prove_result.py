@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from featurestore.errors import MissingPackageError
 from featurestore.testing.answers import answers
 from featurestore.testing.oracle import is_same
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -145,7 +146,15 @@ def answers_of(frame: pl.DataFrame) -> Answers:
 
 
 def error_text(error: Exception) -> str:
-    """Return an error as text of bounded length."""
+    """Return an error that a user would meet as text of bounded length.
+
+    Raises
+    ------
+    MissingPackageError
+        If that is the error: a machine that lacks a package answers nothing, and says nothing about the views.
+    """
+    if isinstance(error, MissingPackageError):
+        raise error
     return f"{type(error).__name__}: {error!s:.500}"
 
 

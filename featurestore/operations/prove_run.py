@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.errors import ContractError, DefinitionError, FeatureStoreError
+from featurestore.errors import ContractError, DefinitionError, FeatureStoreError, MissingPackageError
 from featurestore.operations.prove_result import (
     CHANGES,
     GATE,
@@ -203,6 +203,8 @@ class _Run:
             self._result.refused += 1
             try:
                 read()
+            except MissingPackageError:
+                raise  # a machine that lacks a package refuses nothing
             except FeatureStoreError:
                 continue
             texts = ("refused", "answered")

@@ -10,6 +10,7 @@ import msgspec
 
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.releases import RECORD, active_release, read_release, release_names
+from featurestore.storage.durable import remove
 from featurestore.storage.lock import locked
 
 if TYPE_CHECKING:
@@ -85,5 +86,6 @@ def _remove(workspace: Workspace, root: Path) -> None:
     frozen = workspace.at(root)
     if frozen.settings.online_url is not None:
         frozen.store().drop(list(release.views))
-    (root / RECORD).unlink()
+    # A release whose files are removed in part must not be listed, also after a power loss.
+    remove(root / RECORD)
     shutil.rmtree(root)

@@ -13,6 +13,7 @@ from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
 from featurestore.errors import DefinitionError
 from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
+from featurestore.operations.logged import logged
 from featurestore.operations.materialize import Materialized, materialize_view
 from featurestore.operations.releases import active_release
 from featurestore.quality.gate.casting import cast_plan
@@ -22,7 +23,7 @@ from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
 from featurestore.storage.pushes import settle_versions, unwritten_events, unwritten_rows
-from featurestore.storage.views import deleted_keys, files_of, log_rows
+from featurestore.storage.views import compact_log, deleted_keys, files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -84,6 +85,8 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
         If the view is not built yet.
     SkewError
         If another definition of the view built its rows.
+    LoggedError
+        If a store or the file system fails after the rows were logged: the next write applies them.
     """
     definition = workspace.catalog.view(view)
     frame = read_rows(rows, definition) if isinstance(rows, Path) else rows.lazy().collect()
@@ -98,24 +101,30 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     release = active_release_with(workspace, view)
     with locked(layout.pushing(view)):
         with locked(layout.lock(view)):
+            if release is not None:
+                files_of(release.catalog.view(view), release.layout)  # raises before anything is logged
             known = next_timestamp(workspace, view, release)
             stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
             admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
             rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
             _advance_fixed_clock(workspace, until)
             file = log_rows(definition, rows_to_log, layout) if rows_to_log.height else None
-            done = materialize_view(workspace, definition, until, store)
-            unwritten = (
-                unwritten_events(definition, rows_to_log, until, deleted_keys(definition, layout))
-                if definition.windows
-                else unwritten_rows(definition, rows_to_log, until, store)
-            )
+            with logged(view, rows_to_log.height):
+                done = materialize_view(workspace, definition, until, store)
+                unwritten = (
+                    unwritten_events(definition, rows_to_log, until, deleted_keys(definition, layout))
+                    if definition.windows
+                    else unwritten_rows(definition, rows_to_log, until, store)
+                )
         reached = False
         if release is not None:
-            materialize_release(release, view, until)
+            with logged(view, rows_to_log.height):
+                materialize_release(release, view, until)
             reached = file is None or _reads(release, view, file)
         if file is not None:
-            keep_commit(view, file, until, layout)
+            with logged(view, rows_to_log.height):
+                keep_commit(view, file, until, layout)
+                compact_log(definition, layout)
     active = active_release(layout)
     return Pushed(
         rows=frame.height,

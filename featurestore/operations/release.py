@@ -7,6 +7,7 @@ import shutil
 import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,11 +29,12 @@ from featurestore.operations.releases import (
     switch,
 )
 from featurestore.operations.training_set import require_same_definition
-from featurestore.storage.files import translated_write_errors, write_record, write_text
+from featurestore.storage.durable import make_folder, sync_tree
+from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.timing.epoch import timestamp_of
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,8 +117,7 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     with locked(layout.releasing):
         states = _checked_states(workspace)
         plan = _plan(workspace, states, keep)
-        # A release whose process was killed may have left this folder.
-        shutil.rmtree(layout.releases / plan.name, ignore_errors=True)
+        _remove_unfinished(layout)
         try:
             result = _make(workspace, plan.name, states)
         except BaseException:
@@ -125,6 +126,13 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
         switch(layout, plan.name)
         remove_releases(workspace, plan.removes)
     return result
+
+
+def _remove_unfinished(layout: Layout) -> None:
+    """Remove the folders of releases that killed processes left while they made or removed them."""
+    for folder in layout.releases.glob("[0-9]*"):
+        if not (folder / RECORD).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_project(workspace: Workspace) -> None:
@@ -143,6 +151,7 @@ def _require_project(workspace: Workspace) -> None:
 def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> Release:
     root = workspace.layout.releases / name
     with translated_write_errors(root):
+        make_folder(root, mode=PRIVATE_FOLDER)
         _copy_definitions(workspace.settings, name, root)
     frozen = workspace.at(root)
     write_packages(workspace, packages_path(frozen))
@@ -165,6 +174,9 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
         views=views,
         cells=audited.cells,
     )
+    with translated_write_errors(root):
+        # Copies and links are written by others: they are synced before the release counts.
+        sync_tree(root)
     write_record(result, root / RECORD)
     return result
 
@@ -194,7 +206,10 @@ def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
     store = workspace.store()
     now = workspace.now()
     views = workspace.catalog.views
-    return {name: check_state(view, store.state(name), now, workspace.layout) for name, view in views.items()}
+    return {
+        name: read_now(partial(check_state, view, store.state(name), layout=workspace.layout), now)
+        for name, view in views.items()
+    }
 
 
 def _next_name(layout: Layout) -> str:
@@ -246,14 +261,14 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
             if path(layout, training).exists():
                 _link(path(layout, training), path(frozen, training))
     # The project and all its releases share one log of pushed rows.
-    layout.all_pushed.mkdir(parents=True, exist_ok=True)
-    frozen.data.mkdir(parents=True, exist_ok=True)
+    make_folder(layout.all_pushed, mode=PRIVATE_FOLDER)
+    make_folder(frozen.data, mode=PRIVATE_FOLDER)
     frozen.all_pushed.symlink_to(os.path.relpath(layout.all_pushed, frozen.data))
 
 
 def _link(path: Path, target: Path) -> None:
     # Files are renamed into place and never written again, so the linked file does not change.
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent, mode=PRIVATE_FOLDER)
     try:
         os.link(path, target)
     except OSError:

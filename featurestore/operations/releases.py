@@ -7,7 +7,6 @@ are links to the built files; its online store is a copy. The link ``current`` n
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,10 @@ import msgspec
 from featurestore.config import load_settings
 from featurestore.errors import SkewError, UnknownNameError
 from featurestore.ports import ViewState
-from featurestore.storage.files import read_record
+from featurestore.storage.durable import replace_symlink
+from featurestore.storage.files import read_record, translated_write_errors
 from featurestore.storage.lock import locked
-from featurestore.storage.online import advance_to, next_watermark
+from featurestore.storage.online import advance_to, current_time, next_watermark
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,12 +108,12 @@ def switch(layout: Layout, name: str) -> None:
     ------
     UnknownNameError
         If there is no such release.
+    StoreError
+        If the file system refuses the switch; the active release stays.
     """
     require_release(layout, name)
-    link = layout.releases / f".current.{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(name)
-    link.replace(layout.current_release)
+    with translated_write_errors(layout.current_release):
+        replace_symlink(layout.current_release, name)
 
 
 def served(workspace: Workspace) -> tuple[Workspace, Release | None]:
@@ -181,9 +181,9 @@ def catch_up(workspace: Workspace, store: OnlineStore) -> dict[str, ViewState]:
     """Apply to an online store of a project or release all rows that are known now; returns the state of each view."""
     states = {}
     # One time for all views: a service that reads several of them answers as of one time.
-    now = workspace.now()
+    now = current_time(workspace.settings, store)
     for view in workspace.catalog.views.values():
         with locked(workspace.layout.lock(view.name)):
-            until = next_watermark(view, now, store)
+            until = next_watermark(view, now, store, settings=workspace.settings)
             states[view.name] = advance_to(until, view, workspace.layout, store).state
     return states

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.storage import served_columns as columns
-from featurestore.storage.commits import commits_of
+from featurestore.storage.commits import DELETED, commits_of
 from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.log import last_number, without_writes
 from featurestore.storage.views import deleted_keys
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import Status, status_column
+from featurestore.values.key_columns import join_by_key
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import view_keys
 from featurestore.vectors.complete import complete
 from featurestore.vectors.request import entity_rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import ViewRows
@@ -58,17 +62,29 @@ def vectors_at(
 def vectors_without(
     workspace: Workspace, service: FeatureService, served: pl.DataFrame, files: frozenset[tuple[str, str]]
 ) -> pl.DataFrame:
-    """Join as `vectors_at`, without some files of pushed rows and deleted keys: pairs of view and name."""
+    """Join as `vectors_at`, without some pushes and deletions: pairs of view and the name of the file when it was written."""
+    with TemporaryDirectory() as folder:
 
-    def change(view: ViewRows) -> ViewRows:
-        name = view.selection.view.name
-        return replace(
-            view,
-            files=tuple(path for path in view.files if (name, path.name) not in files),
-            deleted=tuple(path for path in view.deleted if (name, path.name) not in files),
-        )
+        def change(view: ViewRows) -> ViewRows:
+            name = view.selection.view.name
+            names = {file for of_view, file in files if of_view == name}
+            return replace(
+                view,
+                files=_without(
+                    view.files, {file for file in names if not file.startswith(DELETED)}, Path(folder, name)
+                ),
+                deleted=_without(
+                    view.deleted, {file.removeprefix(DELETED) for file in names}, Path(folder, name, DELETED)
+                ),
+            )
 
-    return vectors_at(workspace, service, served, change=change)
+        return vectors_at(workspace, service, served, change=change)
+
+
+def _without(paths: Sequence[Path], names: set[str], target: Path) -> tuple[Path, ...]:
+    """Leave out the writes that had files of some names, also where they are merged by now."""
+    numbers = [number for name in names if (number := last_number(name)) is not None]
+    return tuple(without_writes(path, numbers, target) for path in paths if path.name not in names)
 
 
 def vectors_at_watermarks(
@@ -177,7 +193,7 @@ def deleted_after(workspace: Workspace, service: FeatureService, served: pl.Data
     for selection in service.reads:
         keys = served.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias("__as_of"))
         deletions = deleted_keys(selection.view, workspace.layout)
-        matches = keys.with_row_index("__row").join(deletions, on=list(selection.view.keys))
+        matches = join_by_key(keys.with_row_index("__row"), deletions, selection.view.keys, "inner")
         later = matches.filter(pl.col(EVENT_TIMESTAMP) > pl.col("__as_of"))["__row"]
         result |= pl.int_range(served.height, eager=True).is_in(later.implode())
     return result

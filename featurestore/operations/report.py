@@ -61,12 +61,17 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
             "there is nothing to report: the gate has seen no dataset yet",
             hint="define a source" if first is None else f"run: {build_command(first)}",
         )
+    drifts = {
+        name: drift(record.before, record.now, record.node.contract.columns)
+        for name, record in records.items()
+        if record.before is not None and record.now is not None
+    }
     notes = {
-        name: change_summary(record.node.contract, record.runs, record.before, record.now)
+        name: change_summary(record.node.contract, record.runs, drifts.get(name))
         for name, record in records.items()
     }
     for name in selected or seen:
-        write_text(dataset_page(records[name], notes=notes[name]), layout.page(name))
+        write_text(dataset_page(records[name], notes=notes[name]), layout.page(name), private=True)
     previous = _read(layout.reported, Reported)
     shown = reported(previous, records, datetime.now(UTC))
     manifests = (training_manifest(workspace, name) for name in catalog.training_sets)
@@ -77,13 +82,9 @@ def report(workspace: Workspace, names: Collection[str] = ()) -> Path:
         materialized=_read(layout.materialized, MaterializeRecord),
         training_sets=[manifest for manifest in manifests if manifest is not None],
         news=news(shown, records, notes, {name: state_of(record) for name, record in records.items()}),
-        drifts={
-            name: drift(record.before, record.now, record.node.contract.columns)
-            for name, record in records.items()
-            if record.before is not None and record.now is not None
-        },
+        drifts=drifts,
     )
-    write_text(index_page(index), layout.report)
+    write_text(index_page(index), layout.report, private=True)
     write_record(shown, layout.reported)
     if not selected:
         write_record(Pages(tuple(seen)), layout.pages)

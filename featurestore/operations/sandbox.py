@@ -26,6 +26,7 @@ from featurestore.storage.made_by import metadata_of
 from featurestore.storage.views import files_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
+from featurestore.values.key_columns import frame_of_columns
 from featurestore.values.plain import in_utc_zone, to_series
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -100,7 +101,7 @@ class Sandbox:
     def delete(self, view: str, keys: Sequence[Row], at: datetime | str) -> int:
         """Delete keys from the online store at a timestamp. Errors as of `delete`."""
         schema = self.workspace.catalog.view(view).key_schema
-        return delete(self.at(at), view, frame_of_rows(keys, schema).select(schema.names()))
+        return delete(self.at(at), view, frame_of_rows(keys, schema))
 
     def watermark(self, view: str) -> datetime:
         """Return the timestamp that a view was brought to.
@@ -229,6 +230,5 @@ def view_frame(view: FeatureView, rows: Sequence[Row]) -> pl.DataFrame:
 
 def frame_of_rows(rows: Sequence[Row], schema: pl.Schema) -> pl.DataFrame:
     """Return rows of Python values as a frame of declared dtypes. Timestamps are in UTC."""
-    return pl.DataFrame(
-        [to_series(name, [row.get(name) for row in rows], dtype) for name, dtype in schema.items()]
-    )
+    columns = [to_series(name, [row.get(name) for row in rows], dtype) for name, dtype in schema.items()]
+    return frame_of_columns(columns, len(rows))

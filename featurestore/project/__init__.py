@@ -9,6 +9,7 @@ from featurestore.operations.apply import ApplyPlan
 from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
+from featurestore.operations.join import JoinRecord
 from featurestore.operations.materialize import (
     Materialized,
     MaterializePlan,
@@ -42,6 +43,7 @@ __all__ = [
     "DeletePlan",
     "FeastComparison",
     "FeastDifference",
+    "JoinRecord",
     "MaterializePlan",
     "MaterializeRecord",
     "MaterializeRun",

@@ -106,8 +106,11 @@ def adopt(
         If the folder is not a Feast repository, or the target holds a project already.
     DefinitionError
         If a module of the repository cannot be imported, or `backfills` names an unknown view.
+    MissingPackageError
+        If Feast is not installed.
     """
-    from featurestore.adapters.feast.repository import FeastRepository  # noqa: PLC0415 - Feast takes seconds to import
+    with package_needed_by("adopting a Feast repository"):
+        from featurestore.adapters.feast.repository import FeastRepository  # noqa: PLC0415 - Feast takes seconds to import
 
     repository = FeastRepository(Path(feast_repo))
     folder = (

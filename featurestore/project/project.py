@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.config import KEEP_RELEASES, PROVE_CASES, PROVE_SEED
+from featurestore.config import KEEP_RELEASES, LEAK_CUTS, PROVE_CASES, PROVE_SEED
 from featurestore.operations.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
 from featurestore.operations.audit import audit
 from featurestore.operations.build import build
 from featurestore.operations.check import check
+from featurestore.operations.check_leaks import LeakRecord, check_leaks
 from featurestore.operations.dataset import dataset
 from featurestore.operations.delete import DeletePlan, delete, plan_delete
 from featurestore.operations.example import example
 from featurestore.operations.expired import OnlyExpired, only_expired
 from featurestore.operations.explain import explain
 from featurestore.operations.get_online import get_online
-from featurestore.operations.historical import historical
 from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import (
     MaterializePlan,
@@ -53,9 +53,11 @@ from featurestore.operations.training_set import (
     training_manifest,
     training_set,
 )
+from featurestore.operations.uncompiled import uncompiled
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
+from featurestore.project.retrieval import Retrieval
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -71,12 +73,11 @@ if TYPE_CHECKING:
     from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader
-    from featurestore.workspace import Workspace
 
 Rows = pl.DataFrame | pl.LazyFrame
 
 
-class Project:
+class Project(Retrieval):
     """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
 
     Every method delegates to the function of its name in `featurestore.operations`, whose docstring names all errors.
@@ -86,9 +87,6 @@ class Project:
     workspace
         The settings, definitions, data and adapters of the project.
     """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
 
     def _repr_html_(self) -> str:
         return overview(self._workspace)
@@ -120,6 +118,10 @@ class Project:
     def check(self) -> int:
         """Type-check all definitions without data; returns how many definitions were checked."""
         return check(self._workspace)
+
+    def uncompiled(self) -> dict[str, str]:
+        """Find on-demand views that Polars computes at each request; returns the reason by name."""
+        return uncompiled(self._workspace)
 
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
@@ -164,42 +166,6 @@ class Project:
         """Register the definitions with Feast; returns the plan that was executed."""
         return apply(self._workspace, allow_removal=allow_removal, allow_breaking=allow_breaking)
 
-    def historical(
-        self,
-        entity_rows: Any = None,
-        features: str | Sequence[str] | FeatureService = (),
-        *,
-        start: datetime | str | None = None,
-        end: datetime | str | None = None,
-        statuses: bool = False,
-        times: bool = False,
-        full_names: bool = False,
-    ) -> pl.DataFrame:
-        """Join features to entity rows, each at its ``event_timestamp``, as they were known then.
-
-        Parameters
-        ----------
-        entity_rows
-            A frame of Polars, pandas or Arrow; the path of a Parquet file; or SQL over the project's datasets. None:
-            every key, at every timestamp after `start` and up to `end` at which a row of a feature became known.
-        features
-            A feature service or its name; or a list of ``"view:feature"`` and ``"view"``.
-        start, end
-            Only without entity rows; `end` is the current time, if none is given.
-        statuses, times, full_names
-            See `featurestore.vectors.historical.historical`.
-        """
-        return historical(
-            self._workspace,
-            entity_rows,
-            features,
-            start=start,
-            end=end,
-            statuses=statuses,
-            times=times,
-            full_names=full_names,
-        )
-
     def explain(
         self, entity_row: Any, features: str | Sequence[str] | FeatureService
     ) -> dict[str, pl.DataFrame]:
@@ -221,9 +187,9 @@ class Project:
         """Prepare lookups of vectors in microseconds: rows as dictionaries in, Python values and statuses out."""
         return reader(self._workspace, features)
 
-    def training_set(self, name: str) -> TrainingManifest:
-        """Build a training set."""
-        return training_set(self._workspace, name)
+    def training_set(self, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
+        """Build a training set, of the rows whose label is known now, or was known `as_of` a timestamp."""
+        return training_set(self._workspace, name, as_of=as_of)
 
     def training_manifest(self, name: str) -> TrainingManifest | None:
         """Read the manifest of a training set; None: the training set is not built yet."""
@@ -301,6 +267,10 @@ class Project:
     def audit(self, *, feast: bool = False) -> AuditRecord:
         """Compare the online store, each serving path (with `feast`: Feast's too) and training sets with the join."""
         return audit(self._workspace, feast=feast)
+
+    def check_leaks(self, names: Iterable[str] = (), *, cuts: int = LEAK_CUTS) -> LeakRecord:
+        """Build each row of views again from what was known when the row became known, and compare them."""
+        return check_leaks(self._workspace, names, cuts=cuts)
 
     def prove(
         self, *, cases: int = PROVE_CASES, seed: int = PROVE_SEED, progress: Progress = lambda *_: None

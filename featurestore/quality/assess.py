@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.quality.profile.documentation import undocumented
+from featurestore.values.escapes import one_line
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -135,9 +136,9 @@ def _sizeable(contract: Contract, profile: Profile, label: str | None) -> Iterat
 
 def _classes(topic: str, counts: Mapping[Any, int], rows: int) -> Fact:
     ranked = sorted(counts.items(), key=lambda pair: -pair[1])
-    listing = ", ".join(f"{value} {count:,}" for value, count in ranked[:MAX_LISTED])
+    listing = ", ".join(f"{one_line(value)} {count:,}" for value, count in ranked[:MAX_LISTED])
     more = f" and {len(ranked) - MAX_LISTED:,} more" if len(ranked) > MAX_LISTED else ""
-    rare = [str(value) for value, count in ranked if count < RARE * rows / max(len(ranked) / 2, 1)]
+    rare = [one_line(value) for value, count in ranked if count < RARE * rows / max(len(ranked) / 2, 1)]
     finding = f"{listing}{more}" + (f"; rare: {', '.join(rare[:MAX_LISTED])}" if rare else "")
     return Fact(topic, finding, not rare)
 

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+import msgspec
 from starlette.responses import Response
 
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.values.json_bounds import require_bounded
+from featurestore.values.names import without_field_names
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -54,27 +56,35 @@ class Call:
         value: str = self.scope["path_params"][name]
         return value
 
-    def decode(self, decode: Callable[[bytes], T], *, typed: bool = False) -> T:
+    def decode(self, decode: Callable[[bytes], T], form: str, *, typed: bool = False) -> T:
         """Decode the body.
 
         Parameters
         ----------
+        form
+            What the body looks like, for the hint of an error.
         typed
             True: the type that the body is decoded as bounds its lists and objects.
 
         Raises
         ------
         RefusedError
-            If the body is nested too deep.
+            If the body is not the JSON that `decode` expects, or is nested too deep.
         ContractError
             If the body has too many lists and objects, or a number of too many digits.
-        msgspec.DecodeError
-            If the body is not the JSON that `decode` expects.
         """
         max_rows = None if typed else self.state.options.max_rows
         try:
             require_bounded(self.body, max_rows=max_rows, where="the body")
             return decode(self.body)
+        except msgspec.DecodeError as error:
+            status = 422 if isinstance(error, msgspec.ValidationError) else 400
+            raise RefusedError(
+                status,
+                "InvalidRequest",
+                without_field_names(str(error)),
+                hint=f"send {form}; see GET /docs",
+            ) from None  # the error of the decoder repeats what was sent
         except RecursionError as error:
             raise RefusedError(
                 400, "InvalidRequest", "the body is nested too deep", hint="send a flat body; see GET /docs"

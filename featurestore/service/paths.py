@@ -20,8 +20,9 @@ from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.keys import OneKey
 from featurestore.service.runtime.options import Options
 from featurestore.timing.join import Status, status_column
-from featurestore.values.feast_wire import from_wire
+from featurestore.values.feast_wire import PLACEHOLDER_KEY, from_wire
 from featurestore.values.json_rows import JsonColumn
+from featurestore.values.key_columns import select_columns
 from featurestore.values.plain import in_utc_zone
 from featurestore.vectors.answered import answered, other_dtype
 from featurestore.vectors.references import references
@@ -110,7 +111,7 @@ class FeastWirePath:
             part = self._project.catalog.request(features)
             columns = (*part.key_schema, *part.request_schema)
             replies = (
-                self._ask(entity_rows.select(columns), service, as_of, {"features": features})
+                self._ask(select_columns(entity_rows, columns), service, as_of, {"features": features})
                 if features
                 else []
             )
@@ -133,10 +134,7 @@ class FeastWirePath:
     def _ask(
         self, entity_rows: pl.DataFrame, service: FeatureService, as_of: datetime, features: dict[str, Any]
     ) -> list[Reply]:
-        bodies = [
-            {**features, "entities": in_utc_zone(part).to_dict(as_series=False)}
-            for part in _parts(entity_rows)
-        ]
+        bodies = [{**features, "entities": _columns_of(part)} for part in _parts(entity_rows)]
         return post(self._project, service, as_of, "/get-online-features", bodies)
 
 
@@ -216,6 +214,12 @@ def _body(path: str, reply: Reply) -> bytes:
     if reply.status == UNAVAILABLE:
         raise StoreError(message, hint="check the online store, then run the command again", retry=True)
     raise SkewError(message, hint="training has values for these rows, so serving must answer them")
+
+
+def _columns_of(entity_rows: pl.DataFrame) -> dict[str, list[Any]]:
+    if not entity_rows.width:
+        return {PLACEHOLDER_KEY: [""] * entity_rows.height}
+    return in_utc_zone(entity_rows).to_dict(as_series=False)
 
 
 def _parts(entity_rows: pl.DataFrame) -> list[pl.DataFrame]:

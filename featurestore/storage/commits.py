@@ -7,7 +7,7 @@ may not see it. `replay` tells such a request from one that a store answered wro
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from featurestore.storage.layout import Layout
 
+DELETED: Final = "deleted/"
+
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """A push or a deletion that the online store holds.
@@ -25,7 +27,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     file
-        Name of the file of pushed rows or deleted keys.
+        Name of the file of pushed rows or, after `DELETED`, of deleted keys when it was written. Later it may be merged
+        with others.
     known_at
         When its rows were known, by the project's clock.
     committed_at
@@ -45,7 +48,11 @@ def keep_commit(view: str, file: Path, known_at: datetime, layout: Layout) -> No
     StoreError
         If the file system refuses the write.
     """
-    commit = Commit(file=file.name, known_at=known_at, committed_at=datetime.now(UTC))
+    commit = Commit(
+        file=file.relative_to(layout.pushed(view)).as_posix(),
+        known_at=known_at,
+        committed_at=datetime.now(UTC),
+    )
     append_record(commit, layout.commits(view))
 
 

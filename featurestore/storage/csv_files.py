@@ -63,7 +63,13 @@ def scan_csv(
 
 
 def read_complete_csv(path: Path, title: str) -> pl.DataFrame:
-    """Read a CSV file as text, and refuse rows with too few fields.
+    """Read a CSV file as text, and refuse rows with too few fields. Raises as `require_complete_csv` does."""
+    require_complete_csv(path, title)
+    return pl.read_csv(path, infer_schema=False, glob=False)
+
+
+def require_complete_csv(path: Path, title: str) -> None:
+    """Refuse a CSV file that has rows with too few fields.
 
     Raises
     ------
@@ -77,7 +83,6 @@ def read_complete_csv(path: Path, title: str) -> pl.DataFrame:
             f"{title}: {counted(incomplete.len(), 'row')} have fewer fields than the header; the first: row {first}",
             hint="complete these rows; write two quotes for an empty text, and nothing for a missing value",
         )
-    return pl.read_csv(path, infer_schema=False, glob=False)
 
 
 def incomplete_rows(path: Path, title: str, limits: BodyLimits | None = None) -> pl.Series:

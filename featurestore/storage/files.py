@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +12,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, StoreError
+from featurestore.storage.durable import make_folder, replace, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,10 @@ T = TypeVar("T")
 COMPRESSION_LEVEL = 3
 ROW_GROUP_ROWS = 128 * 1024
 FULL = os.strerror(errno.ENOSPC)
+PARTIAL = ".partial"
+PRIVATE_FOLDER = 0o700
+# The folders in which this process has looked for temporary files of killed processes.
+_TIDY: set[Path] = set()
 
 
 @contextmanager
@@ -45,28 +51,81 @@ def translated_write_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, private: bool = True) -> Iterator[Path]:
     """Write a file in one step: readers see the old content or the new, never a part.
 
     Yields a temporary path in the same folder. If the block succeeds, the temporary file is synced
-    to disk and replaces `path`. If the block fails, the temporary file is removed and `path` stays
-    as it is.
+    to disk and replaces `path`, and the folder is synced: the new content outlasts a power loss. If
+    the block fails, the temporary file is removed and `path` stays as it is. Temporary files of
+    killed processes are removed.
+
+    Parameters
+    ----------
+    private
+        True: a folder that is made is open to its owner alone, and the file is as open as its folder.
+        False: the umask decides, as for code.
 
     Raises
     ------
     StoreError
         As `translated_write_errors`.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     with translated_write_errors(path):
+        make_folder(path.parent, mode=PRIVATE_FOLDER if private else 0o777)
+        _remove_abandoned(path.parent)
+        # The lock tells other processes that this one lives.
+        descriptor = _opened_and_locked(partial, file_mode(path.parent) if private else 0o666)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
+            os.fsync(descriptor)
+            replace(partial, path)
+        except pl.exceptions.ComputeError:
+            # Polars does not always say that the disk is full: a write of our own does.
+            os.pwrite(descriptor, bytes(1 << 16), os.fstat(descriptor).st_size)
+            raise
         finally:
             partial.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def file_mode(folder: Path) -> int:
+    """Return the permissions of a new file of data: its folder's, without those to execute."""
+    return folder.stat().st_mode & 0o666
+
+
+def _opened_and_locked(partial: Path, mode: int) -> int:
+    while True:
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(partial):
+            return descriptor
+        os.close(descriptor)  # another process took it for abandoned before it was locked
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder, the first time that this process writes there."""
+    if folder in _TIDY:
+        return
+    _TIDY.add(folder)
+    with os.scandir(folder) as entries:
+        left = [entry for entry in entries if entry.name[0] == "." and entry.name.endswith(PARTIAL)]
+    for entry in left:
+        if entry.is_file(follow_symlinks=False):
+            remove_if_abandoned(folder / entry.name)
+
+
+def remove_if_abandoned(path: Path) -> None:
+    """Remove a temporary file if the process that locked it has ended."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        except BlockingIOError:
+            return
+        finally:
+            os.close(descriptor)
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
@@ -158,14 +217,14 @@ def translated_read_errors(name: str, path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_text(text: str, path: Path) -> None:
-    """Write text as UTF-8, in one step."""
-    write_bytes(text.encode(), path)
+def write_text(text: str, path: Path, *, private: bool = False) -> None:
+    """Write text as UTF-8, in one step. Parameters as of `atomic_write`."""
+    write_bytes(text.encode(), path, private=private)
 
 
-def write_bytes(content: bytes, path: Path) -> None:
-    """Write bytes, in one step."""
-    with atomic_write(path) as partial:
+def write_bytes(content: bytes, path: Path, *, private: bool = False) -> None:
+    """Write bytes, in one step. Parameters as of `atomic_write`."""
+    with atomic_write(path, private=private) as partial:
         partial.write_bytes(content)
 
 
@@ -178,7 +237,7 @@ def write_record(record: msgspec.Struct, path: Path, *, indent: int = 2) -> None
         Spaces of each level. 0 writes one line.
     """
     text = msgspec.json.format(msgspec.json.encode(record), indent=indent or -1)
-    write_text(f"{text.decode()}\n", path)
+    write_text(f"{text.decode()}\n", path, private=True)
 
 
 def append_record(record: msgspec.Struct, path: Path) -> None:
@@ -192,12 +251,16 @@ def append_record(record: msgspec.Struct, path: Path) -> None:
         As `translated_write_errors`.
     """
     with translated_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            is_complete = file.tell() == 0 or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
+        make_folder(path.parent, mode=PRIVATE_FOLDER)
+        mode = file_mode(path.parent)
+        with open(path, "ab+", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            is_new = file.tell() == 0
+            is_complete = is_new or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
             file.write((b"" if is_complete else b"\n") + msgspec.json.encode(record) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            sync_folder(path.parent)
 
 
 def read_records(path: Path, kind: type[T]) -> list[T]:

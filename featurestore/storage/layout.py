@@ -164,6 +164,11 @@ class Layout:
         return self.data / "records" / "audit.json"
 
     @property
+    def leaks(self) -> Path:
+        """Record of the last check for leaks."""
+        return self.data / "records" / "leaks.json"
+
+    @property
     def report(self) -> Path:
         """HTML page about all datasets."""
         return self.data / "report.html"

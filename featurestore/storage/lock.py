@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from featurestore.errors import StoreError
+from featurestore.storage.durable import make_folder
+from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +41,11 @@ def locked(path: Path) -> Iterator[None]:
     Raises
     ------
     StoreError
-        If the wait exceeds the limit (`patience`). The block did not run, and the call may be
-        repeated.
+        If the wait exceeds the limit (`patience`), or the file system refuses to write the file of
+        the lock. The block did not run.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = _deadline.get()
-    with path.open("w") as file:
+    with _opened(path) as file:
         if deadline is None:
             fcntl.flock(file, fcntl.LOCK_EX)
         else:
@@ -58,17 +59,22 @@ def try_locked(path: Path) -> Iterator[bool]:
 
     Raises
     ------
-    OSError
-        If the file cannot be opened.
+    StoreError
+        If the file system refuses to write the file of the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
+
+
+def _opened(path: Path) -> IO[str]:
+    with translated_write_errors(path):
+        make_folder(path.parent, mode=PRIVATE_FOLDER)
+        return path.open("w")
 
 
 def _take(file: IO[str], path: Path, deadline: float) -> None:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.ports import ViewState
+from featurestore.ports import StoreClock, ViewState
 from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.log import footer, last_number, log_files, next_number
 from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.storage.window_rows import window_rows
+from featurestore.timing.clock import MAX_SKEW
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
-from featurestore.values.codec import encode_deleted, encode_rows
+from featurestore.values.codec import ROW_FORMAT, encode_deleted, encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
+    from pathlib import Path
 
+    from featurestore.config import Settings
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
+    from featurestore.timing.known_at import Timing
 
 ROWS_PER_STEP = 1_000
 _Row = TypeVar("_Row")
@@ -66,14 +71,30 @@ class Advance(NamedTuple):
     reason: str | None
 
 
-def next_watermark(view: FeatureView, now: datetime, store: OnlineStore) -> datetime:
+def current_time(settings: Settings, store: OnlineStore) -> datetime:
+    """Return the time that a writer stamps rows and watermarks with, in UTC.
+
+    It is that of the store's own clock, which all writers share. An embedded store has the clock of
+    its machine. A fixed timestamp in the settings counts before both.
+    """
+    if settings.as_of is not None:
+        return settings.now()
+    return store.clock() if isinstance(store, StoreClock) else datetime.now(UTC)
+
+
+def next_watermark(view: FeatureView, now: datetime, store: OnlineStore, *, settings: Settings) -> datetime:
     """Return the watermark to advance a view to: `now`, or the view's watermark if that is later.
 
     The clocks of writers differ, and the answers of a store as of its watermark must not change
-    afterwards.
+    afterwards. A watermark that is far ahead of the clock does not count: a writer with a wrong
+    clock set it, no reader accepts it, and the next write brings the view back to `now`.
     """
     before = store.state(view.name)
-    return now if before is None else max(now, timestamp_of(before.watermark))
+    if before is None:
+        return now
+    watermark = timestamp_of(before.watermark)
+    is_wrong = settings.as_of is None and watermark - now > MAX_SKEW
+    return now if is_wrong else max(now, watermark)
 
 
 def plan_advance(
@@ -95,7 +116,12 @@ def plan_advance(
     """
     built, *_ = files_of(view, layout)
     state = ViewState(
-        definition=fingerprint(view).digest, source=file_fingerprint(built), watermark=microseconds(until)
+        definition=fingerprint(view).digest,
+        source=file_fingerprint(built),
+        watermark=microseconds(until),
+        pushed=next_number(log_files(layout.pushed(view.name))),
+        deleted=next_number(log_files(layout.deleted(view.name))),
+        row_format=ROW_FORMAT,
     )
     before = None if store is None else store.state(view.name)
     return Advance(state, before, _reason_for_full(before, state, full=full))
@@ -104,13 +130,17 @@ def plan_advance(
 def _reason_for_full(before: ViewState | None, state: ViewState, *, full: bool) -> str | None:
     if before is None:
         return "the store does not hold the view"
-    if before.definition != state.definition:
-        return "the definition changed"
-    if before.source != state.source:
-        return "the built rows changed"
-    if before.watermark > state.watermark:
-        return "the timestamp is before the watermark"
-    return "a full run is requested" if full else None
+    reasons = {
+        "the format of stored rows changed": before.row_format != state.row_format,
+        "the definition changed": before.definition != state.definition,
+        "the built rows changed": before.source != state.source,
+        "the timestamp is before the watermark": before.watermark > state.watermark,
+        "the log of pushed rows is not the one that the store was brought to": (
+            before.pushed > state.pushed or before.deleted > state.deleted
+        ),
+        "a full run is requested": full,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def advance_to(
@@ -126,8 +156,9 @@ def advance_to(
 
     Only the built rows that became known since the last watermark are read. All rows are rewritten
     if the definition or the built rows changed, if `until` is before the last watermark, or if
-    `full` is True. The log of pushed rows and deleted keys is replayed each time, because writers
-    of other releases, with other clocks, share it.
+    `full` is True. Of the log of pushed rows and deleted keys, the writes are read that the last
+    writer of this store did not know, whenever their rows were known: writers of other releases,
+    with other clocks, share the log. Of older writes, the rows are read that became known since.
 
     Parameters
     ----------
@@ -152,12 +183,18 @@ def advance_to(
     after = None if reason is not None or before is None else timestamp_of(before.watermark)
     if view.windows:
         return _advance_windows(view, layout, store, (state, after, reason is not None), progress)
-    fresh = known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)
-    if pushed:
-        fresh = pl.concat([fresh, known_rows(pl.scan_parquet(pushed), view.timing, until=until)])
-    newest = newest_rows(fresh, view.keys, view.timing)
-    read, winners = pl.collect_all([fresh.select(pl.len()), newest])
-    deleted = encode_deleted(deleted_keys(view, layout), view.keys)
+    fresh = [known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)]
+    unseen, seen = _by_writer(pushed, None if after is None else before)
+    if unseen:
+        fresh.append(known_rows(pl.scan_parquet(unseen), view.timing, until=until))
+    pending = [path for path in seen if after is not None and _may_be_known_after(path, view.timing, after)]
+    if pending:
+        fresh.append(known_rows(pl.scan_parquet(pending), view.timing, until=until, after=after))
+    rows = pl.concat(fresh)
+    newest = newest_rows(rows, view.keys, view.timing)
+    read, winners = pl.collect_all([rows.select(pl.len()), newest])
+    since = 0 if after is None or before is None else before.deleted
+    deleted = encode_deleted(deleted_keys(view, layout, since=since), view.keys)
     pairs = chain(encode_rows(winners, view.keys, view.feature_schema), deleted)
     keep_fingerprint(fingerprint(view), layout)
     counted = _with_progress(pairs, lambda done: progress(done, winners.height + len(deleted)))
@@ -179,6 +216,26 @@ def _advance_windows(
     keep_fingerprint(fingerprint(view), layout)
     applied = store.write(view.name, chain.from_iterable(rows), state, replace=full)
     return Advanced(state, full, written.events, applied)
+
+
+def _by_writer(pushed: list[Path], before: ViewState | None) -> tuple[list[Path], list[Path]]:
+    """Separate the files of pushed rows that the last writer of a store did not know from those that it knew."""
+    numbers = {path: last_number(path.name) for path in pushed}
+    seen = (
+        []
+        if before is None
+        else [p for p, last in numbers.items() if last is not None and last < before.pushed]
+    )
+    return [path for path in pushed if path not in seen], seen
+
+
+def _may_be_known_after(path: Path, timing: Timing, timestamp: datetime) -> bool:
+    """Return whether a file of pushed rows may hold one that is known after a timestamp."""
+    ends = footer(path)
+    if ends.last_event is None or ends.last_created is None:
+        return True
+    known = max(timestamp_of(ends.last_event) + timing.delay, timestamp_of(ends.last_created))
+    return known + (timing.every or timedelta(0)) > timestamp
 
 
 def _with_progress(rows: Iterable[_Row], progress: Callable[[int], None]) -> Iterator[_Row]:

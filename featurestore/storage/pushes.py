@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from featurestore.storage.views import log_name
+from featurestore.storage.log import footer
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.epoch import MICROSECOND, microseconds, timestamp_of
+from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.known_at import created_or_event, known_at
 from featurestore.timing.version import in_version_order
-from featurestore.values.codec import HEADER, encode_key, encode_keys, encode_rows, is_tombstone, version_of
+from featurestore.values.codec import (
+    encode_key,
+    encode_keys,
+    encode_rows,
+    is_tombstone,
+    require_intact,
+    values_of,
+    version_of,
+)
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from featurestore.definitions.feature_view import FeatureView
@@ -33,8 +41,7 @@ def settle_versions(
 ) -> tuple[pl.DataFrame, datetime]:
     """Give each pushed row a version that no other row of other values has.
 
-    Equal events of a windowed view without an identity are separate: all are new. If the same events were pushed at the
-    same time before, they are created a microsecond later, because the log names its files by content.
+    Equal events of a windowed view without an identity are separate: all are new, and are returned as they are.
 
     Otherwise, a row whose version is taken is created one microsecond after the last row of the microseconds that follow. A row
     that repeats that last row is left out.
@@ -55,11 +62,19 @@ def settle_versions(
         created at `known`.
     """
     if view.windows and not view.identity:
-        return _separate(rows, known, {path.name for path in files})
+        return rows, known
     # A row that moves an event in time replaces it too.
     identity = [*view.keys, *(view.identity or (EVENT_TIMESTAMP,))]
+    last_created = [footer(path).last_created for path in files]
+    late = [
+        path
+        for path, last in zip(files, last_created, strict=True)
+        if last is None or last >= microseconds(known)
+    ]
+    if not late:
+        return rows, known
     earlier = (
-        pl.scan_parquet(list(files))
+        pl.scan_parquet(late)
         .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
         .join(rows.lazy().select(identity), on=identity, how="semi", nulls_equal=True)
         .select(rows.columns)
@@ -129,7 +144,9 @@ def unwritten_rows(
     pending = known.filter(pl.col(KNOWN_AT) > until)
     applied = known.filter(pl.col(KNOWN_AT) <= until)
     pairs = list(encode_rows(applied, view.keys, view.feature_schema))
-    [(_, stored)] = store.read([(view.name, [key for key, _ in pairs])])
+    keys = [key for key, _ in pairs]
+    [(_, stored)] = store.read([(view.name, keys)])
+    require_intact(keys, stored)
     lost = [
         is_tombstone(held)
         for (_, row), held in zip(pairs, stored, strict=True)
@@ -173,16 +190,6 @@ def unwritten_events(
     )
 
 
-def _separate(rows: pl.DataFrame, known: datetime, logged: Collection[str]) -> tuple[pl.DataFrame, datetime]:
-    until = known
-    while log_name(rows) in logged:
-        later = until + MICROSECOND
-        created = pl.col(CREATED_TIMESTAMP)
-        stamp = pl.when(created == until).then(pl.lit(later, dtype=UTC_MICROSECONDS)).otherwise(created)
-        rows, until = rows.with_columns(stamp.alias(CREATED_TIMESTAMP)), later
-    return rows, until
-
-
 def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, int], int, bytes]]:
     """Return for each row its identity, the created timestamp in microseconds, and the bytes of all else.
 
@@ -195,11 +202,11 @@ def _versions(view: FeatureView, rows: pl.DataFrame) -> list[tuple[tuple[bytes, 
     encoded = encode_rows(rows, view.keys, view.stored_schema)
     if not view.identity:
         return [
-            ((key, event), created, row[HEADER.size :])
+            ((key, event), created, values_of(row))
             for (key, row), (event, created) in zip(encoded, times.iter_rows(), strict=True)
         ]
     names = encode_keys(rows, [*view.keys, *view.identity])
     return [
-        ((name, 0), created, encode_key((event,)) + row[HEADER.size :])
+        ((name, 0), created, encode_key((event,)) + values_of(row))
         for name, (_, row), (event, created) in zip(names, encoded, times.iter_rows(), strict=True)
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import StoreError, package_needed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -23,7 +23,7 @@ class Span:
     rows: int
 
 
-def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) -> Iterator[Span]:
+def spans(path: Path, *, columns: Sequence[str], keys: pl.Series | None, limit: int) -> Iterator[Span]:
     """Split a file into spans of complete row groups that can hold the given keys.
 
     Parameters
@@ -35,7 +35,7 @@ def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) ->
         row group.
     keys
         The values to find in the column with the name of the series. A row group is left out if its
-        statistics show that it holds none of them.
+        statistics show that it holds none of them. None: every row group can hold the key.
     limit
         Bytes, uncompressed.
 
@@ -47,17 +47,16 @@ def spans(path: Path, *, columns: Sequence[str], keys: pl.Series, limit: int) ->
         If pyarrow is not installed.
     """
     metadata = _metadata(path)
-    values = keys.drop_nulls().unique().sort()
     indices = _indices(metadata, columns)
-    [key] = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path == keys.name]
+    may_hold = _holder(metadata, keys)
     start = size = rows = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        may_hold = _may_hold(group.column(key).statistics, values)
-        if rows and (not may_hold or size >= limit):
+        is_candidate = may_hold(group)
+        if rows and (not is_candidate or size >= limit):
             yield Span(start - rows, rows)
             size = rows = 0
-        if may_hold:
+        if is_candidate:
             size += sum(group.column(i).total_uncompressed_size for i in indices)
             rows += group.num_rows
         start += group.num_rows
@@ -98,6 +97,14 @@ def _metadata(path: Path) -> pq.FileMetaData:
 
 def _indices(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[int]:
     return [i for i in range(metadata.num_columns) if metadata.schema.column(i).path.split(".")[0] in columns]
+
+
+def _holder(metadata: pq.FileMetaData, keys: pl.Series | None) -> Callable[[pq.RowGroupMetaData], bool]:
+    if keys is None:
+        return lambda _: True
+    values = keys.drop_nulls().unique().sort()
+    [column] = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path == keys.name]
+    return lambda group: _may_hold(group.column(column).statistics, values)
 
 
 def _may_hold(statistics: pq.Statistics | None, values: pl.Series) -> bool:

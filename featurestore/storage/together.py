@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.storage.durable import link, remove, replace
 from featurestore.storage.files import read_record, translated_write_errors, write_record
 from featurestore.storage.lock import locked, try_locked
 
@@ -76,7 +77,7 @@ class FileGroup:
             write_record(Journal(tuple(files)), self._journal)
             for path, aside in self._asides.items():
                 with translated_write_errors(path):
-                    aside.replace(path)
+                    replace(aside, path)
         except BaseException:
             _restore(files, self._root)
             _end(self._journal, files, self._root)
@@ -90,7 +91,7 @@ class FileGroup:
         before = path.with_name(f".{path.name}.before")
         with translated_write_errors(path):
             before.unlink(missing_ok=True)
-            os.link(path, before, follow_symlinks=False)
+            link(path, before)
         return Replaced(self._written(path), self._written(before))
 
     def remove_asides(self) -> None:
@@ -157,14 +158,15 @@ def _restore(files: Sequence[Replaced], root: Path) -> None:
         path = root / file.path
         if file.before is None:
             if not path.is_dir():
-                path.unlink(missing_ok=True)
+                remove(path)
         elif os.path.lexists(root / file.before):
-            (root / file.before).replace(path)
+            replace(root / file.before, path)
 
 
 def _end(journal: Path, files: Sequence[Replaced], root: Path) -> None:
     """End a replacement: from the first step on, the files in place count."""
-    journal.unlink(missing_ok=True)
+    # On disk the journal must be gone before the second names are: without them it would remove what it lists.
+    remove(journal)
     for file in files:
         if file.before is not None:
             (root / file.before).unlink(missing_ok=True)

@@ -5,17 +5,18 @@ A project and its releases share one log. The store of each replays it.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.ports import ViewRows
-from featurestore.storage.files import parquet_schema, require_parquet, write_parquet
-from featurestore.storage.fingerprint import fingerprint
+from featurestore.storage.files import require_parquet
+from featurestore.storage.log import append, compact, footer, log_files
 from featurestore.storage.made_by import require_made_by
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.known_at import created_or_event
+from featurestore.timing.version import in_version_order
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def files_of(view: FeatureView, layout: Layout, *, any_definition: bool = False)
     if not any_definition:
         require_made_by(view, built)
     schema = pl.Schema(pl.read_parquet_schema(built))
-    pushed = sorted(layout.pushed(view.name).glob("*.parquet"))
-    return (built, *(path for path in pushed if _schema_of(path) == schema))
+    pushed = log_files(layout.pushed(view.name))
+    return (built, *(file.path for file in pushed if footer(file.path).schema == schema))
 
 
 def rows_of(selection: Selection, layout: Layout) -> ViewRows:
@@ -66,35 +67,44 @@ def scan_view(view: FeatureView, layout: Layout, *, any_definition: bool = False
 
 
 def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
-    """Append rows to the log of a view.
-
-    The digest of the rows names the file, so that equal rows are one file.
-    """
-    return _log(rows, layout.pushed(view.name))
-
-
-def log_name(rows: pl.DataFrame) -> str:
-    """Return the name of the file that `log_rows` writes."""
-    return f"{fingerprint(rows).removeprefix('sha256:')}.parquet"
+    """Append rows to the log of a view, under the day on which the first was created. The caller holds the lock of the log."""
+    created: datetime = rows.select(created_or_event(view.timing).min()).item()
+    return append(rows, layout.pushed(view.name), created.date())
 
 
 def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Layout) -> Path:
     """Append deleted keys to the log of a view, with the time of deletion."""
     deleted_at = pl.lit(at, dtype=UTC_MICROSECONDS).alias(EVENT_TIMESTAMP)
-    return _log(keys.select(*view.keys, deleted_at), layout.deleted(view.name))
+    deleted = keys.with_columns(deleted_at).select(*view.keys, EVENT_TIMESTAMP)
+    return append(deleted, layout.deleted(view.name), at.date())
 
 
-def deleted_keys(view: FeatureView, layout: Layout) -> pl.DataFrame:
+def compact_log(view: FeatureView, layout: Layout, *, complete: bool = False) -> None:
+    """Merge files of the log of a view (`featurestore.storage.log.compact`). The caller holds its lock."""
+    compact(
+        layout.pushed(view.name),
+        lambda rows: in_version_order(rows, view.keys, view.timing),
+        complete=complete,
+    )
+    compact(layout.deleted(view.name), lambda keys: keys.sort(*view.keys, EVENT_TIMESTAMP), complete=complete)
+
+
+def deleted_keys(view: FeatureView, layout: Layout, *, since: int = 0) -> pl.DataFrame:
     """Read the deleted keys of a view, with the time of deletion as ``event_timestamp``.
 
     Raises as `deleted_files` does.
+
+    Parameters
+    ----------
+    since
+        Leave out files of deletions with smaller numbers alone.
     """
-    paths = deleted_files(view, layout)
+    paths = deleted_files(view, layout, since=since)
     return pl.read_parquet(list(paths)) if paths else pl.DataFrame(schema=_deleted_schema(view))
 
 
-def deleted_files(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
-    """List the files that hold the deleted keys of a view.
+def deleted_files(view: FeatureView, layout: Layout, *, since: int = 0) -> tuple[Path, ...]:
+    """List the files that hold the deleted keys of a view. Parameters as of `deleted_keys`.
 
     Raises
     ------
@@ -104,31 +114,15 @@ def deleted_files(view: FeatureView, layout: Layout) -> tuple[Path, ...]:
         If a file is damaged.
     """
     schema = _deleted_schema(view)
-    paths = tuple(sorted(layout.deleted(view.name).glob("*.parquet")))
-    for path in paths:
-        if _schema_of(path) != schema:
+    files = log_files(layout.deleted(view.name))
+    for file in files:
+        if footer(file.path).schema != schema:
             raise ContractError(
-                f"{path}: its key columns are not those of feature view {view.name!r}",
+                f"{file.path}: its key columns are not those of feature view {view.name!r}",
                 hint="rewrite the file with the current key columns, or remove it if the keys may come back",
             )
-    return paths
+    return tuple(file.path for file in files if file.day is None or file.last >= since)
 
 
 def _deleted_schema(view: FeatureView) -> pl.Schema:
     return pl.Schema({**view.key_schema, EVENT_TIMESTAMP: UTC_MICROSECONDS})
-
-
-def _log(rows: pl.DataFrame, folder: Path) -> Path:
-    path = folder / log_name(rows)
-    write_parquet(rows, path)
-    return path
-
-
-def _schema_of(path: Path) -> pl.Schema:
-    return _schema_of_version(path, path.stat().st_mtime_ns)
-
-
-# The files of the log do not change, unless their owner rewrites one.
-@lru_cache(maxsize=100_000)
-def _schema_of_version(path: Path, _: int) -> pl.Schema:
-    return parquet_schema(path, hint="restore the file, or remove it and push its rows again")

@@ -14,7 +14,7 @@ from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.fold import known_rows
 from featurestore.timing.known_at import known_at
 from featurestore.timing.version import version
-from featurestore.values.codec import HEADER, encode_keys, storable, stored_columns
+from featurestore.values.codec import encode_keys, require_intact, seal, storable, stored_columns, values_of
 from featurestore.values.event_codec import Head, block_key, decode_head, encode_head, header
 from featurestore.windows.blocks import FREED, KeyEvents
 from featurestore.windows.intervals import UNTIL, with_intervals
@@ -91,6 +91,7 @@ def window_rows(
     if after is not None:
         # Before the store is written: a store cannot be read within its own transaction.
         [(_, stored)] = store.read([(view.name, names)])
+        require_intact(names, stored)
     later: list[_Key] = []
     again: list[_Key] = []
     width = len(view.keys)
@@ -238,7 +239,8 @@ def _pairs(
             def fetch(blocks: Sequence[tuple[int, int]], key: _Key = key) -> list[bytes]:
                 wanted = [block_key(key.name, number) for number, _ in blocks]
                 [(_, rows)] = store.read([(view.name, wanted)])
-                return [b"" if row is None else row[HEADER.size :] for row in rows]
+                require_intact(wanted, rows)
+                return [b"" if row is None else values_of(row) for row in rows]
 
             stored = KeyEvents(key.head, measures, fetch)
             if from_start:
@@ -253,8 +255,9 @@ def _rows_of(key: _Key, stored: KeyEvents, watermark: int) -> list[Pair]:
     """Return the rows of a key: new blocks first, then the head that lists them, then the blocks that it does not."""
     mark = header(watermark, key.row)
     head = encode_head(stored.head(key.pushed, key.deleted))
-    return [
-        *((block_key(key.name, number), mark + block) for number, block in stored.written.items()),
-        (key.name, mark + head),
-        *((block_key(key.name, number), mark + FREED) for number in stored.freed),
+    contents = [
+        *((block_key(key.name, number), block) for number, block in stored.written.items()),
+        (key.name, head),
+        *((block_key(key.name, number), FREED) for number in stored.freed),
     ]
+    return [(name, seal(name, mark + content)) for name, content in contents]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count as numbers_from
 from itertools import pairwise, product
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
@@ -113,7 +114,9 @@ class CaseMaker:
         known = keys[: max(1, len(keys) - UNKNOWN_KEYS)]
         rows = [row for key in known for row in self._history(key, base)]
         refuses = bool(rows) and self.view.contract.policy.on_invalid != "warn"
-        refused, ties = (self._refused(known[0], base), self._ties(known[0], base)) if refuses else ([], [])
+        refused, ties = (
+            (self._refused(known[0], base, rows), self._ties(known[0], base)) if refuses else ([], [])
+        )
         return ViewCases(self.view, tuple(rows), tuple(refused), tuple(ties), tuple(keys))
 
     def _allowed_base(self, base: datetime) -> datetime:
@@ -194,14 +197,18 @@ class CaseMaker:
         times = [name for name in (EVENT_TIMESTAMP, CREATED_TIMESTAMP) if name in row]
         return all(keeps(self.view.contract[name], row[name]) for name in times)
 
-    def _refused(self, key: Key, base: datetime) -> list[Row]:
+    def _refused(self, key: Key, base: datetime, rows: Sequence[Row]) -> list[Row]:
+        """Make rows that break a rule, at events of their own: a good row of the same version would be kept out too."""
         refused: list[Row] = []
+        taken = {row[EVENT_TIMESTAMP] for row in rows}
+        events = (base - number * MICROSECOND for number in numbers_from())
+        free = (event for event in events if event not in taken)
         for column in self.view.contract.columns:
             bad = list(_bad_values(column, self._domains[column.name], self._random))
             if column.name in self.view.keys and isinstance(column.dtype, pl.String) and not column.checks:
                 bad.append("x" * (MAX_KEY_BYTES + 1))
             for value in bad:
-                event = base - len(refused) * MICROSECOND
+                event = next(free)
                 refused.append({**self.row(key, event, event), column.name: value})
         return refused
 

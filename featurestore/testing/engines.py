@@ -54,10 +54,10 @@ def require_fold(
     AssertionError
         If one cell differs. The message has the actual and the expected cells.
     """
-    rows = in_version_order(history.row_frame.lazy(), KEYS, history.timing).collect()
+    rows = in_version_order(history.row_frame.lazy(), history.keys, history.timing).collect()
     files = _files(rows, folder, cuts, row_group_rows)
     joined = engine.historical(history.entity_frame, [ViewRows(history.view[FEATURES], files)])
-    expected = oracle.historical(history.entity_rows, history.rows, KEYS, FEATURES, history.timing)
+    expected = oracle.historical(history.entity_rows, history.rows, history.keys, FEATURES, history.timing)
     _require(joined, history.entity_frame, history.view, FEATURES, expected)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from featurestore.values.codec import is_tombstone, version_of
+from featurestore.values.codec import is_intact, is_tombstone, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,7 +71,7 @@ class MemoryStore:
             held = self._views.get(view)
             kept = {} if held is None else dict(held.rows)
             if replace:
-                kept = {key: row for key, row in kept.items() if is_tombstone(row)}
+                kept = {key: row for key, row in kept.items() if is_tombstone(row) and is_intact(key, row)}
             for key, row in pairs:
                 current = kept.get(key)
                 if current is None or version_of(row) > version_of(current):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from featurestore.ports import ViewState
-from featurestore.values.codec import HEADER, is_tombstone, tombstone
+from featurestore.values.codec import HEADER, encode_key, is_tombstone, tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
         _replace,
         _deleted_stays_deleted,
         _views_apart,
+        _empty_key,
         _many_rows,
         _drop,
         _threads,
@@ -93,9 +94,9 @@ def _replace(store: OnlineStore, reopened: OnlineStore) -> bool:
 
 def _deleted_stays_deleted(store: OnlineStore, reopened: OnlineStore) -> bool:
     """Bring a deleted key back only with a newer event, also when the view is replaced."""
-    mark = tombstone(0)
+    mark = tombstone(b"b", 0)
     store.write("one", [(b"a", row(5, b"x")), (b"b", mark)], state(1), replace=False)
-    older, newer = mark[:7] + b"\x00" + mark[8:] + b"x", tombstone(1) + b"x"
+    older, newer = mark[:7] + b"\x00" + mark[8:] + b"x", tombstone(b"b", 1) + b"x"
     reopened.write("one", [(b"b", older)], state(2), replace=True)
     kept = dict(store.scan("one"))
     reopened.write("one", [(b"b", newer)], state(3), replace=False)
@@ -108,6 +109,20 @@ def _views_apart(store: OnlineStore, reopened: OnlineStore) -> bool:
     reopened.write("two", [(b"\x00\xff", row(2, b"\xff"))], state(2), replace=False)
     rows = store.read([("two", [b"\x00\xff"]), ("none", [b"a"]), ("one", [b"\x00\xff"])])
     return rows == [(state(2), [row(2, b"\xff")]), (None, [None]), (state(1), [row(1, b"\x00")])]
+
+
+def _empty_key(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Hold the one row of a view without an entity, whose key has no parts."""
+    key = encode_key(())
+    store.write("one", [(key, row(1, b"x"))], state(1), replace=True)
+    applied = reopened.write("one", [(key, row(2, b"y")), (key, row(1, b"z"))], state(2), replace=False)
+    rows = store.read([("one", [key, key]), ("two", [key])])
+    scanned = list(reopened.scan("one"))
+    return (
+        applied == 1
+        and rows == [(state(2), [row(2, b"y")] * 2), (None, [None])]
+        and scanned == [(key, row(2, b"y"))]
+    )
 
 
 def _many_rows(store: OnlineStore, reopened: OnlineStore) -> bool:

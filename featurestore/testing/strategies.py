@@ -58,12 +58,15 @@ class History:
     ----------
     features
         Names and dtypes of the features.
+    keys
+        Names of the key columns; empty: the view has no entity.
     """
 
     timing: Timing
     rows: list[Row]
     entity_rows: list[Row]
     features: Mapping[str, pl.DataType] = field(default_factory=lambda: dict(FEATURE_SCHEMA))
+    keys: tuple[str, ...] = KEYS
 
     @property
     def row_frame(self) -> pl.DataFrame:
@@ -71,7 +74,7 @@ class History:
         times: dict[str, pl.DataType] = {EVENT_TIMESTAMP: UTC_MICROSECONDS}
         if self.timing.created:
             times[CREATED_TIMESTAMP] = UTC_MICROSECONDS
-        schema = {**KEY_SCHEMA, **times, **self.features}
+        schema = {**self._key_schema, **times, **self.features}
         return pl.DataFrame([to_series(n, [row[n] for row in self.rows], d) for n, d in schema.items()])
 
     @property
@@ -79,7 +82,7 @@ class History:
         """The feature view whose rows these are."""
         dtypes = {EVENT_TIMESTAMP: UTC_MICROSECONDS, CREATED_TIMESTAMP: UTC_MICROSECONDS}
         named = {
-            **KEY_SCHEMA,
+            **self._key_schema,
             **{name: dtypes[name] for name in version_columns(self.timing)},
             **self.features,
         }
@@ -100,7 +103,7 @@ class History:
             function=pl.LazyFrame,
             inputs=(),
             contract=contract,
-            entity=Entity("key", KEYS),
+            entity=Entity("key", self.keys) if self.keys else None,
             timing=self.timing,
             description="Rows.",
             owner="testing",
@@ -111,7 +114,12 @@ class History:
     @property
     def entity_frame(self) -> pl.DataFrame:
         """The entity rows as a frame."""
-        return pl.DataFrame(self.entity_rows, schema={**KEY_SCHEMA, EVENT_TIMESTAMP: UTC_MICROSECONDS})
+        schema = {**self._key_schema, EVENT_TIMESTAMP: UTC_MICROSECONDS}
+        return pl.DataFrame(self.entity_rows, schema=schema)
+
+    @property
+    def _key_schema(self) -> dict[str, pl.DataType]:
+        return {name: KEY_SCHEMA[name] for name in self.keys}
 
 
 def timestamps() -> st.SearchStrategy[datetime]:
@@ -148,6 +156,8 @@ def values(dtype: pl.DataType) -> st.SearchStrategy[Any]:
 def histories(draw: st.DrawFn, max_rows: int = 12, dtypes: Sequence[pl.DataType] = DTYPES) -> History:
     """Draw a history that keeps the contract: rows with equal key and version have equal values.
 
+    Its view has two keys, one, or none.
+
     Parameters
     ----------
     dtypes
@@ -155,19 +165,25 @@ def histories(draw: st.DrawFn, max_rows: int = 12, dtypes: Sequence[pl.DataType]
     """
     timing = draw(timings())
     features = {name: draw(st.sampled_from(dtypes)) for name in FEATURES}
-    keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b"]), "n": st.integers(0, 1)})
+    names = draw(st.sampled_from([KEYS, KEYS[:1], ()]))
+    numbers = st.integers(0, 1)
+    keys = _of_keys(names, {"k": st.sampled_from(["a", "b"]), "n": numbers})
     drawn: dict[Any, Row] = {}
     for _ in range(draw(st.integers(0, max_rows))):
         row: Row = {**draw(keys), EVENT_TIMESTAMP: draw(timestamps())}
         if timing.created:
             row[CREATED_TIMESTAMP] = draw(st.none() | timestamps())
         row |= {name: draw(values(dtype)) for name, dtype in features.items()}
-        drawn.setdefault((row["k"], row["n"], *version(row)), row)
-    question_keys = st.fixed_dictionaries({"k": st.sampled_from(["a", "b", None]), "n": st.integers(0, 1)})
+        drawn.setdefault((*(row[name] for name in names), *version(row)), row)
+    question_keys = _of_keys(names, {"k": st.sampled_from(["a", "b", None]), "n": numbers})
     entity_rows = [
         {**draw(question_keys), EVENT_TIMESTAMP: draw(timestamps())} for _ in range(draw(st.integers(0, 8)))
     ]
-    return History(timing, list(drawn.values()), entity_rows, features)
+    return History(timing, list(drawn.values()), entity_rows, features, names)
+
+
+def _of_keys(names: Sequence[str], parts: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Row]:
+    return st.fixed_dictionaries({name: parts[name] for name in names})
 
 
 def _column(name: str, dtype: pl.DataType) -> Column:

@@ -37,7 +37,7 @@ def newest_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> pl.L
         rows.select(*keys, *ordered)
         .with_row_index(_POSITION)
         .sort([*keys, *(f"{_VERSION}{i}" for i in range(len(ordered)))])
-        .filter(pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys) | _LAST)
+        .filter(pl.any_horizontal(_LAST, *(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys)))
         .select(_POSITION)
     )
     return rows.with_row_index(_POSITION).join(winners, on=_POSITION, how="semi").drop(_POSITION).sort(keys)

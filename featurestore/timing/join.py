@@ -56,7 +56,7 @@ def answering_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> p
         Rows of one feature view `in_version_order`: keys, event timestamp, and created timestamp if
         ``timing.created``.
     keys
-        Names of the key columns.
+        Names of the key columns; empty: all rows have one key.
     timing
         Decides when the rows are known.
 
@@ -70,7 +70,8 @@ def answering_rows(rows: pl.LazyFrame, keys: Sequence[str], timing: Timing) -> p
     if timing.in_order and timing.every is None:
         return known
     if not timing.in_order:
-        known = known.with_columns(pl.col(KNOWN_AT).cum_min(reverse=True).over(keys))
+        begins = pl.col(KNOWN_AT).cum_min(reverse=True)
+        known = known.with_columns(begins.over(keys) if keys else begins)
     # Of several rows that begin to answer at the same time, the last one answers.
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in (*keys, KNOWN_AT))
     return known.filter(~same.fill_null(value=False))
@@ -99,7 +100,7 @@ def answers(
         answering_rows(rows, keys, timing),
         left_on=AS_OF,
         right_on=KNOWN_AT,
-        by=list(keys),
+        by=list(keys) or None,
         strategy="backward",
         check_sortedness=False,  # Polars cannot check that both are sorted within each key
     )
@@ -132,16 +133,16 @@ def without_deleted(
         The columns of the answer that become null.
     """
     columns = keys.columns
+    questions = keys.with_columns(answered[AS_OF]).with_row_index(ROW)
+    if columns:
+        questions = questions.join(deletions, on=columns, how="semi")
     last = (
-        keys.with_columns(answered[AS_OF])
-        .with_row_index(ROW)
-        .join(deletions, on=columns, how="semi")
-        .sort(AS_OF)
+        questions.sort(AS_OF)
         .join_asof(
             deletions.rename({EVENT_TIMESTAMP: _DELETED_AT}).sort(_DELETED_AT),
             left_on=AS_OF,
             right_on=_DELETED_AT,
-            by=columns,
+            by=columns or None,
             strategy="backward",
             check_sortedness=False,
         )

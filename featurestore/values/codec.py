@@ -1,11 +1,11 @@
 """The codec: feature rows and entity keys as bytes, the same in every online store.
 
-A stored row is a header of 16 bytes and a MessagePack array of the feature values in the order of
-the schema. The header is the version of the row, ``(event_timestamp, created_timestamp)``, as two
+A stored row is a header of 16 bytes, a MessagePack array of the feature values in the order of the
+schema, and a checksum of 4 bytes over the key and the row. The header is the version of the row, ``(event_timestamp, created_timestamp)``, as two
 big-endian unsigned integers offset by 2**63, so that comparing headers as bytes compares versions.
 Timestamps are microseconds since 1970-01-01 UTC.
 
-An entity key is a MessagePack array of its values. It has at most 511 bytes, the limit of the
+An entity key is a MessagePack array of its values, empty for a view without an entity. It has at most 511 bytes, the limit of the
 embedded store, so that a project can move from any store to any other.
 """
 
@@ -13,23 +13,35 @@ from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, StoreError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.key_columns import select_columns
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 HEADER: Final = struct.Struct(">QQ")
+# Raised when the bytes of a stored row or key get another meaning.
+ROW_FORMAT: Final = 2
+CHECKSUM_BYTES: Final = 4
+TOMBSTONE_BYTES: Final = HEADER.size + CHECKSUM_BYTES
+# CRC-32 of any bytes that are followed by their own CRC-32.
+_INTACT: Final = 0x2144DF1C
+_ALL_INTACT: Final = {_INTACT}
 MAX_KEY_BYTES: Final = 511
 # MessagePack adds at most this many bytes to a text (its type and length), and writes at most as many for a number.
 _MAX_OVERHEAD: Final = 9
 _OFFSET: Final = 1 << 63
+_VALUES: Final = slice(HEADER.size, -CHECKSUM_BYTES)
 _MAX_PART: Final = (1 << 64) - 1
+_DELETED: Final = _MAX_PART.to_bytes(8, "big")
+REBUILD: Final = "run: featurestore materialize --full"
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
 _DECODER: Final = msgspec.msgpack.Decoder(list)
@@ -40,17 +52,49 @@ def version_of(row: bytes) -> bytes:
     return row[: HEADER.size]
 
 
-def tombstone(deleted_at: int) -> bytes:
+def seal(key: bytes, content: bytes) -> bytes:
+    """Return a stored row of a key: its header and values, and the checksum."""
+    return content + crc32(content, crc32(key)).to_bytes(CHECKSUM_BYTES, "little")
+
+
+def is_intact(key: bytes, row: bytes) -> bool:
+    """Return whether a stored row is the row of a key, and no bit of either has changed."""
+    return crc32(row, crc32(key)) == _INTACT
+
+
+def require_intact(keys: Sequence[bytes], rows: Sequence[bytes | None]) -> None:
+    """Refuse stored rows of which one has changed since it was written. All that reads rows calls this.
+
+    Raises
+    ------
+    StoreError
+        If the checksum of a row is not that of its key and bytes.
+    """
+    held: Sequence[Any] = rows
+    if None in rows:
+        held = [row for row in rows if row is not None]
+        keys = [key for key, row in zip(keys, rows, strict=True) if row is not None]
+    # As `is_intact`, without a step of Python for each row.
+    if not set(map(crc32, held, map(crc32, keys))) <= _ALL_INTACT:
+        raise StoreError("a stored row is damaged: its checksum is not that of its bytes", hint=REBUILD)
+
+
+def values_of(row: bytes) -> bytes:
+    """Return the encoded feature values of a stored row."""
+    return row[_VALUES]
+
+
+def tombstone(key: bytes, deleted_at: int) -> bytes:
     """Return the mark of a key that was deleted at a timestamp (microseconds).
 
     Rows of events up to and including that timestamp lose against it, whenever they are created.
     """
-    return HEADER.pack(deleted_at + _OFFSET, _MAX_PART)
+    return seal(key, HEADER.pack(deleted_at + _OFFSET, _MAX_PART))
 
 
 def is_tombstone(row: bytes) -> bool:
     """Return whether a stored row is the mark of a deleted key: a version without values."""
-    return len(row) == HEADER.size
+    return len(row) == TOMBSTONE_BYTES and row[HEADER.size // 2 : HEADER.size] == _DELETED
 
 
 def physical(dtype: pl.DataType) -> pl.DataType:
@@ -123,16 +167,14 @@ def open_row(row: bytes) -> tuple[int, list[Any]]:
     The row must not be a tombstone.
     """
     try:
-        return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[HEADER.size :])
+        return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[_VALUES])
     except msgspec.DecodeError as error:
-        raise StoreError(
-            f"stored bytes cannot be decoded: {error}", hint="run: featurestore materialize --full"
-        ) from error
+        raise StoreError(f"stored bytes cannot be decoded: {error}", hint=REBUILD) from error
 
 
 def decode_values(row: bytes) -> list[Any]:
     """Decode the feature values of a stored row, as they are stored."""
-    return _decode(memoryview(row)[HEADER.size :])
+    return _decode(values_of(row))
 
 
 def encode_values(values: Sequence[Any]) -> bytes:
@@ -155,7 +197,7 @@ def encode_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[bytes]:
     keys
         Names of the key columns, in the order of the entity.
     """
-    return [encode_key(key) for key in frame.select(keys).iter_rows()]
+    return [encode_key(key) for key in select_columns(frame, keys).iter_rows()]
 
 
 def decode_keys(stored: Iterable[bytes], schema: pl.Schema) -> pl.DataFrame:
@@ -192,7 +234,7 @@ def encode_rows(
     for key, (event, known), row in zip(
         encode_keys(frame, keys), versions.iter_rows(), values.iter_rows(), strict=True
     ):
-        yield storable(key), HEADER.pack(event + _OFFSET, known + _OFFSET) + _ENCODE(row)
+        yield key, seal(storable(key), HEADER.pack(event + _OFFSET, known + _OFFSET) + _ENCODE(row))
 
 
 def encode_deleted(frame: pl.DataFrame, keys: Sequence[str]) -> list[tuple[bytes, bytes]]:
@@ -212,7 +254,7 @@ def encode_deleted(frame: pl.DataFrame, keys: Sequence[str]) -> list[tuple[bytes
     """
     deletions = frame.get_column(EVENT_TIMESTAMP).dt.epoch("us")
     return [
-        (storable(key), tombstone(deleted_at))
+        (key, tombstone(storable(key), deleted_at))
         for key, deleted_at in zip(encode_keys(frame, keys), deletions, strict=True)
     ]
 
@@ -241,7 +283,7 @@ def decode_rows(rows: Sequence[bytes | None], features: pl.Schema) -> pl.DataFra
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         raise StoreError(
             f"stored rows do not fit the schema {dict(features)}: {error}",
-            hint="run: featurestore materialize --full",
+            hint=REBUILD,
         ) from error
     return frame.select(
         pl.col(EVENT_TIMESTAMP).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC_MICROSECONDS),
@@ -253,6 +295,4 @@ def _decode(data: bytes | memoryview) -> list[Any]:
     try:
         return _DECODER.decode(data)
     except msgspec.DecodeError as error:
-        raise StoreError(
-            f"stored bytes cannot be decoded: {error}", hint="run: featurestore materialize --full"
-        ) from error
+        raise StoreError(f"stored bytes cannot be decoded: {error}", hint=REBUILD) from error

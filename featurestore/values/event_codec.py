@@ -9,7 +9,9 @@ A *block* is a row of its own under `block_key`: a leaf with events, or a node, 
 block its timestamps, its number, a checksum of its bytes, its aggregates, and the aggregates of it and all blocks after it
 in the list, so that the aggregates of the events after a timestamp are read and not computed.
 
-The header of a row is the watermark of the write and a counter, so that each write replaces the one before.
+The header of a row is the watermark of the write and a counter, so that each write replaces the one before. Heads and
+blocks end with the checksum of all stored rows (`featurestore.values.codec.seal`): it tells that a row is damaged. The
+checksum of a block in a list tells that the block is of another write than the list.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from zlib import crc32
 import msgspec
 
 from featurestore.errors import StoreError
-from featurestore.values.codec import HEADER
+from featurestore.values.codec import HEADER, REBUILD, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +79,7 @@ def block_key(key: bytes, number: int) -> bytes:
 
 
 def checksum(block: bytes) -> int:
-    """Return the checksum of the bytes of a block, without its header."""
+    """Return the checksum by which a list names the content of a block, without its header and the checksum of its row."""
     return crc32(block)
 
 
@@ -88,7 +90,7 @@ def header(watermark: int, before: bytes | None) -> bytes:
 
 
 def encode_head(head: Head) -> bytes:
-    """Encode the row of a key, without its header."""
+    """Encode the row of a key, without its header and checksum."""
     return _ENCODER.encode(tuple(head))
 
 
@@ -103,7 +105,7 @@ def decode_head(row: bytes | None) -> Head:
     if row is None:
         return EMPTY_HEAD
     try:
-        return Head(*_DECODER.decode(memoryview(row)[HEADER.size :]))
+        return Head(*_DECODER.decode(values_of(row)))
     except (msgspec.DecodeError, TypeError) as error:
         raise undecodable(error) from error
 
@@ -120,9 +122,7 @@ def decode_events(block: bytes) -> list[Event]:
 
 def undecodable(error: Exception) -> StoreError:
     """Return the error of stored bytes that cannot be decoded."""
-    return StoreError(
-        f"stored events cannot be decoded: {error}", hint="run: featurestore materialize --full"
-    )
+    return StoreError(f"stored events cannot be decoded: {error}", hint=REBUILD)
 
 
 def encode_list(children: Sequence[Child], suffixes: Sequence[list[Any]]) -> bytes:

@@ -18,6 +18,9 @@ from featurestore.timing.epoch import EPOCH, MICROSECOND, timestamp_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# The key column that Feast gives views without an entity. Its values are empty texts.
+PLACEHOLDER_KEY: Final = "__dummy_id"
+
 _DAY_SECONDS: Final = 86_400
 _DAY_ZERO: Final = date(1970, 1, 1)
 _SECOND: Final = 1_000_000

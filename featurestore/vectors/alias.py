@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def view_keys(selection: Selection) -> list[pl.Expr]:
-    """Select the request's key columns under the names of the view's keys."""
+    """Select the request's key columns under the names of the view's keys. Empty: the view has no entity."""
     return [
         pl.col(column).alias(key) for column, key in zip(selection.keys, selection.view.keys, strict=True)
     ]

@@ -63,17 +63,43 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
         If the function fails, or does not return one row for each input row, with the declared
         columns and dtypes.
     """
+    rows = _without_short_pieces(inputs)
     try:
-        rows = inputs.lazy().with_columns(_without_nan(view))
-        result = call(view.name, view.function, rows).select(_declared(view)).collect()
+        result = plan_of(view, rows.lazy()).collect()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
-    if result.height != inputs.height:
+    if result.height != rows.height:
         raise DefinitionError(
-            f"on-demand view {view.name!r} returns {counted(result.height, 'row')} for {inputs.height:,}",
+            f"on-demand view {view.name!r} returns {counted(result.height, 'row')} for {rows.height:,}",
             hint="compute each row from its own values: no filter, no aggregate",
         )
-    return result
+    return result.head(inputs.height)
+
+
+def _without_short_pieces(inputs: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows, repeated so often that no thread gets a single one.
+
+    Polars divides one row by a constant, and multiplies more rows by the reciprocal, so that the last bit of a quotient
+    depends on how a frame is cut. It cuts a frame into its chunks, or into a piece for each thread, and the last piece is
+    the shortest: with as many rows as the square of the threads it has more than one.
+    """
+    enough = max(2, pl.thread_pool_size() ** 2)
+    is_short = 0 < inputs.height < enough
+    rows = pl.concat([inputs] * -(-enough // inputs.height)) if is_short else inputs
+    # A frame made of its columns: a column that has one value for all rows counts as one row.
+    return pl.DataFrame(rows.rechunk().get_columns())
+
+
+def plan_of(view: OnDemandFeatureView, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the plan of a view over rows of its inputs, with the features in their declared dtypes.
+
+    Raises
+    ------
+    DefinitionError
+        If the function fails, or computes other columns or dtypes.
+    """
+    inputs = rows.with_columns(_without_nan(view))
+    return call(view.name, view.function, inputs).select(_declared(view))
 
 
 @lru_cache(maxsize=256)

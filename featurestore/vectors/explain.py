@@ -63,7 +63,8 @@ def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
     keys, timing = view.selection.view.keys, view.selection.view.timing
     as_of = pl.lit(row[EVENT_TIMESTAMP], dtype=UTC_MICROSECONDS)
     columns = zip(keys, view.selection.keys, strict=True)
-    of_key = pl.all_horizontal(pl.col(key) == pl.lit(row[column]) for key, column in columns)
+    matches = (pl.col(key) == pl.lit(row[column]) for key, column in columns)
+    of_key = pl.all_horizontal(pl.lit(value=True), *matches)
     deleted_at = pl.lit(_deleted_at(of_key, as_of, view), dtype=UTC_MICROSECONDS)
     if view.selection.view.windows:
         return explain_windows(of_key, as_of, deleted_at, view, verdict=VERDICT)

@@ -8,6 +8,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.feast_wire import PLACEHOLDER_KEY
 from featurestore.values.json_rows import JsonColumn, row_count
 from featurestore.values.names import undeclared
 from featurestore.values.table import UTC_MICROSECONDS
@@ -26,7 +27,8 @@ def pushed_rows(view: FeatureView, columns: Mapping[str, list[Any]]) -> pl.DataF
     Parameters
     ----------
     columns
-        Values by column. ``created`` is Feast's name of ``created_timestamp``.
+        Values by column. ``created`` is Feast's name of ``created_timestamp``. The placeholder key of
+        Feast is left out of rows of a view without an entity.
 
     Raises
     ------
@@ -35,7 +37,11 @@ def pushed_rows(view: FeatureView, columns: Mapping[str, list[Any]]) -> pl.DataF
     """
     where = f"rows pushed to {view.name!r}"
     renamed = {FEAST_CREATED: CREATED_TIMESTAMP} if CREATED_TIMESTAMP not in columns else {}
-    values = {renamed.get(name, name): column for name, column in columns.items()}
+    values = {
+        renamed.get(name, name): column
+        for name, column in columns.items()
+        if view.keys or name != PLACEHOLDER_KEY
+    }
     schema = {
         **view.key_schema,
         EVENT_TIMESTAMP: UTC_MICROSECONDS,

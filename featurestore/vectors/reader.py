@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import polars as pl
@@ -17,14 +17,16 @@ import polars as pl
 from featurestore.definitions.call import reason
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, StoreError
+from featurestore.expressions.row_function import RowFunction
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.accepted import value_check
-from featurestore.values.codec import encode_key, is_tombstone, open_row
+from featurestore.values.codec import ROW_FORMAT, encode_key, is_tombstone, open_row, require_intact
 from featurestore.values.html_table import html_table
 from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
+from featurestore.vectors.compiled import compiled
 from featurestore.vectors.complete import compute
 from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
+# Polars plans a frame in the time in which a compiled function computes about as many rows.
+MAX_COMPILED_ROWS: Final = 32
 
 
 class Vectors(msgspec.Struct, frozen=True):
@@ -152,6 +156,8 @@ class VectorReader:
             If a view is not materialized.
         SkewError
             If the store was written by another definition, or is ahead of `as_of`.
+        StoreError
+            If the store does not answer, or a stored row is damaged.
         """
         checked = [
             (
@@ -204,15 +210,21 @@ class VectorReader:
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
         states: list[ViewState] = []
-        for read, read_keys, (held, rows) in zip(self._reads, keys, answers, strict=True):
+        for read, encoded, (held, rows) in zip(self._reads, keys, answers, strict=True):
             state = held
-            if state is None or state.definition != read.definition or state.watermark > now:
+            if (
+                state is None
+                or state.definition != read.definition
+                or state.watermark > now
+                or state.row_format != ROW_FORMAT
+            ):
                 state = check_state(read.selection.view, state, as_of, self._layout)
+            require_intact(encoded, rows)
             states.append(state)
             if read.windows is None:
                 events.append(_answer(read, rows, now, values, statuses))
             else:
-                found = read.windows.answer(read_keys, rows, now, self._store)
+                found = read.windows.answer(encoded, rows, now, self._store)
                 events.append(_appended(found, values, statuses))
         return values, statuses, events, states
 
@@ -225,15 +237,27 @@ class _Computed:
     schema: pl.Schema
     requested: dict[str, int]
     stored: dict[str, int]
+    function: RowFunction | None  # None: Polars computes all rows
 
     @classmethod
     def of(cls, view: OnDemandFeatureView, columns: Sequence[str], stored: Sequence[str]) -> _Computed:
         schema = view.input_schema
         requested = {name: columns.index(name) for name in view.request.schema}
         read = {name: stored.index(name) for name in schema if name not in requested}
-        return cls(view, schema, requested, read)
+        function = compiled(view)
+        return cls(view, schema, requested, read, function if isinstance(function, RowFunction) else None)
 
     def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
+        if self.function is not None and len(rows) <= MAX_COMPILED_ROWS:
+            requested, stored = self.requested.values(), self.stored.values()
+            results = []
+            for row, features in zip(rows, values, strict=True):
+                result = self.function.compute([*(row[i] for i in requested), *(features[i] for i in stored)])
+                if result is None:
+                    break
+                results.append(result)
+            else:
+                return results
         columns = {name: [row[i] for row in rows] for name, i in self.requested.items()}
         columns |= {name: [row[i] for row in values] for name, i in self.stored.items()}
         try:
@@ -306,11 +330,14 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     conversions = [from_stored(view.feature_contract[name].dtype) for name in selection.features]
     ttl = view.timing.ttl
     positions = [columns.index(key) for key in selection.keys]
-    single = positions[0]
+    first = positions[0] if positions else 0
     return _Read(
         selection=selection,
         definition=fingerprint(view).digest,
-        key_of=itemgetter(*positions) if len(positions) > 1 else lambda row: (row[single],),
+        # `itemgetter` of one position returns a value and not a row; a view without an entity has no position.
+        key_of=itemgetter(*positions)
+        if len(positions) > 1
+        else itemgetter(slice(first, first + len(positions))),
         positions=None
         if selection.features == view.feature_names
         else tuple(map(names.index, selection.features)),

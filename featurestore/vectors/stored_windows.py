@@ -11,7 +11,7 @@ from featurestore.errors import ContractError, StoreError
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status, status_column
-from featurestore.values.codec import HEADER
+from featurestore.values.codec import require_intact, values_of
 from featurestore.values.event_codec import block_key, checksum, decode_head
 from featurestore.values.plain import from_stored, to_series
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
@@ -84,7 +84,7 @@ class StoredWindows:
         keys
             Encoded entity keys.
         rows
-            The stored row of each; None: the key has no events.
+            The stored row of each, intact (`featurestore.values.codec.require_intact`); None: the key has no events.
         now
             The timestamp, in microseconds since 1970-01-01 UTC.
         store
@@ -102,7 +102,7 @@ class StoredWindows:
         RewrittenError
             If a key was rewritten since `rows` were read (`until_unchanged`).
         StoreError
-            If a row cannot be decoded.
+            If a row is damaged or cannot be decoded.
         """
         heads = [decode_head(row) for row in rows]
         answers: list[tuple[list[Any], list[int], int | None] | None] = [None] * len(rows)
@@ -122,8 +122,9 @@ class StoredWindows:
             wanted = list({(number, block): None for number, _, (block, _) in running})
             stored = [block_key(keys[number], block) for number, block in wanted]
             [(_, found)] = store.read([(self._view.name, stored)])
+            require_intact(stored, found)
             blocks = {
-                place: b"" if row is None else row[HEADER.size :]
+                place: b"" if row is None else values_of(row)
                 for place, row in zip(wanted, found, strict=True)
             }
             waiting, running = running, []

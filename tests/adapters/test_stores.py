@@ -74,6 +74,9 @@ def postgres_factory(url):
     return lambda: PostgresStore(url, "test")
 
 
+FACTORIES = {"redis": redis_factory, "postgres": postgres_factory}
+
+
 @pytest.fixture(params=["memory", "lmdb", "redis", "postgres"])
 def factory(request, tmp_path):
     """Open the same store again and again."""
@@ -207,6 +210,25 @@ def test_who_may_only_read_reads(postgres_url):
     assert list(reader.scan("view")) == pairs
     with pytest.raises(StoreError, match="permission denied"):
         reader.write("view", pairs, state(2), replace=False)
+
+
+@pytest.mark.parametrize("project", ["50% {schema} %s", "a\"b'c", "%%", "{"])
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def test_any_name_of_a_project_is_one(kind, project, request):
+    """Signs that a statement or a pattern could read are part of the name, and projects stay apart."""
+    url = request.getfixturevalue(f"{kind}_url")
+    stores = [type(FACTORIES[kind](url)())(url, name) for name in (project, f"{project}2")]
+    for version, store in enumerate(stores):
+        store.write("view", [(b"a", row(version, b"x"))], state(version), replace=True)
+        store.write("view", [(b"b", row(version, b"x"))], state(version), replace=False)
+    for version, store in enumerate(stores):
+        assert dict(store.scan("view")) == {key: row(version, b"x") for key in (b"a", b"b")}
+    stores[0].drop(["view"])
+    assert stores[0].state("view") is None
+    assert stores[1].read([("view", [b"a"])]) == [(state(1), [row(1, b"x")])]
+    if kind == "postgres":
+        stores[1].remove_schema()
+        assert stores[1].state("view") is None
 
 
 def test_what_postgres_can_never_hold_is_not_worth_another_try(postgres_url):

@@ -160,6 +160,40 @@ def test_reliability(run_small):
     assert observed["WRONG"] == 0
 
 
+def test_pushes(run_small):
+    """Rows that are pushed one at a time and at once give the same values, before and after a materialization."""
+    printed = run_small("pushes")
+    assert len(rows_below(printed, "pushes CPU ms files")) == 10
+    for header in ("entity rows", "after materialize"):
+        assert list(rows_below(printed, f"{header} each, ms at once, ms ratio")) == ["3", "1,000", "100,000"]
+    assert printed.splitlines()[-1] == "the values agree"
+
+
+def test_attack(run_small):
+    """Each attack is tried for a moment, and none succeeds."""
+    _, *lines = run_small("attack").splitlines()
+    results = [re.match(r".{44,}? (holds|skipped|BROKEN) ", line)[1] for line in lines]
+    assert len(results) > 35
+    assert set(results) <= {"holds", "skipped"}
+    assert results.count("skipped") <= 1
+
+
+def test_year(run_small):
+    """Fifty faults at the doors of a project leave no wrong answer and no lost write."""
+    printed = run_small("year")
+    assert re.search(r"^50 faults in .* 0 wrong$", printed, re.MULTILINE), printed
+    doors = {line.split()[0] for line in printed.splitlines()[1:-1]}
+    assert {"push", "delete", "materialize", "build", "keys"} <= doors
+
+
+def test_soak(run_small):
+    """A server answers a mix of requests and releases without a failure of its own."""
+    observed = json.loads(run_small("soak"))
+    assert observed["answers"]["200"] > 0
+    assert all(int(status) < 500 for status in observed["answers"])
+    assert [len(observed[name]) for name in ("MiB", "descriptors", "threads")] == [3, 3, 3]
+
+
 def test_reproducible(run_small):
     """Each natural view has one result, for any order of the rows, chunks and number of threads."""
     results = rows_below(run_small("reproducible"), "view builds results")
@@ -188,3 +222,10 @@ def test_windows_online(run_small):
         "apply a new event to the stored row",
         "advance the store by a logged event",
     ]
+
+
+def test_on_demand_features_are_the_same_in_python_and_in_polars(run_small):
+    """The benchmark compares the results before it times them."""
+    table = rows_below(run_small("on_demand"), "rows Python, us Polars, us")
+
+    assert set(table) == {"1", "32"}

@@ -5,7 +5,7 @@ from planting import Fault, both, code
 
 ROWS_OF = "storage.views:rows_of"
 REPLAY_DELETIONS = code(
-    "storage.online:advance_to", "encode_deleted(deleted_keys(view, layout), view.keys)", "[]"
+    "storage.online:advance_to", "encode_deleted(deleted_keys(view, layout, since=since), view.keys)", "[]"
 )
 
 FAULTS = (

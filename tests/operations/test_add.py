@@ -1,6 +1,7 @@
 """From a file of one's own to a source that its file passes, with a version."""
 
 import json
+import shlex
 import subprocess
 
 import polars as pl
@@ -48,6 +49,7 @@ def test_a_file_becomes_a_source_that_its_file_passes(project, tmp_path):
         "  '.' stands for a missing value in all columns (seen in weight)\n"
         "  day is written as %d.%m.%Y\n"
         "  clinic and visit identify a row together\n"
+        "  bad rows go to quarantine, up to 5% of all\n"
         "open, in schemas/visits.py:\n"
         '  weight: which unit? Write "1" for a share or a ratio\n'
         "next: write a feature view that reads visits, then: featurestore run\n"
@@ -134,6 +136,26 @@ def test_what_cannot_be_added_is_named(project, tmp_path):
         with pytest.raises(error, match=message):
             opened.add(target)
     assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_the_hint_for_another_separator_reads_the_file(project, tmp_path, separator):
+    """The command in the hint keeps the owner, and reads decimal commas and days, also from a path with a quote and a space."""
+    file = tmp_path / "o'clock temperatures.csv"
+    rows = [("patient", "day", "celsius"), *((n, f"{n:02d}.01.2024", f"36,{n}") for n in range(1, 9))]
+    file.write_text("".join(separator.join(map(str, row)) + "\n" for row in rows))
+    opened = featurestore.open(project)
+    with pytest.raises(ContractError, match="expected commas") as caught:
+        opened.add(str(file), owner="the clinic")
+    arguments = shlex.split(caught.value.hint.removeprefix("run: featurestore "))
+    assert arguments[-4:] == ["--name", "o_clock_temperatures", "--owner", "the clinic"]
+    assert command(*arguments, cwd=project).returncode == 0
+    added = fresh(project).catalog.sources["o_clock_temperatures"]
+    assert (added.owner, added.contract["day"].dtype, added.contract["celsius"].dtype) == (
+        "the clinic",
+        pl.Date(),
+        pl.Float64(),
+    )
 
 
 def test_nothing_is_overwritten(project, tmp_path):

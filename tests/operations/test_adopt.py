@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_left_out_by_name(adopted):
     result = adopted("warehouse")
     left_out = {note.name: note.reason for note in result.notes if note.kind == "left_out"}
     assert "BigQuerySource" in left_out["view table"]
-    assert "Delta" in left_out["view delta"]
+    assert "Delta table" in left_out["view delta"]
     assert "s3://bucket/x.parquet" in left_out["view bucket"]
     assert "missing.parquet" in left_out["view missing"]
     assert {"service none", "table in service some"} < set(left_out)
@@ -171,10 +171,10 @@ def test_what_cannot_be_read_is_left_out_by_name(adopted):
 
 
 def test_kinds_of_views_have_their_place_or_their_reason(adopted):
-    """A plain BatchFeatureView and a LabelView are views here; a function and a missing entity are reasons."""
+    """A plain BatchFeatureView, a LabelView and a view without an entity are views here; a function is a reason."""
     result = adopted("kinds")
-    assert set(featurestore.open(result.target).catalog.views) == {"batch", "labels", "stats"}
-    assert notes(result, "left_out") == {"view computed", "view world"}
+    assert set(featurestore.open(result.target).catalog.views) == {"batch", "labels", "stats", "world"}
+    assert notes(result, "left_out") == {"view computed"}
     assert "view labels" in notes(result, "changed")
 
 
@@ -220,7 +220,9 @@ def test_the_registry_is_read_where_no_module_defines_anything(tmp_path):
     from_registry = FeastRepository(repo).inventory()
     assert store
     assert from_registry.read_from == "registry"
-    assert adopt(repo, write=True, version_data=False).unexplained == 0
+    result = adopt(repo, write=True, version_data=False)
+    assert result.unexplained == 0
+    assert [c.failure for c in result.comparisons if c.failure] == []
     for kind in ("views", "services", "on_demand", "entities"):
         names = [item.name for item in getattr(from_registry, kind)]
         assert names == [item.name for item in getattr(from_modules.inventory(), kind)]

@@ -166,5 +166,7 @@ def test_a_damaged_online_store_says_what_to_do(shop):
     """The error of a damaged online store names the folder and the command to run."""
     shop.settings.online.mkdir(parents=True)
     (shop.settings.online / "data.mdb").write_bytes(b"nothing")
-    with pytest.raises(StoreError, match=r"the online store is damaged: MDB_INVALID(.|\n)*remove the folder"):
+    with pytest.raises(
+        StoreError, match=r"the online store is damaged(.|\n)*run: featurestore materialize --full"
+    ):
         shop.get_online([{"customer": 1, "basket": 1.0}], "buying")

@@ -65,7 +65,7 @@ def test_the_values_of_personal_columns_are_not_in_the_summary(kind):
         return Run(at=datetime(2024, 1, day, tzinfo=UTC), decision="passed", metrics=metrics)
 
     runs = [*(run(day, 1980.0) for day in range(1, 11)), run(11, 4321.0)]
-    personal, public = change_summary(contract_of(People), runs, None, None)
+    personal, public = change_summary(contract_of(People), runs, None)
     assert personal.startswith(f"born.{kind} is outside its expected range")
     assert not re.search("4,?321|1,?[89]", personal)
     assert public.startswith(f"seen.{kind} is 4,321; expected 1,881 to 2,079; since 2024-01-11")

@@ -13,7 +13,7 @@ from featurestore.definitions.feature_service import feature_service
 from featurestore.errors import ContractError
 from featurestore.ports import ViewRows
 from featurestore.testing import oracle
-from featurestore.testing.strategies import FEATURES, KEYS, histories
+from featurestore.testing.strategies import FEATURES, histories
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.plain import in_utc_zone
 from featurestore.vectors.explain import explain
@@ -53,8 +53,8 @@ def test_the_answer_is_that_of_the_fold(history):
         views = [ViewRows(history.view[FEATURES], (file,))]
         for entity_rows in history.entity_frame.iter_slices(1):
             row = entity_rows.row(0, named=True)
-            held = oracle.store_at(row[EVENT_TIMESTAMP], history.rows, KEYS, history.timing)
-            expected = held.get(tuple(row[key] for key in KEYS))
+            held = oracle.store_at(row[EVENT_TIMESTAMP], history.rows, history.keys, history.timing)
+            expected = held.get(tuple(row[key] for key in history.keys))
             rows = explain(entity_rows, service, views)["history"]
             answers = in_utc_zone(rows.filter(pl.col("verdict").is_in(["answer", "expired"])))
             columns = (EVENT_TIMESTAMP, *FEATURES)

@@ -103,6 +103,11 @@ def test_a_request_during_a_push_or_a_deletion_is_no_mismatch(shop_files, kind, 
     record = replay(workspace, "buying")
     assert (record.vectors, record.mismatches, record.causes) == (9, 0, {})
     assert record.in_flight == 6
+    # The log is merged: what was in flight is still no mismatch.
+    materialize(workspace)
+    assert len(list(workspace.layout.pushed("last_order").glob("*-*.*-*.parquet"))) == 1
+    record = replay(workspace, "buying")
+    assert (record.mismatches, record.in_flight) == (0, 6)
 
 
 def test_a_push_to_the_project_is_in_flight_until_the_release_has_it(shop_files, request):

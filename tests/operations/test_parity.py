@@ -16,7 +16,6 @@ from featurestore.testing import oracle
 from featurestore.testing.answers import answers
 from featurestore.testing.strategies import (
     FEATURES,
-    KEYS,
     START,
     History,
     histories,
@@ -33,16 +32,16 @@ from featurestore.values.table import UTC_MICROSECONDS
 def advance(store, history: History, until, after=None):
     """Apply to the store the rows that became known, as `materialize` does."""
     fresh = known_rows(history.row_frame.lazy(), history.timing, until=until, after=after)
-    newest = newest_rows(fresh, KEYS, history.timing).collect()
+    newest = newest_rows(fresh, history.keys, history.timing).collect()
     state = ViewState(definition="d", source="s", watermark=microseconds(until))
-    pairs = encode_rows(newest, KEYS, history.view.feature_schema)
+    pairs = encode_rows(newest, history.keys, history.view.feature_schema)
     store.write("view", pairs, state, replace=after is None)
 
 
 def served(store, history: History, as_of):
     """Read the key of every entity row at a timestamp."""
     keys = history.entity_frame
-    [(_, rows)] = store.read([("view", encode_keys(keys, KEYS))])
+    [(_, rows)] = store.read([("view", encode_keys(keys, history.keys))])
     instant = pl.lit(as_of, dtype=UTC_MICROSECONDS)
     decoded = decode_rows(rows, history.view.feature_schema)
     read = read_at(decoded.lazy(), features=FEATURES, timing=history.timing, as_of=instant)
@@ -52,7 +51,7 @@ def served(store, history: History, as_of):
 def expected(history: History, as_of):
     """Return what the fold holds at a timestamp."""
     entity_rows = [{**row, EVENT_TIMESTAMP: as_of} for row in history.entity_rows]
-    return oracle.bits(oracle.historical(entity_rows, history.rows, KEYS, FEATURES, history.timing))
+    return oracle.bits(oracle.historical(entity_rows, history.rows, history.keys, FEATURES, history.timing))
 
 
 @given(histories(), st.lists(timestamps(), min_size=1, max_size=4).map(sorted))
@@ -78,7 +77,7 @@ def test_the_order_of_arrival_changes_nothing(history, random):
     try:
         store = LmdbStore(folder / "store", create=True)
         end = START + timedelta(days=1)
-        pairs = list(encode_rows(history.row_frame, KEYS, history.view.feature_schema))
+        pairs = list(encode_rows(history.row_frame, history.keys, history.view.feature_schema))
         random.shuffle(pairs)
         state = ViewState(definition="d", source="s", watermark=microseconds(end))
         for pair in pairs:

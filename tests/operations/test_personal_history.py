@@ -1,5 +1,7 @@
 """The history of a dataset keeps counts of personal columns, and no values."""
 
+import re
+
 import msgspec
 
 import featurestore
@@ -35,3 +37,20 @@ def test_a_column_that_becomes_personal_loses_its_earlier_values(shop_files):
     before.validate("orders")
     assert "mean" in metrics_of(before, "customer")
     assert metrics_of(mark_personal(shop_files), "customer") == {"null_share", "distinct"}
+
+
+def test_personal_columns_are_counted_each_time_that_they_are_validated(shop_files):
+    """A dataset whose columns are all personal is validated twice: drift, anomalies, assessment and report count its rows."""
+    schemas = shop_files / "schemas/shop.py"
+    orders, _, rest = schemas.read_text().partition("class LastOrder")
+    orders = orders.replace('metadata={"unit": "EUR"})', 'metadata={"unit": "EUR", "personal": True})')
+    orders = re.sub(r'(description="[a-z ]+")\)', r'\1, metadata={"personal": True})', orders)
+    assert orders.count('"personal": True') == 6
+    schemas.write_text(f"{orders}class LastOrder{rest}")
+    project = featurestore.open(shop_files)
+    for _ in range(2):
+        project.validate("orders")
+        assert project.quality.drift("orders", "orders").severity == "none"
+        assert project.quality.anomalies("orders") == ()
+        assert project.quality.assess("orders").dataset == "orders"
+        project.report()

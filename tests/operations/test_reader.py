@@ -14,12 +14,12 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, MissingDataError, SkewError
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
-from featurestore.testing.strategies import FEATURES, KEYS, histories
+from featurestore.testing.strategies import FEATURES, histories
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.timing.join import Status, status_column
-from featurestore.values.codec import encode_rows
+from featurestore.values.codec import ROW_FORMAT, encode_rows
 from featurestore.vectors.reader import VectorReader
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
@@ -36,15 +36,21 @@ def test_a_vector_is_what_the_fold_holds(history):
         for entity_row in history.entity_rows:
             timestamp = entity_row[EVENT_TIMESTAMP]
             fresh = known_rows(history.row_frame.lazy(), history.timing, until=timestamp)
-            newest = newest_rows(fresh, KEYS, history.timing).collect()
+            newest = newest_rows(fresh, history.keys, history.timing).collect()
             state = ViewState(
-                definition=fingerprint(history.view).digest, source="s", watermark=microseconds(timestamp)
+                definition=fingerprint(history.view).digest,
+                source="s",
+                watermark=microseconds(timestamp),
+                row_format=ROW_FORMAT,
             )
             store.write(
-                "history", encode_rows(newest, KEYS, history.view.feature_schema), state, replace=True
+                "history",
+                encode_rows(newest, history.keys, history.view.feature_schema),
+                state,
+                replace=True,
             )
             vectors = VectorReader(service, store).read([entity_row], as_of=timestamp)
-            expected = oracle.historical([entity_row], history.rows, KEYS, FEATURES, history.timing)
+            expected = oracle.historical([entity_row], history.rows, history.keys, FEATURES, history.timing)
             read = [list(zip(vectors.values[0], map(Status, vectors.statuses[0]), strict=True))]
             assert oracle.bits(read) == oracle.bits(expected)
 

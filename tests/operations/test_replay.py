@@ -9,7 +9,6 @@ from logged import change_log, log_answers
 
 from featurestore.errors import MissingDataError, SkewError, UnknownNameError
 from featurestore.operations.cause import Cause
-from featurestore.ports import ViewState
 from featurestore.storage.views import log_rows
 from featurestore.values.codec import encode_keys, encode_rows
 
@@ -50,8 +49,7 @@ def set_stored(project, customer, row):
         )
         rows |= dict(pairs)
     store.drop(["last_order"])
-    kept = ViewState(definition=state.definition, source=state.source, watermark=state.watermark)
-    store.write("last_order", rows.items(), kept, replace=True)
+    store.write("last_order", rows.items(), state, replace=True)
 
 
 def change_order(project, before, after):

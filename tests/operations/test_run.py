@@ -1,5 +1,6 @@
 """`run` does what `dvc repro` does, in one process."""
 
+import shutil
 import subprocess
 from functools import partial
 
@@ -21,6 +22,16 @@ stages:
   broken:
     cmd: "false"
     deps: [notes.bin]
+"""
+
+AROUND = """\
+stages:
+  needed: {cmd: echo 1 > needed.txt, outs: [{needed.txt: {cache: false}}]}
+  foreign: {cmd: echo 1 > foreign.txt, outs: [{foreign.txt: {cache: false}}]}
+"""
+DEPENDS = """\
+stages:
+  notes: {cmd: cat ../needed.txt > notes.txt, deps: [../needed.txt], outs: [{notes.txt: {cache: false}}]}
 """
 
 
@@ -90,3 +101,18 @@ def test_a_project_inside_a_bigger_repository_has_versions_of_its_own(shop_files
         assert featurestore.open(shop_files).unversioned() == ()
     finally:
         subprocess.run(["rm", "-rf", shop_files.parent / ".git"], check=True)
+
+
+def test_a_run_leaves_the_stages_of_the_repository_around_it_alone(shop_files):
+    """A stage outside of the project runs only if one inside depends on it."""
+    top = shop_files.parent / "mono"
+    project = top / "shop"
+    shutil.copytree(shop_files, project)
+    DvcVersions().start(top)
+    DvcVersions().add(top, [project / "data/raw/orders.csv"])
+    (top / "dvc.yaml").write_text(AROUND)
+    (project / "dvc.yaml").write_text(DEPENDS)
+    ran = featurestore.open(project).run().steps
+    assert {"needed", "notes", "apply"} <= set(ran)
+    assert "foreign" not in ran
+    assert not (top / "foreign.txt").exists()

@@ -74,14 +74,12 @@ def tables(draw):
 def drafted(rows):
     """Draft as `add` does for a CSV file."""
     words = {name: reading.null_words for name, reading in read_columns(texts_of(rows)).items()}
-    return draft_for(
-        with_null_words(rows, null_words(words)), dataset="own", name="RawOwn", grows=False, typed=False
-    )
+    return draft_for(with_null_words(rows, null_words(words)), dataset="own", name="RawOwn", typed=False)
 
 
 def of_parquet(frame):
     """Draft as `add` does for a Parquet file."""
-    return draft_for(frame, dataset="own", name="RawOwn", grows=False, typed=True)
+    return draft_for(frame, dataset="own", name="RawOwn", typed=True)
 
 
 @given(tables())
@@ -168,6 +166,13 @@ def test_keys_of_several_columns():
     assert key_of(rows.head(50)) == ()
 
 
+def test_a_key_of_several_columns_is_not_taken_from_chance():
+    """A price that almost never repeats makes any column beside it a key in few rows, by chance."""
+    rows = pl.DataFrame({"shop": ["A", "B", "C"] * 30, "price": [n * 37 % 88 * 1_000 for n in range(90)]})
+    assert not rows.is_duplicated().any()
+    assert key_of(rows) == ()
+
+
 def test_rows_with_too_few_fields_go_to_quarantine(tmp_path):
     """They cannot pass any schema: the draft admits the others, and says so."""
     path = tmp_path / "own.csv"
@@ -176,7 +181,7 @@ def test_rows_with_too_few_fields_go_to_quarantine(tmp_path):
     assert (done.verdict.decision, done.verdict.rows_quarantined, done.draft.tolerance) == (
         "quarantined",
         1,
-        0.01,
+        0.05,
     )
 
 

@@ -1,14 +1,12 @@
 """A page shows the verdict first, loads nothing from elsewhere, and shows nothing personal."""
 
 import re
-from html import unescape
 from itertools import pairwise
 
 import polars as pl
 import pytest
 from markup import Markup
 from shop import build_shop
-from wide import build_wide
 
 import featurestore
 from featurestore.errors import ContractError, MissingDataError
@@ -107,21 +105,6 @@ def test_nothing_comes_from_elsewhere(shop):
             r"https?:|[\"'(]//|url\(|@import|@font-face|<script|<link|<img|<iframe|\bsrc=", text
         )
         assert len(text.encode()) < MAX_BYTES
-
-
-def test_three_hundred_columns_are_a_small_page(tmp_path):
-    """Some columns are plotted, first those that broke a rule.
-
-    The others have their figures, before and now.
-    """
-    text = build_wide(tmp_path).layout.page("wide").read_text()
-    assert len(text.encode()) < MAX_BYTES
-    markup = Markup(text)
-    assert [name for name in re.findall(r"sensor_number_\d+", unescape(text)) if name == "sensor_number_299"]
-    assert len([a for a in markup.all("svg") if a.get("class") == "plot"]) == 30
-    assert "distribution of the values of sensor_number_250: first bar" in text
-    assert "sensor_number_299 Float64 missing 0%;" in markup.words
-    assert "min 0 → 3" in markup.words
 
 
 def test_before_and_now(shop):

@@ -14,6 +14,7 @@ import pytest
 from asgi import ask, ask_all
 from serving import running
 from shop import ORDERS
+from spellings import plain, wrong_spellings
 
 from featurestore.service.api import description
 from featurestore.service.api.openapi import openapi
@@ -25,41 +26,6 @@ from featurestore.service.runtime.keys import add_key
 from featurestore.service.runtime.options import Options
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get")
-
-
-def plain(route):
-    return route.path.format(service="buying", dataset="orders")
-
-
-def wrong_spellings(path):
-    """Return spellings that are not the path itself, although a careless comparison takes them for it."""
-    controls = [*range(0x21), 0x7F, 0x80, 0x85, 0x9F]
-    ends = [chr(code) for code in controls] + ["\u2028", "\u2029", "\u200b", "\ufeff", "\u00a0"]
-    ends += ["/", "//", "/.", "/..", ";", ";a=b", "%", "%0A", "#", "\\"]
-    inner, _, last = path.rpartition("/")
-    full = chr(ord(last[0]) - 0x20 + 0xFF00) + last[1:] if last else "\uff0f"
-    variants = [path + end for end in ends] + ["/" + path, "/." + path, "/x/.." + path]
-    variants += [f"{inner}//{last}", f"{inner}/./{last}", f"{inner}/{full}", f"{inner}/{last.upper()}"]
-    variants += [
-        path.replace("/", "\\"),
-        "\n" + path,
-        " " + path,
-        "/\n" + path[1:],
-        path[1:],
-        f"/{path[1:]}\r",
-    ]
-    # A server decodes what is percent-encoded, one time.
-    encoded = {"".join(f"%{byte:02X}" for byte in variant.encode()) for variant in variants}
-    encoded = {spelling.replace("%2F", "/") for spelling in encoded}
-    encoded |= {
-        path[0] + path[1:].replace("/", "%2f"),
-        f"{path}%2F",
-        f"%2F{path[1:]}",
-        f"{path}%252F",
-        f"{path}%250A",
-    }
-    # What has become the path itself, or that of a route with a parameter, is not a wrong spelling.
-    return sorted(encoded - {path, "".join(f"%{byte:02X}" for byte in path.encode()).replace("%2F", "/")})
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +47,9 @@ def application(root):
     try:
         yield app
     finally:
-        for part in (app.state.uploads, app.state.pushes, app.state.lookups):
+        for part in (app.state.pushes, app.state.lookups):
             part.close(1.0)
+        app.state.validators.close()
 
 
 def admitted(route, scopes):

@@ -1,10 +1,15 @@
 """What a server says when its definitions, training sets and online store do not belong together."""
 
+import gc
+import shutil
+from pathlib import Path
+
 import pytest
 from serving import running
 
 import featurestore
 from featurestore.errors import SkewError
+from featurestore.operations.releases import switch
 from featurestore.service.lookup.active_release import ActiveRelease
 from featurestore.service.runtime.options import Options
 
@@ -84,3 +89,36 @@ def test_a_missing_key_is_not_found_through_every_door(stored):
         body = {"features": ["last_order:amount"], "entities": {"customer": [None]}}
         column = client.post("/get-online-features", body).json()["results"][1]
         assert (column["values"], column["statuses"]) == ([None], ["NOT_FOUND"])
+
+
+def open_stores():
+    """Return the files of embedded stores that this process holds open, removed ones too."""
+    links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return sorted(str(link) for link in links if "data.mdb" in str(link))
+
+
+def test_the_store_of_a_former_release_closes_with_its_last_request(stored):
+    """After any number of releases, a server holds the store of the active one, and that of the one before it."""
+    stored.release()
+    root, releases = stored.settings.root, stored.layout.releases
+    for number in range(2, 8):
+        shutil.copytree(releases / "0001", releases / f"{number:04d}", symlinks=True)
+    options = Options(root=str(root))
+    gc.collect()
+    gc.disable()
+    try:
+        active = ActiveRelease(options)
+        for number in range(2, 8):
+            switch(stored.layout, f"{number:04d}")
+            request = active
+            request.endpoint_of_features(("last_order:amount",), full_names=False)
+            active = ActiveRelease(options)
+            # A request in progress keeps the release that it started with.
+            assert request.faults() == {}
+            del request
+            shutil.rmtree(releases / f"{number - 1:04d}")
+        held = [path for path in open_stores() if str(releases) in path]
+        assert len(held) <= 4
+        assert str(releases / "0007/data/online/store.lmdb/data.mdb") in held
+    finally:
+        gc.enable()

@@ -134,3 +134,20 @@ def test_an_unknown_name_of_a_megabyte_is_refused(send):
     body = {"feature_service": "x" * 900_000, "entities": {"customer": [1]}}
     status, text = send("/get-online-features", msgspec.json.encode(body))
     assert (status, len(text) < 5_000) == (404, True)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize(
+    "body", [b'{"customer":[1,2]}', b"[1]", b'{"rows":[{"customer":1,"x":2}]}', b"no JSON"]
+)
+def test_a_body_of_another_form_gets_the_right_form(send, path, body):
+    """The hint shows the form of the body, with the columns of the service."""
+    forms = {
+        "/v1/vectors/buying": '{"rows": [{"customer": ..., "basket": ...}]}',
+        "/get-online-features": '{"features": ["view:feature"], "entities": {"key": [...]}}',
+        "/push": '{"push_source_name": "view", "df": {"column": [...]}}',
+        "/write-to-online-store": '{"feature_view_name": "view", "df": {"column": [...]}}',
+    }
+    status, text = send(path, body)
+    assert status == (400 if body == b"no JSON" else 422)
+    assert f"send {forms[path]}" in text.replace("\\", "")

@@ -1,14 +1,23 @@
 """Files are whole or as they were; equal frames give equal bytes and digests."""
 
 import os
+import subprocess
+import sys
 from decimal import Decimal
 
+import msgspec
 import polars as pl
 import pytest
 
 from featurestore.errors import StoreError
-from featurestore.storage.files import atomic_write, write_parquet, write_text
+from featurestore.storage.files import append_record, atomic_write, write_parquet, write_text
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+
+
+class Line(msgspec.Struct):
+    """A line of a record."""
+
+    a: int
 
 
 def test_a_failed_write_leaves_the_last_good_file(tmp_path):
@@ -75,3 +84,64 @@ def test_the_digest_of_decimals_covers_each_digit():
         pl.DataFrame({"x": [Decimal(text), None]}, {"x": pl.Decimal(38, 2)}) for text in ("1.50", "1.51")
     ]
     assert fingerprint(frames[0]) == fingerprint(frames[0].clone()) != fingerprint(frames[1])
+
+
+def modes(folder):
+    """Return the permissions of all that is below a folder."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+
+
+def test_data_are_open_to_their_owner_alone(tmp_path):
+    """Folders that are made are closed to others, under any umask; code is as open as the umask permits."""
+    before = os.umask(0o022)
+    try:
+        write_parquet(pl.DataFrame({"a": [1]}), tmp_path / "data/quarantine/a.parquet")
+        append_record(Line(a=1), tmp_path / "data/records/a.jsonl")
+        write_text("code", tmp_path / "code/view.py")
+    finally:
+        os.umask(before)
+    permissions = modes(tmp_path)
+    assert {permissions[name] for name in ("data", "quarantine", "records")} == {0o700}
+    assert {permissions[name] for name in ("a.parquet", "a.jsonl")} == {0o600}
+    assert (permissions["code"], permissions["view.py"]) == (0o755, 0o644)
+
+
+def test_an_owner_may_open_a_folder(tmp_path):
+    """A folder that exists keeps its permissions, and new files in it are as open as it is."""
+    folder = tmp_path / "features"
+    folder.mkdir()
+    folder.chmod(0o750)
+    write_parquet(pl.DataFrame({"a": [1]}), folder / "a.parquet")
+    assert modes(tmp_path) == {"features": 0o750, "a.parquet": 0o640}
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    """The next process that writes in a folder removes the partial files of dead processes, and no others."""
+    script = (
+        "import sys; from pathlib import Path; from featurestore.storage.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('half'); print(partial, flush=True); sys.stdin.read()\n"
+    )
+    writers = []
+    for name in ("dead", "alive"):
+        writers.append(
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(tmp_path / name)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        assert writers[-1].stdout.readline()
+    dead, alive = writers
+    dead.kill()
+    dead.communicate()
+    (tmp_path / "kept.partial").write_text("the file of a user")
+    write_text("text", tmp_path / "next")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "next",
+        f".alive.{alive.pid}.partial",
+        "kept.partial",
+    }
+    alive.communicate("")
+    assert {path.name for path in tmp_path.iterdir()} == {"next", "alive", "kept.partial"}

@@ -9,7 +9,7 @@ from laws import examples
 
 from featurestore.testing import oracle
 from featurestore.testing.answers import answers
-from featurestore.testing.strategies import FEATURES, KEYS, History, histories
+from featurestore.testing.strategies import FEATURES, History, histories
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status, point_in_time_join
 from featurestore.timing.known_at import Timing
@@ -97,11 +97,11 @@ def test_the_join_is_the_replay_of_the_store(history: History):
     joined = point_in_time_join(
         history.entity_frame.lazy(),
         history.row_frame.lazy(),
-        keys=KEYS,
+        keys=history.keys,
         features=FEATURES,
         timing=history.timing,
     ).collect()
-    expected = oracle.historical(history.entity_rows, history.rows, KEYS, FEATURES, history.timing)
+    expected = oracle.historical(history.entity_rows, history.rows, history.keys, FEATURES, history.timing)
     assert oracle.bits(answers(joined, FEATURES)) == oracle.bits(expected)
 
 
@@ -113,7 +113,7 @@ def test_rows_not_yet_known_change_nothing(history: History):
     known = [row for row in history.rows if last and oracle.known_at(row, history.timing) <= last]
     answers = [
         point_in_time_join(
-            h.entity_frame.lazy(), h.row_frame.lazy(), keys=KEYS, features=FEATURES, timing=h.timing
+            h.entity_frame.lazy(), h.row_frame.lazy(), keys=h.keys, features=FEATURES, timing=h.timing
         ).collect()
         for h in (history, replace(history, rows=known))
     ]

@@ -171,6 +171,8 @@ def retrieve(project: Project) -> pl.DataFrame:
     project.historical("data/visits.parquet", ["last_order:amount"], full_names=True)
     project.historical(features=buying, start="2024-01-01", end=datetime(2024, 1, 10, tzinfo=UTC))
     assert_type(project.dataset("orders"), pl.LazyFrame)
+    written = project.historical(entity_rows, buying, as_of="now", sink=Path("vectors.parquet"))
+    assert written.rows == len(written.columns)
     return project.historical(entity_rows, buying)
 
 

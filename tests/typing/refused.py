@@ -135,7 +135,7 @@ def use(project: Project, now: datetime) -> None:
     featurestore.open(1)  # expect: arg-type
     project.bulid("rows")  # expect: attr-defined
     project.materialize(until=1)  # expect: arg-type
-    project.historical(None, 1)  # expect: arg-type
+    project.historical(None, 1)  # expect: call-overload
     project.validate("rows").rows_quarantined = 0  # expect: misc
     reader = project.reader("one")
     reader.read([{"customer": 1}])  # expect: call-arg

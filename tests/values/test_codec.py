@@ -17,6 +17,9 @@ from featurestore.values.codec import (
     decode_rows,
     encode_key,
     encode_rows,
+    is_intact,
+    require_intact,
+    tombstone,
     too_long,
     version_of,
 )
@@ -137,3 +140,20 @@ def test_a_key_is_too_long_by_the_bytes_it_takes(keys):
     frame = pl.DataFrame(keys, schema={"a": pl.Int64, "b": pl.String, "c": pl.Binary}, orient="row")
     assert too_long(frame).to_list() == [len(encode_key(key)) > MAX_KEY_BYTES for key in keys]
     assert too_long(frame.select("a")).to_list() == [False] * len(keys)
+
+
+def test_every_flipped_bit_of_a_row_or_its_key_is_noticed():
+    """One bit of a key, a version, a value, a tombstone or a checksum differs, or bytes are missing: it is not intact."""
+    frame = pl.DataFrame({"k": [7], EVENT_TIMESTAMP: [TIMESTAMP], "x": [77.25], "y": ["text"]})
+    [(key, row)] = encode_rows(frame, ["k"], pl.Schema({"x": pl.Float64(), "y": pl.String()}))
+    for stored in (row, tombstone(key, 1)):
+        assert is_intact(key, stored)
+        content = key + stored
+        for bit in range(8 * len(content)):
+            flipped = (int.from_bytes(content, "big") ^ (1 << bit)).to_bytes(len(content), "big")
+            assert not is_intact(flipped[: len(key)], flipped[len(key) :])
+        for length in range(len(stored)):
+            assert not is_intact(key, stored[:length])
+    with pytest.raises(StoreError, match="damaged") as caught:
+        require_intact([key, key], [None, row[:-1]])
+    assert caught.value.hint == "run: featurestore materialize --full"

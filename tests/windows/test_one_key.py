@@ -17,7 +17,7 @@ from featurestore.testing.window_histories import window_histories
 from featurestore.testing.window_oracle import events_known
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
-from featurestore.values.codec import HEADER, stored_columns
+from featurestore.values.codec import HEADER, seal, stored_columns
 from featurestore.values.event_codec import EMPTY_HEAD, BlockList, checksum, decode_head, encode_head
 from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.measures import Measures
@@ -62,7 +62,7 @@ class Blocks:
             rewriting.forget(forget)
         assert not set(rewriting.written) & set(before)
         self.blocks |= rewriting.written
-        self.head = decode_head(bytes(HEADER.size) + encode_head(rewriting.head(0, 0)))
+        self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(rewriting.head(0, 0))))
         after = self.in_use()
         assert len(after) == len(set(after))
         assert sorted([*after, *self.head.free]) == list(range(self.head.following)), "a block is lost"

@@ -105,6 +105,7 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], settings:
     )
     return FeatureView(
         name=view.name,
+        # Feast gives a view without entities its placeholder, whose key column is `DUMMY_ENTITY_ID`.
         entities=[entities[key] for key in view.keys],
         ttl=timing.ttl or timedelta(0),
         schema=[_field(view.feature_contract[name]) for name in (*view.keys, *view.feature_names)],
@@ -115,7 +116,7 @@ def _view(view: feature_view.FeatureView, entities: dict[str, Entity], settings:
         owner=view.owner,
         tags={
             **view.tags,
-            f"{TAG}.entity": view.entity.name,
+            **({} if view.entity is None else {f"{TAG}.entity": view.entity.name}),
             f"{TAG}.delay": str(timing.delay),
             f"{TAG}.every": str(timing.every),
             DEFINITION_TAG: fingerprint(view).digest,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 from feast.feature_logging import LoggingConfig, LoggingSource
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
 from feast.repo_config import FeastConfigBaseModel
 
@@ -15,7 +16,7 @@ from featurestore.adapters.feast.arrow import NULLABLE, arrow_table, wire_column
 from featurestore.adapters.feast.context import Context, context_of
 from featurestore.adapters.feast.entity_frame import named_timestamps
 from featurestore.adapters.feast.objects import source_name
-from featurestore.adapters.feast.places import local_file, local_folder
+from featurestore.adapters.feast.places import SavedDatasetExistsError, local_file, local_folder
 from featurestore.adapters.polars import PolarsEngine
 from featurestore.definitions.feature_service import feature_service
 from featurestore.definitions.feature_view import FeatureView
@@ -101,11 +102,13 @@ class PolarsRetrievalJob(RetrievalJob):
         Raises
         ------
         ConfigError
-            If the storage is not a local Parquet file, or the file exists and may not be replaced.
+            If the storage is not a local Parquet file.
+        SavedDatasetExistsError
+            If the file exists and may not be replaced.
         """
         path = local_file(storage, self._feast_repo)
         if path.exists() and not allow_overwrite:
-            raise ConfigError(f"{path} exists already", hint="pass allow_overwrite=True")
+            raise SavedDatasetExistsError(path)
         write_parquet(self._run(), path)
 
 
@@ -203,7 +206,7 @@ class PolarsOfflineStore(OfflineStore):
         known = known_rows(rows, view.timing, until=in_utc(end_date), after=in_utc(start_date))
         newest = newest_rows(known, view.keys, view.timing)
         wire = wire_columns({name: view.feature_schema[name] for name in feature_name_columns})
-        return PolarsRetrievalJob(newest.with_columns(wire).select(columns).collect)
+        return PolarsRetrievalJob(newest.with_columns(wire).select(*columns, *_placeholder(view)).collect)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -230,15 +233,17 @@ class PolarsOfflineStore(OfflineStore):
             return _windows_job(view, feature_name_columns, config, entity_rows, created_timestamp_column)
         if view is None:
             known, rows, wire = pl.col(timestamp_field), _saved(config, data_source), []
+            placeholder = []
         else:
             known, rows = known_at(view.timing), scan_view(view, context_of(config.repo_path).layout)
             wire = wire_columns({name: view.feature_schema[name] for name in feature_name_columns})
+            placeholder = _placeholder(view)
         if start_date is not None:
             first = in_utc(start_date)
             rows = rows.filter(known >= first if view is None else known > first)
         if end_date is not None:
             rows = rows.filter(known <= in_utc(end_date))
-        return PolarsRetrievalJob(rows.with_columns(wire).select(columns).collect)
+        return PolarsRetrievalJob(rows.with_columns(wire).select(*columns, *placeholder).collect)
 
     @staticmethod
     def write_logged_features(
@@ -290,6 +295,11 @@ def _windows_job(
         return joined.with_columns(wire).select(*view.keys, *features, EVENT_TIMESTAMP, *times)
 
     return PolarsRetrievalJob(run)
+
+
+def _placeholder(view: FeatureView) -> list[pl.Expr]:
+    """Return the key column that Feast gives rows of a view without an entity, as its own stores add it."""
+    return [] if view.keys else [pl.lit(DUMMY_ENTITY_VAL).alias(DUMMY_ENTITY_ID)]
 
 
 def _view_of(config: Any, data_source: Any) -> FeatureView | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 from feast import utils
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.online_response import OnlineResponse
@@ -20,16 +21,16 @@ from pydantic import ConfigDict, Field, StrictStr
 from featurestore.adapters.feast.applied import require_known, require_ours
 from featurestore.adapters.feast.context import answering, context_of
 from featurestore.adapters.feast.protos import to_values
-from featurestore.adapters.feast.rows import FeastRow, key_columns, rows_of, stored_rows, versions_of
+from featurestore.adapters.feast.rows import FeastRow, key_frame, rows_of, stored_rows, versions_of
 from featurestore.adapters.stores import open_store
 from featurestore.storage.lock import locked
-from featurestore.storage.online import advance_to, next_watermark
+from featurestore.storage.online import advance_to, current_time, next_watermark
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.join import Status, read_at, status_column
 from featurestore.timing.known_at import known_at
-from featurestore.values.codec import decode_rows, encode_keys
+from featurestore.values.codec import decode_rows, encode_keys, require_intact
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.vectors.state import check_state
+from featurestore.vectors.state import check_state, read_now
 from featurestore.vectors.stored_windows import read_stored_windows, until_unchanged
 
 if TYPE_CHECKING:
@@ -173,17 +174,25 @@ class LmdbOnlineStore(OnlineStore):
                     )
                 )
 
-    def get_online_features(self, config: Any, *args: Any, **named: Any) -> OnlineResponse:
+    def get_online_features(
+        self, config: Any, features: Any, entity_rows: Any, *args: Any, **named: Any
+    ) -> OnlineResponse:
         """Answer a request as Feast does. On-demand features are those of this repository.
+
+        Views without an entity need no keys: each empty entity row gets one answer, and a mapping without
+        keys gets one. Feast's own stores fail there, because they count rows by their keys.
 
         Raises
         ------
         DefinitionError
             If an on-demand view is Feast's own: training could not compute it.
         """
+        if not isinstance(entity_rows, list):
+            entity_rows = entity_rows or {DUMMY_ENTITY_ID: [DUMMY_ENTITY_VAL]}
+        elif not any(entity_rows):
+            entity_rows = [{DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL} for _ in entity_rows]
         with answering(config.repo_path):
-            response = super().get_online_features(config, *args, **named)
-        features = named["features"] if "features" in named else args[0]
+            response = super().get_online_features(config, features, entity_rows, *args, **named)
         require_known(context_of(config.repo_path), features)
         return response
 
@@ -250,9 +259,14 @@ class PostgresOnlineStore(LmdbOnlineStore):
 def _read(
     context: Context, name: str, entity_keys: Sequence[Any], features: Sequence[str]
 ) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
+    return read_now(lambda now: _read_at(context, name, entity_keys, features, now), context.now())
+
+
+def _read_at(
+    context: Context, name: str, entity_keys: Sequence[Any], features: Sequence[str], now: datetime
+) -> tuple[list[datetime | None], dict[str, list[Any]], dict[str, list[int]]]:
     view = context.view(name)
-    now = context.now()
-    keys = encode_keys(pl.DataFrame(key_columns(view, entity_keys)), view.keys)
+    keys = encode_keys(key_frame(view, entity_keys), view.keys)
     read = until_unchanged(lambda: _vectors(context, view, keys, tuple(features), now))
     values = {feature: to_values(read[feature]) for feature in features}
     return read[EVENT_TIMESTAMP].to_list(), values, {f: read[status_column(f)].to_list() for f in features}
@@ -264,6 +278,7 @@ def _vectors(
     store = open_store(context.settings)
     [(state, rows)] = store.read([(view.name, keys)])
     check_state(view, state, now, context.layout)
+    require_intact(keys, rows)
     if view.windows:
         return read_stored_windows(view[features], store, keys, rows, now)
     decoded = decode_rows(rows, view.feature_schema)
@@ -279,9 +294,10 @@ def _advance(context: Context, view: FeatureView, data: Sequence[FeastRow]) -> l
     known = versions.filter(stored).select(known_at(view.timing).alias(KNOWN_AT).max()).item()
     if known is not None:
         store = open_store(context.settings, create=True)
-        until = min(known, context.settings.now())
+        until = min(known, current_time(context.settings, store))
         with locked(context.layout.lock(view.name)):
-            advance_to(next_watermark(view, until, store), view, context.layout, store)
+            watermark = next_watermark(view, until, store, settings=context.settings)
+            advance_to(watermark, view, context.layout, store)
     return [row for row, is_stored in zip(data, stored, strict=True) if not is_stored]
 
 

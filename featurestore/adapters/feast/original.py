@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 import pyarrow as pa
 from feast import FeatureStore
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.repo_config import RepoConfig
 
 from featurestore.adapters.feast.repository import quiet
@@ -31,6 +32,11 @@ class FeastOriginal:
     ----------
     repository
         The repository, which stays as it is.
+
+    Attributes
+    ----------
+    reads_delta
+        Whether Feast's offline store of the repository reads Delta tables.
     """
 
     def __init__(self, repository: FeastRepository) -> None:
@@ -39,6 +45,7 @@ class FeastOriginal:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         offline = getattr(repository.config.offline_store, "type", "file")
+        self.reads_delta = offline == "duckdb"
         with quiet():
             self._store = FeatureStore(
                 config=RepoConfig(
@@ -114,10 +121,11 @@ class FeastOriginal:
             If Feast fails.
         """
         references = [f"{view}:{feature}" for feature in features]
+        rows = keys.to_dicts() if keys.width else [{DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL}] * keys.height
         try:
             with quiet():
                 self._store.materialize(start - SECOND, end, [view])
-                answers = self._store.get_online_features(references, keys.to_dicts()).to_dict()
+                answers = self._store.get_online_features(references, rows).to_dict()
         except Exception as error:  # as above
             raise StoreError(f"Feast cannot look up view {view!r}: {_first_line(error)}") from error
         return pl.DataFrame({name: _series(name, answers[name]) for name in features})

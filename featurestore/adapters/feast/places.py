@@ -7,9 +7,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from feast.data_format import ParquetFormat
+from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
 from featurestore.errors import ConfigError
+
+
+class SavedDatasetExistsError(ConfigError, SavedDatasetLocationAlreadyExists):
+    """The file of a saved dataset exists already. It is also Feast's own error, which callers of Feast catch.
+
+    Attributes
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} exists already", hint="pass allow_overwrite=True")
+        # Feast's `__init__`, which runs in between, puts the message into a sentence of its own.
+        self.args = (f"{self.message}\n  hint: {self.hint}",)
 
 
 def local_file(storage: Any, feast_repo: Path | None) -> Path:

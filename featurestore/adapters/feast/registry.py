@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from feast import FeatureStore
 
 from featurestore.adapters.feast.objects import compile_catalog
+from featurestore.storage.durable import make_folder
+from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors
 
 if TYPE_CHECKING:
     from featurestore.config import Settings
@@ -21,8 +23,19 @@ class FeastRegistry:
         self._settings = settings
 
     def apply(self, catalog: Catalog) -> None:
-        """Register exactly the definitions of the catalog. Online data stay as they are."""
-        self._settings.data.joinpath("registry").mkdir(parents=True, exist_ok=True)
+        """Register exactly the definitions of the catalog. Online data stay as they are.
+
+        Raises
+        ------
+        StoreError
+            If the file system refuses to write the registry.
+        """
+        folder = self._settings.data / "registry"
+        with translated_write_errors(folder):
+            make_folder(folder, mode=PRIVATE_FOLDER)
+            self._apply(catalog)
+
+    def _apply(self, catalog: Catalog) -> None:
         store = FeatureStore(repo_path=str(self._settings.feast_repo))
         objects = compile_catalog(catalog, self._settings)
         defined = {(type(o).__name__.removeprefix("Declared"), o.name) for o in objects}

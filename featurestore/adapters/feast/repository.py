@@ -196,7 +196,9 @@ def _registered(config: RepoConfig, folder: Path) -> list[Any]:
         store = FeatureStore(repo_path=str(folder))
         return [
             *store.list_entities(),
-            *store.list_all_feature_views(),
+            # Not `store.list_all_feature_views`, which takes the placeholder entity from views without entities; Feast
+            # then refuses to register these views.
+            *store.registry.list_all_feature_views(store.project),
             *store.list_feature_services(),
         ]
 

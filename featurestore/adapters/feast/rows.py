@@ -10,6 +10,7 @@ from featurestore.adapters.feast.protos import from_values
 from featurestore.storage.views import scan_view
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import in_utc
+from featurestore.values.key_columns import frame_of_columns
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 FeastRow: TypeAlias = "tuple[Any, dict[str, Any], datetime, datetime | None]"
 
 
-def key_columns(view: FeatureView, entity_keys: Sequence[Any]) -> list[pl.Series]:
-    """Read Feast's entity keys as the key columns of a view."""
+def key_frame(view: FeatureView, entity_keys: Sequence[Any]) -> pl.DataFrame:
+    """Read Feast's entity keys as the key columns of a view. The key of Feast's placeholder entity is left out."""
     rows = [dict(zip(key.join_keys, key.entity_values, strict=True)) for key in entity_keys]
-    return [from_values(name, [row[name] for row in rows], dtype) for name, dtype in view.key_schema.items()]
+    columns = [
+        from_values(name, [row[name] for row in rows], dtype) for name, dtype in view.key_schema.items()
+    ]
+    return frame_of_columns(columns, len(rows))
 
 
 def versions_of(view: FeatureView, data: Sequence[FeastRow]) -> pl.DataFrame:
     """Read the keys and versions of rows that Feast writes."""
-    columns = key_columns(view, [key for key, *_ in data])
+    columns = key_frame(view, [key for key, *_ in data]).get_columns()
     columns.append(
         pl.Series(EVENT_TIMESTAMP, [in_utc(event) for *_, event, _ in data], dtype=UTC_MICROSECONDS)
     )

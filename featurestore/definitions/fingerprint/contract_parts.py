@@ -28,9 +28,9 @@ CHECK_NAMES = {
     "notin": "notin",
 }
 # Metadata that documents, or that decides what is shown: it decides no value.
-UNCOUNTED_COLUMN_METADATA = frozenset({"unit", "personal", "drift"})
+UNCOUNTED_COLUMN_METADATA = frozenset({"unit", "personal", "drift", "known"})
 UNCOUNTED_METADATA = frozenset(
-    {"licence", "personal_data", "permitted_use", "segments", "on_invalid", "tolerance"}
+    {"licence", "personal_data", "permitted_use", "segments", "on_invalid", "tolerance", "known"}
 )
 CHECK_OPTIONS = ("element_wise", "ignore_na", "raise_warning", "groupby", "groups")
 EXPECTATIONS = ("expect", "expect_or_warn")

@@ -54,6 +54,7 @@ HANDLED_FIELDS = frozenset(
         "on_demand",
         "service",
         "label",
+        "matures",
         "entity",
         "timing",
         "path",
@@ -137,6 +138,9 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
     elif isinstance(definition, TrainingSet):
         yield value_part("schema", "label", definition.label)
         yield value_part("schema", "service", definition.service.name)
+        # Without it, the digests of training sets of a former version stay.
+        if definition.matures is not None:
+            yield value_part("timing", "matures", definition.matures)
 
 
 def _reader(source: Source) -> Iterator[Part]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.quality.change.anomalies import anomalies
-from featurestore.quality.change.drift import drift
 from featurestore.quality.gate.personal import is_value_shown
 
 if TYPE_CHECKING:
@@ -13,28 +12,25 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.contract import Contract
     from featurestore.quality.change.anomalies import Anomaly
+    from featurestore.quality.change.drift import Drift
     from featurestore.quality.change.history import Run
-    from featurestore.quality.profile.profile import Profile
 
 
-def change_summary(
-    contract: Contract, runs: Sequence[Run], before: Profile | None, now: Profile | None
-) -> tuple[str, ...]:
+def change_summary(contract: Contract, runs: Sequence[Run], drift: Drift | None) -> tuple[str, ...]:
     """Describe the anomalies of the last run and the columns with major drift, a sentence each.
 
     Parameters
     ----------
     runs
         Oldest first.
-    before, now
-        The profiles of the previous and of the current data; None if there are none.
+    drift
+        The drift from the previous to the current data; None if there are no previous data.
     """
     sentences = [_sentence(anomaly, contract) for anomaly in anomalies(runs)]
-    if before is not None and now is not None:
-        columns = drift(before, now, contract.columns).columns
+    if drift is not None:
         sentences += [
             f"{column.column} drifted: {'; '.join(column.reasons)}"
-            for column in columns
+            for column in drift.columns
             if column.severity == "major"
         ]
     return tuple(sentences)

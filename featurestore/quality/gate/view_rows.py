@@ -73,7 +73,7 @@ def inspect_view(
             view.contract,
             dataset=view.name,
             context=context,
-            extra_rules=(_length_rule(view.keys),),
+            extra_rules=_length_rules(view.keys),
         )
     differs = pl.any_horizontal(value.ne_missing(value.shift()) for value in compared.values())
     first = pl.int_range(pl.len()) == 0
@@ -82,7 +82,7 @@ def inspect_view(
         view.contract,
         dataset=view.name,
         context=context,
-        extra_rules=(_version_rule(version, fallible=fallible_columns(plan)), _length_rule(view.keys)),
+        extra_rules=(_version_rule(version, fallible=fallible_columns(plan)), *_length_rules(view.keys)),
     )
 
 
@@ -101,8 +101,10 @@ def _version_rule(version: tuple[str, ...], *, fallible: Collection[str]) -> Sea
     )
 
 
-def _length_rule(keys: tuple[str, ...]) -> RowRule:
+def _length_rules(keys: tuple[str, ...]) -> tuple[RowRule, ...]:
+    if not keys:
+        return ()
     broken = pl.struct(keys).map_batches(
         lambda key: too_long(key.struct.unnest()), return_dtype=pl.Boolean, is_elementwise=True
     )
-    return RowRule(RuleId("key_length", keys, (str(MAX_KEY_BYTES),)), broken, independent=True)
+    return (RowRule(RuleId("key_length", keys, (str(MAX_KEY_BYTES),)), broken, independent=True),)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import struct
 from itertools import accumulate
 from math import ceil, floor, sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ STEPS = 47
 _SIGN = 1 << (63 - STEPS)
 _HASHES = 2.0**64
 
+K = TypeVar("K", int, float)
 Value = int | float | str | bool
 Kind = Literal["number", "timestamp", "boolean", "text", "list", "other"]
 NumberType = Literal["integer", "float", "decimal", "duration"]
@@ -177,39 +178,47 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         numbers are whole.
         """
         at = self._quantile(share)
-        return at is None or at[2]
+        return at is None or at[1]
 
-    def _quantile(self, share: float) -> tuple[float, int, bool] | None:
-        ordered = self._points()
-        wanted = share * sum(count for _, count, _ in ordered)
-        below = accumulate(count for _, count, _ in ordered)
-        reached = (at for at, sum_ in zip(ordered, below, strict=True) if sum_ >= wanted)
-        return next(reached, ordered[-1] if ordered else None)
+    def _quantile(self, share: float) -> tuple[float, bool] | None:
+        if self.kind != "number":
+            return None
+        listed = self._listed()
+        if listed is not None:
+            value = _reached(listed, share)
+            return None if value is None else (value, True)
+        bin_ = _reached(sorted(self.bins.items()), share)
+        return None if bin_ is None else self._point(bin_)
 
     def distribution(self) -> list[tuple[float, int]]:
         """Return numbers and counts, ascending: all values, or the middles of the bins."""
-        return [(number, count) for number, count, _ in self._points()]
-
-    def _points(self) -> list[tuple[float, int, bool]]:
-        """Return numbers, counts, and whether each number is exact, ascending."""
         if self.kind != "number":
             return []
-        listed = [(value, count) for _, value, count in self.values.counts if isinstance(value, int | float)]
-        if self.values.complete and sum(count for _, count in listed) == self.present:
-            return sorted((float(value), count, True) for value, count in listed)
-        return [self._point(bin_) for bin_ in sorted(self.bins)]
+        listed = self._listed()
+        if listed is not None:
+            return listed
+        return [(self._point(bin_)[0], count) for bin_, count in sorted(self.bins.items())]
 
-    def _point(self, bin_: int) -> tuple[float, int, bool]:
-        count = self.bins[bin_]
+    def _listed(self) -> list[tuple[float, int]] | None:
+        """Return the numbers with their counts, ascending; None if not all are listed."""
+        if not self.values.complete:
+            return None
+        listed = [
+            (float(value), count) for _, value, count in self.values.counts if isinstance(value, int | float)
+        ]
+        return sorted(listed) if sum(count for _, count in listed) == self.present else None
+
+    def _point(self, bin_: int) -> tuple[float, bool]:
+        """Return the number that stands for the values of a bin, and whether it is exact."""
         low, high = sorted((edge(bin_), middle(bin_) * 2 - edge(bin_)))
         # Personal numbers have no extremes, and no value of theirs is shown.
         if self.number_type in WHOLE and self.min is not None:
             integer = ceil(low) if low >= 0 else floor(high)
             if high - low <= 1:
-                return float(integer), count, True
-            return float(round(self._inside(middle(bin_)))), count, self.min == self.max
-        is_zero = middle(bin_) == 0 and count == self.zeros
-        return self._inside(middle(bin_)), count, is_zero or self.min == self.max
+                return float(integer), True
+            return float(round(self._inside(middle(bin_)))), self.min == self.max
+        is_zero = middle(bin_) == 0 and self.bins[bin_] == self.zeros
+        return self._inside(middle(bin_)), is_zero or self.min == self.max
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
         if (self.dtype, self.kind) != (other.dtype, other.kind):
@@ -234,6 +243,14 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def _inside(self, number: float) -> float:
         low, high = (x if isinstance(x, int | float) else number for x in (self.min, self.max))
         return float(min(max(number, low), high))
+
+
+def _reached(counts: list[tuple[K, int]], share: float) -> K | None:
+    """Return the first entry at which a share of the sum of all counts is reached; None if there are no entries."""
+    wanted = share * sum(count for _, count in counts)
+    sums = accumulate(count for _, count in counts)
+    reached = (entry for (entry, _), sum_ in zip(counts, sums, strict=True) if sum_ >= wanted)
+    return next(reached, counts[-1][0] if counts else None)
 
 
 def signed(bin_: int) -> int:

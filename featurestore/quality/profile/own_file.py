@@ -14,11 +14,12 @@ from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
-from featurestore.quality.profile.keys import key_of
+from featurestore.quality.profile.doubts import doubts_of
+from featurestore.quality.profile.keys import MIN_ROWS, key_of
 from featurestore.quality.profile.profile import profile
-from featurestore.quality.profile.schema_draft import MIN_ROWS, draft_schema
+from featurestore.quality.profile.schema_draft import draft_schema
 from featurestore.quality.profile.suggest import source_of
-from featurestore.quality.profile.text_columns import Reading, read_columns
+from featurestore.quality.profile.text_columns import NULL_WORDS, Reading, read_columns
 from featurestore.storage.csv_files import INCOMPLETE
 from featurestore.values.text_casts import text_cast
 
@@ -45,11 +46,14 @@ class OwnFileDraft:
         How each column of text is read.
     verdict
         The verdict of the gate on the rows, under the draft.
+    doubts
+        For each column whose values may mean something else, the questions about them.
     """
 
     draft: SchemaDraft
     readings: dict[str, Reading]
     verdict: Verdict
+    doubts: dict[str, tuple[str, ...]]
 
     @property
     def source(self) -> str:
@@ -57,7 +61,7 @@ class OwnFileDraft:
         return source_of(self.draft)
 
 
-def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool, typed: bool) -> OwnFileDraft:
+def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, typed: bool) -> OwnFileDraft:
     """Draft the schema of raw rows as the reader returns them, and prove that they pass it.
 
     A check that some rows break is left out. Rows that no schema can admit, such as those with too few fields, go to
@@ -71,8 +75,6 @@ def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool, typed
         The name of the source.
     name
         The name of the schema class.
-    grows
-        Whether more rows arrive with time, in new files: the number of rows then has no upper bound.
     typed
         Whether the file has dtypes of its own, as Parquet does: its text stays text.
 
@@ -100,29 +102,28 @@ def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, grows: bool, typed
     parsed = parsed.with_columns(pl.selectors.by_dtype(pl.Null).cast(pl.String))
     draft = draft_schema(profile(parsed, dataset=dataset), parsed.schema, name=name)
     fields = tuple(_documented(field, readings.get(field.column)) for field in draft.fields)
-    low, high = draft.expected_rows
     draft = replace(
         draft,
         fields=fields,
         key=() if draft.unique else key_of(parsed),
-        expected_rows=(None, None) if rows.height < MIN_ROWS else (low, None if grows else high),
+        min_rows=draft.min_rows if rows.height >= MIN_ROWS else None,
         null_shares=draft.null_shares if rows.height >= MIN_ROWS else {},
     )
-    return _that_passes(draft, readings, rows, dataset)
+    draft, verdict = _that_passes(draft, rows, dataset)
+    doubts = {name: tuple(doubts_of(parsed[name], NULL_WORDS)) for name in parsed.columns}
+    return OwnFileDraft(draft, readings, verdict, {name: of for name, of in doubts.items() if of})
 
 
-def _that_passes(
-    draft: SchemaDraft, readings: dict[str, Reading], rows: pl.DataFrame, dataset: str
-) -> OwnFileDraft:
+def _that_passes(draft: SchemaDraft, rows: pl.DataFrame, dataset: str) -> tuple[SchemaDraft, Verdict]:
     # Each round relaxes what some rows break; a column can be relaxed a few times only.
     for _ in range(4 * len(draft.fields) + 4):
-        verdict = inspect(rows, _contract(source_of(draft), draft.name), dataset=dataset).verdict
-        if verdict.decision == "passed" or (draft.tolerance and verdict.decision == "quarantined"):
-            return OwnFileDraft(draft, readings, verdict)
+        verdict = inspect(rows, contract_from(source_of(draft), draft.name), dataset=dataset).verdict
         relaxed = draft
         for count in verdict.rules:
             relaxed = relaxed if count.warning else _relaxed(relaxed, count)
         if relaxed == draft:
+            if verdict.decision != "refused":
+                return draft, verdict
             relaxed = replace(draft, tolerance=_share(verdict))
         if relaxed == draft:
             break
@@ -141,7 +142,7 @@ def _relaxed(draft: SchemaDraft, broken: RuleCount) -> SchemaDraft:
     """Leave out what a rule says."""
     kind, columns = broken.rule.kind, broken.rule.columns
     if kind == "rows":
-        return replace(draft, expected_rows=(None, None))
+        return replace(draft, min_rows=None)
     if kind == "null_share":
         return replace(draft, null_shares={c: s for c, s in draft.null_shares.items() if c not in columns})
     if kind == "unique" and columns == draft.key:
@@ -180,7 +181,7 @@ def _parsed(column: str, reading: Reading) -> pl.Expr:
     return pl.col(column) if cast is None else cast[0]
 
 
-def _contract(source: str, name: str) -> Contract:
+def contract_from(source: str, name: str) -> Contract:
     """Load the contract of a draft, as the project will load it."""
     with TemporaryDirectory(prefix="featurestore-") as folder:
         path = Path(folder) / "drafted_schema.py"

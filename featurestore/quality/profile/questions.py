@@ -56,21 +56,28 @@ def _assumptions(drafted: OwnFileDraft, null_words: Mapping[str, tuple[str, ...]
         yield f"{draft.unique[0]} identifies a row"
     elif draft.rows:
         yield "no column identifies a row"
-    if draft.tolerance:
-        counts = ", ".join(
-            f"{count.broken:,} x {count.name}" for count in drafted.verdict.rules if not count.warning
-        )
-        yield f"bad rows go to quarantine, up to {draft.tolerance:.0%} of all ({counts})"
+    counts = ", ".join(
+        f"{count.broken:,} x {count.name}" for count in drafted.verdict.rules if not count.warning
+    )
+    yield f"bad rows go to quarantine, up to {draft.tolerance:.0%} of all{f' ({counts})' if counts else ''}"
 
 
 def _questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]], remedy: str) -> Iterator[str]:
+    draft = drafted.draft
+    if draft.perhaps_unique and not (draft.unique or draft.key):
+        column = draft.perhaps_unique[0]
+        yield f"{column}: no value repeats; does it identify a row? Then add unique=True"
     for field in drafted.draft.fields:
         reading = drafted.readings.get(field.column)
         if field.metadata.get("unit") == "?":
             yield f'{field.column}: which unit? Write "1" for a share or a ratio'
+        if field.null_share == 1:
+            yield f"{field.column}: all values are missing; which dtype has it? It is text now"
         if reading is not None and reading.other_format is not None:
             yield f"{field.column}: {reading.text_format} or {reading.other_format}? Both fit all values"
         if (reading is not None and reading.lacks_zone) or field.dtype in _WITHOUT_ZONE:
             yield f"{field.column}: is it in UTC? A feature view needs UTC"
+        for doubt in drafted.doubts.get(field.column, ()):
+            yield f"{field.column}: {doubt}"
         for word in doubtful.get(field.column, ()):
             yield f"{field.column}: does {word!r} stand for a missing value? Then {remedy}"

@@ -1,5 +1,9 @@
 """The draft of a schema as data: fields and checks, and how sure each check is.
 
+A draft is made from the rows of today, and must let the ordinary rows of tomorrow pass. So a number may exceed what
+was seen by ten times the range; whole numbers that are never negative, such as identifiers and counts, have no upper
+bound; and a new value of a list, or of another form, is counted and passes.
+
 If a check held for all of n values, at most 3/n of all values break it, with 95% confidence (the
 rule of three; Hanley and Lippman-Hand, 1983). Its sureness is therefore ``1 - 3/n``. The sureness
 of a list of allowed values is the probability that the next value is one of them, ``1 - (values
@@ -17,6 +21,9 @@ from functools import cache
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
+from featurestore.quality.profile.column_profile import WHOLE
+from featurestore.quality.profile.keys import is_identifier, is_unique
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,8 +34,11 @@ if TYPE_CHECKING:
 
 MIN_SURENESS = 0.95
 MAX_CATEGORIES = 20
-MIN_ROWS = 60  # with fewer rows no check is sure
 MAX_CODE = 20
+MAX_BAD = 0.05  # the share of rows that may go to quarantine
+WARNINGS = ("isin", "str_matches")  # checks that only warn: the next new value may be right
+_SKEWED = 0.4  # the mean beside the largest number: amounts and counts have many small numbers
+_ROOM = 10  # how many times the range seen a number may leave it
 _FIRST_GAP = 2**53  # from here on, not every integer is a float
 _LETTERS = ("[0-9]", "[A-Z]", "[a-z]", "[A-Z0-9]", r"\w")
 
@@ -86,16 +96,18 @@ class SchemaDraft:
     rows
         The number of rows that the draft is made from.
     unique
-        Columns that are unique without other columns.
-    expected_rows
-        The smallest and the largest expected number of rows; None: no bound.
+        The column that identifies a row without other columns, if there is one.
+    perhaps_unique
+        Other columns without a repeated value, which may be chance.
+    min_rows
+        The smallest expected number of rows; None: no bound.
     null_shares
         For each column with missing values, the largest expected share, and the share that was
         seen.
     key
         Columns that identify a row together.
     tolerance
-        The share of rows that may go to quarantine; 0: one bad row refuses the dataset.
+        The share of rows that may go to quarantine.
     """
 
     name: str
@@ -103,10 +115,11 @@ class SchemaDraft:
     rows: int
     fields: tuple[FieldDraft, ...]
     unique: tuple[str, ...]
-    expected_rows: tuple[float | None, float | None]
+    perhaps_unique: tuple[str, ...]
+    min_rows: float | None
     null_shares: dict[str, tuple[float, float]]
     key: tuple[str, ...] = ()
-    tolerance: float = 0.0
+    tolerance: float = MAX_BAD
 
 
 def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDraft:
@@ -121,6 +134,8 @@ def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDra
     """
     attributes = _attributes(list(profile.columns))
     rows = profile.rows
+    without_repeats = [column for column, of_column in profile.columns.items() if is_unique(of_column)]
+    unique = tuple(c for c in without_repeats if is_identifier(c, profile.columns[c]))[:1]
     shares = {column: p.null_share for column, p in profile.columns.items() if p.nulls and p.null_share < 1}
     return SchemaDraft(
         name=name,
@@ -132,14 +147,19 @@ def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDra
                 attribute=attributes[column],
                 dtype=schema[column],
                 null_share=of_column.null_share,
-                checks=tuple(c for c in _checks(of_column) if c.sureness >= MIN_SURENESS),
+                checks=tuple(
+                    check
+                    for check in _checks(of_column, unique=column in unique)
+                    if check.sureness >= MIN_SURENESS
+                ),
                 metadata={"unit": ""} if of_column.number_type in ("float", "decimal") else {},
             )
             for column, of_column in profile.columns.items()
         ),
-        unique=tuple(column for column, of_column in profile.columns.items() if _is_unique(of_column)),
-        expected_rows=(_round(rows / 2, floor), _round(rows * 2, ceil)),
-        null_shares={column: (min(1.0, _two(s * 1.5 + 3 / rows)), s) for column, s in shares.items()},
+        unique=unique,
+        perhaps_unique=tuple(column for column in without_repeats if column not in unique),
+        min_rows=_round(rows / 2, floor),
+        null_shares={column: (min(1.0, _two(s * 2 + 5 / rows)), s) for column, s in shares.items()},
     )
 
 
@@ -148,12 +168,12 @@ def sureness(values: int) -> float:
     return max(0.0, 1 - 3 / values) if values else 0.0
 
 
-def _checks(profile: ColumnProfile) -> Iterator[CheckDraft]:
+def _checks(profile: ColumnProfile, *, unique: bool) -> Iterator[CheckDraft]:
     """List the checks that all values pass, with their sureness."""
     present = profile.present
     if present == 0:
         return
-    if _is_unique(profile):
+    if unique:
         yield CheckDraft("unique", value=True, sureness=sureness(present))
     values = [(value, count) for _, value, count in profile.values.counts if value is not None]
     once = sum(count == 1 for _, count in values)
@@ -162,7 +182,7 @@ def _checks(profile: ColumnProfile) -> Iterator[CheckDraft]:
         yield CheckDraft("isin", allowed, min(1 - once / present, sureness(present)))
     elif profile.kind == "number":
         for argument, bound in zip(("ge", "le"), _bounds(profile), strict=True):
-            if _can_be_bound(bound):
+            if bound is not None and _can_be_bound(bound):
                 yield CheckDraft(argument, bound, sureness(present))
     elif profile.kind == "text" and profile.values.complete:
         pattern = _pattern([str(value) for value, _ in values])
@@ -180,34 +200,36 @@ def _can_be_bound(bound: Any) -> bool:
 def _is_category(profile: ColumnProfile, values: list[tuple[Value, int]]) -> bool:
     listable = profile.kind == "text" or profile.number_type == "integer"
     few = 0 < len(values) <= MAX_CATEGORIES and len(values) < profile.present / 3
-    return listable and few and profile.values.complete
-
-
-def _is_unique(profile: ColumnProfile) -> bool:
-    comparable = profile.kind == "text" or profile.number_type in ("integer", "decimal", "duration")
-    if not comparable or profile.nulls or profile.present < MIN_ROWS:
-        return False
-    once = all(count == 1 for _, _, count in profile.values.counts)
-    return once and profile.values.distinct > profile.present * 0.9
+    # Text that has a digit each time names single things or periods, and the next one is new.
+    numbered = profile.kind == "text" and all(re.search("[0-9]", str(value)) for value, _ in values)
+    return listable and few and profile.values.complete and not numbered
 
 
 def _bounds(profile: ColumnProfile) -> tuple[Any, Any]:
-    """Widen the range by a tenth, to round numbers.
+    """Widen the range, to round numbers; None: no bound.
 
-    Zero stays the bound of numbers that are never negative.
+    Zero is the lower bound of numbers that are never negative, if some are zero, or most are small beside the largest: such
+    as prices, and not degrees.
     """
     minimum = float(profile.min or 0)
     maximum = float(profile.max or 0)
-    room = max((maximum - minimum) / 10, abs(maximum) / 100)
-    low = 0.0 if 0 <= minimum <= room * 2 else _round(minimum - room, floor)
-    high = 0.0 if -room * 2 <= maximum <= 0 else _round(maximum + room, ceil)
-    if profile.number_type == "float" and minimum >= 0 and 0.5 < maximum <= 1:  # noqa: PLR2004 - a share
-        high = 1.0
-    if profile.number_type == "integer":
-        return int(low), int(high)
-    if profile.number_type == "duration":
-        return timedelta(microseconds=int(low)), timedelta(microseconds=int(high))
-    return low, high
+    width = maximum - minimum
+    is_share = profile.number_type == "float" and minimum >= 0 and 0.5 < maximum <= 1  # noqa: PLR2004 - a share
+    room = max(width * _ROOM, abs(minimum), abs(maximum))
+    is_amount = 0 <= minimum <= width / 10 and (profile.zeros > 0 or (profile.mean or 0) <= _SKEWED * maximum)
+    low: float | None = 0.0 if is_amount or is_share else _round(minimum - room, floor)
+    high: float | None = 1.0 if is_share else _round(maximum + room, ceil)
+    if profile.number_type == "integer" and minimum >= 0:
+        low, high = 0.0 if low == 0 else None, None
+    if not width and not is_share:
+        low = high = None
+    return _as_number(low, profile), _as_number(high, profile)
+
+
+def _as_number(bound: float | None, profile: ColumnProfile) -> Any:
+    if bound is None or profile.number_type not in WHOLE or not isfinite(bound):
+        return bound
+    return int(bound) if profile.number_type == "integer" else timedelta(microseconds=int(bound))
 
 
 def _round(number: float, to: object) -> float:
@@ -230,17 +252,16 @@ def _two(share: float) -> float:
 
 
 def _pattern(values: list[str]) -> str | None:
-    """Return the narrowest class of letters that all values consist of, with their lengths.
+    """Return the narrowest class of letters that all values of one length consist of, with the length.
 
-    None if there is none.
+    None if there is none, or the lengths differ: the next value may have another length.
     """
-    if not values or any(not value for value in values):
+    lengths = {len(value) for value in values}
+    if len(lengths) != 1 or not 0 < max(lengths) <= MAX_CODE:
         return None
-    lengths = sorted({len(value) for value in values})
     for letters in _LETTERS:
         if all(re.fullmatch(f"{letters}+", value, flags=re.ASCII) for value in values):
-            count = f"{{{lengths[0]}}}" if lengths[0] == lengths[-1] else f"{{{lengths[0]},{lengths[-1]}}}"
-            return f"^{letters}{count}$" if lengths[-1] <= MAX_CODE else f"^{letters}+$"
+            return f"^{letters}{{{max(lengths)}}}$"
     return None
 
 

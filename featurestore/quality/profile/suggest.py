@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.quality.profile.schema_draft import draft_schema
+from featurestore.quality.profile.schema_draft import WARNINGS, draft_schema
+from featurestore.values.escapes import quoted
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def _field(field: FieldDraft, annotation: str) -> Iterator[str]:
         yield f"        nullable=True,  # {field.null_share:.2%} missing"
     for check in field.checks:
         yield from _check(check)
+    if any(check.argument in WARNINGS for check in field.checks):
+        yield "        raise_warning=True,  # another value is counted, and passes"
     if field.attribute != field.column:
         yield f"        alias={literal(field.column)},"
     yield f"        description={literal(field.description)},"
@@ -90,25 +92,21 @@ def _check(check: CheckDraft) -> Iterator[str]:
 
 
 def _config(draft: SchemaDraft) -> Iterator[str]:
-    low, high = draft.expected_rows
+    low = draft.min_rows
     yield "    class Config:"
     yield '        """Rules for the dataset as a whole."""'
     yield ""
     yield "        strict = True"
     if draft.unique:
-        yield f"        # unique without other columns: {', '.join(draft.unique)}"
+        yield f"        # {draft.unique[0]} identifies a row"
     if draft.key:
         yield f"        unique = {literal(list(draft.key))}  # together"
     yield "        metadata = {"
-    if draft.tolerance:
-        yield '            "on_invalid": "quarantine",'
-        yield f'            "tolerance": {draft.tolerance!r},'
-    else:
-        yield '            "on_invalid": "refuse",'
+    yield '            "on_invalid": "quarantine",'
+    yield f'            "tolerance": {draft.tolerance!r},'
     yield '            "expect": {'
-    if (low, high) != (None, None):
-        of_seen = "half to twice" if high is not None else "at least half"
-        yield f'                "rows": ({low}, {high}),  # {of_seen} of what was seen'
+    if low is not None:
+        yield f'                "rows": ({low}, None),  # at least half of what was seen'
     if draft.null_shares:
         yield '                "null_share": {'
         for column, (expected, seen) in draft.null_shares.items():
@@ -156,7 +154,7 @@ def _parameters(dtype: Any) -> list[str]:
 def literal(value: Any) -> str:
     """Return a value as source."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return quoted(value)
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if hasattr(value, "total_seconds"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from featurestore.errors import SkewError
+from featurestore.timing.clock import MAX_SKEW, ClockError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ async def look_up(
     ----------
     requested
         The instant, in UTC, at which the values hold. None: now. If a push is written between taking the time and
-        reading the store, the time is taken again.
+        reading the store, the time is taken again. If the store is ahead of it by a small skew, its watermark counts.
 
     Returns
     -------
@@ -41,15 +42,18 @@ async def look_up(
     """
     lookups = call.state.lookups
     tries = 1
+    as_of = call.release.now() if requested is None else requested
     while True:
-        as_of = call.release.now() if requested is None else requested
         try:
             vectors, stale = await lookups.read(endpoint, rows, as_of, local=call.release.local)
             break
-        except SkewError:
+        except SkewError as error:
             if requested is not None or tries == MAX_TRIES:
                 raise
             tries += 1
+            as_of = call.release.now()
+            if isinstance(error, ClockError) and error.timestamp - as_of <= MAX_SKEW:
+                as_of = max(as_of, error.timestamp)  # the clock of a writer is a little ahead
     entry = call.entry
     entry.endpoint = endpoint
     entry.as_of = as_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,6 +15,9 @@ from featurestore.values.json_keys import require_unique_keys
 if TYPE_CHECKING:
     from featurestore.service.call import Call
 
+_FORM: Final = (
+    '{"features": ["view:feature"], "entities": {"key": [...]}}, or "feature_service" for "features"'
+)
 _request = msgspec.json.Decoder(OnlineRequest)
 
 
@@ -31,7 +34,7 @@ async def get_online_features(call: Call) -> bytes:
         If the request names no features, a value breaks its contract, or an object names a key twice.
     """
     release = call.release
-    request = call.decode(_request.decode)
+    request = call.decode(_request.decode, _FORM)
     require_service(call, request.feature_service)
     fields = (request.feature_service is not None, bool(request.features), request.full_feature_names)
     require_unique_keys(call.body, 1 + sum(fields) + len(request.entities), "request for online features")

@@ -40,7 +40,7 @@ async def push(call: Call) -> Response:
     StoreError
         If another process writes the view for too long, or the store does not answer.
     """
-    request = call.decode(_push_request.decode)
+    request = call.decode(_push_request.decode, _form("push_source_name"))
     if request.to not in PUSHED:
         raise ContractError(
             f"to is {request.to!r}: training would learn rows that serving never knew",
@@ -52,9 +52,13 @@ async def push(call: Call) -> Response:
 
 async def write_to_online_store(call: Call) -> bytes:
     """Answer ``POST /write-to-online-store`` as a push; raises as `push` does."""
-    request = call.decode(_write_request.decode)
+    request = call.decode(_write_request.decode, _form("feature_view_name"))
     await _push(call, request.feature_view_name, request.df)
     return b"null"
+
+
+def _form(view: str) -> str:
+    return f'{{"{view}": "view", "df": {{"column": [...]}}}}'
 
 
 async def _push(call: Call, view: str, columns: dict[str, list[Any]]) -> None:

@@ -33,7 +33,7 @@ async def vectors(call: Call) -> bytes:
     release = call.release
     endpoint = release.endpoint(call.parameter("service"))
     require_service(call, endpoint.name)
-    rows, requested = call.decode(endpoint.decode, typed=True)
+    rows, requested = call.decode(endpoint.decode, endpoint.form, typed=True)
     try:
         result, as_of, stale = await look_up(
             call, endpoint, rows, None if requested is None else _utc(requested)

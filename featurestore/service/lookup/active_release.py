@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError, FeatureStoreError, SkewError, UnknownNameError
@@ -11,12 +11,14 @@ from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
 from featurestore.storage.served_columns import WORKING
-from featurestore.vectors.state import check_state
+from featurestore.timing.clock import ClockError
+from featurestore.vectors.state import check_state, read_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.project import Project
     from featurestore.service.runtime.options import Options
@@ -69,12 +71,19 @@ class ActiveRelease:
         self._require_consistency(options)
         self.local = self.project.settings.online_url is None
         store = self.project.store()
-        self._stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
-        self._reader = store if self._stale_cache is None else StaleCachingReader(store, self._stale_cache)
-        self._max_rows = options.max_rows
-        names = options.services or tuple(self.project.catalog.services)
-        self.endpoints = {name: self._endpoint(self.project.catalog.service(name)) for name in names}
-        self.endpoint_of_features = lru_cache(maxsize=256)(self._endpoint_of_features)
+        stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
+        reader = store if stale_cache is None else StaleCachingReader(store, stale_cache)
+        catalog = self.project.catalog
+        make = partial(
+            Endpoint,
+            store=reader,
+            stale_cache=stale_cache,
+            max_rows=options.max_rows,
+            layout=self.project.layout,
+        )
+        self.endpoints = {name: make(catalog.service(name)) for name in options.services or catalog.services}
+        # Neither may refer to this object: its store closes when the last request that it answers ends.
+        self.endpoint_of_features = lru_cache(maxsize=256)(partial(_endpoint_of_features, catalog, make))
 
     def endpoint(self, name: str) -> Endpoint:
         """Return the endpoint of a feature service.
@@ -108,19 +117,6 @@ class ActiveRelease:
         services = [endpoint.service for endpoint in self.endpoints.values()]
         return {name: _line(error) for name, error in _view_faults(services, self.project)}
 
-    def _endpoint_of_features(self, references: tuple[str, ...], *, full_names: bool) -> Endpoint:
-        return self._endpoint(self.project.catalog.request(references, full_names=full_names), named=False)
-
-    def _endpoint(self, service: FeatureService, *, named: bool = True) -> Endpoint:
-        return Endpoint(
-            service,
-            self._reader,
-            stale_cache=self._stale_cache,
-            max_rows=self._max_rows,
-            named=named,
-            layout=self.project.layout,
-        )
-
     def _require_consistency(self, options: Options) -> None:
         catalog = self.project.catalog
         if not catalog.services:
@@ -129,7 +125,9 @@ class ActiveRelease:
                 hint="define one with feature_service(...) in the definitions",
             )
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
-        faults = dict(_view_faults(services, self.project)) | dict(_training_faults(services, self.project))
+        # A store that is ahead of the clock is reached by it, or brought back by the next write: `/ready` names it.
+        views = {name: e for name, e in _view_faults(services, self.project) if not isinstance(e, ClockError)}
+        faults = views | dict(_training_faults(services, self.project))
         if faults:
             listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
             skews = [error for error in faults.values() if isinstance(error, SkewError)]
@@ -139,6 +137,12 @@ class ActiveRelease:
                 differences=dict.fromkeys(d for error in skews for d in error.differences),
                 commands=dict.fromkeys(c for error in skews for c in error.commands),
             )
+
+
+def _endpoint_of_features(
+    catalog: Catalog, make: Callable[..., Endpoint], references: tuple[str, ...], *, full_names: bool
+) -> Endpoint:
+    return make(catalog.request(references, full_names=full_names), named=False)
 
 
 def _line(error: FeatureStoreError) -> str:
@@ -154,7 +158,7 @@ def _view_faults(services: list[FeatureService], project: Project) -> Iterator[t
     now = project.settings.now()
     for name, (state, _) in zip(views, states, strict=True):
         try:
-            check_state(views[name], state, now, project.layout)
+            read_now(partial(check_state, views[name], state, layout=project.layout), now)
         except FeatureStoreError as error:
             yield f"view {name}", error
 

@@ -14,6 +14,7 @@ from featurestore.service.lookup.feast_wire import Wire
 from featurestore.service.lookup.request_types import request_type
 from featurestore.timing.epoch import microseconds
 from featurestore.values.accepted import is_read_exactly, value_check
+from featurestore.values.escapes import quoted
 from featurestore.values.json_keys import require_unique_keys
 from featurestore.vectors.reader import VectorReader, Vectors
 
@@ -113,6 +114,14 @@ class Endpoint:
     def request(self) -> type[Any]:
         """The type of requests, with what the contracts say in JSON Schema, for publication."""
         return request_type(self.service, max_rows=self._max_rows, with_contracts=True)
+
+    @cached_property
+    def form(self) -> str:
+        """What the body of a request looks like."""
+        columns = ", ".join(
+            f"{quoted(name)}: ..." for name in (*self.service.key_schema, *self.service.request_schema)
+        )
+        return f'{{"rows": [{{{columns}}}]}}'
 
     @cached_property
     def wire(self) -> Wire:

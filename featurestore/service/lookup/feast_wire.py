@@ -15,7 +15,7 @@ from msgspec import Meta
 from featurestore.errors import ContractError
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.join import Status
-from featurestore.values.feast_wire import to_wire
+from featurestore.values.feast_wire import PLACEHOLDER_KEY, to_wire
 from featurestore.values.json_rows import JsonColumn, row_count
 from featurestore.values.names import undeclared
 from featurestore.values.wording import counted
@@ -103,6 +103,7 @@ class Wire:
         self._where = f"entities for {service.name!r}"
         self._columns = {name: JsonColumn(self._where, name, schema[name]) for name in columns}
         self._keys = len(service.key_schema)
+        self._has_view_without_key = any(not selection.keys for selection in service.reads)
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
         self._features = [
@@ -116,6 +117,9 @@ class Wire:
     def rows(self, columns: dict[str, list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
         """Convert the columns of a request to rows, with values in the order of the reader's columns.
 
+        If the service needs no columns, a request without columns asks for one row, and one with
+        `PLACEHOLDER_KEY` for as many rows as that has values.
+
         Raises
         ------
         ContractError
@@ -123,6 +127,9 @@ class Wire:
             `limit` rows.
         """
         wanted = self._columns
+        height = row_count(self._where, columns) if columns or wanted else 1
+        if self._has_view_without_key:
+            columns = {name: values for name, values in columns.items() if name != PLACEHOLDER_KEY}
         if columns.keys() != wanted.keys():
             missing = [name for name in wanted if name not in columns]
             unknown = [name for name in columns if name not in wanted]
@@ -131,13 +138,15 @@ class Wire:
                 if missing
                 else f"{undeclared(unknown, wanted)} not needed"
             )
-            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {', '.join(wanted)}")
-        height = row_count(self._where, columns)
+            needed = ", ".join(wanted) or "no columns"
+            raise ContractError(f"{self._where}: {fault}", hint=f"needed are {needed}")
         if height > limit:
             raise ContractError(
                 f"{self._where}: {counted(height, 'row')}; the limit is {limit:,}",
                 hint="send several smaller requests",
             )
+        if not wanted:
+            return [()] * height
         return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
 
     def answer(self, vectors: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:

@@ -163,5 +163,5 @@ def is_present(path: Path) -> bool:
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
     with atomic_write(path) as partial:
-        partial.touch(mode=0o600)
+        partial.chmod(0o600)
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")

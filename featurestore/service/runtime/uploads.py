@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.requests import ClientDisconnect
 
 from featurestore.service.runtime.refused import RefusedError
-from featurestore.storage.files import translated_write_errors
+from featurestore.storage.durable import make_folder, replace, sync_folder
+from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,7 +58,8 @@ class Upload:
         """Move the results to their final place, and remove the oldest uploads beyond `KEPT`; returns the final folder."""
         place = self._folder / self.id
         with translated_write_errors(place):
-            self.results.replace(place)
+            sync_folder(self.results)
+            replace(self.results, place)
         for old in sorted(self._folder.glob("[!.]*"))[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
         return place
@@ -65,7 +67,7 @@ class Upload:
     def begin(self) -> None:
         """Make the temporary folder, and remove those of killed processes after a day."""
         with translated_write_errors(self._temporary):
-            self.results.mkdir(parents=True)
+            make_folder(self.results, mode=PRIVATE_FOLDER)
         for partial_folder in self._folder.glob(".*.partial"):
             if partial_folder.stat().st_mtime < time.time() - DAY:
                 shutil.rmtree(partial_folder, ignore_errors=True)

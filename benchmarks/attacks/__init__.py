@@ -1,0 +1,1 @@
+"""The cases of `make attack`, by the door that they try."""

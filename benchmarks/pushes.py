@@ -1,0 +1,111 @@
+"""Single-row pushes: what each costs as the log grows, and how fast the log is read beside one push of the same rows.
+
+``make bench-pushes`` pushes 100,000 rows, one at a time, to a view of 20,000 customers over LMDB, and
+prints the CPU time of a push by its number. It then joins entity rows to both logs, before and after
+`materialize` merges the first one, and checks that the values agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from shop import build_shop, write_files
+
+if TYPE_CHECKING:
+    import featurestore
+
+CUSTOMERS = 20_000
+WINDOWS = 10
+REPEATS = 15
+ENTITY_ROWS = (3, 1_000, 100_000)
+VIEW = "last_order"
+START = datetime.now(UTC) - timedelta(days=2)
+
+
+def make_project(folder: Path) -> featurestore.Project:
+    """Make the shop, under the clock of the machine."""
+    path = write_files(folder) / "feature_repo/feature_store.yaml"
+    path.write_text(path.read_text().replace('  as_of: "2024-01-10T00:00:00Z"\n', ""))
+    project = build_shop(folder)
+    project.materialize()
+    return project
+
+
+def orders(numbers: range) -> pl.DataFrame:
+    """Return orders by their number: each of a later event than the one before."""
+    number = pl.Series("number", numbers, dtype=pl.Int64)
+    event = pl.lit(START, dtype=pl.Datetime("us", "UTC")) + pl.duration(seconds=pl.col("number"))
+    return pl.select(number).select(
+        customer=pl.col("number") * 7_919 % CUSTOMERS + 1,
+        event_timestamp=event,
+        amount=pl.col("number").cast(pl.Float64),
+        coupon=pl.lit("N"),
+        ordered_at=event,
+    )
+
+
+def push_each(project: featurestore.Project, count: int) -> None:
+    """Push rows one at a time, and print the mean CPU time of each window."""
+    window = count // WINDOWS
+    print(f"{'pushes':>10}  {'CPU ms':>7}  {'files':>6}")
+    means = []
+    for start in range(0, window * WINDOWS, window):
+        frames = [orders(range(number, number + 1)) for number in range(start, start + window)]
+        begun = time.process_time()
+        for frame in frames:
+            project.push(VIEW, frame)
+        means.append((time.process_time() - begun) / window * 1_000)
+        files = len(list(project.layout.pushed(VIEW).glob("*.parquet")))
+        print(f"{start + window:>10,}  {means[-1]:>7.1f}  {files:>6,}", flush=True)
+    print(f"the last window costs {means[-1] / means[0]:.2f} times the first")
+
+
+def compare_reads(single: featurestore.Project, batch: featurestore.Project, title: str) -> None:
+    """Join entity rows to both logs, and exit with 1 if the values differ."""
+    now = datetime.now(UTC)
+    print(f"{title:>20}  {'each, ms':>9}  {'at once, ms':>11}  {'ratio':>5}")
+    for count in ENTITY_ROWS:
+        entity_rows = pl.DataFrame({"customer": [i * 37 % CUSTOMERS + 1 for i in range(count)]})
+        entity_rows = entity_rows.with_columns(event_timestamp=pl.lit(now))
+        times: tuple[list[float], list[float]] = ([], [])
+        answers = []
+        for _ in range(REPEATS):
+            for project, seconds in zip((single, batch), times, strict=True):
+                begun = time.perf_counter()
+                answers.append(project.historical(entity_rows, [VIEW], statuses=True))
+                seconds.append(time.perf_counter() - begun)
+        if not all(answer.equals(answers[0]) for answer in answers):
+            sys.exit("WRONG: the values of the two logs differ")
+        each, at_once = (statistics.median(seconds) * 1_000 for seconds in times)
+        print(f"{count:>20,}  {each:>9.1f}  {at_once:>11.1f}  {each / at_once:>5.2f}")
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a few pushes")
+    parser.add_argument("--pushes", type=int, default=100_000, help="how many rows are pushed one at a time")
+    options = parser.parse_args()
+    count = 40 if options.small else options.pushes
+    with TemporaryDirectory() as folder:
+        single, batch = (make_project(Path(folder, name)) for name in ("single", "batch"))
+        push_each(single, count)
+        batch.push(VIEW, orders(range(count)))
+        compare_reads(single, batch, "entity rows")
+        single.materialize()
+        compare_reads(single, batch, "after materialize")
+    print("the values agree")
+
+
+if __name__ == "__main__":
+    main()

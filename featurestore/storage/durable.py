@@ -1,0 +1,91 @@
+"""Every change of names on disk that must outlast a power loss: synced before the call returns.
+
+A file system keeps a file's content and its name apart. A name that was made, replaced or removed can be undone by a
+power loss until the folder that holds it is synced. All code that writes data changes names through these functions.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+
+def sync_file(path: Path) -> None:
+    """Sync the content of a file to disk."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the names in a folder to disk. File systems that cannot sync a folder keep names in their own way."""
+    try:
+        _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def sync_tree(folder: Path) -> None:
+    """Sync a folder with all files and folders below it. Files behind links are not followed."""
+    for current, _, files in os.walk(folder):
+        for name in files:
+            path = Path(current, name)
+            if not path.is_symlink():
+                sync_file(path)
+        sync_folder(Path(current))
+
+
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """Make a folder and the folders above it that do not exist.
+
+    Parameters
+    ----------
+    mode
+        Permissions of each folder that is made, of which the process's umask takes away.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(mode=mode, exist_ok=True)
+        sync_folder(new.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give a synced file or folder the name of another one, which it replaces."""
+    source.replace(target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name."""
+    os.link(source, target, follow_symlinks=False)
+    sync_folder(target.parent)
+
+
+def replace_symlink(link: Path, target: str) -> None:
+    """Let a symbolic link name another target, in one step."""
+    partial = link.with_name(f".{link.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    replace(partial, link)
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it exists."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

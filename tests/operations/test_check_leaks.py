@@ -1,0 +1,327 @@
+"""Every planted leak is found, with its row, its feature, both values and its origin; clean views have none."""
+
+import json
+
+import polars as pl
+import pytest
+from runner import run
+from shop import write_files
+
+import featurestore
+from featurestore import DefinitionError, SkewError, UnknownNameError
+from featurestore.definitions.fingerprint import fingerprint
+from featurestore.definitions.known import known_of_rows
+from featurestore.operations.check_leaks import check_leaks
+
+HEAD = '''
+from datetime import timedelta
+
+import pandera.polars as pa
+import polars as pl
+
+from feature_repo.shop import customer
+from featurestore import Frame, dataset, feature_view
+from schemas.shop import RawOrders, Timestamp
+
+
+class Sorted(pa.DataFrameModel):
+    """Orders by time."""
+
+    order: pl.Int64 = pa.Field(unique=True, description="number")
+    customer: pl.Int64 = pa.Field(description="who ordered")
+    ordered_at: Timestamp = pa.Field(description="when")
+    rank: pl.Int64 = pa.Field(description="orders of the customer from this one on")
+
+
+@dataset(owner="shop")
+def by_time(orders: Frame[RawOrders]) -> Frame[Sorted]:
+    """Orders, each with the number of orders that follow it."""
+    return orders.select("order", "customer", "ordered_at", rank=pl.len().over("customer"))
+'''
+VIEW = '''
+
+class Of_NAME(pa.DataFrameModel):
+    """One value."""
+
+    customer: pl.Int64 = pa.Field(description="who ordered")
+    event_timestamp: Timestamp = pa.Field(description="when")
+    value: pl.Float64 = pa.Field(nullable=True, description="value", metadata={"unit": "1", "personal": PERSONAL})
+
+
+@feature_view(entity=customer, by_key=BY_KEY, owner="shop", delay=DELAY)
+def NAME(orders: Frame[INPUT]) -> Frame[Of_NAME]:
+    """One value."""
+    amount = pl.col("amount")
+    orders = orders.sort("ordered_at", "order")
+    return (BODY).with_columns(pl.col("value").cast(pl.Float64))
+'''
+ROWS = 'orders.select("customer", event_timestamp="ordered_at", value={})'
+CLEAN = {
+    "last_amount": ROWS.format("amount"),
+    "total": ROWS.format('amount.fill_null(0).cum_sum().over("customer")'),
+    "former": ROWS.format('amount.shift().over("customer")'),
+    "rolled": """orders.rolling("ordered_at", period="3h", group_by="customer").agg(value=amount.sum())
+        .rename({"ordered_at": "event_timestamp"})""",
+    "arrived": """orders.filter(pl.col("returned_at").is_not_null())
+        .select("customer", event_timestamp="returned_at", value="refund")""",
+    "earlier": """orders.select("customer", event_timestamp="ordered_at").join_asof(
+        orders.filter(pl.col("returned_at").is_not_null()).sort("returned_at")
+        .select("customer", "returned_at", value="refund"),
+        left_on="event_timestamp", right_on="returned_at", by="customer", check_sortedness=False)""",
+    "everyone": ROWS.format("amount.fill_null(0).cum_sum()"),
+}
+LEAKS = {
+    "next_amount": ROWS.format('amount.shift(-1).over("customer")'),
+    "sum_over": ROWS.format('amount.sum().over("customer")'),
+    "whole_table": ROWS.format("amount.mean()"),
+    "normalized": ROWS.format('(amount - amount.mean().over("customer")) / amount.std().over("customer")'),
+    "backward_fill": ROWS.format('amount.backward_fill().over("customer")'),
+    "interpolated": ROWS.format('amount.interpolate().over("customer")'),
+    "centered": """orders.rolling("ordered_at", period="3h", offset="-1h", group_by="customer")
+        .agg(value=amount.sum()).rename({"ordered_at": "event_timestamp"})""",
+    "closed_ahead": """orders.rolling("ordered_at", period="2h", offset="0h", group_by="customer", closed="both")
+        .agg(value=amount.sum()).rename({"ordered_at": "event_timestamp"})""",
+    "daily": """orders.group_by_dynamic("ordered_at", every="1d", group_by="customer").agg(value=amount.sum())
+        .rename({"ordered_at": "event_timestamp"})""",
+    "last_of_all": ROWS.format('amount.sort_by("ordered_at").last().over("customer")'),
+    "ranked": ROWS.format('amount.rank("min").over("customer")'),
+    "reversed_total": ROWS.format('amount.fill_null(0).cum_sum(reverse=True).over("customer")'),
+    "quantile": ROWS.format("(amount > amount.median()).cast(pl.Float64)"),
+    "refund_now": ROWS.format('pl.col("refund")'),
+    "label_echo": ROWS.format('pl.col("returned_at").is_not_null()'),
+    "wrong_join": """orders.select("customer", event_timestamp="ordered_at").join_asof(
+        orders.filter(pl.col("returned_at").is_not_null()).select("customer", "ordered_at", value="refund"),
+        left_on="event_timestamp", right_on="ordered_at", by="customer", check_sortedness=False)""",
+    "forward_join": """orders.select("customer", event_timestamp="ordered_at").join_asof(
+        orders.select("customer", "ordered_at", value="amount"), left_on="event_timestamp",
+        right_on="ordered_at", by="customer", strategy="forward", allow_exact_matches=False,
+        check_sortedness=False)""",
+    "equi_join": """orders.select("customer", event_timestamp="ordered_at")
+        .join(orders.group_by("customer").agg(value=amount.max()), on="customer")""",
+    "corrected": ROWS.format("amount") + '.unique(["customer", "value"], keep="last", maintain_order=True)',
+    "survivors": 'orders.filter(pl.len().over("customer") > 2)'
+    + ROWS.removeprefix("orders").format("amount"),
+    "encoded": ROWS.format('pl.col("refund").is_not_null().mean().over("coupon")'),
+    "shifted_time": """orders.select("customer", event_timestamp=pl.col("ordered_at") - timedelta(hours=2),
+        value=amount)""",
+    "exploded": 'orders.filter(pl.col("returned_at") > pl.col("ordered_at"))'
+    + ROWS.removeprefix("orders").format("amount"),
+}
+
+# One order of many reads the future.
+ONCE = ROWS.format('pl.when(pl.col("order") == 200).then(amount.sum().over("customer")).otherwise(amount)')
+
+
+def view(name, body, *, by_key=False, personal=False, delay="timedelta(0)", schema="RawOrders"):
+    """Write a view of one value."""
+    words = {
+        "NAME": name,
+        "BODY": body,
+        "BY_KEY": str(by_key),
+        "PERSONAL": str(personal),
+        "DELAY": delay,
+        "INPUT": schema,
+    }
+    text = VIEW
+    for word, replacement in words.items():
+        text = text.replace(word, replacement)
+    return text
+
+
+def write_shop(folder, orders):
+    """Write a shop whose orders know when they were loaded, and refunds that are known when they are returned."""
+    write_files(folder)
+    schema = folder / "schemas/shop.py"
+    text = schema.read_text().replace(
+        '    coupon: pl.String = pa.Field(nullable=True, description="coupon")\n\n    class Config',
+        '    coupon: pl.String = pa.Field(nullable=True, description="coupon")\n'
+        '    returned_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when returned")\n'
+        '    refund: pl.Float64 = pa.Field(nullable=True, description="refund",\n'
+        '        metadata={"unit": "EUR", "known": "returned_at"})\n\n    class Config',
+    )
+    text = text.replace('"tolerance": 0.5}', '"tolerance": 0.5, "known": ("loaded_at", "ordered_at")}')
+    schema.write_text(text + '\n\nTimestamp = Annotated[pl.Datetime, "us", "UTC"]\n')
+    views = [
+        *(view(name, body) for name, body in (CLEAN | LEAKS).items()),
+        view("once", ONCE),
+        view("secret", LEAKS["sum_over"], personal=True),
+        view("delayed", LEAKS["closed_ahead"], delay="timedelta(hours=6)"),
+        view(
+            "through",
+            'orders.select("customer", event_timestamp="ordered_at", value="rank")',
+            schema="Sorted",
+        ),
+    ]
+    (folder / "feature_repo/values.py").write_text(HEAD + "".join(views))
+    orders.write_csv(folder / "data/raw/orders.csv")
+    project = featurestore.open(folder)
+    project.validate("orders")
+    return project
+
+
+def make_orders(count, customers):
+    """Make orders, one an hour, each third of which is returned five hours later."""
+    number = pl.int_range(count)
+    ordered_at = pl.datetime(2024, 1, 1, time_zone="UTC") + pl.duration(hours=number)
+    is_returned = number % 3 == 1
+    return pl.select(
+        order=number,
+        customer=number * 7 % 11 % customers + 1,
+        ordered_at=ordered_at,
+        loaded_at=pl.when(number % 5 == 0).then(ordered_at),
+        amount=pl.when(number % 4 != 2).then(number * 48_271 % 1_009 / 8),
+        coupon=pl.when(number % 2 == 0).then(pl.lit("SPRING")),
+        returned_at=pl.when(is_returned).then(ordered_at + pl.duration(hours=5)),
+        refund=pl.when(is_returned).then(number / 2),
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A shop with few orders: each view is built at each timestamp."""
+    return write_shop(tmp_path_factory.mktemp("shop"), make_orders(14, 2))
+
+
+def test_clean_views_have_no_leak(project):
+    """Past rows, windows, running sums, delays and joins on known values are clean, and all rows are tested."""
+    record = project.check_leaks([*CLEAN, "last_order", "delayed"])
+    assert record.leaks == ()
+    assert {checked.result for checked in record.views} == {"no leak"}
+    assert all(checked.tested == checked.rows > 0 for checked in record.views)
+    record.require_none()
+
+
+@pytest.mark.parametrize("name", [*LEAKS, "through", "secret"])
+def test_planted_leaks_are_found(project, name):
+    """A feature that reads what became known later is found, with a row that leaks and where from."""
+    record = project.check_leaks([name])
+    [checked] = record.views
+    assert checked.leaking > 0
+    assert record.leaks[0].origin.dataset == "orders"
+    with pytest.raises(SkewError, match=name):
+        record.require_none()
+
+
+def test_a_leak_names_row_feature_both_values_and_origin(project):
+    """The next order's amount comes from the amount of the next order, and a refund from its own row."""
+    leak = project.check_leaks(["next_amount"]).leaks[0]
+    rows = project.read("orders").sort("order").rows(named=True)
+    row, successor = next(
+        (row, successor)
+        for row in rows
+        for successor in [next(r for r in rows[row["order"] + 1 :] if r["customer"] == row["customer"])]
+        if successor["amount"] is not None
+    )
+    assert leak.view == "next_amount"
+    assert leak.key == f"customer={row['customer']} event_timestamp={row['ordered_at']:%Y-%m-%dT%H:%M:%SZ}"
+    assert (leak.feature, leak.with_future, leak.without_future) == (
+        "value",
+        str(successor["amount"]),
+        "None",
+    )
+    assert leak.known_at == row["ordered_at"]
+    origin = leak.origin
+    assert (origin.dataset, origin.key) == ("orders", f"order={successor['order']}")
+    assert (origin.columns, origin.known_at) == (("amount",), successor["ordered_at"])
+    refund = project.check_leaks(["refund_now"]).leaks[0]
+    assert refund.origin.columns == ("refund",)
+
+
+def test_personal_values_are_not_shown(project):
+    """A leak of a personal feature names the row, and not its values."""
+    leak = project.check_leaks(["secret"]).leaks[0]
+    assert (leak.with_future, leak.without_future) == ("(personal)", "(personal)")
+
+
+def test_the_command_prints_what_was_tested_and_exits_with_5(project):
+    """The command prints a table or the record, keeps the record, and then names the leaks."""
+    root = project.settings.root
+    passed = run("check-leaks", "last_amount", cwd=root)
+    assert (passed.returncode, passed.stderr) == (0, "")
+    assert passed.stdout.splitlines()[1].split() == ["last_amount", "14", "14", "0", "no", "leak"]
+    failed = run("check-leaks", "sum_over", "--json", cwd=root)
+    assert failed.returncode == 5
+    assert json.loads(failed.stdout) == json.loads(project.layout.leaks.read_text())
+    assert "of sum_over depend on what became known later" in failed.stderr
+    with pytest.raises(UnknownNameError, match="sum_ove"):
+        project.check_leaks(["sum_ove"])
+
+
+def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path):
+    """Such a view does not pass: the record says so, and the command exits with 3."""
+    write_files(tmp_path)
+    project = featurestore.open(tmp_path)
+    project.validate("orders")
+    record = project.check_leaks()
+    assert [view.result for view in record.views] == ["cannot be proven: orders"]
+    with pytest.raises(DefinitionError, match=r"last_order: cannot be proven.* of orders become known"):
+        record.require_none()
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ('"order_at"', "not a column of the schema"),
+        ('"amount"', "Float64, but must be"),
+        ("7", "expected a column"),
+        ("(timedelta(1),)", "expected a column"),
+    ],
+)
+def test_a_declaration_that_cannot_be_read_is_refused(tmp_path, declared, message):
+    """A declaration names columns of UTC timestamps."""
+    write_files(tmp_path)
+    schema = tmp_path / "schemas/shop.py"
+    text = schema.read_text().replace('"tolerance": 0.5}', f'"tolerance": 0.5, "known": {declared}}}')
+    schema.write_text(f"from datetime import timedelta\n{text}")
+    project = featurestore.open(tmp_path)
+    with pytest.raises(DefinitionError, match=message):
+        known_of_rows(project.catalog.node("orders").contract)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A shop whose views have too many timestamps to build them at each one."""
+    return write_shop(tmp_path_factory.mktemp("large"), make_orders(400, 3))
+
+
+@pytest.mark.parametrize("name", ["last_amount", "former", "rolled", "arrived", "total"])
+def test_windows_prove_all_rows_of_clean_views(large, name):
+    """Each row comes out the same from the last rows of its key, or from all of them."""
+    [checked] = check_leaks(large._workspace, [name], cuts=4).views
+    assert (checked.result, checked.tested) == ("no leak", checked.rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["next_amount", "backward_fill", "refund_now", "wrong_join", "sum_over", "daily"]
+)
+def test_windows_do_not_hide_leaks(large, name):
+    """Rows that no window proves are tested at some timestamps, and leak there."""
+    [checked] = check_leaks(large._workspace, [name], cuts=4).views
+    assert 0 < checked.leaking <= checked.tested
+
+
+def test_a_view_across_keys_is_tested_at_some_timestamps_and_says_so(large):
+    """No window of a key gives a sum over all customers: the rows tested are those of the chosen timestamps."""
+    [checked] = check_leaks(large._workspace, ["everyone"], cuts=4).views
+    assert checked.result == "no leak in the tested rows"
+    assert 0 < checked.tested < checked.rows
+
+
+def test_one_row_among_many_that_leaks_is_found(large):
+    """Of 400 orders one reads the future: windows leave this row alone, and it is tested."""
+    [checked] = check_leaks(large._workspace, ["once"], cuts=4).views
+    assert (checked.leaking, checked.tested) == (1, checked.rows)
+
+
+def test_a_declaration_changes_no_fingerprint(tmp_path):
+    """`known` decides no value, so that nothing has to be built again."""
+    project = featurestore.open(write_files(tmp_path))
+    before = fingerprint(project.catalog.view("last_order")).digest
+    schema = tmp_path / "schemas/shop.py"
+    text = schema.read_text().replace('"tolerance": 0.5}', '"tolerance": 0.5, "known": "ordered_at"}')
+    schema.write_text(
+        text.replace('description="coupon")', 'description="coupon", metadata={"known": "ordered_at"})', 1)
+    )
+    changed = featurestore.open(tmp_path)
+    assert known_of_rows(changed.catalog.node("orders").contract).columns == ("ordered_at",)
+    assert fingerprint(changed.catalog.view("last_order")).digest == before
