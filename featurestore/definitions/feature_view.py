@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.definitions.contract import contract_of
 from featurestore.definitions.signature import signature_of
-from featurestore.definitions.window_checks import check_windows
+from featurestore.definitions.window_checks import feature_contract
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
@@ -246,17 +245,9 @@ def feature_view(
         if entity is not None:
             entity.require_keys(contract, of=f"feature view {name!r}")
         _check_times(name, contract)
-        features = _feature_contract(name, contract, windows, schema, identity)
-        if windows:
-            if entity is None:
-                raise DefinitionError(
-                    f"feature view {name!r}: windows are given without an entity",
-                    hint="name the entity whose events the windows aggregate; or return one row for all without windows",
-                )
-            entity.require_keys(features, of=f"feature view {name!r}")
-            check_windows(
-                name, windows, events=contract, contract=features, keys=entity.keys, identity=identity
-            )
+        features = feature_contract(
+            name, windows or {}, schema, events=contract, entity=entity, identity=identity
+        )
         view = FeatureView(
             name=name,
             function=function,
@@ -278,28 +269,6 @@ def feature_view(
         return view
 
     return declare
-
-
-def _feature_contract(
-    name: str,
-    contract: Contract,
-    windows: Mapping[str, Aggregation] | None,
-    schema: type[DataFrameModel] | None,
-    identity: tuple[str, ...],
-) -> Contract:
-    if not windows:
-        if schema is not None or identity:
-            raise DefinitionError(
-                f"feature view {name!r}: {'schema' if schema is not None else 'identity'} is given without windows",
-                hint="the result of the function has the schema of a view without windows",
-            )
-        return contract
-    if schema is None:
-        raise DefinitionError(
-            f"feature view {name!r}: windows are given without a schema for the features",
-            hint="write schema=..., with the keys and a column for each window",
-        )
-    return contract_of(schema)
 
 
 def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: timedelta | None) -> None:

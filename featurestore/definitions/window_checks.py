@@ -6,18 +6,63 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import TIME_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from pandera.polars import DataFrameModel
+
     from featurestore.definitions.contract import Contract
+    from featurestore.definitions.entity import Entity
     from featurestore.windows.aggregation import Aggregation
 
 NUMERIC = frozenset(["sum", "mean", "variance", "deviation"])
 # Windows that are never null.
 ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])
+
+
+def feature_contract(
+    name: str,
+    windows: Mapping[str, Aggregation],
+    schema: type[DataFrameModel] | None,
+    *,
+    events: Contract,
+    entity: Entity | None,
+    identity: Collection[str],
+) -> Contract:
+    """Return the contract of the features of a view: that of its rows, or the checked one of its windows.
+
+    Raises
+    ------
+    DefinitionError
+        If windows, schema and entity are not given together, or as `check_windows` does.
+    UnknownNameError
+        As `check_windows` does.
+    """
+    if not windows:
+        if schema is not None or identity:
+            raise DefinitionError(
+                f"feature view {name!r}: {'schema' if schema is not None else 'identity'} is given without windows",
+                hint="the result of the function has the schema of a view without windows",
+            )
+        return events
+    if entity is None:
+        raise DefinitionError(
+            f"feature view {name!r}: windows are given without an entity",
+            hint="name the entity of the events; a view without an entity has rows of features and no windows",
+        )
+    if schema is None:
+        raise DefinitionError(
+            f"feature view {name!r}: windows are given without a schema for the features",
+            hint="write schema=..., with the keys and a column for each window",
+        )
+    features = contract_of(schema)
+    entity.require_keys(features, of=f"feature view {name!r}")
+    check_windows(name, windows, events=events, contract=features, keys=entity.keys, identity=identity)
+    return features
 
 
 def check_windows(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from featurestore.ports import OnlineStore
     from featurestore.storage.layout import Layout
 
-_MOMENT = "__moment"
+_TIMESTAMP = "__timestamp"
 Pair = tuple[bytes, bytes]
 
 
@@ -173,11 +173,11 @@ class _Source:
         """
         view, until = self._view, self._until
         columns = StoredColumns.of(view.windows)
-        asked = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
+        key_frame = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
         is_known = known_at(view.timing) <= until
         if after is not None:
             is_known &= known_at(view.timing) > after
-        known = pl.scan_parquet(list(self._files)).join(asked.lazy(), on=list(view.keys), how="semi")
+        known = pl.scan_parquet(list(self._files)).join(key_frame.lazy(), on=list(view.keys), how="semi")
         events = with_intervals(
             known.filter(is_known),
             view.keys,
@@ -197,7 +197,7 @@ class _Source:
             counting.sort([*view.keys, *version(view.timing), *others], maintain_order=True)
             .select(
                 *view.keys,
-                pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_MOMENT),
+                pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_TIMESTAMP),
                 *(value.alias(f"__value{number}") for number, value in enumerate(physical)),
                 *columns.held(),
             )
@@ -214,11 +214,11 @@ def _by_key(keys: Sequence[_Key], events: pl.DataFrame) -> Iterator[tuple[_Key, 
         for values, rows in groupby(events.iter_rows(), key=itemgetter(slice(0, width)))
         if values in wanted
     )
-    following = next(groups, None)
+    group = next(groups, None)
     for key in keys:
-        if following is not None and following[0] == key.values:
-            yield key, following[1]
-            following = next(groups, None)
+        if group is not None and group[0] == key.values:
+            yield key, group[1]
+            group = next(groups, None)
         else:
             yield key, []
 

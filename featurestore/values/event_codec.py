@@ -59,7 +59,7 @@ class Head(NamedTuple):
 
     events: list[Event]
     lists: list[bytes]
-    following: int
+    next_number: int
     free: list[int]
     pushed: int
     deleted: int

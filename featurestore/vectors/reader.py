@@ -224,8 +224,8 @@ class VectorReader:
             if read.windows is None:
                 events.append(_answer(read, rows, now, values, statuses))
             else:
-                found = read.windows.answer(encoded, rows, now, self._store)
-                events.append(_appended(found, values, statuses))
+                vectors = read.windows.answer(encoded, rows, now, self._store)
+                events.append(_appended(vectors, values, statuses))
         return values, statuses, events, states
 
 
@@ -318,9 +318,9 @@ def _appended(
     all_statuses: list[list[int]],
 ) -> list[int | None]:
     """As `_answer`, for a view whose stored rows are events."""
-    for (features, found, _), values, statuses in zip(answers, all_values, all_statuses, strict=True):
+    for (features, row_statuses, _), values, statuses in zip(answers, all_values, all_statuses, strict=True):
         values.extend(features)
-        statuses.extend(found)
+        statuses.extend(row_statuses)
     return [newest for _, _, newest in answers]
 
 

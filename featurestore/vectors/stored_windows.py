@@ -121,11 +121,11 @@ class StoredWindows:
         while running:  # one read for each level of blocks, for all keys and windows
             wanted = list({(number, block): None for number, _, (block, _) in running})
             stored = [block_key(keys[number], block) for number, block in wanted]
-            [(_, found)] = store.read([(self._view.name, stored)])
-            require_intact(stored, found)
+            [(_, block_rows)] = store.read([(self._view.name, stored)])
+            require_intact(stored, block_rows)
             blocks = {
                 place: b"" if row is None else values_of(row)
-                for place, row in zip(wanted, found, strict=True)
+                for place, row in zip(wanted, block_rows, strict=True)
             }
             waiting, running = running, []
             for number, asking, (block, check) in waiting:
@@ -202,8 +202,8 @@ def _declared(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     if dtype == pl.Float32():
         return _single
     if dtype.is_integer() and dtype != pl.Int64():
-        least, greatest = integer_limits(dtype)
-        return lambda value: _within(value, least, greatest, dtype)
+        low, high = integer_limits(dtype)
+        return lambda value: _within(value, low, high, dtype)
     return from_stored(dtype)
 
 
@@ -215,7 +215,7 @@ def _single(value: float) -> float:
     return rounded
 
 
-def _within(value: int, least: int, greatest: int, dtype: pl.DataType) -> int:
-    if not least <= value <= greatest:
+def _within(value: int, low: int, high: int, dtype: pl.DataType) -> int:
+    if not low <= value <= high:
         raise OverflowError(f"{value:,} does not fit into {dtype}")
     return value

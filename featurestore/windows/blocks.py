@@ -56,7 +56,7 @@ class KeyEvents:
         self._leaf_events, self._node_blocks = leaf_events, node_blocks
         self._events: list[Sequence[Any]] = list(before.events)
         self._lists: list[bytes | list[Child]] = list(before.lists)
-        self._following, self._free = before.following, list(before.free)
+        self._next_number, self._free = before.next_number, list(before.free)
         self.written: dict[int, bytes] = {}
         self.freed: list[int] = []
 
@@ -103,13 +103,13 @@ class KeyEvents:
         del self._events[:gone]
 
     def head(self, pushed: int, deleted: int) -> Head:
-        """Return the row of the key, of which so many pushed rows and deletions are applied."""
+        """Return the row of the key, with the number of pushed rows and of deletions that are applied."""
         lists = [held if isinstance(held, bytes) else self.encoded(held) for held in self._lists]
         while lists and not BlockList(lists[-1]).size:
             lists.pop()
         # A number that is freed now is free from the next write on: a reader may still hold the head before this one.
         events = [list(event) for event in self._events]
-        return Head(events, lists, self._following, [*self._free, *self.freed], pushed, deleted)
+        return Head(events, lists, self._next_number, [*self._free, *self.freed], pushed, deleted)
 
     def encoded(self, children: Sequence[Child]) -> bytes:
         """Encode a list of blocks."""
@@ -131,8 +131,8 @@ class KeyEvents:
         oldest = children[: self._node_blocks]
         del children[: self._node_blocks]
         states = self._measures.unpack(oldest[0].states)
-        for other in oldest[1:]:
-            states = self._measures.merge(states, self._measures.unpack(other.states))
+        for child_after in oldest[1:]:
+            states = self._measures.merge(states, self._measures.unpack(child_after.states))
         packed = self._measures.pack(states)
         self._add(level + 1, self._stored(self.encoded(oldest), oldest[0].first, oldest[-1].last, packed))
 
@@ -146,8 +146,8 @@ class KeyEvents:
         if self._free:
             number = self._free.pop()
         else:
-            number = self._following
-            self._following += 1
+            number = self._next_number
+            self._next_number += 1
         self.written[number] = block
         return Child(number, checksum(block), first, last, states)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from featurestore.windows.stored_columns import StoredColumns
 
 SECOND: Final = 1_000_000
-LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
+MIN_INT64, MAX_INT64 = -(1 << 63), (1 << 63) - 1
 # Floats are whole numbers of 2**-1074, the smallest float above zero.
 SCALE: Final = 1074
 _MAX_UNSIGNED: Final = (1 << 64) - 1
@@ -247,7 +247,7 @@ def _divided(numerator: int, denominator: int) -> float:
 
 
 def _whole(total: int) -> int:
-    if not LEAST <= total <= GREATEST:
+    if not MIN_INT64 <= total <= MAX_INT64:
         raise OverflowError(f"the sum {total:,} does not fit into 64 bits")
     return total
 
@@ -271,7 +271,7 @@ def _packed_numbers(state: Sequence[int]) -> list[Any]:
 def _packed(number: int) -> Any:
     doubled = (number & -number).bit_length() - 1 if number else 0
     digits = number >> doubled
-    if LEAST <= digits <= _MAX_UNSIGNED:
+    if MIN_INT64 <= digits <= _MAX_UNSIGNED:
         return digits, doubled
     return digits.to_bytes(digits.bit_length() // 8 + 1, "big", signed=True), doubled
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Asks for a block by number and checksum, and is sent its bytes.
 Asking: TypeAlias = Generator[tuple[int, int], bytes, None]
-_moment = itemgetter(0)
+_timestamp = itemgetter(0)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class KeyWindows:
         Returns
         -------
         tuple
-            The values, each of which is there once all generators have ended; and the generators, which ask for blocks.
+            The values, which are complete once all generators have ended; and the generators, which ask for blocks.
             One raises `OverflowError` if a sum of integers does not fit into 64 bits.
         """
         values: list[Any] = [None] * self._width
@@ -122,7 +122,7 @@ class KeyWindows:
         folded: dict[tuple[int, int], Any],
     ) -> Generator[tuple[int, int], bytes, dict[int, Any]]:
         """Aggregate all events after a timestamp."""
-        start = 0 if low is None else bisect_right(events, low, key=_moment)
+        start = 0 if low is None else bisect_right(events, low, key=_timestamp)
         states = {}
         for place in places:
             if (place, start) not in folded:
@@ -156,7 +156,7 @@ class KeyWindows:
             yield from self._from(children, level - 1, children.first_after(low), low, states)
         else:
             events = decode_events(block)
-            inside = events[bisect_right(events, low, key=_moment) :]
+            inside = events[bisect_right(events, low, key=_timestamp) :]
             for place, newer in states.items():
                 measure = self._measures.all[place]
                 states[place] = measure.merge(measure.of(inside), newer)
@@ -179,7 +179,7 @@ def _walk(
     column = 0 if window.column is None else columns.value(window.column)
     n, enough = window.n, window.events
     if window.kind == "last_n":
-        # Missing values do not count among the last n values, but they do among the last so many events.
+        # Missing values do not count among the last n values, but they do among the last n events.
         if enough is None:
             return _Walk(
                 position, length, where, column, n, lambda events, _: [e[column] for e in events[::-1]]
@@ -212,45 +212,45 @@ def _compute(
     walk: _Walk, events: Sequence[StoredEvent], lists: Sequence[BlockList], now: int, values: list[Any]
 ) -> Asking:
     low = None if walk.length is None else now - walk.length
-    found = yield from _walked(events, lists, low, walk)
-    values[walk.position] = walk.finish(found, now)
+    chosen = yield from _walked(events, lists, low, walk)
+    values[walk.position] = walk.finish(chosen, now)
 
 
 def _walked(
     events: Sequence[StoredEvent], lists: Sequence[BlockList], low: int | None, walk: _Walk
 ) -> Generator[tuple[int, int], bytes, list[StoredEvent]]:
-    """Return the events of a window in order: the last so many of them."""
-    found: list[StoredEvent] = []
-    if _take(events, low, walk, found):
-        return found[::-1]
+    """Return the events of a window in order: the last ones, as many as the window counts."""
+    chosen: list[StoredEvent] = []
+    if _take(events, low, walk, chosen):
+        return chosen[::-1]
     for level, blocks in enumerate(lists):
-        if (yield from _taken(blocks, level, low, walk, found)):
+        if (yield from _taken(blocks, level, low, walk, chosen)):
             break
-    return found[::-1]
+    return chosen[::-1]
 
 
 def _taken(
-    blocks: BlockList, level: int, low: int | None, walk: _Walk, found: list[StoredEvent]
+    blocks: BlockList, level: int, low: int | None, walk: _Walk, chosen: list[StoredEvent]
 ) -> Generator[tuple[int, int], bytes, bool]:
     for position in reversed(range(0 if low is None else blocks.first_after(low), blocks.size)):
         number, check, _ = blocks.place(position)
         block = yield number, check
         if level:
-            if (yield from _taken(BlockList(block), level - 1, low, walk, found)):
+            if (yield from _taken(BlockList(block), level - 1, low, walk, chosen)):
                 return True
-        elif _take(decode_events(block), low, walk, found):
+        elif _take(decode_events(block), low, walk, chosen):
             return True
     return low is not None and bool(blocks.size) and blocks.first_after(low) > 0
 
 
-def _take(events: Sequence[StoredEvent], low: int | None, walk: _Walk, found: list[StoredEvent]) -> bool:
+def _take(events: Sequence[StoredEvent], low: int | None, walk: _Walk, chosen: list[StoredEvent]) -> bool:
     """Add events, the newest first; returns whether no older event is needed."""
     for event in _newest_first(events, low):
         if (walk.where is None or event[walk.where]) and (
             walk.column is None or event[walk.column] is not None
         ):
-            found.append(event)
-            if len(found) == walk.enough:
+            chosen.append(event)
+            if len(chosen) == walk.enough:
                 return True
     return bool(events) and low is not None and events[0][0] <= low
 

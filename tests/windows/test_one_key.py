@@ -65,7 +65,7 @@ class Blocks:
         self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(rewriting.head(0, 0))))
         after = self.in_use()
         assert len(after) == len(set(after))
-        assert sorted([*after, *self.head.free]) == list(range(self.head.following)), "a block is lost"
+        assert sorted([*after, *self.head.free]) == list(range(self.head.next_number)), "a block is lost"
 
     def answer(self, windows: KeyWindows, now: int):
         """Compute the windows."""
@@ -94,9 +94,9 @@ def stored_events(history, key, now, columns):
 @given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
 @examples(30)
 def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node_blocks, data):
-    """Whatever the size of blocks, the batches that events came in, and what was written and forgotten before."""
-    one = {"k": "a", "n": 0}
-    history = replace(history, identity=(), events=[event | one for event in history.events])
+    """For every size of blocks, all batches of events, and all that was written and forgotten before."""
+    same_key = {"k": "a", "n": 0}
+    history = replace(history, identity=(), events=[event | same_key for event in history.events])
     columns = StoredColumns.of(history.windows)
     measures = Measures(history.windows, columns, history.event_schema)
     windows = KeyWindows(history.windows, list(history.windows), columns, history.event_schema)

@@ -9,7 +9,10 @@ from event_shop import build_event_shop
 from feast import FeatureStore
 
 import featurestore
+from featurestore.errors import StoreError
 from featurestore.timing.join import Status
+from featurestore.values.codec import REBUILD, encode_key
+from featurestore.values.event_codec import is_block
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 DAY = timedelta(days=1)
@@ -66,7 +69,7 @@ def test_steps_of_materialization_serve_what_a_full_one_does(project):
 
 
 def test_an_unknown_key_has_values(project):
-    """No order is a count of 0, not a missing row; a mean of nothing is null."""
+    """No order is a count of 0, not a missing row; a mean of no values is null."""
     project.materialize()
     [row] = project.get_online([{"customer": 77}], "recent", statuses=True).to_dicts()
     assert (row["orders_3d"], row["amount_3d"], row["mean_3d"]) == (0, 0.0, None)
@@ -124,6 +127,39 @@ def test_a_deleted_key_has_no_events_until_a_later_one(project):
     assert read(project, 2, NOW + DAY) == (1, 5.0)
     project.materialize(until=NOW + DAY, full=True)
     assert read(project, 2, NOW + DAY) == (1, 5.0)
+
+
+@pytest.mark.parametrize("is_damaged", [is_block, lambda key: key == encode_key((1,))], ids=["block", "head"])
+def test_a_damaged_row_is_refused_until_all_is_written_again(project, is_damaged):
+    """One bit of a stored row of events changed: nothing reads it, and the command of the message heals it."""
+    project.materialize()
+    minutes = [timedelta(minutes=n) for n in range(40)]
+    orders = [order(100 + n, 2.0, NOON - DAY + minute) for n, minute in enumerate(minutes)]
+    project.push("orders_3d", pl.concat(orders))
+    at = NOON + 2 * DAY + minutes[4]  # in the oldest block
+    right = read(project, 1, at)
+    assert right == (35, 70.0)
+    store = project.store()
+    rows = [
+        (key, row[:-6] + bytes([row[-6] ^ 1]) + row[-5:] if is_damaged(key) else row)
+        for key, row in store.scan("orders_3d")
+    ]
+    assert len(set(rows) - set(store.scan("orders_3d"))) > 0
+    store.write("orders_3d", rows, store.state("orders_3d"), replace=True)
+    reads = [
+        lambda: read(project, 1, at),
+        lambda: project.reader(AMOUNTS).read([{"customer": 1}], as_of=at),
+        project.audit,
+    ]
+    if not is_damaged(b"\xc1"):
+        reads += [project.materialize, lambda: project.delete("orders_3d", pl.DataFrame({"customer": [1]}))]
+    for refused in reads:
+        with pytest.raises(StoreError, match="a stored row is damaged") as caught:
+            refused()
+        assert caught.value.hint == REBUILD
+    project.materialize(full=True)
+    assert read(project, 1, at) == right
+    assert project.audit().mismatches == 0
 
 
 def test_every_path_is_proved_on_generated_events(project):

@@ -96,7 +96,7 @@ def written(history, folder):
 
 @given(window_histories(max_windows=3))
 @examples(12)
-def test_windows_change_at_no_other_moment_than_those_that_are_listed(history):
+def test_windows_change_at_no_other_timestamp_than_those_that_are_listed(history):
     """At any timestamp, the values are those of the last listed timestamp before it, unless they tell the time."""
     service = feature_service("service", (history.view,), owner="test")
     constant = [name for name, window_ in history.windows.items() if window_.kind != "time_since"]
@@ -221,6 +221,7 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
             "'3 days', which is not",
         ),
         ('description="orders of three days", ', "", "'orders_3d': the description is missing"),
+        ("entity=customer,", "entity=None,", "'spending': windows are given without an entity"),
     ],
 )
 def test_check_names_a_window_that_does_not_fit(tmp_path, old, new, message):

@@ -63,7 +63,7 @@ def test_an_empty_window_is_a_value():
     assert full == (1, 1.5, 1, [1.5], 1.5, 1.5, 1.5, 1.0, 0.0)
 
 
-def test_a_late_event_counts_from_the_moment_it_is_known():
+def test_a_late_event_counts_from_when_it_is_known():
     events = {"event_timestamp": [NOON], "created_timestamp": [NOON + HOUR / 2]}
     timestamps = [NOON, NOON + HOUR / 2 - TICK, NOON + HOUR / 2, NOON + HOUR]
     answers = ask(timestamps, events, {"n": windows.count(over="1h")}, Timing(created=True))
