@@ -30,6 +30,8 @@ CALLS = {
     "materialize": "materialize",
     "get-online": "get-online buying customer=3 basket=16",
     "explain": "explain buying customer=3 basket=16 --at 2024-01-09T00:00:00Z",
+    "join": "join {0}/rows.csv --service buying --out {0}/joined.csv",
+    "check-leaks": "check-leaks last_order",
     "audit": "audit",
     "prove": "prove --cases 1",
     "replay": "replay buying",
@@ -60,6 +62,7 @@ VARIANTS = {
 }
 # Commands that end for another reason on this shop.
 OTHER_ENDS = {
+    "check-leaks": "nothing tells when the rows of orders become known",
     "ingest": "source 'orders' has no origin",
     "summary": "audit.json: does not exist yet",
     "resubmit": "lacks",
@@ -67,6 +70,9 @@ OTHER_ENDS = {
 }
 PUSHED = """customer,event_timestamp,created_timestamp,amount,coupon,ordered_at
 9,2024-01-09T00:00:00Z,,4.0,,2024-01-09T00:00:00Z
+"""
+ROWS = """customer,event_timestamp,basket
+1,2024-01-09T00:00:00Z,4.0
 """
 SCRIPT = """
 import json, sys
@@ -109,6 +115,7 @@ def ends(tmp_path_factory, template_shop):
     log_answers(root, 3)
     (folder / "more.csv").write_text((root / "data/raw/orders.csv").read_text())
     (folder / "pushed.csv").write_text(PUSHED)
+    (folder / "rows.csv").write_text(ROWS)
     calls = {name: call.format(folder).split() for name, call in CALLS.items()}
     variants = {f"{name} variant": words for name, words in VARIANTS.items()}
     before = set(folder.rglob("*"))
