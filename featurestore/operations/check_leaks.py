@@ -204,7 +204,7 @@ def _features(
         first, second = (counts.get(frame.height, f"{frame.height:,} rows") for frame in (expected, rebuilt))
         yield None, (first, second)
         return
-    for name in view.feature_names:
+    for name in view.stored_schema:
         a, b = expected[name], rebuilt[name]
         if bits(a).ne_missing(bits(b)).any():
             yield name, (text_of(name, a[0], view.contract), text_of(name, b[0], view.contract))

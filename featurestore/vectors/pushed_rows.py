@@ -46,7 +46,7 @@ def pushed_rows(view: FeatureView, columns: Mapping[str, list[Any]]) -> pl.DataF
         **view.key_schema,
         EVENT_TIMESTAMP: UTC_MICROSECONDS,
         CREATED_TIMESTAMP: UTC_MICROSECONDS,
-        **view.feature_schema,
+        **view.stored_schema,
     }
     if unknown := [name for name in values if name not in schema]:
         raise ContractError(

@@ -34,9 +34,9 @@ class Blocks:
 
     def fetch(self, wanted):
         """Read blocks; each must be the one that the list names."""
-        found = [self.blocks[number] for number, _ in wanted]
-        assert [checksum(block) for block in found] == [check for _, check in wanted]
-        return found
+        blocks = [self.blocks[number] for number, _ in wanted]
+        assert [checksum(block) for block in blocks] == [check for _, check in wanted]
+        return blocks
 
     def in_use(self):
         """List the numbers of all blocks that the head reaches."""

@@ -13,6 +13,7 @@ from featurestore.errors import StoreError
 from featurestore.timing.join import Status
 from featurestore.values.codec import REBUILD, encode_key
 from featurestore.values.event_codec import is_block
+from featurestore.vectors.pushed_rows import pushed_rows
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 DAY = timedelta(days=1)
@@ -87,6 +88,14 @@ def test_a_pushed_event_is_read_at_once(project):
     assert project.audit().mismatches == 0
     project.materialize(full=True)
     assert read(project, 1, NOW + DAY) == (3, 7.5)
+
+
+def test_events_are_pushed_as_json(project):
+    """As HTTP reads them: the columns are those of the events, and not the features."""
+    project.materialize()
+    columns = {"customer": [1], "order": [50], "amount": [2.5], "event_timestamp": [NOON.isoformat()]}
+    project.push("orders_3d", pushed_rows(project.catalog.view("orders_3d"), columns))
+    assert read(project, 1, NOW + DAY) == (1, 2.5)
 
 
 def test_a_pushed_correction_replaces_its_event(project):
@@ -169,6 +178,25 @@ def test_every_path_is_proved_on_generated_events(project):
     proof = project.prove(cases=5)
     assert proof.differences == ()
     assert {"get_online", "reader", "historical", "HTTP /v1/vectors"} <= proof.paths.keys()
+
+
+def test_an_event_that_reads_the_future_is_a_leak(project):
+    """The event is named, and its column."""
+    root = project.settings.root
+    for path, old, new in (
+        ("schemas/shop.py", '"tolerance": 0.5}', '"tolerance": 0.5, "known": ("loaded_at", "ordered_at")}'),
+        (
+            "feature_repo/shop.py",
+            '"customer", "order", "amount", event',
+            '"customer", "order", pl.col("amount").sum().over("customer"), event',
+        ),
+    ):
+        text = (root / path).read_text()
+        assert old in text
+        (root / path).write_text(text.replace(old, new))
+    edited = featurestore.open(root)
+    edited.validate("orders")
+    assert {leak.feature for leak in edited.check_leaks(["orders_3d"]).leaks} == {"amount"}
 
 
 def test_feast_reads_windows(project):
