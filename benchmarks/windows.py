@@ -204,11 +204,11 @@ def wrong_cells(questions: pl.DataFrame, events: pl.DataFrame, answered: pl.Data
             declared = Aggregation(function, column, timedelta(hours=HOURS[over]))
             expected = window(declared, now, near, TIMING)
             actual = row[name]
-            if isinstance(expected, int | float) and isinstance(actual, float):
-                expected = float(expected)
-                actual += 0.0
-                actual = None if math.isnan(actual) else actual
-            wrong += bits(actual) != bits(float(expected) if isinstance(actual, float) else expected)
+            if isinstance(actual, float):
+                # Feast writes a missing number as NaN.
+                actual = None if math.isnan(actual) else actual + 0.0
+                expected = None if expected is None else float(expected)
+            wrong += bits(actual) != bits(expected)
     return wrong, sampled.height * len(answered.columns)
 
 
