@@ -144,8 +144,8 @@ def test_a_removed_key_stops_working_while_a_release_is_refused(stored, keyed):
     with running(stored.settings.root) as client:
         stored.layout.releases.mkdir()
         (stored.layout.releases / "current").symlink_to("0009")
-        eventually(lambda: "refused" in client.get("/ready").json())
         client.key = secret
+        eventually(lambda: "refused" in client.get("/ready").json())
         assert client.vectors(ROW).status_code == 200
         remove_key(path, "reader")
         eventually(lambda: client.vectors(ROW).status_code == 401)
