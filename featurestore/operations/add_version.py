@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import MissingDataError
 from featurestore.operations.gitignore import show_records
 from featurestore.storage.lock import locked
+from featurestore.storage.views import compact_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,9 @@ def add_pushed_version(workspace: Workspace) -> tuple[str, ...]:
     with ExitStack() as locks:
         for view in sorted(workspace.catalog.views):
             locks.enter_context(locked(layout.pushing(view)))
+        # As materialize leaves the log, so that a clone that materializes does not change what is versioned.
+        for definition in workspace.catalog.views.values():
+            compact_log(definition, layout, complete=True, kept_seconds=0)
         return add_version(workspace, layout.all_pushed)
 
 

@@ -114,7 +114,11 @@ def append(rows: pl.DataFrame, folder: Path, day: date) -> Path:
 
 
 def compact(
-    folder: Path, in_order: Callable[[pl.LazyFrame], pl.LazyFrame], *, complete: bool = False
+    folder: Path,
+    in_order: Callable[[pl.LazyFrame], pl.LazyFrame],
+    *,
+    complete: bool = False,
+    kept_seconds: float = KEPT_SECONDS,
 ) -> None:
     """Merge files of a log. The caller holds the lock of the log.
 
@@ -124,6 +128,8 @@ def compact(
         Sorts the rows of a file.
     complete
         True: also merge all files of the last day, and many files with other names.
+    kept_seconds
+        How long superseded files stay for readers.
 
     Raises
     ------
@@ -144,16 +150,18 @@ def compact(
         elif len(of_day) > 1:
             _merge(of_day, folder, in_order)
             has_merged = True
+    if not kept_seconds:
+        _, superseded = _listed(folder)
     if has_merged or complete:
-        _remove_old(folder, superseded)
+        _remove_old(folder, superseded, kept_seconds)
 
 
-def _remove_old(folder: Path, superseded: Sequence[tuple[str, Path]]) -> None:
+def _remove_old(folder: Path, superseded: Sequence[tuple[str, Path]], kept_seconds: float) -> None:
     """Remove files that were superseded long enough ago."""
     now = time.time()
     ages = {by: now - by.stat().st_mtime for by in {by for _, by in superseded}}
     for name, by in superseded:
-        if ages[by] > KEPT_SECONDS:
+        if ages[by] >= kept_seconds:
             (folder / name).unlink(missing_ok=True)
             (folder / name).with_suffix(NUMBERS_SUFFIX).unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.ports import ViewRows
 from featurestore.storage.files import require_parquet
-from featurestore.storage.log import append, compact, footer, log_files
+from featurestore.storage.log import KEPT_SECONDS, append, compact, footer, log_files
 from featurestore.storage.made_by import require_made_by
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.known_at import created_or_event
@@ -79,14 +79,22 @@ def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Lay
     return append(deleted, layout.deleted(view.name), at.date())
 
 
-def compact_log(view: FeatureView, layout: Layout, *, complete: bool = False) -> None:
+def compact_log(
+    view: FeatureView, layout: Layout, *, complete: bool = False, kept_seconds: float = KEPT_SECONDS
+) -> None:
     """Merge files of the log of a view (`featurestore.storage.log.compact`). The caller holds its lock."""
     compact(
         layout.pushed(view.name),
         lambda rows: in_version_order(rows, view.keys, view.timing),
         complete=complete,
+        kept_seconds=kept_seconds,
     )
-    compact(layout.deleted(view.name), lambda keys: keys.sort(*view.keys, EVENT_TIMESTAMP), complete=complete)
+    compact(
+        layout.deleted(view.name),
+        lambda keys: keys.sort(*view.keys, EVENT_TIMESTAMP),
+        complete=complete,
+        kept_seconds=kept_seconds,
+    )
 
 
 def deleted_keys(view: FeatureView, layout: Layout, *, since: int = 0) -> pl.DataFrame:
