@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/service"))
@@ -44,6 +45,7 @@ def main() -> None:
         TemporaryDirectory() as folder,
         target(Path(folder), seed=options.seed, budget=budget, small=options.small) as attacked,
     ):
+        set_hypothesis_home_dir(Path(folder) / "hypothesis")
         print(f"{'case':44} {'result':8} {'door':20} observed", flush=True)
         for case in CASES:
             if options.only not in case.name:

@@ -42,7 +42,7 @@ def test_the_first_line_says_where_it_serves_and_sigterm_ends_it(stored):
             "url": f"{server.url.replace('localhost', '127.0.0.1')}/docs",
         }
         server.process.send_signal(signal.SIGTERM)
-        server.process.wait(30)
+        server.process.wait(90)
     requests_ = [json.loads(line) for line in server.lines[1:]]
     assert [line["route"] for line in requests_ if line["event"] == "request"][-1] == "/v1/vectors/{service}"
 
@@ -60,7 +60,7 @@ def test_workers_count_together(stored):
         # A terminal that closes sends SIGHUP to every process.
         for process in (*workers_of(server.process.pid), server.process.pid):
             os.kill(process, signal.SIGHUP)
-        assert server.process.wait(30) == 0
+        assert server.process.wait(90) == 0
 
 
 def test_tls(stored, tmp_path):
@@ -81,7 +81,7 @@ def test_tls(stored, tmp_path):
             requests.get(f"{server.url}/health", timeout=10)
         server.session.close()
         server.process.send_signal(signal.SIGHUP)
-        assert server.process.wait(30) == 0
+        assert server.process.wait(90) == 0
     assert "request" in [json.loads(line)["event"] for line in server.lines], server.lines
 
 
@@ -185,7 +185,7 @@ def test_a_worker_begun_without_the_keys_answers_nobody_and_no_worker_outlives_i
             keys.unlink(missing_ok=True)
         workers = workers_of(server.process.pid)
         server.process.kill()
-        server.process.wait(30)
+        server.process.wait(90)
         eventually(lambda: all(map(ended, workers)), "a worker outlived its parent")
 
 
