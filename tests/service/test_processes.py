@@ -22,6 +22,14 @@ from featurestore.storage.layout import Layout
 PATH = "/v1/vectors/buying"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _hang_up_is_heard():
+    """A server ignores SIGHUP if its parent does, as under nohup; these tests can be run so too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(scope="module")
 def stored(shared_shop):
     """The root of the materialized shop."""
