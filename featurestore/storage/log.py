@@ -118,7 +118,7 @@ def compact(
     in_order: Callable[[pl.LazyFrame], pl.LazyFrame],
     *,
     complete: bool = False,
-    kept_seconds: float = KEPT_SECONDS,
+    kept_seconds: float | None = None,
 ) -> None:
     """Merge files of a log. The caller holds the lock of the log.
 
@@ -129,7 +129,7 @@ def compact(
     complete
         True: also merge all files of the last day, and many files with other names.
     kept_seconds
-        How long superseded files stay for readers.
+        How long superseded files stay for readers. None: half a minute.
 
     Raises
     ------
@@ -150,10 +150,10 @@ def compact(
         elif len(of_day) > 1:
             _merge(of_day, folder, in_order)
             has_merged = True
-    if not kept_seconds:
+    if kept_seconds is not None:
         _, superseded = _listed(folder)
     if has_merged or complete:
-        _remove_old(folder, superseded, kept_seconds)
+        _remove_old(folder, superseded, KEPT_SECONDS if kept_seconds is None else kept_seconds)
 
 
 def _remove_old(folder: Path, superseded: Sequence[tuple[str, Path]], kept_seconds: float) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.ports import ViewRows
 from featurestore.storage.files import require_parquet
-from featurestore.storage.log import KEPT_SECONDS, append, compact, footer, log_files
+from featurestore.storage.log import append, compact, footer, log_files
 from featurestore.storage.made_by import require_made_by
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.known_at import created_or_event
@@ -80,7 +80,7 @@ def log_deleted(view: FeatureView, keys: pl.DataFrame, at: datetime, layout: Lay
 
 
 def compact_log(
-    view: FeatureView, layout: Layout, *, complete: bool = False, kept_seconds: float = KEPT_SECONDS
+    view: FeatureView, layout: Layout, *, complete: bool = False, kept_seconds: float | None = None
 ) -> None:
     """Merge files of the log of a view (`featurestore.storage.log.compact`). The caller holds its lock."""
     compact(
