@@ -13,7 +13,7 @@ import polars as pl
 
 from featurestore.storage.row_groups import row_bytes
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.join import AS_OF, ROW, Status, status_column
+from featurestore.timing.join import AS_OF, ROW, status_expressions
 from featurestore.timing.known_at import is_expired
 from featurestore.windows.features import features_at
 
@@ -200,15 +200,5 @@ def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.D
     every = pl.DataFrame({ROW: pl.Series(range(questions), dtype=answered.schema[ROW])})
     placed = every.join(answered, on=ROW, how="left", maintain_order="left")
     values = [pl.when(~expired).then(pl.col(name)).alias(name) for name in features]
-    statuses = [
-        pl.when(pl.col(AS_OF).is_null())
-        .then(pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8))
-        .when(expired)
-        .then(pl.lit(Status.OUTSIDE_MAX_AGE.value, dtype=pl.UInt8))
-        .when(pl.col(name).is_null())
-        .then(pl.lit(Status.NULL_VALUE.value, dtype=pl.UInt8))
-        .otherwise(pl.lit(Status.PRESENT.value, dtype=pl.UInt8))
-        .alias(status_column(name))
-        for name in features
-    ]
+    statuses = status_expressions(features, is_found=pl.col(AS_OF).is_not_null(), expired=expired)
     return placed.select(*values, *statuses, EVENT_TIMESTAMP)

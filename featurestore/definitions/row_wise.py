@@ -7,11 +7,12 @@ rows (a mean, a shift, a rank) gives two answers. The plan is read as the data t
 from __future__ import annotations
 
 import json
-import pickle
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+
+from featurestore.expressions.plan import plan_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,20 +43,10 @@ def operation_on_other_rows(plan: pl.LazyFrame, inputs: pl.LazyFrame) -> str | N
     str or None
         The name of the operation in Polars. None: the plan shows none, or it cannot be read.
     """
-    steps, source = _tree(plan), _tree(inputs)
+    steps, source = plan_tree(plan), plan_tree(inputs)
     if steps is None or source is None:
         return None
     return next(_in_step(steps, source), None)
-
-
-def _tree(plan: pl.LazyFrame) -> Any:
-    with warnings.catch_warnings():
-        # Polars may change the form between versions; this project pins one.
-        warnings.simplefilter("ignore")
-        try:
-            return json.loads(plan.serialize(format="json"))
-        except (pl.exceptions.PolarsError, pickle.PicklingError, TypeError, AttributeError):
-            return None  # a function of the user's cannot be serialized: `check` compares its results
 
 
 def _in_step(step: Any, source: Any) -> Iterator[str]:

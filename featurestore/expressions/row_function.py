@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +9,7 @@ import polars as pl
 
 from featurestore.expressions.boundary import load, unload
 from featurestore.expressions.nodes import Nodes, expression_of
+from featurestore.expressions.plan import plan_tree
 from featurestore.expressions.runtime import NeedsPolarsError
 from featurestore.expressions.writer import UncompiledError, Value, Writer
 
@@ -68,7 +66,7 @@ def row_function(
         is not compiled.
     """
     inputs = pl.LazyFrame(schema=schema)
-    plan, again, source = (_tree(frame) for frame in (build(inputs), build(inputs), inputs))
+    plan, again, source = (plan_tree(frame) for frame in (build(inputs), build(inputs), inputs))
     if plan is None or source is None:
         return NotCompiled("it calls a Python function of its own")
     if plan != again:
@@ -148,13 +146,3 @@ def _expanded(expression: Any, schema: pl.Schema) -> Iterator[tuple[str | None, 
         yield from ((name, {"Column": name}) for name in selected)
     else:
         yield None, expression
-
-
-def _tree(plan: pl.LazyFrame) -> Any:
-    with warnings.catch_warnings():
-        # Polars may change the form between versions; this project pins one.
-        warnings.simplefilter("ignore")
-        try:
-            return json.loads(plan.serialize(format="json"))
-        except (pl.exceptions.PolarsError, pickle.PicklingError, TypeError, AttributeError):
-            return None  # a function of the user's cannot be serialized

@@ -199,7 +199,12 @@ def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, as_o
         pl.col(name) if timing.ttl is None else pl.when(~expired).then(pl.col(name)).alias(name)
         for name in features
     ]
-    statuses = [
+    return rows.select(*values, *status_expressions(features, is_found=is_found, expired=expired))
+
+
+def status_expressions(features: Sequence[str], *, is_found: pl.Expr, expired: pl.Expr) -> list[pl.Expr]:
+    """Return the status of each feature of a read, from whether its row was found and whether that is expired."""
+    return [
         pl.when(~is_found)
         .then(pl.lit(Status.NOT_FOUND.value, dtype=pl.UInt8))
         .when(expired)
@@ -210,4 +215,3 @@ def read_at(rows: pl.LazyFrame, *, features: Sequence[str], timing: Timing, as_o
         .alias(status_column(name))
         for name in features
     ]
-    return rows.select(*values, *statuses)

@@ -177,11 +177,6 @@ def decode_values(row: bytes) -> list[Any]:
     return _decode(values_of(row))
 
 
-def encode_values(values: Sequence[Any]) -> bytes:
-    """Encode values of a row, without its header."""
-    return _ENCODE(values)
-
-
 def stored_columns(schema: pl.Schema) -> list[pl.Expr]:
     """Select columns as they are stored (`physical`)."""
     return _stored(schema)
