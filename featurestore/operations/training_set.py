@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import ContractError
+from featurestore.operations.fit import fits, fitted_state
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
@@ -18,6 +19,7 @@ from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.fitted import keep_definition, write_state
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -58,6 +60,8 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         was built with all of its rows.
     immature
         How many rows were left out, because their label was not known at `as_of`.
+    fitted
+        Digest of the fitted state of the service. None: the steps of the service are not fitted to this training set.
     """
 
     name: str
@@ -73,6 +77,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     fingerprint: Fingerprint | None = None
     as_of: datetime | None = None
     immature: int = 0
+    fitted: str | None = None
 
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
@@ -88,7 +93,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
-    """Build a training set as Parquet, with a manifest and a profile beside it.
+    """Build a training set as Parquet, with a manifest and a profile beside it, and fit the steps of its service.
 
     A row whose label is not known yet is left out and counted, before the gate looks at its label.
 
@@ -106,7 +111,8 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
     ConfigError
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
-        If no label is known, or the entity rows break their contract, or the request values theirs; the training set in place does not change.
+        If no label is known, the entity rows break their contract, or the request values theirs, or a step cannot be
+        fitted; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
     SkewError
@@ -136,6 +142,7 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
+    state = fitted_state(training, result) if fits(workspace.catalog, training) else None
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -156,6 +163,7 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         fingerprint=fingerprint(training),
         as_of=timestamp,
         immature=immature,
+        fitted=None if state is None else state.digest,
     )
     path = layout.training(name)
     with replaced_together(layout, name) as files, translated_write_errors(path):
@@ -164,6 +172,9 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         write_profile(
             files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
         )
+        if state is not None:
+            write_state(state, files.aside(layout.fitted(service.name)))
+            keep_definition(service, layout)
     return manifest
 
 
