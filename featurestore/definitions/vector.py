@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.definitions.contract import Column
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import apply, origins
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.contract import Column
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.preprocessing.state import FittedState
 
@@ -43,13 +43,16 @@ def untouched(joined: Mapping[str, object], fitted: FittedState) -> frozenset[st
     return frozenset(name for name in joined if name not in touched)
 
 
+def untouched_features(service: FeatureService) -> frozenset[str]:
+    """Return the names of the features of a service that no step changes; of a service without steps, all."""
+    names = dict.fromkeys(service.joined.feature_names)
+    return frozenset(names) if service.fitted is None else untouched(names, service.fitted)
+
+
 def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[str, str]:
     """Return the full name of each column of the fitted vector, from those of the features before the steps."""
     origin = origins(joined, fitted.steps)
-    return {
-        name: f"{joined[feature].removesuffix(feature)}{name}"
-        for name, feature in origin.items()
-    }
+    return {name: f"{joined[feature].removesuffix(feature)}{name}" for name, feature in origin.items()}
 
 
 def fitting_set(catalog: Catalog, service: FeatureService) -> TrainingSet:
@@ -80,5 +83,12 @@ def _computed(name: str, dtype: pl.DataType, origin: Column) -> Column:
     metadata = {key: value for key, value in origin.metadata.items() if key in ("personal", "environments")}
     description = f"fitted from {origin.name}"
     return replace(
-        origin, name=name, dtype=dtype, nullable=True, unique=False, description=description, checks=(), metadata=metadata
+        origin,
+        name=name,
+        dtype=dtype,
+        nullable=True,
+        unique=False,
+        description=description,
+        checks=(),
+        metadata=metadata,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CONSTANT_KINDS: Final = frozenset({"Literal", "BinaryExpr", "Cast", "Alias"})
 _ROUNDINGS: Final = {"Floor": "floor", "Ceil": "ceil"}
+_WITH_DEFAULT: Final = 4  # inputs of a replacement: the value, the old ones, the new ones, and the default
 _LOGIC: Final = frozenset({"And", "Or", "Xor"})
 _SAME_VALUE: Final = {"EqValidity": True, "NotEqValidity": False}
 
@@ -119,13 +120,17 @@ class Nodes:
             raise UncompiledError(f"{left.dtype} compared with {right.dtype}")
         return widened(self._writer, left, both), widened(self._writer, right, both)
 
-    def _function(self, node: Any, function: Any, inputs: Sequence[Any]) -> Value:
+    def _function(  # noqa: PLR0911 - one for each kind
+        self, node: Any, function: Any, inputs: Sequence[Any]
+    ) -> Value:
         options: Any
         [(name, options)] = function.items() if isinstance(function, dict) else [(function, None)]
         if name == "Boolean":
             return self._boolean(options, inputs)
         dtype = self._dtype(node)
-        values = [self.value(part) for part in inputs]
+        # The lists of a replacement are constants, and not values of the row.
+        read = inputs if name != "ReplaceStrict" else (inputs[0], inputs[-1])
+        values = [self.value(part) for part in read]
         first = values[0]
         if name == "StringExpr":
             return strings.function(self._writer, options, values, dtype)
@@ -133,9 +138,19 @@ class Nodes:
             return temporal.function(self._writer, options, first, dtype)
         if name in ("FillNull", "Coalesce"):
             return logic.filled(self._writer, values, dtype)
+        if name == "ReplaceStrict":
+            return self._replaced(inputs, values[0], values[-1], dtype)
         if name in ("MinHorizontal", "MaxHorizontal"):
             return numbers.extreme(self._writer, values, dtype, smallest=name == "MinHorizontal")
         return self._number(name, options, values, dtype)
+
+    def _replaced(self, inputs: Sequence[Any], value: Value, default: Value, dtype: pl.DataType) -> Value:
+        if len(inputs) != _WITH_DEFAULT or not all("Literal" in part for part in inputs[1:3]):
+            raise UncompiledError("replace_strict without constants and a default")
+        old, new = (pl.select(expression_of(part).explode()).to_series() for part in inputs[1:3])
+        held = [as_held(number, dtype) for number in new.cast(dtype).to_list()]
+        pairs = dict(zip(old.to_list(), held, strict=True))
+        return logic.replaced(self._writer, value, pairs, old.dtype, widened(self._writer, default, dtype))
 
     def _number(  # noqa: PLR0911 - one for each function
         self, name: str, options: Any, values: list[Value], dtype: pl.DataType

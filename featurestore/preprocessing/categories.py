@@ -45,7 +45,9 @@ class MultiHot(State, frozen=True, tag="multi_hot"):
         """Return the columns: 1.0 where the list has the category. A null is an empty list."""
         column = pl.col(name)
         hot = {
-            f"{name}_{text_of(category)}": column.list.contains(pl.lit(category)).fill_null(value=False).cast(FLOAT)
+            f"{name}_{text_of(category)}": column.list.contains(pl.lit(category))
+            .fill_null(value=False)
+            .cast(FLOAT)
             for category in self.categories
         }
         known = pl.element().is_in(list(self.categories)).fill_null(value=False)
@@ -109,7 +111,9 @@ class _OfCategories(Step):
         counts = dict(values.value_counts(name="count").rows())
         # The most frequent first; of equally frequent ones the smaller first.
         ranked = sorted(sorted(counts), key=lambda category: -counts[category])
-        kept = [category for category in ranked if counts[category] >= self.min_frequency][: self.max_categories]
+        kept = [category for category in ranked if counts[category] >= self.min_frequency][
+            : self.max_categories
+        ]
         return {category: counts[category] for category in sorted(kept)}
 
 
@@ -265,4 +269,6 @@ def frequency(columns: str | Iterable[str] | Selector) -> Frequency:
 def _require_limits(step: str, min_frequency: int, max_categories: int | None) -> None:
     for name, limit in (("min_frequency", min_frequency), ("max_categories", max_categories)):
         if limit is not None and limit < 1:
-            raise DefinitionError(f"step {step}: {name} is {limit}; expected 1 or more", hint=f"example: {name}=10")
+            raise DefinitionError(
+                f"step {step}: {name} is {limit}; expected 1 or more", hint=f"example: {name}=10"
+            )

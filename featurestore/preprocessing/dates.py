@@ -51,7 +51,9 @@ class Cycled(State, frozen=True, tag="cycled"):
     def expressions(self, name: str) -> Outputs:
         """Return sine and cosine."""
         column = pl.col(name).cast(pl.Datetime("us")) if self.is_date else pl.col(name)
-        ticks = (column.cast(pl.Int64) - pl.lit(self.start, dtype=pl.Int64)) % pl.lit(self.period, dtype=pl.Int64)
+        ticks = (column.cast(pl.Int64) - pl.lit(self.start, dtype=pl.Int64)) % pl.lit(
+            self.period, dtype=pl.Int64
+        )
         angle = ticks.cast(FLOAT) * float_literal(math.tau / self.period)
         return {f"{name}_{self.suffix}_sin": angle.sin(), f"{name}_{self.suffix}_cos": angle.cos()}
 

@@ -34,7 +34,7 @@ class Fitted:
 
 
 def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, *, where: str) -> Fitted:
-    """Fit each step to what the steps before it made of the rows.
+    """Fit each step to what the steps before it computed from the rows.
 
     Parameters
     ----------
@@ -53,7 +53,9 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
         If a step names a column that is missing or of another dtype, or makes a column that exists.
     """
     if features.is_empty():
-        raise ContractError(f"{where}: there are no rows to fit to", hint="check the split of the training set")
+        raise ContractError(
+            f"{where}: there are no rows to fit to", hint="check the split of the training set"
+        )
     rows = features
     fitted = []
     for number, step in enumerate(steps, 1):
@@ -66,7 +68,7 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
             columns[name] = state
             for values in step.training_values(observed, state) or ():
                 trained[values.name] = values
-        done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type] - each state is of the union
+        done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type]
         after = apply_step(rows.lazy(), done, place).collect()
         rows = after.with_columns(trained.values())
         fitted.append(done)
@@ -90,9 +92,9 @@ def apply_step(features: pl.LazyFrame, step: FittedStep, place: str) -> pl.LazyF
     """
     outputs: Outputs = {}
     for name in features.collect_schema():
-        made = step.columns[name].expressions(name) if name in step.columns else {name: pl.col(name)}
-        _refuse_repeated(outputs, made, place)
-        outputs |= made
+        replacement = step.columns[name].expressions(name) if name in step.columns else {name: pl.col(name)}
+        _refuse_repeated(outputs, replacement, place)
+        outputs |= replacement
     return features.select(**outputs)
 
 
@@ -114,22 +116,22 @@ def check_steps(steps: Sequence[Step], schema: Mapping[str, pl.DataType], *, whe
         names = _selected(step, known, place)
         after: dict[str, pl.DataType] = {}
         for name, dtype in known.items():
-            made = step.outputs(name, dtype) if name in names else {name: dtype}
-            if made is None:
+            replacement = step.outputs(name, dtype) if name in names else {name: dtype}
+            if replacement is None:
                 return  # what follows may name columns of the categories
-            _refuse_repeated(after, made, place)
-            after |= made
+            _refuse_repeated(after, replacement, place)
+            after |= replacement
         known = after
 
 
 def origins(names: Iterable[str], steps: Iterable[FittedStep]) -> dict[str, str]:
-    """Return for each column of the fitted vector the feature that it is made of."""
+    """Return for each column of the fitted vector the feature that it is computed from."""
     origin = {name: name for name in names}
     for step in steps:
         origin = {
-            made: feature
+            column: feature
             for name, feature in origin.items()
-            for made in (step.columns[name].expressions(name) if name in step.columns else (name,))
+            for column in (step.columns[name].expressions(name) if name in step.columns else (name,))
         }
     return origin
 
@@ -147,9 +149,10 @@ def _selected(step: Step, schema: Mapping[str, pl.DataType], place: str) -> tupl
     return names
 
 
-def _refuse_repeated(known: Mapping[str, object], made: Iterable[str], place: str) -> None:
-    for name in made:
+def _refuse_repeated(known: Mapping[str, object], replacement: Iterable[str], place: str) -> None:
+    for name in replacement:
         if name in known:
             raise DefinitionError(
-                f"{place}: two columns get the name {name!r}", hint="rename a feature, or leave one of them out"
+                f"{place}: two columns get the name {name!r}",
+                hint="rename a feature, or leave one of them out",
             )

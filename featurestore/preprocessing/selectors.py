@@ -80,7 +80,8 @@ def columns_of(columns: str | Iterable[str] | Selector, step: str) -> Columns:
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     if not names:
         raise DefinitionError(
-            f"step {step}: no columns are named", hint='name columns, as in columns=["amount"], or use numeric()'
+            f"step {step}: no columns are named",
+            hint='name columns, as in columns=["amount"], or use numeric()',
         )
     if repeated := [name for position, name in enumerate(names) if name in names[:position]]:
         raise DefinitionError(f"step {step}: column {repeated[0]!r} is named twice", hint="name it once")
@@ -104,9 +105,7 @@ def selected(columns: Columns, schema: Mapping[str, pl.DataType], place: str) ->
     if not isinstance(columns, Selector):
         return columns
     holds = _HOLDS[columns.kind]
-    matches = tuple(
-        name for name, dtype in schema.items() if holds(dtype) and name not in columns.excluded
-    )
+    matches = tuple(name for name, dtype in schema.items() if holds(dtype) and name not in columns.excluded)
     if not matches:
         raise DefinitionError(
             f"{place}: {columns} selects no column",

@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.preprocessing.categories import Category, text_of
-from featurestore.preprocessing.moments import moments
+from featurestore.preprocessing.statistics import mean_and_variance
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category, is_number
 from featurestore.values.exact_sum import exact_sum
@@ -103,9 +103,7 @@ class Target(Step):
         names = state.expressions(observed.column.name)
         return pl.concat(parts).sort("position").select(*names).get_columns()
 
-    def _fitted(
-        self, column: pl.Series, classes: tuple[str, ...], labels: list[pl.Series]
-    ) -> TargetMeans:
+    def _fitted(self, column: pl.Series, classes: tuple[str, ...], labels: list[pl.Series]) -> TargetMeans:
         results = [self._means(column, label) for label in labels]
         categories = sorted({category for means, _ in results for category in means if category is not None})
         return TargetMeans(
@@ -118,15 +116,13 @@ class Target(Step):
 
     def _means(self, column: pl.Series, label: pl.Series) -> tuple[dict[Category | None, float], float]:
         rows = pl.DataFrame([column.alias(_CATEGORY), label.alias(_LABEL)]).drop_nulls(_LABEL)
-        prior = moments(rows[_LABEL]).mean
+        prior = mean_and_variance(rows[_LABEL]).mean
         sums = rows.group_by(_CATEGORY).agg(exact_sum(pl.col(_LABEL)).alias(_SUM), pl.len().alias(_ROWS))
         weight = self.smooth * prior
         return {c: (total + weight) / (count + self.smooth) for c, total, count in sums.rows()}, prior
 
 
-def target(
-    columns: str | Iterable[str] | Selector, *, smooth: float = 10.0, folds: int = 5
-) -> Target:
+def target(columns: str | Iterable[str] | Selector, *, smooth: float = 10.0, folds: int = 5) -> Target:
     """Replace a category by the mean label of its rows, drawn towards the mean of all rows.
 
     A fitted row gets the mean of the other folds, so that its own label is not in its feature; all other rows, and
@@ -147,7 +143,9 @@ def target(
         If no column is named, or a number is out of range.
     """
     if smooth < 0:
-        raise DefinitionError(f"step target: smooth is {smooth}; expected 0 or more", hint="example: smooth=10")
+        raise DefinitionError(
+            f"step target: smooth is {smooth}; expected 0 or more", hint="example: smooth=10"
+        )
     if folds < 2:  # noqa: PLR2004 - one fold has no others
         raise DefinitionError(f"step target: folds is {folds}; expected 2 or more", hint="example: folds=5")
     return Target(columns=columns_of(columns, "target"), smooth=float(smooth), folds=folds)

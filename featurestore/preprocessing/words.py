@@ -37,15 +37,18 @@ class Counted(State, frozen=True, tag="counted"):
 
     def expressions(self, name: str) -> Outputs:
         """Return a column for each word. A null has no words."""
-        found = _words(pl.col(name)).fill_null([])
-        counts = {f"{name}_{word}": found.list.count_matches(word).cast(FLOAT) for word in self.words}
+        words = _words(pl.col(name)).fill_null([])
+        counts = {f"{name}_{word}": words.list.count_matches(word).cast(FLOAT) for word in self.words}
         if not self.weights:
             return counts
         weighted = [
             count * float_literal(weight) for count, weight in zip(counts.values(), self.weights, strict=True)
         ]
         length = reduce(add, (value * value for value in weighted)).sqrt()
-        scaled = [pl.when(length > float_literal(0.0)).then(value / length).otherwise(float_literal(0.0)) for value in weighted]
+        scaled = [
+            pl.when(length > float_literal(0.0)).then(value / length).otherwise(float_literal(0.0))
+            for value in weighted
+        ]
         return dict(zip(counts, scaled, strict=True))
 
 
@@ -73,9 +76,13 @@ class BagOfWords(Step):
         """Return the words that are kept, sorted, with the number of rows that have each."""
         texts = observed.present().to_frame("text")
         words = texts.select(_words(pl.col("text")).list.unique()).to_series().explode(empty_as_null=False)
-        rows = dict(words.drop_nulls().value_counts(name="rows").filter(pl.col("rows") >= self.min_frequency).rows())
+        rows = dict(
+            words.drop_nulls().value_counts(name="rows").filter(pl.col("rows") >= self.min_frequency).rows()
+        )
         if not rows:
-            Observed(words.clear(1), None, f"{observed.place}, words in {self.min_frequency} rows or more").present()
+            Observed(
+                words.clear(1), None, f"{observed.place}, words in {self.min_frequency} rows or more"
+            ).present()
         ranked = sorted(rows, key=lambda word: (-rows[word], word))[: self.max_features]
         return {word: rows[word] for word in sorted(ranked)}
 
@@ -134,7 +141,9 @@ def tf_idf(
         As `bag_of_words`.
     """
     _require_limits("tf_idf", max_features, min_frequency)
-    return TfIdf(columns=columns_of(columns, "tf_idf"), max_features=max_features, min_frequency=min_frequency)
+    return TfIdf(
+        columns=columns_of(columns, "tf_idf"), max_features=max_features, min_frequency=min_frequency
+    )
 
 
 def _words(text: pl.Expr) -> pl.Expr:
@@ -144,4 +153,6 @@ def _words(text: pl.Expr) -> pl.Expr:
 def _require_limits(step: str, max_features: int, min_frequency: int) -> None:
     for name, limit in (("max_features", max_features), ("min_frequency", min_frequency)):
         if limit < 1:
-            raise DefinitionError(f"step {step}: {name} is {limit}; expected 1 or more", hint=f"example: {name}=10")
+            raise DefinitionError(
+                f"step {step}: {name} is {limit}; expected 1 or more", hint=f"example: {name}=10"
+            )

@@ -56,7 +56,9 @@ def _fitted(vector: pl.DataFrame, names: Sequence[str], state: FittedState) -> p
     fitted = apply(vector.lazy().select(names), state.steps).collect()
     kept = untouched(dict.fromkeys(names), state)
     computed = fitted.select(*_statuses([name for name in fitted.columns if name not in kept]))
-    statuses = pl.concat([vector.select(status_column(name) for name in names if name in kept), computed], how="horizontal")
+    statuses = pl.concat(
+        [vector.select(status_column(name) for name in names if name in kept), computed], how="horizontal"
+    )
     return pl.concat([fitted, statuses.select(map(status_column, fitted.columns))], how="horizontal")
 
 

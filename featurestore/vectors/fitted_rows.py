@@ -62,7 +62,9 @@ class FittedRows:
         kept = frozenset() if service.fitted is None else untouched(self._schema, service.fitted)
         names = self._schema.names()
         # For each column of the fitted vector, where its status was; None: it follows from the value.
-        self._status_positions = [names.index(name) if name in kept else None for name in service.feature_names]
+        self._status_positions = [
+            names.index(name) if name in kept else None for name in service.feature_names
+        ]
         function = compiled_steps(service)
         self._function = function if isinstance(function, RowFunction) else None
 
