@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 from fitted_shop import ROW, fitted_shop, with_steps
+from runner import run
 
 import featurestore
 from featurestore.errors import MissingDataError, SkewError
@@ -68,6 +69,17 @@ def test_a_training_set_is_read_with_the_fitted_vector(project):
 
     expected = project.historical(entity_rows, "buying")
     assert rows.select(expected.columns).equals(expected)
+
+
+def test_the_command_line_shows_the_fitted_vector(project):
+    """Each column of the fitted vector is printed; `explain` shows the stored rows behind it."""
+    root = project.settings.root
+    vector = run("get-online", "buying", "customer=1", "basket=16", cwd=root)
+    history = run("explain", "buying", "customer=1", "basket=16", "--at", "2024-01-06T12:00:00Z", cwd=root)
+
+    assert [line.split()[0] for line in vector.stdout.splitlines()[2:]] == list(NAMES)
+    assert "amount" in history.stdout
+    assert vector.returncode == history.returncode == 0
 
 
 def test_a_service_without_state_names_the_command(shop_files, shop):
