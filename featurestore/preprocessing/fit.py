@@ -69,33 +69,35 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
             for values in step.training_values(observed, state) or ():
                 trained[values.name] = values
         done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type]
-        after = apply_step(rows.lazy(), done, place).collect()
-        rows = after.with_columns(trained.values())
+        rows = apply(rows.lazy(), [done]).collect().with_columns(trained.values())
         fitted.append(done)
     return Fitted(tuple(fitted), rows)
 
 
 def apply(features: pl.LazyFrame, steps: Iterable[FittedStep]) -> pl.LazyFrame:
-    """Apply fitted steps to features, and no other columns."""
-    for step in steps:
-        features = apply_step(features, step, step.step)
-    return features
-
-
-def apply_step(features: pl.LazyFrame, step: FittedStep, place: str) -> pl.LazyFrame:
-    """Put what a step makes of a column in its place; other columns stay where they are.
+    """Apply fitted steps to features, and no other columns: put what a step computes of a column in its place.
 
     Raises
     ------
     DefinitionError
         If two columns get the same name.
     """
+    # The names of later steps follow from these: a schema of a plan is kept in it, and a plan that has one is not compiled.
+    names: Iterable[str] = features.collect_schema()
+    for step in steps:
+        outputs = _outputs(names, step)
+        features = features.select(**outputs)
+        names = outputs
+    return features
+
+
+def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:
     outputs: Outputs = {}
-    for name in features.collect_schema():
+    for name in names:
         replacement = step.columns[name].expressions(name) if name in step.columns else {name: pl.col(name)}
-        _refuse_repeated(outputs, replacement, place)
+        _refuse_repeated(outputs, replacement, step.step)
         outputs |= replacement
-    return features.select(**outputs)
+    return outputs
 
 
 def check_steps(steps: Sequence[Step], schema: Mapping[str, pl.DataType], *, where: str) -> None:
