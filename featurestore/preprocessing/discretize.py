@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import DefinitionError, MissingPackageError
-from featurestore.preprocessing.statistics import mean_and_variance, quantiles
 from featurestore.preprocessing.numbers import extremes
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import mean_and_variance, quantiles
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.statistics import median, mean_and_variance
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import mean_and_variance, median
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, get_args
 
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.preprocessing.statistics import deviation, median, mean_and_variance, quantiles
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import deviation, mean_and_variance, median, quantiles
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,

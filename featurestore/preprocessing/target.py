@@ -9,8 +9,8 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.preprocessing.categories import Category, text_of
-from featurestore.preprocessing.statistics import mean_and_variance
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import mean_and_variance
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category, is_number
 from featurestore.values.exact_sum import exact_sum
 
