@@ -55,6 +55,7 @@ HANDLED_FIELDS = frozenset(
         "service",
         "label",
         "matures",
+        "split",
         "entity",
         "timing",
         "path",
@@ -141,6 +142,8 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
         # Without it, the digests of training sets of a former version stay.
         if definition.matures is not None:
             yield value_part("timing", "matures", definition.matures)
+        if definition.split:
+            yield value_part("schema", "split", " and ".join(map(str, definition.split)))
 
 
 def _reader(source: Source) -> Iterator[Part]:
