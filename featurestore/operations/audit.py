@@ -59,7 +59,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     services = tuple(collected(audit_service(workspace, training, store, audited)) for training in built)
     paths = tuple(
         collected(result)
-        for service in catalog.services.values()
+        for service in workspace.services.values()
         for result in audit_paths(workspace, service, audited, feast=feast)
     )
     training_sets = tuple(collected(audit_training_set(workspace, training)) for training in built)

@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import ContractError, StoreError
+from featurestore.operations.fit import fits, fitted_state
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
@@ -22,6 +23,7 @@ from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.fitted import keep_definition, write_state
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -73,6 +75,8 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         The splits: rows, classes, digest and overlap of each.
     left_out
         How many rows are in no split, by reason: ``gap`` or ``crossing``.
+    fitted
+        Digest of the fitted state of the service. None: the steps of the service are not fitted to this training set.
     """
 
     name: str
@@ -98,6 +102,8 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         """Where splits by chance overlap, in entities or in time."""
         return tuple(warnings_of(self.splits, self.split))
 
+    fitted: str | None = None
+
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
         labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in self.labels.items())
@@ -118,7 +124,7 @@ def training_set(
     as_of: datetime | str | None = None,
     on_split_change: Callable[[SplitChange], None] = lambda _: None,
 ) -> TrainingManifest:
-    """Build a training set as Parquet, with a manifest and a profile beside it.
+    """Build a training set as Parquet, with a manifest and a profile beside it, and fit the steps of its service.
 
     A row whose label is not known yet is left out and counted, before the gate looks at its label.
 
@@ -138,7 +144,8 @@ def training_set(
     ConfigError
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
-        If no label is known, or the entity rows break their contract, or the request values theirs; the training set in place does not change.
+        If no label is known, the entity rows break their contract, or the request values theirs, or a step cannot be
+        fitted; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
     SkewError
@@ -172,6 +179,7 @@ def training_set(
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
+    state = fitted_state(training, result) if fits(workspace.catalog, training) else None
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -198,6 +206,7 @@ def training_set(
         split=training.split,
         splits=split_parts(result, training),
         left_out=left_out,
+        fitted=None if state is None else state.digest,
     )
     before = former_manifest(workspace, name)
     changes = () if before is None else split_changes(before, manifest)
@@ -212,6 +221,9 @@ def training_set(
         )
     for change in changes:
         on_split_change(change)
+        if state is not None:
+            write_state(state, files.aside(layout.fitted(service.name)))
+            keep_definition(service, layout)
     return manifest
 
 
