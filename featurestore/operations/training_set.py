@@ -219,11 +219,11 @@ def training_set(
         write_profile(
             files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
         )
-    for change in changes:
-        on_split_change(change)
         if state is not None:
             write_state(state, files.aside(layout.fitted(service.name)))
             keep_definition(service, layout)
+    for change in changes:
+        on_split_change(change)
     return manifest
 
 
