@@ -36,6 +36,7 @@ FOLDERS = {
     "service/lookup",
     "service/runtime",
     "service/telemetry",
+    "splits",
     "storage",
     "testing",
     "timing",

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.definitions.clashes import keys_of, refuse_clashes
+from featurestore.definitions.contract import Column
 from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.maturity import maturity_of
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.signature import signature_of
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import check_steps, origins
+from featurestore.splits.check import strategies_of
+from featurestore.splits.declare import SPLIT, SPLITS
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import timedelta
     from pathlib import Path
 
-    from featurestore.definitions.contract import Column, Contract
+    from featurestore.definitions.contract import Contract
     from featurestore.definitions.signature import Transformation
     from featurestore.preprocessing.state import FittedState
     from featurestore.preprocessing.step import Step
+    from featurestore.splits.check import Split
+    from featurestore.splits.declare import SplitStrategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +192,17 @@ def with_distinct_names(
     )
 
 
+SPLIT_COLUMN = Column(
+    name=SPLIT,
+    dtype=pl.String(),
+    nullable=False,
+    unique=False,
+    description=f"part of the training set: {', '.join(SPLITS)}",
+    checks=(),
+    metadata={},
+)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Entity rows with timestamps and labels, to which the features of a service are joined.
@@ -195,6 +212,8 @@ class TrainingSet:
     matures
         When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
         timestamp. None: all labels are known.
+    split
+        How rows are assigned to train, validation and test. Empty: they are not.
     fits
         Whether the steps of the service are fitted to its rows, although other training sets use the service too.
     """
@@ -209,12 +228,19 @@ class TrainingSet:
     owner: str
     defined_in: Path
     matures: str | timedelta | None = None
+    split: tuple[SplitStrategy, ...] = ()
     fits: bool = False
 
     @property
     def joined(self) -> Contract:
-        """The contract of the stored training set, with the joined features."""
-        return replace(self.contract, columns=(*self.contract.columns, *self.service.features))
+        """The contract of the stored training set, with the column of its split and the joined features."""
+        split = (SPLIT_COLUMN,) if self.split else ()
+        return replace(self.contract, columns=(*self.contract.columns, *split, *self.service.features))
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that identify a row: those that the schema declares unique, or entity keys and timestamp."""
+        return self.contract.key or (*self.service.key_schema, EVENT_TIMESTAMP)
 
 
 def training_set(
@@ -223,6 +249,7 @@ def training_set(
     label: str,
     owner: str,
     matures: str | timedelta | None = None,
+    split: Split | None = None,
     fits: bool = False,
 ) -> Callable[[Transformation], TrainingSet]:
     """Declare the rows of a training set: keys, timestamp, request values and label.
@@ -242,6 +269,9 @@ def training_set(
         When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
         timestamp. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
         metadata; without it, all labels are known.
+    split
+        Adds the column ``split``, with ``train``, ``validation`` or ``test``: ``random_split(...)``,
+        ``time_split(...)``, or a tuple of them, which keeps the rows that all of them put into the same split.
     fits
         True: fit the steps of the service to the rows of this training set. One of several training sets of a service
         says so.
@@ -250,7 +280,8 @@ def training_set(
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; or if `matures` is before the timestamp, or names no column of timestamps.
+        another dtype; if `matures` is before the timestamp, or names no column of timestamps; or if the split does not
+        fit the schema.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -275,7 +306,7 @@ def training_set(
                 f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
-        known = _maturity(name, contract, label, matures)
+        known = maturity_of(name, contract, label, matures)
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(
@@ -283,7 +314,7 @@ def training_set(
                     f"schema {contract.name}",
                     hint=f"remove {feature!r} from the schema: the service joins it",
                 )
-        return TrainingSet(
+        declared = TrainingSet(
             name=name,
             function=function,
             inputs=signature.inputs,
@@ -296,39 +327,14 @@ def training_set(
             matures=known,
             fits=fits,
         )
+        strategies = strategies_of(
+            f"training set {name!r}",
+            split,
+            schema=contract.schema,
+            identity=declared.identity,
+            label=label,
+            features=service.feature_names,
+        )
+        return replace(declared, split=strategies)
 
     return declare
-
-
-def _maturity(
-    name: str, contract: Contract, label: str, matures: str | timedelta | None
-) -> str | timedelta | None:
-    """Return when a label is known, from `matures` or the metadata of the label. Raises as `training_set`."""
-    declared = contract[label].metadata.get("known")
-    if matures is not None and declared is not None and matures != declared:
-        raise DefinitionError(
-            f"training set {name!r}: matures is {matures!r}, but the schema {contract.name} says that {label!r} is known "
-            f"at {declared!r}",
-            hint="say it in one place: in `matures`, or in the metadata of the label",
-        )
-    known = declared if matures is None else matures
-    if isinstance(known, timedelta):
-        if known < timedelta(0):
-            raise DefinitionError(
-                f"training set {name!r}: matures is {known}; expected a time after {EVENT_TIMESTAMP!r}",
-                hint="a label is known when the outcome is: at 0 or later",
-            )
-    elif known is not None:
-        if not isinstance(known, str):
-            raise DefinitionError(
-                f"training set {name!r}: matures is {known!r}; expected a timedelta or the name of a column",
-                hint="example: matures=timedelta(days=30)",
-            )
-        if known not in contract or contract[known].dtype != UTC_MICROSECONDS:
-            actual = f"{contract[known].dtype}" if known in contract else "missing"
-            raise DefinitionError(
-                f"training set {name!r}: {known!r}, which tells when {label!r} is known, is {actual} in schema "
-                f"{contract.name}; expected {UTC_MICROSECONDS}",
-                hint=f"add to the schema: {known}: {UTC_MICROSECONDS}, nullable where a label may never be known",
-            )
-    return known

@@ -55,6 +55,7 @@ HANDLED_FIELDS = frozenset(
         "service",
         "label",
         "matures",
+        "split",
         "entity",
         "timing",
         "path",
@@ -138,13 +139,19 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
     elif isinstance(definition, FeatureService):
         yield from _vector(definition)
     elif isinstance(definition, TrainingSet):
-        yield value_part("schema", "label", definition.label)
-        yield value_part("schema", "service", definition.service.name)
-        # Without it, the digests of training sets of a former version stay.
-        if definition.matures is not None:
-            yield value_part("timing", "matures", definition.matures)
-        if definition.fits:
-            yield value_part("step", "fits", definition.fits)
+        yield from _training_set(definition)
+
+
+def _training_set(training: TrainingSet) -> Iterator[Part]:
+    yield value_part("schema", "label", training.label)
+    yield value_part("schema", "service", training.service.name)
+    # Without these, the digests of training sets of a former version stay.
+    if training.matures is not None:
+        yield value_part("timing", "matures", training.matures)
+    if training.split:
+        yield value_part("schema", "split", " and ".join(map(str, training.split)))
+    if training.fits:
+        yield value_part("step", "fits", training.fits)
 
 
 def _vector(service: FeatureService) -> Iterator[Part]:
