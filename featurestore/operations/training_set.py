@@ -10,7 +10,7 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import ContractError, StoreError
-from featurestore.operations.fit import fits, fitted_state
+from featurestore.operations.fit import fits, fitted_rows
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
@@ -76,7 +76,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     left_out
         How many rows are in no split, by reason: ``gap`` or ``crossing``.
     fitted
-        Digest of the fitted state of the service. None: the steps of the service are not fitted to this training set.
+        Digest of the fitted state of the service, which was applied to the rows. None: the service has no steps.
     """
 
     name: str
@@ -179,7 +179,7 @@ def training_set(
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
-    state = fitted_state(training, result) if fits(workspace.catalog, training) else None
+    fitted = fitted_rows(workspace, training, result)
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -206,7 +206,7 @@ def training_set(
         split=training.split,
         splits=split_parts(result, training),
         left_out=left_out,
-        fitted=None if state is None else state.digest,
+        fitted=None if fitted is None else fitted.state.digest,
     )
     before = former_manifest(workspace, name)
     changes = () if before is None else split_changes(before, manifest)
@@ -219,8 +219,12 @@ def training_set(
         write_profile(
             files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
         )
-        if state is not None:
-            write_state(state, files.aside(layout.fitted(service.name)))
+        if fitted is not None:
+            write_parquet(
+                fitted.rows, files.aside(layout.fitted_training(name)), metadata=metadata_of(training)
+            )
+        if fitted is not None and fits(workspace.catalog, training):
+            write_state(fitted.state, files.aside(layout.fitted(service.name)))
             keep_definition(service, layout)
     for change in changes:
         on_split_change(change)

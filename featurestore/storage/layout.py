@@ -103,6 +103,10 @@ class Layout:
         """File of the rows of a training set."""
         return self.data / "training" / f"{name}.parquet"
 
+    def fitted_training(self, name: str) -> Path:
+        """File of the rows of a training set after the steps of its service."""
+        return self.data / "training" / f"{name}.fitted.parquet"
+
     def training_manifest(self, name: str) -> Path:
         """Record of the inputs of a training set."""
         return self.data / "training" / f"{name}.json"

@@ -1,14 +1,18 @@
 """A fitted state belongs to one definition and one set of rows: the audit and the server refuse another one."""
 
+import shutil
+from dataclasses import replace
+
 import msgspec
 import polars as pl
 import pytest
-from fitted_shop import ROW, fitted_shop
+from fitted_shop import ROW, fitted_shop, with_another_training_set, with_steps
 from serving import running
 
 import featurestore
-from featurestore.errors import ContractError, SkewError
-from featurestore.operations.fit import fitted_state
+from featurestore import preprocessing
+from featurestore.errors import ContractError, DefinitionError, MissingDataError, SkewError
+from featurestore.operations.fit import fit_to
 from featurestore.preprocessing.numbers import Scaled
 from featurestore.preprocessing.state import StateFile
 from featurestore.storage.fitted import write_state
@@ -65,14 +69,28 @@ def test_the_audit_compares_the_rows_of_the_certificate(project):
     assert features == ["certificate: rows", "certificate: digest"]
 
 
+def test_the_audit_compares_the_kept_vectors(project):
+    """One cell that a person changed is found, with its row."""
+    path = project.layout.fitted_training("visits")
+    metadata = pl.read_parquet_metadata(path)
+    rows = pl.read_parquet(path)
+    changed = rows.with_columns(amount=pl.when(pl.int_range(pl.len()) == 2).then(9.5).otherwise("amount"))
+    changed.write_parquet(path, metadata=metadata)
+
+    [difference] = project.audit().differences
+    assert (difference.key, difference.feature, difference.online) == ("row 2", "amount", "9.5")
+
+
 def test_a_row_in_two_splits_is_found(project):
     """A row that was fitted to must not be in the test split too."""
     path = project.layout.training("visits")
     rows = pl.read_parquet(path)
     doubled = pl.concat([rows.with_columns(split=pl.lit(name)) for name in ("train", "test")])
     training = project.catalog.training_set("visits")
-    state = fitted_state(training, doubled)
-    doubled.write_parquet(path, metadata=pl.read_parquet_metadata(path))
+    state, vectors = fit_to(training, doubled)
+    metadata = pl.read_parquet_metadata(path)
+    doubled.write_parquet(path, metadata=metadata)
+    vectors.write_parquet(project.layout.fitted_training("visits"), metadata=metadata)
     write_state(state, project.layout.fitted("buying"))
 
     differences = [d for d in project.audit().differences if d.feature == "split"]
@@ -85,11 +103,46 @@ def test_only_training_rows_are_fitted_to(kept):
     train = rows.with_columns(split=pl.lit("train"))
     others = rows.with_columns(pl.col("amount") * 1_000, split=pl.lit("validation"))
 
-    alone, together = (fitted_state(training, frame) for frame in (train, pl.concat([train, others])))
+    alone, together = (fit_to(training, frame).state for frame in (train, pl.concat([train, others])))
 
     assert alone.steps == together.steps
     assert together.certificate.rows == rows.height
     assert together.certificate.split == "train"
+
+
+def test_a_fitted_column_is_not_a_column_of_the_training_set(kept):
+    """A name that both have is refused before anything is written."""
+    training, rows = kept
+    steps = (preprocessing.impute("constant", columns="coupon", fill_value="none"),)
+    service = replace(training.service, steps=steps)
+    schema = replace(
+        training.contract,
+        columns=(*training.contract.columns, replace(training.contract["bought"], name="coupon")),
+    )
+
+    with pytest.raises(
+        DefinitionError, match="'coupon' is a column of the fitted vector of service 'buying'"
+    ):
+        fit_to(replace(training, service=service, contract=schema), rows)
+
+
+def test_another_training_set_applies_the_state(template_shop, tmp_path):
+    """The state is fitted to one training set; the other has the vectors that serving answers."""
+    root = with_another_training_set(with_steps(shutil.copytree(template_shop, tmp_path / "shop")))
+    path = root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace("@training_set(service", "@training_set(fits=True, service", 1))
+    project = featurestore.open(root)
+
+    with pytest.raises(MissingDataError, match="featurestore training-set visits"):
+        project.training_set("more")
+    fitted = project.training_set("visits").fitted
+    assert project.training_set("more").fitted == fitted
+
+    entity_rows = pl.read_parquet(project.layout.training("more")).select(
+        "customer", "basket", "event_timestamp"
+    )
+    expected = project.historical(entity_rows, "buying")
+    assert project.fitted_training_set("more").select(expected.columns).equals(expected)
 
 
 def test_a_split_without_training_rows_is_refused(kept):
@@ -97,7 +150,7 @@ def test_a_split_without_training_rows_is_refused(kept):
     training, rows = kept
 
     with pytest.raises(ContractError, match="no rows to fit to"):
-        fitted_state(training, rows.with_columns(split=pl.lit("test")))
+        fit_to(training, rows.with_columns(split=pl.lit("test")))
 
 
 def test_a_feature_of_nulls_is_refused(kept):
@@ -107,7 +160,7 @@ def test_a_feature_of_nulls_is_refused(kept):
     with pytest.raises(
         ContractError, match=r"feature service 'buying', step 1 .*'amount': all 5 values are null"
     ):
-        fitted_state(training, rows.with_columns(pl.lit(None, dtype=pl.Float32).alias("amount")))
+        fit_to(training, rows.with_columns(pl.lit(None, dtype=pl.Float32).alias("amount")))
 
 
 def test_a_release_carries_the_state(project):
