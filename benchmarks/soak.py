@@ -31,7 +31,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests/service"))
 from attacks.target import ROW, VALIDATE, VECTORS, Target, bearer, descendants, resident, target
 from uploading import BODIES
 
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 

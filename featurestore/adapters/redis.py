@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
-from featurestore.ports import ViewState
+from featurestore.storage.stored_state import decode_state, encode_state
 from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import HEADER, is_intact, is_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from featurestore.ports import ViewState
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -148,7 +148,7 @@ class RedisStore:
         name = self._name(view)
         remaining = iter(rows)
         applied = 0
-        encoded = msgspec.json.encode(state)
+        encoded = encode_state(view, state)
         with _translated(self._url):
             generation = ""
             if replace:
@@ -172,11 +172,9 @@ class RedisStore:
         with _translated(self._url):
             answers = self._read(keys=[self._name(view) for view, _ in views], args=arguments)
         results: list[tuple[ViewState | None, list[bytes | None]]] = []
-        for (_, keys), (state, *stored) in zip(views, answers, strict=True):
-            if state is None:
-                results.append((None, [None] * len(keys)))
-            else:
-                results.append((msgspec.json.decode(state, type=ViewState), stored))
+        for (view, keys), (held, *stored) in zip(views, answers, strict=True):
+            state = None if held is None else decode_state(view, held)
+            results.append((None, [None] * len(keys)) if state is None else (state, stored))
         return results
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
