@@ -132,6 +132,21 @@ def test_a_file_that_others_wrote_is_checked_once(written, tmp_path):
         assert json.load(record)[1] == len(data)
 
 
+@pytest.mark.parametrize("left", ["a full disk", "a killed process"])
+def test_the_record_of_a_check_leaves_no_other_file(tmp_path, left):
+    """A disk that is full while it is written, or a process that is killed, leaves nothing that stays."""
+    store = LmdbStore(tmp_path, create=True)
+    if left == "a full disk":
+        (tmp_path / f".checked.json.{os.getpid()}.partial").symlink_to("/dev/full")
+    else:
+        (tmp_path / ".checked.json.123.partial").write_text("[1, 2")
+    state = ViewState(definition="d", source="s", watermark=1, row_format=ROW_FORMAT)
+    store.write("v", [row_of(KEYS[0], 1)], state, replace=False)
+    names = {path.name for path in tmp_path.iterdir()} - {"checked.json"}
+    assert names == {"data.mdb", "lock.mdb"}
+    assert LmdbStore(tmp_path).read([("v", KEYS[:1])])[0][1] == [row_of(KEYS[0], 1)[1]]
+
+
 def flip_value(folder, before, after):
     """Change a value in a store's file, and let the record say that the file is as it was left: the disk did it."""
     path = folder / "data.mdb"
