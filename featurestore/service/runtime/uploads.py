@@ -19,7 +19,7 @@ from featurestore.storage.durable import PARTIAL, make_folder, replace, sync_fol
 from featurestore.storage.files import PRIVATE_FOLDER, temporary_folder, translated_write_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from starlette.types import Receive
@@ -114,7 +114,7 @@ class Uploads:
         RefusedError
             If too many uploads are pending, or the body pauses for too long.
         ClientDisconnect
-            If the caller leaves.
+            If the caller leaves, also while the body is validated: its place is free at once.
         StoreError
             If the file system refuses a write.
         """
@@ -124,12 +124,15 @@ class Uploads:
         upload = Upload(folder)
         try:
             await self._receive(receive, upload)
-            async with self._places:
-                return await validate(upload)
+            return await _unless_left(receive, self._in_place(validate, upload))
         finally:
             self._pending -= 1
             # A large file takes time to remove. The thread ends its work, also if the caller has left.
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.end))
+
+    async def _in_place(self, validate: Callable[[Upload], Awaitable[T]], upload: Upload) -> T:
+        async with self._places:
+            return await validate(upload)
 
     def _displaces_slowest(self) -> bool:
         """Return whether a slow body gives up its place."""
@@ -188,3 +191,28 @@ class Uploads:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message
+
+
+async def _unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Await work for a caller whose body has arrived; it is cancelled when the caller leaves.
+
+    Raises
+    ------
+    ClientDisconnect
+        If the caller leaves.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
