@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.known import known_of_label
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.signature import signature_of
 from featurestore.errors import DefinitionError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.definitions.contract import Column, Contract
+    from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
 
 
@@ -205,8 +206,7 @@ class TrainingSet:
     Attributes
     ----------
     matures
-        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
-        timestamp. None: all labels are known.
+        When the label of a row is known. None: all labels are known.
     """
 
     name: str
@@ -218,7 +218,7 @@ class TrainingSet:
     description: str
     owner: str
     defined_in: Path
-    matures: str | timedelta | None = None
+    matures: Known | None = None
 
     @property
     def joined(self) -> Contract:
@@ -227,7 +227,7 @@ class TrainingSet:
 
 
 def training_set(
-    *, service: FeatureService, label: str, owner: str, matures: str | timedelta | None = None
+    *, service: FeatureService, label: str, owner: str, matures: Declaration | None = None
 ) -> Callable[[Transformation], TrainingSet]:
     """Declare the rows of a training set: keys, timestamp, request values and label.
 
@@ -243,15 +243,15 @@ def training_set(
     owner
         Who answers for the training set.
     matures
-        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
-        timestamp. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
+        When the label of a row is known: a time after its ``event_timestamp``, the column that holds the
+        timestamp, or each other form of ``known``. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
         metadata; without it, all labels are known.
 
     Raises
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; or if `matures` is before the timestamp, or names no column of timestamps.
+        another dtype; or if `matures` cannot be read, or is before the timestamp.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -276,7 +276,7 @@ def training_set(
                 f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
-        known = _maturity(name, contract, label, matures)
+        known = known_of_label(contract, label, matures, f"training set {name!r}")
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(
@@ -298,37 +298,3 @@ def training_set(
         )
 
     return declare
-
-
-def _maturity(
-    name: str, contract: Contract, label: str, matures: str | timedelta | None
-) -> str | timedelta | None:
-    """Return when a label is known, from `matures` or the metadata of the label. Raises as `training_set`."""
-    declared = contract[label].metadata.get("known")
-    if matures is not None and declared is not None and matures != declared:
-        raise DefinitionError(
-            f"training set {name!r}: matures is {matures!r}, but the schema {contract.name} says that {label!r} is known "
-            f"at {declared!r}",
-            hint="say it in one place: in `matures`, or in the metadata of the label",
-        )
-    known = declared if matures is None else matures
-    if isinstance(known, timedelta):
-        if known < timedelta(0):
-            raise DefinitionError(
-                f"training set {name!r}: matures is {known}; expected a time after {EVENT_TIMESTAMP!r}",
-                hint="a label is known when the outcome is: at 0 or later",
-            )
-    elif known is not None:
-        if not isinstance(known, str):
-            raise DefinitionError(
-                f"training set {name!r}: matures is {known!r}; expected a timedelta or the name of a column",
-                hint="example: matures=timedelta(days=30)",
-            )
-        if known not in contract or contract[known].dtype != UTC_MICROSECONDS:
-            actual = f"{contract[known].dtype}" if known in contract else "missing"
-            raise DefinitionError(
-                f"training set {name!r}: {known!r}, which tells when {label!r} is known, is {actual} in schema "
-                f"{contract.name}; expected {UTC_MICROSECONDS}",
-                hint=f"add to the schema: {known}: {UTC_MICROSECONDS}, nullable where a label may never be known",
-            )
-    return known

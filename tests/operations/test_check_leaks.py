@@ -264,6 +264,7 @@ def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path)
         ('"order_at"', "not a column of the schema"),
         ('"amount"', "Float64, but must be"),
         ("7", "expected a column"),
+        ("timedelta(1)", "expected a column"),
         ("(timedelta(1),)", "expected a column"),
     ],
 )
