@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.definitions.clashes import keys_of, refuse_clashes
 from featurestore.definitions.contract import Column
 from featurestore.definitions.feature_view import FeatureView, Selection
-from featurestore.definitions.maturity import maturity_of
+from featurestore.definitions.known import known_of_label
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.signature import signature_of
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
@@ -24,10 +24,10 @@ from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import timedelta
     from pathlib import Path
 
     from featurestore.definitions.contract import Contract
+    from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
     from featurestore.preprocessing.state import FittedState
     from featurestore.preprocessing.step import Step
@@ -210,8 +210,7 @@ class TrainingSet:
     Attributes
     ----------
     matures
-        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
-        timestamp. None: all labels are known.
+        When the label of a row is known. None: all labels are known.
     split
         How rows are assigned to train, validation and test. Empty: they are not.
     fits
@@ -227,7 +226,7 @@ class TrainingSet:
     description: str
     owner: str
     defined_in: Path
-    matures: str | timedelta | None = None
+    matures: Known | None = None
     split: tuple[SplitStrategy, ...] = ()
     fits: bool = False
 
@@ -248,7 +247,7 @@ def training_set(
     service: FeatureService,
     label: str,
     owner: str,
-    matures: str | timedelta | None = None,
+    matures: Declaration | None = None,
     split: Split | None = None,
     fits: bool = False,
 ) -> Callable[[Transformation], TrainingSet]:
@@ -266,8 +265,8 @@ def training_set(
     owner
         Who answers for the training set.
     matures
-        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
-        timestamp. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
+        When the label of a row is known: a time after its ``event_timestamp``, the column that holds the
+        timestamp, or each other form of ``known``. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
         metadata; without it, all labels are known.
     split
         Adds the column ``split``, with ``train``, ``validation`` or ``test``: ``random_split(...)``,
@@ -280,8 +279,7 @@ def training_set(
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if `matures` is before the timestamp, or names no column of timestamps; or if the split does not
-        fit the schema.
+        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split does not fit the schema.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -306,7 +304,7 @@ def training_set(
                 f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
-        known = maturity_of(name, contract, label, matures)
+        known = known_of_label(contract, label, matures, f"training set {name!r}")
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -51,10 +50,7 @@ def split_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame,
 
 def assign_rows(rows: pl.DataFrame, training: TrainingSet) -> pl.DataFrame:
     """Add the column ``split`` to entity rows, as `featurestore.splits.assign.assign` does."""
-    matures = training.matures
-    known = None if matures is None else pl.col(matures if isinstance(matures, str) else EVENT_TIMESTAMP)
-    if known is not None and isinstance(matures, timedelta):
-        known += pl.lit(matures, dtype=pl.Duration("us"))
+    known = None if training.matures is None else training.matures.timestamp()
     return assign(rows, training.split, training.identity, known)
 
 

@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
+from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
 from featurestore.operations.fit import fits, fitted_state
 from featurestore.operations.frozen_splits import require_frozen, split_changes
@@ -27,10 +28,10 @@ from featurestore.storage.fitted import keep_definition, write_state
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
 from featurestore.values.escapes import one_line
 from featurestore.values.html_table import html_table
-from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
@@ -239,17 +240,13 @@ def _mature(rows: pl.DataFrame, training: TrainingSet, as_of: datetime | None) -
 
     A row without a timestamp stays, and so do all rows if a timestamp has another dtype: the gate refuses them.
     """
-    column = training.matures if isinstance(training.matures, str) else EVENT_TIMESTAMP
-    if as_of is None or not all(_is_time(rows.schema.get(name)) for name in (column, EVENT_TIMESTAMP)):
+    known = training.matures or Known()
+    needed = (*known.columns, EVENT_TIMESTAMP)
+    if as_of is None or not all(_is_time(rows.schema.get(name)) for name in needed):
         return rows
-    limit = pl.lit(as_of, dtype=UTC_MICROSECONDS)
-    is_reached = (pl.col(EVENT_TIMESTAMP) <= limit).fill_null(value=True)
-    if isinstance(training.matures, str):
-        return rows.filter(is_reached & (pl.col(column) <= limit))
-    if training.matures is not None:
-        known = pl.col(EVENT_TIMESTAMP) + pl.lit(training.matures, dtype=pl.Duration("us"))
-        is_reached = (known <= limit).fill_null(value=True)
-    return rows.filter(is_reached)
+    limit = microseconds(as_of)
+    is_known = (Known((EVENT_TIMESTAMP,)).timestamp() <= limit) & (known.timestamp() <= limit)
+    return rows.filter(is_known | pl.col(EVENT_TIMESTAMP).is_null())
 
 
 def _is_time(dtype: pl.DataType | None) -> bool:

@@ -47,6 +47,7 @@ from featurestore.operations.run import Run, run
 from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
+from featurestore.operations.timeless import Timeless, timeless
 from featurestore.operations.uncompiled import uncompiled
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
@@ -116,6 +117,10 @@ class Project(Training):
     def uncompiled(self) -> dict[str, str]:
         """Find on-demand views that Polars computes at each request; returns the reason by name."""
         return uncompiled(self._workspace)
+
+    def timeless(self) -> Timeless:
+        """Find inputs of feature views without a timestamp: static facts, and what cannot be proven."""
+        return timeless(self._workspace)
 
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
