@@ -53,7 +53,9 @@ class AircraftState(pa.DataFrameModel):
     hours_before_last_leg: pl.Float32 = pa.Field(
         nullable=True, description="from the arrival before to this departure", metadata={"unit": "h"}
     )
-    legs_24h: pl.Int32 = pa.Field(ge=1, description="departures in the 24 hours up to this one")
+    legs_24h: pl.Int32 = pa.Field(
+        ge=1, description="departures in the 24 hours up to this one", metadata={"as_of_event": True}
+    )
 
 
 class AirportWeather(pa.DataFrameModel):
@@ -69,10 +71,15 @@ class AirportWeather(pa.DataFrameModel):
     )
     wind_speed: pl.Float32 = pa.Field(nullable=True, ge=0, description="wind speed", metadata={"unit": "mph"})
     wind_speed_mean_3h: pl.Float32 = pa.Field(
-        nullable=True, ge=0, description="mean wind speed of three hours", metadata={"unit": "mph"}
+        nullable=True,
+        ge=0,
+        description="mean wind speed of the three hours up to the observation",
+        metadata={"unit": "mph", "as_of_event": True},
     )
     precipitation_3h: pl.Float32 = pa.Field(
-        ge=0, description="precipitation of three hours", metadata={"unit": "in"}
+        ge=0,
+        description="precipitation of the three hours up to the observation",
+        metadata={"unit": "in", "as_of_event": True},
     )
 
 
