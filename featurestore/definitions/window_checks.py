@@ -10,6 +10,7 @@ from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import TIME_COLUMNS
 from featurestore.values.table import feast_type
+from featurestore.windows.aggregation import NUMERIC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.entity import Entity
     from featurestore.windows.aggregation import Aggregation
 
-NUMERIC = frozenset(["sum", "mean", "variance", "deviation"])
 OF_LISTS = frozenset(["first", "last"])
 # Windows that are never null.
 ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])

@@ -1,8 +1,10 @@
 """Each aggregate of each dtype: refused when it is defined, or the same and exact offline and online."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from random import Random
 
 import pandera.polars as pa
 import polars as pl
@@ -10,13 +12,14 @@ import pytest
 
 from featurestore import Entity, Frame, feature_service, feature_view, windows
 from featurestore.adapters.polars import PolarsEngine
-from featurestore.errors import DefinitionError
+from featurestore.errors import ContractError, DefinitionError
 from featurestore.ports import ViewRows
 from featurestore.storage.files import write_parquet
 from featurestore.storage.layout import Layout
 from featurestore.storage.made_by import metadata_of
 from featurestore.storage.online import advance_to
 from featurestore.testing import MemoryStore
+from featurestore.testing.cases import CaseMaker
 from featurestore.testing.oracle import bits
 from featurestore.testing.window_oracle import window
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -92,10 +95,12 @@ def schema(name, columns):
     return type(name, (pa.DataFrameModel,), {"__annotations__": columns, "__module__": __name__, **fields})
 
 
-def view_of(dtype, kinds):
+def view_of(dtype, kinds, feature_dtype=None):
     """A view whose windows aggregate a column of a dtype."""
     events = schema("Events", {"k": pl.Int64, EVENT_TIMESTAMP: UTC_MICROSECONDS, "v": dtype})
-    features = schema("Features", {"k": pl.Int64, **{kind: result(kind, dtype) for kind in kinds}})
+    features = schema(
+        "Features", {"k": pl.Int64, **{kind: feature_dtype or result(kind, dtype) for kind in kinds}}
+    )
 
     def aggregated(rows):
         """Windows over a column."""
@@ -109,6 +114,35 @@ def view_of(dtype, kinds):
     return replace(declare(aggregated), inputs=(), function=pl.LazyFrame)
 
 
+def reads(view, values, folder):
+    """The events of the values, an hour apart, and the functions that read their windows offline and online."""
+    frame = pl.DataFrame(
+        {
+            "k": [1] * len(values),
+            EVENT_TIMESTAMP: [START + number * HOUR for number in range(len(values))],
+            "v": pl.Series(values, dtype=view.contract.schema["v"]),
+        },
+        schema=view.contract.schema,
+    )
+    layout, store = Layout(folder), MemoryStore()
+    path = layout.features(view.name)
+    write_parquet(frame, path, metadata=metadata_of(view))
+    service = feature_service("service", (view,), owner="test")
+
+    def offline(now):
+        question = pl.DataFrame(
+            {"k": [1], EVENT_TIMESTAMP: [now]}, schema_overrides={EVENT_TIMESTAMP: UTC_MICROSECONDS}
+        )
+        rows = [ViewRows(view[view.feature_names], (path,), ())]
+        return list(historical(question, service, rows, PolarsEngine()).select(view.feature_names).row(0))
+
+    def online(now):
+        advance_to(now, view, layout, store)
+        return VectorReader(service, store).read([{"k": 1}], as_of=now).values[0]
+
+    return frame.to_dicts(), offline, online
+
+
 @pytest.mark.parametrize("dtype", TABLE, ids=str)
 def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_path):
     """Offline and online give the value of the obvious loop, while events come, as they leave, and when the windows are empty."""
@@ -120,19 +154,7 @@ def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_pa
     if not allowed:
         return
     view = view_of(dtype, allowed)
-    frame = pl.DataFrame(
-        {
-            "k": [1] * len(values),
-            EVENT_TIMESTAMP: [START + number * HOUR for number in range(len(values))],
-            "v": pl.Series(values, dtype=dtype),
-        },
-        schema=view.contract.schema,
-    )
-    layout, store = Layout(tmp_path), MemoryStore()
-    write_parquet(frame, layout.features(view.name), metadata=metadata_of(view))
-    service = feature_service("service", (view,), owner="test")
-    events = frame.to_dicts()
-    offline_rows = [ViewRows(view[view.feature_names], (layout.features(view.name),), ())]
+    events, offline, online = reads(view, values, tmp_path)
     for hour in (0, 2, len(values), len(values) + 4):
         now = START + hour * HOUR
         known = [event for event in events if event[EVENT_TIMESTAMP] <= now]
@@ -141,11 +163,35 @@ def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_pa
             float(value) if value is not None and result(kind, dtype) == pl.Float64 else value
             for kind, value in zip(allowed, expected, strict=True)
         ]
-        question = pl.DataFrame(
-            {"k": [1], EVENT_TIMESTAMP: [now]}, schema_overrides={EVENT_TIMESTAMP: UTC_MICROSECONDS}
-        )
-        offline = historical(question, service, offline_rows, PolarsEngine()).select(allowed).row(0)
-        assert bits(list(offline)) == bits(expected), (now, "offline")
-        advance_to(now, view, layout, store)
-        [online] = VectorReader(service, store).read([{"k": 1}], as_of=now).values
-        assert bits(list(online)) == bits(expected), (now, "online")
+        assert bits(offline(now)) == bits(expected), (now, "offline")
+        assert bits(online(now)) == bits(expected), (now, "online")
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "feature_dtype", "values"),
+    [
+        ("sum", pl.Int64, pl.Int64, [2**62, 2**62]),
+        ("sum", pl.Int8, pl.Int8, [100, 100]),
+        ("max", pl.Int64, pl.Int32, [2**31]),
+        ("sum", pl.Float64, pl.Float32, [3e38, 3e38]),
+        ("sum", pl.Float64, pl.Float64, [1.7e308, 1.7e308]),
+        ("mean", pl.Float64, pl.Float32, [-1e300]),
+        ("variance", pl.Float64, pl.Float64, [1e200, -1e200]),
+        ("last", pl.Float64, pl.Float32, [1e39]),
+    ],
+)
+def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
+    kind, dtype, feature_dtype, values, tmp_path
+):
+    """An infinite value is not served, and `prove` makes no such events."""
+    view = view_of(dtype, [kind], feature_dtype)
+    _, offline, online = reads(view, values, tmp_path)
+    now = START + HOUR
+    for read in (offline, online):
+        with pytest.raises(ContractError, match="fit into"):
+            read(now)
+    cases = CaseMaker(view, Random(1)).cases(START, 20)  # noqa: S311 - cases, not secrets
+    made = [abs(row["v"]) for row in cases.rows if row["v"] is not None]
+    assert len(set(made)) > 1
+    _, offline, _ = reads(view, sorted(made)[-4:], tmp_path / "cases")
+    assert all(math.isfinite(value) for value in offline(START + 3 * HOUR))
