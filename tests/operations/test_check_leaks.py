@@ -256,7 +256,10 @@ def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path)
     project.validate("orders")
     assert project.timeless() == Timeless(static=(), unproven=("orders",))
     printed = run("check", cwd=tmp_path).stdout
-    assert "orders: nothing tells when its rows become known; check-leaks cannot prove views that read it" in printed
+    assert (
+        "orders: nothing tells when its rows become known; check-leaks cannot prove views that read it"
+        in printed
+    )
     record = project.check_leaks()
     assert [view.result for view in record.views] == ["cannot be proven: orders"]
     with pytest.raises(DefinitionError, match=r"last_order: cannot be proven.* of orders become known"):

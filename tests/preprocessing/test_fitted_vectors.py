@@ -62,7 +62,9 @@ def test_the_state_says_what_it_was_fitted_to(project):
 def test_a_training_set_is_read_with_the_fitted_vector(project):
     """What a model is trained on is what serving answers."""
     rows = project.fitted_training_set("visits")
-    entity_rows = pl.read_parquet(project.layout.training("visits")).select("customer", "basket", "event_timestamp")
+    entity_rows = pl.read_parquet(project.layout.training("visits")).select(
+        "customer", "basket", "event_timestamp"
+    )
 
     expected = project.historical(entity_rows, "buying")
     assert rows.select(expected.columns).equals(expected)

@@ -111,10 +111,11 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 
 
 def distributions(definition: Fingerprinted) -> Iterator[str]:
-    """List the distributions that compute a definition, its own code left out."""
+    """List the distributions that compute a definition, its own code left out.
+
+    NumPy is not among them: windows add whole numbers and round once, so no version of it changes a bit.
+    """
     yield from COMPUTING
-    if isinstance(definition, FeatureView) and definition.windows:
-        yield "numpy"
     if isinstance(definition, Source):
         if not definition.path.endswith(POLARS_FORMATS):
             yield "duckdb"
