@@ -13,11 +13,13 @@ from featurestore.errors import ContractError, StoreError
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
-from featurestore.operations.split_rows import label_counts, split_parts, split_rows
+from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.splits.declare import SplitStrategy
 from featurestore.splits.measure import SplitPart, warnings_of
+from featurestore.splits.resample import Sampled
+from featurestore.splits.sample import SampleStrategy
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
@@ -73,6 +75,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         The splits: rows, classes, digest and overlap of each.
     left_out
         How many rows are in no split, by reason: ``gap`` or ``crossing``.
+    sample, sampled
+        How rows of train were kept or repeated, with the seed; and how many, with the shares of the classes before.
+        None: the training set declares no sample.
     """
 
     name: str
@@ -92,6 +97,8 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     split: tuple[SplitStrategy, ...] = ()
     splits: dict[str, SplitPart] = {}
     left_out: dict[str, int] = {}
+    sample: SampleStrategy | None = None
+    sampled: Sampled | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -145,7 +152,7 @@ def training_set(
         If another definition made a dataset or view that the training set reads; or if validation or test changed
         although definition and data did not.
     SplitError
-        If a split has no rows, or lacks a class of the label.
+        If a split has no rows, or lacks a class of the label, also after sampling.
     StoreError
         If a file cannot be written; all files of the training set stay as they were.
     """
@@ -168,6 +175,7 @@ def training_set(
     )
     immature = (transformed.height - mature.height) + (admitted.height - rows.height)
     rows, left_out = split_rows(rows, training)
+    rows, sampled = sample_rows(rows, training)
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
@@ -198,6 +206,8 @@ def training_set(
         split=training.split,
         splits=split_parts(result, training),
         left_out=left_out,
+        sample=training.sample,
+        sampled=sampled,
     )
     before = former_manifest(workspace, name)
     changes = () if before is None else split_changes(before, manifest)

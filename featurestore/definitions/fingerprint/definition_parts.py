@@ -56,6 +56,7 @@ HANDLED_FIELDS = frozenset(
         "label",
         "matures",
         "split",
+        "sample",
         "entity",
         "timing",
         "path",
@@ -144,6 +145,8 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
             yield value_part("timing", "matures", definition.matures)
         if definition.split:
             yield value_part("schema", "split", " and ".join(map(str, definition.split)))
+        if definition.sample is not None:
+            yield value_part("schema", "sample", definition.sample)
 
 
 def _reader(source: Source) -> Iterator[Part]:
