@@ -27,6 +27,7 @@ from featurestore.operations.rollback import RollbackPlan
 from featurestore.operations.run import Run
 from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
+from featurestore.operations.training_data import Arrays, TrainingData
 from featurestore.operations.training_set import TrainingManifest
 from featurestore.operations.unversioned import Unversioned
 from featurestore.project.composition import adopt, init, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
@@ -38,6 +39,7 @@ __all__ = [
     "Adopted",
     "AdoptedNote",
     "ApplyPlan",
+    "Arrays",
     "AuditRecord",
     "Comparison",
     "DeletePlan",
@@ -61,6 +63,7 @@ __all__ = [
     "Run",
     "Sandbox",
     "Summary",
+    "TrainingData",
     "TrainingManifest",
     "Unversioned",
     "adopt",
