@@ -56,6 +56,7 @@ HANDLED_FIELDS = frozenset(
         "label",
         "matures",
         "split",
+        "sample",
         "entity",
         "timing",
         "path",
@@ -156,6 +157,8 @@ def _training_set(training: TrainingSet) -> Iterator[Part]:
         yield value_part("timing", "matures", training.matures)
     if training.split:
         yield value_part("schema", "split", " and ".join(map(str, training.split)))
+    if training.sample is not None:
+        yield value_part("schema", "sample", training.sample)
     if training.fits:
         yield value_part("step", "fits", training.fits)
 
