@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featurestore import windows
+    from featurestore import preprocessing, windows
     from featurestore.definitions.contract import Frame
     from featurestore.definitions.dataset import dataset
     from featurestore.definitions.entity import Entity
@@ -92,6 +92,7 @@ __all__ = [
     "on_demand_feature_view",
     "open",
     "oversample",
+    "preprocessing",
     "random_sample",
     "random_split",
     "source",
@@ -104,8 +105,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "windows":
-        return import_module("featurestore.windows")
+    if name in ("preprocessing", "windows"):
+        return import_module(f"featurestore.{name}")
     if name in _HOMES:
         value = getattr(import_module(f"featurestore.{_HOMES[name]}"), name)
         globals()[name] = value

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from featurestore.operations.rebuild import Rebuilt, rebuild
 from featurestore.operations.training_data import TrainingData, read_training_set
-from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.operations.training_set import require_same_service, training_manifest, training_set
 from featurestore.project.retrieval import Retrieval
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.operations.frozen_splits import SplitChange
+    from featurestore.operations.training_manifest import TrainingManifest
 
 
 class Training(Retrieval):
