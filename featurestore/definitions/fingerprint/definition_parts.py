@@ -56,6 +56,7 @@ HANDLED_FIELDS = frozenset(
         "label",
         "matures",
         "split",
+        "sample",
         "entity",
         "timing",
         "path",
@@ -111,10 +112,11 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 
 
 def distributions(definition: Fingerprinted) -> Iterator[str]:
-    """List the distributions that compute a definition, its own code left out."""
+    """List the distributions that compute a definition, its own code left out.
+
+    NumPy is not among them: windows add whole numbers and round once, so no version of it changes a bit.
+    """
     yield from COMPUTING
-    if isinstance(definition, FeatureView) and definition.windows:
-        yield "numpy"
     if isinstance(definition, FeatureService) and definition.steps:
         yield "numpy"
     if isinstance(definition, Source):
@@ -150,6 +152,8 @@ def _training_set(training: TrainingSet) -> Iterator[Part]:
         yield value_part("timing", "matures", training.matures)
     if training.split:
         yield value_part("schema", "split", " and ".join(map(str, training.split)))
+    if training.sample is not None:
+        yield value_part("schema", "sample", training.sample)
     if training.fits:
         yield value_part("step", "fits", training.fits)
 
