@@ -85,12 +85,14 @@ def build_record(
     )
 
 
-def upstream(workspace: Workspace, training: TrainingSet) -> tuple[list[Source], list[Derived]]:
-    """List the sources, and the datasets and views in the order of their build, that a training set needs."""
+def upstream(workspace: Workspace, *training_sets: TrainingSet) -> tuple[list[Source], list[Derived]]:
+    """List the sources, and the datasets and views in the order of their build, that training sets need."""
     catalog = workspace.catalog
     nodes: dict[str, Node] = {}
-    waiting = [*catalog.inputs(training), *(selection.view for selection in training.service.reads)]
-    waiting += [catalog.node(name) for name in referenced(training.contract)]
+    waiting: list[Node] = []
+    for training in training_sets:
+        waiting += [*catalog.inputs(training), *(selection.view for selection in training.service.reads)]
+        waiting += [catalog.node(name) for name in referenced(training.contract)]
     while waiting:
         node = waiting.pop()
         if node.name not in nodes:

@@ -142,7 +142,7 @@ def test_another_training_set_applies_the_state(template_shop, tmp_path):
         "customer", "basket", "event_timestamp"
     )
     expected = project.historical(entity_rows, "buying")
-    assert project.fitted_training_set("more").select(expected.columns).equals(expected)
+    assert project.read_training_set("more").polars().select(expected.columns).equals(expected)
 
 
 def test_a_split_without_training_rows_is_refused(kept):

@@ -83,7 +83,7 @@ def test_the_state_says_what_it_was_fitted_to(project):
 
 def test_a_training_set_is_read_with_the_fitted_vector(project):
     """What a model is trained on is what serving answers."""
-    rows = project.fitted_training_set("visits")
+    rows = project.read_training_set("visits").polars()
     entity_rows = pl.read_parquet(project.layout.training("visits")).select(
         "customer", "basket", "event_timestamp"
     )
