@@ -11,7 +11,7 @@ from featurestore.operations.audit_record import Compared, Difference
 from featurestore.operations.cause import Cause
 from featurestore.operations.fit import fits, fitted_rows, fitted_training_set, is_fitted
 from featurestore.operations.training_set import training_manifest
-from featurestore.splits.declare import SPLIT
+from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import scan_parquet
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
@@ -112,8 +112,8 @@ def _in_two_splits(training: TrainingSet, rows: pl.DataFrame) -> int:
     if SPLIT not in rows.columns:
         return 0
     columns = [column.name for column in training.contract.columns if column.name in rows.columns]
-    mask = is_fitted(rows)
-    return rows.filter(mask).join(rows.filter(~mask), on=columns, how="semi", nulls_equal=True).height
+    others = rows.filter(pl.col(SPLIT) != TRAIN)
+    return rows.filter(is_fitted(rows)).join(others, on=columns, how="semi", nulls_equal=True).height
 
 
 def _difference(training: TrainingSet, key: str, feature: str, before: str, after: str) -> Difference:

@@ -12,12 +12,13 @@ from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import apply, fit
 from featurestore.preprocessing.state import FORMAT, Certificate, FittedState
 from featurestore.splits.declare import SPLIT, TRAIN
+from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.files import scan_parquet
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import require_made_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import TrainingSet
@@ -76,7 +77,7 @@ def fitted_rows(workspace: Workspace, training: TrainingSet, rows: pl.DataFrame)
 
 
 def fit_to(training: TrainingSet, rows: pl.DataFrame) -> FittedRows:
-    """Fit the steps of a service to the rows of a training set: to those of ``train``, if it is split.
+    """Fit the steps of a service to the rows of a training set: to those of ``train``, if it is split, each once.
 
     Raises
     ------
@@ -110,8 +111,10 @@ def fit_to(training: TrainingSet, rows: pl.DataFrame) -> FittedRows:
     )
     numbered = rows.with_row_index(_ROW)
     own = pl.concat([numbered.filter(mask).drop(service.feature_names), fitted.rows], how="horizontal")
-    others = _applied(training, numbered.filter(~mask), state)
-    return FittedRows(state, pl.concat([own, others]).sort(_ROW).drop(_ROW))
+    copies = _is_repeated(rows)
+    others = _applied(training, numbered.filter(~(mask | copies)), state)
+    parts = [own, others, _as_originals(training, numbered.filter(copies), own, fitted.rows.columns)]
+    return FittedRows(state, pl.concat(parts).sort(_ROW).drop(_ROW))
 
 
 def fitted_training_set(workspace: Workspace, name: str) -> pl.DataFrame:
@@ -132,10 +135,26 @@ def fitted_training_set(workspace: Workspace, name: str) -> pl.DataFrame:
 
 
 def is_fitted(rows: pl.DataFrame) -> pl.Series:
-    """Return for each row of a training set whether steps are fitted to it: whether it is in the split ``train``."""
-    if SPLIT in rows.columns:
-        return (rows[SPLIT] == TRAIN).fill_null(value=False)
-    return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
+    """Return for each row of a training set whether steps are fitted to it: a row of ``train``, and not a copy."""
+    copies = _is_repeated(rows)
+    return ~copies & (rows[SPLIT] == TRAIN).fill_null(value=False) if SPLIT in rows.columns else ~copies
+
+
+def _is_repeated(rows: pl.DataFrame) -> pl.Series:
+    if IS_REPEATED in rows.columns:
+        return rows[IS_REPEATED]
+    return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
+
+
+def _as_originals(
+    training: TrainingSet, copies: pl.DataFrame, own: pl.DataFrame, names: Sequence[str]
+) -> pl.DataFrame:
+    """Give copies of rows the vectors of their originals: a cross-fitted value does not know the label of a copy either."""
+    keys = [column.name for column in training.contract.columns if column.name in own.columns]
+    originals = own.unique(keys, keep="first", maintain_order=True).select(*keys, *names)
+    rows = copies.drop(training.service.feature_names)
+    joined = rows.join(originals, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return joined.select(own.columns)
 
 
 def _refuse_clashes(training: TrainingSet, names: Iterable[str]) -> None:

@@ -145,6 +145,28 @@ def test_another_training_set_applies_the_state(template_shop, tmp_path):
     assert project.read_training_set("more").polars().select(expected.columns).equals(expected)
 
 
+def test_a_copy_of_a_row_has_the_vector_of_the_row(kept):
+    """Copies of an oversampled class change no number of the state, and do not know their own label."""
+    training, rows = kept
+    steps = (
+        preprocessing.impute("constant", columns="coupon", fill_value="none"),
+        preprocessing.target("coupon", folds=2),
+    )
+    training = replace(training, service=replace(training.service, steps=steps))
+    labels = pl.Series([True, False, True, False, True][: rows.height])
+    marked = rows.with_columns(
+        bought=labels, split=pl.lit("train"), weight=pl.lit(1.0), is_repeated=pl.lit(value=False)
+    )
+    copies = pl.concat([marked.head(1)] * 3).with_columns(is_repeated=pl.lit(value=True))
+
+    alone, together = fit_to(training, marked), fit_to(training, pl.concat([marked, copies]))
+
+    assert together.state == alone.state
+    assert together.rows.head(rows.height).equals(alone.rows)
+    assert together.rows["coupon"].tail(3).to_list() == [alone.rows["coupon"][0]] * 3
+    assert alone.rows["coupon"][0] != alone.rows["coupon"][1]
+
+
 def test_a_split_without_training_rows_is_refused(kept):
     """There is nothing to fit to."""
     training, rows = kept
