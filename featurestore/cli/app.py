@@ -20,6 +20,7 @@ from featurestore.cli import (
     proofs,
     releases,
     rows,
+    scorecard,
     start,
     steps,
     training,
@@ -81,6 +82,7 @@ app.command()(gate.build)
 app.command()(steps.apply)
 app.command("training-set")(steps.training_set)
 app.command()(training.rebuild)
+app.command()(scorecard.scorecard)
 app.command()(steps.materialize)
 app.command("get-online")(features.get_online)
 app.command()(features.explain)
