@@ -124,11 +124,11 @@ def call(soaked: Target, seed: int, stopping: threading.Event, pause: float) -> 
 
 def release(soaked: Target, stopping: threading.Event, pause: float) -> int:
     """Make releases until the run stops, while rows are pushed; returns how many were made. None may be refused."""
-    made = 0
+    count = 0
     while not stopping.wait(pause):
         soaked.project.release(keep=2)
-        made += 1
-    return made
+        count += 1
+    return count
 
 
 def soak(soaked: Target, seconds: float) -> tuple[list[Sample], Counter[int], int]:
@@ -156,9 +156,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=600, help="how long the server is under load")
-    parser.add_argument("--small", action="store_true", help="ten seconds, to see that all works")
+    parser.add_argument("--small", action="store_true", help="three seconds, to see that all works")
     options = parser.parse_args()
-    seconds = 10.0 if options.small else options.seconds
+    seconds = 3.0 if options.small else options.seconds
     with (
         TemporaryDirectory() as folder,
         target(Path(folder), seed=1, budget=0.0, small=options.small) as soaked,
@@ -182,7 +182,7 @@ def main() -> None:
         **{name: [round(value, 1) for value in values] for name, values in parts.items()},
     }
     print(json.dumps(summary), flush=True)
-    # A run of ten seconds is too short to be flat: it only starts what a server keeps.
+    # A run of three seconds is too short to be flat: it only starts what a server keeps.
     grown = [name for name, (_, second, last) in parts.items() if last > second + ALLOWED[name]]
     failures = sum(count for status, count in statuses.items() if status >= 500)
     if grown and not options.small:

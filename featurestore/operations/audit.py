@@ -97,7 +97,7 @@ def _compared(workspace: Workspace, store: OnlineStore, *, feast: bool) -> Audit
     services = tuple(collected(audit_service(workspace, training, store, audited)) for training in built)
     paths = tuple(
         collected(result)
-        for service in catalog.services.values()
+        for service in workspace.services.values()
         for result in audit_paths(workspace, service, audited, feast=feast)
     )
     training_sets = tuple(collected(audit_training_set(workspace, training)) for training in built)

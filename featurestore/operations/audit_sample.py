@@ -88,7 +88,7 @@ def _training_rows(workspace: Workspace, service: FeatureService) -> pl.DataFram
     paths = [
         workspace.layout.training(training.name)
         for training in workspace.catalog.training_sets.values()
-        if training.service is service and workspace.layout.training(training.name).exists()
+        if training.service.name == service.name and workspace.layout.training(training.name).exists()
     ]
     if not paths:
         return None

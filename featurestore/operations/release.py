@@ -159,9 +159,9 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     frozen = workspace.at(root)
     write_packages(workspace, packages_path(frozen))
     services = _service_digests(workspace)
-    _require_equal(frozen, services)
     with translated_write_errors(root):
         _link_data(workspace, frozen.layout)
+    _require_equal(frozen, services)
     source = workspace.store()
     copy = frozen.store(create=True)
     for view, state in states.items():
@@ -222,7 +222,7 @@ def _next_name(layout: Layout) -> str:
 
 
 def _service_digests(workspace: Workspace) -> dict[str, str]:
-    return {service.name: fingerprint(service).digest for service in workspace.catalog.services.values()}
+    return {name: fingerprint(service).digest for name, service in workspace.services.items()}
 
 
 def _require_equal(frozen: Workspace, services: dict[str, str]) -> None:
@@ -266,6 +266,9 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
         for path in (Layout.training_manifest, Layout.training):
             if path(layout, training).exists():
                 _link(path(layout, training), path(frozen, training))
+    for name, service in workspace.catalog.services.items():
+        if service.steps:
+            _link(layout.fitted(name), frozen.fitted(name))
     for name in workspace.catalog.views:
         with locked(layout.pushing(name)):
             for folder in (Layout.pushed, Layout.deleted):

@@ -55,6 +55,7 @@ HANDLED_FIELDS = frozenset(
         "service",
         "label",
         "matures",
+        "split",
         "entity",
         "timing",
         "path",
@@ -63,6 +64,9 @@ HANDLED_FIELDS = frozenset(
         "windows",
         "window_contract",
         "identity",
+        "steps",
+        "fitted",
+        "fits",
     ]
 )
 
@@ -134,13 +138,25 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
         yield from _selections(definition.selections)
         for view in definition.on_demand:
             yield value_part("schema", f"features of {view.name}", ", ".join(view.feature_names))
-        yield value_part("schema", "order of features", ", ".join(definition.feature_names))
+        yield value_part("schema", "order of features", ", ".join(definition.joined.feature_names))
+        for number, step in enumerate(definition.steps, 1):
+            yield value_part("step", f"{number}", step)
+        if definition.fitted is not None:
+            yield value_part("step", "fitted state", definition.fitted.digest)
     elif isinstance(definition, TrainingSet):
-        yield value_part("schema", "label", definition.label)
-        yield value_part("schema", "service", definition.service.name)
-        # Without it, the digests of training sets of a former version stay.
-        if definition.matures is not None:
-            yield value_part("timing", "matures", definition.matures)
+        yield from _training_set(definition)
+
+
+def _training_set(training: TrainingSet) -> Iterator[Part]:
+    yield value_part("schema", "label", training.label)
+    yield value_part("schema", "service", training.service.name)
+    # Without these, the digests of training sets of a former version stay.
+    if training.matures is not None:
+        yield value_part("timing", "matures", training.matures)
+    if training.split:
+        yield value_part("schema", "split", " and ".join(map(str, training.split)))
+    if training.fits:
+        yield value_part("step", "fits", training.fits)
 
 
 def _reader(source: Source) -> Iterator[Part]:
