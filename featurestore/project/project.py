@@ -43,10 +43,12 @@ from featurestore.operations.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.rolling_features import RollingFeature, rolling_features
 from featurestore.operations.run import Run, run
 from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
+from featurestore.operations.timeless import Timeless, timeless
 from featurestore.operations.uncompiled import uncompiled
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
@@ -116,6 +118,14 @@ class Project(Training):
     def uncompiled(self) -> dict[str, str]:
         """Find on-demand views that Polars computes at each request; returns the reason by name."""
         return uncompiled(self._workspace)
+
+    def timeless(self) -> Timeless:
+        """Find inputs of feature views without a timestamp: static facts, and what cannot be proven."""
+        return timeless(self._workspace)
+
+    def rolling_features(self) -> tuple[RollingFeature, ...]:
+        """Find features that `rolling` or `group_by_dynamic` computes at each event, and that do not slide."""
+        return rolling_features(self._workspace)
 
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""

@@ -41,7 +41,7 @@ def assign(
     identity
         The columns that identify a row, for strategies that name no others.
     label_known
-        The timestamp at which the label of a row is known. None: from the start.
+        When the label of a row is known, in microseconds since 1970. None: from the start.
     """
     parts = [_assigned(rows, strategy, identity, label_known) for strategy in strategies]
     first, *others = parts
@@ -92,7 +92,7 @@ def _by_time(strategy: TimeSplit, label_known: pl.Expr | None) -> pl.Expr:
         is_known = timestamp + gap <= begin
         if label_known is not None:
             # A label that is never known tells the model nothing before the later split begins.
-            is_known &= (label_known <= begin).fill_null(value=False)
+            is_known &= (label_known <= begin.dt.epoch("us")).fill_null(value=False)
         earlier = pl.when(is_known).then(pl.lit(name)).otherwise(pl.lit(GAP))
         result = pl.when(timestamp < begin).then(earlier).otherwise(result)
     return result

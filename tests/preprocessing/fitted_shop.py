@@ -19,7 +19,9 @@ def with_steps(root: Path, steps: str = STEPS) -> Path:
     """Declare steps in the definitions of a shop."""
     path = root / "feature_repo/shop.py"
     text = path.read_text().replace(SERVICE, f"{SERVICE[:-1]}, steps=[{steps}])")
-    path.write_text(text.replace("from featurestore import (\n", "from featurestore import (\n    preprocessing,\n"))
+    path.write_text(
+        text.replace("from featurestore import (\n", "from featurestore import (\n    preprocessing,\n")
+    )
     return root
 
 

@@ -96,8 +96,8 @@ def test_a_label_must_be_known_before_a_later_split_begins():
     )
     strategy = time_split(test_from=START + 3 * DAY)
     expected = ["train", "gap", "gap", "test", "test"]
-    assert assign(rows, [strategy], KEY, pl.col("known"))["split"].to_list() == expected
-    matured = assign(rows, [strategy], KEY, pl.col("event_timestamp") + 2 * DAY)
+    assert assign(rows, [strategy], KEY, pl.col("known").dt.epoch("us"))["split"].to_list() == expected
+    matured = assign(rows, [strategy], KEY, (pl.col("event_timestamp") + 2 * DAY).dt.epoch("us"))
     assert matured["split"].to_list() == ["train", "train", "gap", "test", "test"]
 
 
