@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.operations.model_record import ModelRecord, require_model, write_model_record
 from featurestore.operations.rebuild import Rebuilt, rebuild
 from featurestore.operations.training_data import TrainingData, read_training_set
 from featurestore.operations.training_set import require_same_service, training_manifest, training_set
@@ -46,3 +47,11 @@ class Training(Retrieval):
     def require_same_service(self, name: str) -> None:
         """Raise `SkewError` if another definition of its service made the training set on disk."""
         require_same_service(self._workspace, name)
+
+    def write_model_record(self, model: Path | str, training_set: str) -> ModelRecord:
+        """Write a record beside the file of a model: the training set, and the features as they are served."""
+        return write_model_record(self._workspace, model, training_set)
+
+    def require_model(self, model: Path | str) -> ModelRecord:
+        """Raise `SkewError` if a model was trained on other features than are served now; returns its record."""
+        return require_model(self._workspace, model)
