@@ -36,7 +36,9 @@ COMMANDS = (scorecard,)
 
 def scorecard_text(result: Scorecard) -> str:
     """Show the features, the most informative first, and the reasons of what is proposed."""
-    rows = [("feature", "proposal", "information", "AUC", "missing", "drift", "services")]
+    rows: list[tuple[str, ...]] = [
+        ("feature", "proposal", "information", "AUC", "missing", "drift", "services")
+    ]
     rows += [_row(score) for score in result.features]
     title = (
         f"{result.training_set}: {counted(len(result.features), 'feature')} and the label {result.label}, "

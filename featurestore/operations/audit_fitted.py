@@ -101,8 +101,7 @@ def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> It
         return
     for name in now.columns:
         differs = bits(kept[name]).ne_missing(bits(now[name]))
-        if differs.any():
-            row = differs.arg_max()
+        for row in differs.arg_true().head(1):
             texts = [f"{frame[name][row]!r}" for frame in (kept, now)]
             yield _difference(training, f"row {row:,}", name, *texts)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from featurestore.definitions.contract import Contract
-    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.workspace import Workspace
 
 SERVED = "served:"
@@ -85,13 +85,15 @@ def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, .
         If a reference is neither a file nor a dataset.
     """
     with TemporaryDirectory(prefix="featurestore-") as folder:
+        # What a service answered is after its steps: a training set beside it is read after them too.
+        after_steps = any(reference.startswith(SERVED) for reference in references)
         yield tuple(
-            _locate(workspace, reference, Path(folder) / str(number))
+            _locate(workspace, reference, Path(folder) / str(number), after_steps=after_steps)
             for number, reference in enumerate(references)
         )
 
 
-def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
+def _locate(workspace: Workspace, reference: str, folder: Path, *, after_steps: bool) -> Located:
     catalog = workspace.catalog
     file = Path(reference)
     if file.suffix in FILES:
@@ -100,6 +102,10 @@ def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
         name = catalog.service(reference.removeprefix(SERVED)).name
         return _served(workspace, workspace.service(name), reference)
     name, _, revision = reference.partition("@")
+    if after_steps and not revision and name in catalog.training_sets:
+        service = workspace.fitted(catalog.training_sets[name].service)
+        if service.fitted is not None:
+            return _fitted_training_set(workspace, catalog.training_sets[name], service, reference)
     if name in catalog.training_sets:
         return _training_set(workspace, name, revision, reference, folder)
     if name in catalog.nodes:
@@ -122,6 +128,18 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, contract, read_profile, is_declared=not revision)
+
+
+def _fitted_training_set(
+    workspace: Workspace, training: TrainingSet, service: FeatureService, reference: str
+) -> Located:
+    """Locate a training set with its fitted vectors."""
+    path = workspace.layout.fitted_training(training.name)
+    rows = pl.scan_parquet(require_parquet(path, made_by=f"featurestore training-set {training.name}"))
+    own = [column for column in training.joined.columns if column.name not in service.joined.feature_names]
+    contract = replace(training.joined, columns=(*own, *service.features))
+    read_profile = partial(profile, rows, dataset=reference, contract=contract)
+    return Located(reference, rows, contract_terms(contract), contract, read_profile)
 
 
 def _dataset(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:

@@ -72,7 +72,7 @@ class Hashing(Step):
         """Count the collisions; no row decides a bucket."""
         used = buckets_of(observed.column.drop_nulls().unique(), self.buckets).value_counts(name="categories")
         shared = used.filter(pl.col("categories") > 1)["categories"].sum()
-        return Hashed(buckets=self.buckets, collisions=shared)
+        return Hashed(buckets=self.buckets, collisions=int(shared))
 
 
 def hashing(columns: str | Iterable[str] | Selector, *, buckets: int) -> Hashing:

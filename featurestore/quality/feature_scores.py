@@ -58,14 +58,14 @@ def codes_of(values: pl.Series) -> Codes:
         present = numbers.drop_nulls()
         shares = np.linspace(0, 1, NUMBER_BINS + 1)[1:-1]
         edges = np.unique(np.quantile(present.to_numpy(), shares)) if present.len() else np.empty(0)
-        codes = np.searchsorted(edges, numbers.fill_null(0.0).to_numpy(), side="right")
-        return np.where(numbers.is_null().to_numpy(), len(edges) + 1, codes).astype(np.int64)
+        bins = np.searchsorted(edges, numbers.fill_null(0.0).to_numpy(), side="right")
+        return np.where(numbers.is_null().to_numpy(), len(edges) + 1, bins).astype(np.int64)
     counts = values.value_counts(sort=True, name="count").drop_nulls(values.name)
     kept = counts.sort(["count", values.name], descending=[True, False])[values.name].head(MAX_CATEGORIES)
     codes = values.replace_strict(
         kept, pl.Series(range(kept.len())), default=kept.len(), return_dtype=pl.Int64
     )
-    return codes.set(values.is_null(), kept.len() + 1).to_numpy()
+    return codes.set(values.is_null(), kept.len() + 1).to_numpy().astype(np.int64)
 
 
 def information(feature: Codes, label: Codes) -> Information:

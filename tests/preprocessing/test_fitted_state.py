@@ -199,6 +199,22 @@ def test_a_release_carries_the_state(project):
     assert project.get_online([ROW], "buying")["amount"].to_list() != [before]
 
 
+def test_what_was_served_is_compared_with_fitted_vectors(project):
+    """The log of a server replays, and does not drift from the training set by the scale of its numbers."""
+    rows = pl.read_parquet(project.layout.training("visits"))
+    requests = [{"customer": customer, "basket": 16.0} for customer in rows["customer"].unique()]
+    with running(project.settings.root, log_features=1.0) as client:
+        for row in requests * 8:
+            assert client.vectors(row).status_code == 200
+
+    drift = project.quality.drift("visits", "served:buying")
+    compared = {column.column for column in drift.columns}
+
+    assert project.replay("buying").mismatches == 0
+    assert {"amount", "coupon_none", "missingindicator_ratio"} <= compared
+    assert not {"coupon"} & {*compared, *drift.only_before}
+
+
 def test_a_server_refuses_a_state_that_the_release_was_not_made_with(project):
     """A file that was exchanged in the folder of a release does not serve."""
     project.release()
