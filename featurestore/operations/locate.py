@@ -15,6 +15,7 @@ from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.replay import served_rows
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
+from featurestore.splits.declare import SPLIT
 from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
@@ -74,8 +75,8 @@ def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, .
     Parameters
     ----------
     references
-        Each the name of a dataset or training set, a name and a revision (``flights@HEAD~1``), ``served:SERVICE``, or
-        the path of a Parquet or CSV file.
+        Each the name of a dataset or training set, one split of a training set (``departures:test``), a name and a
+        revision (``flights@HEAD~1``), ``served:SERVICE``, or the path of a Parquet or CSV file.
 
     Raises
     ------
@@ -101,6 +102,9 @@ def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
     name, _, revision = reference.partition("@")
     if name in catalog.training_sets:
         return _training_set(workspace, name, revision, reference, folder)
+    name, _, split = name.partition(":")
+    if split and name in catalog.training_sets:
+        return _split(_training_set(workspace, name, revision, reference, folder), split)
     if name in catalog.nodes:
         return _dataset(workspace, name, revision, reference, folder)
     raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
@@ -121,6 +125,24 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, contract, read_profile, is_declared=not revision)
+
+
+def _split(training: Located, split: str) -> Located:
+    """Locate the rows of one split of a training set."""
+    splits = (
+        training.rows.select(pl.col(SPLIT).unique().sort())
+        if SPLIT in training.rows.collect_schema()
+        else None
+    )
+    names = [] if splits is None else splits.collect().to_series().to_list()
+    if split not in names:
+        raise UnknownNameError(
+            "split", split, names, within=f"training set {training.name.partition(':')[0]!r}"
+        )
+    rows = training.rows.filter(pl.col(SPLIT) == split)
+    contract = training.contract
+    read_profile = partial(profile, rows, dataset=training.name, contract=contract)
+    return replace(training, rows=rows, read_profile=read_profile)
 
 
 def _dataset(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:
