@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from contextlib import suppress
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -80,9 +81,18 @@ def build_record(
         revision=revision_of(root),
         changed=tuple(name for name in changed_files(root) if name != LOCK),
         data=_data_hashes(workspace, training),
-        packages={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        packages={"python": platform.python_version(), **_versions()},
         built_at=workspace.now(),
     )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that are installed: a serving machine does not have all of them."""
+    versions = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def upstream(workspace: Workspace, training: TrainingSet) -> tuple[list[Source], list[Derived]]:

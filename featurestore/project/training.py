@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.operations.card import CardFiles, card
 from featurestore.operations.rebuild import Rebuilt, rebuild
 from featurestore.operations.split_drift import split_drift
 from featurestore.operations.training_data import TrainingData, read_training_set
@@ -44,6 +45,10 @@ class Training(Retrieval):
     def split_drift(self, name: str) -> dict[str, Drift]:
         """Compare validation and test with the vectors that were served in the last days; empty if none were."""
         return split_drift(self._workspace, name)
+
+    def card(self, name: str) -> CardFiles:
+        """Write the data card of a training set, as HTML, Markdown and Croissant; returns the paths."""
+        return card(self._workspace, name)
 
     def training_manifest(self, name: str) -> TrainingManifest | None:
         """Read the manifest of a training set; None: the training set is not built yet."""
