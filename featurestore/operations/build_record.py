@@ -48,6 +48,8 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
         Files of the project that differed from the commit. dvc.lock, which a run writes, does not count.
     data
         DVC's hashes of the raw files, datasets and features that went in, by path. Empty without DVC.
+    logged
+        The views whose pushed or deleted rows went in.
     packages
         Versions of Python and of the packages that compute.
     built_at
@@ -61,6 +63,7 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None
     changed: tuple[str, ...]
     data: dict[str, str]
+    logged: tuple[str, ...]
     packages: dict[str, str]
     built_at: datetime
 
@@ -81,6 +84,11 @@ def build_record(
         revision=revision_of(root),
         changed=tuple(name for name in changed_files(root) if name != LOCK),
         data=_data_hashes(workspace, training),
+        logged=tuple(
+            rows.selection.view.name
+            for rows in workspace.rows_of(training.service)
+            if len(rows.files) > 1 or rows.deleted
+        ),
         packages={"python": platform.python_version(), **_versions()},
         built_at=workspace.now(),
     )

@@ -216,6 +216,8 @@ def _reasons(before: BuildRecord, now: BuildRecord) -> Iterator[str]:
     if before.manifest.fingerprint is not None and now.manifest.fingerprint is not None:
         for difference in differences(before.manifest.fingerprint, now.manifest.fingerprint):
             yield difference.text
+    for name in sorted({*before.logged} ^ {*now.logged}):
+        yield f"pushed or deleted rows of {name} went into one build only: `featurestore run` gives them a version"
     for name, package in before.packages.items():
         if now.packages.get(name) != package:
             yield f"package {name} {package} -> {now.packages.get(name)}"
