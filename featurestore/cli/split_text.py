@@ -32,7 +32,7 @@ def split_lines(manifest: TrainingManifest) -> Iterator[str]:
         prior = [f"{one_line(value)} {share:.1%}" for value, share in sampled.prior.items()][:MAX_CLASSES]
         before = f"; {manifest.label} before: {', '.join(prior)}" if prior else ""
         yield (
-            f"  sample: {counted(sampled.rows, 'row')} of {sampled.rows_before:,} in train, {sampled.repeated:,} repeated"
+            f"  sample: train has {counted(sampled.rows, 'row')}, was {sampled.rows_before:,}; {sampled.repeated:,} repeated"
             f"{before}"
         )
     for reason, count in manifest.left_out.items():

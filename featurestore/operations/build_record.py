@@ -14,8 +14,10 @@ import yaml
 
 from featurestore.adapters.git import changed_files, revision_of
 from featurestore.definitions.source import Source
+from featurestore.errors import MissingDataError
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.rules.expectations import referenced
+from featurestore.storage.files import read_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 
 if TYPE_CHECKING:
@@ -92,6 +94,26 @@ def build_record(
         packages={"python": platform.python_version(), **_versions()},
         built_at=workspace.now(),
     )
+
+
+def last_record(workspace: Workspace, name: str) -> BuildRecord:
+    """Read the record of the build that made the training set on disk.
+
+    Raises
+    ------
+    MissingDataError
+        If the training set is not built here, or the record is of another build: DVC restores results, and no records.
+    """
+    command = f"featurestore training-set {name}"
+    layout = workspace.layout
+    manifest = read_record(layout.training_manifest(name), TrainingManifest, made_by=command)
+    record = read_record(layout.training_record(name), BuildRecord, made_by=command)
+    if record.manifest != manifest:
+        raise MissingDataError(
+            f"{layout.training_record(name)} is the record of another build than the training set in place",
+            hint=f"run: {command}",
+        )
+    return record
 
 
 def _versions() -> dict[str, str]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import DefinitionError
-from featurestore.operations.build_record import BuildRecord, upstream
+from featurestore.operations.build_record import last_record, upstream
 from featurestore.operations.card_sections import sections
 from featurestore.operations.training_set import require_same_definition
 from featurestore.operations.verdict import verdict
 from featurestore.report.card import Card, CardColumn, html, markdown
 from featurestore.report.croissant import croissant
-from featurestore.storage.files import read_record, require_parquet, write_text
+from featurestore.storage.files import require_parquet, write_text
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def card(workspace: Workspace, name: str) -> CardFiles:
     command = f"featurestore training-set {name}"
     path = require_parquet(layout.training(name), made_by=command)
     require_same_definition(workspace, name)
-    record = read_record(layout.training_record(name), BuildRecord, made_by=command)
+    record = last_record(workspace, name)
     sources, derived = upstream(workspace, training)
     if empty := list(_empty(training, sources)):
         raise DefinitionError(

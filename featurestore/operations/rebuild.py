@@ -13,7 +13,7 @@ from featurestore.config import load_settings
 from featurestore.definitions.fingerprint import differences
 from featurestore.errors import ConfigError, MissingDataError, SkewError
 from featurestore.operations.build import build
-from featurestore.operations.build_record import LOCK, BuildRecord, raw_path, upstream
+from featurestore.operations.build_record import LOCK, BuildRecord, last_record, raw_path, upstream
 from featurestore.operations.ingest import ingest
 from featurestore.operations.training_set import training_set
 from featurestore.operations.validate import validate
@@ -94,7 +94,7 @@ def rebuild(
     MissingDataError
         If there is no such record, the revision or raw data are gone, or the code was never committed.
     """
-    record = read_record(_record_path(workspace, manifest), BuildRecord, made_by="featurestore training-set")
+    record = _record(workspace, manifest)
     revision = _revision(workspace, record)
     with work_tree(workspace.root, revision) as root:
         settings = load_settings(root)
@@ -131,10 +131,10 @@ def rebuild(
     )
 
 
-def _record_path(workspace: Workspace, manifest: Path | str) -> Path:
+def _record(workspace: Workspace, manifest: Path | str) -> BuildRecord:
     if str(manifest) in workspace.catalog.training_sets:
-        return workspace.layout.training_record(str(manifest))
-    return Path(manifest)
+        return last_record(workspace, str(manifest))
+    return read_record(Path(manifest), BuildRecord, made_by="featurestore training-set")
 
 
 def _revision(workspace: Workspace, record: BuildRecord) -> str:

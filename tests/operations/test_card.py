@@ -150,6 +150,18 @@ def test_a_text_that_only_a_person_can_write(shop):
     ]
 
 
+def test_the_record_is_of_the_set_in_place(shop):
+    """A set that DVC restored has no record of its own build: the card names the command, and so does a rebuild."""
+    project = documented(shop)
+    manifest = project.layout.training_manifest("visits")
+    manifest.write_text(manifest.read_text().replace('"rows": ', '"rows": 1'))
+    for verb in (project.card, project.rebuild):
+        with pytest.raises(
+            MissingDataError, match=r"is the record of another build.*\n.*training-set visits"
+        ):
+            verb("visits")
+
+
 def test_a_training_set_that_is_not_built(shared_shop):
     """The command to run is named."""
     with pytest.raises(MissingDataError, match="run: featurestore training-set visits"):

@@ -189,7 +189,7 @@ def test_a_sample_keeps_and_repeats_rows_of_train_alone(shop):
     assert project.audit().mismatches == 0
     done = run("training-set", "visits", cwd=project.settings.root)
     assert (
-        f"sample: {train.rows} rows of {before.rows} in train, {copies.height} repeated; bought before: "
+        f"sample: train has {train.rows} rows, was {before.rows}; {copies.height} repeated; bought before: "
         in done.stdout
     )
 
