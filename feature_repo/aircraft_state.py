@@ -50,6 +50,7 @@ def aircraft_state(flights: Frame[Flights]) -> Frame[AircraftState]:
             last_leg_departure_delay="departure_delay",
             last_leg_arrival_delay="arrival_delay",
             last_arrived_at="arrived_at",
-            hours_before_last_leg=(pl.col("departed_at") - pl.col("previous_arrival")).dt.total_seconds() / 3600,
+            hours_before_last_leg=(pl.col("departed_at") - pl.col("previous_arrival")).dt.total_seconds()
+            / 3600,
         )
     )

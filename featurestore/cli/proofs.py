@@ -96,7 +96,7 @@ def check_leaks(
 
     Example: `featurestore check-leaks aircraft_state`
     """
-    record = opened_at(project).check_leaks(names or (), cuts=cuts)
+    record = opened_for_stage(project).check_leaks(names or (), cuts=cuts)
     rows = [("view", "rows", "tested", "leaking", "result")]
     rows += [
         (view.name, f"{view.rows:,}", f"{view.tested:,}", f"{view.leaking:,}", view.result)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from featurestore.project import Project, ProofRecord, Summary, TrainingManifest
     from featurestore.quality.gate.verdict import Verdict
 
+
 def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
     """Show what the gate decided, and up to `limit` broken rules of each dataset."""
     rows = [("dataset", "verdict", "rows in", "passed", "quarantined")]

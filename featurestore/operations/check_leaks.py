@@ -21,6 +21,7 @@ from featurestore.operations.leak_record import (
     identified,
     text_of,
 )
+from featurestore.operations.leak_state import with_others
 from featurestore.operations.leak_windows import BEFORE_DELAY, PAIR, Windows, are_applicable
 from featurestore.storage.files import write_record
 from featurestore.timing.epoch import timestamp_of
@@ -54,6 +55,8 @@ def check_leaks(
     once for each of them. Otherwise most rows are first proven by the last rows of their key
     (`featurestore.operations.leak_windows`), and the rest by builds at chosen timestamps.
 
+    The record keeps what was checked of other views, as long as it is of their present definitions and inputs.
+
     Parameters
     ----------
     names
@@ -81,12 +84,8 @@ def check_leaks(
         result, its_leaks = check_view(lineage, cuts=cuts, copied_rows=copied_rows)
         checked.append(result)
         leaks.extend(its_leaks)
-    record = LeakRecord(
-        views=tuple(checked),
-        leaks=tuple(leaks),
-        definitions={view.name: fingerprint(view).digest for view in views},
-    )
-    write_record(record, workspace.layout.leaks)
+    record = LeakRecord(views=tuple(checked), leaks=tuple(leaks))
+    write_record(with_others(workspace, record), workspace.layout.leaks)
     return record
 
 
@@ -120,7 +119,9 @@ def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[Checke
         rows=full.height,
         tested=tested.height,
         leaking=is_leaking.unique().height,
-        inputs=tuple(lineage.leaves),
+        inputs=lineage.digests,
+        known=lineage.known,
+        definition=fingerprint(view).digest,
         unproven=lineage.unproven,
         static=lineage.static,
     )

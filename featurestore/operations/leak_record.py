@@ -116,7 +116,11 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
     leaking
         The tested rows that came out different.
     inputs
-        The datasets whose rows were cut, and whose own functions are not checked here.
+        The datasets whose rows were cut, and whose own functions are not checked here: digests of their files, by name.
+    known
+        When values of each of them become known, in words.
+    definition
+        Digest of the definition of the view.
     unproven
         The inputs of which nothing tells when their rows become known.
     static
@@ -127,7 +131,9 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     tested: int
     leaking: int
-    inputs: tuple[str, ...]
+    inputs: dict[str, str]
+    known: dict[str, str]
+    definition: str
     unproven: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
 
@@ -149,13 +155,10 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     leaks
         The first leaks of each view.
-    definitions
-        Digests of the definitions of the views, by name.
     """
 
     views: tuple[CheckedView, ...]
     leaks: tuple[Leak, ...] = ()
-    definitions: dict[str, str] = {}
 
     def require_none(self) -> None:
         """Raise if a row knows the future, or nothing tells when an input becomes known.
