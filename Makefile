@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-windows bench-windows-online bench-gate bench-fingerprint bench-on-demand bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-fingerprint bench-on-demand bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -94,6 +94,9 @@ bench-online: benchmarks/.ready ## measure materialization and lookup, in proces
 
 bench-windows-online: $(READY) ## one key with a million events and five windows, read from the embedded store
 	python benchmarks/windows_online.py
+
+bench-rolling: $(READY) ## count the rows of real flights that are wrong by `rolling` and by windows
+	python benchmarks/rolling.py
 
 bench-windows: benchmarks/.ready ## measure windows that slide beside a range join in DuckDB, Polars and Feast's tiles
 	python benchmarks/windows.py

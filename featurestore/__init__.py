@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UnknownSettingError,
     )
     from featurestore.project import Project, open  # noqa: A004 - featurestore.open, as gzip.open
+    from featurestore.splits.declare import random_split, time_split
     from featurestore.values.exact_sum import exact_mean, exact_sum
 
 _HOMES = {
@@ -56,7 +57,9 @@ _HOMES = {
     "feature_view": "definitions.feature_view",
     "on_demand_feature_view": "definitions.on_demand",
     "open": "project",
+    "random_split": "splits.declare",
     "source": "definitions.source",
+    "time_split": "splits.declare",
     "training_set": "definitions.feature_service",
 }
 
@@ -83,7 +86,9 @@ __all__ = [
     "feature_view",
     "on_demand_feature_view",
     "open",
+    "random_split",
     "source",
+    "time_split",
     "training_set",
     "windows",
 ]

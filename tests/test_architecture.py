@@ -35,6 +35,7 @@ FOLDERS = {
     "service/lookup",
     "service/runtime",
     "service/telemetry",
+    "splits",
     "storage",
     "testing",
     "timing",

@@ -10,15 +10,21 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.definitions.known import Known
-from featurestore.errors import ContractError
+from featurestore.errors import ContractError, StoreError
+from featurestore.operations.fit import fits, fitted_state
+from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
+from featurestore.operations.split_rows import label_counts, split_parts, split_rows
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.splits.declare import SplitStrategy
+from featurestore.splits.measure import SplitPart, warnings_of
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.fitted import keep_definition, write_state
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -30,7 +36,10 @@ from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.operations.frozen_splits import SplitChange
     from featurestore.workspace import Workspace
 
 
@@ -45,6 +54,8 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         Digest of the definition of the feature service that was joined.
     features
         Digests of the feature files that were read, by view.
+    inputs
+        Digests of the dataset files that its function read, by name.
     label
         The column of labels.
     labels
@@ -59,6 +70,14 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         was built with all of its rows.
     immature
         How many rows were left out, because their label was not known at `as_of`.
+    split
+        How rows were assigned to splits, with seeds and timestamps. Empty: the training set declares none.
+    splits
+        The splits: rows, classes, digest and overlap of each.
+    left_out
+        How many rows are in no split, by reason: ``gap`` or ``crossing``.
+    fitted
+        Digest of the fitted state of the service. None: the steps of the service are not fitted to this training set.
     """
 
     name: str
@@ -74,6 +93,17 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     fingerprint: Fingerprint | None = None
     as_of: datetime | None = None
     immature: int = 0
+    inputs: dict[str, str] = {}
+    split: tuple[SplitStrategy, ...] = ()
+    splits: dict[str, SplitPart] = {}
+    left_out: dict[str, int] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where splits by chance overlap, in entities or in time."""
+        return tuple(warnings_of(self.splits, self.split))
+
+    fitted: str | None = None
 
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
@@ -88,8 +118,14 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         return html_table(title, ("feature", *statuses), rows)
 
 
-def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
-    """Build a training set as Parquet, with a manifest and a profile beside it.
+def training_set(
+    workspace: Workspace,
+    name: str,
+    *,
+    as_of: datetime | str | None = None,
+    on_split_change: Callable[[SplitChange], None] = lambda _: None,
+) -> TrainingManifest:
+    """Build a training set as Parquet, with a manifest and a profile beside it, and fit the steps of its service.
 
     A row whose label is not known yet is left out and counted, before the gate looks at its label.
 
@@ -101,17 +137,23 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
     as_of
         Build what could have been built at this timestamp: rows up to then, whose labels were known by then. None: the
         current time, if the training set says when labels are known; otherwise all rows.
+    on_split_change
+        Called with each validation or test split that differs from the build which this one replaces.
 
     Raises
     ------
     ConfigError
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
-        If no label is known, or the entity rows break their contract, or the request values theirs; the training set in place does not change.
+        If no label is known, the entity rows break their contract, or the request values theirs, or a step cannot be
+        fitted; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
     SkewError
-        If another definition made a dataset or view that the training set reads.
+        If another definition made a dataset or view that the training set reads; or if validation or test changed
+        although definition and data did not.
+    SplitError
+        If a split has no rows, or lacks a class of the label.
     StoreError
         If a file cannot be written; all files of the training set stay as they were.
     """
@@ -133,10 +175,12 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         in_total_order(admitted.lazy(), training.contract, [EVENT_TIMESTAMP]).collect(), training, timestamp
     )
     immature = (transformed.height - mature.height) + (admitted.height - rows.height)
+    rows, left_out = split_rows(rows, training)
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
+    state = fitted_state(training, result) if fits(workspace.catalog, training) else None
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -146,18 +190,29 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         definition=fingerprint(service).digest,
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
-        labels=_counts(result.get_column(training.label)),
+        labels=label_counts(result.get_column(training.label)),
         statuses={
             name: {
                 Status(int(value)).name: count
-                for value, count in _counts(joined[status_column(name)]).items()
+                for value, count in label_counts(joined[status_column(name)]).items()
             }
             for name in service.feature_names
         },
         fingerprint=fingerprint(training),
         as_of=timestamp,
         immature=immature,
+        inputs={
+            n.name: file_fingerprint(dataset_path(n, layout)) for n in workspace.catalog.inputs(training)
+        },
+        split=training.split,
+        splits=split_parts(result, training),
+        left_out=left_out,
+        fitted=None if state is None else state.digest,
     )
+    before = former_manifest(workspace, name)
+    changes = () if before is None else split_changes(before, manifest)
+    if not any(len(view.files) > 1 or view.deleted for view in views):
+        require_frozen(changes, name)
     path = layout.training(name)
     with replaced_together(layout, name) as files, translated_write_errors(path):
         write_parquet(result, files.aside(path), metadata=metadata_of(training))
@@ -165,6 +220,11 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         write_profile(
             files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
         )
+        if state is not None:
+            write_state(state, files.aside(layout.fitted(service.name)))
+            keep_definition(service, layout)
+    for change in changes:
+        on_split_change(change)
     return manifest
 
 
@@ -201,6 +261,14 @@ def training_manifest(workspace: Workspace, name: str) -> TrainingManifest | Non
     return read_record(path, TrainingManifest, made_by=f"featurestore training-set {name}")
 
 
+def former_manifest(workspace: Workspace, name: str) -> TrainingManifest | None:
+    """Read the manifest that a build replaces; None: there is none, or it is damaged and cannot be compared."""
+    try:
+        return training_manifest(workspace, name)
+    except StoreError:
+        return None
+
+
 def require_same_service(workspace: Workspace, name: str) -> None:
     """Refuse a training set on disk that was joined with another definition of its service.
 
@@ -235,8 +303,3 @@ def require_same_definition(workspace: Workspace, name: str) -> None:
     before = None if manifest is None else manifest.fingerprint
     if manifest is not None and (before is None or before.digest != now.digest):
         raise other_definition(f"training set {name} was made by another definition of it", before, now)
-
-
-def _counts(values: pl.Series) -> dict[str, int]:
-    counted = values.value_counts(name="rows").sort(values.name, nulls_last=True)
-    return {str(value): count for value, count in counted.rows()}

@@ -24,6 +24,7 @@ from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
 from featurestore.operations.replay import ReplayRecord
 from featurestore.operations.rollback import RollbackPlan
+from featurestore.operations.rolling_features import RollingFeature
 from featurestore.operations.run import Run
 from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
@@ -58,6 +59,7 @@ __all__ = [
     "ReleasePlan",
     "ReplayRecord",
     "RollbackPlan",
+    "RollingFeature",
     "Run",
     "Sandbox",
     "Summary",

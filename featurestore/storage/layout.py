@@ -111,6 +111,10 @@ class Layout:
         """Profile of a training set."""
         return self.data / "training" / f"{name}.profile.json"
 
+    def fitted(self, service: str) -> Path:
+        """State of the steps of a feature service, as fitted by its training set."""
+        return self.data / "fitted" / f"{service}.json"
+
     @property
     def registry(self) -> Path:
         """Record of the definitions that are applied to Feast's registry."""

@@ -55,6 +55,7 @@ HANDLED_FIELDS = frozenset(
         "service",
         "label",
         "matures",
+        "split",
         "entity",
         "timing",
         "path",
@@ -63,6 +64,9 @@ HANDLED_FIELDS = frozenset(
         "windows",
         "window_contract",
         "identity",
+        "steps",
+        "fitted",
+        "fits",
     ]
 )
 
@@ -107,10 +111,11 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 
 
 def distributions(definition: Fingerprinted) -> Iterator[str]:
-    """List the distributions that compute a definition, its own code left out."""
+    """List the distributions that compute a definition, its own code left out.
+
+    NumPy is not among them: windows add whole numbers and round once, so no version of it changes a bit.
+    """
     yield from COMPUTING
-    if isinstance(definition, FeatureView) and definition.windows:
-        yield "numpy"
     if isinstance(definition, Source):
         if not definition.path.endswith(POLARS_FORMATS):
             yield "duckdb"
@@ -134,13 +139,25 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
         yield from _selections(definition.selections)
         for view in definition.on_demand:
             yield value_part("schema", f"features of {view.name}", ", ".join(view.feature_names))
-        yield value_part("schema", "order of features", ", ".join(definition.feature_names))
+        yield value_part("schema", "order of features", ", ".join(definition.joined.feature_names))
+        for number, step in enumerate(definition.steps, 1):
+            yield value_part("step", f"{number}", step)
+        if definition.fitted is not None:
+            yield value_part("step", "fitted state", definition.fitted.digest)
     elif isinstance(definition, TrainingSet):
-        yield value_part("schema", "label", definition.label)
-        yield value_part("schema", "service", definition.service.name)
-        # Without it, the digests of training sets of a former version stay.
-        if definition.matures is not None:
-            yield value_part("timing", "matures", definition.matures)
+        yield from _training_set(definition)
+
+
+def _training_set(training: TrainingSet) -> Iterator[Part]:
+    yield value_part("schema", "label", training.label)
+    yield value_part("schema", "service", training.service.name)
+    # Without these, the digests of training sets of a former version stay.
+    if training.matures is not None:
+        yield value_part("timing", "matures", training.matures)
+    if training.split:
+        yield value_part("schema", "split", " and ".join(map(str, training.split)))
+    if training.fits:
+        yield value_part("step", "fits", training.fits)
 
 
 def _reader(source: Source) -> Iterator[Part]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from featurestore.errors import ConfigError, FeatureStoreError, SkewError, UnknownNameError
+from featurestore.errors import ConfigError, FeatureStoreError, MissingDataError, SkewError, UnknownNameError
 from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
@@ -81,7 +81,9 @@ class ActiveRelease:
             max_rows=options.max_rows,
             layout=self.project.layout,
         )
-        self.endpoints = {name: make(catalog.service(name)) for name in options.services or catalog.services}
+        self.endpoints = {
+            name: make(self.project.service(name)) for name in options.services or catalog.services
+        }
         # Neither may refer to this object: its store closes when the last request that it answers ends.
         self.endpoint_of_features = lru_cache(maxsize=256)(partial(_endpoint_of_features, catalog, make))
 
@@ -126,8 +128,9 @@ class ActiveRelease:
             )
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
         # A store that is ahead of the clock is reached by it, or brought back by the next write: `/ready` names it.
+        steps = dict(_step_faults(services, self.project))
         views = {name: e for name, e in _view_faults(services, self.project) if not isinstance(e, ClockError)}
-        faults = views | dict(_training_faults(services, self.project))
+        faults = views | dict(_training_faults(services, self.project)) | steps
         if faults:
             listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
             skews = [error for error in faults.values() if isinstance(error, SkewError)]
@@ -161,6 +164,15 @@ def _view_faults(services: list[FeatureService], project: Project) -> Iterator[t
             read_now(partial(check_state, views[name], state, layout=project.layout), now)
         except FeatureStoreError as error:
             yield f"view {name}", error
+
+
+def _step_faults(services: list[FeatureService], project: Project) -> Iterator[tuple[str, FeatureStoreError]]:
+    """Yield the services whose steps are not fitted, or fitted for another definition, each with the reason."""
+    for service in services:
+        try:
+            project.service(service)
+        except (MissingDataError, SkewError) as error:
+            yield f"service {service.name}", error
 
 
 def _training_faults(
