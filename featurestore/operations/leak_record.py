@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.errors import DefinitionError, SkewError
+from featurestore.operations.leak_labels import CheckedSet
 from featurestore.operations.reproducible import PERSONAL
 from featurestore.operations.timeless import STATIC, UNPROVEN
 from featurestore.values.wording import counted
@@ -155,13 +156,16 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     leaks
         The first leaks of each view.
+    training_sets
+        The training sets, each with the ways in which it knows its labels.
     """
 
     views: tuple[CheckedView, ...]
     leaks: tuple[Leak, ...] = ()
+    training_sets: tuple[CheckedSet, ...] = ()
 
     def require_none(self) -> None:
-        """Raise if a row knows the future, or nothing tells when an input becomes known.
+        """Raise if a row knows the future, a training set knows its labels, or nothing tells when an input becomes known.
 
         Raises
         ------
@@ -178,6 +182,15 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
                 f"{names} depend on what became known later\n{shown}",
                 hint="use only values that are known when the row is, or let the row become known later "
                 "(delay, created_timestamp)",
+            )
+        knowing = [leak for checked in self.training_sets for leak in checked.leaks]
+        if knowing:
+            shown = "\n".join(f"  {leak}" for leak in knowing[:MAX_SHOWN])
+            names = ", ".join(dict.fromkeys(leak.training_set for leak in knowing))
+            raise SkewError(
+                f"{names}: the rows know their labels in {counted(len(knowing), 'way')}\n{shown}",
+                hint="leave out a feature that is the label in other words; ask for what is known at the time of the row; "
+                "keep equal rows in one split (by=)",
             )
         unproven = [view for view in self.views if view.unproven]
         if unproven:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError, StoreError
 from featurestore.operations.leak_record import CheckedView, LeakRecord
 from featurestore.operations.timeless import UNPROVEN, digests_of, kind_of, known_text, leaf_nodes
 from featurestore.storage.files import read_record
+from featurestore.storage.fingerprint import file_fingerprint
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
+    from featurestore.operations.leak_labels import CheckedSet
     from featurestore.workspace import Workspace
 
 COMMAND: Final = "featurestore check-leaks"
 
 
 def require_checked(workspace: Workspace) -> None:
-    """Refuse a project of which a feature view leaks, or was not checked as it is now.
+    """Refuse a project of which a feature view leaks, or was not checked as it is now; or a checked training set knows its labels.
 
     Raises
     ------
@@ -43,7 +47,8 @@ def require_checked(workspace: Workspace) -> None:
                 definition=name,
                 commands=[COMMAND],
             )
-    record.require_none()
+    sets = tuple(checked for checked in record.training_sets if _is_same(workspace, checked))
+    msgspec.structs.replace(record, training_sets=sets).require_none()
 
 
 def with_others(workspace: Workspace, record: LeakRecord) -> LeakRecord:
@@ -66,10 +71,23 @@ def with_others(workspace: Workspace, record: LeakRecord) -> LeakRecord:
         return record
     kept_names = {view.name for view in kept}
     order = list(views)
+    sets = {checked.name for checked in record.training_sets}
+    kept_sets = [
+        checked
+        for checked in former.training_sets
+        if checked.name not in sets and _is_same(workspace, checked)
+    ]
     return LeakRecord(
+        training_sets=(*record.training_sets, *kept_sets),
         views=tuple(sorted([*record.views, *kept], key=lambda view: order.index(view.name))),
         leaks=(*record.leaks, *(leak for leak in former.leaks if leak.view in kept_names)),
     )
+
+
+def _is_same(workspace: Workspace, checked: CheckedSet) -> bool:
+    path = workspace.layout.training(checked.name)
+    is_kept = checked.name in workspace.catalog.training_sets and path.exists()
+    return is_kept and file_fingerprint(path) == checked.content
 
 
 def provable(workspace: Workspace) -> tuple[str, ...]:

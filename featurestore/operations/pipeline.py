@@ -164,14 +164,16 @@ def _materialize_stage(workspace: Workspace) -> Stages:
 
 
 def _check_leaks_stage(workspace: Workspace) -> Stages:
-    """Check the feature views that can be proven; `featurestore check` names the inputs of the others."""
+    """Check training sets, and the views that can be proven; `featurestore check` names the inputs of the others."""
     catalog = workspace.catalog
     names = provable(workspace)
     if not names:
         return {}
     leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
     paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]
-    command = ["featurestore check-leaks", *(names if len(names) < len(catalog.views) else ())]
+    paths += [_relative(workspace, workspace.layout.training(name)) for name in catalog.training_sets]
+    some = (*names, *catalog.training_sets) if len(names) < len(catalog.views) else ()
+    command = ["featurestore check-leaks", *some]
     return {
         "check-leaks": {
             "cmd": " ".join(command),

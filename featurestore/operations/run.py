@@ -115,7 +115,7 @@ def _steps(workspace: Workspace) -> dict[str, Callable[[], object]]:
 
 
 def _no_leaks(workspace: Workspace) -> LeakRecord:
-    record = check_leaks(workspace, provable(workspace))
+    record = check_leaks(workspace, (*provable(workspace), *workspace.catalog.training_sets))
     record.require_none()
     return record
 
