@@ -20,6 +20,7 @@ from featurestore.cli import (
     proofs,
     releases,
     rows,
+    sets,
     start,
     steps,
 )
@@ -73,6 +74,7 @@ app.command()(start.add)
 app.command()(adopt.adopt)
 app.command()(proofs.check)
 app.command("check-leaks")(proofs.check_leaks)
+app.command("audit-set")(sets.audit_set)
 app.command()(steps.run)
 app.command()(steps.ingest)
 app.command()(gate.validate)

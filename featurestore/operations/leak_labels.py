@@ -102,7 +102,7 @@ def label_leaks(rows: pl.DataFrame, training: TrainingSet) -> list[LabelLeak]:
 
 def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
     for name in training.service.feature_names:
-        measure = told(rows[name], rows[training.label])
+        measure = telling(rows[name], rows[training.label])
         if measure is not None:
             count = rows.height
             yield LabelLeak(
@@ -110,7 +110,7 @@ def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
             )
 
 
-def told(feature: pl.Series, label: pl.Series) -> float | None:
+def telling(feature: pl.Series, label: pl.Series) -> float | None:
     """Return how well a feature alone tells a label, from 0 to 1; None: not nearly perfectly.
 
     The measures are the area under the ROC curve of a label of two classes, the errors that each value's most frequent
@@ -118,7 +118,7 @@ def told(feature: pl.Series, label: pl.Series) -> float | None:
     """
     rows = pl.DataFrame({"feature": feature, "label": label}).drop_nulls("label")
     classes = rows["label"].n_unique()
-    if classes < 2:  # noqa: PLR2004 - one class is told by every feature
+    if classes < 2:  # noqa: PLR2004 - one class is telling by every feature
         return None
     measures = [avoided_errors(rows.select("label", feature=pl.col("feature").is_null()))]
     present = rows.drop_nulls("feature")
@@ -164,7 +164,7 @@ def avoided_errors(rows: pl.DataFrame) -> float | None:
         .agg(pl.col("len").sum())
     )
     covered = often["rows"].sum()
-    if covered < MIN_COVERED * rows.height or of_labels.height < 2:  # noqa: PLR2004 - one class is told by each
+    if covered < MIN_COVERED * rows.height or of_labels.height < 2:  # noqa: PLR2004 - one class is telling by each
         return None
     errors = covered - of_labels["len"].max()
     if errors < MIN_ROWS or often.height < 2:  # noqa: PLR2004 - one value tells nothing

@@ -9,7 +9,7 @@ from runner import run
 
 import featurestore
 from featurestore.errors import SkewError
-from featurestore.operations.leak_labels import label_leaks, told
+from featurestore.operations.leak_labels import label_leaks, telling
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 COUNT = 200
@@ -44,7 +44,7 @@ HONEST = {
 
 def measured(feature, label=LABEL):
     frame = pl.select(feature=feature, label=label)
-    return told(frame["feature"], frame["label"])
+    return telling(frame["feature"], frame["label"])
 
 
 @pytest.mark.parametrize("name", TELLING)
@@ -66,8 +66,8 @@ def test_labels_of_many_classes_and_numbers():
     assert measured(NOISE**3, NOISE.alias("label")) > 0.999
     assert measured(-NOISE, (NOISE + NUMBER % 3).alias("label")) > 0.995
     assert measured(NUMBER, NOISE.alias("label")) is None
-    assert told(pl.Series([0, 0, 1, 1]), pl.Series([False, False, True, True])) is None
-    assert told(pl.Series([1, 2] * 50), pl.Series([True] * 100)) is None
+    assert telling(pl.Series([0, 0, 1, 1]), pl.Series([False, False, True, True])) is None
+    assert telling(pl.Series([1, 2] * 50), pl.Series([True] * 100)) is None
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def rows_of(**columns):
 
 
 def test_a_clean_training_set_has_no_leak(visits):
-    """Splits that share an entity, but no row, are no leak."""
+    """Splits that share an entity, but no row, raise no alarm."""
     assert visits(rows_of()) == []
     parts = pl.when(NUMBER < 150).then(pl.lit("train")).otherwise(pl.lit("test"))
     assert visits(rows_of(split=parts, customer=NUMBER % 10)) == []
@@ -148,7 +148,7 @@ def kinds_of(shop, *edits):
 
 @pytest.mark.parametrize(("hours", "leaks"), [(0, []), (2, [("known later", "basket", 5)])])
 def test_a_request_value_that_is_known_after_the_row_is_named(shop, hours, leaks):
-    """Serving could not have asked with it."""
+    """Serving could not have known it."""
     basket = 'description="worth of the basket", metadata={'
     known = f'{basket}"known": timedelta(hours={hours}), '
     imports = ("schemas/shop.py", "\nfrom typing", "\nfrom datetime import timedelta\nfrom typing")
@@ -173,7 +173,7 @@ def test_a_label_that_was_known_before_the_row_is_named(shop, hours, leaks):
 
 
 def test_a_label_that_is_a_request_value_is_named(shop):
-    """The model would be asked with the answer."""
+    """The model would get the answer in its request."""
     assert ("is the label", "basket", 5) in kinds_of(
         shop, ("feature_repo/shop.py", 'label="bought"', 'label="basket"')
     )
