@@ -85,7 +85,7 @@ class Lineage:
     view: FeatureView
     catalog: Catalog
     leaves: Mapping[str, Leaf]
-    digests: Mapping[str, str]
+    digests: dict[str, str]
 
     @property
     def known(self) -> dict[str, str]:

@@ -163,14 +163,18 @@ def avoided_errors(rows: pl.DataFrame) -> float | None:
         .group_by("label")
         .agg(pl.col("len").sum())
     )
-    covered = often["rows"].sum()
+    covered = _sum(often["rows"])
     if covered < MIN_COVERED * rows.height or of_labels.height < 2:  # noqa: PLR2004 - one class is telling by each
         return None
-    errors = covered - of_labels["len"].max()
+    errors = covered - of_labels.select(pl.col("len").max()).item()
     if errors < MIN_ROWS or often.height < 2:  # noqa: PLR2004 - one value tells nothing
         return None
-    avoided = 1 - (covered - often["right"].sum()) / errors
+    avoided = 1 - (covered - _sum(often["right"])) / errors
     return avoided if avoided >= MIN_AVOIDED else None
+
+
+def _sum(counts: pl.Series) -> int:
+    return int(counts.sum())
 
 
 def _inputs(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
