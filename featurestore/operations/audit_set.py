@@ -1,4 +1,4 @@
-"""Audit a training set that another tool made: what serving would have given, cell by cell, and where a value comes from."""
+"""Audit a training set that another tool made: what serving would have values, cell by cell, and where a value comes from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OTHER: Final = "other"
 
 
 class SetCell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell that serving would not have given.
+    """A cell that serving would not have values.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
     key
         Its keys and timestamp.
     value, served
-        What the file has, and what serving would have given.
+        What the file has, and what serving would have values.
     known_at
         When the value became known, or was known for the last time. None: the feature never had it.
     """
@@ -71,17 +71,17 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
-    """The cells of one feature, by what serving would have given.
+    """The cells of one feature, by what serving would have values.
 
     Attributes
     ----------
     equal
-        Cells with the value that serving would have given.
+        Cells with the value that serving would have values.
     leaking
         Cells with a value that became known only later.
     stale
         Cells with a value that was known before, and is not the newest.
-    other
+    unexplained
         Cells with a value that the feature never had for the key.
     """
 
@@ -89,11 +89,11 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     equal: int
     leaking: int
     stale: int
-    other: int
+    unexplained: int
 
 
 class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving would have given in place of a training set.
+    """What serving would have values in place of a training set.
 
     Attributes
     ----------
@@ -111,8 +111,8 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def different(self) -> int:
-        """How many cells differ from what serving would have given."""
-        return sum(feature.leaking + feature.stale + feature.other for feature in self.features)
+        """How many cells differ from what serving would have values."""
+        return sum(feature.leaking + feature.stale + feature.unexplained for feature in self.features)
 
     def require_parity(self) -> None:
         """Raise if a cell differs.
@@ -126,14 +126,14 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
             leaking = sum(feature.leaking for feature in self.features)
             shown = "".join(f"\n  {cell}" for cell in self.cells)
             raise SkewError(
-                f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "
+                f"{counted(self.different, 'cell')} not as serving would have values, {leaking:,} with knowledge of the "
                 f"future{shown}",
                 hint="join the rows with featurestore: featurestore join",
             )
 
 
 def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) -> SetRecord:
-    """Compare the feature columns of a training set with what serving would have given at the timestamp of each row.
+    """Compare the feature columns of a training set with what serving would have values at the timestamp of each row.
 
     Parameters
     ----------
@@ -193,16 +193,16 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
 def _compared(
     workspace: Workspace,
     keys: pl.DataFrame,
-    given: pl.Series,
+    values: pl.Series,
     served: pl.Series,
     source: tuple[Selection, str] | None,
 ) -> pl.DataFrame:
     """Return the cells of a feature that differ, each with its cause and the timestamp at which its value is known."""
-    if given.dtype.is_float():
-        given = given.fill_nan(None)
-    value = given.cast(served.dtype, strict=False)
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+    value = values.cast(served.dtype, strict=False)
     cells = keys.with_columns(value.alias(_GIVEN), served.alias(_SERVED))
-    is_lost = given.is_not_null() & value.is_null()
+    is_lost = values.is_not_null() & value.is_null()
     bits = [bits_of(pl.col(name), served.dtype) for name in (_GIVEN, _SERVED)]
     cells = cells.filter(bits[0].ne_missing(bits[1]) | is_lost).with_columns(bits[0].alias(_BITS))
     times = pl.Datetime("us", "UTC")
@@ -261,7 +261,7 @@ def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
         equal=rows - cells.height,
         leaking=counts.get(LEAKS, 0),
         stale=counts.get(STALE, 0),
-        other=counts.get(OTHER, 0),
+        unexplained=counts.get(OTHER, 0),
     )
 
 

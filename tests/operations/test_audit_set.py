@@ -56,7 +56,7 @@ def test_each_difference_has_its_cause(shared_shop, right):
     rows = edited(rows, 4, coupon="SPRING").drop("ordered_at")
     record = shared_shop.audit_set(rows, "buying")
     assert record.absent == ("ordered_at",)
-    counts = {f.name: (f.equal, f.leaking, f.stale, f.other) for f in record.features}
+    counts = {f.name: (f.equal, f.leaking, f.stale, f.unexplained) for f in record.features}
     assert counts == {"amount": (3, 1, 1, 1), "coupon": (4, 1, 0, 1), "ratio": (5, 0, 0, 1)}
     assert causes(record) == [
         (1, "amount", "leaks the future"),
