@@ -25,6 +25,14 @@ def split_lines(manifest: TrainingManifest) -> Iterator[str]:
         more = [f"{len(classes) - MAX_CLASSES:,} more"] if len(classes) > MAX_CLASSES else []
         balance = f"; {manifest.label}: {', '.join([*classes[:MAX_CLASSES], *more])}" if classes else ""
         yield f"  {name}: {counted(part.rows, 'row')} ({share:.1%}){balance}"
+    if manifest.sampled is not None:
+        sampled = manifest.sampled
+        prior = [f"{one_line(value)} {share:.1%}" for value, share in sampled.prior.items()][:MAX_CLASSES]
+        before = f"; {manifest.label} before: {', '.join(prior)}" if prior else ""
+        yield (
+            f"  sample: {counted(sampled.rows, 'row')} of {sampled.rows_before:,} in train, {sampled.repeated:,} repeated"
+            f"{before}"
+        )
     for reason, count in manifest.left_out.items():
         yield f"  {counted(count, 'row')} left out: {LEFT_OUT[reason]}"
     for warning in manifest.warnings:

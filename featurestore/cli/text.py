@@ -49,7 +49,7 @@ def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[
     from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
 
     row = in_utc_zone(vector).row(0, named=True)
-    definition = project.catalog.requested(service)
+    definition = project.service(service)
     return {
         "service": service,
         "entity": {name: row[name] for name in (*definition.key_schema, *definition.request_schema)},

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.definitions.clashes import keys_of, refuse_clashes
-from featurestore.definitions.contract import Column
 from featurestore.definitions.feature_view import FeatureView, Selection
 from featurestore.definitions.known import known_of_label
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.signature import signature_of
+from featurestore.definitions.split_columns import added_columns
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import check_steps, origins
-from featurestore.splits.check import strategies_of
-from featurestore.splits.declare import SPLIT, SPLITS
+from featurestore.splits.check import require_free_names, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -26,13 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.contract import Column, Contract
     from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
     from featurestore.preprocessing.state import FittedState
     from featurestore.preprocessing.step import Step
     from featurestore.splits.check import Split
     from featurestore.splits.declare import SplitStrategy
+    from featurestore.splits.sample import SampleStrategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,17 +192,6 @@ def with_distinct_names(
     )
 
 
-SPLIT_COLUMN = Column(
-    name=SPLIT,
-    dtype=pl.String(),
-    nullable=False,
-    unique=False,
-    description=f"part of the training set: {', '.join(SPLITS)}",
-    checks=(),
-    metadata={},
-)
-
-
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Entity rows with timestamps and labels, to which the features of a service are joined.
@@ -213,6 +202,8 @@ class TrainingSet:
         When the label of a row is known. None: all labels are known.
     split
         How rows are assigned to train, validation and test. Empty: they are not.
+    sample
+        Which rows of train are kept or repeated. None: each is kept once.
     fits
         Whether the steps of the service are fitted to its rows, although other training sets use the service too.
     """
@@ -228,13 +219,14 @@ class TrainingSet:
     defined_in: Path
     matures: Known | None = None
     split: tuple[SplitStrategy, ...] = ()
+    sample: SampleStrategy | None = None
     fits: bool = False
 
     @property
     def joined(self) -> Contract:
-        """The contract of the stored training set, with the column of its split and the joined features."""
-        split = (SPLIT_COLUMN,) if self.split else ()
-        return replace(self.contract, columns=(*self.contract.columns, *split, *self.service.features))
+        """The contract of the stored training set, with the columns of its split and sample, and the joined features."""
+        added = added_columns(self.split, self.sample)
+        return replace(self.contract, columns=(*self.contract.columns, *added, *self.service.features))
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -249,6 +241,7 @@ def training_set(
     owner: str,
     matures: Declaration | None = None,
     split: Split | None = None,
+    sample: SampleStrategy | None = None,
     fits: bool = False,
 ) -> Callable[[Transformation], TrainingSet]:
     """Declare the rows of a training set: keys, timestamp, request values and label.
@@ -271,6 +264,9 @@ def training_set(
     split
         Adds the column ``split``, with ``train``, ``validation`` or ``test``: ``random_split(...)``,
         ``time_split(...)``, or a tuple of them, which keeps the rows that all of them put into the same split.
+    sample
+        Keeps or repeats rows of train alone, and adds the columns ``weight`` and ``is_repeated``: ``random_sample(...)``,
+        ``systematic_sample(...)``, ``undersample(...)`` or ``oversample(...)``.
     fits
         True: fit the steps of the service to the rows of this training set. One of several training sets of a service
         says so.
@@ -279,7 +275,8 @@ def training_set(
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split does not fit the schema.
+        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split or the sample does not fit
+        the schema.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -325,14 +322,14 @@ def training_set(
             matures=known,
             fits=fits,
         )
-        strategies = strategies_of(
-            f"training set {name!r}",
-            split,
-            schema=contract.schema,
-            identity=declared.identity,
-            label=label,
-            features=service.feature_names,
+        where, schema, identity = f"training set {name!r}", contract.schema, declared.identity
+        declared = replace(
+            declared,
+            split=strategies_of(where, split, schema=schema, identity=identity, label=label),
+            sample=sample_of(where, sample, schema=schema, identity=identity, label=label),
         )
-        return replace(declared, split=strategies)
+        added = [column.name for column in added_columns(declared.split, declared.sample)]
+        require_free_names(where, added, [*schema, *service.feature_names])
+        return declared
 
     return declare

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.definitions.contract import Column
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import apply, origins
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.contract import Column
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.preprocessing.state import FittedState
 
@@ -41,6 +41,12 @@ def untouched(joined: Mapping[str, object], fitted: FittedState) -> frozenset[st
     """Return the names of the features that no step changes."""
     touched = {name for step in fitted.steps for name in step.columns}
     return frozenset(name for name in joined if name not in touched)
+
+
+def untouched_features(service: FeatureService) -> frozenset[str]:
+    """Return the names of the features of a service that no step changes; of a service without steps, all."""
+    names = dict.fromkeys(service.joined.feature_names)
+    return frozenset(names) if service.fitted is None else untouched(names, service.fitted)
 
 
 def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[str, str]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import SkewError, StoreError
+from featurestore.operations.audit_fitted import audit_fitted
 from featurestore.operations.audit_paths import audit_paths
 from featurestore.operations.audit_record import MAX_SHOWN, AuditRecord, Compared, Difference
 from featurestore.operations.audit_store import audit_service, audit_view
 from featurestore.operations.audit_training import audit_training_set
+from featurestore.operations.fit import fits
 from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import write_record
 
@@ -29,6 +31,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     - Every serving path: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
+    - Fitted states: the steps of each service are fitted again to the kept training rows, and compared.
 
     Parameters
     ----------
@@ -100,7 +103,10 @@ def _compared(workspace: Workspace, store: OnlineStore, *, feast: bool) -> Audit
         for service in workspace.services.values()
         for result in audit_paths(workspace, service, audited, feast=feast)
     )
-    training_sets = tuple(collected(audit_training_set(workspace, training)) for training in built)
+    training_sets = (
+        *(collected(audit_training_set(workspace, training)) for training in built),
+        *(collected(audit_fitted(workspace, training)) for training in built if fits(catalog, training)),
+    )
     parts = (*views, *services, *paths, *training_sets)
     return AuditRecord(
         cells=sum(part.cells for part in parts),

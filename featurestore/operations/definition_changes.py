@@ -122,9 +122,10 @@ def _training_sets(workspace: Workspace) -> Iterator[Outdated]:
 
 def _active_release(workspace: Workspace) -> Iterator[Outdated]:
     active = active_release(workspace.layout)
-    if active is not None:
-        if read_release(workspace.layout.releases / active).services != _served_digests(workspace):
-            yield Outdated(kind="release", name=active, command="featurestore release")
+    if active is None:
+        return
+    if read_release(workspace.layout.releases / active).services != _served_digests(workspace):
+        yield Outdated(kind="release", name=active, command="featurestore release")
 
 
 def _served_digests(workspace: Workspace) -> dict[str, str]:

@@ -77,17 +77,17 @@ def fitted_training_set(workspace: Workspace, name: str) -> pl.DataFrame:
     names = training.service.feature_names
     vectors = apply(rows.lazy().select(names), service.fitted.steps).collect()
     if fits(workspace.catalog, training):
-        is_fitted = _is_fitted(rows)
+        mask = is_fitted(rows)
         fitted, _ = _fit(training, rows)
-        trained = fitted.rows.with_columns(rows.select(pl.int_range(pl.len()).filter(is_fitted).alias(_ROW)))
-        others = vectors.with_row_index(_ROW).cast({_ROW: pl.Int64}).filter(~is_fitted)
+        trained = fitted.rows.with_columns(rows.select(pl.int_range(pl.len()).filter(mask).alias(_ROW)))
+        others = vectors.with_row_index(_ROW).cast({_ROW: pl.Int64}).filter(~mask)
         vectors = pl.concat([trained, others.select(trained.columns)]).sort(_ROW).drop(_ROW)
     return pl.concat([rows.drop(names), vectors], how="horizontal")
 
 
 def _fit(training: TrainingSet, rows: pl.DataFrame) -> tuple[Fitted, Certificate]:
     is_split = SPLIT in rows.columns
-    trained = rows.filter(_is_fitted(rows))
+    trained = rows.filter(is_fitted(rows))
     fitted = fit(
         training.service.steps,
         trained.select(training.service.feature_names),
@@ -103,7 +103,8 @@ def _fit(training: TrainingSet, rows: pl.DataFrame) -> tuple[Fitted, Certificate
     return fitted, certificate
 
 
-def _is_fitted(rows: pl.DataFrame) -> pl.Series:
+def is_fitted(rows: pl.DataFrame) -> pl.Series:
+    """Return for each row of a training set whether steps are fitted to it: whether it is in the split ``train``."""
     if SPLIT in rows.columns:
         return (rows[SPLIT] == TRAIN).fill_null(value=False)
     return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)

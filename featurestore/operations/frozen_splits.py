@@ -12,7 +12,7 @@ from featurestore.values.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from featurestore.operations.training_set import TrainingManifest
+    from featurestore.operations.training_manifest import TrainingManifest
 
 LOG = "log of pushed and deleted rows"
 

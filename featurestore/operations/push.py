@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
-from featurestore.errors import DefinitionError
+from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.logged import logged
 from featurestore.operations.materialize import Materialized, materialize_view
@@ -20,6 +20,7 @@ from featurestore.quality.gate.ahead import require_not_ahead
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
@@ -27,6 +28,7 @@ from featurestore.storage.pushes import settle_versions, unwritten_events, unwri
 from featurestore.storage.views import compact_log, deleted_keys, files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
@@ -81,7 +83,8 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     AheadError
         If a row was created more than a minute after the current time, or its event is more than a year after it.
     ContractError
-        If the file cannot be read, or a row breaks the view's contract; nothing is written then.
+        If the file cannot be read, a row breaks the view's contract, or a row is a copy that a sample made; nothing is
+        written then.
     DefinitionError
         If the view's schema has no ``created_timestamp``: training would take the row as known since its event.
     MissingDataError
@@ -99,6 +102,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             "would take a pushed row as known since its event",
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {definition.contract.name}",
         )
+    _refuse_repeated(definition, frame)
     store = workspace.store(create=True)
     layout = workspace.layout
     with locked(layout.pushing(view)):
@@ -139,6 +143,19 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     )
 
 
+def _refuse_repeated(view: FeatureView, rows: pl.DataFrame) -> None:
+    if IS_REPEATED not in rows.columns or IS_REPEATED in view.contract:
+        return
+    # In a file of text it is text.
+    repeated = rows.filter(pl.col(IS_REPEATED).cast(pl.String).str.to_lowercase() == "true")
+    if repeated.height:
+        raise ContractError(
+            f"rows for view {view.name!r}: {counted(repeated.height, 'row')} of a sample are marked {IS_REPEATED!r}; copies are for "
+            "training alone",
+            hint=f"leave out the rows where {IS_REPEATED!r} is true",
+        )
+
+
 def _reads(release: Workspace, view: str, file: Path) -> bool:
     """Return whether a release reads a file of pushed rows: its schema of the view is that of the rows."""
     return file.name in {path.name for path in files_of(release.catalog.view(view), release.layout)}
@@ -154,7 +171,7 @@ def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:
 
 
 def _stamped(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.DataFrame:
-    """Let rows be created at a timestamp, also those that say that they were created before it, or a moment after it."""
+    """Let rows be created at a timestamp, also those that say that they were created before it, or a little after it."""
     if CREATED_TIMESTAMP not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=UTC_MICROSECONDS).alias(CREATED_TIMESTAMP))
     plan = cast_plan(rows.schema, view.contract, dataset=view.name)

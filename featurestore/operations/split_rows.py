@@ -1,4 +1,4 @@
-"""The split of a training set: which rows go where, and what each part holds."""
+"""The split and the sample of a training set: which rows go where, and what each part holds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from featurestore.splits.measure import (
     overlap_of_time,
     require_every_split,
 )
+from featurestore.splits.resample import Sampled, class_counts, resample
+from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
@@ -30,22 +32,43 @@ def split_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame,
     tuple[pl.DataFrame, dict[str, int]]
         The rows that are in a split, with the column ``split``; and how many rows were left out, by reason. Without a
         split: the rows unchanged.
-
-    Raises
-    ------
-    SplitError
-        If a split has no rows, or lacks a class of the label.
     """
     if not training.split:
         return rows, {}
     assigned = assign_rows(rows, training)
     is_left_out = pl.col(SPLIT).is_in(list(LEFT_OUT))
     counts = assigned.filter(is_left_out).group_by(SPLIT).len().sort(SPLIT)
-    kept = assigned.filter(~is_left_out)
-    personal = [column.name for column in training.contract.columns if column.personal]
+    return assigned.filter(~is_left_out), dict(counts.rows())
+
+
+def sample_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame, Sampled | None]:
+    """Sample the rows of train, and check that every split has rows and classes.
+
+    Raises
+    ------
+    SplitError
+        If a split has no rows, or lacks a class of the label.
+    ContractError
+        If the sample does not fit the classes of train.
+    """
+    sampled = None
     where = f"training set {training.name!r}"
-    require_every_split(kept, training.split, training.label, where=where, personal=personal)
-    return kept, dict(counts.rows())
+    if training.sample is not None:
+        before = rows.filter(pl.col(SPLIT) == TRAIN) if training.split else rows
+        rows = resample(rows, training.sample, training.identity, training.label, where=where)
+        after = rows.filter(pl.col(SPLIT) == TRAIN) if training.split else rows
+        label = before[training.label]
+        prior = class_counts(label) if has_classes(label) else {}
+        sampled = Sampled(
+            rows_before=before.height,
+            rows=after.height,
+            repeated=int(after[IS_REPEATED].sum()),
+            prior={value: count / before.height for value, count in prior.items()},
+        )
+    if training.split:
+        personal = [column.name for column in training.contract.columns if column.personal]
+        require_every_split(rows, training.split, training.label, where=where, personal=personal)
+    return rows, sampled
 
 
 def assign_rows(rows: pl.DataFrame, training: TrainingSet) -> pl.DataFrame:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-import msgspec
 import polars as pl
 
-from featurestore.definitions.fingerprint import Fingerprint, fingerprint
+from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
+from featurestore.operations.build_record import build_record
 from featurestore.operations.fit import fits, fitted_state
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
-from featurestore.operations.split_rows import label_counts, split_parts, split_rows
+from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
+from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
-from featurestore.splits.declare import SplitStrategy
-from featurestore.splits.measure import SplitPart, warnings_of
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
@@ -30,92 +28,16 @@ from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
-from featurestore.values.escapes import one_line
-from featurestore.values.html_table import html_table
 from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.operations.frozen_splits import SplitChange
     from featurestore.workspace import Workspace
-
-
-class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a training set holds, and what it was built from.
-
-    Attributes
-    ----------
-    digest
-        Digest of the content (`featurestore.storage.fingerprint`).
-    definition
-        Digest of the definition of the feature service that was joined.
-    features
-        Digests of the feature files that were read, by view.
-    inputs
-        Digests of the dataset files that its function read, by name.
-    label
-        The column of labels.
-    labels
-        Row counts by value of the label.
-    statuses
-        For each feature, the number of values with each status.
-    fingerprint
-        What the training set was made by, with every definition that it reads. None: the manifest is of a former
-        version of featurestore.
-    as_of
-        The timestamp at which labels had to be known. None: the training set does not say when labels are known, and
-        was built with all of its rows.
-    immature
-        How many rows were left out, because their label was not known at `as_of`.
-    split
-        How rows were assigned to splits, with seeds and timestamps. Empty: the training set declares none.
-    splits
-        The splits: rows, classes, digest and overlap of each.
-    left_out
-        How many rows are in no split, by reason: ``gap`` or ``crossing``.
-    fitted
-        Digest of the fitted state of the service. None: the steps of the service are not fitted to this training set.
-    """
-
-    name: str
-    service: str
-    rows: int
-    columns: tuple[str, ...]
-    digest: str
-    definition: str
-    features: dict[str, str]
-    label: str
-    labels: dict[str, int]
-    statuses: dict[str, dict[str, int]]
-    fingerprint: Fingerprint | None = None
-    as_of: datetime | None = None
-    immature: int = 0
-    inputs: dict[str, str] = {}
-    split: tuple[SplitStrategy, ...] = ()
-    splits: dict[str, SplitPart] = {}
-    left_out: dict[str, int] = {}
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Where splits by chance overlap, in entities or in time."""
-        return tuple(warnings_of(self.splits, self.split))
-
-    fitted: str | None = None
-
-    def _repr_html_(self) -> str:
-        size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
-        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in self.labels.items())
-        title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
-        if self.as_of is not None:
-            title += f"; {counted(self.immature, 'row')} left out: {self.label} was not known at {self.as_of.isoformat()}"
-        statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))
-        rows = [
-            (name, *(counts.get(status, 0) for status in statuses)) for name, counts in self.statuses.items()
-        ]
-        return html_table(title, ("feature", *statuses), rows)
 
 
 def training_set(
@@ -125,7 +47,7 @@ def training_set(
     as_of: datetime | str | None = None,
     on_split_change: Callable[[SplitChange], None] = lambda _: None,
 ) -> TrainingManifest:
-    """Build a training set as Parquet, with a manifest and a profile beside it, and fit the steps of its service.
+    """Build a training set as Parquet, with a manifest and a profile beside it; fit the steps of its service; keep a record.
 
     A row whose label is not known yet is left out and counted, before the gate looks at its label.
 
@@ -153,7 +75,7 @@ def training_set(
         If another definition made a dataset or view that the training set reads; or if validation or test changed
         although definition and data did not.
     SplitError
-        If a split has no rows, or lacks a class of the label.
+        If a split has no rows, or lacks a class of the label, also after sampling.
     StoreError
         If a file cannot be written; all files of the training set stay as they were.
     """
@@ -176,6 +98,7 @@ def training_set(
     )
     immature = (transformed.height - mature.height) + (admitted.height - rows.height)
     rows, left_out = split_rows(rows, training)
+    rows, sampled = sample_rows(rows, training)
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
@@ -208,6 +131,8 @@ def training_set(
         splits=split_parts(result, training),
         left_out=left_out,
         fitted=None if state is None else state.digest,
+        sample=training.sample,
+        sampled=sampled,
     )
     before = former_manifest(workspace, name)
     changes = () if before is None else split_changes(before, manifest)
@@ -223,6 +148,7 @@ def training_set(
         if state is not None:
             write_state(state, files.aside(layout.fitted(service.name)))
             keep_definition(service, layout)
+    write_record(build_record(workspace, manifest, result, path), layout.training_record(name))
     for change in changes:
         on_split_change(change)
     return manifest

@@ -128,7 +128,7 @@ class OneHotStep(_OfCategories):
 
     def fit(self, observed: Observed) -> OneHot:
         """Learn the categories. Raises as `Observed.present`."""
-        return OneHot(categories=tuple(self.frequent(observed.present())))
+        return OneHot(categories=_with_columns(self.frequent(observed.present())))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class MultiHotStep(_OfCategories):
         """Learn the categories; each counts once in a row. Raises as `Observed.present`."""
         lists = observed.present()
         elements = Observed(lists.list.unique().explode(empty_as_null=False), None, observed.place)
-        return MultiHot(categories=tuple(self.frequent(elements.present())))
+        return MultiHot(categories=_with_columns(self.frequent(elements.present())))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,6 +264,11 @@ def frequency(columns: str | Iterable[str] | Selector) -> Frequency:
         If no column is named.
     """
     return Frequency(columns=columns_of(columns, "frequency"))
+
+
+def _with_columns(categories: Iterable[Category]) -> tuple[Category, ...]:
+    """Return the categories that get a column: one that is named ``unknown`` belongs to the column of this name."""
+    return tuple(category for category in categories if text_of(category) != UNKNOWN)
 
 
 def _require_limits(step: str, min_frequency: int, max_categories: int | None) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import DefinitionError, MissingPackageError
-from featurestore.preprocessing.moments import moments, quantiles
 from featurestore.preprocessing.numbers import extremes
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import mean_and_variance, quantiles
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,
@@ -125,8 +125,8 @@ def _clusters(values: pl.Series, low: float, high: float, bins: int) -> list[flo
     count = min(bins, values.n_unique())
     first = np.linspace(low, high, bins + 1)
     initial = ((first[1:] + first[:-1]) / 2).reshape(-1, 1)[:count]
-    found = KMeans(n_clusters=count, init=initial, n_init=1).fit(ordered.to_numpy().reshape(-1, 1))
+    clustering = KMeans(n_clusters=count, init=initial, n_init=1).fit(ordered.to_numpy().reshape(-1, 1))
     # The sums of scikit-learn depend on the number of threads. Which cluster a number is in does not.
-    labels = pl.Series(found.labels_)
-    centers = sorted(moments(ordered.filter(labels == label)).mean for label in labels.unique())
+    labels = pl.Series(clustering.labels_)
+    centers = sorted(mean_and_variance(ordered.filter(labels == label)).mean for label in labels.unique())
     return [low, *((left + right) / 2 for left, right in pairwise(centers)), high]

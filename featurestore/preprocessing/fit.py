@@ -34,7 +34,7 @@ class Fitted:
 
 
 def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, *, where: str) -> Fitted:
-    """Fit each step to what the steps before it made of the rows.
+    """Fit each step to what the steps before it computed from the rows.
 
     Parameters
     ----------
@@ -68,34 +68,36 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
             columns[name] = state
             for values in step.training_values(observed, state) or ():
                 trained[values.name] = values
-        done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type] - each state is of the union
-        after = apply_step(rows.lazy(), done, place).collect()
-        rows = after.with_columns(trained.values())
+        done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type]
+        rows = apply(rows.lazy(), [done]).collect().with_columns(trained.values())
         fitted.append(done)
     return Fitted(tuple(fitted), rows)
 
 
 def apply(features: pl.LazyFrame, steps: Iterable[FittedStep]) -> pl.LazyFrame:
-    """Apply fitted steps to features, and no other columns."""
-    for step in steps:
-        features = apply_step(features, step, step.step)
-    return features
-
-
-def apply_step(features: pl.LazyFrame, step: FittedStep, place: str) -> pl.LazyFrame:
-    """Put what a step makes of a column in its place; other columns stay where they are.
+    """Apply fitted steps to features, and no other columns: put what a step computes of a column in its place.
 
     Raises
     ------
     DefinitionError
         If two columns get the same name.
     """
+    # The names of later steps follow from these: a schema of a plan is kept in it, and a plan that has one is not compiled.
+    names: Iterable[str] = features.collect_schema()
+    for step in steps:
+        outputs = _outputs(names, step)
+        features = features.select(**outputs)
+        names = outputs
+    return features
+
+
+def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:
     outputs: Outputs = {}
-    for name in features.collect_schema():
-        made = step.columns[name].expressions(name) if name in step.columns else {name: pl.col(name)}
-        _refuse_repeated(outputs, made, place)
-        outputs |= made
-    return features.select(**outputs)
+    for name in names:
+        replacement = step.columns[name].expressions(name) if name in step.columns else {name: pl.col(name)}
+        _refuse_repeated(outputs, replacement, step.step)
+        outputs |= replacement
+    return outputs
 
 
 def check_steps(steps: Sequence[Step], schema: Mapping[str, pl.DataType], *, where: str) -> None:
@@ -116,22 +118,22 @@ def check_steps(steps: Sequence[Step], schema: Mapping[str, pl.DataType], *, whe
         names = _selected(step, known, place)
         after: dict[str, pl.DataType] = {}
         for name, dtype in known.items():
-            made = step.outputs(name, dtype) if name in names else {name: dtype}
-            if made is None:
+            replacement = step.outputs(name, dtype) if name in names else {name: dtype}
+            if replacement is None:
                 return  # what follows may name columns of the categories
-            _refuse_repeated(after, made, place)
-            after |= made
+            _refuse_repeated(after, replacement, place)
+            after |= replacement
         known = after
 
 
 def origins(names: Iterable[str], steps: Iterable[FittedStep]) -> dict[str, str]:
-    """Return for each column of the fitted vector the feature that it is made of."""
+    """Return for each column of the fitted vector the feature that it is computed from."""
     origin = {name: name for name in names}
     for step in steps:
         origin = {
-            made: feature
+            column: feature
             for name, feature in origin.items()
-            for made in (step.columns[name].expressions(name) if name in step.columns else (name,))
+            for column in (step.columns[name].expressions(name) if name in step.columns else (name,))
         }
     return origin
 
@@ -149,8 +151,8 @@ def _selected(step: Step, schema: Mapping[str, pl.DataType], place: str) -> tupl
     return names
 
 
-def _refuse_repeated(known: Mapping[str, object], made: Iterable[str], place: str) -> None:
-    for name in made:
+def _refuse_repeated(known: Mapping[str, object], replacement: Iterable[str], place: str) -> None:
+    for name in replacement:
         if name in known:
             raise DefinitionError(
                 f"{place}: two columns get the name {name!r}",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.moments import median, moments
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import mean_and_variance, median
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,
@@ -93,13 +93,13 @@ class Impute(Step):
             is_float = self._filled_dtype(observed.column.dtype) == FLOAT
             return self._filled(float(self.fill_value) if is_float else self.fill_value)  # type: ignore[arg-type]
         if self.strategy == "mean":
-            return self._filled(moments(observed.numbers()).mean)
+            return self._filled(mean_and_variance(observed.numbers()).mean)
         if self.strategy == "median":
             return self._filled(median(observed.numbers()))
         values = observed.numbers() if observed.column.dtype.is_float() else observed.present()
         counts = values.value_counts(name="count")
-        most = counts.filter(pl.col("count") == pl.col("count").max())[values.name]
-        return self._filled(most.sort()[0])
+        modes = counts.filter(pl.col("count") == pl.col("count").max())[values.name]
+        return self._filled(modes.sort()[0])
 
     def _filled(self, value: bool | float | str) -> Filled:  # noqa: FBT001
         return Filled(value=value, indicator=self.indicator)

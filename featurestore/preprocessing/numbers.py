@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, get_args
 
-import polars as pl
-
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.preprocessing.moments import deviation, median, moments, quantiles
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import deviation, mean_and_variance, median, quantiles
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,
@@ -25,6 +23,8 @@ from featurestore.preprocessing.step import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import polars as pl
 
     from featurestore.preprocessing.selectors import Selector
 
@@ -86,7 +86,7 @@ class Scale(Step):
         """Learn center and factor. Raises as `Observed.numbers`."""
         values = observed.numbers()
         if self.method == "standard":
-            mean, variance = moments(values)
+            mean, variance = mean_and_variance(values)
             spread = deviation(variance, mean, values.len())
             return Scaled(center=mean, factor=_factor(spread, observed.place))
         if self.method == "robust":

@@ -9,8 +9,8 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.preprocessing.categories import Category, text_of
-from featurestore.preprocessing.moments import moments
 from featurestore.preprocessing.selectors import columns_of
+from featurestore.preprocessing.statistics import mean_and_variance
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category, is_number
 from featurestore.values.exact_sum import exact_sum
 
@@ -116,7 +116,7 @@ class Target(Step):
 
     def _means(self, column: pl.Series, label: pl.Series) -> tuple[dict[Category | None, float], float]:
         rows = pl.DataFrame([column.alias(_CATEGORY), label.alias(_LABEL)]).drop_nulls(_LABEL)
-        prior = moments(rows[_LABEL]).mean
+        prior = mean_and_variance(rows[_LABEL]).mean
         sums = rows.group_by(_CATEGORY).agg(exact_sum(pl.col(_LABEL)).alias(_SUM), pl.len().alias(_ROWS))
         weight = self.smooth * prior
         return {c: (total + weight) / (count + self.smooth) for c, total, count in sums.rows()}, prior

@@ -37,8 +37,8 @@ class Counted(State, frozen=True, tag="counted"):
 
     def expressions(self, name: str) -> Outputs:
         """Return a column for each word. A null has no words."""
-        found = _words(pl.col(name)).fill_null([])
-        counts = {f"{name}_{word}": found.list.count_matches(word).cast(FLOAT) for word in self.words}
+        words = _words(pl.col(name)).fill_null([])
+        counts = {f"{name}_{word}": words.list.count_matches(word).cast(FLOAT) for word in self.words}
         if not self.weights:
             return counts
         weighted = [

@@ -98,9 +98,14 @@ class SplitError(ContractError):
 
 def has_classes(label: pl.Series) -> bool:
     """Return whether a label names classes: text, booleans, or integers with at most 100 values."""
-    if isinstance(label.dtype, _CLASSES):
-        return True
-    return label.dtype.is_integer() and label.n_unique() <= MAX_CLASSES
+    return may_have_classes(label.dtype) and (
+        isinstance(label.dtype, _CLASSES) or label.n_unique() <= MAX_CLASSES
+    )
+
+
+def may_have_classes(dtype: pl.DataType) -> bool:
+    """Return whether a label of a dtype can name classes: text, booleans or integers."""
+    return isinstance(dtype, _CLASSES) or dtype.is_integer()
 
 
 def require_every_split(

@@ -115,6 +115,10 @@ class Layout:
         """State of the steps of a feature service, as fitted by its training set."""
         return self.data / "fitted" / f"{service}.json"
 
+    def training_record(self, name: str) -> Path:
+        """Record of the last build of a training set, by which it is built again."""
+        return self.data / "records" / "training" / f"{name}.json"
+
     @property
     def registry(self) -> Path:
         """Record of the definitions that are applied to Feast's registry."""

@@ -12,7 +12,7 @@ from featurestore.expressions.row_function import NotCompiled, RowFunction, row_
 from featurestore.preprocessing.fit import apply
 from featurestore.timing.join import Status
 from featurestore.values.plain import in_utc_zone
-from featurestore.vectors.compiled import MAX_COMPILED_ROWS
+from featurestore.vectors.compiled import MAX_COMPILED_ROWS, same_value
 from featurestore.vectors.own_rows import rows_of_schema
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def compiled_steps(service: FeatureService) -> RowFunction | NotCompiled:
     expected = in_utc_zone(apply(rows.lazy(), steps).collect()).rows()
     for row, values in zip(in_utc_zone(rows).rows(), expected, strict=True):
         result = function.compute(row)
-        # Not `==`, which takes 0.0 for -0.0.
-        if result is not None and repr(result) != repr(values):
+        if result is not None and not all(map(same_value, result, values)):
             return NotCompiled("Python and Polars apply the steps differently on this machine")
     return function
 

@@ -77,6 +77,15 @@ def test_gate(run_small):
     assert re.search(r"^2,000 rows, unique key, 0.1 % bad: .* 2 bad rows$", printed, re.MULTILINE)
 
 
+def test_preprocessing(run_small):
+    """The steps, Polars by hand and scikit-learn compute the same numbers, of one row and of many."""
+    printed = run_small("preprocessing")
+    subjects = {"featurestore", "by hand", "scikit-learn"}
+    assert printed.startswith("30 features of one row\n")
+    assert set(rows_below(printed, "subject us")) == subjects
+    assert set(rows_below(printed, "subject seconds x by hand")) == subjects
+
+
 def test_offline(run_small):
     """Each subject joins the same rows; Feast's rows without any feature are the only ones lost."""
     printed = run_small("offline")

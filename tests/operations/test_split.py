@@ -8,9 +8,10 @@ from runner import run
 from shop import FILES
 
 import featurestore
-from featurestore import random_split, time_split, training_set
+from featurestore import random_sample, random_split, time_split, training_set, undersample
 from featurestore.definitions.fingerprint import differences, fingerprint
-from featurestore.errors import DefinitionError, SkewError, UnknownNameError
+from featurestore.errors import ContractError, DefinitionError, SkewError, UnknownNameError
+from featurestore.splits.check import require_free_names
 from featurestore.splits.declare import RandomSplit
 from featurestore.splits.measure import EntityOverlap, SplitError
 
@@ -28,7 +29,7 @@ def split_visits(
     assert DECORATOR in text
     assert LABEL in text
     text = text.replace(DECORATOR, f"{DECORATOR}, split={split}{more}").replace(LABEL, label)
-    text = text.replace("source, training_set", "source, training_set, random_split, time_split")
+    text = text.replace("source, training_set", "source, training_set, random_split, time_split, oversample")
     (root / "feature_repo/shop.py").write_text(text)
     return featurestore.open(root)
 
@@ -145,6 +146,74 @@ def test_a_class_that_a_split_lacks(shop):
     ):
         project.training_set("visits")
     assert project.training_manifest("visits").digest == digest
+
+
+def test_a_sample_keeps_and_repeats_rows_of_train_alone(shop):
+    """Train has equal classes; validation and test keep each row once; the manifest has prior, counts and seed."""
+    unsampled = many_visits(shop, SPLIT).training_set("visits")
+    project = many_visits(shop, SPLIT, more=", sample=oversample(seed=3)")
+    manifest = project.training_set("visits")
+    rows = project.read("visits")
+    assert rows.columns[4:8] == ["split", "weight", "is_repeated", "amount"]
+    before, train = unsampled.splits["train"], manifest.splits["train"]
+    assert set(train.labels.values()) == {max(before.labels.values())}
+    assert {n: p.rows for n, p in manifest.splits.items() if n != "train"} == {
+        n: p.rows for n, p in unsampled.splits.items() if n != "train"
+    }
+    copies = rows.filter("is_repeated")
+    assert copies["split"].unique().to_list() == ["train"]
+    sampled = manifest.sampled
+    assert manifest.sample.seed == 3
+    assert (sampled.rows_before, sampled.rows, sampled.repeated) == (before.rows, train.rows, copies.height)
+    assert sampled.prior == {value: count / before.rows for value, count in before.labels.items()}
+    assert rows.filter(split="train")["weight"].sum() == pytest.approx(before.rows)
+    project.materialize()
+    assert project.audit().mismatches == 0
+    done = run("training-set", "visits", cwd=project.settings.root)
+    assert (
+        f"sample: {train.rows} rows of {before.rows} in train, {copies.height} repeated; bought before: "
+        in done.stdout
+    )
+
+
+def test_copies_do_not_enter_the_online_store(shop, tmp_path):
+    """A row that a sample repeated is refused by a push, from a frame and from a file."""
+    rows = pl.DataFrame(
+        {"customer": [1, 2], "event_timestamp": [datetime(2024, 1, 9, tzinfo=UTC)] * 2, "amount": [1.0, 2.0]}
+    ).with_columns(coupon=pl.lit("X"), ordered_at="event_timestamp", is_repeated=pl.Series([False, True]))
+    shop.materialize()
+    rows.write_csv(tmp_path / "rows.csv")
+    for pushed in (rows, tmp_path / "rows.csv"):
+        with pytest.raises(ContractError, match="1 row of a sample are marked 'is_repeated'"):
+            shop.push("last_order", pushed)
+    assert shop.push("last_order", rows[:1]).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("sample", "error", "message"),
+    [
+        ("oversampel", UnknownNameError, "did you mean 'oversample'"),
+        (0.5, DefinitionError, r"sample is 0\.5; expected random_sample\(\.\.\.\)"),
+        (random_sample(share=0.5, seed=1, by="custmer"), UnknownNameError, "did you mean 'customer'"),
+        (random_sample(share=0.5, seed=1, by="basket"), DefinitionError, "cannot hash 'basket'"),
+    ],
+)
+def test_a_sample_that_does_not_fit(shared_shop, sample, error, message):
+    """A strategy that does not exist, or does not fit the schema, is refused at definition; the nearest is named."""
+    visits = shared_shop.catalog.training_set("visits")
+    with pytest.raises(error, match=message):
+        training_set(service=visits.service, label="bought", owner="shop", sample=sample)(visits.function)
+
+
+def test_a_label_without_classes_and_a_name_that_is_taken(shared_shop):
+    """Classes need a label of text, booleans or integers; a schema with a column `weight` is refused."""
+    visits = shared_shop.catalog.training_set("visits")
+    with pytest.raises(DefinitionError, match="label 'basket' is Float64, which has no classes"):
+        training_set(service=visits.service, label="basket", owner="shop", sample=undersample(seed=1))(
+            visits.function
+        )
+    with pytest.raises(DefinitionError, match="training set 'x': 'weight' is a column or a feature"):
+        require_free_names("training set 'x'", ["split", "weight"], ["weight", "amount"])
 
 
 def test_the_split_is_part_of_the_definition(shop):

@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 from fitted_shop import ROW, fitted_shop, with_steps
+from runner import run
 
 import featurestore
 from featurestore.errors import MissingDataError, SkewError
@@ -70,6 +71,17 @@ def test_a_training_set_is_read_with_the_fitted_vector(project):
     assert rows.select(expected.columns).equals(expected)
 
 
+def test_the_command_line_shows_the_fitted_vector(project):
+    """Each column of the fitted vector is printed; `explain` shows the stored rows behind it."""
+    root = project.settings.root
+    vector = run("get-online", "buying", "customer=1", "basket=16", cwd=root)
+    history = run("explain", "buying", "customer=1", "basket=16", "--at", "2024-01-06T12:00:00Z", cwd=root)
+
+    assert [line.split()[0] for line in vector.stdout.splitlines()[2:]] == list(NAMES)
+    assert "amount" in history.stdout
+    assert vector.returncode == history.returncode == 0
+
+
 def test_a_service_without_state_names_the_command(shop_files, shop):
     """Steps that are not fitted yet are refused, with the command that fits them."""
     project = featurestore.open(with_steps(shop_files))
@@ -85,7 +97,7 @@ def test_a_state_of_other_steps_is_refused(project, template_shop, tmp_path):
     path = changed.settings.root / "feature_repo/shop.py"
     path.write_text(path.read_text().replace('"standard"', '"robust"'))
 
-    with pytest.raises(SkewError, match="step 2.*robust"):
+    with pytest.raises(SkewError, match=r"step 2.*robust"):
         featurestore.open(changed.settings.root).get_online([ROW], "buying")
 
 
@@ -102,7 +114,7 @@ def test_an_edited_state_is_refused(template_shop, tmp_path):
 
 
 def test_a_state_of_another_version_is_refused(template_shop, tmp_path):
-    """A format that this version does not read is named, whatever else is in the file."""
+    """A format that this version does not read is named, also where the fields are others."""
     project = fitted_shop(template_shop, tmp_path)
     project.layout.fitted("buying").write_text('{"state": {"format": 99, "new": 1}}')
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from featurestore.values.exact_integers import ExactColumn
 
 
-class Moments(NamedTuple):
+class MeanAndVariance(NamedTuple):
     """The mean and the variance (divided by the count) of numbers, each rounded once."""
 
     mean: float
     variance: float
 
 
-def moments(values: pl.Series) -> Moments:
+def mean_and_variance(values: pl.Series) -> MeanAndVariance:
     """Compute the true mean and variance of Float64 without nulls, and round each once."""
     numbers = values.to_numpy()
     column = exact_column(numbers)
@@ -35,7 +35,7 @@ def moments(values: pl.Series) -> Moments:
     total = _total([column])
     squares = _total(column.squares())
     spread = count * squares - total * total
-    return Moments(
+    return MeanAndVariance(
         mean=_scaled(total, column.exponent, count),
         variance=_scaled(spread, 2 * column.exponent, count * count),
     )
