@@ -9,8 +9,10 @@ import yaml
 
 from featurestore.definitions.fingerprint import code_files
 from featurestore.operations.fit import fits
+from featurestore.operations.leak_state import provable
 from featurestore.operations.own_stages import with_others
 from featurestore.operations.packages import packages_path, write_packages
+from featurestore.operations.timeless import leaf_nodes
 from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
@@ -85,6 +87,7 @@ def stages_of(workspace: Workspace) -> Stages:
     for training in workspace.catalog.training_sets.values():
         stages |= _training_set_stage(workspace, training)
     stages |= _materialize_stage(workspace)
+    stages |= _check_leaks_stage(workspace)
     stages |= _audit_stage(workspace)
     stages |= _report_stage(workspace)
     return stages
@@ -157,6 +160,26 @@ def _materialize_stage(workspace: Workspace) -> Stages:
             "cmd": "featurestore materialize --full",
             "deps": [*_all_code(workspace), settings, *_views(workspace), *_pushed(workspace)],
             "outs": _uncached_output(workspace, workspace.layout.materialized),
+        }
+    }
+
+
+def _check_leaks_stage(workspace: Workspace) -> Stages:
+    """Check training sets, and the views that can be proven; `featurestore check` names the inputs of the others."""
+    catalog = workspace.catalog
+    names = provable(workspace)
+    if not names:
+        return {}
+    leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
+    paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]
+    paths += [_relative(workspace, workspace.layout.training(name)) for name in catalog.training_sets]
+    some = (*names, *catalog.training_sets) if len(names) < len(catalog.views) else ()
+    command = ["featurestore check-leaks", *some]
+    return {
+        "check-leaks": {
+            "cmd": " ".join(command),
+            "deps": [*_code(workspace, *catalog.nodes.values()), *paths],
+            "outs": _outputs(workspace, [workspace.layout.leaks]),
         }
     }
 

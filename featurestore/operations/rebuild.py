@@ -14,7 +14,7 @@ from featurestore.definitions.fingerprint import differences
 from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, MissingDataError, SkewError
 from featurestore.operations.build import build
-from featurestore.operations.build_record import LOCK, BuildRecord, raw_path, upstream
+from featurestore.operations.build_record import LOCK, BuildRecord, last_record, raw_path, upstream
 from featurestore.operations.ingest import ingest
 from featurestore.operations.training_set import training_set
 from featurestore.operations.validate import validate
@@ -95,7 +95,7 @@ def rebuild(
     MissingDataError
         If there is no such record, the revision or raw data are gone, or the code was never committed.
     """
-    record = read_record(_record_path(workspace, manifest), BuildRecord, made_by="featurestore training-set")
+    record = _record(workspace, manifest)
     revision = _revision(workspace, record)
     with work_tree(workspace.root, revision) as root:
         settings = load_settings(root)
@@ -137,10 +137,10 @@ def rebuild(
     )
 
 
-def _record_path(workspace: Workspace, manifest: Path | str) -> Path:
+def _record(workspace: Workspace, manifest: Path | str) -> BuildRecord:
     if str(manifest) in workspace.catalog.training_sets:
-        return workspace.layout.training_record(str(manifest))
-    return Path(manifest)
+        return last_record(workspace, str(manifest))
+    return read_record(Path(manifest), BuildRecord, made_by="featurestore training-set")
 
 
 def _revision(workspace: Workspace, record: BuildRecord) -> str:
@@ -222,6 +222,8 @@ def _reasons(before: BuildRecord, now: BuildRecord) -> Iterator[str]:
     if before.manifest.fingerprint is not None and now.manifest.fingerprint is not None:
         for difference in differences(before.manifest.fingerprint, now.manifest.fingerprint):
             yield difference.text
+    for name in sorted({*before.logged} ^ {*now.logged}):
+        yield f"pushed or deleted rows of {name} went into one build only: `featurestore run` gives them a version"
     for name, package in before.packages.items():
         if now.packages.get(name) != package:
             yield f"package {name} {package} -> {now.packages.get(name)}"

@@ -18,6 +18,7 @@ from featurestore.operations.split_rows import label_counts, sample_rows, split_
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.splits.measure import has_classes
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
@@ -104,6 +105,7 @@ def training_set(
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
     fitted = fitted_rows(workspace, training, result)
+    label = result.get_column(training.label)
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -113,7 +115,7 @@ def training_set(
         definition=fingerprint(service).digest,
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
-        labels=label_counts(result.get_column(training.label)),
+        labels=label_counts(label) if has_classes(label) else {},
         statuses={
             name: {
                 Status(int(value)).name: count

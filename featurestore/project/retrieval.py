@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from featurestore.operations.audit_set import SetRecord, audit_set
 from featurestore.operations.historical import historical
 from featurestore.operations.join import JoinRecord, join
 
@@ -34,6 +35,10 @@ class Retrieval:
     def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
         """Return a feature service as it is served: with what its steps learned."""
         return self._workspace.service(features)
+
+    def audit_set(self, rows: Any, service: str | FeatureService) -> SetRecord:
+        """Compare a training set that another tool made with what serving would have given, cell by cell."""
+        return audit_set(self._workspace, rows, service)
 
     @overload
     def historical(

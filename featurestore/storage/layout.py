@@ -123,6 +123,10 @@ class Layout:
         """Record of the last build of a training set, by which it is built again."""
         return self.data / "records" / "training" / f"{name}.json"
 
+    def card(self, name: str) -> Path:
+        """HTML page of the data card of a training set; Markdown and Croissant are next to it."""
+        return self.data / "cards" / f"{name}.html"
+
     @property
     def registry(self) -> Path:
         """Record of the definitions that are applied to Feast's registry."""
