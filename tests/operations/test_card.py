@@ -17,15 +17,15 @@ TERMS = {
     "limits": "no visits | without orders & baskets",
     "url": "https://shop.example/visits",
 }
+POLICY = '"tolerance": 0.5'
 SPLIT = 'split=random_split(test=0.4, seed=2, by="customer"), sample=oversample(seed=1)'
 
 
 def documented(shop, terms: dict = TERMS, licence: str = "CC0-1.0") -> featurestore.Project:
     """Give the shop 40 orders, and declare the texts of its schemas; split and sample the visits."""
     root = shop.settings.root
-    schemas = FILES["schemas/shop.py"].replace(
-        '"tolerance": 0.5}', f'"tolerance": 0.5, "licence": {licence!r}}}'
-    )
+    assert POLICY in FILES["schemas/shop.py"]
+    schemas = FILES["schemas/shop.py"].replace(POLICY, f'{POLICY}, "licence": {licence!r}')
     (root / "schemas/shop.py").write_text(f"{schemas}\n    class Config:\n        metadata = {terms!r}\n")
     definitions = FILES["feature_repo/shop.py"].replace(
         "source, training_set", "source, training_set, random_split, oversample"
