@@ -51,8 +51,8 @@ def card(
     Example: `featurestore card departures`
     """
     files = opened_at(project).card(name)
-    paths = (files.html, files.markdown, files.croissant)
-    Output(json).result(files, "\n".join(map(str, paths)))
+    paths = {"html": str(files.html), "markdown": str(files.markdown), "croissant": str(files.croissant)}
+    Output(json).result(paths, "\n".join(paths.values()))
 
 
 def _text(result: Rebuilt) -> str:

@@ -50,9 +50,9 @@ def card(workspace: Workspace, name: str) -> CardFiles:
     DefinitionError
         If a text that only a person can write is empty; names all of them.
     MissingDataError
-        If the training set, or the verdict of a dataset that it reads, is missing.
+        If the training set, its record, or the verdict of a dataset that it reads, is missing.
     SkewError
-        If another definition made the training set.
+        If another definition made the training set, or fitted the steps of its service.
     """
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
@@ -85,7 +85,16 @@ def card(workspace: Workspace, name: str) -> CardFiles:
         ),
         splits=tuple(record.manifest.splits),
         version=record.manifest.digest,
-        sections=tuple(sections(training, record, declared, sources, verdicts)),
+        sections=tuple(
+            sections(
+                training,
+                record,
+                declared,
+                sources=sources,
+                verdicts=verdicts,
+                fitted=workspace.fitted(training.service).fitted,
+            )
+        ),
         **declared,
     )
     files = CardFiles(target, target.with_suffix(".md"), target.with_suffix(".croissant.json"))
