@@ -16,6 +16,7 @@ from featurestore.operations.verdict import verdict
 from featurestore.report.card import Card, CardColumn, html, markdown
 from featurestore.report.croissant import croissant
 from featurestore.storage.files import require_parquet, write_text
+from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def card(workspace: Workspace, name: str) -> CardFiles:
         owner=training.owner,
         built_at=record.built_at,
         file=Path(os.path.relpath(path, target.parent)).as_posix(),
-        sha256=record.file,
+        sha256=record.file or file_fingerprint(path),
         size=path.stat().st_size,
         columns=tuple(
             CardColumn(column.name, column.description or "", column.dtype)
