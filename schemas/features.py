@@ -51,7 +51,10 @@ class AircraftState(pa.DataFrameModel):
     last_leg_arrival_delay: pl.Int32 = pa.Field(nullable=True, description="arrival delay", metadata=MINUTES)
     last_arrived_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="arrival")
     hours_before_last_leg: pl.Float32 = pa.Field(
-        nullable=True, description="from the arrival before to this departure", metadata={"unit": "h"}
+        nullable=True,
+        ge=0,
+        description="from the last arrival known then to this departure",
+        metadata={"unit": "h"},
     )
     legs_24h: pl.Int32 = pa.Field(
         ge=1, description="departures in the 24 hours up to this one", metadata={"as_of_event": True}

@@ -28,7 +28,7 @@ class RawOrders(pa.DataFrameModel):
         """Bad rows go to quarantine, up to a tenth of all."""
 
         strict = True
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.1}
+        metadata = {"on_invalid": "quarantine", "tolerance": 0.1, "known": "loaded_at"}
 
 
 class RawCustomers(pa.DataFrameModel):
@@ -42,6 +42,7 @@ class RawCustomers(pa.DataFrameModel):
         """Every row must be good."""
 
         strict = True
+        metadata = {"known": "joined_at"}
 
 
 class CustomerOrder(pa.DataFrameModel):

@@ -105,8 +105,8 @@ def test_aircraft_state():
     assert rows["legs_24h"].to_list() == [1, 2, 1, 1]
     assert rows["last_leg_dest"].to_list() == ["IAH", "ORD", "IAH", "IAH"]
     assert rows["last_leg_arrival_delay"].to_list() == [-10, 16, 20, None]
-    # From 13:20 on the first to 10:30 on the eighth; the second leg left before the first had arrived, says the source.
-    assert rows["hours_before_last_leg"].to_list() == pytest.approx([None, -13 / 6, 165 + 1 / 6, None])
+    # From 13:20 on the first to 10:30 on the eighth; when the second leg left, no arrival was known, says the source.
+    assert rows["hours_before_last_leg"].to_list() == pytest.approx([None, None, 165 + 1 / 6, None])
 
 
 def test_airport_congestion():
