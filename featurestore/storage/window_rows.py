@@ -99,10 +99,14 @@ def window_rows(
         built, pushed, new, deleted = row[width:]
         head = decode_head(held)
         key = _Key(row[:width], name, held, head, pushed, deleted)
-        if after is None or view.identity or deleted != head.deleted or pushed - head.pushed != new:
+        if after is None or deleted != head.deleted or pushed - head.pushed != new:
             again.append(key)
         elif built or new:
             later.append(key)
+    if view.identity and after is not None:
+        replaced = source.replaced_keys(later, after)
+        again += [key for key in later if key.values in replaced]
+        later = [key for key in later if key.values not in replaced]
     appended = source.events(later, after)
     late = {
         key.values
@@ -156,6 +160,22 @@ class _Source:
         )
         return counted.sort(keys).collect()
 
+    def replaced_keys(self, keys: Sequence[_Key], after: datetime) -> set[tuple[Any, ...]]:
+        """Return those of some keys of which an event of before a watermark was replaced since."""
+        view = self._view
+        columns = [*view.keys, *view.identity]
+        known = known_at(view.timing)
+        events = self._of_keys(keys)
+        new = events.filter(known > after, known <= self._until).select(columns)
+        earlier = events.filter(known <= after).select(columns)
+        replaced = new.join(earlier, on=columns, how="semi", nulls_equal=True)
+        return set(replaced.select(view.keys).unique().collect().iter_rows())
+
+    def _of_keys(self, keys: Sequence[_Key]) -> pl.LazyFrame:
+        view = self._view
+        key_frame = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
+        return pl.scan_parquet(list(self._files)).join(key_frame.lazy(), on=list(view.keys), how="semi")
+
     def events(self, keys: Sequence[_Key], after: datetime | None) -> pl.DataFrame:
         """Return the events of keys that still count at the watermark, in order of key and version.
 
@@ -173,13 +193,11 @@ class _Source:
         """
         view, until = self._view, self._until
         columns = StoredColumns.of(view.windows)
-        key_frame = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
         is_known = known_at(view.timing) <= until
         if after is not None:
             is_known &= known_at(view.timing) > after
-        known = pl.scan_parquet(list(self._files)).join(key_frame.lazy(), on=list(view.keys), how="semi")
         events = with_intervals(
-            known.filter(is_known),
+            self._of_keys(keys).filter(is_known),
             view.keys,
             view.timing,
             identity=view.identity,

@@ -108,6 +108,30 @@ def test_a_pushed_correction_replaces_its_event(project):
     assert project.audit().mismatches == 0
 
 
+def test_a_new_event_leaves_the_blocks_of_its_key_and_a_correction_writes_them_again(project):
+    """With an identity and without one: a push costs what its events do, and not what all events of the key do."""
+    project.materialize()
+    minutes = [timedelta(minutes=n) for n in range(100)]
+    history = pl.concat([order(100 + n, 2.0, NOON - DAY + minute) for n, minute in enumerate(minutes)])
+    store, clock = project.store(), iter(NOW + minute for minute in minutes[1:])
+
+    def push(view, rows):
+        object.__setattr__(project.settings, "as_of", next(clock))
+        project.push(view, rows)
+
+    for view in ("orders_3d", "corrected_3d"):
+        push(view, history)
+        blocks = dict(row for row in store.scan(view) if is_block(row[0]))
+        assert len(blocks) > 3
+        push(view, order(300, 1.0, NOON))
+        assert dict(row for row in store.scan(view) if is_block(row[0])) == blocks
+        assert read(project, 1, NOW + DAY, view) == (101, 201.0)
+    push("corrected_3d", order(100, 3.0, NOON - DAY))
+    assert dict(row for row in store.scan("corrected_3d") if is_block(row[0])) != blocks
+    assert read(project, 1, NOW + DAY, "corrected_3d") == (101, 202.0)
+    assert project.audit().mismatches == 0
+
+
 def test_late_and_future_events(project):
     """A late event takes its place between the others; one of the future waits until it is known."""
     project.materialize()
