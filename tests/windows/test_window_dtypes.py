@@ -188,7 +188,7 @@ def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
         with pytest.raises(ContractError, match="fit into"):
             read(now)
     cases = CaseMaker(view, Random(1)).cases(START, 20)  # noqa: S311 - cases, not secrets
-    made = [abs(row["v"]) for row in cases.rows if row["v"] is not None]
-    assert len(set(made)) > 1
-    _, offline, _ = reads(view, sorted(made)[-4:], tmp_path / "cases")
+    sizes = [abs(row["v"]) for row in cases.rows if row["v"] is not None]
+    assert len(set(sizes)) > 1
+    _, offline, _ = reads(view, sorted(sizes)[-4:], tmp_path / "cases")
     assert all(math.isfinite(value) for value in offline(START + 3 * HOUR))
