@@ -124,11 +124,11 @@ def call(soaked: Target, seed: int, stopping: threading.Event, pause: float) -> 
 
 def release(soaked: Target, stopping: threading.Event, pause: float) -> int:
     """Make releases until the run stops, while rows are pushed; returns how many were made. None may be refused."""
-    made = 0
+    count = 0
     while not stopping.wait(pause):
         soaked.project.release(keep=2)
-        made += 1
-    return made
+        count += 1
+    return count
 
 
 def soak(soaked: Target, seconds: float) -> tuple[list[Sample], Counter[int], int]:

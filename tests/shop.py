@@ -132,4 +132,5 @@ def build_shop(folder: Path) -> featurestore.Project:
     project = featurestore.open(folder)
     project.validate("orders")
     project.build("last_order")
+    project.check_leaks()
     return project

@@ -156,9 +156,9 @@ class RedisStore:
                 deleted = (pair for pair in self.scan(view) if is_tombstone(pair[1]) and is_intact(*pair))
                 self._put(name, generation, deleted)
             part = list(islice(remaining, ROWS_PER_CALL))
-            while following := list(islice(remaining, ROWS_PER_CALL)):
+            while further := list(islice(remaining, ROWS_PER_CALL)):
                 applied += self._put(name, generation, part)
-                part = following
+                part = further
             applied += self._put(name, generation, part, b"" if replace else encoded)
             if replace:
                 self._not_overtaken(self._turn(keys=[name], args=[encoded, generation]), name)

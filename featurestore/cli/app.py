@@ -20,6 +20,8 @@ from featurestore.cli import (
     proofs,
     releases,
     rows,
+    scorecard,
+    sets,
     start,
     steps,
     training,
@@ -74,6 +76,7 @@ app.command()(start.add)
 app.command()(adopt.adopt)
 app.command()(proofs.check)
 app.command("check-leaks")(proofs.check_leaks)
+app.command("audit-set")(sets.audit_set)
 app.command()(steps.run)
 app.command()(steps.ingest)
 app.command()(gate.validate)
@@ -81,6 +84,8 @@ app.command()(gate.build)
 app.command()(steps.apply)
 app.command("training-set")(steps.training_set)
 app.command()(training.rebuild)
+app.command()(scorecard.scorecard)
+app.command()(training.card)
 app.command()(steps.materialize)
 app.command("get-online")(features.get_online)
 app.command()(features.explain)

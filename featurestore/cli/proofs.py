@@ -93,19 +93,26 @@ def check_leaks(
     """Prove that no row of a feature view knows the future: build each again from what was known at its own timestamp.
 
     The schemas of sources and datasets declare when rows and columns become known (`known` in their metadata). Input
-    rows that become known later than a row are left out, and columns that do are blank. Names are feature views. Exits with 5
-    if a row comes out different, and names the row, the feature, both values and where the future came from; exits with 3 if nothing
-    tells when an input becomes known.
+    rows that become known later than a row are left out, and columns that do are blank. Names are feature views and training
+    sets. Of a training set it looks for features that tell the label, inputs that are known after the row, and rows that are in several
+    splits. Exits with 5 if a row comes out different, and names the row, the feature, both values and where the future came from; or
+    if a training set knows its labels. Exits with 3 if nothing tells when an input becomes known.
 
     Example: `featurestore check-leaks aircraft_state`
     """
-    record = opened_at(project).check_leaks(names or (), cuts=cuts)
+    record = opened_for_stage(project).check_leaks(names or (), cuts=cuts)
     rows = [("view", "rows", "tested", "leaking", "result")]
     rows += [
         (view.name, f"{view.rows:,}", f"{view.tested:,}", f"{view.leaking:,}", view.result)
         for view in record.views
     ]
-    Output(json).result(record, table(rows))
+    sets = [("training set", "rows", "features", "result")]
+    sets += [
+        (checked.name, f"{checked.rows:,}", f"{checked.features:,}", checked.result)
+        for checked in record.training_sets
+    ]
+    tables = [table(lines) for lines in (rows, sets) if len(lines) > 1]
+    Output(json).result(record, "\n".join(tables))
     record.require_none()
 
 

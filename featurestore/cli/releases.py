@@ -27,7 +27,9 @@ def release(
 ) -> None:
     """Freeze definitions and online data as a release, audit it, and serve it.
 
-    Exits with 5 if a cell of the release differs between training and serving; the former release stays active.
+    Exits with 5 if a cell of the release differs between training and serving, or if a feature view leaks or was checked for
+    leaks (`featurestore check-leaks`) in another state; with 6 if a view was not checked; and with 3 if a view cannot be proven. The
+    former release stays active.
 
     Example: `featurestore release`
 

@@ -10,6 +10,7 @@ from featurestore.config import LEAK_CUTS
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import FROM_THE_START, NEVER
 from featurestore.operations.leak_inputs import KNOWN, Lineage, different_rows, lineage_of, version_names
+from featurestore.operations.leak_labels import CheckedSet, label_leaks
 from featurestore.operations.leak_origin import Subject, origin_of
 from featurestore.operations.leak_record import (
     MAX_SHOWN,
@@ -21,8 +22,11 @@ from featurestore.operations.leak_record import (
     identified,
     text_of,
 )
+from featurestore.operations.leak_state import with_others
 from featurestore.operations.leak_windows import BEFORE_DELAY, PAIR, Windows, are_applicable
-from featurestore.storage.files import write_record
+from featurestore.storage.files import require_parquet, write_record
+from featurestore.storage.fingerprint import file_fingerprint
+from featurestore.storage.made_by import made_by, require_made_by
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.known_at import Timing, known_at
 from featurestore.values.bits import bits
@@ -54,10 +58,12 @@ def check_leaks(
     once for each of them. Otherwise most rows are first proven by the last rows of their key
     (`featurestore.operations.leak_windows`), and the rest by builds at chosen timestamps.
 
+    The record keeps what was checked of other views, as long as it is of their present definitions and inputs.
+
     Parameters
     ----------
     names
-        Feature views; all of them, if none are given.
+        Feature views and training sets. None: all views, and the training sets that their present definition made.
     cuts
         How many times a view is built at most from all that was known at a timestamp.
     copied_rows
@@ -66,14 +72,21 @@ def check_leaks(
     Raises
     ------
     UnknownNameError
-        If there is no feature view with a name.
+        If there is no feature view or training set with a name.
     MissingDataError
-        If an input is not built yet.
+        If an input, or a training set that is named, is not built yet.
+    SkewError
+        If another definition made an input or a training set.
     DefinitionError
         If a function fails on the rows that were known at some timestamp, or a schema declares what cannot be read.
     """
     catalog = workspace.catalog
-    views = [catalog.view(name) for name in names] or list(catalog.views.values())
+    named = list(names)
+    sets = [name for name in named if name in catalog.training_sets]
+    views = [catalog.view(name) for name in named if name not in sets]
+    if not named:
+        sets = [name for name in catalog.training_sets if _is_built(workspace, name)]
+        views = list(catalog.views.values())
     checked = []
     leaks: list[Leak] = []
     for view in views:
@@ -84,10 +97,30 @@ def check_leaks(
     record = LeakRecord(
         views=tuple(checked),
         leaks=tuple(leaks),
-        definitions={view.name: fingerprint(view).digest for view in views},
+        training_sets=tuple(check_training_set(workspace, name) for name in sets),
     )
-    write_record(record, workspace.layout.leaks)
+    write_record(with_others(workspace, record), workspace.layout.leaks)
     return record
+
+
+def _is_built(workspace: Workspace, name: str) -> bool:
+    path = workspace.layout.training(name)
+    before = made_by(path) if path.exists() else None
+    return before is not None and before.digest == fingerprint(workspace.catalog.training_set(name)).digest
+
+
+def check_training_set(workspace: Workspace, name: str) -> CheckedSet:
+    """Find the ways in which a kept training set knows its labels."""
+    training = workspace.catalog.training_set(name)
+    path = require_parquet(workspace.layout.training(name), made_by=f"featurestore training-set {name}")
+    rows = pl.read_parquet(require_made_by(training, path))
+    return CheckedSet(
+        name=name,
+        rows=rows.height,
+        features=len(training.service.feature_names),
+        content=file_fingerprint(path),
+        leaks=tuple(label_leaks(rows, training)),
+    )
 
 
 def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[CheckedView, list[Leak]]:
@@ -120,7 +153,9 @@ def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[Checke
         rows=full.height,
         tested=tested.height,
         leaking=is_leaking.unique().height,
-        inputs=tuple(lineage.leaves),
+        inputs=lineage.digests,
+        known=lineage.known,
+        definition=fingerprint(view).digest,
         unproven=lineage.unproven,
         static=lineage.static,
     )

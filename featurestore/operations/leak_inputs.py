@@ -22,7 +22,7 @@ from featurestore.definitions.known import (
 )
 from featurestore.definitions.source import Source
 from featurestore.operations.inputs import in_total_order
-from featurestore.operations.timeless import STATIC, UNPROVEN, kind_of, leaf_nodes
+from featurestore.operations.timeless import STATIC, UNPROVEN, digests_of, kind_of, known_text, leaf_nodes
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.storage.datasets import scan_dataset
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
@@ -85,6 +85,12 @@ class Lineage:
     view: FeatureView
     catalog: Catalog
     leaves: Mapping[str, Leaf]
+    digests: dict[str, str]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """When values of each leaf become known, in words."""
+        return {name: known_text(leaf.node) for name, leaf in self.leaves.items()}
 
     @property
     def unproven(self) -> tuple[str, ...]:
@@ -143,8 +149,9 @@ def lineage_of(view: FeatureView, catalog: Catalog, layout: Layout) -> Lineage:
     DefinitionError
         If a schema declares what cannot be read (`featurestore.definitions.known`).
     """
-    leaves = {node.name: _leaf(node, layout) for node in leaf_nodes(view, catalog)}
-    return Lineage(view, catalog, leaves)
+    nodes = leaf_nodes(view, catalog)
+    digests = digests_of(nodes, layout)
+    return Lineage(view, catalog, {node.name: _leaf(node, layout) for node in nodes}, digests)
 
 
 def _leaf(node: Node, layout: Layout) -> Leaf:

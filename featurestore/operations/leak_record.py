@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.errors import DefinitionError, SkewError
+from featurestore.operations.leak_labels import CheckedSet
 from featurestore.operations.reproducible import PERSONAL
 from featurestore.operations.timeless import STATIC, UNPROVEN
 from featurestore.values.wording import counted
@@ -116,7 +117,11 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
     leaking
         The tested rows that came out different.
     inputs
-        The datasets whose rows were cut, and whose own functions are not checked here.
+        The datasets whose rows were cut, and whose own functions are not checked here: digests of their files, by name.
+    known
+        When values of each of them become known, in words.
+    definition
+        Digest of the definition of the view.
     unproven
         The inputs of which nothing tells when their rows become known.
     static
@@ -127,7 +132,9 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     tested: int
     leaking: int
-    inputs: tuple[str, ...]
+    inputs: dict[str, str]
+    known: dict[str, str]
+    definition: str
     unproven: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
 
@@ -149,16 +156,16 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     leaks
         The first leaks of each view.
-    definitions
-        Digests of the definitions of the views, by name.
+    training_sets
+        The training sets, each with the ways in which it knows its labels.
     """
 
     views: tuple[CheckedView, ...]
     leaks: tuple[Leak, ...] = ()
-    definitions: dict[str, str] = {}
+    training_sets: tuple[CheckedSet, ...] = ()
 
     def require_none(self) -> None:
-        """Raise if a row knows the future, or nothing tells when an input becomes known.
+        """Raise if a row knows the future, a training set knows its labels, or nothing tells when an input becomes known.
 
         Raises
         ------
@@ -175,6 +182,15 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
                 f"{names} depend on what became known later\n{shown}",
                 hint="use only values that are known when the row is, or let the row become known later "
                 "(delay, created_timestamp)",
+            )
+        knowing = [leak for checked in self.training_sets for leak in checked.leaks]
+        if knowing:
+            shown = "\n".join(f"  {leak}" for leak in knowing[:MAX_SHOWN])
+            names = ", ".join(dict.fromkeys(leak.training_set for leak in knowing))
+            raise SkewError(
+                f"{names}: the rows know their labels in {counted(len(knowing), 'way')}\n{shown}",
+                hint="leave out a feature that is the label in other words; ask for what is known at the time of the row; "
+                "keep equal rows in one split (by=)",
             )
         unproven = [view for view in self.views if view.unproven]
         if unproven:

@@ -99,7 +99,7 @@ class Windows:
     def pending(self, budget: int) -> pl.Series:
         """Return the numbers of the pairs that no window proves, within a budget of copied input rows.
 
-        Most views read nothing of the time between an event and the time at which it is known. What was known at the
+        Most views do not read what became known between an event and the time at which its row is known. What was known at the
         event proves their rows, with few input rows.
         """
         pending = self.pairs[PAIR]

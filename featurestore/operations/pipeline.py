@@ -9,8 +9,10 @@ import yaml
 
 from featurestore.definitions.fingerprint import code_files
 from featurestore.operations.fit import fits
+from featurestore.operations.leak_state import provable
 from featurestore.operations.own_stages import with_others
 from featurestore.operations.packages import packages_path, write_packages
+from featurestore.operations.timeless import leaf_nodes
 from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
@@ -85,6 +87,7 @@ def stages_of(workspace: Workspace) -> Stages:
     for training in workspace.catalog.training_sets.values():
         stages |= _training_set_stage(workspace, training)
     stages |= _materialize_stage(workspace)
+    stages |= _check_leaks_stage(workspace)
     stages |= _audit_stage(workspace)
     stages |= _report_stage(workspace)
     return stages
@@ -143,6 +146,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *_inputs(workspace, training),
                 *(_relative(workspace, path) for path in views),
                 *_pushed(workspace),
+                *_applied_state(workspace, training),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training)),
         }
@@ -156,6 +160,26 @@ def _materialize_stage(workspace: Workspace) -> Stages:
             "cmd": "featurestore materialize --full",
             "deps": [*_all_code(workspace), settings, *_views(workspace), *_pushed(workspace)],
             "outs": _uncached_output(workspace, workspace.layout.materialized),
+        }
+    }
+
+
+def _check_leaks_stage(workspace: Workspace) -> Stages:
+    """Check training sets, and the views that can be proven; `featurestore check` names the inputs of the others."""
+    catalog = workspace.catalog
+    names = provable(workspace)
+    if not names:
+        return {}
+    leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
+    paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]
+    paths += [_relative(workspace, workspace.layout.training(name)) for name in catalog.training_sets]
+    some = (*names, *catalog.training_sets) if len(names) < len(catalog.views) else ()
+    command = ["featurestore check-leaks", *some]
+    return {
+        "check-leaks": {
+            "cmd": " ".join(command),
+            "deps": [*_code(workspace, *catalog.nodes.values()), *paths],
+            "outs": _outputs(workspace, [workspace.layout.leaks]),
         }
     }
 
@@ -265,10 +289,19 @@ def _pushed(workspace: Workspace) -> list[str]:
     return [_relative(workspace, pushed)] if pushed.with_name(f"{pushed.name}.dvc").exists() else []
 
 
+def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
+    """List the state that is applied to a training set and fitted to another one."""
+    if not training.service.steps or fits(workspace.catalog, training):
+        return []
+    return [_relative(workspace, workspace.layout.fitted(training.service.name))]
+
+
 def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
     layout, name = workspace.layout, training.name
-    fitted = [layout.fitted(training.service.name)] if fits(workspace.catalog, training) else []
-    return [layout.training(name), layout.training_manifest(name), layout.training_profile(name), *fitted]
+    fitted = [layout.fitted_training(name)] if training.service.steps else []
+    state = [layout.fitted(training.service.name)] if fits(workspace.catalog, training) else []
+    files = [layout.training(name), layout.training_manifest(name), layout.training_profile(name)]
+    return [*files, *fitted, *state]
 
 
 def _training_sets(workspace: Workspace) -> list[str]:

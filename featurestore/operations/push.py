@@ -171,7 +171,7 @@ def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:
 
 
 def _stamped(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.DataFrame:
-    """Let rows be created at a timestamp, also those that say that they were created before it, or a moment after it."""
+    """Let rows be created at a timestamp, also those that say that they were created before it, or a little after it."""
     if CREATED_TIMESTAMP not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=UTC_MICROSECONDS).alias(CREATED_TIMESTAMP))
     plan = cast_plan(rows.schema, view.contract, dataset=view.name)

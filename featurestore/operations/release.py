@@ -17,6 +17,7 @@ from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.operations.audit import audit
+from featurestore.operations.leak_state import require_checked
 from featurestore.operations.packages import packages_path, write_packages
 from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
@@ -109,7 +110,10 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     ------
     MissingDataError, SkewError
         If a view is not materialized, or another definition materialized it, built its rows or made a training set
-        of the release; or a cell of the release differs between training and serving. Nothing changes then.
+        of the release; or a cell of the release differs between training and serving; or a view leaks, or was not
+        checked for leaks as it is now. Nothing changes then.
+    DefinitionError
+        If nothing tells when an input of a view becomes known.
     ConfigError
         If the definitions import modules from outside their packages, the project defines no feature
         service, or the folder is a release itself.
@@ -211,10 +215,12 @@ def _checked_states(workspace: Workspace) -> dict[str, ViewState]:
     store = workspace.store()
     now = workspace.now()
     views = workspace.catalog.views
-    return {
+    states = {
         name: read_now(partial(check_state, view, store.state(name), layout=workspace.layout), now)
         for name, view in views.items()
     }
+    require_checked(workspace)
+    return states
 
 
 def _next_name(layout: Layout) -> str:
@@ -263,7 +269,7 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
     for training in workspace.catalog.training_sets:
-        for path in (Layout.training_manifest, Layout.training):
+        for path in (Layout.training_manifest, Layout.training, Layout.fitted_training):
             if path(layout, training).exists():
                 _link(path(layout, training), path(frozen, training))
     for name, service in workspace.catalog.services.items():

@@ -13,7 +13,9 @@ from featurestore.operations.audit import audit
 from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.build import build
 from featurestore.operations.check import check
+from featurestore.operations.check_leaks import LeakRecord, check_leaks
 from featurestore.operations.ingest import ingest
+from featurestore.operations.leak_state import provable
 from featurestore.operations.materialize import materialize
 from featurestore.operations.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
@@ -70,7 +72,7 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
     StoreError
         If the command of a stage that people wrote fails.
     SkewError
-        If the audit finds a difference between training and serving.
+        If the audit finds a difference between training and serving, or a feature view leaks.
     """
     check(workspace)
     if has_pushed(workspace):
@@ -107,9 +109,16 @@ def _steps(workspace: Workspace) -> dict[str, Callable[[], object]]:
         **{f"training-set-{name}": partial(training_set, workspace, name) for name in catalog.training_sets},
         "apply": partial(apply, workspace),
         "materialize": partial(materialize, workspace, full=True),
+        "check-leaks": partial(_no_leaks, workspace),
         "audit": partial(_parity, workspace),
         "report": partial(report, workspace),
     }
+
+
+def _no_leaks(workspace: Workspace) -> LeakRecord:
+    record = check_leaks(workspace, (*provable(workspace), *workspace.catalog.training_sets))
+    record.require_none()
+    return record
 
 
 def _parity(workspace: Workspace) -> AuditRecord:

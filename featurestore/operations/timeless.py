@@ -9,12 +9,16 @@ import msgspec
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.known import Known, known_of_columns, known_of_rows
 from featurestore.definitions.source import Source
+from featurestore.storage.datasets import build_command, dataset_path
+from featurestore.storage.files import require_parquet
+from featurestore.storage.fingerprint import file_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from featurestore.definitions.catalog import Catalog, Node
     from featurestore.definitions.contract import Contract
+    from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
 STATIC: Final = "static facts"
@@ -61,6 +65,28 @@ def kind_of(contract: Contract) -> str | None:
     if of_rows is None:
         return UNPROVEN
     return STATIC if of_rows == Known() and not known_of_columns(contract) else None
+
+
+def known_text(node: Node) -> str:
+    """Describe when the rows of a dataset and its columns become known, as its schema declares it."""
+    if isinstance(node, FeatureView):
+        return str(node.timing)
+    columns = [f"{name}: {known}" for name, known in known_of_columns(node.contract).items()]
+    return "; ".join([f"rows: {known_of_rows(node.contract)}", *columns])
+
+
+def digests_of(nodes: Iterable[Node], layout: Layout) -> dict[str, str]:
+    """Return digests of the files of datasets, by name.
+
+    Raises
+    ------
+    MissingDataError
+        If a dataset is not built yet.
+    """
+    return {
+        node.name: file_fingerprint(require_parquet(dataset_path(node, layout), made_by=build_command(node)))
+        for node in nodes
+    }
 
 
 def leaf_nodes(view: FeatureView, catalog: Catalog) -> list[Node]:

@@ -141,16 +141,16 @@ def test_an_open_store_goes_on_with_the_file_that_took_its_place(tmp_path, monke
     """Readers and writers that have the old file open answer from the new one, and let the old one go."""
     monkeypatch.setattr(lmdb_adapter, "LOOK_SECONDS", 0.0)
     state = ViewState(definition="d", source="s", watermark=1, row_format=ROW_FORMAT)
-    folder, asked = tmp_path / "store", [("v", KEYS[:1])]
+    folder, keys = tmp_path / "store", [("v", KEYS[:1])]
     reader, writer = LmdbStore(folder, create=True), LmdbStore(folder)
     for version in range(1, 4):
         if version > 1:
             shutil.rmtree(folder)
-            assert reader.read(asked)[0][1] == [row_of(KEYS[0], version - 1)[1]]
+            assert reader.read(keys)[0][1] == [row_of(KEYS[0], version - 1)[1]]
             LmdbStore(folder, create=True)
-            assert reader.read(asked) == [(None, [None])]
+            assert reader.read(keys) == [(None, [None])]
         writer.write("v", [row_of(KEYS[0], version)], state, replace=False)
-        assert reader.read(asked) == [(state, [row_of(KEYS[0], version)[1]])]
+        assert reader.read(keys) == [(state, [row_of(KEYS[0], version)[1]])]
         assert list(reader.scan("v")) == [row_of(KEYS[0], version)]
     links = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     assert not [link for link in links if link.startswith(str(folder)) and link.endswith("(deleted)")]

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 from servers import free_port
 
@@ -17,10 +16,8 @@ import featurestore
 from featurestore.adapters.feast.context import context_of
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.errors import StoreError
-from featurestore.storage.stored_state import encode_state
 from featurestore.testing import MemoryStore
 from featurestore.testing.stores import require_store, row, state
-from featurestore.values.codec import ROW_FORMAT
 
 READ = """
 import sys
@@ -165,39 +162,6 @@ def test_what_dead_writers_left_in_redis_goes_with_the_next_rewrite(redis_url):
         store.write("view", dying(), state(1), replace=True)
     store.drop(["view"])
     assert client.keys("test:view*") == []
-
-
-def redis_state(url, change):
-    import redis  # noqa: PLC0415 - an extra
-
-    client = redis.Redis.from_url(url)
-    client.hset("test:view", "state", change(client.hget("test:view", "state")))
-
-
-def postgres_state(url, change):
-    import psycopg  # noqa: PLC0415 - an extra
-
-    with psycopg.connect(url) as connection:
-        [(held,)] = connection.execute("SELECT state FROM featurestore_test.states WHERE view = 'view'")
-        connection.execute("UPDATE featurestore_test.states SET state = %s", [change(held)])
-
-
-@pytest.mark.parametrize("name", ["redis", "postgres"])
-def test_a_state_that_changed_on_a_server_counts_as_none(request, name):
-    """Whichever bit of it changes, no watermark is taken from it; the next writer replaces the view."""
-    url = request.getfixturevalue(f"{name}_url")
-    store = FACTORIES[name](url)()
-    change_state = {"redis": redis_state, "postgres": postgres_state}[name]
-    store.drop(["view"])
-    written = msgspec.structs.replace(state(1), row_format=ROW_FORMAT)
-    for place in range(0, len(encode_state("view", written)), 7):
-        store.write("view", [(b"a", row(1, b"x"))], written, replace=True)
-        assert store.read([("view", [b"a"])]) == [(written, [row(1, b"x")])]
-        change_state(url, lambda held, i=place: held[:i] + bytes([held[i] ^ 1 << i % 8]) + held[i + 1 :])
-        [(held, rows)] = store.read([("view", [b"a"])])
-        assert (held, rows) == (None, [None]) or held.row_format != ROW_FORMAT
-    change_state(url, lambda held: held[:-4])
-    assert store.state("view") is None
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres"])

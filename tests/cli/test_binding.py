@@ -93,7 +93,7 @@ def test_features_of_other_code_are_refused_until_they_are_built_again(trained):
     with pytest.raises(SkewError, match="training set visits") as stopped, running(trained):
         pass
     assert "featurestore training-set visits" in stopped.value.commands
-    run_steps(trained, "training-set", "audit", "release")
+    run_steps(trained, "training-set", "audit", "check-leaks", "release")
     with running(trained) as client:
         assert client.vectors(ROW).json()["values"][0][0] == 16.0
 
@@ -132,7 +132,9 @@ def test_a_helper_of_an_on_demand_view_counts_and_a_comment_does_not(shop_files)
     )
     edit(shop_files, "from schemas.shop", "from .scale import scaled\nfrom schemas.shop")
     edit(shop_files, 'ratio=pl.col("basket") /', 'ratio=scaled(pl.col("basket")) /')
-    run_steps(shop_files, "validate", "build", "apply", "materialize", "training-set", "release")
+    run_steps(
+        shop_files, "validate", "build", "apply", "materialize", "training-set", "check-leaks", "release"
+    )
     edit(
         shop_files,
         "    result = value\n    return result\n",

@@ -110,7 +110,7 @@ def test_releases_and_keys_from_the_command_line(shop_files):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    run_steps(shop_files, "validate", "build", "materialize")
+    run_steps(shop_files, "validate", "build", "check-leaks", "materialize")
     assert printed("releases") == "there is no release: the project itself is served\n"
     assert printed("release") == "release 0001: 1 service, 1 view, served now\n"
     assert json.loads(printed("release", "--json"))["name"] == "0002"

@@ -47,7 +47,7 @@ def built(shop_files):
 
 @pytest.fixture
 def materialized(built):
-    run_steps(built, "materialize")
+    run_steps(built, "materialize", "check-leaks")
     return built
 
 

@@ -37,6 +37,9 @@ class RawSales(pa.DataFrameModel):
     price: Annotated[pl.Decimal, 18, 4] = pa.Field(nullable=True, description="price of a piece", metadata=EUR)
     labels: pl.String = pa.Field(nullable=True, description="labels, separated by semicolons")
 
+    class Config:
+        metadata = {"known": "sold_at"}
+
 
 class Account(pa.DataFrameModel):
     """The last sale to a customer."""
@@ -289,5 +292,6 @@ def make_market(folder: Path) -> Path:
     project.apply()
     project.training_set("visits")
     project.materialize(until=EARLIER)
+    project.check_leaks()
     project.release()
     return folder

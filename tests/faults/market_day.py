@@ -40,6 +40,7 @@ def commands(folder: Path, *, trains: bool, pushes: bool) -> Iterator[tuple[str,
         yield "push", "account", str(folder / "corrected.jsonl")
     yield ("audit",)
     yield "prove", "--cases", PROVE_CASES
+    yield ("check-leaks",)
     yield ("release",)
     yield (SERVE,)
     yield "replay", "buying"

@@ -242,7 +242,9 @@ def test_the_command_prints_what_was_tested_and_exits_with_5(project):
     assert passed.stdout.splitlines()[1].split() == ["last_amount", "14", "14", "0", "no", "leak"]
     failed = run("check-leaks", "sum_over", "--json", cwd=root)
     assert failed.returncode == 5
-    assert json.loads(failed.stdout) == json.loads(project.layout.leaks.read_text())
+    kept = json.loads(project.layout.leaks.read_text())
+    assert json.loads(failed.stdout)["views"][0] in kept["views"]
+    assert {"last_amount", "sum_over"} <= {view["name"] for view in kept["views"]}
     assert "of sum_over depend on what became known later" in failed.stderr
     with pytest.raises(UnknownNameError, match="sum_ove"):
         project.check_leaks(["sum_ove"])

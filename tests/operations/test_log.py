@@ -99,6 +99,7 @@ def test_rows_pushed_under_another_schema_are_left_out(released):
         path.write_text(path.read_text().replace(before, after))
     changed = featurestore.open(released.settings.root)
     changed.build("last_order")
+    changed.check_leaks()
     changed.materialize()
     assert amounts(changed, 7, 3) == [None, 8.0]
     changed.push("last_order", order(6.5).drop("coupon"))

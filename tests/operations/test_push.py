@@ -235,8 +235,8 @@ def test_a_row_that_was_created_a_little_later_is_created_now(shop):
 def test_a_row_too_far_ahead_of_the_clock_is_refused_and_stops_no_other(shop, column, limit, text):
     """The error says which column, how many rows and how far; a row at the limit is accepted, and others pass."""
     shop.materialize()
-    moments = [NOW + limit, NOW + limit + timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC)]
-    rows = pl.DataFrame([{name: value for name, [value] in ROW.items()} | {column: at} for at in moments])
+    timestamps = [NOW + limit, NOW + limit + timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC)]
+    rows = pl.DataFrame([{name: value for name, [value] in ROW.items()} | {column: at} for at in timestamps])
     if text:
         rows = rows.with_columns(pl.col(column).dt.to_string("iso:strict"))
     with pytest.raises(AheadError, match=rf"{column!r} of 2 rows is ahead of the clock") as caught:
@@ -245,7 +245,7 @@ def test_a_row_too_far_ahead_of_the_clock_is_refused_and_stops_no_other(shop, co
     assert (error.column, error.rows, error.timestamp, error.now, error.limit) == (
         column,
         2,
-        moments[2],
+        timestamps[2],
         NOW,
         limit,
     )

@@ -35,6 +35,7 @@ def root(tmp_path):
     shop.build("customer_spending")
     shop.materialize()
     shop.training_set("visits")
+    shop.check_leaks()
     shop.release()
     assert served(shop) == 32.0
     return tmp_path
@@ -86,5 +87,6 @@ def test_the_kept_training_set_is_refused_until_it_is_joined_again(root):
     assert served(featurestore.open(root / "data/releases/current")) == 32.0
     shop.training_set("visits")
     shop.audit().require_parity()
+    shop.check_leaks()
     assert shop.release().name == "0002"
     assert served(featurestore.open(root / "data/releases/current")) == LAST_TWO

@@ -38,6 +38,7 @@ def change_data(shop):
     path.write_text(path.read_text().replace("10.5", "11.5"))
     shop.validate("orders")
     shop.build("last_order")
+    shop.check_leaks()
     shop.materialize()
 
 

@@ -227,6 +227,7 @@ def test_a_release_replays_after_the_next_one_and_after_the_project_changed(shop
     shop.release()
     log_answers(root, 1, 2, 3, as_of=NOW)
     change_order(shop, ",8,", ",9,")
+    shop.check_leaks()
     shop.materialize()
     shop.release()
     log_answers(root, 1, 3)

@@ -22,7 +22,7 @@ def first_order(orders: Frame[RawOrders]) -> Frame[FirstOrder]:
         event_timestamp="ordered_at", created_timestamp="loaded_at",
     )
 '''
-STAGES = ("validate", "build", "apply", "training-set", "materialize", "audit", "report")
+STAGES = ("validate", "build", "apply", "training-set", "materialize", "check-leaks", "audit", "report")
 
 
 @pytest.fixture

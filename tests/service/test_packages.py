@@ -27,11 +27,14 @@ CALLS = {
     "build": "build last_order",
     "apply": "apply",
     "training-set": "training-set visits",
+    "rebuild": "rebuild visits",
+    "card": "card visits",
     "materialize": "materialize",
     "get-online": "get-online buying customer=3 basket=16",
     "explain": "explain buying customer=3 basket=16 --at 2024-01-09T00:00:00Z",
     "join": "join {0}/rows.csv --service buying --out {0}/joined.csv",
     "check-leaks": "check-leaks last_order",
+    "audit-set": "audit-set {}/set.csv --service buying",
     "audit": "audit",
     "prove": "prove --cases 1",
     "replay": "replay buying",
@@ -62,17 +65,21 @@ VARIANTS = {
 }
 # Commands that end for another reason on this shop.
 OTHER_ENDS = {
-    "check-leaks": "nothing tells when the rows of orders become known",
     "ingest": "source 'orders' has no origin",
     "summary": "audit.json: does not exist yet",
     "resubmit": "lacks",
     "rollback": "there is no former release",
+    "rebuild": "was built outside of a git repository",
+    "card": "that only a person can write are empty",
 }
 PUSHED = """customer,event_timestamp,created_timestamp,amount,coupon,ordered_at
 9,2024-01-09T00:00:00Z,,4.0,,2024-01-09T00:00:00Z
 """
 ROWS = """customer,event_timestamp,basket
 1,2024-01-09T00:00:00Z,4.0
+"""
+SET = """customer,event_timestamp,basket,amount
+1,2024-01-09T00:00:00Z,4.0,4.0
 """
 SCRIPT = """
 import json, sys
@@ -116,6 +123,7 @@ def ends(tmp_path_factory, template_shop):
     (folder / "more.csv").write_text((root / "data/raw/orders.csv").read_text())
     (folder / "pushed.csv").write_text(PUSHED)
     (folder / "rows.csv").write_text(ROWS)
+    (folder / "set.csv").write_text(SET)
     calls = {name: call.format(folder).split() for name, call in CALLS.items()}
     variants = {f"{name} variant": words for name, words in VARIANTS.items()}
     before = set(folder.rglob("*"))

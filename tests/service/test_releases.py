@@ -39,6 +39,7 @@ def doubled(shop):
     project = featurestore.open(shop.settings.root)
     project.validate("orders")
     project.build("last_order")
+    project.check_leaks()
     project.materialize()
     return project
 

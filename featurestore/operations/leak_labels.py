@@ -1,0 +1,219 @@
+"""What a kept training set knows of its labels: features that tell the label, inputs that are known later, shared rows.
+
+Each function takes the rows of a training set and its definition. The proof of the views (`check_leaks`) cannot see these:
+a feature may be known in time and still be the label in other words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import polars as pl
+
+from featurestore.definitions.known import Known, known_of_columns
+from featurestore.splits.declare import SPLIT
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from featurestore.definitions.feature_service import TrainingSet
+
+# A feature that ranks this share of all pairs of labels right is as good as the label.
+MIN_AUC: Final = 0.99
+# A feature that avoids this share of the errors of always guessing the most frequent label.
+MIN_AVOIDED: Final = 0.98
+MIN_CORRELATION: Final = 0.995
+# Fewer rows separate by chance.
+MIN_ROWS: Final = 20
+MIN_ROWS_OF_A_VALUE: Final = 5
+MIN_COVERED: Final = 0.9
+# Labels with more values are numbers to be ranked.
+MAX_CLASSES: Final = 20
+
+Kind = Literal[
+    "tells the label", "is the label", "known later", "label known before", "shared between splits"
+]
+
+
+class LabelLeak(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which a training set knows its labels.
+
+    Attributes
+    ----------
+    kind
+        ``tells the label``: a feature alone predicts it. ``is the label``: the label is a key or a request value.
+        ``known later``: a key or a request value becomes known after the row. ``label known before``: serving could have
+        read the label. ``shared between splits``: the same row is in several splits.
+    column
+        The feature, key, request value or label. Empty: the row as a whole.
+    rows
+        How many rows show it.
+    measure
+        How well a feature tells the label: 1 is perfect. None: another kind.
+    """
+
+    training_set: str
+    kind: Kind
+    column: str
+    rows: int
+    measure: float | None = None
+
+    def __str__(self) -> str:
+        measure = "" if self.measure is None else f" ({self.measure:.4f} of 1)"
+        subject = self.column or "rows"
+        return f"{self.training_set}: {subject} {self.kind}{measure}, {counted(self.rows, 'row')}"
+
+
+class CheckedSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked of a training set.
+
+    Attributes
+    ----------
+    features
+        How many features were compared with the label.
+    content
+        Digest of the content of the training set.
+    """
+
+    name: str
+    rows: int
+    features: int
+    content: str
+    leaks: tuple[LabelLeak, ...] = ()
+
+    @property
+    def result(self) -> str:
+        """The result in words."""
+        return "; ".join(dict.fromkeys(leak.kind for leak in self.leaks)) or "no leak"
+
+
+def label_leaks(rows: pl.DataFrame, training: TrainingSet) -> list[LabelLeak]:
+    """Find all ways in which a training set knows its labels."""
+    return [
+        *_telling(rows, training),
+        *_inputs(rows, training),
+        *_known_before(rows, training),
+        *_shared(rows, training),
+    ]
+
+
+def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
+    for name in training.service.feature_names:
+        measure = telling(rows[name], rows[training.label])
+        if measure is not None:
+            count = rows.height
+            yield LabelLeak(
+                training_set=training.name, kind="tells the label", column=name, rows=count, measure=measure
+            )
+
+
+def telling(feature: pl.Series, label: pl.Series) -> float | None:
+    """Return how well a feature alone tells a label, from 0 to 1; None: not nearly perfectly.
+
+    The measures are the area under the ROC curve of a label of two classes, the errors that each value's most frequent
+    label avoids, and the rank correlation with a label that is a number. Missing values count as a value of their own.
+    """
+    rows = pl.DataFrame({"feature": feature, "label": label}).drop_nulls("label")
+    classes = rows["label"].n_unique()
+    if classes < 2:  # noqa: PLR2004 - one class is telling by every feature
+        return None
+    measures = [avoided_errors(rows.select("label", feature=pl.col("feature").is_null()))]
+    present = rows.drop_nulls("feature")
+    is_ordered = feature.dtype.is_numeric() or feature.dtype.is_temporal() or feature.dtype == pl.Boolean
+    if classes <= MAX_CLASSES:
+        if classes == 2 and is_ordered:  # noqa: PLR2004 - the area is of two classes
+            measures.append(_area(present))
+        if not feature.dtype.is_nested():
+            measures.append(avoided_errors(rows))
+    elif is_ordered and label.dtype.is_numeric() and present.height >= MIN_ROWS:
+        correlation = present.select(
+            pl.corr(pl.col("feature").rank(), pl.col("label").rank()).abs().fill_nan(0)
+        ).item()
+        measures.append(correlation if correlation is not None and correlation >= MIN_CORRELATION else None)
+    return max((measure for measure in measures if measure is not None), default=None)
+
+
+def _area(rows: pl.DataFrame) -> float | None:
+    """Return the area under the ROC curve, whichever class has the greater values."""
+    is_first = pl.col("label") == pl.col("label").first()
+    first, second, ranks = rows.select(
+        is_first.sum().alias("first"),
+        (~is_first).sum().alias("second"),
+        pl.col("feature").rank().filter(is_first).sum().alias("ranks"),
+    ).row(0)
+    if min(first, second) < MIN_ROWS:
+        return None
+    area = (ranks - first * (first + 1) / 2) / (first * second)
+    area = max(area, 1 - area)
+    return area if area >= MIN_AUC else None
+
+
+def avoided_errors(rows: pl.DataFrame) -> float | None:
+    """Return the share of errors that knowing the feature avoids, over values that occur often; None: few are avoided."""
+    counts = rows.group_by("feature", "label").len()
+    of_values = counts.group_by("feature").agg(
+        pl.col("len").sum().alias("rows"), pl.col("len").max().alias("right")
+    )
+    often = of_values.filter(pl.col("rows") >= MIN_ROWS_OF_A_VALUE)
+    of_labels = (
+        counts.join(often, on="feature", how="semi", nulls_equal=True)
+        .group_by("label")
+        .agg(pl.col("len").sum())
+    )
+    covered = _sum(often["rows"])
+    if covered < MIN_COVERED * rows.height or of_labels.height < 2:  # noqa: PLR2004 - one class is telling by each
+        return None
+    errors = covered - of_labels.select(pl.col("len").max()).item()
+    if errors < MIN_ROWS or often.height < 2:  # noqa: PLR2004 - one value tells nothing
+        return None
+    avoided = 1 - (covered - _sum(often["right"])) / errors
+    return avoided if avoided >= MIN_AVOIDED else None
+
+
+def _sum(counts: pl.Series) -> int:
+    return int(counts.sum())
+
+
+def _inputs(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
+    service = training.service
+    inputs = dict.fromkeys((*service.key_schema, *service.request_schema))
+    declared = known_of_columns(training.contract)
+    for column in inputs:
+        if column == training.label:
+            yield LabelLeak(training_set=training.name, kind="is the label", column=column, rows=rows.height)
+        known = declared.get(column, Known())
+        later = rows.filter(
+            known.timestamp() > pl.col(EVENT_TIMESTAMP).dt.epoch("us"), pl.col(column).is_not_null()
+        ).height
+        if later:
+            yield LabelLeak(training_set=training.name, kind="known later", column=column, rows=later)
+
+
+def _known_before(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
+    if training.matures is None or not training.matures.columns:
+        return
+    before = rows.filter(training.matures.timestamp() < pl.col(EVENT_TIMESTAMP).dt.epoch("us")).height
+    if before:
+        yield LabelLeak(
+            training_set=training.name, kind="label known before", column=training.label, rows=before
+        )
+
+
+def _shared(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
+    """Find rows of one identity in several splits, and rows that are equal in all but the columns that number them."""
+    if SPLIT not in rows.columns:
+        return
+    read = {*training.service.key_schema, EVENT_TIMESTAMP}
+    content = [
+        name for name in rows.columns if name != SPLIT and (name in read or name not in training.identity)
+    ]
+    for columns, named in ((list(training.identity), ", ".join(training.identity)), (content, "")):
+        shared = rows.filter(pl.col(SPLIT).n_unique().over(columns) > 1).height
+        if shared:
+            yield LabelLeak(
+                training_set=training.name, kind="shared between splits", column=named, rows=shared
+            )
+            return

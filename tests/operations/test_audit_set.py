@@ -1,0 +1,107 @@
+"""A training set of another tool is compared with what serving would have given, and each difference has its cause."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from runner import run
+from window_shop import build_window_shop
+
+from featurestore.errors import ContractError, SkewError
+
+JANUARY = [datetime(2024, 1, day, 12, tzinfo=UTC) for day in (2, 4, 7, 9, 9, 3)]
+ASKED = pl.DataFrame(
+    {"customer": [1, 1, 1, 3, 2, 9], "basket": [1.0] * 6, "event_timestamp": JANUARY, "note": list("abcdef")}
+)
+
+
+@pytest.fixture(scope="module")
+def right(shared_shop):
+    """What serving would have given."""
+    return shared_shop.historical(ASKED, "buying")
+
+
+def edited(rows, row, **values):
+    """Replace cells of a row."""
+    is_row = pl.int_range(pl.len()) == row
+    return rows.with_columns(
+        pl.when(is_row).then(pl.lit(value)).otherwise(pl.col(name)).alias(name)
+        for name, value in values.items()
+    )
+
+
+def causes(record):
+    return [(cell.row, cell.feature, cell.cause) for cell in record.cells]
+
+
+def test_what_serving_gives_has_no_difference(shared_shop, right, tmp_path):
+    """As a frame and as a file, with short floats as long ones, NaN as a missing value, and full names."""
+    service = shared_shop.catalog.service("buying")
+    full = right.rename(service.full_names)
+    long = right.with_columns(pl.col("amount", "ratio").cast(pl.Float64).fill_null(float("nan")))
+    full.write_parquet(tmp_path / "full.parquet")
+    right.write_csv(tmp_path / "text.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    for rows in (right, long, tmp_path / "full.parquet", str(tmp_path / "text.csv")):
+        record = shared_shop.audit_set(rows, "buying")
+        assert (record.rows, record.different, record.absent) == (6, 0, ())
+        assert {feature.equal for feature in record.features} == {6}
+        record.require_parity()
+
+
+def test_each_difference_has_its_cause(shared_shop, right):
+    """A later order, an order before the newest, a value of nobody, a missing one, and one of the request."""
+    rows = edited(right, 1, amount=20.1, coupon="SPRING")
+    rows = edited(rows, 2, amount=10.5)
+    rows = edited(rows, 3, amount=99.0, ratio=0.5)
+    rows = edited(rows, 4, coupon="SPRING").drop("ordered_at")
+    record = shared_shop.audit_set(rows, "buying")
+    assert record.absent == ("ordered_at",)
+    counts = {f.name: (f.equal, f.leaking, f.stale, f.unexplained) for f in record.features}
+    assert counts == {"amount": (3, 1, 1, 1), "coupon": (4, 1, 0, 1), "ratio": (5, 0, 0, 1)}
+    assert causes(record) == [
+        (1, "amount", "leaks the future"),
+        (1, "coupon", "leaks the future"),
+        (3, "amount", "other"),
+        (3, "ratio", "other"),
+        (2, "amount", "stale"),
+        (4, "coupon", "other"),
+    ]
+    cell = record.cells[0]
+    assert (cell.value, cell.served, cell.known_at) == (
+        "20.100000381469727",
+        "10.5",
+        datetime(2024, 1, 6, tzinfo=UTC),
+    )
+    assert cell.key == "customer=1 event_timestamp=2024-01-04T12:00:00Z"
+    with pytest.raises(SkewError, match=r"6 cells not as serving .*, 2 with knowledge of the future"):
+        record.require_parity()
+
+
+def test_a_value_that_its_dtype_cannot_hold_is_a_difference(shared_shop, right):
+    """A word in place of a number is not a missing number."""
+    rows = right.with_columns(amount=pl.lit("cheap"))
+    assert shared_shop.audit_set(rows, "buying").features[0].equal == 0
+
+
+def test_windows_have_a_history_too(tmp_path):
+    """A count that the window had later leaks the future; one that it had before is stale."""
+    shop = build_window_shop(tmp_path)
+    rows = shop.historical(ASKED.drop("basket"), ["spending:orders_3d"])
+    assert rows["orders_3d"].to_list()[:4] == [1, 0, 1, 2]
+    changed = edited(edited(rows, 1, orders_3d=1), 3, orders_3d=1)
+    record = shop.audit_set(changed.cast({"orders_3d": pl.Int32}), "spending:orders_3d")
+    assert causes(record) == [(1, "orders_3d", "leaks the future"), (3, "orders_3d", "stale")]
+
+
+def test_the_command_prints_counts_and_exits_with_5(shared_shop, right, tmp_path):
+    """It succeeds where nothing differs; a set without features is refused."""
+    edited(right, 1, amount=20.1).write_parquet(tmp_path / "set.parquet")
+    words = ("audit-set", str(tmp_path / "set.parquet"), "--service", "buying")
+    done = run(*words, cwd=shared_shop.settings.root)
+    assert done.returncode == 5
+    assert "6 rows, 1 different cell" in done.stdout
+    assert "served 10.5: leaks the future, known at 2024-01-06T00:00:00Z" in done.stderr
+    right.write_parquet(tmp_path / "set.parquet")
+    assert run(*words, cwd=shared_shop.settings.root).returncode == 0
+    with pytest.raises(ContractError, match="no feature of service 'buying'"):
+        shared_shop.audit_set(ASKED, "buying")
