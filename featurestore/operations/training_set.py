@@ -11,11 +11,11 @@ import polars as pl
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import ContractError
 from featurestore.operations.inputs import in_total_order, inputs_of
-from featurestore.operations.outcome import write_profile
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.quality.profile.profile import Profiler
 from featurestore.storage.datasets import dataset_path
-from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
+from featurestore.storage.files import read_record, sink_parquet, translated_write_errors, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import metadata_of, other_definition
@@ -159,11 +159,10 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
     )
     path = layout.training(name)
     with replaced_together(layout, name) as files, translated_write_errors(path):
-        write_parquet(result, files.aside(path), metadata=metadata_of(training))
+        profiler = Profiler(result.schema, dataset=name, contract=training.joined)
+        sink_parquet(profiler.passed(result.lazy()), files.aside(path), metadata=metadata_of(training))
         write_record(manifest, files.aside(layout.training_manifest(name)))
-        write_profile(
-            files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
-        )
+        write_record(profiler.profile(), files.aside(layout.training_profile(name)), indent=0)
     return manifest
 
 
