@@ -171,14 +171,15 @@ def _with_facts(counts: ColumnCounts, **facts: Any) -> ColumnCounts:
 
 def _with_extremes(counts: ColumnCounts, values: pl.Series) -> ColumnCounts:
     extremes = values.to_frame("x").select(min=pl.col("x").min(), max=pl.col("x").max())
+    if values.dtype.is_float():
+        extremes = extremes.select(_one_zero(pl.all()))
     return replace(counts, facts=counts.facts.hstack(extremes))
 
 
 def _with_numbers(counts: ColumnCounts, values: pl.Series) -> ColumnCounts:
     is_whole = values.dtype.is_integer()
     floats = values.cast(pl.Float64)
-    # Of equal numbers, -0.0 and 0.0, the sum with 0.0 makes one.
-    finite = floats if is_whole else floats.filter(floats.is_finite()) + 0.0
+    finite = floats if is_whole else floats.filter(floats.is_finite())
     counts = _with_facts(
         counts,
         zeros=(finite == 0).sum(),
@@ -214,8 +215,6 @@ def _with_lengths(counts: ColumnCounts, lengths: pl.Series) -> ColumnCounts:
 
 
 def _with_values(counts: ColumnCounts, values: pl.Series, below: int | None) -> ColumnCounts:
-    if values.dtype.is_float():
-        values = values + 0.0
     hashes = values.hash()
     if below is None and (distinct := hashes.unique()).len() > MAX_VALUES:
         below = _bound(distinct)
@@ -228,6 +227,8 @@ def _with_values(counts: ColumnCounts, values: pl.Series, below: int | None) -> 
         .group_by("hash")
         .agg(pl.col("value").first(), count=pl.len().cast(pl.Int64))
     )
+    if values.dtype.is_float():
+        listed = listed.with_columns(_one_zero(pl.col("value")))
     return replace(counts, **_smallest(listed, below))
 
 
@@ -249,6 +250,11 @@ def _smallest(listed: pl.DataFrame, below: int | None) -> dict[str, Any]:
 
 def _bound(hashes: pl.Series) -> int:
     return int(hashes.bottom_k(MAX_VALUES + 1).max())  # type: ignore[arg-type]
+
+
+def _one_zero(value: pl.Expr) -> pl.Expr:
+    """Turn -0.0 into 0.0: they are equal, so the order of the rows decides which one is met first."""
+    return pl.when(value != 0).then(value).otherwise(value.abs())
 
 
 def json_value(value: Any) -> Any:
