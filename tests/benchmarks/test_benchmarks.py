@@ -80,7 +80,7 @@ def test_gate(run_small):
 def test_offline(run_small):
     """Each subject joins the same rows; Feast's rows without any feature are the only ones lost."""
     printed = run_small("offline")
-    table = rows_below(printed, "seconds peak MB x ours")
+    table = rows_below(printed, "seconds CPU s peak MB x ours")
     peers = {
         "featurestore": None,
         "featurestore-late": None,
@@ -91,7 +91,7 @@ def test_offline(run_small):
     }
     assert set(table) == installed(peers, printed)
     assert "featurestore-ray" in skipped(printed)
-    assert all(len(numbers) == 3 for numbers in table.values())
+    assert all(len(numbers) == 4 for numbers in table.values())
     assert re.search(r"^polars-by-hand .* agrees$", printed, re.MULTILINE)
 
 
@@ -115,7 +115,7 @@ def test_online(run_small):
     printed = run_small("online")
     table = rows_below(printed, "ours, ms Feast, ms ratio")
     assert list(table) == ["materialize", "lookup 1", "lookup 10", "lookup 100"]
-    assert all(len(numbers) == 3 for numbers in table.values())
+    assert all(len(numbers) == 4 for numbers in table.values())
     assert "the values agree" in printed
 
 
