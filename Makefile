@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-windows bench-windows-online bench-gate bench-fingerprint bench-on-demand bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -95,6 +95,9 @@ bench-online: benchmarks/.ready ## measure materialization and lookup, in proces
 bench-windows-online: $(READY) ## one key with a million events and five windows, read from the embedded store
 	python benchmarks/windows_online.py
 
+bench-rolling: $(READY) ## count the rows of real flights that are wrong by `rolling` and by windows
+	python benchmarks/rolling.py
+
 bench-windows: benchmarks/.ready ## measure windows that slide beside a range join in DuckDB, Polars and Feast's tiles
 	python benchmarks/windows.py
 
@@ -109,6 +112,9 @@ bench-fingerprint: $(READY) ## edits that change values, and edits that do not, 
 
 bench-on-demand: $(READY) ## on-demand features of a few rows, in plain Python and in Polars
 	python benchmarks/on_demand.py
+
+bench-preprocessing: $(READY) ## fitted steps of one row and of millions, beside Polars by hand and scikit-learn
+	python benchmarks/preprocessing.py
 
 bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
 	python benchmarks/feast_faults.py

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
 YEAR = timedelta(days=365)
 FAULTS_OF_EPISODE = 50
+FAULTS_OF_SMALL_RUN = 20
 # The seed, how many faults of each kind there were at each door, and what was wrong.
 Result: TypeAlias = "tuple[int, Counter[str], str | None]"
 
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=10_000, help="how many faults")
     parser.add_argument("--minutes", type=float, default=120, help="begin no episode after this time")
     parser.add_argument("--seed", type=int, help="run only the episode of this seed")
-    parser.add_argument("--small", action="store_true", help="one episode, to see that all works")
+    parser.add_argument("--small", action="store_true", help="a short episode, to see that all works")
     options = parser.parse_args()
     count = 1 if options.small else -(-options.faults // FAULTS_OF_EPISODE)
     seeds = range(1, count + 1) if options.seed is None else [options.seed]
@@ -101,7 +102,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         template = str(write_template(Path(folder) / "template"))
         if len(seeds) == 1:
-            results = [run(template, seeds[0], length, FAULTS_OF_EPISODE)]
+            faults = FAULTS_OF_SMALL_RUN if options.small else FAULTS_OF_EPISODE
+            results = [run(template, seeds[0], length, faults)]
         else:
             results = run_all(template, seeds, length, start + 60 * options.minutes)
     for seed, counted, error in results:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featurestore import windows
+    from featurestore import preprocessing, windows
     from featurestore.definitions.contract import Frame
     from featurestore.definitions.dataset import dataset
     from featurestore.definitions.entity import Entity
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         UnknownSettingError,
     )
     from featurestore.project import Project, open  # noqa: A004 - featurestore.open, as gzip.open
+    from featurestore.splits.declare import random_split, time_split
+    from featurestore.splits.sample import oversample, random_sample, systematic_sample, undersample
     from featurestore.values.exact_sum import exact_mean, exact_sum
 
 _HOMES = {
@@ -56,8 +58,14 @@ _HOMES = {
     "feature_view": "definitions.feature_view",
     "on_demand_feature_view": "definitions.on_demand",
     "open": "project",
+    "oversample": "splits.sample",
+    "random_sample": "splits.sample",
+    "random_split": "splits.declare",
     "source": "definitions.source",
+    "systematic_sample": "splits.sample",
+    "time_split": "splits.declare",
     "training_set": "definitions.feature_service",
+    "undersample": "splits.sample",
 }
 
 __all__ = [
@@ -83,15 +91,22 @@ __all__ = [
     "feature_view",
     "on_demand_feature_view",
     "open",
+    "oversample",
+    "preprocessing",
+    "random_sample",
+    "random_split",
     "source",
+    "systematic_sample",
+    "time_split",
     "training_set",
+    "undersample",
     "windows",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "windows":
-        return import_module("featurestore.windows")
+    if name in ("preprocessing", "windows"):
+        return import_module(f"featurestore.{name}")
     if name in _HOMES:
         value = getattr(import_module(f"featurestore.{_HOMES[name]}"), name)
         globals()[name] = value

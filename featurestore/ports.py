@@ -204,4 +204,4 @@ class DatasetVersions(Protocol):
         """Run the steps of the pipeline that are out of date; returns the names of those that ran."""
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
-        """Copy a file, as it was at a revision, to `target`; returns `target`."""
+        """Copy a file or folder, as it was at a revision, to `target`; returns `target`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from featurestore.config import load_settings, parse_timestamp
 from featurestore.definitions.catalog import load_catalog
+from featurestore.storage.fitted import with_state
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import rows_of
 
@@ -145,8 +146,25 @@ class Workspace:
     def service(
         self, features: str | Sequence[str] | FeatureService, *, full_names: bool = False
     ) -> FeatureService:
-        """Return the feature service of a name, or of references to views and features. See `Catalog.requested`."""
-        return self.catalog.requested(features, full_names=full_names)
+        """Return the feature service of a name, or of references to views and features, with its fitted state.
+
+        Raises
+        ------
+        UnknownNameError
+            As of `Catalog.requested`.
+        MissingDataError, SkewError
+            If the steps of the service are not fitted, or fitted for another definition (`storage.fitted.with_state`).
+        """
+        return self.fitted(self.catalog.requested(features, full_names=full_names))
+
+    def fitted(self, service: FeatureService) -> FeatureService:
+        """Return a service with what its steps learned. Errors as of `featurestore.storage.fitted.with_state`."""
+        return with_state(service, self.catalog, self.layout)
+
+    @property
+    def services(self) -> dict[str, FeatureService]:
+        """All feature services, as they are served: with what their steps learned. Errors as of `fitted`."""
+        return {name: self.fitted(service) for name, service in self.catalog.services.items()}
 
     def rows_of(self, service: FeatureService) -> list[ViewRows]:
         """Locate the stored rows of each view that a service reads.

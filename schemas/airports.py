@@ -46,6 +46,7 @@ class RawAirports(pa.DataFrameModel):
         strict = True
         metadata = {
             **PUBLIC,
+            "known": "always",
             "on_invalid": "quarantine",
             "tolerance": 0.01,
             "expect": {"rows": (1_400, 1_600)},

@@ -13,11 +13,12 @@ class CarrierPunctuality(pa.DataFrameModel):
     """A carrier's departures over the last seven days."""
 
     carrier: pl.String = pa.Field(description="carrier code")
-    event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="a departure")
-    carrier_departures_7d: pl.Int32 = pa.Field(ge=1, description="departures")
-    carrier_mean_delay_7d: pl.Float32 = pa.Field(description="mean departure delay", metadata=MINUTES)
+    carrier_departures_7d: pl.Int32 = pa.Field(ge=0, description="departures")
+    carrier_mean_delay_7d: pl.Float32 = pa.Field(
+        nullable=True, description="mean departure delay", metadata=MINUTES
+    )
     carrier_late_share_7d: pl.Float32 = pa.Field(
-        ge=0, le=1, description="share more than 15 minutes late", metadata=RATIO
+        nullable=True, ge=0, le=1, description="share more than 15 minutes late", metadata=RATIO
     )
 
 
@@ -26,13 +27,16 @@ class RoutePunctuality(pa.DataFrameModel):
 
     origin: pl.String = pa.Field(description="airport of departure")
     dest: pl.String = pa.Field(description="airport of arrival")
-    event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="an arrival")
-    route_arrivals_14d: pl.Int32 = pa.Field(ge=1, description="arrivals")
-    route_mean_arrival_delay_14d: pl.Float32 = pa.Field(description="mean arrival delay", metadata=MINUTES)
-    route_late_share_14d: pl.Float32 = pa.Field(
-        ge=0, le=1, description="share more than 15 minutes late", metadata=RATIO
+    route_arrivals_14d: pl.Int32 = pa.Field(ge=0, description="arrivals")
+    route_mean_arrival_delay_14d: pl.Float32 = pa.Field(
+        nullable=True, description="mean arrival delay", metadata=MINUTES
     )
-    route_mean_air_time_14d: pl.Float32 = pa.Field(gt=0, description="mean time in the air", metadata=MINUTES)
+    route_late_share_14d: pl.Float32 = pa.Field(
+        nullable=True, ge=0, le=1, description="share more than 15 minutes late", metadata=RATIO
+    )
+    route_mean_air_time_14d: pl.Float32 = pa.Field(
+        nullable=True, gt=0, description="mean time in the air", metadata=MINUTES
+    )
 
 
 class AircraftState(pa.DataFrameModel):
@@ -47,9 +51,14 @@ class AircraftState(pa.DataFrameModel):
     last_leg_arrival_delay: pl.Int32 = pa.Field(nullable=True, description="arrival delay", metadata=MINUTES)
     last_arrived_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="arrival")
     hours_before_last_leg: pl.Float32 = pa.Field(
-        nullable=True, description="from the arrival before to this departure", metadata={"unit": "h"}
+        nullable=True,
+        ge=0,
+        description="from the last arrival known then to this departure",
+        metadata={"unit": "h"},
     )
-    legs_24h: pl.Int32 = pa.Field(ge=1, description="departures in the 24 hours up to this one")
+    legs_24h: pl.Int32 = pa.Field(
+        ge=1, description="departures in the 24 hours up to this one", metadata={"as_of_event": True}
+    )
 
 
 class AirportWeather(pa.DataFrameModel):
@@ -65,10 +74,15 @@ class AirportWeather(pa.DataFrameModel):
     )
     wind_speed: pl.Float32 = pa.Field(nullable=True, ge=0, description="wind speed", metadata={"unit": "mph"})
     wind_speed_mean_3h: pl.Float32 = pa.Field(
-        nullable=True, ge=0, description="mean wind speed of three hours", metadata={"unit": "mph"}
+        nullable=True,
+        ge=0,
+        description="mean wind speed of the three hours up to the observation",
+        metadata={"unit": "mph", "as_of_event": True},
     )
     precipitation_3h: pl.Float32 = pa.Field(
-        ge=0, description="precipitation of three hours", metadata={"unit": "in"}
+        ge=0,
+        description="precipitation of the three hours up to the observation",
+        metadata={"unit": "in", "as_of_event": True},
     )
 
 
@@ -76,9 +90,8 @@ class AirportCongestion(pa.DataFrameModel):
     """How busy and how late an airport was in the last hour."""
 
     origin: pl.String = pa.Field(description="airport")
-    event_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="a departure")
-    departures_1h: pl.Int32 = pa.Field(ge=1, description="departures")
-    mean_delay_1h: pl.Float32 = pa.Field(description="mean departure delay", metadata=MINUTES)
+    departures_1h: pl.Int32 = pa.Field(ge=0, description="departures")
+    mean_delay_1h: pl.Float32 = pa.Field(nullable=True, description="mean departure delay", metadata=MINUTES)
 
 
 class AircraftProfile(pa.DataFrameModel):

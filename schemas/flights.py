@@ -131,18 +131,27 @@ class Flights(pa.DataFrameModel):
     tailnum: pl.String = pa.Field(nullable=True, str_matches=TAIL_NUMBER, description="tail number")
     origin: pl.String = pa.Field(isin=ORIGINS, description="airport of departure")
     dest: pl.String = pa.Field(str_matches=AIRPORT, description="airport of arrival")
-    scheduled_departure: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when it should leave")
+    scheduled_departure: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
+        description="when it should leave", metadata={"known": "always"}
+    )
     departed_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when it left")
     arrived_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when it arrived")
     departure_delay: pl.Int32 = pa.Field(
-        nullable=True, description="departure delay", metadata={"unit": "min"}
+        nullable=True, description="departure delay", metadata={"unit": "min", "known": "departed_at"}
     )
-    arrival_delay: pl.Int32 = pa.Field(nullable=True, description="arrival delay", metadata={"unit": "min"})
-    air_time: pl.Int32 = pa.Field(nullable=True, description="time in the air", metadata={"unit": "min"})
+    arrival_delay: pl.Int32 = pa.Field(
+        nullable=True, description="arrival delay", metadata={"unit": "min", "known": "arrived_at"}
+    )
+    air_time: pl.Int32 = pa.Field(
+        nullable=True, description="time in the air", metadata={"unit": "min", "known": "arrived_at"}
+    )
     distance: pl.Int32 = pa.Field(gt=0, description="distance flown", metadata={"unit": "mi"})
-    cancelled: pl.Boolean = pa.Field(description="it never left")
+    cancelled: pl.Boolean = pa.Field(description="it never left", metadata={"known": "departed_at"})
     plane_known: pl.Boolean = pa.Field(description="its tail number is in the planes table")
-    weather_known: pl.Boolean = pa.Field(description="weather was observed in the hour of its schedule")
+    weather_known: pl.Boolean = pa.Field(
+        description="weather was observed in the hour of its schedule",
+        metadata={"known": "scheduled_departure"},
+    )
 
     @pa.dataframe_check
     def schedule_agrees_with_source(cls, data: PolarsData) -> pl.LazyFrame:
@@ -189,7 +198,11 @@ class Flights(pa.DataFrameModel):
         return data.lazyframe.select(pl.col("arrival_delay").is_not_null() | pl.col("arrived_at").is_null())
 
     class Config:
-        """A flight is known by carrier, number, origin and schedule."""
+        """A flight is known by carrier, number, origin and schedule; the schedule was published before the first of them.
+
+        Nothing tells when a cancellation was known: no row may depend on it.
+        """
 
         strict = True
         unique = ["carrier", "flight", "origin", "scheduled_departure"]
+        metadata = {"known": "always"}

@@ -28,6 +28,7 @@ class RawPlanes(pa.DataFrameModel):
         strict = True
         metadata = {
             **PUBLIC,
+            "known": "always",
             "on_invalid": "quarantine",
             "tolerance": 0.01,
             "expect": {

@@ -95,6 +95,7 @@ class RawWeather(pa.DataFrameModel):
         unique = ["origin", "time_hour"]
         metadata = {
             **PUBLIC,
+            "known": "time_hour",
             "on_invalid": "quarantine",
             "tolerance": 0.01,
             "expect": {

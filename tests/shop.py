@@ -25,7 +25,7 @@ class RawOrders(pa.DataFrameModel):
 
     class Config:
         strict = True
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.5}
+        metadata = {"on_invalid": "quarantine", "tolerance": 0.5, "known": ("loaded_at", "ordered_at")}
 
 
 class LastOrder(pa.DataFrameModel):

@@ -22,6 +22,7 @@ FOLDERS = {
     "definitions/fingerprint",
     "expressions",
     "operations",
+    "preprocessing",
     "project",
     "quality",
     "quality/change",
@@ -35,6 +36,7 @@ FOLDERS = {
     "service/lookup",
     "service/runtime",
     "service/telemetry",
+    "splits",
     "storage",
     "testing",
     "timing",
@@ -54,7 +56,7 @@ def modules():
 def test_the_public_names_are_sorted_and_real():
     """`__all__` lists exactly the names that can be imported."""
     assert featurestore.__all__ == sorted(featurestore.__all__)
-    assert {*featurestore._HOMES, "windows"} == set(featurestore.__all__)
+    assert {*featurestore._HOMES, "preprocessing", "windows"} == set(featurestore.__all__)
     for name in featurestore.__all__:
         assert getattr(featurestore, name) is not None
 

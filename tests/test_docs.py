@@ -12,7 +12,7 @@ import typer
 from snippets import section
 
 import featurestore
-from featurestore import Project, config, errors, testing
+from featurestore import Project, config, errors, preprocessing, testing
 from featurestore.adapters.feast import online
 from featurestore.cli.app import app
 from featurestore.project.quality import Quality
@@ -273,3 +273,12 @@ def test_every_environment_variable_is_documented():
     text = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     documented = names(table(page("settings"), "variable"))
     assert set(documented) == set(re.findall(r'"(FEATURESTORE_[A-Z_]+)"', text)) - internal
+
+
+def test_every_step_of_preprocessing_is_documented():
+    """The tables of steps and selectors have each public name once."""
+    text = page("python")
+    steps = [re.findall(r"`(\w+)\(", row[0]) for row in rows(table(text, "function of `preprocessing`"))]
+    selectors = [re.findall(r"`(\w+)\(", row[0]) for row in rows(table(text, "selector of `preprocessing`"))]
+    documented = {name for names in (*steps, *selectors) for name in names}
+    assert documented == set(preprocessing.__all__)

@@ -1,6 +1,7 @@
 """What featurestore imports is what its package asks for."""
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -81,3 +82,13 @@ def test_a_lock_names_versions_and_hashes_and_no_machine(lock):
     """It installs the same files everywhere, from any index; locks agree about a package."""
     ours, versions = requirements("requirements.txt"), requirements(lock)
     assert {name: locked for name, locked in versions.items() if not locked <= ours.get(name, locked)} == {}
+
+
+def test_the_packages_of_the_reference_project_have_one_version_for_every_python():
+    """`make demo` takes the newest Python: with another version of a package that counts, it would find other hashes."""
+    pinned = (ROOT / "requirements.txt").read_text()
+    versions = json.loads((ROOT / "packages.json").read_text())
+    del versions["featurestore semantics"]
+    assert {name: re.findall(rf"^{name}==(\S+)", pinned, re.MULTILINE) for name in versions} == {
+        name: [version] for name, version in versions.items()
+    }

@@ -145,6 +145,11 @@ class Disk:
             self._step(name)
             undo = self._undo(name, path, arguments)
             done = call(*arguments, **options)
+            if name == "rmdir":
+                # A link may get the name of the folder: what was in the folder is not what is behind the link.
+                self.changes = [
+                    change for change in self.changes if not f"{change.folder}/".startswith(f"{path}/")
+                ]
             self.changes.append(Change(os.path.dirname(path), undo))
             return done
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import warnings
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from featurestore.adapters.git import git
 from featurestore.errors import ConfigError, MissingDataError, StoreError, package_needed_by
 from featurestore.storage.durable import make_folder
 
@@ -38,9 +38,9 @@ class DvcVersions:
             from dvc.repo import Repo  # noqa: PLC0415 - DVC takes a second to import
 
         created = []
-        top = _git(root, "rev-parse", "--show-toplevel")
+        top = git(root, "rev-parse", "--show-toplevel")
         if top is None:
-            if _git(root, "init", "--quiet") is None:
+            if git(root, "init", "--quiet") is None:
                 raise ConfigError(f"{root}: git cannot make a repository", hint="install git")
             created.append("git")
         repo = _opened(root)
@@ -96,7 +96,7 @@ class DvcVersions:
             return run_stages(repo, root, step_of)
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
-        """Copy a file of a git revision from git, DVC's cache or a DVC remote, and return `target`.
+        """Copy a file or folder of a git revision from git, DVC's cache or a DVC remote, and return `target`.
 
         Raises
         ------
@@ -113,7 +113,10 @@ class DvcVersions:
         make_folder(target.parent)
         try:
             with closing(DVCFileSystem(str(root), rev=revision)) as files:
-                files.get_file(inside, str(target))
+                if files.isdir(inside):
+                    files.get(inside, str(target), recursive=True)
+                else:
+                    files.get_file(inside, str(target))
         except (DvcException, SCMError, OSError) as error:
             raise MissingDataError(
                 f"{inside} at {revision}: {_reason(error)}",
@@ -174,7 +177,7 @@ def _not_in_git(root: Path, files: Iterable[Path]) -> list[Path]:
     inside = {name: file for file, name in zip(files, _relative(root, files), strict=True)}
     if not inside:
         return []
-    listed = _git(root, "ls-files", "-z", "--", *inside)
+    listed = git(root, "ls-files", "-z", "--", *inside)
     tracked = set() if listed is None else set(listed.split("\0"))
     return [file for name, file in inside.items() if name not in tracked]
 
@@ -182,20 +185,6 @@ def _not_in_git(root: Path, files: Iterable[Path]) -> list[Path]:
 def _relative(root: Path, paths: Iterable[Path | str]) -> list[str]:
     top = root.resolve()
     return [(top / path).resolve().relative_to(top).as_posix() for path in paths]
-
-
-def _git(root: Path, *words: str) -> str | None:
-    """Run git in a folder and return what it prints; None if it fails or is not installed."""
-    try:
-        done = subprocess.run(  # noqa: S603 - the words are ours
-            ["git", "-C", str(root), *words],  # noqa: S607 - git is on PATH
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _reason(error: BaseException) -> str:

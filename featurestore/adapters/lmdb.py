@@ -6,10 +6,11 @@ Reads are memory-mapped, one process writes at a time, and a crash loses nothing
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 import lmdb
@@ -44,7 +45,24 @@ DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lm
 # LMDB may reuse the pages of a snapshot from the third write after it. They are intact until the second has ended.
 SAFE_WRITES = 1
 MAX_UNLOCKED_READS = 10
+# How long a reader may go on with a file that another one replaced: looking takes longer than reading a row.
+LOOK_SECONDS = 1.0
 RETRY_HINT = "check the disk and the other processes that use the store, then try again"
+
+
+class _Opened(NamedTuple):
+    """The file of a store that is open, and the databases of the views that were used.
+
+    Attributes
+    ----------
+    unlocked
+        Whether LMDB does not know of this reader.
+    """
+
+    identity: tuple[int, int, int]
+    env: lmdb.Environment
+    unlocked: bool
+    views: dict[str, lmdb._Database]
 
 
 class LmdbStore:
@@ -52,7 +70,8 @@ class LmdbStore:
 
     A process that may read the folder but not write to it can still read the store. LMDB does not
     know of such a reader, and a writer may overwrite the pages that it reads. The store detects
-    this, and reads again.
+    this, and reads again. If the file is replaced, because it was damaged and written again, the store opens the
+    new one.
 
     Parameters
     ----------
@@ -70,11 +89,10 @@ class LmdbStore:
                 raise MissingDataError(
                     f"{path}: the online store does not exist yet", hint="run: featurestore materialize"
                 )
-            self._env = _environment(path, self)
+            self._opened = _environment(path, self)
             if create:
                 sync_folder(path)
-        self._path, self._unlocked = path, not self._env.flags()["lock"]
-        self._views: dict[str, lmdb._Database] = {}
+        self._path, self._looked = path, time.monotonic()
 
     def state(self, view: str) -> ViewState | None:
         """Return the state of a view. None: the store does not hold the view."""
@@ -86,10 +104,11 @@ class LmdbStore:
         """Apply rows and the state of the view in one transaction. The greater version wins."""
         applied, digest = 0, 0
         with _translated(self._path), _WRITING:
-            database = self._env.open_db(view.encode(), create=True)
-            states = self._env.open_db(STATES_NAME.encode(), create=True)
-            self._env.reader_check()  # otherwise the pages of a killed reader stay forever
-            with self._env.begin(write=True) as transaction:
+            env = self._current(look=True).env
+            database = env.open_db(view.encode(), create=True)
+            states = env.open_db(STATES_NAME.encode(), create=True)
+            env.reader_check()  # otherwise the pages of a killed reader stay forever
+            with env.begin(write=True) as transaction:
                 if replace:
                     deleted = [
                         pair
@@ -118,19 +137,20 @@ class LmdbStore:
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
         for _ in range(MAX_UNLOCKED_READS):
-            answers, snapshot = self._read(views)
-            if not self._unlocked or self._is_intact(snapshot):
+            opened = self._current()
+            answers, snapshot = self._read(opened, views)
+            if not opened.unlocked or _is_intact(opened, snapshot):
                 return answers
         raise self._overwritten()
 
     def _read(
-        self, views: Sequence[tuple[str, Sequence[bytes]]]
+        self, opened: _Opened, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> tuple[list[tuple[ViewState | None, list[bytes | None]]], int]:
         answers: list[tuple[ViewState | None, list[bytes | None]]] = []
         try:
-            databases = [self._views.get(view) or self._database(view) for view, _ in views]
-            states = self._views.get(STATES_NAME) or self._database(STATES_NAME)
-            with self._env.begin() as transaction:
+            databases = [opened.views.get(view) or _database(opened, view) for view, _ in views]
+            states = opened.views.get(STATES_NAME) or _database(opened, STATES_NAME)
+            with opened.env.begin() as transaction:
                 get, snapshot = transaction.get, transaction.id()
                 for (view, keys), database in zip(views, databases, strict=True):
                     state = get(view.encode(), db=states) if states is not None else None
@@ -145,9 +165,10 @@ class LmdbStore:
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
         with _translated(self._path), _WRITING:
-            databases = [(view, self._database(view)) for view in views]
-            states = self._database(STATES_NAME)
-            with self._env.begin(write=True) as transaction:
+            opened = self._current(look=True)
+            databases = [(view, _database(opened, view)) for view in views]
+            states = _database(opened, STATES_NAME)
+            with opened.env.begin(write=True) as transaction:
                 for view, database in databases:
                     if database is not None and states is not None:
                         transaction.drop(database, delete=False)
@@ -157,16 +178,27 @@ class LmdbStore:
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """Return all keys and rows of a view, in the order of the keys."""
         with _translated(self._path):
-            database = self._database(view)
+            opened = self._current()
+            database = _database(opened, view)
             if database is None:
                 return
-            with self._env.begin(db=database) as transaction:
+            with opened.env.begin(db=database) as transaction:
                 yield from transaction.cursor()
-                if self._unlocked and not self._is_intact(transaction.id()):
+                if opened.unlocked and not _is_intact(opened, transaction.id()):
                     raise self._overwritten()
 
-    def _is_intact(self, snapshot: int) -> bool:
-        return self._env.info()["last_txnid"] - snapshot <= SAFE_WRITES
+    def _current(self, *, look: bool = False) -> _Opened:
+        """Return the open file; now and then, or with `look`, one that took its place is opened."""
+        now = time.monotonic()
+        if look or now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            identity = _identity(self._path)
+            if identity is not None and identity != self._opened.identity:
+                with _translated(self._path):
+                    self._opened = _environment(self._path, self)
+                with _OPENING:
+                    _close_unused_stores()
+        return self._opened
 
     def _overwritten(self) -> StoreError:
         return StoreError(
@@ -175,15 +207,20 @@ class LmdbStore:
             retry=True,
         )
 
-    def _database(self, view: str) -> lmdb._Database | None:
-        if view not in self._views:
-            try:
-                # The first read of a view waits for the writer, because handles from read transactions do not last.
-                with _WRITING:
-                    self._views[view] = self._env.open_db(view.encode(), create=False)
-            except lmdb.NotFoundError:
-                return None
-        return self._views[view]
+
+def _is_intact(opened: _Opened, snapshot: int) -> bool:
+    return opened.env.info()["last_txnid"] - snapshot <= SAFE_WRITES
+
+
+def _database(opened: _Opened, view: str) -> lmdb._Database | None:
+    if view not in opened.views:
+        try:
+            # The first read of a view waits for the writer, because handles from read transactions do not last.
+            with _WRITING:
+                opened.views[view] = opened.env.open_db(view.encode(), create=False)
+        except lmdb.NotFoundError:
+            return None
+    return opened.views[view]
 
 
 # LMDB needs one environment for each store (under any path) and process, and none that survives a fork.
@@ -195,8 +232,10 @@ _ENVIRONMENTS: dict[tuple[int, int, int], lmdb.Environment] = {}
 _USERS: dict[tuple[int, int, int], WeakSet[LmdbStore]] = {}
 
 
-def _environment(path: Path, user: LmdbStore) -> lmdb.Environment:
+def _environment(path: Path, user: LmdbStore) -> _Opened:
     with _OPENING:
+        for users in _USERS.values():
+            users.discard(user)  # of a file that was replaced
         identity = _identity(path)
         if identity is None or identity not in _ENVIRONMENTS:
             _close_unused_stores()
@@ -207,7 +246,8 @@ def _environment(path: Path, user: LmdbStore) -> lmdb.Environment:
             _ENVIRONMENTS[identity] = environment
             _USERS[identity] = WeakSet()
         _USERS[identity].add(user)
-        return _ENVIRONMENTS[identity]
+        environment = _ENVIRONMENTS[identity]
+        return _Opened(identity, environment, not environment.flags()["lock"], {})
 
 
 def _opened(path: Path) -> lmdb.Environment:
@@ -274,9 +314,7 @@ def _translation(error: lmdb.Error, path: Path) -> StoreError:
 
 
 def _damaged(path: Path, reason: str) -> StoreError:
-    return StoreError(
-        f"{path}: the online store is damaged: {reason}", hint=f"{REBUILD}, then restart servers"
-    )
+    return StoreError(f"{path}: the online store is damaged: {reason}", hint=REBUILD)
 
 
 @lru_cache(maxsize=MAX_VIEWS)

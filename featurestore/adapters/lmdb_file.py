@@ -1,13 +1,12 @@
 """Whether the file of an LMDB store is whole: run as a program, because a damaged file ends the process that reads it.
 
 LMDB maps the file into memory and has no checksums of its own: a pointer that is wrong, or a file that is too short, is
-a signal. This module imports nothing of featurestore, so that it starts quickly as a program.
+a signal. The program imports nothing of featurestore, so that it starts quickly.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import struct
 import subprocess
@@ -95,11 +94,11 @@ def digest_of(row: bytes) -> int:
 
 
 def _record(folder: Path, left: Left) -> None:
-    partial = folder / f".checked.{os.getpid()}.partial"
+    from featurestore.storage.files import write_bytes  # noqa: PLC0415 - the program starts without it
+
     # Where the folder cannot be written, the next process checks the file again.
     with suppress(OSError):
-        partial.write_text(json.dumps(left), encoding="utf-8")
-        partial.replace(folder / "checked.json")
+        write_bytes(json.dumps(left).encode(), folder / "checked.json", private=True, synced=False)
 
 
 def _recorded(folder: Path) -> Left | None:

@@ -8,18 +8,18 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from featurestore.adapters.postgres_connection import Keys, Patient, SilenceError, connect
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
-from featurestore.ports import ViewState
+from featurestore.storage.stored_state import decode_state, encode_state
 from featurestore.timing.epoch import in_utc
 from featurestore.values.codec import HEADER, TOMBSTONE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from featurestore.ports import ViewState
 
 with package_needed_by("the online store PostgreSQL", extra="postgres"):
     import psycopg
@@ -144,7 +144,7 @@ class PostgresStore:
             if replace:
                 self._run(EMPTY, view)
             applied = self._run(MERGE, view).rowcount
-            self._run(KEEP, view, msgspec.json.encode(state))
+            self._run(KEEP, view, encode_state(view, state))
         self._has_written = True
         return int(applied)
 
@@ -177,11 +177,13 @@ class PostgresStore:
         for number, key, content in answer:
             held[number][key] = content
         # The row with the state of a view has no key.
+        states = [
+            decode_state(view, rows[None]) if None in rows else None
+            for (view, _), rows in zip(views, held, strict=True)
+        ]
         return [
-            (None, [None] * len(keys))
-            if None not in rows
-            else (msgspec.json.decode(rows[None], type=ViewState), [rows.get(key) for key in keys])
-            for (_, keys), rows in zip(views, held, strict=True)
+            (state, [None if state is None else rows.get(key) for key in keys])
+            for (_, keys), rows, state in zip(views, held, states, strict=True)
         ]
 
     def _read_of(self, views: int) -> bytes:

@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
-from featurestore.ports import ViewState
+from featurestore.storage.stored_state import decode_state, encode_state
 from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import HEADER, is_intact, is_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from featurestore.ports import ViewState
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -50,7 +50,8 @@ redis.call('UNLINK', KEYS[1] .. ':' .. target)
 return target
 """
 # Lua compares strings by the locale, so versions are compared byte by byte. A generation that a dead writer left
-# incomplete expires after a day.
+# incomplete expires after a day. Arguments: the generation, or '' for the current one; the state that the view has with
+# these rows, or '' while more are to come; the rows.
 APPLY = f"""
 local function newer(row, current)
   if not current then return true end
@@ -65,7 +66,7 @@ if target ~= '' and target ~= redis.call('HGET', KEYS[1], 'last') then return -1
 if target == '' then target = redis.call('HGET', KEYS[1], 'generation') or '0' end
 local rows, applied = KEYS[1] .. ':' .. target, 0
 local count = redis.call('HGET', KEYS[1], 'count:' .. target) or redis.call('HLEN', rows)
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   if newer(ARGV[i + 1], redis.call('HGET', rows, ARGV[i])) then
     count = count + redis.call('HSET', rows, ARGV[i], ARGV[i + 1])
     applied = applied + 1
@@ -73,6 +74,7 @@ for i = 2, #ARGV, 2 do
 end
 redis.call('HSET', KEYS[1], 'count:' .. target, string.format('%.0f', count))
 if ARGV[1] ~= '' then redis.call('EXPIRE', rows, 86400) end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'state', ARGV[2]) end
 return applied
 """
 # Arguments for each view: the number of keys, then the keys. The result is the state and the rows of each view. Redis
@@ -97,10 +99,6 @@ end
 return results
 """
 TURN = """
-if ARGV[2] == '' then
-  redis.call('HSET', KEYS[1], 'state', ARGV[1])
-  return 0
-end
 if ARGV[2] ~= redis.call('HGET', KEYS[1], 'last') then return -1 end
 local before = redis.call('HGET', KEYS[1], 'generation') or '0'
 redis.call('HSET', KEYS[1], 'state', ARGV[1], 'generation', ARGV[2])
@@ -142,23 +140,28 @@ class RedisStore:
     def write(
         self, view: str, rows: Iterable[tuple[bytes, bytes]], state: ViewState, *, replace: bool
     ) -> int:
-        """Apply rows, 1,000 in one step, then the state of the view. The greater version wins.
+        """Apply rows, 1,000 in one step, the last of them with the state of the view. The greater version wins.
 
-        Only a replaced view changes in one step. An interrupted update leaves some of its rows in
-        the store, each of them complete, and the state as it was. The next run writes the rest.
+        A replaced view changes in one step, and so do up to 1,000 rows. A longer update that is interrupted leaves
+        some of its rows in the store, each of them complete, and the state as it was. The next run writes the rest.
         """
         name = self._name(view)
         remaining = iter(rows)
         applied = 0
+        encoded = encode_state(view, state)
         with _translated(self._url):
             generation = ""
             if replace:
                 generation = str(self._begin(keys=[name]))
                 deleted = (pair for pair in self.scan(view) if is_tombstone(pair[1]) and is_intact(*pair))
                 self._put(name, generation, deleted)
-            while part := list(islice(remaining, ROWS_PER_CALL)):
+            part = list(islice(remaining, ROWS_PER_CALL))
+            while further := list(islice(remaining, ROWS_PER_CALL)):
                 applied += self._put(name, generation, part)
-            self._not_overtaken(self._turn(keys=[name], args=[msgspec.json.encode(state), generation]), name)
+                part = further
+            applied += self._put(name, generation, part, b"" if replace else encoded)
+            if replace:
+                self._not_overtaken(self._turn(keys=[name], args=[encoded, generation]), name)
         return applied
 
     def read(
@@ -169,11 +172,9 @@ class RedisStore:
         with _translated(self._url):
             answers = self._read(keys=[self._name(view) for view, _ in views], args=arguments)
         results: list[tuple[ViewState | None, list[bytes | None]]] = []
-        for (_, keys), (state, *stored) in zip(views, answers, strict=True):
-            if state is None:
-                results.append((None, [None] * len(keys)))
-            else:
-                results.append((msgspec.json.decode(state, type=ViewState), stored))
+        for (view, keys), (held, *stored) in zip(views, answers, strict=True):
+            state = None if held is None else decode_state(view, held)
+            results.append((None, [None] * len(keys)) if state is None else (state, stored))
         return results
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
@@ -208,9 +209,11 @@ class RedisStore:
                 hint=f"run: redis-cli CONFIG SET maxmemory-policy {KEEPING}, and set it in the server's configuration",
             )
 
-    def _put(self, name: str, generation: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
+    def _put(
+        self, name: str, generation: str, rows: Iterable[tuple[bytes, bytes]], state: bytes = b""
+    ) -> int:
         parts = (part for pair in rows for part in pair)
-        return self._not_overtaken(self._apply(keys=[name], args=[generation, *parts]), name)
+        return self._not_overtaken(self._apply(keys=[name], args=[generation, state, *parts]), name)
 
     def _not_overtaken(self, answer: int, name: str) -> int:
         if answer < 0:

@@ -22,6 +22,7 @@ from featurestore.cli import (
     rows,
     start,
     steps,
+    training,
 )
 from featurestore.cli.output import complain
 from featurestore.cli.serve import serve
@@ -79,6 +80,7 @@ app.command()(gate.validate)
 app.command()(gate.build)
 app.command()(steps.apply)
 app.command("training-set")(steps.training_set)
+app.command()(training.rebuild)
 app.command()(steps.materialize)
 app.command("get-online")(features.get_online)
 app.command()(features.explain)

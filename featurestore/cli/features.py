@@ -47,7 +47,7 @@ def get_online(
     if example:
         rows = opened.example(service)
     else:
-        requested = opened.catalog.requested(service)
+        requested = opened.service(service)
         with usage():
             rows = row_of(values or [], requested)
     vector = opened.get_online(rows, service, as_of=timestamp, statuses=True)

@@ -27,7 +27,9 @@ def check(
 ) -> None:
     """Type-check all definitions without data.
 
-    Says which on-demand views have no plain Python function, so that Polars computes them at each request.
+    Says which on-demand views have no plain Python function, so that Polars computes them at each request; which inputs of
+    views do not tell when their rows become known: they are declared static facts, or check-leaks cannot prove them; and
+    which features `rolling` computes at each event, so that they do not slide to the time of a read.
     Also says which raw files and pushed rows have no version, so that a clone could not build from them. Exits with 7 if
     dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that break feature
     services, or because something that is registered is no longer defined.
@@ -42,6 +44,7 @@ def check(
     opened = opened_at(project)
     count = opened.check()
     gaps = opened.unversioned()
+    rolling = opened.rolling_features()
     stale = opened.stale_pipeline()
     changes = opened.registry_changes()
     record: dict[str, object] = {
@@ -51,15 +54,22 @@ def check(
         "breaking": changes.breaking,
         "removed": changes.removed,
         "uncompiled": (by_polars := opened.uncompiled()),
+        "timeless": (timeless := opened.timeless()),
+        "rolling": rolling,
     }
     lines = [f"{counted(count, 'definition')} fit together"]
     lines += [f"Polars computes {name} at each request: {reason}" for name, reason in by_polars.items()]
+    lines += [f"{name}: static facts, taken as known before the first row" for name in timeless.static]
+    lines += [
+        f"{name}: nothing tells when its rows become known; check-leaks cannot prove views that read it"
+        for name in timeless.unproven
+    ]
     if reproducible:
         built = opened.check_reproducible(names or ())
         record["reproducible"] = built
         lines += [f"{len(built):,} built twice, with the same bits"]
     out = Output(json)
-    out.warn(gaps)
+    out.warn((*gaps, *rolling))
     out.result(record, "\n".join(lines))
     if stale is not None and (changes.breaking or changes.removed):
         complain(f"featurestore: {stale.error()}")

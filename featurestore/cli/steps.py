@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -25,6 +24,8 @@ from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from featurestore.project import TrainingManifest
 
 T = TypeVar("T")
 
@@ -133,11 +134,18 @@ def training_set(
     if timestamp is not None:
         with usage("--as-of"):
             opened.settings.require_reached(timestamp)
-    build = partial(opened.training_set, as_of=timestamp)
+    changes: list[tuple[str, str]] = []
+
+    def build(name: str) -> TrainingManifest:
+        return opened.training_set(
+            name, as_of=timestamp, on_split_change=lambda change: changes.append((name, str(change)))
+        )
+
     manifests = _each(out, "joining", names or list(opened.catalog.training_sets), build)
     lines = [
         f"{training_text(manifest)}\n  {opened.layout.training(manifest.name)}" for manifest in manifests
     ]
+    lines += [f"{name}: warning: {change}" for name, change in changes]
     out.result(manifests, "\n".join(lines) or "no training set is defined")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from featurestore.cli.output import table
+from featurestore.cli.split_text import split_lines
 from featurestore.values.escapes import one_line
 from featurestore.values.wording import counted
 
@@ -31,7 +32,8 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
 def training_text(manifest: TrainingManifest) -> str:
     """Show the size and the digest of a training set, and how many rows were left out."""
     size = f"{counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}"
-    return "\n".join([f"{manifest.name}: {size}", *_immature_lines(manifest), f"  {manifest.digest}"])
+    lines = [f"{manifest.name}: {size}", *_immature_lines(manifest), *split_lines(manifest)]
+    return "\n".join([*lines, f"  {manifest.digest}"])
 
 
 def _immature_lines(manifest: TrainingManifest) -> list[str]:
@@ -47,7 +49,7 @@ def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[
     from featurestore.values.plain import in_utc_zone  # noqa: PLC0415 - as above
 
     row = in_utc_zone(vector).row(0, named=True)
-    definition = project.catalog.requested(service)
+    definition = project.service(service)
     return {
         "service": service,
         "entity": {name: row[name] for name in (*definition.key_schema, *definition.request_schema)},
@@ -122,7 +124,7 @@ def summary_text(project: Project, summary: Summary) -> str:
         lines.append(
             f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )
-        lines += _immature_lines(t)
+        lines += [*_immature_lines(t), *split_lines(t)]
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
     for t in summary.training_sets:
         vector = project.get_online(project.example(t.service), t.service, statuses=True)

@@ -21,6 +21,7 @@ from featurestore.definitions.fingerprint.loaded import keep_fingerprints
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.project_modules import LOADING, forget, import_module, local_names, package_of
 from featurestore.definitions.source import Source
+from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -214,6 +215,9 @@ class Catalog:
                 )
         for training in self.training_sets.values():
             self.inputs(training)
+        for service in self.services.values():
+            if service.steps:
+                fitting_set(self, service)
         try:
             self.build_order()
         except CycleError as error:

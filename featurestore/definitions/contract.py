@@ -85,6 +85,11 @@ class Column:
         """Whether its values are personal data, which must not be shown."""
         return bool(self.metadata.get("personal", False))
 
+    @property
+    def as_of_event(self) -> bool:
+        """Whether the value of a feature is meant at its event, and need not slide to the time of a read."""
+        return bool(self.metadata.get("as_of_event", False))
+
     def expected_in(self, environment: str | None) -> bool:
         """Return whether the column is expected in an environment.
 

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.clashes import keys_of, refuse_clashes
 from featurestore.definitions.feature_view import FeatureView, Selection
+from featurestore.definitions.known import known_of_label
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.signature import signature_of
+from featurestore.definitions.split_columns import added_columns
+from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
+from featurestore.preprocessing.fit import check_steps, origins
+from featurestore.splits.check import require_free_names, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from featurestore.definitions.contract import Column, Contract
+    from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
+    from featurestore.preprocessing.state import FittedState
+    from featurestore.preprocessing.step import Step
+    from featurestore.splits.check import Split
+    from featurestore.splits.declare import SplitStrategy
+    from featurestore.splits.sample import SampleStrategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +45,10 @@ class FeatureService:
         Stored features, view by view, in the order of the vector.
     on_demand
         Views that are computed at request time. Their features come last.
+    steps
+        What is fitted to the training rows and applied to the features, in order.
+    fitted
+        What the steps learned. None: the service has no steps, or the vector is that of the features as they are joined.
     """
 
     name: str
@@ -41,10 +56,14 @@ class FeatureService:
     on_demand: tuple[OnDemandFeatureView, ...]
     description: str
     owner: str
+    steps: tuple[Step, ...] = ()
+    fitted: FittedState | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the vector."""
+        if self.fitted is not None:
+            return tuple(self.fitted.features)
         stored = (name for selection in self.selections for name in selection.names)
         return (*stored, *(name for view in self.on_demand for name in view.feature_names))
 
@@ -56,6 +75,8 @@ class FeatureService:
     @property
     def features(self) -> tuple[Column, ...]:
         """The contract of each feature, under its name in the vector."""
+        if self.fitted is not None:
+            return fitted_columns(self.joined.features, self.fitted)
         stored = (
             replace(selection.view.feature_contract[feature], name=name)
             for selection in self.selections
@@ -66,12 +87,19 @@ class FeatureService:
     @property
     def full_names(self) -> dict[str, str]:
         """The full name ``<view or alias>__<feature>`` of each feature."""
+        if self.fitted is not None:
+            return fitted_full_names(self.joined.full_names, self.fitted)
         stored = {
             name: f"{s.label}__{feature}"
             for s in self.selections
             for name, feature in zip(s.names, s.features, strict=True)
         }
         return stored | {n: f"{view.name}__{n}" for view in self.on_demand for n in view.feature_names}
+
+    @property
+    def joined(self) -> FeatureService:
+        """The service whose vector has the features as they are joined, before its steps."""
+        return self if self.fitted is None else replace(self, fitted=None)
 
     @property
     def reads(self) -> tuple[Selection, ...]:
@@ -85,6 +113,8 @@ class FeatureService:
 
     def sources_of(self, feature: str) -> tuple[Selection, ...]:
         """Return the selections that a feature of the service is read or computed from."""
+        if self.fitted is not None:
+            feature = origins(self.joined.feature_names, self.fitted.steps)[feature]
         for view in self.on_demand:
             if feature in view.feature_names:
                 return view.sources
@@ -93,16 +123,12 @@ class FeatureService:
     @property
     def key_schema(self) -> pl.Schema:
         """Names and dtypes of the entity keys that a request needs."""
-        return _schema({k: d for selection in self.reads for k, d in _keys(selection).items()})
+        return _schema({k: d for selection in self.reads for k, d in keys_of(selection).items()})
 
     @property
     def request_schema(self) -> pl.Schema:
         """Names and dtypes of the request values that the on-demand views need."""
         return _schema({k: d for view in self.on_demand for k, d in view.request.schema.items()})
-
-
-def _keys(selection: Selection) -> dict[str, pl.DataType]:
-    return dict(zip(selection.keys, selection.view.key_schema.values(), strict=True))
 
 
 def _schema(columns: dict[str, pl.DataType]) -> pl.Schema:
@@ -115,13 +141,20 @@ def feature_service(
     *,
     owner: str,
     description: str = "",
+    steps: Sequence[Step] = (),
 ) -> FeatureService:
     """Declare the features that a model reads.
+
+    Parameters
+    ----------
+    steps
+        What is fitted to the training rows and applied to the features, in order (`featurestore.preprocessing`). The
+        vector that is served is the fitted one.
 
     Raises
     ------
     DefinitionError
-        If two features have the same name, or a key or request value has two dtypes.
+        If two features have the same name, a key or request value has two dtypes, or a step does not fit the features.
     """
     selections = tuple(
         f[f.feature_names] if isinstance(f, FeatureView) else f
@@ -129,8 +162,9 @@ def feature_service(
         if not isinstance(f, OnDemandFeatureView)
     )
     on_demand = tuple(f for f in features if isinstance(f, OnDemandFeatureView))
-    service = FeatureService(name, selections, on_demand, description, owner)
-    _refuse_clashes(service)
+    service = FeatureService(name, selections, on_demand, description, owner, tuple(steps))
+    refuse_clashes(service)
+    check_steps(service.steps, service.feature_schema, where=f"feature service {name!r}")
     return service
 
 
@@ -158,46 +192,6 @@ def with_distinct_names(
     )
 
 
-def _refuse_clashes(service: FeatureService) -> None:
-    origin: dict[str, str] = {}
-    labels: dict[str, Selection] = {}
-    for selection in service.selections:
-        earlier = labels.setdefault(selection.label, selection)
-        if (earlier.view, earlier.keys) != (selection.view, selection.keys):
-            raise DefinitionError(
-                f"feature service {service.name!r}: {selection.label!r} names two reads: of {earlier.view.name!r} "
-                f"by {earlier.keys}, and of {selection.view.name!r} by {selection.keys}",
-                hint="give each read an alias of its own",
-            )
-    stored = ((s.label, name) for s in service.reads for name in s.names)
-    computed = ((view.name, name) for view in service.on_demand for name in view.feature_names)
-    for view, feature in (*stored, *computed):
-        if feature in origin:
-            raise DefinitionError(
-                f"feature service {service.name!r}: feature {feature!r} is in {origin[feature]!r} and in {view!r}",
-                hint="rename one of them, or select only one of them",
-            )
-        origin[feature] = view
-    dtypes: dict[str, tuple[pl.DataType, str]] = {}
-    for view, schema in (
-        *((s.label, _keys(s)) for s in service.reads),
-        *((view.name, view.request.schema) for view in service.on_demand),
-    ):
-        for column, dtype in schema.items():
-            known, first = dtypes.setdefault(column, (dtype, view))
-            if known != dtype:
-                raise DefinitionError(
-                    f"feature service {service.name!r}: {column!r} is {known} in {first!r} and {dtype} in {view!r}",
-                    hint=f"declare one dtype for {column!r} in both schemas",
-                )
-            if column in origin:
-                raise DefinitionError(
-                    f"feature service {service.name!r}: {column!r} is a feature of {origin[column]!r} and "
-                    f"also a request column of {view!r}",
-                    hint="rename one of them",
-                )
-
-
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Entity rows with timestamps and labels, to which the features of a service are joined.
@@ -205,8 +199,13 @@ class TrainingSet:
     Attributes
     ----------
     matures
-        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
-        timestamp. None: all labels are known.
+        When the label of a row is known. None: all labels are known.
+    split
+        How rows are assigned to train, validation and test. Empty: they are not.
+    sample
+        Which rows of train are kept or repeated. None: each is kept once.
+    fits
+        Whether the steps of the service are fitted to its rows, although other training sets use the service too.
     """
 
     name: str
@@ -218,16 +217,32 @@ class TrainingSet:
     description: str
     owner: str
     defined_in: Path
-    matures: str | timedelta | None = None
+    matures: Known | None = None
+    split: tuple[SplitStrategy, ...] = ()
+    sample: SampleStrategy | None = None
+    fits: bool = False
 
     @property
     def joined(self) -> Contract:
-        """The contract of the stored training set, with the joined features."""
-        return replace(self.contract, columns=(*self.contract.columns, *self.service.features))
+        """The contract of the stored training set, with the columns of its split and sample, and the joined features."""
+        added = added_columns(self.split, self.sample)
+        return replace(self.contract, columns=(*self.contract.columns, *added, *self.service.features))
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that identify a row: those that the schema declares unique, or entity keys and timestamp."""
+        return self.contract.key or (*self.service.key_schema, EVENT_TIMESTAMP)
 
 
 def training_set(
-    *, service: FeatureService, label: str, owner: str, matures: str | timedelta | None = None
+    *,
+    service: FeatureService,
+    label: str,
+    owner: str,
+    matures: Declaration | None = None,
+    split: Split | None = None,
+    sample: SampleStrategy | None = None,
+    fits: bool = False,
 ) -> Callable[[Transformation], TrainingSet]:
     """Declare the rows of a training set: keys, timestamp, request values and label.
 
@@ -243,15 +258,25 @@ def training_set(
     owner
         Who answers for the training set.
     matures
-        When the label of a row is known: a time after its ``event_timestamp``, or the column that holds the
-        timestamp. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
+        When the label of a row is known: a time after its ``event_timestamp``, the column that holds the
+        timestamp, or each other form of ``known``. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
         metadata; without it, all labels are known.
+    split
+        Adds the column ``split``, with ``train``, ``validation`` or ``test``: ``random_split(...)``,
+        ``time_split(...)``, or a tuple of them, which keeps the rows that all of them put into the same split.
+    sample
+        Keeps or repeats rows of train alone, and adds the columns ``weight`` and ``is_repeated``: ``random_sample(...)``,
+        ``systematic_sample(...)``, ``undersample(...)`` or ``oversample(...)``.
+    fits
+        True: fit the steps of the service to the rows of this training set. One of several training sets of a service
+        says so.
 
     Raises
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; or if `matures` is before the timestamp, or names no column of timestamps.
+        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split or the sample does not fit
+        the schema.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -276,7 +301,7 @@ def training_set(
                 f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
-        known = _maturity(name, contract, label, matures)
+        known = known_of_label(contract, label, matures, f"training set {name!r}")
         for feature in service.feature_names:
             if feature in contract:
                 raise DefinitionError(
@@ -284,7 +309,7 @@ def training_set(
                     f"schema {contract.name}",
                     hint=f"remove {feature!r} from the schema: the service joins it",
                 )
-        return TrainingSet(
+        declared = TrainingSet(
             name=name,
             function=function,
             inputs=signature.inputs,
@@ -295,40 +320,16 @@ def training_set(
             owner=owner,
             defined_in=signature.path,
             matures=known,
+            fits=fits,
         )
+        where, schema, identity = f"training set {name!r}", contract.schema, declared.identity
+        declared = replace(
+            declared,
+            split=strategies_of(where, split, schema=schema, identity=identity, label=label),
+            sample=sample_of(where, sample, schema=schema, identity=identity, label=label),
+        )
+        added = [column.name for column in added_columns(declared.split, declared.sample)]
+        require_free_names(where, added, [*schema, *service.feature_names])
+        return declared
 
     return declare
-
-
-def _maturity(
-    name: str, contract: Contract, label: str, matures: str | timedelta | None
-) -> str | timedelta | None:
-    """Return when a label is known, from `matures` or the metadata of the label. Raises as `training_set`."""
-    declared = contract[label].metadata.get("known")
-    if matures is not None and declared is not None and matures != declared:
-        raise DefinitionError(
-            f"training set {name!r}: matures is {matures!r}, but the schema {contract.name} says that {label!r} is known "
-            f"at {declared!r}",
-            hint="say it in one place: in `matures`, or in the metadata of the label",
-        )
-    known = declared if matures is None else matures
-    if isinstance(known, timedelta):
-        if known < timedelta(0):
-            raise DefinitionError(
-                f"training set {name!r}: matures is {known}; expected a time after {EVENT_TIMESTAMP!r}",
-                hint="a label is known when the outcome is: at 0 or later",
-            )
-    elif known is not None:
-        if not isinstance(known, str):
-            raise DefinitionError(
-                f"training set {name!r}: matures is {known!r}; expected a timedelta or the name of a column",
-                hint="example: matures=timedelta(days=30)",
-            )
-        if known not in contract or contract[known].dtype != UTC_MICROSECONDS:
-            actual = f"{contract[known].dtype}" if known in contract else "missing"
-            raise DefinitionError(
-                f"training set {name!r}: {known!r}, which tells when {label!r} is known, is {actual} in schema "
-                f"{contract.name}; expected {UTC_MICROSECONDS}",
-                hint=f"add to the schema: {known}: {UTC_MICROSECONDS}, nullable where a label may never be known",
-            )
-    return known

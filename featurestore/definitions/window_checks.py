@@ -9,6 +9,8 @@ import polars as pl
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import TIME_COLUMNS
+from featurestore.values.table import feast_type
+from featurestore.windows.aggregation import NUMERIC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.entity import Entity
     from featurestore.windows.aggregation import Aggregation
 
-NUMERIC = frozenset(["sum", "mean", "variance", "deviation"])
+OF_LISTS = frozenset(["first", "last"])
 # Windows that are never null.
 ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])
 
@@ -80,7 +82,8 @@ def check_windows(
     ------
     DefinitionError
         If a window and its column in the schema differ in dtype or in whether they may be null, a column of the schema
-        has no window or a window no column, or an expression does not fit the events. Names the view and the column.
+        has no window or a window no column, an expression does not fit the events, the dtype of a column cannot be
+        aggregated, or a column of the identity is nullable. Names the view and the column.
     UnknownNameError
         If the events have no column of a name.
     """
@@ -97,6 +100,12 @@ def check_windows(
     for column in identity:
         if column not in events:
             raise UnknownNameError("column", column, list(events.schema), within=f"schema {events.name}")
+        if events[column].nullable:
+            raise DefinitionError(
+                f"feature view {name!r}: identity {column!r} is nullable in schema {events.name}, so that it names no event "
+                "where it is missing",
+                hint="leave nullable out, or name another column",
+            )
     for feature, aggregation in windows.items():
         _check(f"feature view {name!r}, column {feature!r}", feature, aggregation, events, contract)
 
@@ -108,6 +117,8 @@ def _check(where: str, feature: str, aggregation: Aggregation, events: Contract,
     for expression in (aggregation.where, aggregation.condition):
         if expression is not None:
             _check_condition(where, expression, events)
+    if column is not None:
+        _check_values(where, aggregation.kind, column, events.schema[column])
     if column is not None and aggregation.kind in NUMERIC and not _is_number(events.schema[column]):
         raise DefinitionError(
             f"{where}: {aggregation.kind} of {column!r}, which is {events.schema[column]}",
@@ -123,6 +134,21 @@ def _check(where: str, feature: str, aggregation: Aggregation, events: Contract,
         raise DefinitionError(
             f"{where}: a window without values gives null, but schema {contract.name} says that it is never null",
             hint="write nullable=True",
+        )
+
+
+def _check_values(where: str, kind: str, column: str, dtype: pl.DataType) -> None:
+    try:
+        feast_type(dtype)
+    except ValueError as error:
+        raise DefinitionError(
+            f"{where}: {kind} of {column!r}, which is {dtype}: {error}",
+            hint="cast the column in the function",
+        ) from None
+    if isinstance(dtype, pl.List | pl.Array) and kind not in OF_LISTS:
+        raise DefinitionError(
+            f"{where}: {kind} of {column!r}, which is {dtype}: lists are neither ordered nor counted",
+            hint="only first and last take lists; give each element an event of its own, or aggregate an element",
         )
 
 

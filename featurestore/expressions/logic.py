@@ -10,7 +10,7 @@ from featurestore.expressions.conversion import widened
 from featurestore.expressions.writer import UncompiledError, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from featurestore.expressions.writer import Writer
 
@@ -126,3 +126,21 @@ def is_member(writer: Writer, value: Value, members: Sequence[Any], inner: pl.Da
     if not same_kind or value.dtype.is_float() or None in members:
         raise UncompiledError(f"is_in of {value.dtype} in {inner}, or with a null")
     return writer.lifted(f"{value.text} in {writer.constant(frozenset(members))}", value, dtype=_BOOLEAN)
+
+
+def replaced(
+    writer: Writer, value: Value, pairs: Mapping[Any, Any], old: pl.DataType, default: Value
+) -> Value:
+    """Write a replacement of constant values by constant values; a null gets the default.
+
+    Raises
+    ------
+    UncompiledError
+        If Python and Polars may compare the values differently.
+    """
+    same_kind = value.dtype == old or (value.dtype.is_integer() and old.is_integer())
+    is_plain = value.dtype.is_integer() or value.dtype in (pl.String, pl.Boolean)
+    if not (same_kind and is_plain) or None in pairs or not default.is_literal:
+        raise UncompiledError(f"replace_strict of {value.dtype} by {old}, or of a null")
+    text = f"{writer.constant(pairs)}.get({value.text}, {default.text})"
+    return Value(writer.let(text), default.dtype, default.nullable or None in pairs.values())

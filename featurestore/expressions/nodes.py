@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CONSTANT_KINDS: Final = frozenset({"Literal", "BinaryExpr", "Cast", "Alias"})
 _ROUNDINGS: Final = {"Floor": "floor", "Ceil": "ceil"}
+_WITH_DEFAULT: Final = 4  # inputs of a replacement: the value, the old ones, the new ones, and the default
 _LOGIC: Final = frozenset({"And", "Or", "Xor"})
 _SAME_VALUE: Final = {"EqValidity": True, "NotEqValidity": False}
 
@@ -77,8 +78,14 @@ class Nodes:
         return expression_of(node).meta.output_name()
 
     def _constant(self, node: Any) -> Value:
+        float_literal = _float_literal(node)
+        if float_literal is not None:
+            return self._writer.literal(*float_literal)
+        expression = expression_of(node)
+        if tree_of(expression) != node:
+            raise UncompiledError("a constant that Polars does not read back as it wrote it")
         try:
-            column = pl.select(expression_of(node)).to_series()
+            column = pl.select(expression).to_series()
         except pl.exceptions.PolarsError as error:
             raise UncompiledError(f"a constant that fails: {error}") from error
         return self._writer.literal(as_held(column.item(), column.dtype), column.dtype)
@@ -119,13 +126,17 @@ class Nodes:
             raise UncompiledError(f"{left.dtype} compared with {right.dtype}")
         return widened(self._writer, left, both), widened(self._writer, right, both)
 
-    def _function(self, node: Any, function: Any, inputs: Sequence[Any]) -> Value:
+    def _function(  # noqa: PLR0911 - one for each kind
+        self, node: Any, function: Any, inputs: Sequence[Any]
+    ) -> Value:
         options: Any
         [(name, options)] = function.items() if isinstance(function, dict) else [(function, None)]
         if name == "Boolean":
             return self._boolean(options, inputs)
         dtype = self._dtype(node)
-        values = [self.value(part) for part in inputs]
+        # The lists of a replacement are constants, and not values of the row.
+        read = inputs if name != "ReplaceStrict" else (inputs[0], inputs[-1])
+        values = [self.value(part) for part in read]
         first = values[0]
         if name == "StringExpr":
             return strings.function(self._writer, options, values, dtype)
@@ -133,9 +144,19 @@ class Nodes:
             return temporal.function(self._writer, options, first, dtype)
         if name in ("FillNull", "Coalesce"):
             return logic.filled(self._writer, values, dtype)
+        if name == "ReplaceStrict":
+            return self._replaced(inputs, values[0], values[-1], dtype)
         if name in ("MinHorizontal", "MaxHorizontal"):
             return numbers.extreme(self._writer, values, dtype, smallest=name == "MinHorizontal")
         return self._number(name, options, values, dtype)
+
+    def _replaced(self, inputs: Sequence[Any], value: Value, default: Value, dtype: pl.DataType) -> Value:
+        if len(inputs) != _WITH_DEFAULT or not all("Literal" in part for part in inputs[1:3]):
+            raise UncompiledError("replace_strict without constants and a default")
+        old, new = (pl.select(expression_of(part).explode()).to_series() for part in inputs[1:3])
+        held = [as_held(number, dtype) for number in new.cast(dtype).to_list()]
+        pairs = dict(zip(old.to_list(), held, strict=True))
+        return logic.replaced(self._writer, value, pairs, old.dtype, widened(self._writer, default, dtype))
 
     def _number(  # noqa: PLR0911 - one for each function
         self, name: str, options: Any, values: list[Value], dtype: pl.DataType
@@ -204,11 +225,27 @@ def _is_constant(node: Any) -> bool:
     return all(_is_constant(parts[name]) for name in inputs)
 
 
+def _float_literal(node: Any) -> tuple[float, pl.DataType] | None:
+    """Return a literal of 64 bits as it is written: what Polars reads back differs in the last bit of one in ten."""
+    [(kind, parts)] = node.items()
+    if kind != "Literal":
+        return None
+    value = parts["Dyn"].get("Float") if "Dyn" in parts else (parts.get("Scalar") or {}).get("Float64")
+    return (value, pl.Float64()) if isinstance(value, float) else None
+
+
 def _label(name: str, options: Any) -> str:
     """Return the name of a function as Polars writes it: the one inside its group, if there is one."""
     if isinstance(options, str):
         return options
     return f"{name} {next(iter(options))}" if name.endswith("Expr") and isinstance(options, dict) else name
+
+
+def tree_of(expression: pl.Expr) -> Any:
+    """Return the tree that Polars serializes an expression to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return json.loads(expression.meta.serialize(format="json"))
 
 
 def expression_of(node: Any) -> pl.Expr:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
+from featurestore.errors import SkewError, StoreError
+from featurestore.operations.audit_fitted import audit_fitted
 from featurestore.operations.audit_paths import audit_paths
 from featurestore.operations.audit_record import MAX_SHOWN, AuditRecord, Compared, Difference
 from featurestore.operations.audit_store import audit_service, audit_view
 from featurestore.operations.audit_training import audit_training_set
+from featurestore.operations.fit import fits
 from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import write_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from featurestore.definitions.catalog import Catalog
+    from featurestore.ports import OnlineStore, ViewState
     from featurestore.workspace import Workspace
 
 
@@ -25,6 +31,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     - Every serving path: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
+    - Fitted states: the steps of each service are fitted again to the kept training rows, and compared.
 
     Parameters
     ----------
@@ -37,11 +44,45 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
         If a view is not built or not materialized; or, with `feast`, a service is not applied.
     SkewError
         If another definition built or materialized a view, or made a training set; or a serving path refuses rows.
+    StoreError
+        If a view was written during the audit, and a cell differs or could not be compared.
     """
-    catalog = workspace.catalog
-    for training in catalog.training_sets:
+    for training in workspace.catalog.training_sets:
         require_same_definition(workspace, training)
     store = workspace.store()
+    before = _states(workspace, store)
+    try:
+        record = _compared(workspace, store, feast=feast)
+    except SkewError as error:
+        _require_unwritten(before, _states(workspace, store), error)
+        raise
+    if record.mismatches:
+        _require_unwritten(before, _states(workspace, store))
+    write_record(record, workspace.layout.audit)
+    return record
+
+
+def _states(workspace: Workspace, store: OnlineStore) -> dict[str, ViewState | None]:
+    return {name: store.state(name) for name in workspace.catalog.views}
+
+
+def _require_unwritten(
+    before: Mapping[str, ViewState | None],
+    after: Mapping[str, ViewState | None],
+    error: SkewError | None = None,
+) -> None:
+    """Refuse a comparison of which one side was read before a write of a view, and the other after it."""
+    for name, state in before.items():
+        if after[name] != state:
+            raise StoreError(
+                f"view {name!r} was written while it was audited",
+                hint="run the audit again while nobody pushes, deletes or materializes; `featurestore release` audits a copy",
+                retry=True,
+            ) from error
+
+
+def _compared(workspace: Workspace, store: OnlineStore, *, feast: bool) -> AuditRecord:
+    catalog = workspace.catalog
     differences: list[Difference] = []
 
     def collected(result: tuple[Compared, list[Difference]]) -> Compared:
@@ -59,12 +100,15 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     services = tuple(collected(audit_service(workspace, training, store, audited)) for training in built)
     paths = tuple(
         collected(result)
-        for service in catalog.services.values()
+        for service in workspace.services.values()
         for result in audit_paths(workspace, service, audited, feast=feast)
     )
-    training_sets = tuple(collected(audit_training_set(workspace, training)) for training in built)
+    training_sets = (
+        *(collected(audit_training_set(workspace, training)) for training in built),
+        *(collected(audit_fitted(workspace, training)) for training in built if fits(catalog, training)),
+    )
     parts = (*views, *services, *paths, *training_sets)
-    record = AuditRecord(
+    return AuditRecord(
         cells=sum(part.cells for part in parts),
         mismatches=sum(part.mismatches for part in parts),
         views=views,
@@ -74,8 +118,6 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
         differences=tuple(differences[:MAX_SHOWN]),
         definitions={name: current.digest for name, current in _fingerprints(catalog).items()},
     )
-    write_record(record, workspace.layout.audit)
-    return record
 
 
 def _fingerprints(catalog: Catalog) -> dict[str, Fingerprint]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import MAXYEAR, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -88,7 +88,7 @@ def _training_rows(workspace: Workspace, service: FeatureService) -> pl.DataFram
     paths = [
         workspace.layout.training(training.name)
         for training in workspace.catalog.training_sets.values()
-        if training.service is service and workspace.layout.training(training.name).exists()
+        if training.service.name == service.name and workspace.layout.training(training.name).exists()
     ]
     if not paths:
         return None
@@ -161,13 +161,15 @@ def _repeated(rows: pl.DataFrame, height: int) -> pl.DataFrame:
 
 
 def next_known(workspace: Workspace, view: FeatureView, after: datetime) -> datetime | None:
-    """Return the first timestamp after another at which history changes; None: it does not change any more.
+    """Return the first timestamp after another at which history changes; None: it does not change until the year 9999 ends.
 
     History changes when a row of the view becomes known, and when a key is deleted.
     """
     rows = scan_view(view, workspace.layout).select(known_at(view.timing).alias(KNOWN_AT))
     deleted = deleted_keys(view, workspace.layout).lazy().select(pl.col(EVENT_TIMESTAMP).alias(KNOWN_AT))
-    later = pl.concat([rows, deleted]).filter(pl.col(KNOWN_AT) > pl.lit(after, dtype=UTC_MICROSECONDS))
+    later = pl.concat([rows, deleted]).filter(
+        pl.col(KNOWN_AT) > pl.lit(after, dtype=UTC_MICROSECONDS), pl.col(KNOWN_AT).dt.year() <= MAXYEAR
+    )
     first: datetime | None = later.select(pl.col(KNOWN_AT).min()).collect().item()
     return first
 

@@ -11,7 +11,7 @@ import polars as pl
 from featurestore.operations.audit_causes import cause_in_history
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
 from featurestore.operations.cause import Cause
-from featurestore.operations.training_set import TrainingManifest
+from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.storage.files import read_record, require_parquet
 from featurestore.storage.fingerprint import content_fingerprint, file_fingerprint
 from featurestore.storage.views import deleted_keys

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.catalog import KINDS
 from featurestore.definitions.feature_view import FeatureView
+from featurestore.definitions.known import known_of_columns
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations.literals import require_literals
 from featurestore.quality.change.thresholds import check_thresholds
@@ -34,13 +35,14 @@ def check(workspace: Workspace) -> int:
     ------
     DefinitionError
         If a function fails on empty frames, returns other columns, dtypes or literals than its schema declares, an on-demand
-        view computes a row from other rows, or a schema has a check, an expectation or a threshold that cannot be
+        view computes a row from other rows, or a schema has a check, an expectation, a threshold or a `known` that cannot be
         evaluated.
     """
     catalog = workspace.catalog
     count = 0
     for node in (*catalog.nodes.values(), *catalog.training_sets.values()):
         check_expectations(node.contract, lambda name: catalog.node(name).contract.empty())
+        known_of_columns(node.contract)
     for source in catalog.sources.values():
         compile_contract(source.contract.empty(), source.contract, dataset=source.name)
         check_thresholds(source.contract)

@@ -21,9 +21,10 @@ from featurestore.operations.leak_record import (
     identified,
     text_of,
 )
-from featurestore.operations.leak_windows import PAIR, Windows, are_applicable
+from featurestore.operations.leak_windows import BEFORE_DELAY, PAIR, Windows, are_applicable
 from featurestore.storage.files import write_record
 from featurestore.timing.epoch import timestamp_of
+from featurestore.timing.known_at import Timing, known_at
 from featurestore.values.bits import bits
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[Checke
     view = lineage.view
     rows = lineage.build_at(NEVER)
     full = rows.with_columns(pl.struct(*view.keys, KNOWN).rank("dense").cast(pl.Int64).alias(PAIR) - 1)
-    pairs = full.select(*view.keys, KNOWN, PAIR).unique(PAIR).sort(PAIR)
+    before_delay = known_at(Timing(created=view.timing.created)).dt.epoch("us").fill_null(NEVER)
+    pairs = full.group_by(*view.keys, KNOWN, PAIR).agg(before_delay.max().alias(BEFORE_DELAY)).sort(PAIR)
     pending = pairs[PAIR]
     timestamps = _timestamps(lineage, full)
     # With few timestamps a build at each of them also finds rows that later values removed.
@@ -120,6 +122,7 @@ def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[Checke
         leaking=is_leaking.unique().height,
         inputs=tuple(lineage.leaves),
         unproven=lineage.unproven,
+        static=lineage.static,
     )
     return checked, list(_described(lineage, full, lacking, additional))
 

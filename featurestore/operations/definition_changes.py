@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from featurestore.definitions.fingerprint import Difference, Fingerprint, differences, fingerprint
 from featurestore.definitions.fingerprint.difference import NAMES
+from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.materialize import MaterializeRecord
 from featurestore.operations.releases import active_release, read_release
 from featurestore.operations.training_set import training_manifest
@@ -120,7 +122,16 @@ def _training_sets(workspace: Workspace) -> Iterator[Outdated]:
 
 def _active_release(workspace: Workspace) -> Iterator[Outdated]:
     active = active_release(workspace.layout)
-    if active is not None:
-        services = {name: fingerprint(service).digest for name, service in workspace.catalog.services.items()}
-        if read_release(workspace.layout.releases / active).services != services:
-            yield Outdated(kind="release", name=active, command="featurestore release")
+    if active is None:
+        return
+    if read_release(workspace.layout.releases / active).services != _served_digests(workspace):
+        yield Outdated(kind="release", name=active, command="featurestore release")
+
+
+def _served_digests(workspace: Workspace) -> dict[str, str]:
+    """Return the digest of each service as it would be served; without those whose steps have to be fitted again."""
+    digests = {}
+    for name, service in workspace.catalog.services.items():
+        with suppress(MissingDataError, SkewError):
+            digests[name] = fingerprint(workspace.fitted(service)).digest
+    return digests

@@ -84,8 +84,8 @@ def delete(workspace: Workspace, view: str, keys: pl.DataFrame | pl.LazyFrame) -
     definition = workspace.catalog.view(view)
     layout = workspace.layout
     rows = _key_rows(definition, keys.lazy().collect())
-    release = active_release_with(workspace, view)
     with locked(layout.pushing(view)):
+        release = active_release_with(workspace, view)
         with locked(layout.lock(view)):
             plan, deleted = _plan(workspace, definition, rows, release)
             file = log_deleted(definition, rows, plan.at, layout)

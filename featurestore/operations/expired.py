@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.definitions.vector import untouched_features
 from featurestore.timing.join import Status, status_column
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ def only_expired(
     """
     service = workspace.service(features)
     ttl: dict[str, timedelta] = {}
+    # The status of a value that a step computes does not say whether a stored value is expired.
+    kept = untouched_features(service)
     for selection in service.selections:
-        statuses = {status for name in selection.names for status in answer[status_column(name)].unique()}
+        names = [name for name in selection.names if name in kept]
+        statuses = {status for name in names for status in answer[status_column(name)].unique()}
         if statuses & {*ALIVE}:
             return None
         if Status.OUTSIDE_MAX_AGE.value in statuses and selection.view.timing.ttl is not None:

@@ -34,6 +34,7 @@ def explain(
     SkewError
         If another definition made a view, or a dataset that the SQL reads.
     """
-    service = workspace.service(features)
+    # Stored rows answer the features as they are joined, whether or not the steps of the service are fitted.
+    service = workspace.catalog.requested(features).joined
     row = frame_of(entity_row, tables(workspace), partial(require_current, workspace))
     return vectors.explain(row, service, workspace.rows_of(service))

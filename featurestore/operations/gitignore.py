@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.storage.durable import PARTIAL
 from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def data_lines(data: str = "data") -> tuple[str, ...]:
 
 def no_data_lines(data: str = "data") -> tuple[str, ...]:
     """Return the lines about files in the data folder that hold no data: locks, and what a killed process left."""
-    return ("__pycache__", f"/{data}/pushed/*.lock", f"/{data}/**/.*.partial")
+    return ("__pycache__", f"/{data}/pushed/*.lock", f"/{data}/**/.*{PARTIAL}")
 
 
 def show_records(root: Path, data: str = "data") -> tuple[str, ...]:

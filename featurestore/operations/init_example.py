@@ -28,7 +28,7 @@ class RawOrders(pa.DataFrameModel):
         """Bad rows go to quarantine, up to a tenth of all."""
 
         strict = True
-        metadata = {"on_invalid": "quarantine", "tolerance": 0.1}
+        metadata = {"on_invalid": "quarantine", "tolerance": 0.1, "known": "loaded_at"}
 
 
 class RawCustomers(pa.DataFrameModel):
@@ -42,15 +42,24 @@ class RawCustomers(pa.DataFrameModel):
         """Every row must be good."""
 
         strict = True
+        metadata = {"known": "joined_at"}
+
+
+class CustomerOrder(pa.DataFrameModel):
+    """An order as an event of its customer."""
+
+    customer: pl.String = pa.Field(description="customer who ordered")
+    event_timestamp: Timestamp = pa.Field(description="time of the order")
+    created_timestamp: Timestamp = pa.Field(description="time at which the order reached us")
+    order: pl.Int64 = pa.Field(description="order number")
+    amount: pl.Float64 = pa.Field(ge=0, description="value of the order", metadata={"unit": "EUR"})
 
 
 class Spending(pa.DataFrameModel):
     """What a customer spent."""
 
     customer: pl.String = pa.Field(description="customer who ordered")
-    event_timestamp: Timestamp = pa.Field(description="time of the order")
-    created_timestamp: Timestamp = pa.Field(description="time at which the order reached us")
-    orders_30d: pl.Int32 = pa.Field(ge=1, description="orders of the last 30 days")
+    orders_30d: pl.Int32 = pa.Field(ge=0, description="orders of the last 30 days")
     spent_30d: pl.Float32 = pa.Field(ge=0, description="value of these orders", metadata={"unit": "EUR"})
 
 
@@ -85,26 +94,28 @@ from datetime import timedelta
 
 import polars as pl
 
-from featurestore import Entity, Frame, feature_service, feature_view, source, training_set
-from schemas.shop import LastOrder, Purchases, RawCustomers, RawOrders, Residence, Spending
+from featurestore import Entity, Frame, feature_service, feature_view, source, training_set, windows
+from schemas.shop import CustomerOrder, LastOrder, Purchases, RawCustomers, RawOrders, Residence, Spending
 
 orders = source("orders", RawOrders, "data/raw/orders.csv", owner="shop")
 customers = source("customers", RawCustomers, "data/raw/customers.csv", owner="shop")
 customer = Entity("customer", ("customer",), "a customer of the shop")
 
 
-@feature_view(entity=customer, owner="shop")
-def spending(orders: Frame[RawOrders]) -> Frame[Spending]:
-    """What a customer spent in the last 30 days, known once the order is loaded."""
-    return (
-        orders.sort("customer", "ordered_at")
-        .rolling("ordered_at", period="30d", group_by="customer")
-        .agg(
-            orders_30d=pl.len(),
-            spent_30d=pl.col("amount").sum(),
-            created_timestamp=pl.col("loaded_at").max(),
-        )
-        .rename({"ordered_at": "event_timestamp"})
+@feature_view(
+    entity=customer,
+    owner="shop",
+    schema=Spending,
+    identity=("order",),
+    windows={
+        "orders_30d": windows.count(over="30d"),
+        "spent_30d": windows.sum("amount", over="30d"),
+    },
+)
+def spending(orders: Frame[RawOrders]) -> Frame[CustomerOrder]:
+    """What a customer spent in the last 30 days; an order counts once it is loaded."""
+    return orders.select(
+        "customer", "order", "amount", event_timestamp="ordered_at", created_timestamp="loaded_at"
     )
 
 
@@ -159,7 +170,7 @@ def test_an_order_counts_from_the_moment_it_is_loaded():
     """Bob ordered on January 3; the order was loaded on January 5."""
     moments = [datetime(2026, 1, day, tzinfo=UTC) for day in (4, 6)]
     rows = pl.DataFrame({"customer": ["bob", "bob"], "event_timestamp": moments})
-    assert PROJECT.historical(rows, ["spending:orders_30d"])["orders_30d"].to_list() == [None, 1]
+    assert PROJECT.historical(rows, ["spending:orders_30d"])["orders_30d"].to_list() == [0, 1]
 
 
 def test_training_and_serving_agree():

@@ -22,6 +22,7 @@ from featurestore.definitions.known import (
 )
 from featurestore.definitions.source import Source
 from featurestore.operations.inputs import in_total_order
+from featurestore.operations.timeless import STATIC, UNPROVEN, kind_of, leaf_nodes
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.storage.datasets import scan_dataset
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
@@ -29,7 +30,7 @@ from featurestore.timing.known_at import created_or_event, known_at
 from featurestore.values.bits import bits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.storage.layout import Layout
@@ -48,14 +49,14 @@ class Leaf:
         column `KNOWN`, each group of columns in a column of its own. A group is never known before its row.
     groups
         The columns of each group, by the name of the column that says when they become known.
-    has_timestamps
-        False: nothing tells when its rows become known. They are taken as known from the start.
+    timeless
+        Why all rows are taken as known from the start (`featurestore.operations.timeless`). None: timestamps tell when.
     """
 
     node: Node
     frame: pl.DataFrame
     groups: Mapping[str, tuple[str, ...]]
-    has_timestamps: bool
+    timeless: str | None = None
 
     @property
     def is_static(self) -> bool:
@@ -88,7 +89,12 @@ class Lineage:
     @property
     def unproven(self) -> tuple[str, ...]:
         """The datasets of which nothing tells when their rows become known."""
-        return tuple(name for name, leaf in self.leaves.items() if not leaf.has_timestamps)
+        return tuple(name for name, leaf in self.leaves.items() if leaf.timeless == UNPROVEN)
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """The datasets that are declared as facts known before the first row."""
+        return tuple(name for name, leaf in self.leaves.items() if leaf.timeless == STATIC)
 
     @property
     def is_direct(self) -> bool:
@@ -137,18 +143,7 @@ def lineage_of(view: FeatureView, catalog: Catalog, layout: Layout) -> Lineage:
     DefinitionError
         If a schema declares what cannot be read (`featurestore.definitions.known`).
     """
-    leaves: dict[str, Leaf] = {}
-
-    def follow(nodes: Iterable[Node]) -> None:
-        for node in nodes:
-            if node.name in leaves:
-                continue
-            if isinstance(node, Source | FeatureView) or known_of_rows(node.contract) is not None:
-                leaves[node.name] = _leaf(node, layout)
-            else:
-                follow(catalog.inputs(node))
-
-    follow(catalog.inputs(view))
+    leaves = {node.name: _leaf(node, layout) for node in leaf_nodes(view, catalog)}
     return Lineage(view, catalog, leaves)
 
 
@@ -158,11 +153,12 @@ def _leaf(node: Node, layout: Layout) -> Leaf:
         rows = in_total_order(rows, node.contract)
     if isinstance(node, FeatureView):
         known = known_at(node.timing).dt.epoch("us").fill_null(NEVER)
-        return Leaf(node, rows.with_columns(known.alias(KNOWN)).collect(), {}, has_timestamps=True)
+        return Leaf(node, rows.with_columns(known.alias(KNOWN)).collect(), {})
     of_rows = known_of_rows(node.contract)
     by_declaration: dict[Known, list[str]] = {}
     for name, column_known in known_of_columns(node.contract).items():
-        by_declaration.setdefault(column_known, []).append(name)
+        if column_known != Known():  # never later than its row
+            by_declaration.setdefault(column_known, []).append(name)
     groups = {f"{KNOWN}_{i}": tuple(names) for i, names in enumerate(by_declaration.values())}
     row = (of_rows or Known()).timestamp()
     timestamps = [
@@ -170,7 +166,7 @@ def _leaf(node: Node, layout: Layout) -> Leaf:
         for group, column_known in zip(groups, by_declaration, strict=True)
     ]
     frame = rows.with_columns(row.alias(KNOWN), *timestamps).collect()
-    return Leaf(node, frame, groups, has_timestamps=of_rows is not None)
+    return Leaf(node, frame, groups, kind_of(node.contract))
 
 
 def version_names(view: FeatureView) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 
 from featurestore.errors import DefinitionError, SkewError
 from featurestore.operations.reproducible import PERSONAL
+from featurestore.operations.timeless import STATIC, UNPROVEN
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
         The datasets whose rows were cut, and whose own functions are not checked here.
     unproven
         The inputs of which nothing tells when their rows become known.
+    static
+        The inputs that are declared as facts known before the first row, and that no cut can test.
     """
 
     name: str
@@ -126,6 +129,7 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
     leaking: int
     inputs: tuple[str, ...]
     unproven: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
 
     @property
     def result(self) -> str:
@@ -133,8 +137,9 @@ class CheckedView(msgspec.Struct, frozen=True, kw_only=True):
         if self.leaking:
             return "leaks"
         if self.unproven:
-            return f"cannot be proven: {', '.join(self.unproven)}"
-        return "no leak" if self.tested == self.rows else "no leak in the tested rows"
+            return f"{UNPROVEN}: {', '.join(self.unproven)}"
+        result = "no leak" if self.tested == self.rows else "no leak in the tested rows"
+        return f"{result}; {STATIC}: {', '.join(self.static)}" if self.static else result
 
 
 class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +180,7 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
         if unproven:
             names = ", ".join(dict.fromkeys(name for view in unproven for name in view.unproven))
             raise DefinitionError(
-                f"{', '.join(view.name for view in unproven)}: cannot be proven, because nothing tells when the rows of "
+                f"{', '.join(view.name for view in unproven)}: {UNPROVEN}, because nothing tells when the rows of "
                 f"{names} become known",
                 hint='write metadata = {"known": "<column>"} in the Config of the schema; '
                 '"always" for facts that were known before the first row',

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAIR: Final = "__pair"
+# When the newest row of a pair would be known without the delay and the cadence of its view.
+BEFORE_DELAY: Final = "__before_delay"
 _COPY: Final = "__copy"
 _POSITION: Final = "__position"
 _FIRST: Final = "__first"
 _LAST: Final = "__last"
 _LIMIT: Final = "__limit"
+_PAIR_KNOWN: Final = "__pair_known"
 _ROW: Final = "__row"
-FIRST_WINDOW: Final = 16
+FIRST_WINDOW: Final = 1
 GROWTH: Final = 2
 SAMPLED: Final = 32
 MAX_UNPROVED: Final = 0.25
@@ -66,7 +69,7 @@ class Windows:
     full
         All rows of the view, built from all rows, with `KNOWN` and the number of their pair of key and timestamp.
     pairs
-        The pairs, with their number.
+        The pairs, with their number, and with `BEFORE_DELAY`.
     copied_rows
         How many input rows to copy at once.
     """
@@ -94,14 +97,23 @@ class Windows:
         self.groups = group if group.n_unique() <= MAX_GROUPS else group * 0
 
     def pending(self, budget: int) -> pl.Series:
-        """Return the numbers of the pairs that no window proves, within a budget of copied input rows."""
+        """Return the numbers of the pairs that no window proves, within a budget of copied input rows.
+
+        Most views read nothing of the time between an event and the time at which it is known. What was known at the
+        event proves their rows, with few input rows.
+        """
         pending = self.pairs[PAIR]
+        if self.pairs.filter(pl.col(BEFORE_DELAY) < pl.col(KNOWN)).height:
+            pending = self._pending(pending, BEFORE_DELAY, budget // 2)
+        return self._pending(pending, KNOWN, budget)
+
+    def _pending(self, pending: pl.Series, limit: str, budget: int) -> pl.Series:
         window = FIRST_WINDOW
         while pending.len() and self.used_rows < budget:
-            ready, is_covered = self._ready(pending, window)
+            ready, is_covered = self._ready(pending, window, limit)
             parts = [pending.filter(~pending.is_in(ready.implode()))]
             parts += [
-                chunk if self.used_rows >= budget else self._unproved(chunk, window)[0]
+                chunk if self.used_rows >= budget else self._unproved(chunk, window, limit)[0]
                 for chunk in self._chunks(ready, window)
             ]
             pending = pl.concat(parts).sort()
@@ -110,12 +122,12 @@ class Windows:
             window *= GROWTH
         return pending
 
-    def _ready(self, pending: pl.Series, window: int) -> tuple[pl.Series, bool]:
+    def _ready(self, pending: pl.Series, window: int, limit: str) -> tuple[pl.Series, bool]:
         """Return the pairs of the groups of which a window proves most of a sample, and whether it covers all samples."""
         pairs = self.pairs[pending.to_list()].select(PAIR, self.groups[pending.to_list()])
         step = (pl.len().over(_GROUP) // SAMPLED).clip(1)
         sample = pairs.filter(pl.int_range(pl.len()).over(_GROUP) % step == 0)
-        unproved, is_covered = self._unproved(sample[PAIR], window)
+        unproved, is_covered = self._unproved(sample[PAIR], window, limit)
         share = sample.group_by(_GROUP).agg(pl.col(PAIR).is_in(unproved.implode()).mean().alias(_UNPROVED))
         ready = pairs.join(share.filter(pl.col(_UNPROVED) <= MAX_UNPROVED), on=_GROUP, how="semi")
         return ready[PAIR], is_covered
@@ -125,9 +137,13 @@ class Windows:
         for start in range(0, pending.len(), size):
             yield pending.slice(start, size)
 
-    def _unproved(self, chunk: pl.Series, window: int) -> tuple[pl.Series, bool]:
+    def _unproved(self, chunk: pl.Series, window: int, limit: str) -> tuple[pl.Series, bool]:
         """Return the pairs of a chunk that come out different, and whether the window covers all that was known."""
-        copies = self.pairs[chunk.to_list()].with_row_index(_COPY).with_columns(pl.col(_COPY).cast(pl.Int64))
+        copies = (
+            self.pairs[chunk.to_list()]
+            .with_row_index(_COPY)
+            .with_columns(pl.col(_COPY).cast(pl.Int64), pl.col(limit).alias(_LIMIT))
+        )
         frames = {
             name: leaf.cut(NEVER - 1) for name, leaf in self.lineage.leaves.items() if name not in self.by_key
         }
@@ -142,9 +158,9 @@ class Windows:
         copy = pl.col(self.copy_key).cast(pl.Int64) - 1
         rebuilt = (
             rebuilt.with_columns(copy.alias(_COPY))
-            .join(copies.select(_COPY, PAIR, pl.col(KNOWN).alias(_LIMIT)), on=_COPY)
-            .filter(pl.col(KNOWN) == pl.col(_LIMIT))
-            .drop(_COPY, _LIMIT)
+            .join(copies.select(_COPY, PAIR, pl.col(KNOWN).alias(_PAIR_KNOWN)), on=_COPY)
+            .filter(pl.col(KNOWN) == pl.col(_PAIR_KNOWN))
+            .drop(_COPY, _PAIR_KNOWN)
         )
         expected = self.full.join(copies.select(PAIR), on=PAIR, how="semi")
         lacking, additional = different_rows(
@@ -159,8 +175,8 @@ class Windows:
         keys = list(self.lineage.view.keys)
         entries = self.entries[name]
         spans = (
-            copies.sort(KNOWN)
-            .join_asof(entries.last, on=KNOWN, by=keys, check_sortedness=False)
+            copies.sort(_LIMIT)
+            .join_asof(entries.last, left_on=_LIMIT, right_on=KNOWN, by=keys, check_sortedness=False)
             .join(entries.first, on=keys, how="inner")
             .filter(pl.col(_LAST).is_not_null())
         )
@@ -173,7 +189,7 @@ class Windows:
         packed = (positions[_COPY] * _PACKED + entries.rows.gather(positions[_POSITION])).sort()
         packed = packed.filter(packed.ne_missing(packed.shift()))
         rows = pl.DataFrame({_COPY: packed // _PACKED, _ROW: packed % _PACKED})
-        rows = rows.with_columns(copies[KNOWN].gather(rows[_COPY]).alias(_LIMIT))
+        rows = rows.with_columns(copies[_LIMIT].gather(rows[_COPY]))
         self.used_rows += rows.height
         columns = self.columns[name]
         needed = [*columns, KNOWN, *leaf.groups]

@@ -97,7 +97,8 @@ def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
     if file.suffix in FILES:
         return _file(file, reference)
     if reference.startswith(SERVED):
-        return _served(workspace, catalog.service(reference.removeprefix(SERVED)), reference)
+        name = catalog.service(reference.removeprefix(SERVED)).name
+        return _served(workspace, workspace.service(name), reference)
     name, _, revision = reference.partition("@")
     if name in catalog.training_sets:
         return _training_set(workspace, name, revision, reference, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ def record_outcome(
         require(verdict)
     with replaced_together(layout, name) as files, translated_write_errors(layout.data):
         profiler = Profiler(inspection.passing.collect_schema(), dataset=name, contract=node.contract)
-        keep(inspection, layout, name, path, files, profiler=profiler, metadata=metadata_of(node))
+        profiled = replace(inspection, passing=profiler.passed(inspection.passing))
+        keep(profiled, layout, name, path, files, metadata=metadata_of(node))
         current = profiler.profile()
         write_record(contract_terms(node.contract), files.aside(layout.contract(name)))
         new_profile = files.aside(layout.profile(name))

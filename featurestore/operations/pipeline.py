@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import yaml
 
 from featurestore.definitions.fingerprint import code_files
+from featurestore.operations.fit import fits
 from featurestore.operations.own_stages import with_others
 from featurestore.operations.packages import packages_path, write_packages
 from featurestore.quality.rules.expectations import referenced
@@ -143,7 +144,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *(_relative(workspace, path) for path in views),
                 *_pushed(workspace),
             ],
-            "outs": _outputs(workspace, _training_files(workspace, training.name)),
+            "outs": _outputs(workspace, _training_files(workspace, training)),
         }
     }
 
@@ -264,11 +265,12 @@ def _pushed(workspace: Workspace) -> list[str]:
     return [_relative(workspace, pushed)] if pushed.with_name(f"{pushed.name}.dvc").exists() else []
 
 
-def _training_files(workspace: Workspace, name: str) -> list[Path]:
-    layout = workspace.layout
-    return [layout.training(name), layout.training_manifest(name), layout.training_profile(name)]
+def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
+    layout, name = workspace.layout, training.name
+    fitted = [layout.fitted(training.service.name)] if fits(workspace.catalog, training) else []
+    return [layout.training(name), layout.training_manifest(name), layout.training_profile(name), *fitted]
 
 
 def _training_sets(workspace: Workspace) -> list[str]:
-    names = workspace.catalog.training_sets
-    return [_relative(workspace, path) for name in names for path in _training_files(workspace, name)]
+    every = workspace.catalog.training_sets.values()
+    return [_relative(workspace, path) for training in every for path in _training_files(workspace, training)]

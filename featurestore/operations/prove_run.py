@@ -218,7 +218,7 @@ class _Run:
         for selection in service.reads:
             answers = self._views[selection.view.name].read(selection, rows, as_of)
             columns |= {name: [row[i] for row in answers] for i, name in enumerate(selection.names)}
-        if not service.on_demand:
+        if not service.on_demand and service.fitted is None:
             return rows, columns
         # Another order of rows than the one that is asked for: each is computed alone.
         kept = list(range(len(rows)))

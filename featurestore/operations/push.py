@@ -11,14 +11,16 @@ import polars as pl
 
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
-from featurestore.errors import DefinitionError
+from featurestore.errors import ContractError, DefinitionError
 from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.logged import logged
 from featurestore.operations.materialize import Materialized, materialize_view
 from featurestore.operations.releases import active_release
+from featurestore.quality.gate.ahead import require_not_ahead
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
 from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
 from featurestore.storage.lock import locked
@@ -26,6 +28,7 @@ from featurestore.storage.pushes import settle_versions, unwritten_events, unwri
 from featurestore.storage.views import compact_log, deleted_keys, files_of, log_rows
 from featurestore.timing.columns import CREATED_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
@@ -73,12 +76,15 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     ----------
     rows
         Rows of the view, or the path of a Parquet, CSV or JSON lines file. ``created_timestamp`` may be absent or null:
-        it becomes the current time.
+        it becomes the current time. A row whose event is in the future waits until then.
 
     Raises
     ------
+    AheadError
+        If a row was created more than a minute after the current time, or its event is more than a year after it.
     ContractError
-        If the file cannot be read, or a row breaks the view's contract; nothing is written then.
+        If the file cannot be read, a row breaks the view's contract, or a row is a copy that a sample made; nothing is
+        written then.
     DefinitionError
         If the view's schema has no ``created_timestamp``: training would take the row as known since its event.
     MissingDataError
@@ -96,15 +102,16 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             "would take a pushed row as known since its event",
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {definition.contract.name}",
         )
+    _refuse_repeated(definition, frame)
     store = workspace.store(create=True)
     layout = workspace.layout
-    release = active_release_with(workspace, view)
     with locked(layout.pushing(view)):
+        release = active_release_with(workspace, view)
         with locked(layout.lock(view)):
             if release is not None:
                 files_of(release.catalog.view(view), release.layout)  # raises before anything is logged
             known = next_timestamp(workspace, view, release)
-            stamped = frame.with_columns(_created(definition, frame, known).alias(CREATED_TIMESTAMP))
+            stamped = _stamped(definition, frame, known)
             admitted = admit(inspect_view(definition, stamped.lazy()), tolerate=False)
             rows_to_log, until = settle_versions(definition, admitted, known, files_of(definition, layout))
             _advance_fixed_clock(workspace, until)
@@ -136,6 +143,19 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     )
 
 
+def _refuse_repeated(view: FeatureView, rows: pl.DataFrame) -> None:
+    if IS_REPEATED not in rows.columns or IS_REPEATED in view.contract:
+        return
+    # In a file of text it is text.
+    repeated = rows.filter(pl.col(IS_REPEATED).cast(pl.String).str.to_lowercase() == "true")
+    if repeated.height:
+        raise ContractError(
+            f"rows for view {view.name!r}: {counted(repeated.height, 'row')} of a sample are marked {IS_REPEATED!r}; copies are for "
+            "training alone",
+            hint=f"leave out the rows where {IS_REPEATED!r} is true",
+        )
+
+
 def _reads(release: Workspace, view: str, file: Path) -> bool:
     """Return whether a release reads a file of pushed rows: its schema of the view is that of the rows."""
     return file.name in {path.name for path in files_of(release.catalog.view(view), release.layout)}
@@ -150,12 +170,14 @@ def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:
         write_record(FixedClock(as_of=settings.as_of, now=now), settings.fixed_clock)
 
 
-def _created(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.Expr:
-    now = pl.lit(known, dtype=UTC_MICROSECONDS)
+def _stamped(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.DataFrame:
+    """Let rows be created at a timestamp, also those that say that they were created before it, or a little after it."""
     if CREATED_TIMESTAMP not in rows.columns:
-        return now
-    created = cast_plan(rows.schema, view.contract, dataset=view.name)[CREATED_TIMESTAMP]
-    if created.failed is not None and rows.select(created.failed.any()).item():
+        rows = rows.with_columns(pl.lit(None, dtype=UTC_MICROSECONDS).alias(CREATED_TIMESTAMP))
+    plan = cast_plan(rows.schema, view.contract, dataset=view.name)
+    failed = plan[CREATED_TIMESTAMP].failed
+    if failed is not None and rows.select(failed.any()).item():
         # A value that is not a timestamp must not become the current time: the gate names it.
         admit(inspect_view(view, rows.lazy()), tolerate=False)
-    return pl.max_horizontal(created.value, now)
+    require_not_ahead(view, rows, {name: column.value for name, column in plan.items()}, known)
+    return rows.with_columns(pl.lit(known, dtype=UTC_MICROSECONDS).alias(CREATED_TIMESTAMP))

@@ -22,17 +22,18 @@ from featurestore.operations.prune import releases_to_remove, remove_releases
 from featurestore.operations.releases import (
     RECORD,
     Release,
+    activate,
     active_release,
     catch_up,
     definitions_digest,
     release_names,
-    switch,
 )
 from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.durable import make_folder, sync_tree
 from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors, write_record, write_text
 from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
+from featurestore.storage.log import log_files
 from featurestore.timing.epoch import timestamp_of
 from featurestore.vectors.state import check_state, read_now
 
@@ -94,8 +95,10 @@ def _plan(workspace: Workspace, states: Mapping[str, ViewState], keep: int) -> R
 def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     """Freeze definitions and online data as a release, audit it, make it the active one, and remove old releases.
 
-    The audit compares the release's own copy: its store, its serving paths and its training sets. A release that fails
-    leaves nothing, and the active one stays. An old release that cannot be removed stays, with a warning.
+    The audit compares the release's own copy: its store, its serving paths, its training sets, and the log of pushes and
+    deletions as it was when the store was written. What is pushed or deleted meanwhile is applied before the release
+    becomes active. A release that fails leaves nothing, and the active one stays. An old release that cannot be removed
+    stays, with a warning.
 
     Parameters
     ----------
@@ -123,7 +126,7 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
         except BaseException:
             _undo(workspace, plan.name)
             raise
-        switch(layout, plan.name)
+        activate(workspace, workspace.at(layout.releases / plan.name))
         remove_releases(workspace, plan.removes)
     return result
 
@@ -156,9 +159,9 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     frozen = workspace.at(root)
     write_packages(workspace, packages_path(frozen))
     services = _service_digests(workspace)
-    _require_equal(frozen, services)
     with translated_write_errors(root):
         _link_data(workspace, frozen.layout)
+    _require_equal(frozen, services)
     source = workspace.store()
     copy = frozen.store(create=True)
     for view, state in states.items():
@@ -166,6 +169,8 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     views = catch_up(frozen, copy)
     audited = audit(frozen)
     audited.require_parity()
+    with translated_write_errors(root):
+        _share_log(workspace.layout, frozen.layout)
     result = Release(
         name=name,
         made_at=datetime.now(UTC),
@@ -217,7 +222,7 @@ def _next_name(layout: Layout) -> str:
 
 
 def _service_digests(workspace: Workspace) -> dict[str, str]:
-    return {service.name: fingerprint(service).digest for service in workspace.catalog.services.values()}
+    return {name: fingerprint(service).digest for name, service in workspace.services.items()}
 
 
 def _require_equal(frozen: Workspace, services: dict[str, str]) -> None:
@@ -253,6 +258,7 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
 
 
 def _link_data(workspace: Workspace, frozen: Layout) -> None:
+    """Link the built rows, the training sets, and the files that the log of each view has now."""
     layout = workspace.layout
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
@@ -260,9 +266,21 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
         for path in (Layout.training_manifest, Layout.training):
             if path(layout, training).exists():
                 _link(path(layout, training), path(frozen, training))
-    # The project and all its releases share one log of pushed rows.
+    for name, service in workspace.catalog.services.items():
+        if service.steps:
+            _link(layout.fitted(name), frozen.fitted(name))
+    for name in workspace.catalog.views:
+        with locked(layout.pushing(name)):
+            for folder in (Layout.pushed, Layout.deleted):
+                for file in log_files(folder(layout, name)):
+                    _link(file.path, folder(frozen, name) / file.path.name)
+
+
+def _share_log(layout: Layout, frozen: Layout) -> None:
+    """Let a release read the log that the project and all its releases share, in place of the log as it was."""
+    if frozen.all_pushed.exists():
+        shutil.rmtree(frozen.all_pushed)
     make_folder(layout.all_pushed, mode=PRIVATE_FOLDER)
-    make_folder(frozen.data, mode=PRIVATE_FOLDER)
     frozen.all_pushed.symlink_to(os.path.relpath(layout.all_pushed, frozen.data))
 
 

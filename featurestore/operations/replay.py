@@ -167,7 +167,7 @@ def replay(
             left_out.append(LeftOut(release=made_by, definition=digest, vectors=count))
         else:
             served = rows.sort(EVENT_TIMESTAMP, columns.REQUEST_ID, maintain_order=True).collect()
-            parts.append(_replay(served_by, served_by.catalog.service(name), served))
+            parts.append(_replay(served_by, served_by.service(name), served))
     if not parts:
         which = "of this definition" if release is None else f"by release {release}"
         others = sum(part.vectors for part in left_out)
@@ -278,7 +278,7 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
     ]
     if release in having:
         return open_release(workspace, layout.releases / release)[0]
-    known = workspace.catalog.services.get(service)
+    known = _as_served(workspace, service)
     if (
         known is not None
         and fingerprint(known).digest == digest
@@ -286,6 +286,14 @@ def _workspace_of(workspace: Workspace, release: str, service: str, digest: str)
     ):
         return workspace
     return open_release(workspace, layout.releases / having[0])[0] if having else None
+
+
+def _as_served(workspace: Workspace, service: str) -> FeatureService | None:
+    """Return a service as the project would serve it; None: there is none, or its steps have to be fitted again."""
+    try:
+        return workspace.fitted(workspace.catalog.services[service])
+    except (KeyError, MissingDataError, SkewError):
+        return None
 
 
 def _is_built(workspace: Workspace, service: FeatureService) -> bool:

@@ -9,13 +9,12 @@ import msgspec
 from featurestore.errors import MissingDataError
 from featurestore.operations.releases import (
     COMMAND,
+    activate,
     active_release,
-    catch_up,
     read_release,
     release_names,
     require_release,
     require_unchanged,
-    switch,
 )
 from featurestore.storage.lock import locked
 
@@ -75,8 +74,7 @@ def rollback(workspace: Workspace, to: str | None = None) -> str:
     with locked(layout.releasing):
         plan = plan_rollback(workspace, to)
         release = workspace.at(layout.releases / plan.release)
-        catch_up(release, release.store())
-        switch(layout, plan.release)
+        activate(workspace, release)
     return plan.release
 
 

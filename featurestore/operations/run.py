@@ -17,7 +17,8 @@ from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import materialize
 from featurestore.operations.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
-from featurestore.operations.training_set import TrainingManifest, training_set
+from featurestore.operations.training_manifest import TrainingManifest
+from featurestore.operations.training_set import training_set
 from featurestore.operations.validate import validate
 from featurestore.quality.gate.verdict import Verdict
 

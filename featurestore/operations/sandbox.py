@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -213,10 +214,20 @@ def sandbox(workspace: Workspace, *, embedded: bool = False) -> Iterator[Sandbox
         )
         if embedded:
             settings = replace(settings, online_kind=EMBEDDED, online_url=None)
+        _copy_states(workspace, Layout(data))
         try:
             yield Sandbox(replace(workspace, settings=settings, layout=Layout(data)))
         finally:
             remove_store(settings, tuple(workspace.catalog.views))
+
+
+def _copy_states(workspace: Workspace, layout: Layout) -> None:
+    """Take what the steps of services learned along: a sandbox has no training sets."""
+    for name, service in workspace.catalog.services.items():
+        path = workspace.layout.fitted(name)
+        if service.steps and path.exists():
+            layout.fitted(name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, layout.fitted(name))
 
 
 def view_frame(view: FeatureView, rows: Sequence[Row]) -> pl.DataFrame:

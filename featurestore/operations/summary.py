@@ -8,7 +8,7 @@ import msgspec
 
 from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.training_set import TrainingManifest
+from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-import msgspec
 import polars as pl
 
-from featurestore.definitions.fingerprint import Fingerprint, fingerprint
-from featurestore.errors import ContractError
+from featurestore.definitions.fingerprint import fingerprint
+from featurestore.definitions.known import Known
+from featurestore.errors import ContractError, StoreError
+from featurestore.operations.build_record import build_record
+from featurestore.operations.fit import fits, fitted_state
+from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
+from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
+from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.quality.profile.profile import Profiler
@@ -18,77 +22,32 @@ from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, sink_parquet, translated_write_errors, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.fitted import keep_definition, write_state
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
-from featurestore.values.escapes import one_line
-from featurestore.values.html_table import html_table
-from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.operations.frozen_splits import SplitChange
     from featurestore.workspace import Workspace
 
 
-class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a training set holds, and what it was built from.
-
-    Attributes
-    ----------
-    digest
-        Digest of the content (`featurestore.storage.fingerprint`).
-    definition
-        Digest of the definition of the feature service that was joined.
-    features
-        Digests of the feature files that were read, by view.
-    label
-        The column of labels.
-    labels
-        Row counts by value of the label.
-    statuses
-        For each feature, the number of values with each status.
-    fingerprint
-        What the training set was made by, with every definition that it reads. None: the manifest is of a former
-        version of featurestore.
-    as_of
-        The timestamp at which labels had to be known. None: the training set does not say when labels are known, and
-        was built with all of its rows.
-    immature
-        How many rows were left out, because their label was not known at `as_of`.
-    """
-
-    name: str
-    service: str
-    rows: int
-    columns: tuple[str, ...]
-    digest: str
-    definition: str
-    features: dict[str, str]
-    label: str
-    labels: dict[str, int]
-    statuses: dict[str, dict[str, int]]
-    fingerprint: Fingerprint | None = None
-    as_of: datetime | None = None
-    immature: int = 0
-
-    def _repr_html_(self) -> str:
-        size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
-        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in self.labels.items())
-        title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
-        if self.as_of is not None:
-            title += f"; {counted(self.immature, 'row')} left out: {self.label} was not known at {self.as_of.isoformat()}"
-        statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))
-        rows = [
-            (name, *(counts.get(status, 0) for status in statuses)) for name, counts in self.statuses.items()
-        ]
-        return html_table(title, ("feature", *statuses), rows)
-
-
-def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
-    """Build a training set as Parquet, with a manifest and a profile beside it.
+def training_set(
+    workspace: Workspace,
+    name: str,
+    *,
+    as_of: datetime | str | None = None,
+    on_split_change: Callable[[SplitChange], None] = lambda _: None,
+) -> TrainingManifest:
+    """Build a training set as Parquet, with a manifest and a profile beside it; fit the steps of its service; keep a record.
 
     A row whose label is not known yet is left out and counted, before the gate looks at its label.
 
@@ -100,17 +59,23 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
     as_of
         Build what could have been built at this timestamp: rows up to then, whose labels were known by then. None: the
         current time, if the training set says when labels are known; otherwise all rows.
+    on_split_change
+        Called with each validation or test split that differs from the build which this one replaces.
 
     Raises
     ------
     ConfigError
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
-        If no label is known, or the entity rows break their contract, or the request values theirs; the training set in place does not change.
+        If no label is known, the entity rows break their contract, or the request values theirs, or a step cannot be
+        fitted; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
     SkewError
-        If another definition made a dataset or view that the training set reads.
+        If another definition made a dataset or view that the training set reads; or if validation or test changed
+        although definition and data did not.
+    SplitError
+        If a split has no rows, or lacks a class of the label, also after sampling.
     StoreError
         If a file cannot be written; all files of the training set stay as they were.
     """
@@ -132,10 +97,13 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         in_total_order(admitted.lazy(), training.contract, [EVENT_TIMESTAMP]).collect(), training, timestamp
     )
     immature = (transformed.height - mature.height) + (admitted.height - rows.height)
+    rows, left_out = split_rows(rows, training)
+    rows, sampled = sample_rows(rows, training)
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
+    state = fitted_state(training, result) if fits(workspace.catalog, training) else None
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -145,24 +113,43 @@ def training_set(workspace: Workspace, name: str, *, as_of: datetime | str | Non
         definition=fingerprint(service).digest,
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
-        labels=_counts(result.get_column(training.label)),
+        labels=label_counts(result.get_column(training.label)),
         statuses={
             name: {
                 Status(int(value)).name: count
-                for value, count in _counts(joined[status_column(name)]).items()
+                for value, count in label_counts(joined[status_column(name)]).items()
             }
             for name in service.feature_names
         },
         fingerprint=fingerprint(training),
         as_of=timestamp,
         immature=immature,
+        inputs={
+            n.name: file_fingerprint(dataset_path(n, layout)) for n in workspace.catalog.inputs(training)
+        },
+        split=training.split,
+        splits=split_parts(result, training),
+        left_out=left_out,
+        fitted=None if state is None else state.digest,
+        sample=training.sample,
+        sampled=sampled,
     )
+    before = former_manifest(workspace, name)
+    changes = () if before is None else split_changes(before, manifest)
+    if not any(len(view.files) > 1 or view.deleted for view in views):
+        require_frozen(changes, name)
     path = layout.training(name)
     with replaced_together(layout, name) as files, translated_write_errors(path):
         profiler = Profiler(result.schema, dataset=name, contract=training.joined)
         sink_parquet(profiler.passed(result.lazy()), files.aside(path), metadata=metadata_of(training))
         write_record(manifest, files.aside(layout.training_manifest(name)))
         write_record(profiler.profile(), files.aside(layout.training_profile(name)), indent=0)
+        if state is not None:
+            write_state(state, files.aside(layout.fitted(service.name)))
+            keep_definition(service, layout)
+    write_record(build_record(workspace, manifest, result, path), layout.training_record(name))
+    for change in changes:
+        on_split_change(change)
     return manifest
 
 
@@ -178,17 +165,13 @@ def _mature(rows: pl.DataFrame, training: TrainingSet, as_of: datetime | None) -
 
     A row without a timestamp stays, and so do all rows if a timestamp has another dtype: the gate refuses them.
     """
-    column = training.matures if isinstance(training.matures, str) else EVENT_TIMESTAMP
-    if as_of is None or not all(_is_time(rows.schema.get(name)) for name in (column, EVENT_TIMESTAMP)):
+    known = training.matures or Known()
+    needed = (*known.columns, EVENT_TIMESTAMP)
+    if as_of is None or not all(_is_time(rows.schema.get(name)) for name in needed):
         return rows
-    limit = pl.lit(as_of, dtype=UTC_MICROSECONDS)
-    is_reached = (pl.col(EVENT_TIMESTAMP) <= limit).fill_null(value=True)
-    if isinstance(training.matures, str):
-        return rows.filter(is_reached & (pl.col(column) <= limit))
-    if training.matures is not None:
-        known = pl.col(EVENT_TIMESTAMP) + pl.lit(training.matures, dtype=pl.Duration("us"))
-        is_reached = (known <= limit).fill_null(value=True)
-    return rows.filter(is_reached)
+    limit = microseconds(as_of)
+    is_known = (Known((EVENT_TIMESTAMP,)).timestamp() <= limit) & (known.timestamp() <= limit)
+    return rows.filter(is_known | pl.col(EVENT_TIMESTAMP).is_null())
 
 
 def _is_time(dtype: pl.DataType | None) -> bool:
@@ -201,6 +184,14 @@ def training_manifest(workspace: Workspace, name: str) -> TrainingManifest | Non
     if not path.exists():
         return None
     return read_record(path, TrainingManifest, made_by=f"featurestore training-set {name}")
+
+
+def former_manifest(workspace: Workspace, name: str) -> TrainingManifest | None:
+    """Read the manifest that a build replaces; None: there is none, or it is damaged and cannot be compared."""
+    try:
+        return training_manifest(workspace, name)
+    except StoreError:
+        return None
 
 
 def require_same_service(workspace: Workspace, name: str) -> None:
@@ -237,8 +228,3 @@ def require_same_definition(workspace: Workspace, name: str) -> None:
     before = None if manifest is None else manifest.fingerprint
     if manifest is not None and (before is None or before.digest != now.digest):
         raise other_definition(f"training set {name} was made by another definition of it", before, now)
-
-
-def _counts(values: pl.Series) -> dict[str, int]:
-    counted = values.value_counts(name="rows").sort(values.name, nulls_last=True)
-    return {str(value): count for value, count in counted.rows()}

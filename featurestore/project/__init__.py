@@ -20,14 +20,17 @@ from featurestore.operations.materialize import (
 from featurestore.operations.prove import ProofRecord
 from featurestore.operations.prune import PrunePlan
 from featurestore.operations.push import Pushed
+from featurestore.operations.rebuild import Rebuilt
 from featurestore.operations.release import ReleasePlan
 from featurestore.operations.releases import Release
 from featurestore.operations.replay import ReplayRecord
 from featurestore.operations.rollback import RollbackPlan
+from featurestore.operations.rolling_features import RollingFeature
 from featurestore.operations.run import Run
 from featurestore.operations.sandbox import Sandbox
 from featurestore.operations.summary import Summary
-from featurestore.operations.training_set import TrainingManifest
+from featurestore.operations.training_data import Arrays, TrainingData
+from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.operations.unversioned import Unversioned
 from featurestore.project.composition import adopt, init, open, open_served  # noqa: A004 - featurestore.open, as gzip.open
 from featurestore.project.project import Project
@@ -38,6 +41,7 @@ __all__ = [
     "Adopted",
     "AdoptedNote",
     "ApplyPlan",
+    "Arrays",
     "AuditRecord",
     "Comparison",
     "DeletePlan",
@@ -54,13 +58,16 @@ __all__ = [
     "PrunePlan",
     "Pushed",
     "Quality",
+    "Rebuilt",
     "Release",
     "ReleasePlan",
     "ReplayRecord",
     "RollbackPlan",
+    "RollingFeature",
     "Run",
     "Sandbox",
     "Summary",
+    "TrainingData",
     "TrainingManifest",
     "Unversioned",
     "adopt",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.adapters.dvc import DvcVersions
+from featurestore.adapters.feast.library import load_feast
 from featurestore.adapters.files import FileReader
 from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
@@ -110,6 +111,7 @@ def adopt(
         If Feast is not installed.
     """
     with package_needed_by("adopting a Feast repository"):
+        load_feast()
         from featurestore.adapters.feast.repository import FeastRepository  # noqa: PLC0415 - Feast takes seconds to import
 
     repository = FeastRepository(Path(feast_repo))
@@ -144,6 +146,7 @@ def _engine(settings: Settings) -> ComputeEngine:
 
 def _registry(settings: Settings) -> Registry:
     with package_needed_by("Feast's registry"):
+        load_feast()
         from featurestore.adapters.feast.registry import FeastRegistry  # noqa: PLC0415 - Feast takes seconds to import
 
     return FeastRegistry(settings)
@@ -159,6 +162,7 @@ def _serving_paths(workspace: Workspace) -> Sequence[ServingPath]:
 
 def _feast_path(settings: Settings) -> ServingPath:
     with package_needed_by("Feast's SDK"):
+        load_feast()
         from featurestore.adapters.feast.path import FeastPath  # noqa: PLC0415 - Feast takes seconds to import
 
     return FeastPath(settings)

@@ -43,21 +43,17 @@ from featurestore.operations.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.reproducible import check_reproducible
 from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.rolling_features import RollingFeature, rolling_features
 from featurestore.operations.run import Run, run
 from featurestore.operations.sandbox import Sandbox, sandbox
 from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
-from featurestore.operations.training_set import (
-    TrainingManifest,
-    require_same_service,
-    training_manifest,
-    training_set,
-)
+from featurestore.operations.timeless import Timeless, timeless
 from featurestore.operations.uncompiled import uncompiled
 from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
-from featurestore.project.retrieval import Retrieval
+from featurestore.project.training import Training
 from featurestore.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -77,7 +73,7 @@ if TYPE_CHECKING:
 Rows = pl.DataFrame | pl.LazyFrame
 
 
-class Project(Retrieval):
+class Project(Training):
     """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
 
     Every method delegates to the function of its name in `featurestore.operations`, whose docstring names all errors.
@@ -122,6 +118,14 @@ class Project(Retrieval):
     def uncompiled(self) -> dict[str, str]:
         """Find on-demand views that Polars computes at each request; returns the reason by name."""
         return uncompiled(self._workspace)
+
+    def timeless(self) -> Timeless:
+        """Find inputs of feature views without a timestamp: static facts, and what cannot be proven."""
+        return timeless(self._workspace)
+
+    def rolling_features(self) -> tuple[RollingFeature, ...]:
+        """Find features that `rolling` or `group_by_dynamic` computes at each event, and that do not slide."""
+        return rolling_features(self._workspace)
 
     def check_reproducible(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Build definitions (all, if none are given) twice, on shuffled rows and other threads, and compare every bit."""
@@ -186,18 +190,6 @@ class Project(Retrieval):
     def reader(self, features: str | Sequence[str] | FeatureService) -> VectorReader:
         """Prepare lookups of vectors in microseconds: rows as dictionaries in, Python values and statuses out."""
         return reader(self._workspace, features)
-
-    def training_set(self, name: str, *, as_of: datetime | str | None = None) -> TrainingManifest:
-        """Build a training set, of the rows whose label is known now, or was known `as_of` a timestamp."""
-        return training_set(self._workspace, name, as_of=as_of)
-
-    def training_manifest(self, name: str) -> TrainingManifest | None:
-        """Read the manifest of a training set; None: the training set is not built yet."""
-        return training_manifest(self._workspace, name)
-
-    def require_same_service(self, name: str) -> None:
-        """Raise `SkewError` if another definition of its service made the training set on disk."""
-        require_same_service(self._workspace, name)
 
     def plan_materialize(
         self, views: Iterable[str] = (), *, until: datetime | str | None = None, full: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from featurestore.operations.fit import fitted_training_set
 from featurestore.operations.historical import historical
 from featurestore.operations.join import JoinRecord, join
 
@@ -30,6 +31,14 @@ class Retrieval:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+
+    def service(self, features: str | Sequence[str] | FeatureService) -> FeatureService:
+        """Return a feature service as it is served: with what its steps learned."""
+        return self._workspace.service(features)
+
+    def fitted_training_set(self, name: str) -> pl.DataFrame:
+        """Read a training set with the fitted vector in place of the features as they were joined."""
+        return fitted_training_set(self._workspace, name)
 
     @overload
     def historical(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import polars as pl
 
+from featurestore.definitions.vector import untouched_features
 from featurestore.errors import ContractError, SkewError, StoreError
 from featurestore.service.app import create_app
 from featurestore.service.lookup.active_release import ProjectAsOf
@@ -106,8 +107,11 @@ class FeastWirePath:
         """Ask for the vector of each entity row. Errors as of `VectorsPath.read`."""
         replies = self._ask(entity_rows, service, as_of, {"feature_service": service.name})
         timestamps = _timestamps(service)
+        schema = service.feature_schema
         if timestamps and any(reply.status == INVALID for reply in replies):
-            features = references(service, without=timestamps)
+            # Features that are asked for one by one are as they are joined, before the steps of the service.
+            features = references(service.joined, without=_timestamps(service.joined))
+            schema = pl.Schema({name: schema[name] for name in untouched_features(service)})
             part = self._project.catalog.request(features)
             columns = (*part.key_schema, *part.request_schema)
             replies = (
@@ -116,7 +120,7 @@ class FeastWirePath:
                 else []
             )
         answers = [msgspec.json.decode(_body(self.name, reply)) for reply in replies]
-        plain = {name: from_wire(dtype) for name, dtype in service.feature_schema.items()}
+        plain = {name: from_wire(dtype) for name, dtype in schema.items()}
         values: dict[str, list[Any]] = {}
         statuses: dict[str, list[int]] = {}
         for answer in answers:

@@ -9,6 +9,15 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Final
+
+# The end of the name of what is not complete yet.
+PARTIAL: Final = ".partial"
+
+
+def partial_of(path: Path) -> Path:
+    """Return the path beside another one at which this process makes its new content."""
+    return path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
 
 
 def sync_file(path: Path) -> None:
@@ -67,11 +76,15 @@ def link(source: Path, target: Path) -> None:
 
 
 def replace_symlink(link: Path, target: str) -> None:
-    """Let a symbolic link name another target, in one step."""
-    partial = link.with_name(f".{link.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(target)
-    replace(partial, link)
+    """Let a symbolic link name another target, in one step. The caller holds a lock of the link."""
+    for left in link.parent.glob(f".{link.name}.*{PARTIAL}"):
+        left.unlink()  # of a killed process
+    partial = partial_of(link)
+    try:
+        partial.symlink_to(target)
+        replace(partial, link)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,10 +13,10 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, StoreError
-from featurestore.storage.durable import make_folder, replace, sync_folder
+from featurestore.storage.durable import PARTIAL, make_folder, partial_of, replace, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -24,9 +25,8 @@ T = TypeVar("T")
 COMPRESSION_LEVEL = 3
 ROW_GROUP_ROWS = 128 * 1024
 FULL = os.strerror(errno.ENOSPC)
-PARTIAL = ".partial"
 PRIVATE_FOLDER = 0o700
-# The folders in which this process has looked for temporary files of killed processes.
+# The folders in which this process has looked for temporary files and folders of killed processes.
 _TIDY: set[Path] = set()
 
 
@@ -51,7 +51,7 @@ def translated_write_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path, *, private: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, *, private: bool = True, synced: bool = True) -> Iterator[Path]:
     """Write a file in one step: readers see the old content or the new, never a part.
 
     Yields a temporary path in the same folder. If the block succeeds, the temporary file is synced
@@ -64,22 +64,28 @@ def atomic_write(path: Path, *, private: bool = True) -> Iterator[Path]:
     private
         True: a folder that is made is open to its owner alone, and the file is as open as its folder.
         False: the umask decides, as for code.
+    synced
+        False: nothing is synced, because the content can be made again.
 
     Raises
     ------
     StoreError
         As `translated_write_errors`.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = partial_of(path)
     with translated_write_errors(path):
         make_folder(path.parent, mode=PRIVATE_FOLDER if private else 0o777)
-        _remove_abandoned(path.parent)
+        remove_abandoned(path.parent)
         # The lock tells other processes that this one lives.
-        descriptor = _opened_and_locked(partial, file_mode(path.parent) if private else 0o666)
+        mode = file_mode(path.parent) if private else 0o666
+        descriptor = _locked(lambda: os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode), partial)
         try:
             yield partial
-            os.fsync(descriptor)
-            replace(partial, path)
+            if synced:
+                os.fsync(descriptor)
+                replace(partial, path)
+            else:
+                partial.replace(path)
         except pl.exceptions.ComputeError:
             # Polars does not always say that the disk is full: a write of our own does.
             os.pwrite(descriptor, bytes(1 << 16), os.fstat(descriptor).st_size)
@@ -94,34 +100,63 @@ def file_mode(folder: Path) -> int:
     return folder.stat().st_mode & 0o666
 
 
-def _opened_and_locked(partial: Path, mode: int) -> int:
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for the time of the block; one that a killed process left is removed by the next that makes one beside it.
+
+    Raises
+    ------
+    StoreError
+        As `translated_write_errors`, if it cannot be made.
+    """
+
+    def opened() -> int:
+        make_folder(folder, mode=PRIVATE_FOLDER)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    with translated_write_errors(folder):
+        make_folder(folder.parent, mode=PRIVATE_FOLDER)
+        remove_abandoned(folder.parent)
+        descriptor = _locked(opened, folder)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _locked(opened: Callable[[], int], partial: Path) -> int:
+    """Open what is not complete, and lock it: the lock tells other processes that this one lives."""
     while True:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+        descriptor = opened()
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.path.lexists(partial):
             return descriptor
         os.close(descriptor)  # another process took it for abandoned before it was locked
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder, the first time that this process writes there."""
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes left in a folder, the first time that this process writes there."""
     if folder in _TIDY:
         return
     _TIDY.add(folder)
     with os.scandir(folder) as entries:
         left = [entry for entry in entries if entry.name[0] == "." and entry.name.endswith(PARTIAL)]
     for entry in left:
-        if entry.is_file(follow_symlinks=False):
+        if not entry.is_symlink():
             remove_if_abandoned(folder / entry.name)
 
 
 def remove_if_abandoned(path: Path) -> None:
-    """Remove a temporary file if the process that locked it has ended."""
+    """Remove a temporary file or folder if the process that locked it has ended."""
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
         except BlockingIOError:
             return
         finally:
@@ -222,9 +257,9 @@ def write_text(text: str, path: Path, *, private: bool = False) -> None:
     write_bytes(text.encode(), path, private=private)
 
 
-def write_bytes(content: bytes, path: Path, *, private: bool = False) -> None:
+def write_bytes(content: bytes, path: Path, *, private: bool = False, synced: bool = True) -> None:
     """Write bytes, in one step. Parameters as of `atomic_write`."""
-    with atomic_write(path, private=private) as partial:
+    with atomic_write(path, private=private, synced=synced) as partial:
         partial.write_bytes(content)
 
 

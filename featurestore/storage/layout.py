@@ -111,6 +111,14 @@ class Layout:
         """Profile of a training set."""
         return self.data / "training" / f"{name}.profile.json"
 
+    def fitted(self, service: str) -> Path:
+        """State of the steps of a feature service, as fitted by its training set."""
+        return self.data / "fitted" / f"{service}.json"
+
+    def training_record(self, name: str) -> Path:
+        """Record of the last build of a training set, by which it is built again."""
+        return self.data / "records" / "training" / f"{name}.json"
+
     @property
     def registry(self) -> Path:
         """Record of the definitions that are applied to Feast's registry."""

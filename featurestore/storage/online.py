@@ -16,7 +16,7 @@ from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.storage.window_rows import window_rows
 from featurestore.timing.clock import MAX_SKEW
-from featurestore.timing.epoch import microseconds, timestamp_of
+from featurestore.timing.epoch import MICROSECOND, microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import ROW_FORMAT, encode_deleted, encode_rows
 
@@ -234,8 +234,9 @@ def _may_be_known_after(path: Path, timing: Timing, timestamp: datetime) -> bool
     ends = footer(path)
     if ends.last_event is None or ends.last_created is None:
         return True
-    known = max(timestamp_of(ends.last_event) + timing.delay, timestamp_of(ends.last_created))
-    return known + (timing.every or timedelta(0)) > timestamp
+    # Of integers: a file of a former version may have events at the end of the year 9999.
+    known = max(ends.last_event + timing.delay // MICROSECOND, ends.last_created)
+    return known + (timing.every or timedelta(0)) // MICROSECOND > microseconds(timestamp)
 
 
 def _with_progress(rows: Iterable[_Row], progress: Callable[[int], None]) -> Iterator[_Row]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from featurestore.testing.domain import Domain, domain_of, keeps
 from featurestore.testing.oracle import known_at
+from featurestore.testing.window_domain import with_windows_that_fit
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.values.codec import MAX_KEY_BYTES
@@ -97,7 +98,9 @@ class CaseMaker:
     def __init__(self, view: FeatureView, random: Random) -> None:
         self.view, self._random = view, random
         self._domains = {
-            column.name: domain_of(column, random, ordinary=column.name in view.keys)
+            column.name: with_windows_that_fit(
+                view, column.name, domain_of(column, random, ordinary=column.name in view.keys)
+            )
             for column in view.contract.columns
         }
         self._stored = [view.contract[name] for name in view.stored_schema]

@@ -111,24 +111,23 @@ def pushed_rows_differ(
 ) -> str | None:
     """Compare the rows of a view before and after a push with those that were sent; returns what is wrong, or None.
 
-    A pushed row is created at the push or later, and wins over what was created by then for its key and event.
+    A pushed row is created at the push, and wins over what was created by then for its key and event.
     """
     for row in sent:
         expected = after_gate(view, {CREATED_TIMESTAMP: None, **row})
-        start = max(at, expected[CREATED_TIMESTAMP] or at)
         matches = [
             _created(candidate)
             for candidate in _of_event(view, expected, after)
             if all(oracle.is_same(candidate[name], expected[name]) for name in view.stored_schema)
         ]
-        if not matches or max(matches) < start:
+        if not matches or max(matches) < at:
             return f"a pushed row is not in the log: {row!r}"
         if view.windows:
             continue
         earlier = [
             candidate
             for candidate in _of_event(view, expected, before)
-            if max(matches) <= _created(candidate) <= start
+            if max(matches) <= _created(candidate) <= at
             and any(not oracle.is_same(candidate[name], expected[name]) for name in view.stored_schema)
         ]
         if earlier:

@@ -104,7 +104,7 @@ class FolderVersions:
         return tuple(ran)
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
-        """Copy a file, as it was at a revision, to `target`. Returns `target`.
+        """Copy a file or folder, as it was at a revision, to `target`. Returns `target`.
 
         Raises
         ------
@@ -114,6 +114,11 @@ class FolderVersions:
         kept = root / FOLDER / f"{revision}.revision"
         name = path.resolve().relative_to(root.resolve()).as_posix()
         digests = _read(kept) if kept.is_file() else {}
+        below = [file for file in digests if file.startswith(f"{name}/")]
+        if below:
+            for file in below:
+                _copy(root / FOLDER / digests[file], target / file.removeprefix(f"{name}/"))
+            return target
         if name not in digests:
             raise MissingDataError(f"{name} at {revision}: has no version", hint="name another revision")
         return _copy(root / FOLDER / digests[name], target)

@@ -8,8 +8,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from featurestore.quality.gate.ahead import MAX_EVENT_AHEAD
 from featurestore.testing.cases import CaseMaker, Deck, timestamps_of, window_edges
 from featurestore.testing.domain import domain_of
+from featurestore.timing.clock import MAX_SKEW
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND
 
@@ -178,8 +180,9 @@ class ScenarioMaker:
         """Make a row to push: a correction, a late event, or an event in the future."""
         keys = cases.view.keys
         events = [row[EVENT_TIMESTAMP] for row in cases.rows if tuple(row[name] for name in keys) == key]
-        event = self._random.choice([*events, at, at - timedelta(minutes=1), at + timedelta(minutes=1)])
-        created = self._random.choice([None, event, at + timedelta(minutes=2)])
+        near = [event for event in events if event - at <= MAX_EVENT_AHEAD]
+        event = self._random.choice([*near, at, at - timedelta(minutes=1), at + timedelta(minutes=1)])
+        created = self._random.choice([None, min(event, at), at + MAX_SKEW / 2])
         row = self._makers[cases.view.name].row(key, event, None)
         return {**row, CREATED_TIMESTAMP: created}
 

@@ -138,11 +138,13 @@ def _fetch(versions: DatasetVersions, commit: Callable[[Path], str], root: Path)
     kept = file.read_text()
     file.unlink()
     target = root / "target"
+    folder = versions.fetch(root, file.parent, second, root / "folder")
     return (
         texts == ["first", "second"]
         and kept == "third"
         and versions.fetch(root, file, second, target) == target
         and target.read_text() == "second"
+        and (folder / file.name).read_text() == "second"
         and not file.exists()
         and _raises(MissingDataError, lambda: versions.fetch(root, file, "no-revision", root / "none"))
         and _raises(MissingDataError, lambda: versions.fetch(root, root / "raw/b.csv", second, root / "none"))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.on_demand import OnDemandFeatureView
 
+# Polars plans a frame in the time in which a compiled function computes about as many rows.
+MAX_COMPILED_ROWS: Final = 32
 _CHANGING: Final = frozenset(
     {
         "now",
@@ -85,7 +87,13 @@ def _difference(view: OnDemandFeatureView, function: RowFunction) -> str | None:
     expected = in_utc_zone(compute(view, rows[known])).rows()
     for i, values in zip(known, expected, strict=True):
         for name, value, result in zip(view.feature_names, values, results[i] or (), strict=True):
-            # Not `==`, which takes 0.0 for -0.0.
-            if repr(value) != repr(result):
+            if not same_value(value, result):
                 return name
     return None
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Return whether two values of a row are the same, to the last bit."""
+    # Not `==` for floats, which takes 0.0 for -0.0; nor `repr` for timestamps, which names the kind of the zone.
+    is_float = isinstance(left, float) or isinstance(right, float)
+    return repr(left) == repr(right) if is_float else left == right

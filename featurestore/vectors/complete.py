@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.definitions.call import call, reason
+from featurestore.definitions.vector import untouched
 from featurestore.errors import DefinitionError
+from featurestore.preprocessing.fit import apply
 from featurestore.timing.join import Status, status_column
 from featurestore.values.wording import counted
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.on_demand import OnDemandFeatureView
+    from featurestore.preprocessing.state import FittedState
 
 
 def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) -> pl.DataFrame:
@@ -42,8 +45,21 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
         for view in service.on_demand
     ]
     vector = pl.concat([read, *computed], how="horizontal")
-    names = service.feature_names
-    return vector.select(*names, *map(status_column, names))
+    names = service.joined.feature_names
+    if service.fitted is None:
+        return vector.select(*names, *map(status_column, names))
+    return _fitted(vector, names, service.fitted)
+
+
+def _fitted(vector: pl.DataFrame, names: Sequence[str], state: FittedState) -> pl.DataFrame:
+    """Apply fitted steps. A feature that no step changes keeps its status; that of others follows from the value."""
+    fitted = apply(vector.lazy().select(names), state.steps).collect()
+    kept = untouched(dict.fromkeys(names), state)
+    computed = fitted.select(*_statuses([name for name in fitted.columns if name not in kept]))
+    statuses = pl.concat(
+        [vector.select(status_column(name) for name in names if name in kept), computed], how="horizontal"
+    )
+    return pl.concat([fitted, statuses.select(map(status_column, fitted.columns))], how="horizontal")
 
 
 def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:

@@ -94,7 +94,8 @@ def historical(
         suffixes = ("", STATUS_SUFFIX, EVENT_SUFFIX, AGE_SUFFIX)
         full = {
             name + suffix: f"{full}{suffix}"
-            for name, full in service.full_names.items()
+            # Times are those of the features as they are joined.
+            for name, full in {**service.joined.full_names, **service.full_names}.items()
             for suffix in suffixes
         }
         result = result.rename({column: full[column] for column in result.columns})

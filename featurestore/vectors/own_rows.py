@@ -14,6 +14,8 @@ from featurestore.values.table import integer_limits
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from featurestore.definitions.on_demand import OnDemandFeatureView
 
 ROWS: Final = 24
@@ -59,8 +61,13 @@ def require_own_rows(view: OnDemandFeatureView) -> None:
 def generated_rows(view: OnDemandFeatureView) -> pl.DataFrame:
     """Generate rows of the inputs of a view, the same ones each time."""
     required = {column.name for column in view.request.columns if not column.nullable}
+    return rows_of_schema(view.input_schema, required)
+
+
+def rows_of_schema(schema: Mapping[str, pl.DataType], required: Collection[str] = ()) -> pl.DataFrame:
+    """Generate rows of a schema, the same ones each time; only columns that are not required have nulls."""
     columns = []
-    for number, (name, dtype) in enumerate(view.input_schema.items()):
+    for number, (name, dtype) in enumerate(schema.items()):
         values = [_value(dtype, (row * (number + 2) + row // 7) % len(_NUMBERS)) for row in range(ROWS)]
         if name not in required:
             values = [None if (row + number) % _NULL_EACH == 0 else value for row, value in enumerate(values)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -26,8 +26,9 @@ from featurestore.values.codec import ROW_FORMAT, encode_key, is_tombstone, open
 from featurestore.values.html_table import html_table
 from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
-from featurestore.vectors.compiled import compiled
+from featurestore.vectors.compiled import MAX_COMPILED_ROWS, compiled
 from featurestore.vectors.complete import compute
+from featurestore.vectors.fitted_rows import FittedRows
 from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
-# Polars plans a frame in the time in which a compiled function computes about as many rows.
-MAX_COMPILED_ROWS: Final = 32
 
 
 class Vectors(msgspec.Struct, frozen=True):
@@ -134,6 +133,7 @@ class VectorReader:
         ordered = [name for selection in service.selections for name in selection.names]
         self._order = None if ordered == stored else [stored.index(name) for name in ordered]
         self._features = service.feature_names
+        self._fitted = None if service.fitted is None else FittedRows(service)
         self._views = tuple(selection.label for selection in service.reads)
         self._computed = [_Computed.of(view, self.columns, stored) for view in service.on_demand]
 
@@ -182,6 +182,8 @@ class VectorReader:
             for row, row_statuses, more in zip(values, statuses, features, strict=True):
                 row.extend(more)
                 row_statuses.extend([NULL if value is None else PRESENT for value in more])
+        if self._fitted is not None:
+            values, statuses = self._fitted.apply(values, statuses)
         return Vectors(self._features, values, statuses, self._views, events, states)
 
     def stored(

@@ -44,7 +44,8 @@ def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_timesta
             f"{where}: lack {', '.join(map(repr, missing))}",
             hint=f"needed are {', '.join(map(repr, needed))}",
         )
-    if clash := [name for name in service.feature_names if name in frame.columns]:
+    names = dict.fromkeys((*service.joined.feature_names, *service.feature_names))
+    if clash := [name for name in names if name in frame.columns]:
         raise ContractError(
             f"{where}: column {clash[0]!r} has the name of a feature", hint="drop or rename it"
         )

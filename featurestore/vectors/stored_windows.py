@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PRESENT, NULL, EXPIRED = (s.value for s in (Status.PRESENT, Status.NULL_VALUE, Status.OUTSIDE_MAX_AGE))
 MAX_READS: Final = 10
 _FLOAT32 = struct.Struct("f")
+_INFINITIES: Final = (math.inf, -math.inf)
 _Answer = TypeVar("_Answer")
 
 
@@ -208,10 +210,9 @@ def _declared(dtype: pl.DataType) -> Callable[[Any], Any] | None:
 
 
 def _single(value: float) -> float:
-    try:
-        rounded: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
-    except OverflowError:  # beyond the range of Float32, as Polars casts it
-        return float("inf") if value > 0 else float("-inf")
+    rounded: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
+    if rounded in _INFINITIES and value not in _INFINITIES:
+        raise OverflowError(f"{value!r} does not fit into Float32")
     return rounded
 
 

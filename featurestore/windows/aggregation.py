@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -25,6 +25,8 @@ Kind: TypeAlias = Literal[
     "distinct",
     "time_since",
 ]
+# Kinds that compute with numbers, and do not take a value from an event.
+NUMERIC: Final = frozenset(["sum", "mean", "variance", "deviation"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from featurestore.errors import DefinitionError
+from featurestore.timing.duration import parse_duration
 from featurestore.windows.aggregation import Aggregation
 
 if TYPE_CHECKING:
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from featurestore.windows.aggregation import Kind
 
 LIFETIME: Final = "lifetime"
-_DURATION: Final = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
-_UNITS: Final = {
-    "us": timedelta(microseconds=1),
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
 OVER_HINT: Final = 'write over="1h" (us, ms, s, m, h, d, w), a timedelta, over="lifetime", or events=20'
 
 
@@ -240,10 +230,10 @@ def _duration(label: str, over: str | timedelta | None) -> timedelta | None:
     if over is None or over == LIFETIME:
         return None
     if isinstance(over, str):
-        match = _DURATION.fullmatch(over)
-        if match is None:
+        duration = parse_duration(over)
+        if duration is None:
             raise DefinitionError(f"{label}: over is {over!r}, which is not a duration", hint=OVER_HINT)
-        over = int(match[1]) * _UNITS[match[2]]
+        over = duration
     if over <= timedelta(0):
         raise DefinitionError(f"{label}: over is {over}, but must be above zero", hint=OVER_HINT)
     return over

@@ -8,13 +8,14 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.windows.aggregation import Aggregation
+from featurestore.windows.aggregation import NUMERIC, Aggregation
 from featurestore.windows.join import windows_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from featurestore.timing.known_at import Timing
+    from featurestore.windows.aggregation import Kind
 
 WIDER_HINT: Final = "declare a wider dtype, or cast the column to Float64 in the function of the view"
 _LAST_EVENT: Final = "__last_event"
@@ -64,18 +65,28 @@ def features_at(
     except OverflowError as error:
         raise ContractError(f"feature view {view!r}: {error}", hint=WIDER_HINT) from error
     features = [
-        _declared(computed[name], dtype, f"feature view {view!r}, column {name!r}")
+        _declared(computed[name], dtype, windows[name].kind, f"feature view {view!r}, column {name!r}")
         for name, dtype in dtypes.items()
     ]
     return pl.DataFrame([*features, computed[_LAST_EVENT].alias(EVENT_TIMESTAMP)])
 
 
-def _declared(values: pl.Series, dtype: pl.DataType, where: str) -> pl.Series:
+def _declared(values: pl.Series, dtype: pl.DataType, kind: Kind, where: str) -> pl.Series:
     try:
-        return values.cast(dtype)
+        result = values.cast(dtype)
     except pl.exceptions.InvalidOperationError as error:
-        raise ContractError(
-            f"{where}: a value of the window does not fit into {dtype}; the values are from {values.min()!r} to "
-            f"{values.max()!r}",
-            hint=WIDER_HINT,
-        ) from error
+        raise _too_large(values, dtype, where) from error
+    if dtype.is_float():
+        # An infinite event, which a schema may let pass, is read as it is.
+        exact = pl.lit(value=True) if kind in NUMERIC else values.is_finite()
+        if pl.select((result.is_infinite() & exact).any()).item():
+            raise _too_large(values, dtype, where)
+    return result
+
+
+def _too_large(values: pl.Series, dtype: pl.DataType, where: str) -> ContractError:
+    return ContractError(
+        f"{where}: a value of the window does not fit into {dtype}; the values are from {values.min()!r} to "
+        f"{values.max()!r}",
+        hint=WIDER_HINT,
+    )

@@ -239,11 +239,11 @@ def _scaled_total(values: Sequence[float]) -> int:
 
 
 def _divided(numerator: int, denominator: int) -> float:
-    """Divide whole numbers, rounded once: Python's division is. Beyond the range of floats, an infinity."""
+    """Divide whole numbers, rounded once: Python's division is."""
     try:
         return numerator / denominator
     except OverflowError:
-        return math.inf if numerator > 0 else -math.inf
+        raise OverflowError("a value of a window does not fit into Float64") from None
 
 
 def _whole(total: int) -> int:

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laws import examples
 from runner import run
+from serving import eventually, running
 
 import featurestore
+from featurestore.adapters import lmdb as lmdb_adapter
 from featurestore.adapters import lmdb_file
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.errors import SkewError, StoreError
@@ -130,6 +135,56 @@ def test_a_file_that_others_wrote_is_checked_once(written, tmp_path):
     assert answer_of(LmdbStore(tmp_path)) == right
     with (tmp_path / "checked.json").open() as record:
         assert json.load(record)[1] == len(data)
+
+
+def test_an_open_store_goes_on_with_the_file_that_took_its_place(tmp_path, monkeypatch):
+    """Readers and writers that have the old file open answer from the new one, and let the old one go."""
+    monkeypatch.setattr(lmdb_adapter, "LOOK_SECONDS", 0.0)
+    state = ViewState(definition="d", source="s", watermark=1, row_format=ROW_FORMAT)
+    folder, keys = tmp_path / "store", [("v", KEYS[:1])]
+    reader, writer = LmdbStore(folder, create=True), LmdbStore(folder)
+    for version in range(1, 4):
+        if version > 1:
+            shutil.rmtree(folder)
+            assert reader.read(keys)[0][1] == [row_of(KEYS[0], version - 1)[1]]
+            LmdbStore(folder, create=True)
+            assert reader.read(keys) == [(None, [None])]
+        writer.write("v", [row_of(KEYS[0], version)], state, replace=False)
+        assert reader.read(keys) == [(state, [row_of(KEYS[0], version)[1]])]
+        assert list(reader.scan("v")) == [row_of(KEYS[0], version)]
+    links = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [link for link in links if link.startswith(str(folder)) and link.endswith("(deleted)")]
+
+
+def test_a_server_needs_no_restart_after_its_store_was_healed(shop):
+    """What another process wrote in place of the damaged file is served."""
+    shop.materialize()
+    with running(shop.settings.root) as client:
+        assert client.vectors({"customer": 3, "basket": 16.0}).json()["values"][0][0] == 8.0
+        path = shop.settings.online / "data.mdb"
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data[:-5000])
+        assert run("materialize", "--full", cwd=shop.settings.root).returncode == 0
+        at = datetime(2024, 1, 9, 22, tzinfo=UTC)
+        row = {"customer": 3, "amount": 9.0, "coupon": None, "event_timestamp": at, "ordered_at": at}
+        shop.push("last_order", pl.DataFrame([row]))
+        eventually(lambda: client.vectors({"customer": 3, "basket": 16.0}).json()["values"][0][0] == 9.0)
+
+
+@pytest.mark.parametrize("left", ["a full disk", "a killed process"])
+def test_the_record_of_a_check_leaves_no_other_file(tmp_path, left):
+    """A disk that is full while it is written, or a process that is killed, leaves nothing that stays."""
+    store = LmdbStore(tmp_path, create=True)
+    if left == "a full disk":
+        (tmp_path / f".checked.json.{os.getpid()}.partial").symlink_to("/dev/full")
+    else:
+        (tmp_path / ".checked.json.123.partial").write_text("[1, 2")
+    state = ViewState(definition="d", source="s", watermark=1, row_format=ROW_FORMAT)
+    store.write("v", [row_of(KEYS[0], 1)], state, replace=False)
+    names = {path.name for path in tmp_path.iterdir()} - {"checked.json"}
+    assert names == {"data.mdb", "lock.mdb"}
+    assert LmdbStore(tmp_path).read([("v", KEYS[:1])])[0][1] == [row_of(KEYS[0], 1)[1]]
 
 
 def flip_value(folder, before, after):

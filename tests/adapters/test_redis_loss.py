@@ -1,5 +1,6 @@
 """Redis that loses rows is noticed: no request is answered as if the keys did not exist, and materialize writes the view in full."""
 
+import polars as pl
 import pytest
 import redis
 from serving import running
@@ -103,3 +104,45 @@ def test_a_server_that_evicts_is_refused(server, redis_url, policy):
     with pytest.raises(StoreError, match=f"maxmemory-policy is {policy}, expected noeviction") as caught:
         RedisStore(redis_url, PROJECT)
     assert "CONFIG SET maxmemory-policy noeviction" in caught.value.hint
+
+
+@pytest.mark.parametrize("write", ["push", "materialize"])
+@pytest.mark.parametrize("answer_lost", [False, True])
+def test_a_network_that_is_lost_during_a_write_leaves_the_view_before_or_after_it(
+    project, monkeypatch, write, answer_lost
+):
+    """The rows and the state of the view change in one step, whichever command or answer is lost."""
+    rows = project.dataset("last_order").select("customer", "amount", "coupon", "ordered_at").collect()
+    send = redis.connection.Connection.send_packed_command
+    project.materialize(until="2024-01-05T00:00:00Z")
+    for lost_at in range(12):
+        before = list(project.store().scan("last_order")), project.store().state("last_order")
+        sent = 0
+
+        def sent_until_lost(connection, *args, lost_at=lost_at, **named):
+            nonlocal sent
+            sent += 1
+            if sent <= lost_at or (answer_lost and sent == lost_at + 1):
+                send(connection, *args, **named)
+            if sent > lost_at:
+                if answer_lost and sent == lost_at + 1:
+                    connection.read_response()
+                connection.disconnect()
+                raise redis.exceptions.ConnectionError("lost")
+
+        monkeypatch.setattr(redis.connection.Connection, "send_packed_command", sent_until_lost)
+        try:
+            if write == "push":
+                event = rows["ordered_at"].max()
+                row = rows[:1].with_columns(
+                    amount=pl.lit(float(lost_at)), event_timestamp=event, ordered_at=event
+                )
+                project.push("last_order", row)
+            else:
+                project.materialize(until=f"2024-01-{6 + lost_at % 4:02}T14:00:00Z")
+        except StoreError:
+            pass
+        monkeypatch.undo()
+        after = list(project.store().scan("last_order")), project.store().state("last_order")
+        assert after[0] == before[0] or after[1] != before[1]
+    assert 0 < sent < lost_at, "the last write is one that nothing interrupts"

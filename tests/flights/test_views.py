@@ -14,6 +14,8 @@ from feature_repo.carrier_punctuality import carrier_punctuality
 from feature_repo.departure_conditions import departure_conditions
 from feature_repo.departures import departures
 from feature_repo.route_punctuality import route_punctuality
+from featurestore.timing.join import AS_OF
+from featurestore.windows.features import features_at
 from tests.flights.times import utc
 
 FLIGHTS = pl.LazyFrame(
@@ -41,24 +43,49 @@ def rows_of(view, *inputs, sort="event_timestamp"):
     return view.function(*inputs).sort(sort).collect()
 
 
+def features_of(view, key, *timestamps):
+    """The features of a key at timestamps, over the flights above."""
+    questions = pl.DataFrame({AS_OF: [utc(timestamp) for timestamp in timestamps], **key})
+    events = view.function(FLIGHTS).select(list(view.contract.schema)).collect()
+    features = features_at(
+        questions,
+        events,
+        view.windows,
+        view.feature_schema,
+        view=view.name,
+        keys=view.keys,
+        timing=view.timing,
+        identity=view.identity,
+    )
+    return features.drop("event_timestamp").rows()
+
+
 def test_carrier_punctuality():
-    """Seven days up to and with the departure; a departure exactly seven days old has left the window."""
-    united = rows_of(carrier_punctuality, FLIGHTS).filter(pl.col("carrier") == "UA")
-    assert united["event_timestamp"].to_list() == [utc("01-01 10:00"), utc("01-01 10:50"), utc("01-08 10:30")]
-    assert united["carrier_departures_7d"].to_list() == [1, 2, 2]
-    assert united["carrier_mean_delay_7d"].to_list() == [0, 10, 25]
-    assert united["carrier_late_share_7d"].to_list() == [0, 0.5, 1]
+    """Seven days before the time asked: a departure is known after 15 minutes, and a cancelled flight never left."""
+    at = ["01-01 10:14", "01-01 10:15", "01-01 11:05", "01-08 10:00", "01-08 10:45", "01-15 10:30"]
+    assert features_of(carrier_punctuality, {"carrier": "UA"}, *at) == [
+        (0, None, None),
+        (1, 0.0, 0.0),
+        (2, 10.0, 0.5),
+        (1, 20.0, 1.0),
+        (2, 25.0, 1.0),
+        (0, None, None),
+    ]
 
 
 def test_route_punctuality():
-    """An arrival counts for its ordered pair of airports, from its time of arrival, if its delay is known."""
-    rows = rows_of(route_punctuality, FLIGHTS)
-    assert rows.select("origin", "dest").rows() == [("EWR", "IAH"), ("EWR", "ORD"), ("EWR", "IAH")]
-    assert rows["event_timestamp"].to_list() == [utc("01-01 13:00"), utc("01-01 13:20"), utc("01-08 13:00")]
-    assert rows["route_arrivals_14d"].to_list() == [1, 1, 2]
-    assert rows["route_mean_arrival_delay_14d"].to_list() == [-10, 16, 5]
-    assert rows["route_late_share_14d"].to_list() == [0, 1, 0.5]
-    assert rows["route_mean_air_time_14d"].to_list() == [150, 100, 151]
+    """An arrival counts for its ordered pair of airports, 15 minutes after it, if its delay is known."""
+    at = ["01-01 13:14", "01-01 13:15", "01-08 13:15", "01-15 13:00", "01-22 13:00"]
+    assert features_of(route_punctuality, {"origin": "EWR", "dest": "IAH"}, *at) == [
+        (0, None, None, None),
+        (1, -10.0, 0.0, 150.0),
+        (2, 5.0, 0.5, 151.0),
+        (1, 20.0, 1.0, 152.0),
+        (0, None, None, None),
+    ]
+    assert features_of(route_punctuality, {"origin": "JFK", "dest": "IAH"}, "01-08 16:00") == [
+        (0, None, None, None)
+    ]
 
 
 def test_aircraft_state():
@@ -78,15 +105,21 @@ def test_aircraft_state():
     assert rows["legs_24h"].to_list() == [1, 2, 1, 1]
     assert rows["last_leg_dest"].to_list() == ["IAH", "ORD", "IAH", "IAH"]
     assert rows["last_leg_arrival_delay"].to_list() == [-10, 16, 20, None]
-    # From 13:20 on the first to 10:30 on the eighth; the second leg left before the first had arrived, says the source.
-    assert rows["hours_before_last_leg"].to_list() == pytest.approx([None, -13 / 6, 165 + 1 / 6, None])
+    # From 13:20 on the first to 10:30 on the eighth; when the second leg left, no arrival was known, says the source.
+    assert rows["hours_before_last_leg"].to_list() == pytest.approx([None, None, 165 + 1 / 6, None])
 
 
 def test_airport_congestion():
-    """Departures of the hour up to and with this one; a cancelled flight is none."""
-    newark = rows_of(airport_congestion, FLIGHTS).filter(pl.col("origin") == "EWR")
-    assert newark["departures_1h"].to_list() == [1, 2, 1]
-    assert newark["mean_delay_1h"].to_list() == [0, 10, 30]
+    """Departures of the hour before the time asked, known at the next quarter of an hour; a cancelled flight is none."""
+    at = ["01-01 09:59", "01-01 10:00", "01-01 10:59", "01-01 11:00", "01-01 11:49", "01-01 11:50"]
+    assert features_of(airport_congestion, {"origin": "EWR"}, *at) == [
+        (0, None),
+        (1, 0.0),
+        (1, 0.0),
+        (1, 20.0),
+        (1, 20.0),
+        (0, None),
+    ]
 
 
 def test_airport_weather():

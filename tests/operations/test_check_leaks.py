@@ -12,7 +12,9 @@ from featurestore import DefinitionError, SkewError, UnknownNameError
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import known_of_rows
 from featurestore.operations.check_leaks import check_leaks
+from featurestore.operations.timeless import Timeless
 
+KNOWN = '"known": ("loaded_at", "ordered_at")'
 HEAD = '''
 from datetime import timedelta
 
@@ -139,7 +141,6 @@ def write_shop(folder, orders):
         '    refund: pl.Float64 = pa.Field(nullable=True, description="refund",\n'
         '        metadata={"unit": "EUR", "known": "returned_at"})\n\n    class Config',
     )
-    text = text.replace('"tolerance": 0.5}', '"tolerance": 0.5, "known": ("loaded_at", "ordered_at")}')
     schema.write_text(text + '\n\nTimestamp = Annotated[pl.Datetime, "us", "UTC"]\n')
     views = [
         *(view(name, body) for name, body in (CLEAN | LEAKS).items()),
@@ -249,9 +250,16 @@ def test_the_command_prints_what_was_tested_and_exits_with_5(project):
 
 def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path):
     """Such a view does not pass: the record says so, and the command exits with 3."""
-    write_files(tmp_path)
+    schema = write_files(tmp_path) / "schemas/shop.py"
+    schema.write_text(schema.read_text().replace(f", {KNOWN}", ""))
     project = featurestore.open(tmp_path)
     project.validate("orders")
+    assert project.timeless() == Timeless(static=(), unproven=("orders",))
+    printed = run("check", cwd=tmp_path).stdout
+    assert (
+        "orders: nothing tells when its rows become known; check-leaks cannot prove views that read it"
+        in printed
+    )
     record = project.check_leaks()
     assert [view.result for view in record.views] == ["cannot be proven: orders"]
     with pytest.raises(DefinitionError, match=r"last_order: cannot be proven.* of orders become known"):
@@ -264,6 +272,7 @@ def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path)
         ('"order_at"', "not a column of the schema"),
         ('"amount"', "Float64, but must be"),
         ("7", "expected a column"),
+        ("timedelta(1)", "expected a column"),
         ("(timedelta(1),)", "expected a column"),
     ],
 )
@@ -271,11 +280,11 @@ def test_a_declaration_that_cannot_be_read_is_refused(tmp_path, declared, messag
     """A declaration names columns of UTC timestamps."""
     write_files(tmp_path)
     schema = tmp_path / "schemas/shop.py"
-    text = schema.read_text().replace('"tolerance": 0.5}', f'"tolerance": 0.5, "known": {declared}}}')
+    text = schema.read_text().replace(KNOWN, f'"known": {declared}')
     schema.write_text(f"from datetime import timedelta\n{text}")
     project = featurestore.open(tmp_path)
     with pytest.raises(DefinitionError, match=message):
-        known_of_rows(project.catalog.node("orders").contract)
+        project.check()
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +327,7 @@ def test_a_declaration_changes_no_fingerprint(tmp_path):
     project = featurestore.open(write_files(tmp_path))
     before = fingerprint(project.catalog.view("last_order")).digest
     schema = tmp_path / "schemas/shop.py"
-    text = schema.read_text().replace('"tolerance": 0.5}', '"tolerance": 0.5, "known": "ordered_at"}')
+    text = schema.read_text().replace(KNOWN, '"known": "ordered_at"')
     schema.write_text(
         text.replace('description="coupon")', 'description="coupon", metadata={"known": "ordered_at"})', 1)
     )

@@ -25,6 +25,8 @@ pytestmark = [
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 EVENT = NOW - timedelta(hours=2)
 FEATURES = ["last_order:amount", "last_order:price"]
+YEAR = timedelta(days=367)
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
 PRICE = Decimal("12345678901234567890.12")
 
 
@@ -70,6 +72,15 @@ def require(answer):
         raise FeatureStoreError(answer.text)
 
 
+def with_created(frame):
+    """Add the created timestamp, without which Feast takes no row."""
+    return (
+        frame
+        if "created_timestamp" in frame.columns
+        else frame.with_columns(created_timestamp="event_timestamp")
+    )
+
+
 def columns(frame):
     return msgspec.to_builtins(frame.to_dict(as_series=False))
 
@@ -101,24 +112,20 @@ def http_online(frame, *, client, **_):
 
 
 def feast_push(frame, *, store, **_):
-    store.push("last_order", frame.with_columns(created_timestamp="event_timestamp").to_pandas())
+    store.push("last_order", with_created(frame).to_pandas())
 
 
 def feast_online(frame, *, store, **_):
-    store.write_to_online_store(
-        "last_order", df=frame.with_columns(created_timestamp="event_timestamp").to_pandas()
-    )
+    store.write_to_online_store("last_order", df=with_created(frame).to_pandas())
 
 
 def feast_offline(frame, *, store, **_):
-    store.write_to_offline_store(
-        "last_order", frame.with_columns(created_timestamp="event_timestamp").to_pandas()
-    )
+    store.write_to_offline_store("last_order", with_created(frame).to_pandas())
 
 
 def feast_batch(frame, *, store, **_):
     view = store.get_feature_view("last_order")
-    table = frame.with_columns(created_timestamp="event_timestamp").to_arrow()
+    table = with_created(frame).to_arrow()
     store._get_provider().offline_store.offline_write_batch(store.config, view, table, None)
 
 
@@ -135,8 +142,10 @@ DOORS = (
 )
 
 
-def order(customer, amount, event=EVENT):
+def order(customer, amount, event=EVENT, created=None):
     times = {"event_timestamp": [event], "ordered_at": [event]}
+    if created is not None:
+        times["created_timestamp"] = [created]
     frame = pl.DataFrame({"customer": [customer], "amount": [amount], "coupon": ["NEW"], **times})
     return frame.with_columns(price=pl.lit(PRICE, pl.Decimal(38, 2)))
 
@@ -146,8 +155,8 @@ def test_each_door_writes_the_same(project, client, store, tmp_path, door):
     """A bad row is refused; good, repeated and late rows, and rows before a deletion, have the same effect."""
     customer = 1_000 * (1 + DOORS.index(door))
 
-    def write(*args):
-        door(order(*args), project=project, client=client, store=store, tmp_path=tmp_path)
+    def write(*args, **times):
+        door(order(*args, **times), project=project, client=client, store=store, tmp_path=tmp_path)
 
     def served(number):
         read = project.get_online([{"customer": number}], FEATURES, statuses=True)
@@ -159,6 +168,9 @@ def test_each_door_writes_the_same(project, client, store, tmp_path, door):
     before = writes()
     with pytest.raises(FeatureStoreError, match="amount"):
         write(customer, 750.0)
+    for times in ({"event": NOW + YEAR}, {"event": LAST}, {"created": NOW + YEAR}, {"created": LAST}):
+        with pytest.raises(FeatureStoreError, match="_timestamp' of 1 row is ahead of the clock, such as"):
+            write(customer, 1.0, **times)
     assert (writes(), served(customer)["amount__status"]) == (before, Status.NOT_FOUND)
 
     write(customer, 42.0)

@@ -51,6 +51,8 @@ def with_column(shop, metadata: str = "", matures: str = "") -> featurestore.Pro
         ("timedelta(days=2, hours=1, microseconds=1)", None, 2),
         ("timedelta(days=2)", "2024-01-04T23:00:00Z", 2),
         ("timedelta(days=2)", "2024-01-04T22:59:59.999999Z", 1),
+        ('"always"', None, 5),
+        ('("event_timestamp", timedelta(days=2, hours=1))', None, 4),
     ],
 )
 def test_a_label_is_known_from_its_time_on(shop, matures, as_of, rows):
@@ -64,7 +66,12 @@ def test_a_label_is_known_from_its_time_on(shop, matures, as_of, rows):
 
 
 @pytest.mark.parametrize(
-    "how", [{"metadata": ', metadata={"known": "known_at"}'}, {"matures": ', matures="known_at"'}]
+    "how",
+    [
+        {"metadata": ', metadata={"known": "known_at"}'},
+        {"matures": ', matures="known_at"'},
+        {"metadata": ', metadata={"known": ("known_at",)}', "matures": ', matures="known_at"'},
+    ],
 )
 def test_a_column_says_when_a_label_is_known(shop, how):
     """A row without such a time, or with a later one, is left out; the schema and `matures` say the same."""
@@ -130,13 +137,24 @@ def test_maturity_is_part_of_the_definition(shop):
     assert any(part.name == "matures" for part in after.parts)
 
 
+def test_the_schema_and_matures_share_their_forms(shop):
+    """Several columns with a delay say when a label is known: the first that is not missing counts, and then the delay."""
+    known = '("known_at", "event_timestamp", timedelta(hours=11))'
+    project = with_column(shop, matures=f", matures={known}")
+    assert project.training_set("visits").rows == 5
+    assert project.training_set("visits", as_of="2024-01-09T23:59:59Z").rows == 4
+    visits = project.catalog.training_set("visits")
+    assert str(visits.matures) == "known_at or else event_timestamp + 11:00:00"
+
+
 @pytest.mark.parametrize(
     ("matures", "message"),
     [
-        (timedelta(-1), "matures is -1 day.*expected a time after"),
-        ("nowhere", "'nowhere', which tells when 'bought' is known, is missing"),
-        ("basket", "'basket', .* is Float64"),
-        (3, "matures is 3; expected a timedelta or the name of a column"),
+        (timedelta(-1), "known 1 day.* before 'event_timestamp'; expected a time after"),
+        (("event_timestamp", timedelta(-1)), "known 1 day.* before 'event_timestamp'; expected a time after"),
+        ("nowhere", "matures names 'nowhere', which is not a column of the schema Visits"),
+        ("basket", "matures names 'basket', which is Float64"),
+        (3, "matures is 3; expected a column"),
     ],
 )
 def test_a_maturity_that_says_nothing(shared_shop, matures, message):

@@ -9,8 +9,11 @@ from shop import build_shop
 
 import featurestore
 from featurestore.errors import ConfigError, ContractError, DefinitionError
+from featurestore.quality.gate.ahead import MAX_EVENT_AHEAD, AheadError
 from featurestore.storage.files import write_parquet
 from featurestore.storage.made_by import metadata_of
+from featurestore.storage.views import log_rows
+from featurestore.timing.clock import MAX_SKEW
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 EVENT = datetime(2024, 1, 9, 22, tzinfo=UTC)
@@ -215,21 +218,54 @@ def test_corrections_in_a_store_ahead_of_the_clock_are_applied(shop):
     assert amounts(shop) == ([3.0], [3.0])
 
 
-def test_a_row_created_later_keeps_its_timestamp(shop):
-    """A correction moves no row that is created at another time, and meets one by at least a microsecond."""
+def test_a_row_that_was_created_a_little_later_is_created_now(shop):
+    """Clocks may differ by `MAX_SKEW`: a row of a writer that is a little ahead is readable at once."""
     shop.materialize()
-    later = NOW + timedelta(hours=1)
-    for created, amount in ((later, 5.0), (NOW, 1.0), (later, 6.0), (NOW, 2.0)):
-        rows = pl.DataFrame({**ROW, "amount": [amount], "created_timestamp": [created]})
+    for created, amount in ((NOW + MAX_SKEW, 5.0), (None, 6.0), (NOW + MAX_SKEW / 2, 7.0)):
+        done = shop.push(
+            "last_order", pl.DataFrame({**ROW, "amount": [amount], "created_timestamp": [created]})
+        )
+        assert (done.rows_applied, done.pending, amounts(shop)) == (1, 0, ([amount], [amount]))
+
+
+@pytest.mark.parametrize(
+    ("column", "limit"), [("created_timestamp", MAX_SKEW), ("event_timestamp", MAX_EVENT_AHEAD)]
+)
+@pytest.mark.parametrize("text", [False, True])
+def test_a_row_too_far_ahead_of_the_clock_is_refused_and_stops_no_other(shop, column, limit, text):
+    """The error says which column, how many rows and how far; a row at the limit is accepted, and others pass."""
+    shop.materialize()
+    timestamps = [NOW + limit, NOW + limit + timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC)]
+    rows = pl.DataFrame([{name: value for name, [value] in ROW.items()} | {column: at} for at in timestamps])
+    if text:
+        rows = rows.with_columns(pl.col(column).dt.to_string("iso:strict"))
+    with pytest.raises(AheadError, match=rf"{column!r} of 2 rows is ahead of the clock") as caught:
         shop.push("last_order", rows)
-    pushed = shop.dataset("last_order").filter(coupon="NEW").collect()
-    assert dict(zip(pushed["created_timestamp"], pushed["amount"], strict=True)) == {
-        NOW: 1.0,
-        NOW + timedelta(microseconds=1): 2.0,
-        later: 5.0,
-        later + timedelta(microseconds=1): 6.0,
-    }
-    assert amounts(shop) == ([2.0], [2.0])
+    error = caught.value
+    assert (error.column, error.rows, error.timestamp, error.now, error.limit) == (
+        column,
+        2,
+        timestamps[2],
+        NOW,
+        limit,
+    )
+    assert shop.push("last_order", rows[:1]).rows == 1
+    shop.push("last_order", pl.DataFrame({**ROW, "amount": [5.0]}))
+    assert amounts(shop) == ([5.0], [5.0])
+
+
+def test_rows_of_the_last_year_that_a_former_version_logged_stop_no_push(shop):
+    """An event at the end of the year 9999 waits for ever, and nothing else does."""
+    view = shop.catalog.view("last_order")
+    last = datetime.max.replace(tzinfo=UTC)
+    row = pl.DataFrame({**ROW, "event_timestamp": [last], "created_timestamp": [NOW]})
+    schema = {**view.contract.schema}
+    log_rows(view, row.cast(schema).select(*schema), shop.layout)
+    shop.materialize()
+    for amount in (5.0, 6.0):
+        shop.push("last_order", pl.DataFrame({**ROW, "amount": [amount]}))
+        assert amounts(shop) == ([amount], [amount])
+    assert shop.audit().mismatches == 0
 
 
 def test_a_push_never_ties_with_a_built_row(shop):

@@ -1,4 +1,4 @@
-"""The README's shop, its sum changed to a mean: each command that could serve another value than was trained stops."""
+"""The README's shop, its sum changed to one of the last two orders: each command that could serve another value than was trained stops."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from featurestore.project import init
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("quickstart.md", "how-to/get-a-training-set.md")
-# The training row of this order knows both orders of ada before it, which are worth 32.0, and 16.0 on average.
+# The training row of this order knows both orders of ada before it, which are worth 32.0; the last two are worth 12.0.
 LATER = "5,ada,2026-01-06T12:00:00Z,2026-01-06T12:01:00Z,0\n"
-MEAN = pytest.approx(32 / 3)
+LAST_TWO = 12.0
 
 
 @pytest.fixture
@@ -41,14 +41,15 @@ def root(tmp_path):
 
 
 def served(shop):
-    return shop.get_online([{"customer": "ada"}], "buying")["spent_30d"].item()
+    return shop.get_online([{"customer": "ada"}], "buying")["total_spent"].item()
 
 
 def changed(root):
     path = root / "feature_repo/orders.py"
     text = path.read_text()
-    assert ".sum()" in text
-    path.write_text(text.replace('pl.col("amount").sum()', 'pl.col("amount").mean()'))
+    total = 'windows.sum("amount", over="lifetime")'
+    assert total in text
+    path.write_text(text.replace(total, 'windows.sum("amount", events=2)'))
     return featurestore.open(root)
 
 
@@ -75,15 +76,15 @@ def test_the_kept_training_set_is_refused_until_it_is_joined_again(root):
     shop = changed(root)
     shop.build("customer_spending")
     shop.materialize()
-    assert served(shop) == MEAN
-    assert pl.read_parquet(shop.layout.training("visits"))["spent_30d"].max() == 32.0
+    assert served(shop) == LAST_TWO
+    assert pl.read_parquet(shop.layout.training("visits"))["total_spent"].max() == 32.0
     for verb in (shop.audit, shop.release):
         error = refusal(verb)
         assert error.definition == "visits"
-        assert [difference.name for difference in error.differences] == ["customer_spending"]
+        assert [difference.name for difference in error.differences] == ["window total_spent: events"]
     assert shop.active_release() == "0001"
     assert served(featurestore.open(root / "data/releases/current")) == 32.0
     shop.training_set("visits")
     shop.audit().require_parity()
     assert shop.release().name == "0002"
-    assert served(featurestore.open(root / "data/releases/current")) == MEAN
+    assert served(featurestore.open(root / "data/releases/current")) == LAST_TWO

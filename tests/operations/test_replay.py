@@ -112,7 +112,7 @@ def served_before_it_was_known(shop):
     """The store held a pushed row before its time."""
     shop.materialize()
     log_answers(shop.settings.root, 3)
-    row = order(5.0, at=NOW - HOUR, created_timestamp=NOW + HOUR)
+    row = order(5.0, at=NOW + HOUR)
     shop.push("last_order", row)
     log_path = next(shop.layout.served("buying").rglob("*.parquet"))
     log_path.unlink()

@@ -192,10 +192,13 @@ def test_memory_beyond_the_limit_ends_a_process_and_no_lookup(server):
 def test_a_body_that_lies_about_its_lengths_is_refused(server, media):
     """Each four bytes that could be a length are made large or negative; the server and its process go on."""
     good = BODIES[media]
-    for lie in (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff"):
+    assert send(server, good, media).status_code == 200
+    [process] = server.state.validators._all
+    for lie in (b"\xff\xff\xff\x0f", b"\xff\xff\xff\xff"):
         for place in range(4, len(good) - 4, max(4, len(good) // 8)):
             answer = send(server, good[:place] + lie + good[place + 4 :], media)
-            assert answer.status_code in (200, 413, 422), (place, answer.text)
+            assert answer.status_code in (200, 422), (place, answer.text)
+    assert server.state.validators._all == {process}
     assert send(server, good, media).status_code == 200
 
 
@@ -228,15 +231,20 @@ def test_a_time_out_ends_the_validation_and_frees_its_place(shop):
     with running(shop.settings.root) as client:
         assert send(client, GOOD).status_code == 200
         validators = set(client.state.validators._all)
-    with running(shop.settings.root, timeout=0.5, upload_timeout=2.0) as client:
+    with running(shop.settings.root, timeout=2.0, upload_timeout=2.0) as client:
         for validator in validators:
             validator._process.send_signal(signal.SIGSTOP)
-        late = send(client, GOOD)
-        assert (late.status_code, late.json()["error"]["kind"]) == (503, "TimedOut")
+
+        def killed():
+            """Send a body; on a slow machine its time may be over before a process has it."""
+            late = send(client, GOOD)
+            assert (late.status_code, late.json()["error"]["kind"]) == (503, "TimedOut")
+            return validators - client.state.validators._all
+
+        [dead] = eventually(killed, "no process was killed")
         eventually(lambda: len(uploads(shop.settings.root)) == 1, "files remain")
-        [killed] = validators - client.state.validators._all
-        assert killed._process.wait() == -signal.SIGKILL
-        for validator in validators - {killed}:
+        assert dead._process.wait() == -signal.SIGKILL
+        for validator in validators - {dead}:
             validator._process.send_signal(signal.SIGCONT)
     with running(shop.settings.root) as client:
         assert send(client, GOOD).status_code == 200

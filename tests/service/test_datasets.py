@@ -255,8 +255,8 @@ def test_personal_values_are_in_no_answer_and_no_log(shop_files, capfdbinary):
     text = schemas.read_text().replace(
         'ge=1, description="who ordered")', 'ge=1, description="who ordered", metadata={"personal": True})'
     )
-    mean = '"tolerance": 0.5, "expect": {"mean": {"customer": (None, 10)}}}'
-    schemas.write_text(text.replace('"tolerance": 0.5}', mean, 1))
+    mean = '"tolerance": 0.5, "expect": {"mean": {"customer": (None, 10)}}'
+    schemas.write_text(text.replace('"tolerance": 0.5', mean, 1))
     build_shop(shop_files).materialize()
     row = ROW.replace("1,1,", "1,-31337,")
     with running(shop_files, log_requests=True) as client:

@@ -91,7 +91,12 @@ def test_the_document_is_true(server, operation, mode):
     excluded = [positive_data_acceptance] if free else []
 
     @given(case=described.as_strategy(generation_mode=mode))
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=15 if path.endswith("/validate") else 40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     def matches_the_document(case):
         # JSON Schema takes 3.0 for an integer; the server does not.
         if mode is GenerationMode.POSITIVE and path.startswith("/v1/vectors/"):

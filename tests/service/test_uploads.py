@@ -2,6 +2,7 @@
 
 import select
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -75,6 +76,26 @@ def test_uploads_beyond_the_limit_get_503(client, shop):
         connection.close()
     eventually(lambda: uploads(shop.settings.root) == [])
     assert send(client, GOOD).status_code == 200
+
+
+def test_a_caller_who_leaves_frees_the_place_of_the_validation(shop):
+    """The process that validates its body is killed, and its files are gone, long before the time-out."""
+    shop.materialize()
+    with running(shop.settings.root) as client, ExitStack() as stack:
+        assert send(client, GOOD).status_code == 200
+        validators = client.state.validators
+        stopped = set(validators._all)
+        for validator in stopped:
+            validator._process.send_signal(signal.SIGSTOP)
+            stack.callback(validator._process.send_signal, signal.SIGCONT)
+        with socket.create_connection(("127.0.0.1", client.port)) as connection:
+            connection.sendall(head(len(GOOD)) + GOOD.encode())
+            eventually(lambda: stopped - set(validators._idle), "no process validates")
+        [killed] = eventually(lambda: stopped - validators._all, "the validation goes on")
+        assert killed._process.wait() == -signal.SIGKILL
+        eventually(lambda: len(uploads(shop.settings.root)) == 1, "files remain")
+    with running(shop.settings.root) as client:
+        assert send(client, GOOD).status_code == 200
 
 
 def test_slow_uploads_do_not_hold_all_places(shop):

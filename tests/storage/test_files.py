@@ -10,7 +10,14 @@ import polars as pl
 import pytest
 
 from featurestore.errors import StoreError
-from featurestore.storage.files import append_record, atomic_write, write_parquet, write_text
+from featurestore.storage.durable import replace_symlink
+from featurestore.storage.files import (
+    append_record,
+    atomic_write,
+    temporary_folder,
+    write_parquet,
+    write_text,
+)
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 
 
@@ -145,3 +152,41 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     }
     alive.communicate("")
     assert {path.name for path in tmp_path.iterdir()} == {"next", "alive", "kept.partial"}
+
+
+def test_what_a_killed_process_left_of_a_link_is_removed_by_the_next(tmp_path):
+    """A link that did not get its name does not stay, whichever process made it."""
+    replace_symlink(tmp_path / "current", "0001")
+    (tmp_path / ".current.123.partial").symlink_to("0002")
+    replace_symlink(tmp_path / "current", "0003")
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+    assert (tmp_path / "current").readlink().name == "0003"
+
+
+def test_a_link_that_cannot_get_its_name_leaves_nothing(tmp_path):
+    """As where the disk is full: the old one stays."""
+    (tmp_path / "current").mkdir()
+    with pytest.raises(OSError, match="current"):
+        replace_symlink(tmp_path / "current", "0001")
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next(tmp_path):
+    """The folders of living processes, and those of this one, stay."""
+    dead, alive, own = (tmp_path / f".{name}.partial" for name in ("dead", "alive", "own"))
+    script = (
+        "import sys; from pathlib import Path; from featurestore.storage.files import temporary_folder\n"
+        "with temporary_folder(Path(sys.argv[1])):\n    print('made', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(alive)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline()
+        (dead / "results").mkdir(parents=True)
+        (dead / "body").write_text("half")
+        with temporary_folder(own):
+            assert {path.name for path in tmp_path.iterdir()} == {alive.name, own.name}
+            write_text("text", tmp_path / "next")
+        assert {path.name for path in tmp_path.iterdir()} == {alive.name, "next"}
+        writer.communicate("")
+    assert [path.name for path in tmp_path.iterdir()] == ["next"]

@@ -184,7 +184,6 @@ def test_an_event_that_reads_the_future_is_a_leak(project):
     """The event is named, and its column."""
     root = project.settings.root
     for path, old, new in (
-        ("schemas/shop.py", '"tolerance": 0.5}', '"tolerance": 0.5, "known": ("loaded_at", "ordered_at")}'),
         (
             "feature_repo/shop.py",
             '"customer", "order", "amount", event',

@@ -221,6 +221,7 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
             "'3 days', which is not",
         ),
         ('description="orders of three days", ', "", "'orders_3d': the description is missing"),
+        ('identity=("order",)', 'identity=("amount",)', "identity 'amount' is nullable in schema Ordered"),
         ("entity=customer,", "entity=None,", "'spending': windows are given without an entity"),
     ],
 )

@@ -10,6 +10,7 @@ from feast.errors import FeatureServiceNotFoundException
 
 from featurestore.adapters.feast.context import reading_as_of
 from featurestore.adapters.feast.protos import from_values
+from featurestore.definitions.vector import untouched_features
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.timing.join import Status, status_column
 from featurestore.values.plain import in_utc_zone
@@ -27,7 +28,8 @@ class FeastPath:
 
     Feast's values have whole seconds and lists without missing elements: if it refuses a value of
     some rows, the path asks again, without timestamps and lists. Feast gives computed features no
-    status of their own: theirs follows from the value.
+    status of their own: theirs follows from the value. Nor does it apply fitted steps: the path answers the features that
+    no step changes.
     """
 
     name = "Feast get_online_features"
@@ -62,18 +64,19 @@ class FeastPath:
             try:
                 response = store.get_online_features(features=applied, entity_rows=rows)
             except ContractError:
-                schema = service.feature_schema
+                schema = service.joined.feature_schema
                 inexact = {name for name, dtype in schema.items() if dtype.is_nested() or dtype.is_temporal()}
-                exact = references(service, without=inexact)
+                exact = references(service.joined, without=inexact)
                 response = store.get_online_features(features=exact, entity_rows=rows)
         return _frame(service, response.proto)
 
 
 def _frame(service: FeatureService, response: Any) -> pl.DataFrame:
     computed = {name for view in service.on_demand for name in view.feature_names}
+    kept = untouched_features(service)
     columns = []
     for name, vector in zip(response.metadata.feature_names.val, response.results, strict=True):
-        if name in service.feature_names:
+        if name in kept:
             values = from_values(name, vector.values, service.feature_schema[name])
             statuses = pl.Series(status_column(name), list(vector.statuses), dtype=pl.UInt8)
             if name in computed:

@@ -28,7 +28,7 @@ CHECK_NAMES = {
     "notin": "notin",
 }
 # Metadata that documents, or that decides what is shown: it decides no value.
-UNCOUNTED_COLUMN_METADATA = frozenset({"unit", "personal", "drift", "known"})
+UNCOUNTED_COLUMN_METADATA = frozenset({"unit", "personal", "drift", "known", "as_of_event"})
 UNCOUNTED_METADATA = frozenset(
     {"licence", "personal_data", "permitted_use", "segments", "on_invalid", "tolerance", "known"}
 )

@@ -55,6 +55,8 @@ HANDLED_FIELDS = frozenset(
         "service",
         "label",
         "matures",
+        "split",
+        "sample",
         "entity",
         "timing",
         "path",
@@ -63,6 +65,9 @@ HANDLED_FIELDS = frozenset(
         "windows",
         "window_contract",
         "identity",
+        "steps",
+        "fitted",
+        "fits",
     ]
 )
 
@@ -107,9 +112,12 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 
 
 def distributions(definition: Fingerprinted) -> Iterator[str]:
-    """List the distributions that compute a definition, its own code left out."""
+    """List the distributions that compute a definition, its own code left out.
+
+    NumPy is not among them: windows add whole numbers and round once, so no version of it changes a bit.
+    """
     yield from COMPUTING
-    if isinstance(definition, FeatureView) and definition.windows:
+    if isinstance(definition, FeatureService) and definition.steps:
         yield "numpy"
     if isinstance(definition, Source):
         if not definition.path.endswith(POLARS_FORMATS):
@@ -131,16 +139,34 @@ def _declared(definition: Fingerprinted) -> Iterator[Part]:
     elif isinstance(definition, OnDemandFeatureView):
         yield from _selections(definition.sources)
     elif isinstance(definition, FeatureService):
-        yield from _selections(definition.selections)
-        for view in definition.on_demand:
-            yield value_part("schema", f"features of {view.name}", ", ".join(view.feature_names))
-        yield value_part("schema", "order of features", ", ".join(definition.feature_names))
+        yield from _vector(definition)
     elif isinstance(definition, TrainingSet):
-        yield value_part("schema", "label", definition.label)
-        yield value_part("schema", "service", definition.service.name)
-        # Without it, the digests of training sets of a former version stay.
-        if definition.matures is not None:
-            yield value_part("timing", "matures", definition.matures)
+        yield from _training_set(definition)
+
+
+def _training_set(training: TrainingSet) -> Iterator[Part]:
+    yield value_part("schema", "label", training.label)
+    yield value_part("schema", "service", training.service.name)
+    # Without these, the digests of training sets of a former version stay.
+    if training.matures is not None:
+        yield value_part("timing", "matures", training.matures)
+    if training.split:
+        yield value_part("schema", "split", " and ".join(map(str, training.split)))
+    if training.sample is not None:
+        yield value_part("schema", "sample", training.sample)
+    if training.fits:
+        yield value_part("step", "fits", training.fits)
+
+
+def _vector(service: FeatureService) -> Iterator[Part]:
+    yield from _selections(service.selections)
+    for view in service.on_demand:
+        yield value_part("schema", f"features of {view.name}", ", ".join(view.feature_names))
+    yield value_part("schema", "order of features", ", ".join(service.joined.feature_names))
+    for number, step in enumerate(service.steps, 1):
+        yield value_part("step", f"{number}", step)
+    if service.fitted is not None:
+        yield value_part("step", "fitted state", service.fitted.digest)
 
 
 def _reader(source: Source) -> Iterator[Part]:

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PartKind: TypeAlias = Literal[
-    "function", "constant", "module", "schema", "check", "policy", "reader", "timing", "upstream", "package"
+    "function",
+    "constant",
+    "module",
+    "schema",
+    "check",
+    "policy",
+    "reader",
+    "timing",
+    "step",
+    "upstream",
+    "package",
 ]
 DefinitionKind: TypeAlias = Literal[
     "source", "dataset", "feature view", "on-demand view", "feature service", "training set"
@@ -30,7 +40,8 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         ``function``: a function, method or class of the project. ``constant``: a module-level value, or
         a variable of an enclosing function. ``module``: the statements of a module that count as a whole.
         ``schema``, ``check``, ``policy``: what the Pandera schema declares. ``reader``: how a source is
-        read. ``timing``: when rows become known and expire. ``upstream``: a definition that this one
+        read. ``timing``: when rows become known and expire. ``step``: what is fitted to training rows and
+        applied to features. ``upstream``: a definition that this one
         reads. ``package``: an installed distribution that computes.
     name
         Name of the thing within its file, schema or definition.

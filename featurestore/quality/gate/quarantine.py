@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.quality.gate.inspection import Inspection
-    from featurestore.quality.profile.profile import Profiler
     from featurestore.storage.layout import Layout
     from featurestore.storage.together import FileGroup
 
@@ -22,14 +21,10 @@ def keep(
     path: Path,
     files: FileGroup,
     *,
-    profiler: Profiler,
     metadata: dict[str, str],
 ) -> None:
-    """Write the passing rows to `path` with metadata, the bad rows, and the verdict, as files of a group.
-
-    The passing rows are profiled as they are written.
-    """
-    sink_parquet(profiler.passed(inspection.passing), files.aside(path), metadata=metadata)
+    """Write the passing rows to `path` with metadata, the bad rows, and the verdict, as files of a group."""
+    sink_parquet(inspection.passing, files.aside(path), metadata=metadata)
     sink_parquet(inspection.failing, files.aside(layout.quarantine(name)))
     write_record(inspection.verdict.record(), files.aside(layout.verdict(name)))
 

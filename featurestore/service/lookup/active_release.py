@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from featurestore.errors import ConfigError, FeatureStoreError, SkewError, UnknownNameError
+from featurestore.definitions.fingerprint import fingerprint
+from featurestore.errors import ConfigError, FeatureStoreError, MissingDataError, SkewError, UnknownNameError
 from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.project import Project
+    from featurestore.project import Project, Release
     from featurestore.service.runtime.options import Options
 
 
@@ -68,7 +69,7 @@ class ActiveRelease:
         self._as_of = None if served is None else served.as_of
         self.root = self.project.settings.root
         self.name = WORKING if release is None else release.name
-        self._require_consistency(options)
+        self._require_consistency(options, release)
         self.local = self.project.settings.online_url is None
         store = self.project.store()
         stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
@@ -81,7 +82,9 @@ class ActiveRelease:
             max_rows=options.max_rows,
             layout=self.project.layout,
         )
-        self.endpoints = {name: make(catalog.service(name)) for name in options.services or catalog.services}
+        self.endpoints = {
+            name: make(self.project.service(name)) for name in options.services or catalog.services
+        }
         # Neither may refer to this object: its store closes when the last request that it answers ends.
         self.endpoint_of_features = lru_cache(maxsize=256)(partial(_endpoint_of_features, catalog, make))
 
@@ -117,7 +120,7 @@ class ActiveRelease:
         services = [endpoint.service for endpoint in self.endpoints.values()]
         return {name: _line(error) for name, error in _view_faults(services, self.project)}
 
-    def _require_consistency(self, options: Options) -> None:
+    def _require_consistency(self, options: Options, release: Release | None) -> None:
         catalog = self.project.catalog
         if not catalog.services:
             raise ConfigError(
@@ -126,8 +129,9 @@ class ActiveRelease:
             )
         services = [catalog.service(name) for name in options.services] or list(catalog.services.values())
         # A store that is ahead of the clock is reached by it, or brought back by the next write: `/ready` names it.
+        steps = dict(_step_faults(services, self.project, release))
         views = {name: e for name, e in _view_faults(services, self.project) if not isinstance(e, ClockError)}
-        faults = views | dict(_training_faults(services, self.project))
+        faults = views | dict(_training_faults(services, self.project)) | steps
         if faults:
             listing = "".join(f"\n  {name}: {_line(error)}" for name, error in faults.items())
             skews = [error for error in faults.values() if isinstance(error, SkewError)]
@@ -161,6 +165,32 @@ def _view_faults(services: list[FeatureService], project: Project) -> Iterator[t
             read_now(partial(check_state, views[name], state, layout=project.layout), now)
         except FeatureStoreError as error:
             yield f"view {name}", error
+
+
+def _step_faults(
+    services: list[FeatureService], project: Project, release: Release | None
+) -> Iterator[tuple[str, FeatureStoreError]]:
+    """Yield the services whose steps are not fitted, or not as the release was made with, each with the reason."""
+    for service in services:
+        try:
+            served = project.service(service)
+        except (MissingDataError, SkewError) as error:
+            yield f"service {service.name}", error
+            continue
+        if (
+            release is not None
+            and served.steps
+            and release.services[service.name] != fingerprint(served).digest
+        ):
+            yield (
+                f"service {service.name}",
+                SkewError(
+                    f"the fitted state is another one than release {release.name} was made with",
+                    hint="a release must not be edited: run featurestore release",
+                    definition=service.name,
+                    commands=["featurestore release"],
+                ),
+            )
 
 
 def _training_faults(

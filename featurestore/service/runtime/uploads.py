@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
 from featurestore.service.runtime.refused import RefusedError
-from featurestore.storage.durable import make_folder, replace, sync_folder
-from featurestore.storage.files import PRIVATE_FOLDER, translated_write_errors
+from featurestore.storage.durable import PARTIAL, make_folder, replace, sync_folder
+from featurestore.storage.files import PRIVATE_FOLDER, temporary_folder, translated_write_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from starlette.types import Receive
@@ -31,7 +31,6 @@ KEPT = 20  # uploads of each dataset
 CHUNK = 1 << 20  # bytes of one write
 # A slower body gives its place to a new one, once it had the time of a pause.
 MIN_RATE = 16 << 10  # bytes in a second
-DAY = 86_400.0  # seconds
 
 
 class Upload:
@@ -50,7 +49,8 @@ class Upload:
     def __init__(self, folder: Path) -> None:
         self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
         self._folder = folder
-        self._temporary = folder / f".{self.id}.partial"
+        self._temporary = folder / f".{self.id}{PARTIAL}"
+        self._making = ExitStack()
         self.body = self._temporary / "body"
         self.results = self._temporary / "results"
 
@@ -65,16 +65,14 @@ class Upload:
         return place
 
     def begin(self) -> None:
-        """Make the temporary folder, and remove those of killed processes after a day."""
+        """Make the temporary folder, and remove those of killed processes."""
+        self._making.enter_context(temporary_folder(self._temporary))
         with translated_write_errors(self._temporary):
             make_folder(self.results, mode=PRIVATE_FOLDER)
-        for partial_folder in self._folder.glob(".*.partial"):
-            if partial_folder.stat().st_mtime < time.time() - DAY:
-                shutil.rmtree(partial_folder, ignore_errors=True)
 
     def end(self) -> None:
         """Remove the temporary folder."""
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._making.close()
 
 
 class _Arrival:
@@ -116,7 +114,7 @@ class Uploads:
         RefusedError
             If too many uploads are pending, or the body pauses for too long.
         ClientDisconnect
-            If the caller leaves.
+            If the caller leaves, also while the body is validated: its place is free at once.
         StoreError
             If the file system refuses a write.
         """
@@ -126,12 +124,15 @@ class Uploads:
         upload = Upload(folder)
         try:
             await self._receive(receive, upload)
-            async with self._places:
-                return await validate(upload)
+            return await _unless_left(receive, self._in_place(validate, upload))
         finally:
             self._pending -= 1
             # A large file takes time to remove. The thread ends its work, also if the caller has left.
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.end))
+
+    async def _in_place(self, validate: Callable[[Upload], Awaitable[T]], upload: Upload) -> T:
+        async with self._places:
+            return await validate(upload)
 
     def _displaces_slowest(self) -> bool:
         """Return whether a slow body gives up its place."""
@@ -190,3 +191,28 @@ class Uploads:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message
+
+
+async def _unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Await work for a caller whose body has arrived; it is cancelled when the caller leaves.
+
+    Raises
+    ------
+    ClientDisconnect
+        If the caller leaves.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,94 @@
+"""The fitted vector of a feature service: its columns, and where each comes from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from featurestore.errors import DefinitionError
+from featurestore.preprocessing.fit import apply, origins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from featurestore.definitions.catalog import Catalog
+    from featurestore.definitions.contract import Column
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
+    from featurestore.preprocessing.state import FittedState
+
+
+def fitted_columns(joined: Sequence[Column], fitted: FittedState) -> tuple[Column, ...]:
+    """Return the contract of each column of the fitted vector.
+
+    Parameters
+    ----------
+    joined
+        The features of the service before its steps.
+    """
+    by_name = {column.name: column for column in joined}
+    rows = pl.LazyFrame(schema={column.name: column.dtype for column in joined})
+    origin = origins(by_name, fitted.steps)
+    kept = untouched(by_name, fitted)
+    return tuple(
+        by_name[name] if name in kept else _computed(name, dtype, by_name[origin[name]])
+        for name, dtype in apply(rows, fitted.steps).collect_schema().items()
+    )
+
+
+def untouched(joined: Mapping[str, object], fitted: FittedState) -> frozenset[str]:
+    """Return the names of the features that no step changes."""
+    touched = {name for step in fitted.steps for name in step.columns}
+    return frozenset(name for name in joined if name not in touched)
+
+
+def untouched_features(service: FeatureService) -> frozenset[str]:
+    """Return the names of the features of a service that no step changes; of a service without steps, all."""
+    names = dict.fromkeys(service.joined.feature_names)
+    return frozenset(names) if service.fitted is None else untouched(names, service.fitted)
+
+
+def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[str, str]:
+    """Return the full name of each column of the fitted vector, from those of the features before the steps."""
+    origin = origins(joined, fitted.steps)
+    return {name: f"{joined[feature].removesuffix(feature)}{name}" for name, feature in origin.items()}
+
+
+def fitting_set(catalog: Catalog, service: FeatureService) -> TrainingSet:
+    """Return the training set whose rows the steps of a service are fitted to.
+
+    Raises
+    ------
+    DefinitionError
+        If no training set uses the service, or several do and not exactly one says that it fits.
+    """
+    using = [training for training in catalog.training_sets.values() if training.service.name == service.name]
+    fitting = [training for training in using if training.fits] or using
+    if len(fitting) == 1:
+        return fitting[0]
+    if not using:
+        raise DefinitionError(
+            f"feature service {service.name!r} has steps, but no training set to fit them to",
+            hint=f"declare a training set with service={service.name}, or remove the steps",
+        )
+    raise DefinitionError(
+        f"feature service {service.name!r} has steps, and {len(fitting)} training sets to fit them to: "
+        f"{', '.join(training.name for training in fitting)}",
+        hint="say fits=True in exactly one of them",
+    )
+
+
+def _computed(name: str, dtype: pl.DataType, origin: Column) -> Column:
+    metadata = {key: value for key, value in origin.metadata.items() if key in ("personal", "environments")}
+    description = f"fitted from {origin.name}"
+    return replace(
+        origin,
+        name=name,
+        dtype=dtype,
+        nullable=True,
+        unique=False,
+        description=description,
+        checks=(),
+        metadata=metadata,
+    )

@@ -1,0 +1,131 @@
+"""The record of a build of a training set: all that is needed to build it again, and to see that it is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import yaml
+
+from featurestore.adapters.git import changed_files, revision_of
+from featurestore.definitions.source import Source
+from featurestore.operations.training_manifest import TrainingManifest
+from featurestore.quality.rules.expectations import referenced
+from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from featurestore.definitions.catalog import Derived, Node
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.workspace import Workspace
+
+LOCK: Final = "dvc.lock"
+PACKAGES: Final = ("featurestore", "polars", "numpy", "pyarrow", "duckdb")
+
+
+class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training set was built from, and what came out.
+
+    Attributes
+    ----------
+    manifest
+        The manifest: digests, fingerprint, timestamps, seeds, splits.
+    columns
+        Digest of the values of each column.
+    file, md5
+        Digest of the bytes of the Parquet file, and the hash by which DVC knows them.
+    revision
+        The git commit that was checked out. None: the project is in no repository.
+    changed
+        Files of the project that differed from the commit. dvc.lock, which a run writes, does not count.
+    data
+        DVC's hashes of the raw files, datasets and features that went in, by path. Empty without DVC.
+    packages
+        Versions of Python and of the packages that compute.
+    built_at
+        When it was built, in UTC: the clock of rules about time.
+    """
+
+    manifest: TrainingManifest
+    columns: dict[str, str]
+    file: str
+    md5: str
+    revision: str | None
+    changed: tuple[str, ...]
+    data: dict[str, str]
+    packages: dict[str, str]
+    built_at: datetime
+
+
+def build_record(
+    workspace: Workspace, manifest: TrainingManifest, rows: pl.DataFrame, path: Path
+) -> BuildRecord:
+    """Describe a build of a training set, whose rows are in a file."""
+    training = workspace.catalog.training_set(manifest.name)
+    root = workspace.root
+    with path.open("rb") as file:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    return BuildRecord(
+        manifest=manifest,
+        columns={column.name: fingerprint(column.to_frame()) for column in rows},
+        file=file_fingerprint(path),
+        md5=md5,
+        revision=revision_of(root),
+        changed=tuple(name for name in changed_files(root) if name != LOCK),
+        data=_data_hashes(workspace, training),
+        packages={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        built_at=workspace.now(),
+    )
+
+
+def upstream(workspace: Workspace, training: TrainingSet) -> tuple[list[Source], list[Derived]]:
+    """List the sources, and the datasets and views in the order of their build, that a training set needs."""
+    catalog = workspace.catalog
+    nodes: dict[str, Node] = {}
+    waiting = [*catalog.inputs(training), *(selection.view for selection in training.service.reads)]
+    waiting += [catalog.node(name) for name in referenced(training.contract)]
+    while waiting:
+        node = waiting.pop()
+        if node.name not in nodes:
+            nodes[node.name] = node
+            waiting += [catalog.node(name) for name in referenced(node.contract)]
+            waiting += [] if isinstance(node, Source) else catalog.inputs(node)
+    sources = [source for name, source in catalog.sources.items() if name in nodes]
+    return sources, [derived for derived in catalog.build_order() if derived.name in nodes]
+
+
+def raw_path(workspace: Workspace, source: Source) -> Path:
+    """Return the raw file of a source, or the folder that holds its files."""
+    return source.location(workspace.root / source.path)[0]
+
+
+def _data_hashes(workspace: Workspace, training: TrainingSet) -> dict[str, str]:
+    """Read DVC's hashes from its own records, without DVC: those of raw data, and of the stages that made the rest."""
+    sources, derived = upstream(workspace, training)
+    layout, root = workspace.layout, workspace.root
+    paths = [raw_path(workspace, source) for source in sources]
+    paths += [layout.dataset(node.name) for node in (*sources, *derived)]
+    paths += [layout.features(node.name) for node in derived]
+    paths.append(layout.all_pushed)
+    wanted = {path.relative_to(root).as_posix() for path in paths if path.is_relative_to(root)}
+    hashes: dict[str, str] = {}
+    for stage in _parsed(root / LOCK).get("stages", {}).values():
+        for entry in (*stage.get("deps", ()), *stage.get("outs", ())):
+            hashes[entry["path"]] = entry.get("md5", "")
+    for path in paths:
+        record = path.with_name(f"{path.name}.dvc")
+        for entry in _parsed(record).get("outs", ()):
+            hashes[path.relative_to(root).as_posix()] = entry.get("md5", "")
+    return {path: digest for path, digest in sorted(hashes.items()) if path in wanted and digest}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,100 @@
+"""Fitted state: what the steps of a service learned, as a readable file that names exactly the rows it saw."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, TypeAlias
+
+import msgspec
+
+from featurestore.preprocessing.categories import Mapped, MultiHot, OneHot
+from featurestore.preprocessing.dates import Cycled
+from featurestore.preprocessing.discretize import Binned
+from featurestore.preprocessing.impute import Filled
+from featurestore.preprocessing.numbers import Clipped, Linear, Scaled
+from featurestore.preprocessing.target import TargetMeans
+from featurestore.preprocessing.words import Counted
+
+# Raise it with every change of a state's fields, or of what its expressions compute.
+FORMAT: Final = 1
+
+ColumnState: TypeAlias = (
+    Filled | Scaled | Linear | Clipped | Binned | Cycled | OneHot | MultiHot | Mapped | TargetMeans | Counted
+)
+
+
+class FittedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step learned.
+
+    Attributes
+    ----------
+    step
+        The step as it was declared, as text.
+    columns
+        What it learned about each of its columns.
+    """
+
+    step: str
+    columns: dict[str, ColumnState]
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly which rows a state was fitted to.
+
+    Attributes
+    ----------
+    training_set
+        The training set that the rows are from.
+    split
+        The split that they are in. None: the training set is not split, and all its rows were fitted to.
+    rows
+        How many they are.
+    digest
+        Digest of these rows, with the features as they were joined.
+    """
+
+    training_set: str
+    split: str | None
+    rows: int
+    digest: str
+
+
+class FittedState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the steps of a service learned, and from what.
+
+    Attributes
+    ----------
+    format
+        The version of this form.
+    service
+        The name of the feature service.
+    definition
+        Digest of the definition of the service, with its steps.
+    features
+        Names and dtypes of the fitted vector, in order.
+    """
+
+    format: int
+    service: str
+    definition: str
+    certificate: Certificate
+    steps: tuple[FittedStep, ...]
+    features: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the content."""
+        return f"sha256:{hashlib.sha256(msgspec.json.encode(self, order='deterministic')).hexdigest()}"
+
+
+class StateFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The file of a fitted state.
+
+    Attributes
+    ----------
+    digest
+        Digest of `state`, by which an edit is found.
+    """
+
+    digest: str
+    state: FittedState

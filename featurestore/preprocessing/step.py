@@ -1,0 +1,167 @@
+"""A step of preprocessing: what is declared, what it fits to a column, and how that is applied."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import ContractError, DefinitionError
+from featurestore.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from featurestore.preprocessing.selectors import Columns
+
+FLOAT = pl.Float64()
+Outputs = dict[str, pl.Expr]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """What a step learned about one column."""
+
+    def expressions(self, name: str) -> Outputs:
+        """Return what the column becomes: for each column that takes its place, the expression that computes it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a step is fitted to.
+
+    Attributes
+    ----------
+    column
+        The values of the rows to fit, with nulls.
+    label
+        The labels of these rows. None: the rows have no labels.
+    place
+        The step and the column, for messages.
+    """
+
+    column: pl.Series
+    label: pl.Series | None
+    place: str
+
+    def present(self) -> pl.Series:
+        """Return the values that are not null.
+
+        Raises
+        ------
+        ContractError
+            If there are none.
+        """
+        values = self.column.drop_nulls()
+        if values.is_empty():
+            raise ContractError(
+                f"{self.place}: all {self.column.len():,} values are null, so there is nothing to fit to",
+                hint="drop the feature from the service, or impute it first with a constant",
+            )
+        return values
+
+    def numbers(self) -> pl.Series:
+        """Return the values that are not null, as Float64.
+
+        Raises
+        ------
+        ContractError
+            If there are none, or one is not finite.
+        """
+        values = self.present().cast(FLOAT)
+        if not values.is_finite().all():
+            raise ContractError(
+                f"{self.place}: a value is NaN or infinite; expected finite numbers or null",
+                hint='turn NaN into null at the gate: metadata={"nan": "null"}',
+            )
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(ABC):
+    """One step, applied to each of its columns.
+
+    Attributes
+    ----------
+    columns
+        Names, or a selector.
+    """
+
+    kind: ClassVar[str]
+    takes: ClassVar[str]
+    columns: Columns
+
+    @abstractmethod
+    def accepts(self, dtype: pl.DataType) -> bool:
+        """Return whether the step can read a column of a dtype."""
+
+    @abstractmethod
+    def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType] | None:
+        """Return names and dtypes of the columns that take the place of one. None: only the fitted state knows them."""
+
+    @abstractmethod
+    def fit(self, observed: Observed) -> State:
+        """Learn from a column.
+
+        Raises
+        ------
+        ContractError
+            If the values cannot be fitted to.
+        """
+
+    def training_values(self, observed: Observed, state: State) -> list[pl.Series] | None:  # noqa: ARG002 - see below
+        """Return the values of the fitted rows, where they are others than those that serving computes. None: the same."""
+        return None
+
+    def __str__(self) -> str:
+        shown = (
+            f"{field.name}={_text(getattr(self, field.name))}"
+            for field in fields(self)
+            if field.default is MISSING or getattr(self, field.name) != field.default
+        )
+        return f"{self.kind}({', '.join(shown)})"
+
+
+def _text(value: Any) -> str:
+    return repr(value) if isinstance(value, tuple | str) else str(value)
+
+
+def one_of(step: str, option: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a strategy that does not exist.
+
+    Raises
+    ------
+    DefinitionError
+        Names the most similar one.
+    """
+    names = tuple(known)
+    if value not in names:
+        similar = nearest(value, names) if isinstance(value, str) else None
+        listed = f"known: {', '.join(names)}"
+        raise DefinitionError(
+            f"step {step}: {option} is {value!r}, which does not exist",
+            hint=listed if similar is None else f"did you mean {similar!r}? ({listed})",
+        )
+
+
+def number_expression(name: str) -> pl.Expr:
+    """Return a column as Float64."""
+    return pl.col(name).cast(FLOAT)
+
+
+def float_literal(value: float) -> pl.Expr:
+    """Return a number as a Float64 literal."""
+    return pl.lit(value, dtype=FLOAT)
+
+
+def is_number(dtype: pl.DataType) -> bool:
+    """Return whether values of a dtype are numbers, or booleans as 0 and 1."""
+    return dtype.is_integer() or dtype.is_float() or isinstance(dtype, pl.Boolean)
+
+
+def is_category(dtype: pl.DataType) -> bool:
+    """Return whether values of a dtype can be categories."""
+    return dtype.is_integer() or isinstance(dtype, pl.Boolean | pl.String)

@@ -1,0 +1,207 @@
+"""What a split holds, and how far its parts overlap: rows, classes, entities and time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import ContractError
+from featurestore.splits.declare import SPLIT, TRAIN, RandomSplit
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.escapes import one_line
+from featurestore.values.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from featurestore.splits.declare import SplitStrategy
+
+MAX_CLASSES: Final = 100
+MAX_LISTED: Final = 10
+PERSONAL: Final = "(personal)"
+_CLASSES: Final = (pl.Boolean, pl.String)
+
+
+class EntityOverlap(msgspec.Struct, frozen=True):
+    """How many rows of a split have an entity that also has a row in train.
+
+    Attributes
+    ----------
+    keys
+        The keys of the entity.
+    share
+        Share of the rows of the split, 0 to 1.
+    """
+
+    keys: tuple[str, ...]
+    share: float
+
+
+class SplitPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One split of a training set.
+
+    Attributes
+    ----------
+    labels
+        Row counts by class of the label. Empty: the label is a number.
+    digest
+        Digest of the content of its rows, with features.
+    first, last
+        The first and the last timestamp.
+    entities
+        For each entity: the share of the rows whose entity also has a row in train. Empty for train.
+    time
+        The share of the rows of train that are not before the first row of this split. 0 for train.
+    """
+
+    rows: int
+    labels: dict[str, int]
+    digest: str
+    first: datetime
+    last: datetime
+    entities: tuple[EntityOverlap, ...] = ()
+    time: float = 0.0
+
+
+class SplitError(ContractError):
+    """A split leaves rows or a class out that it must have.
+
+    Attributes
+    ----------
+    split
+        The split that lacks them.
+    column, missing
+        The column whose values are missing in the split, and these values as text. None and empty: the split has no row.
+    rows
+        The number of rows of each split.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str,
+        split: str,
+        rows: dict[str, int],
+        column: str | None = None,
+        missing: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.split = split
+        self.rows = rows
+        self.column = column
+        self.missing = tuple(missing)
+
+
+def has_classes(label: pl.Series) -> bool:
+    """Return whether a label names classes: text, booleans, or integers with at most 100 values."""
+    return may_have_classes(label.dtype) and (
+        isinstance(label.dtype, _CLASSES) or label.n_unique() <= MAX_CLASSES
+    )
+
+
+def may_have_classes(dtype: pl.DataType) -> bool:
+    """Return whether a label of a dtype can name classes: text, booleans or integers."""
+    return isinstance(dtype, _CLASSES) or dtype.is_integer()
+
+
+def require_every_split(
+    rows: pl.DataFrame,
+    strategies: Sequence[SplitStrategy],
+    label: str,
+    *,
+    where: str,
+    personal: Collection[str] = (),
+) -> None:
+    """Refuse a split without rows, or without a class of the label or a value to stratify by.
+
+    Parameters
+    ----------
+    rows
+        Rows with their split.
+    where
+        What is split, for the message.
+    personal
+        Columns whose values the message must not show.
+
+    Raises
+    ------
+    SplitError
+        If one is refused.
+    """
+    names = strategies[0].names
+    counts = dict(rows.group_by(SPLIT).len().rows())
+    heights = {name: counts.get(name, 0) for name in names}
+    shown = ", ".join(f"{name} {height:,}" for name, height in heights.items())
+    for name, height in heights.items():
+        if not height:
+            raise SplitError(
+                f"{where}: split {name!r} has no rows; rows by split: {shown}",
+                hint="give it a larger share, another seed, or an earlier timestamp",
+                split=name,
+                rows=heights,
+            )
+    columns = [label] if has_classes(rows[label]) else []
+    stratify = [c for s in strategies if isinstance(s, RandomSplit) for c in s.stratify]
+    strata = [[column] for column in columns] + ([stratify] if stratify and stratify != columns else [])
+    for needed in strata:
+        every = rows.select(needed).unique(maintain_order=True)
+        for name in names:
+            missing = every.join(
+                rows.filter(pl.col(SPLIT) == name), on=needed, how="anti", nulls_equal=True
+            ).sort(needed)
+            if missing.height:
+                texts = [
+                    ", ".join(
+                        PERSONAL if column in personal else one_line(value) for column, value in row.items()
+                    )
+                    for row in missing.iter_rows(named=True)
+                ]
+                listing = ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
+                what = " and ".join(map(repr, needed))
+                raise SplitError(
+                    f"{where}: split {name!r} lacks {counted(missing.height, 'value')} of {what}: {listing}; "
+                    f"rows by split: {shown}",
+                    hint="merge or leave out rare values, give the split a larger share, or use another seed or timestamp",
+                    split=name,
+                    rows=heights,
+                    column=", ".join(needed),
+                    missing=texts,
+                )
+
+
+def overlap_of_entities(rows: pl.DataFrame, split: str, keys: Sequence[str]) -> EntityOverlap:
+    """Measure how many rows of a split have an entity that is in train. A missing key does not name an entity."""
+    part = rows.filter(pl.col(SPLIT) == split).select(keys).drop_nulls()
+    train = rows.filter(pl.col(SPLIT) == TRAIN).select(keys)
+    share = part.join(train, on=keys, how="semi").height / part.height if part.height else 0.0
+    return EntityOverlap(tuple(keys), share)
+
+
+def overlap_of_time(rows: pl.DataFrame, split: str) -> float:
+    """Return the share of the rows of train that are not before the first row of a split."""
+    first = rows.filter(pl.col(SPLIT) == split)[EVENT_TIMESTAMP].min()
+    train = rows.filter(pl.col(SPLIT) == TRAIN)
+    return train.filter(pl.col(EVENT_TIMESTAMP) >= first).height / train.height if train.height else 0.0
+
+
+def warnings_of(parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy]) -> Iterator[str]:
+    """Say where rows that are split by chance overlap: the model may know the entity, or the future, of a test row."""
+    if not all(isinstance(strategy, RandomSplit) for strategy in strategies):
+        return
+    is_grouped = any(isinstance(strategy, RandomSplit) and strategy.by for strategy in strategies)
+    for name, part in parts.items():
+        shared = [f"a {' and '.join(e.keys)} ({e.share:.1%})" for e in part.entities if e.share]
+        if shared and not is_grouped:
+            yield (
+                f"rows of {name} have an entity that is also in train: {', '.join(shared)}; "
+                "random_split(by=...) keeps an entity in one split"
+            )
+        if part.time:
+            yield (
+                f"{part.time:.1%} of the train rows are not before the first {name} row; "
+                "time_split tests on later rows than it trains on"
+            )

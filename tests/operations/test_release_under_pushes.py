@@ -1,0 +1,116 @@
+"""Rows that are pushed while a release is made refuse no release, and the release that becomes active has them."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+import featurestore
+from featurestore.errors import StoreError
+from featurestore.operations.audit import audit
+from featurestore.operations.delete import delete
+from featurestore.operations.push import push
+from featurestore.operations.release import release
+from featurestore.operations.releases import active_release
+from featurestore.operations.rollback import rollback
+from featurestore.storage.lock import try_locked
+
+
+def order(customer, amount):
+    day = pl.Series(["2024-01-09T20:00:00Z"]).str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC")
+    rows = pl.DataFrame({"customer": [customer], "amount": [amount], "coupon": ["NEW"]})
+    return rows.with_columns(event_timestamp=day, ordered_at=day)
+
+
+def amounts(project):
+    rows = [{"customer": customer} for customer in (2, 3, 7)]
+    return project.get_online(rows, ["last_order:amount"])["amount"].to_list()
+
+
+class WriteBeforeEachJoin:
+    """The engine of a workspace; before each join, a user writes."""
+
+    def __init__(self, workspace, write):
+        self._engine = workspace.engine
+        self._write = write
+        self.transform = self._engine.transform
+
+    def historical(self, entity_rows, views):
+        self._write()
+        return self._engine.historical(entity_rows, views)
+
+
+def written_to(shop, write):
+    """Return the workspace of the shop whose audits are interrupted by writes."""
+    workspace = shop._workspace
+    engine = WriteBeforeEachJoin(workspace, write)
+    return replace(workspace, parts=replace(workspace.parts, engine=lambda _: engine))
+
+
+@pytest.fixture
+def stored(shop):
+    shop.training_set("visits")
+    shop.materialize()
+    return shop
+
+
+def test_writes_between_the_snapshot_and_the_audit_refuse_no_release(stored):
+    """The audit compares what the release's store was written from; then the release takes the rest, and is served."""
+    numbers = iter(range(20, 1_000))
+
+    def write():
+        push(stored._workspace, "last_order", order(3, float(next(numbers))))
+        push(stored._workspace, "last_order", order(7, float(next(numbers))))
+        delete(stored._workspace, "last_order", pl.DataFrame({"customer": [2]}))
+
+    release(written_to(stored, write))
+    last = next(numbers) - 1
+    root = stored.layout.releases / "0001"
+    assert amounts(featurestore.open(root)) == amounts(stored) == [None, last - 1, last]
+    assert featurestore.open(root).audit().mismatches == stored.audit().mismatches == 0
+    stored.push("last_order", order(3, 9.0))
+    assert amounts(featurestore.open(root)) == [None, 9.0, last]
+
+
+@pytest.mark.parametrize("activation", ["release", "rollback"])
+def test_nobody_writes_between_the_last_rows_of_a_release_and_its_switch(stored, activation):
+    """A push that is acknowledged before the switch is in the new release; one after it writes to the new release."""
+    workspace = stored._workspace
+    if activation == "rollback":
+        release(workspace)
+        release(workspace)
+    before = active_release(workspace.layout)
+    free = []
+
+    def opened(settings, *, create=False):
+        store = workspace.parts.open_store(settings, create=create)
+        return Watched(store) if settings.root.parent == workspace.layout.releases else store
+
+    class Watched:
+        def __init__(self, store):
+            self._store = store
+            self.state, self.read, self.scan = store.state, store.read, store.scan
+
+        def write(self, *args, **named):
+            with try_locked(workspace.layout.pushing("last_order")) as is_free:
+                free.append(is_free)
+            assert active_release(workspace.layout) == before
+            return self._store.write(*args, **named)
+
+    watched = replace(workspace, parts=replace(workspace.parts, open_store=opened))
+    release(watched) if activation == "release" else rollback(watched)
+    assert active_release(workspace.layout) != before
+    assert free[-1] is False
+
+
+def test_an_audit_of_a_store_that_is_written_meanwhile_says_so(stored):
+    """It neither passes nor blames a cell: nobody can tell what it compared."""
+    numbers = iter(range(20, 1_000))
+
+    def write():
+        push(stored._workspace, "last_order", order(3, float(next(numbers))))
+
+    with pytest.raises(StoreError, match="view 'last_order' was written while it was audited") as caught:
+        audit(written_to(stored, write))
+    assert caught.value.retry
+    assert stored.audit().mismatches == 0

@@ -1,0 +1,33 @@
+"""The shop (tests/shop.py) whose service has steps that are fitted to the training rows."""
+
+import shutil
+from pathlib import Path
+
+import featurestore
+
+SERVICE = 'buying = feature_service("buying", (last_order, compared), owner="shop")'
+STEPS = """
+    preprocessing.impute("mean", columns=["amount", "ratio"], indicator=True),
+    preprocessing.scale("standard", columns=["amount", "ratio"]),
+    preprocessing.impute("constant", columns="coupon", fill_value="none"),
+    preprocessing.one_hot("coupon"),
+"""
+ROW = {"customer": 1, "basket": 16.0}
+
+
+def with_steps(root: Path, steps: str = STEPS) -> Path:
+    """Declare steps in the definitions of a shop."""
+    path = root / "feature_repo/shop.py"
+    text = path.read_text().replace(SERVICE, f"{SERVICE[:-1]}, steps=[{steps}])")
+    path.write_text(
+        text.replace("from featurestore import (\n", "from featurestore import (\n    preprocessing,\n")
+    )
+    return root
+
+
+def fitted_shop(template: Path, folder: Path, steps: str = STEPS) -> featurestore.Project:
+    """Copy a built shop, declare steps, fit them and materialize."""
+    project = featurestore.open(with_steps(shutil.copytree(template, folder / "shop"), steps))
+    project.training_set("visits")
+    project.materialize()
+    return project

@@ -1,0 +1,122 @@
+"""The vector that is served is the fitted one: the same bits by every path, and as training computes it."""
+
+import json
+
+import polars as pl
+import pytest
+from fitted_shop import ROW, fitted_shop, with_steps
+from runner import run
+
+import featurestore
+from featurestore.errors import MissingDataError, SkewError
+
+NAMES = (
+    "amount",
+    "missingindicator_amount",
+    "coupon_none",
+    "coupon_unknown",
+    "ordered_at",
+    "ratio",
+    "missingindicator_ratio",
+)
+
+
+@pytest.fixture(scope="module")
+def project(template_shop, tmp_path_factory):
+    return fitted_shop(template_shop, tmp_path_factory.mktemp("fitted"))
+
+
+def test_the_vector_has_the_columns_that_the_steps_make(project):
+    """Each column is replaced, in its place, by what a step makes of it."""
+    vectors = project.get_online([ROW], "buying", statuses=True)
+
+    assert tuple(project.service("buying").feature_names) == NAMES
+    assert vectors.select(NAMES).schema["amount"] == pl.Float64
+    assert vectors["coupon_none"].to_list() == [1.0]
+
+
+def test_every_path_serves_what_training_computes(project):
+    """The audit compares each path with the historical join, fitted vectors included."""
+    record = project.audit()
+
+    assert record.mismatches == 0
+    assert {part.path for part in record.paths} == {
+        "get_online",
+        "reader",
+        "HTTP /v1/vectors",
+        "HTTP /get-online-features",
+    }
+    assert all(part.cells for part in record.paths)
+
+
+def test_the_state_says_what_it_was_fitted_to(project):
+    """The file is readable, and certifies training set, rows and definition."""
+    file = json.loads(project.layout.fitted("buying").read_text())
+    amounts = pl.read_parquet(project.layout.training("visits"))["amount"].drop_nulls().to_list()
+
+    mean = file["state"]["steps"][0]["columns"]["amount"]["value"]
+    assert mean == pytest.approx(sum(amounts) / len(amounts))
+    assert file["state"]["certificate"]["training_set"] == "visits"
+    assert file["digest"] == project.training_manifest("visits").fitted
+
+
+def test_a_training_set_is_read_with_the_fitted_vector(project):
+    """What a model is trained on is what serving answers."""
+    rows = project.fitted_training_set("visits")
+    entity_rows = pl.read_parquet(project.layout.training("visits")).select(
+        "customer", "basket", "event_timestamp"
+    )
+
+    expected = project.historical(entity_rows, "buying")
+    assert rows.select(expected.columns).equals(expected)
+
+
+def test_the_command_line_shows_the_fitted_vector(project):
+    """Each column of the fitted vector is printed; `explain` shows the stored rows behind it."""
+    root = project.settings.root
+    vector = run("get-online", "buying", "customer=1", "basket=16", cwd=root)
+    history = run("explain", "buying", "customer=1", "basket=16", "--at", "2024-01-06T12:00:00Z", cwd=root)
+
+    assert [line.split()[0] for line in vector.stdout.splitlines()[2:]] == list(NAMES)
+    assert "amount" in history.stdout
+    assert vector.returncode == history.returncode == 0
+
+
+def test_a_service_without_state_names_the_command(shop_files, shop):
+    """Steps that are not fitted yet are refused, with the command that fits them."""
+    project = featurestore.open(with_steps(shop_files))
+    project.materialize()
+
+    with pytest.raises(MissingDataError, match="featurestore training-set visits"):
+        project.get_online([ROW], "buying")
+
+
+def test_a_state_of_other_steps_is_refused(project, template_shop, tmp_path):
+    """A changed step makes the state one of another definition, and the error names the step."""
+    changed = fitted_shop(template_shop, tmp_path)
+    path = changed.settings.root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace('"standard"', '"robust"'))
+
+    with pytest.raises(SkewError, match=r"step 2.*robust"):
+        featurestore.open(changed.settings.root).get_online([ROW], "buying")
+
+
+def test_an_edited_state_is_refused(template_shop, tmp_path):
+    """One number of the file changed by hand is found by the digest of its content."""
+    project = fitted_shop(template_shop, tmp_path)
+    path = project.layout.fitted("buying")
+    file = json.loads(path.read_text())
+    file["state"]["steps"][0]["columns"]["amount"]["value"] = 1.5
+    path.write_text(json.dumps(file))
+
+    with pytest.raises(SkewError, match="was edited"):
+        project.get_online([ROW], "buying")
+
+
+def test_a_state_of_another_version_is_refused(template_shop, tmp_path):
+    """A format that this version does not read is named, also where the fields are others."""
+    project = fitted_shop(template_shop, tmp_path)
+    project.layout.fitted("buying").write_text('{"state": {"format": 99, "new": 1}}')
+
+    with pytest.raises(SkewError, match="format 99"):
+        project.get_online([ROW], "buying")

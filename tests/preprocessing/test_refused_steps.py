@@ -1,0 +1,165 @@
+"""Steps that cannot work are refused where they are declared, with the nearest name or what was expected."""
+
+import polars as pl
+import pytest
+from fitted_shop import SERVICE, with_steps
+
+import featurestore
+from featurestore import preprocessing
+from featurestore.errors import ContractError, DefinitionError, UnknownNameError
+from featurestore.preprocessing.fit import apply, check_steps, fit
+
+SCHEMA = pl.Schema({"amount": pl.Float32(), "coupon": pl.String(), "tags": pl.List(pl.String())})
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (lambda: preprocessing.impute("meen", columns="amount"), "did you mean 'mean'"),
+        (lambda: preprocessing.scale("standart", columns="amount"), "did you mean 'standard'"),
+        (lambda: preprocessing.discretize("kmean", columns="amount"), "did you mean 'kmeans'"),
+        (lambda: preprocessing.cycle("weeks", columns="at"), "did you mean 'week'"),
+        (lambda: preprocessing.impute(columns=[]), "no columns are named"),
+        (lambda: preprocessing.impute(columns=["a", "a"]), "'a' is named twice"),
+        (lambda: preprocessing.impute("constant", columns="a"), "takes a `fill_value`"),
+        (lambda: preprocessing.impute("mean", columns="a", fill_value=1), "takes no `fill_value`"),
+        (lambda: preprocessing.clip(columns="a"), "either `min` and `max`, or `quantiles`"),
+        (lambda: preprocessing.clip(columns="a", min=2, max=1), "expected min below max"),
+        (lambda: preprocessing.clip(columns="a", quantiles=(0.9, 0.1)), "the smaller first"),
+        (lambda: preprocessing.discretize(columns="a", bins=1), "expected 2 to 256"),
+        (lambda: preprocessing.one_hot("a", min_frequency=0), "min_frequency is 0"),
+        (lambda: preprocessing.tf_idf("a", max_features=0), "max_features is 0"),
+        (lambda: preprocessing.ordinal("a", categories=["x", "x"]), "named twice"),
+        (lambda: preprocessing.target("a", folds=1), "expected 2 or more"),
+        (lambda: preprocessing.target("a", smooth=-1), "expected 0 or more"),
+    ],
+)
+def test_a_step_is_refused_where_it_is_declared(declare, message):
+    """The message says what was given, what was expected, and what to write."""
+    with pytest.raises(DefinitionError, match=message):
+        declare()
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([preprocessing.scale(columns="amuont")], "no feature named 'amuont'.*did you mean 'amount'"),
+        ([preprocessing.scale(columns="coupon")], "'coupon' is String; expected numbers"),
+        ([preprocessing.impute(columns="coupon")], "'coupon' is String"),
+        ([preprocessing.impute("constant", columns="amount", fill_value="none")], "'amount' is Float32"),
+        ([preprocessing.one_hot("amount")], "'amount' is Float32; expected text"),
+        ([preprocessing.multi_hot("coupon")], "expected lists"),
+        ([preprocessing.cycle("day", columns="amount")], "expected dates"),
+        ([preprocessing.scale(columns=preprocessing.booleans())], r"booleans\(\) selects no column"),
+        ([preprocessing.scale(columns=preprocessing.numeric().exclude("x"))], "no feature named 'x'"),
+        ([preprocessing.impute(columns="amount", indicator=True)] * 2, "two columns get the name"),
+    ],
+)
+def test_a_step_must_fit_the_features(steps, message):
+    """Names and dtypes are checked without data."""
+    with pytest.raises((DefinitionError, UnknownNameError), match=rf"(?s){message}"):
+        check_steps(steps, SCHEMA, where="feature service 's'")
+
+
+def fitted(step, values, label=None, dtype=None):
+    """Fit a step to a column `x`."""
+    rows = pl.DataFrame({"x": pl.Series(values, dtype=dtype)})
+    return fit([step], rows, None if label is None else pl.Series(label), where="feature service 's'").steps
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "message"),
+    [
+        (
+            preprocessing.impute(columns="x"),
+            pl.Series([None, None], dtype=pl.Float64),
+            "all 2 values are null",
+        ),
+        (preprocessing.scale(columns="x"), [1.0, float("nan")], "NaN or infinite"),
+        (preprocessing.scale("min_max", columns="x"), [0.0, 5e-324], "cannot be scaled to 1"),
+        (preprocessing.scale("min_max", columns="x"), [-1.7e308, 1.7e308], "cannot be scaled to 1"),
+        (preprocessing.target("x"), ["a", "b"], "no label"),
+        (preprocessing.bag_of_words("x"), ["one", "two"], "words in 2 rows or more"),
+    ],
+)
+def test_values_that_cannot_be_fitted_to_are_refused(step, values, message):
+    """The message names service, step and column."""
+    with pytest.raises((ContractError, DefinitionError), match=rf"feature service 's', step 1 .*{message}"):
+        fitted(step, values)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (
+            preprocessing.one_hot("x"),
+            {"x_a": [1.0, 0.0, 0.0], "x_b": [0.0] * 3, "x_unknown": [0.0, 1.0, 1.0]},
+        ),
+        (preprocessing.ordinal("x"), {"x": [0.0, -1.0, None]}),
+        (preprocessing.ordinal("x", categories=["b", "a"]), {"x": [1.0, -1.0, None]}),
+        (preprocessing.frequency("x"), {"x": [0.5, 0.0, 0.25]}),
+        (preprocessing.target("x", smooth=0), {"x": [0.5, 0.5, 1.0]}),
+    ],
+)
+def test_a_category_that_was_never_seen_has_a_rule(step, expected):
+    """Serving meets a new category and a null: neither fails."""
+    steps = fitted(step, ["a", "a", "b", None], [True, False, False, True])
+
+    answer = apply(pl.LazyFrame({"x": ["a", "new", None]}), steps).collect()
+
+    assert answer.to_dict(as_series=False) == expected
+
+
+def test_a_category_named_unknown_is_the_unknown_one():
+    """It has no column beside the one of that name."""
+    steps = fitted(preprocessing.one_hot("x"), ["a", "unknown"])
+
+    answer = apply(pl.LazyFrame({"x": ["unknown", "a"]}), steps).collect()
+    assert answer.to_dict(as_series=False) == {"x_a": [0.0, 1.0], "x_unknown": [1.0, 0.0]}
+
+
+def test_a_label_of_three_classes_gives_a_column_for_each():
+    """The classes are in sorted order."""
+    steps = fitted(preprocessing.target("x", smooth=0), ["a", "a", "b"], ["red", "blue", "green"])
+
+    answer = apply(pl.LazyFrame({"x": ["a"]}), steps).collect()
+    assert answer.to_dict(as_series=False) == {"x_blue": [0.5], "x_green": [0.0], "x_red": [0.5]}
+
+
+def test_the_own_label_of_a_training_row_is_not_in_its_feature():
+    """A category of one row says nothing about its label: the row gets the mean of the other folds."""
+    rows = pl.DataFrame({"x": ["a", "b", "c", "d"]})
+    result = fit([preprocessing.target("x", smooth=1, folds=2)], rows, pl.Series([1, 0, 0, 0]), where="s")
+
+    assert result.rows["x"].to_list() == [0.0, 0.5, 0.0, 0.5]
+    assert apply(rows.lazy(), result.steps).collect()["x"][0] == 0.625
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("", "no training set to fit them to"),
+        (
+            "\n\n\n@training_set(service=buying, label='bought', owner='shop')\ndef more(orders: Frame[RawOrders]) -> Frame[MoreVisits]:\n    'More visits.'\n    return visits.function(orders)\n",
+            "2 training sets",
+        ),
+    ],
+)
+def test_one_training_set_fits_the_steps_of_a_service(shop_files, more, message):
+    """None, or two without `fits=True`, are refused."""
+    path = with_steps(shop_files) / "feature_repo/shop.py"
+    text = path.read_text()
+    if more:
+        schemas = shop_files / "schemas/shop.py"
+        schemas.write_text(schemas.read_text() + "\n\nclass MoreVisits(Visits):\n    pass\n")
+        text = text.replace("RawOrders, Visits", "RawOrders, Visits, MoreVisits") + more
+    else:
+        text = text[: text.index("@training_set")]
+    path.write_text(text)
+    assert SERVICE[:-1] in text
+
+    with pytest.raises(DefinitionError, match=message):
+        featurestore.open(shop_files).check()
+    if more:
+        path.write_text(text.replace("label='bought'", "label='bought', fits=True"))
+        featurestore.open(shop_files).check()
