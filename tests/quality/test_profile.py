@@ -140,7 +140,7 @@ def test_the_order_and_the_size_of_parts_do_not_matter():
 
 
 def test_rows_are_profiled_as_they_pass():
-    """What is written is what is profiled."""
+    """A profile of rows that pass a query is the profile of its result, and the rows do not change."""
     profiler = Profiler(FRAME.schema, dataset="sales")
     assert profiler.passed(FRAME.lazy()).collect(engine="streaming").equals(FRAME)
     assert profiler.profile() == of(FRAME)
