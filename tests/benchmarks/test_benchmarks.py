@@ -86,6 +86,21 @@ def test_preprocessing(run_small):
     assert set(rows_below(printed, "subject seconds x by hand")) == subjects
 
 
+def test_profile_rows(run_small):
+    """The profile and its peer are measured on one file; the source has the rows of Polars' glob."""
+    printed = run_small("profile_rows")
+    table = rows_below(printed, "seconds CPU s peak MB rows")
+    peers = {
+        "profile": None,
+        "DuckDB SUMMARIZE": "duckdb",
+        "source of many files": None,
+        "Polars' glob": None,
+    }
+    assert set(table) == installed(peers, printed)
+    assert table["profile"][-1] == "2,000"
+    assert table["source of many files"][-1] == table["Polars' glob"][-1] == "1,000"
+
+
 def test_offline(run_small):
     """Each subject joins the same rows; Feast's rows without any feature are the only ones lost."""
     printed = run_small("offline")
