@@ -24,7 +24,9 @@ def main() -> None:
     vectors = project.get_online(asked.select(keys), record.service)
     matrix = vectors.select(pl.col(record.features).cast(pl.Float64)).to_numpy()
     late = model.predict_proba(matrix)[:, 1]
-    print(asked.select("carrier", "flight", "scheduled_departure").with_columns(late=pl.Series(late).round(3)))
+    print(
+        asked.select("carrier", "flight", "scheduled_departure").with_columns(late=pl.Series(late).round(3))
+    )
 
 
 if __name__ == "__main__":
