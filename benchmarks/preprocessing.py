@@ -128,12 +128,12 @@ def _angles(rows: Any) -> Any:
     return np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(angles), -1)
 
 
-def seconds(call: Callable[[], object], least: float) -> float:
+def seconds(call: Callable[[], object], duration: float) -> float:
     """Return the time of a call, the best of several rounds."""
     best = float("inf")
     for _ in range(ROUNDS):
         calls, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < least or not calls:
+        while (elapsed := time.perf_counter() - start) < duration or not calls:
             call()
             calls += 1
         best = min(best, elapsed / calls)
@@ -166,7 +166,7 @@ def main() -> None:
     require_equal("compiled", function.compute(values), expected.row(0))
     require_equal("by hand", by_hand(row.lazy(), steps).collect().row(0), expected.row(0))
     require_equal("scikit-learn", peer.transform(row)[0], expected.row(0))
-    least = 0.001 if options.small else 0.3
+    duration = 0.001 if options.small else 0.3
     print(f"{expected.width} features of one row")
     print(f"{'subject':<14}  us")
     for subject, call in (
@@ -177,7 +177,7 @@ def main() -> None:
         ),
         ("scikit-learn", lambda: peer.transform(row)),
     ):
-        print(f"{subject:<14}  {seconds(call, least) * 1e6:,.1f}")
+        print(f"{subject:<14}  {seconds(call, duration) * 1e6:,.1f}")
     many = generated(20_000 if options.small else options.rows)
     print(f"{many.height:,} rows")
     print(f"{'subject':<14}  seconds  x by hand")

@@ -15,6 +15,7 @@ import featurestore
 from featurestore import Project, config, errors, preprocessing, testing
 from featurestore.adapters.feast import online
 from featurestore.cli.app import app
+from featurestore.operations.card import DECLARED
 from featurestore.project.quality import Quality
 from featurestore.quality import assess
 from featurestore.quality.change import thresholds
@@ -184,6 +185,7 @@ def _metadata_keys():
     # The keys that are read by a variable.
     yield from DECLARATIONS
     yield from re.findall(r"licence|permitted_use|personal_data", inspect.getsource(assess))
+    yield from DECLARED
 
 
 def _is_metadata(node: ast.expr) -> bool:

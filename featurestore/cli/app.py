@@ -20,6 +20,7 @@ from featurestore.cli import (
     proofs,
     releases,
     rows,
+    scorecard,
     sets,
     start,
     steps,
@@ -83,6 +84,8 @@ app.command()(gate.build)
 app.command()(steps.apply)
 app.command("training-set")(steps.training_set)
 app.command()(training.rebuild)
+app.command()(scorecard.scorecard)
+app.command()(training.card)
 app.command()(steps.materialize)
 app.command("get-online")(features.get_online)
 app.command()(features.explain)

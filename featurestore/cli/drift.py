@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def drift(
     before: Annotated[
-        str, typer.Argument(help="A dataset or training set, NAME@REVISION, served:SERVICE, or a file.")
+        str,
+        typer.Argument(
+            help="A dataset or training set, NAME:SPLIT, NAME@REVISION, served:SERVICE, or a file."
+        ),
     ],
     after: Annotated[
         str | None, typer.Argument(help="The data to compare with; or use --days.", show_default=False)

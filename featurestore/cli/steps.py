@@ -19,6 +19,7 @@ from featurestore.cli.options import (
 )
 from featurestore.cli.output import Output, table
 from featurestore.cli.plans import NOTHING_CHANGED, apply_text, materialize_plan_text
+from featurestore.cli.split_text import drift_lines
 from featurestore.cli.text import training_text, verdict_text
 from featurestore.values.wording import counted
 
@@ -146,6 +147,8 @@ def training_set(
         f"{training_text(manifest)}\n  {opened.layout.training(manifest.name)}" for manifest in manifests
     ]
     lines += [f"{name}: warning: {change}" for name, change in changes]
+    for manifest in manifests:
+        lines += drift_lines(manifest, opened.split_drift(manifest.name))
     out.result(manifests, "\n".join(lines) or "no training set is defined")
 
 

@@ -120,7 +120,9 @@ def summary_text(project: Project, summary: Summary) -> str:
         f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
     )
     for t in summary.training_sets:
-        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in t.labels.items())
+        labels = (
+            ", ".join(f"{one_line(value)} {count:,}" for value, count in t.labels.items()) or "a quantity"
+        )
         lines.append(
             f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )

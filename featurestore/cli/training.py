@@ -1,4 +1,4 @@
-"""Commands about training sets that are built: rebuild."""
+"""Commands about training sets that are built: rebuild, card."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def rebuild(
         result = opened.rebuild(manifest, progress=step)
     out.result(result, _text(result))
     result.require_same()
+
+
+def card(
+    name: Annotated[str, typer.Argument(help="A training set that is built.")],
+    project: Folder = HERE,
+    *,
+    json: Json = False,
+) -> None:
+    """Write the data card of a training set, as HTML, Markdown and Croissant 1.1.
+
+    Exits with 3 if a text that only a person can write is empty, such as a licence or the known limits.
+
+    Example: `featurestore card departures`
+    """
+    files = opened_at(project).card(name)
+    paths = (files.html, files.markdown, files.croissant)
+    Output(json).result(files, "\n".join(map(str, paths)))
 
 
 def _text(result: Rebuilt) -> str:

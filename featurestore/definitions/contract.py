@@ -131,7 +131,7 @@ class Contract:
         - ``on_invalid`` and ``tolerance``: see `Policy`;
         - ``expect`` and ``expect_or_warn``: rules of the complete dataset
           (`featurestore.quality.rules.expectations`);
-        - ``licence``, ``personal_data`` and ``permitted_use``;
+        - ``licence``, ``personal_data``, ``permitted_use``, ``limits`` and ``url``;
         - ``segments``: the columns by which rows are counted.
     left_out
         Columns that are not expected in the environment of the contract (`within`).

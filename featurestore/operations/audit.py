@@ -11,7 +11,6 @@ from featurestore.operations.audit_paths import audit_paths
 from featurestore.operations.audit_record import MAX_SHOWN, AuditRecord, Compared, Difference
 from featurestore.operations.audit_store import audit_service, audit_view
 from featurestore.operations.audit_training import audit_training_set
-from featurestore.operations.fit import fits
 from featurestore.operations.training_set import require_same_definition
 from featurestore.storage.files import write_record
 
@@ -105,7 +104,7 @@ def _compared(workspace: Workspace, store: OnlineStore, *, feast: bool) -> Audit
     )
     training_sets = (
         *(collected(audit_training_set(workspace, training)) for training in built),
-        *(collected(audit_fitted(workspace, training)) for training in built if fits(catalog, training)),
+        *(collected(audit_fitted(workspace, training)) for training in built if training.service.steps),
     )
     parts = (*views, *services, *paths, *training_sets)
     return AuditRecord(

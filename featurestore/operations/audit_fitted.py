@@ -1,4 +1,4 @@
-"""Audit of a fitted state: it is fitted again to the kept training rows, and each number compared."""
+"""Audit of fitted states: steps are fitted and applied again to kept training sets, and every number compared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import polars as pl
 
 from featurestore.operations.audit_record import Compared, Difference
 from featurestore.operations.cause import Cause
-from featurestore.operations.fit import SPLIT, fitted_state, is_fitted
+from featurestore.operations.fit import fits, fitted_rows, fitted_training_set, is_fitted
+from featurestore.operations.training_set import training_manifest
+from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import scan_parquet
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
+from featurestore.values.bits import bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +26,16 @@ if TYPE_CHECKING:
 
 PATH: Final = "fitted state"
 _STATE: Final = "(state)"
+_ROWS: Final = "(all rows)"
 MAX_TEXT: Final = 200
 
 
 def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared, list[Difference]]:
-    """Fit the steps of a service to the kept rows of its training set, and compare with the state that is served.
+    """Fit and apply the steps of a service to the kept rows of a training set, and compare with what is served and kept.
 
-    The rows of the certificate must be these rows, and none of them may be in another split. A cell is what one step
-    learned about one column.
+    - What each step learned, and the certificate: the rows that were fitted to are these rows.
+    - No row that was fitted to is in another split.
+    - The vector of each kept row.
 
     Raises
     ------
@@ -42,22 +47,29 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
     path = workspace.layout.training(training.name)
     rows = scan_parquet(path, made_by=f"featurestore training-set {training.name}").collect()
     served = workspace.fitted(training.service).fitted
-    assert served is not None, "the service of a training set that fits has steps"  # noqa: S101 - for the type
-    now = fitted_state(training, rows)
+    again = fitted_rows(workspace, training, rows)
+    if served is None or again is None:
+        raise TypeError(f"the service of training set {training.name!r} has no steps")
     differences = [
-        _difference(training, name, before, after)
-        for name, before, after in (*_certificate(served, now), *_columns(served, now))
+        _difference(training, _STATE, name, before, after)
+        for name, before, after in (*_certificate(served, again.state), *_columns(served, again.state))
         if before != after
     ]
-    if count := _in_two_splits(training, rows):
+    manifest = training_manifest(workspace, training.name)
+    applied = "" if manifest is None else f"{manifest.fitted}"
+    if applied != served.digest and not differences:
+        differences.append(_difference(training, _STATE, "digest", applied, served.digest))
+    if fits(workspace.catalog, training) and (count := _in_two_splits(training, rows)):
         differences.append(
-            _difference(training, SPLIT, "rows in one split", f"{count:,} training rows in two")
+            _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} training rows in two")
         )
+    kept = fitted_training_set(workspace, training.name)
+    differences += list(_vectors(training, kept, again.rows))
     compared = Compared(
         name=training.name,
         as_of=rows.select(pl.col(EVENT_TIMESTAMP).max()).item() or EPOCH,
-        rows=now.certificate.rows,
-        cells=sum(len(step.columns) for step in now.steps),
+        rows=rows.height,
+        cells=rows.height * len(served.features),
         mismatches=len(differences),
         path=PATH,
     )
@@ -66,11 +78,8 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
 
 def _certificate(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
     for name in ("rows", "digest", "split", "training_set"):
-        yield (
-            f"certificate: {name}",
-            f"{getattr(served.certificate, name)}",
-            f"{getattr(now.certificate, name)}",
-        )
+        before, after = (f"{getattr(state.certificate, name)}" for state in (served, now))
+        yield f"certificate: {name}", before, after
 
 
 def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
@@ -84,19 +93,32 @@ def _text(step: FittedStep, column: str) -> str:
     return "nothing" if state is None else msgspec.json.encode(state).decode()
 
 
+def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> Iterator[Difference]:
+    """Compare the kept vectors: the number of rows, the columns, and the first cell of each column that differs."""
+    if kept.schema != now.schema or kept.height != now.height:
+        sizes = [f"{frame.height:,} rows of {', '.join(frame.columns)}" for frame in (kept, now)]
+        yield _difference(training, _ROWS, "rows and columns", *sizes)
+        return
+    for name in now.columns:
+        differs = bits(kept[name]).ne_missing(bits(now[name]))
+        for row in differs.arg_true().head(1):
+            texts = [f"{frame[name][row]!r}" for frame in (kept, now)]
+            yield _difference(training, f"row {row:,}", name, *texts)
+
+
 def _in_two_splits(training: TrainingSet, rows: pl.DataFrame) -> int:
     """Count the training rows that are also in another split, with the same values."""
     if SPLIT not in rows.columns:
         return 0
     columns = [column.name for column in training.contract.columns if column.name in rows.columns]
-    mask = is_fitted(rows)
-    return rows.filter(mask).join(rows.filter(~mask), on=columns, how="semi", nulls_equal=True).height
+    others = rows.filter(pl.col(SPLIT) != TRAIN)
+    return rows.filter(is_fitted(rows)).join(others, on=columns, how="semi", nulls_equal=True).height
 
 
-def _difference(training: TrainingSet, feature: str, before: str, after: str) -> Difference:
+def _difference(training: TrainingSet, key: str, feature: str, before: str, after: str) -> Difference:
     return Difference(
         view=training.name,
-        key=_STATE,
+        key=key,
         feature=feature,
         offline=after[:MAX_TEXT],
         online=before[:MAX_TEXT],

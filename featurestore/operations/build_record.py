@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from contextlib import suppress
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,8 +14,10 @@ import yaml
 
 from featurestore.adapters.git import changed_files, revision_of
 from featurestore.definitions.source import Source
+from featurestore.errors import MissingDataError
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.rules.expectations import referenced
+from featurestore.storage.files import read_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
         Files of the project that differed from the commit. dvc.lock, which a run writes, does not count.
     data
         DVC's hashes of the raw files, datasets and features that went in, by path. Empty without DVC.
+    logged
+        The views whose pushed or deleted rows went in.
     packages
         Versions of Python and of the packages that compute.
     built_at
@@ -60,6 +65,7 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None
     changed: tuple[str, ...]
     data: dict[str, str]
+    logged: tuple[str, ...]
     packages: dict[str, str]
     built_at: datetime
 
@@ -80,17 +86,53 @@ def build_record(
         revision=revision_of(root),
         changed=tuple(name for name in changed_files(root) if name != LOCK),
         data=_data_hashes(workspace, training),
-        packages={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        logged=tuple(
+            rows.selection.view.name
+            for rows in workspace.rows_of(training.service)
+            if len(rows.files) > 1 or rows.deleted
+        ),
+        packages={"python": platform.python_version(), **_versions()},
         built_at=workspace.now(),
     )
 
 
-def upstream(workspace: Workspace, training: TrainingSet) -> tuple[list[Source], list[Derived]]:
-    """List the sources, and the datasets and views in the order of their build, that a training set needs."""
+def last_record(workspace: Workspace, name: str) -> BuildRecord:
+    """Read the record of the build that made the training set on disk.
+
+    Raises
+    ------
+    MissingDataError
+        If the training set is not built here, or the record is of another build: DVC restores results, and no records.
+    """
+    command = f"featurestore training-set {name}"
+    layout = workspace.layout
+    manifest = read_record(layout.training_manifest(name), TrainingManifest, made_by=command)
+    record = read_record(layout.training_record(name), BuildRecord, made_by=command)
+    if record.manifest != manifest:
+        raise MissingDataError(
+            f"{layout.training_record(name)} is the record of another build than the training set in place",
+            hint=f"run: {command}",
+        )
+    return record
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that are installed: a serving machine does not have all of them."""
+    versions = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
+
+
+def upstream(workspace: Workspace, *training_sets: TrainingSet) -> tuple[list[Source], list[Derived]]:
+    """List the sources, and the datasets and views in the order of their build, that training sets need."""
     catalog = workspace.catalog
     nodes: dict[str, Node] = {}
-    waiting = [*catalog.inputs(training), *(selection.view for selection in training.service.reads)]
-    waiting += [catalog.node(name) for name in referenced(training.contract)]
+    waiting: list[Node] = []
+    for training in training_sets:
+        waiting += [*catalog.inputs(training), *(selection.view for selection in training.service.reads)]
+        waiting += [catalog.node(name) for name in referenced(training.contract)]
     while waiting:
         node = waiting.pop()
         if node.name not in nodes:

@@ -41,7 +41,7 @@ def drift(
     Parameters
     ----------
     before, after
-        A dataset or training set; an earlier version (``flights@HEAD~1``); ``served:SERVICE``, the logged answers of a
+        A dataset or training set; a split (``departures:test``); an earlier version (``flights@HEAD~1``); ``served:SERVICE``, the logged answers of a
         service; or a Parquet or CSV file.
     days
         Without `after`: compare the last days of `before` with all earlier rows.

@@ -1,27 +1,46 @@
-"""Fit: learn the steps of a service from the training rows of its training set."""
+"""Fit: learn the steps of a service from the training rows of a training set, and apply them to all of its rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.vector import fitting_set
+from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import apply, fit
 from featurestore.preprocessing.state import FORMAT, Certificate, FittedState
+from featurestore.splits.declare import SPLIT, TRAIN
+from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.files import scan_parquet
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.made_by import require_made_by
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import TrainingSet
-    from featurestore.preprocessing.fit import Fitted
     from featurestore.workspace import Workspace
 
-SPLIT: Final = "split"
-TRAIN: Final = "train"
 _ROW: Final = "__row"
+
+
+class FittedRows(NamedTuple):
+    """A training set after the steps of its service.
+
+    Attributes
+    ----------
+    state
+        What the steps learned.
+    rows
+        The rows with the fitted vector in place of the features as they were joined. The vector of a row is what serving
+        answers for it; where a step is cross-fitted, the rows that it was fitted to have the values of the other folds.
+    """
+
+    state: FittedState
+    rows: pl.DataFrame
 
 
 def fits(catalog: Catalog, training: TrainingSet) -> bool:
@@ -29,82 +48,126 @@ def fits(catalog: Catalog, training: TrainingSet) -> bool:
     return bool(training.service.steps) and fitting_set(catalog, training.service) is training
 
 
-def fitted_state(training: TrainingSet, rows: pl.DataFrame) -> FittedState:
-    """Fit the steps of a service to the training rows of a training set.
+def fitted_rows(workspace: Workspace, training: TrainingSet, rows: pl.DataFrame) -> FittedRows | None:
+    """Apply the steps of a service to the rows of a training set, and fit them first if they are fitted to it.
 
     Parameters
     ----------
     rows
-        The rows with the features as they were joined. With a column ``split`` only those of ``train`` are fitted to.
+        The rows with the features as they were joined.
+
+    Returns
+    -------
+    FittedRows or None
+        None: the service has no steps.
+
+    Raises
+    ------
+    ContractError
+        As `fit_to`.
+    MissingDataError
+        If the steps are fitted to another training set, which is not built yet.
+    SkewError
+        If that one was built for another definition of the service.
+    """
+    if fits(workspace.catalog, training):
+        return fit_to(training, rows)
+    state = workspace.fitted(training.service).fitted if training.service.steps else None
+    return None if state is None else FittedRows(state, _applied(training, rows, state))
+
+
+def fit_to(training: TrainingSet, rows: pl.DataFrame) -> FittedRows:
+    """Fit the steps of a service to the rows of a training set: to those of ``train``, if it is split, each once.
 
     Raises
     ------
     ContractError
         If there are no such rows, or a step cannot be fitted to them.
+    DefinitionError
+        If a column of the fitted vector has the name of a column of the training set.
     """
-    fitted, certificate = _fit(training, rows)
     service = training.service
-    features = apply(pl.LazyFrame(schema=service.feature_schema), fitted.steps).collect_schema()
-    return FittedState(
+    mask = is_fitted(rows)
+    trained = rows.filter(mask)
+    fitted = fit(
+        service.steps,
+        trained.select(service.feature_names),
+        trained[training.label],
+        where=f"feature service {service.name!r}",
+    )
+    _refuse_clashes(training, fitted.rows.columns)
+    state = FittedState(
         format=FORMAT,
         service=service.name,
         definition=fingerprint(service).digest,
-        certificate=certificate,
+        certificate=Certificate(
+            training_set=training.name,
+            split=TRAIN if SPLIT in rows.columns else None,
+            rows=trained.height,
+            digest=digest_of(trained),
+        ),
         steps=fitted.steps,
-        features={name: f"{dtype}" for name, dtype in features.items()},
+        features={name: f"{dtype}" for name, dtype in fitted.rows.schema.items()},
     )
+    numbered = rows.with_row_index(_ROW)
+    own = pl.concat([numbered.filter(mask).drop(service.feature_names), fitted.rows], how="horizontal")
+    copies = _is_repeated(rows)
+    others = _applied(training, numbered.filter(~(mask | copies)), state)
+    parts = [own, others, _as_originals(training, numbered.filter(copies), own, fitted.rows.columns)]
+    return FittedRows(state, pl.concat(parts).sort(_ROW).drop(_ROW))
 
 
 def fitted_training_set(workspace: Workspace, name: str) -> pl.DataFrame:
     """Read a training set with the fitted vector in place of the features as they were joined.
 
-    The vector of each row is what serving answers for it. Where a step is cross-fitted, the rows that it was fitted to
-    have the values of the other folds.
-
     Raises
     ------
     MissingDataError
-        If the training set is not built, or the steps of its service are not fitted.
+        If the training set is not built, or its service has no steps.
     SkewError
-        If the state was fitted for another definition of the service.
+        If another definition of it made the rows.
     """
     training = workspace.catalog.training_set(name)
-    path = workspace.layout.training(name)
-    rows = scan_parquet(path, made_by=f"featurestore training-set {name}").collect()
-    service = workspace.fitted(training.service)
-    if service.fitted is None:
-        return rows
-    names = training.service.feature_names
-    vectors = apply(rows.lazy().select(names), service.fitted.steps).collect()
-    if fits(workspace.catalog, training):
-        mask = is_fitted(rows)
-        fitted, _ = _fit(training, rows)
-        trained = fitted.rows.with_columns(rows.select(pl.int_range(pl.len()).filter(mask).alias(_ROW)))
-        others = vectors.with_row_index(_ROW).cast({_ROW: pl.Int64}).filter(~mask)
-        vectors = pl.concat([trained, others.select(trained.columns)]).sort(_ROW).drop(_ROW)
-    return pl.concat([rows.drop(names), vectors], how="horizontal")
-
-
-def _fit(training: TrainingSet, rows: pl.DataFrame) -> tuple[Fitted, Certificate]:
-    is_split = SPLIT in rows.columns
-    trained = rows.filter(is_fitted(rows))
-    fitted = fit(
-        training.service.steps,
-        trained.select(training.service.feature_names),
-        trained[training.label],
-        where=f"feature service {training.service.name!r}",
-    )
-    certificate = Certificate(
-        training_set=training.name,
-        split=TRAIN if is_split else None,
-        rows=trained.height,
-        digest=digest_of(trained),
-    )
-    return fitted, certificate
+    path = workspace.layout.fitted_training(name)
+    rows = scan_parquet(path, made_by=f"featurestore training-set {name}")
+    require_made_by(training, path)
+    return rows.collect()
 
 
 def is_fitted(rows: pl.DataFrame) -> pl.Series:
-    """Return for each row of a training set whether steps are fitted to it: whether it is in the split ``train``."""
-    if SPLIT in rows.columns:
-        return (rows[SPLIT] == TRAIN).fill_null(value=False)
-    return pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
+    """Return for each row of a training set whether steps are fitted to it: a row of ``train``, and not a copy."""
+    copies = _is_repeated(rows)
+    return ~copies & (rows[SPLIT] == TRAIN).fill_null(value=False) if SPLIT in rows.columns else ~copies
+
+
+def _is_repeated(rows: pl.DataFrame) -> pl.Series:
+    if IS_REPEATED in rows.columns:
+        return rows[IS_REPEATED]
+    return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
+
+
+def _as_originals(
+    training: TrainingSet, copies: pl.DataFrame, own: pl.DataFrame, names: Sequence[str]
+) -> pl.DataFrame:
+    """Give copies of rows the vectors of their originals: a cross-fitted value does not know the label of a copy either."""
+    keys = [column.name for column in training.contract.columns if column.name in own.columns]
+    originals = own.unique(keys, keep="first", maintain_order=True).select(*keys, *names)
+    rows = copies.drop(training.service.feature_names)
+    joined = rows.join(originals, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return joined.select(own.columns)
+
+
+def _refuse_clashes(training: TrainingSet, names: Iterable[str]) -> None:
+    for name in names:
+        if name in training.contract:
+            raise DefinitionError(
+                f"training set {training.name!r}: {name!r} is a column of the fitted vector of service "
+                f"{training.service.name!r} and a column of schema {training.contract.name}",
+                hint=f"rename {name!r} in the schema",
+            )
+
+
+def _applied(training: TrainingSet, rows: pl.DataFrame, state: FittedState) -> pl.DataFrame:
+    names = training.service.feature_names
+    vectors = apply(rows.lazy().select(names), state.steps).collect()
+    return pl.concat([rows.drop(names), vectors], how="horizontal")

@@ -15,6 +15,7 @@ from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.replay import served_rows
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
+from featurestore.splits.declare import SPLIT
 from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from featurestore.definitions.contract import Contract
-    from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.workspace import Workspace
 
 SERVED = "served:"
@@ -74,8 +75,8 @@ def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, .
     Parameters
     ----------
     references
-        Each the name of a dataset or training set, a name and a revision (``flights@HEAD~1``), ``served:SERVICE``, or
-        the path of a Parquet or CSV file.
+        Each the name of a dataset or training set, one split of a training set (``departures:test``), a name and a
+        revision (``flights@HEAD~1``), ``served:SERVICE``, or the path of a Parquet or CSV file.
 
     Raises
     ------
@@ -85,13 +86,15 @@ def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, .
         If a reference is neither a file nor a dataset.
     """
     with TemporaryDirectory(prefix="featurestore-") as folder:
+        # What a service answered is after its steps: a training set beside it is read after them too.
+        after_steps = any(reference.startswith(SERVED) for reference in references)
         yield tuple(
-            _locate(workspace, reference, Path(folder) / str(number))
+            _locate(workspace, reference, Path(folder) / str(number), after_steps=after_steps)
             for number, reference in enumerate(references)
         )
 
 
-def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
+def _locate(workspace: Workspace, reference: str, folder: Path, *, after_steps: bool) -> Located:
     catalog = workspace.catalog
     file = Path(reference)
     if file.suffix in FILES:
@@ -100,8 +103,16 @@ def _locate(workspace: Workspace, reference: str, folder: Path) -> Located:
         name = catalog.service(reference.removeprefix(SERVED)).name
         return _served(workspace, workspace.service(name), reference)
     name, _, revision = reference.partition("@")
+    name, _, split = name.partition(":")
     if name in catalog.training_sets:
-        return _training_set(workspace, name, revision, reference, folder)
+        training = catalog.training_sets[name]
+        service = workspace.fitted(training.service) if after_steps and not revision else training.service
+        rows = (
+            _training_set(workspace, name, revision, reference, folder)
+            if service.fitted is None
+            else _fitted_training_set(workspace, training, service, reference)
+        )
+        return _split(rows, split) if split else rows
     if name in catalog.nodes:
         return _dataset(workspace, name, revision, reference, folder)
     raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
@@ -122,6 +133,36 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
     scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, contract, read_profile, is_declared=not revision)
+
+
+def _fitted_training_set(
+    workspace: Workspace, training: TrainingSet, service: FeatureService, reference: str
+) -> Located:
+    """Locate a training set with its fitted vectors."""
+    path = workspace.layout.fitted_training(training.name)
+    rows = pl.scan_parquet(require_parquet(path, made_by=f"featurestore training-set {training.name}"))
+    own = [column for column in training.joined.columns if column.name not in service.joined.feature_names]
+    contract = replace(training.joined, columns=(*own, *service.features))
+    read_profile = partial(profile, rows, dataset=reference, contract=contract)
+    return Located(reference, rows, contract_terms(contract), contract, read_profile)
+
+
+def _split(training: Located, split: str) -> Located:
+    """Locate the rows of one split of a training set."""
+    splits = (
+        training.rows.select(pl.col(SPLIT).unique().sort())
+        if SPLIT in training.rows.collect_schema()
+        else None
+    )
+    names = [] if splits is None else splits.collect().to_series().to_list()
+    if split not in names:
+        raise UnknownNameError(
+            "split", split, names, within=f"training set {training.name.partition(':')[0]!r}"
+        )
+    rows = training.rows.filter(pl.col(SPLIT) == split)
+    contract = training.contract
+    read_profile = partial(profile, rows, dataset=training.name, contract=contract)
+    return replace(training, rows=rows, read_profile=read_profile)
 
 
 def _dataset(workspace: Workspace, name: str, revision: str, reference: str, folder: Path) -> Located:

@@ -146,6 +146,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *_inputs(workspace, training),
                 *(_relative(workspace, path) for path in views),
                 *_pushed(workspace),
+                *_applied_state(workspace, training),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training)),
         }
@@ -288,10 +289,19 @@ def _pushed(workspace: Workspace) -> list[str]:
     return [_relative(workspace, pushed)] if pushed.with_name(f"{pushed.name}.dvc").exists() else []
 
 
+def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
+    """List the state that is applied to a training set and fitted to another one."""
+    if not training.service.steps or fits(workspace.catalog, training):
+        return []
+    return [_relative(workspace, workspace.layout.fitted(training.service.name))]
+
+
 def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
     layout, name = workspace.layout, training.name
-    fitted = [layout.fitted(training.service.name)] if fits(workspace.catalog, training) else []
-    return [layout.training(name), layout.training_manifest(name), layout.training_profile(name), *fitted]
+    fitted = [layout.fitted_training(name)] if training.service.steps else []
+    state = [layout.fitted(training.service.name)] if fits(workspace.catalog, training) else []
+    files = [layout.training(name), layout.training_manifest(name), layout.training_profile(name)]
+    return [*files, *fitted, *state]
 
 
 def _training_sets(workspace: Workspace) -> list[str]:

@@ -11,9 +11,10 @@ import msgspec
 from featurestore.adapters.git import first_commit_with, work_tree
 from featurestore.config import load_settings
 from featurestore.definitions.fingerprint import differences
+from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, MissingDataError, SkewError
 from featurestore.operations.build import build
-from featurestore.operations.build_record import LOCK, BuildRecord, raw_path, upstream
+from featurestore.operations.build_record import LOCK, BuildRecord, last_record, raw_path, upstream
 from featurestore.operations.ingest import ingest
 from featurestore.operations.training_set import training_set
 from featurestore.operations.validate import validate
@@ -94,7 +95,7 @@ def rebuild(
     MissingDataError
         If there is no such record, the revision or raw data are gone, or the code was never committed.
     """
-    record = read_record(_record_path(workspace, manifest), BuildRecord, made_by="featurestore training-set")
+    record = _record(workspace, manifest)
     revision = _revision(workspace, record)
     with work_tree(workspace.root, revision) as root:
         settings = load_settings(root)
@@ -103,7 +104,8 @@ def rebuild(
             settings = replace(settings, as_of=record.built_at)
         there = Workspace.of(settings, workspace.parts)
         training = there.catalog.training_set(record.manifest.name)
-        sources, derived = upstream(there, training)
+        fitting = fitting_set(there.catalog, training.service) if training.service.steps else training
+        sources, derived = upstream(there, fitting, training)
         progress("data")
         _get_data(workspace, there, sources, revision, record)
         for source in sources:
@@ -113,12 +115,16 @@ def rebuild(
             progress(node.name)
             build(there, node.name)
         progress(training.name)
+        if fitting is not training:
+            # Its state is applied to the training set.
+            training_set(there, fitting.name)
         as_of = record.manifest.as_of
         training_set(there, training.name, as_of=as_of)
         now = read_record(
             there.layout.training_record(training.name), BuildRecord, made_by="featurestore rebuild"
         )
-    same_values = now.manifest.digest == record.manifest.digest
+    same_state = now.manifest.fitted == record.manifest.fitted
+    same_values = now.manifest.digest == record.manifest.digest and same_state
     return Rebuilt(
         name=training.name,
         revision=revision,
@@ -131,10 +137,10 @@ def rebuild(
     )
 
 
-def _record_path(workspace: Workspace, manifest: Path | str) -> Path:
+def _record(workspace: Workspace, manifest: Path | str) -> BuildRecord:
     if str(manifest) in workspace.catalog.training_sets:
-        return workspace.layout.training_record(str(manifest))
-    return Path(manifest)
+        return last_record(workspace, str(manifest))
+    return read_record(Path(manifest), BuildRecord, made_by="featurestore training-set")
 
 
 def _revision(workspace: Workspace, record: BuildRecord) -> str:
@@ -216,9 +222,13 @@ def _reasons(before: BuildRecord, now: BuildRecord) -> Iterator[str]:
     if before.manifest.fingerprint is not None and now.manifest.fingerprint is not None:
         for difference in differences(before.manifest.fingerprint, now.manifest.fingerprint):
             yield difference.text
+    for name in sorted({*before.logged} ^ {*now.logged}):
+        yield f"pushed or deleted rows of {name} went into one build only: `featurestore run` gives them a version"
     for name, package in before.packages.items():
         if now.packages.get(name) != package:
             yield f"package {name} {package} -> {now.packages.get(name)}"
+    if before.manifest.fitted != now.manifest.fitted:
+        yield f"fitted state {before.manifest.fitted} -> {now.manifest.fitted}"
     files_before = {**before.manifest.inputs, **before.manifest.features}
     files = {**now.manifest.inputs, **now.manifest.features}
     for name, digest in files_before.items():

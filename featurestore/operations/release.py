@@ -269,7 +269,7 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
     for training in workspace.catalog.training_sets:
-        for path in (Layout.training_manifest, Layout.training):
+        for path in (Layout.training_manifest, Layout.training, Layout.fitted_training):
             if path(layout, training).exists():
                 _link(path(layout, training), path(frozen, training))
     for name, service in workspace.catalog.services.items():

@@ -219,7 +219,7 @@ class TrainingData:
 def read_training_set(
     workspace: Workspace, name: str, *, features: Sequence[str] | None = None
 ) -> TrainingData:
-    """Open a training set, to read it as frames, arrays or batches.
+    """Open a training set, to read it as frames, arrays or batches: with the fitted vectors, if its service has steps.
 
     Parameters
     ----------
@@ -231,14 +231,17 @@ def read_training_set(
     MissingDataError
         If the training set is not built yet.
     SkewError
-        If another definition of it made the rows.
+        If another definition of it made the rows, or fitted the steps of its service.
     UnknownNameError
         If a feature is not of the service.
     """
     training = workspace.catalog.training_set(name)
-    path = require_parquet(workspace.layout.training(name), made_by=f"featurestore training-set {name}")
+    service = workspace.fitted(training.service)
+    layout = workspace.layout
+    rows = layout.training(name) if service.fitted is None else layout.fitted_training(name)
+    path = require_parquet(rows, made_by=f"featurestore training-set {name}")
     require_made_by(training, path)
-    known = training.service.feature_names
+    known = service.feature_names
     for feature in features or ():
         if feature not in known:
             raise UnknownNameError("feature", feature, known, within=f"service {training.service.name!r}")

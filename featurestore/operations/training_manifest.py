@@ -32,7 +32,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     label
         The column of labels.
     labels
-        Row counts by value of the label.
+        Row counts by class of the label. Empty: the label is a quantity.
     statuses
         For each feature, the number of values with each status.
     fingerprint
@@ -53,7 +53,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         How rows of train were kept or repeated, with the seed; and how many, with the shares of the classes before.
         None: the training set declares no sample.
     fitted
-        Digest of the fitted state of the service. None: the steps of the service are not fitted to this training set.
+        Digest of the fitted state of the service, which was applied to the rows. None: the service has no steps.
     """
 
     name: str
@@ -84,10 +84,14 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
-        labels = ", ".join(f"{one_line(value)} {count:,}" for value, count in self.labels.items())
+        labels = (
+            ", ".join(f"{one_line(value)} {count:,}" for value, count in self.labels.items()) or "a quantity"
+        )
         title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
         if self.as_of is not None:
             title += f"; {counted(self.immature, 'row')} left out: {self.label} was not known at {self.as_of.isoformat()}"
+        for name, part in self.splits.items():
+            title += f"; {name}: {counted(part.rows, 'row')}"
         statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))
         rows = [
             (name, *(counts.get(status, 0) for status in statuses)) for name, counts in self.statuses.items()

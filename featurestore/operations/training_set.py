@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
 from featurestore.operations.build_record import build_record
-from featurestore.operations.fit import fits, fitted_state
+from featurestore.operations.fit import fits, fitted_rows
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.outcome import write_profile
@@ -18,6 +18,7 @@ from featurestore.operations.split_rows import label_counts, sample_rows, split_
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.splits.measure import has_classes
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
@@ -103,7 +104,8 @@ def training_set(
     views = workspace.rows_of(service)
     joined = historical(rows, service, views, workspace.engine, check=check, statuses=True)
     result = joined.select(pl.exclude(f"^.*{STATUS_SUFFIX}$"))
-    state = fitted_state(training, result) if fits(workspace.catalog, training) else None
+    fitted = fitted_rows(workspace, training, result)
+    label = result.get_column(training.label)
     manifest = TrainingManifest(
         name=name,
         service=service.name,
@@ -113,7 +115,7 @@ def training_set(
         definition=fingerprint(service).digest,
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
-        labels=label_counts(result.get_column(training.label)),
+        labels=label_counts(label) if has_classes(label) else {},
         statuses={
             name: {
                 Status(int(value)).name: count
@@ -130,7 +132,7 @@ def training_set(
         split=training.split,
         splits=split_parts(result, training),
         left_out=left_out,
-        fitted=None if state is None else state.digest,
+        fitted=None if fitted is None else fitted.state.digest,
         sample=training.sample,
         sampled=sampled,
     )
@@ -145,8 +147,12 @@ def training_set(
         write_profile(
             files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
         )
-        if state is not None:
-            write_state(state, files.aside(layout.fitted(service.name)))
+        if fitted is not None:
+            write_parquet(
+                fitted.rows, files.aside(layout.fitted_training(name)), metadata=metadata_of(training)
+            )
+        if fitted is not None and fits(workspace.catalog, training):
+            write_state(fitted.state, files.aside(layout.fitted(service.name)))
             keep_definition(service, layout)
     write_record(build_record(workspace, manifest, result, path), layout.training_record(name))
     for change in changes:

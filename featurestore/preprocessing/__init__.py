@@ -9,6 +9,7 @@ rows, and `featurestore.expressions` compiles them for one row.
 from featurestore.preprocessing.categories import frequency, multi_hot, one_hot, ordinal
 from featurestore.preprocessing.dates import cycle
 from featurestore.preprocessing.discretize import discretize
+from featurestore.preprocessing.hashing import hashing
 from featurestore.preprocessing.impute import impute
 from featurestore.preprocessing.numbers import clip, scale
 from featurestore.preprocessing.selectors import booleans, numeric, strings, timestamps
@@ -22,6 +23,7 @@ __all__ = [
     "cycle",
     "discretize",
     "frequency",
+    "hashing",
     "impute",
     "multi_hot",
     "numeric",

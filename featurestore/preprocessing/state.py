@@ -10,6 +10,7 @@ import msgspec
 from featurestore.preprocessing.categories import Mapped, MultiHot, OneHot
 from featurestore.preprocessing.dates import Cycled
 from featurestore.preprocessing.discretize import Binned
+from featurestore.preprocessing.hashing import Hashed
 from featurestore.preprocessing.impute import Filled
 from featurestore.preprocessing.numbers import Clipped, Linear, Scaled
 from featurestore.preprocessing.target import TargetMeans
@@ -19,7 +20,18 @@ from featurestore.preprocessing.words import Counted
 FORMAT: Final = 1
 
 ColumnState: TypeAlias = (
-    Filled | Scaled | Linear | Clipped | Binned | Cycled | OneHot | MultiHot | Mapped | TargetMeans | Counted
+    Filled
+    | Scaled
+    | Linear
+    | Clipped
+    | Binned
+    | Cycled
+    | OneHot
+    | MultiHot
+    | Mapped
+    | TargetMeans
+    | Counted
+    | Hashed
 )
 
 

@@ -7,6 +7,7 @@ from featurestore.operations.adopt_compare import Difference as FeastDifference
 from featurestore.operations.adopt_plan import Note as AdoptedNote
 from featurestore.operations.apply import ApplyPlan
 from featurestore.operations.audit_record import AuditRecord
+from featurestore.operations.card import CardFiles
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
 from featurestore.operations.join import JoinRecord
@@ -43,6 +44,7 @@ __all__ = [
     "ApplyPlan",
     "Arrays",
     "AuditRecord",
+    "CardFiles",
     "Comparison",
     "DeletePlan",
     "FeastComparison",

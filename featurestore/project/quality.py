@@ -13,6 +13,7 @@ from featurestore.operations.junit import write_junit
 from featurestore.operations.profile import profile
 from featurestore.operations.quarantine import quarantine
 from featurestore.operations.resubmit import resubmit
+from featurestore.operations.scorecard import scorecard
 from featurestore.operations.suggest import suggest
 from featurestore.operations.validate_rows import environments, validate_rows
 from featurestore.operations.verdict import verdict, verdicts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.operations.compare import Comparison
+    from featurestore.operations.scorecard import Scorecard
     from featurestore.quality.assess import Assessment
     from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.drift import Drift
@@ -84,6 +86,10 @@ class Quality:
             Columns that identify a row; by default the columns that the schema declares unique.
         """
         return compare(self._workspace, before, after, key=key)
+
+    def scorecard(self, training_set: str) -> Scorecard:
+        """Measure what each feature of a training set is worth, and propose which to keep or drop."""
+        return scorecard(self._workspace, training_set)
 
     def drift(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from featurestore.operations.audit_set import SetRecord, audit_set
-from featurestore.operations.fit import fitted_training_set
 from featurestore.operations.historical import historical
 from featurestore.operations.join import JoinRecord, join
 
@@ -40,10 +39,6 @@ class Retrieval:
     def audit_set(self, rows: Any, service: str | FeatureService) -> SetRecord:
         """Compare a training set that another tool made with what serving would have given, cell by cell."""
         return audit_set(self._workspace, rows, service)
-
-    def fitted_training_set(self, name: str) -> pl.DataFrame:
-        """Read a training set with the fitted vector in place of the features as they were joined."""
-        return fitted_training_set(self._workspace, name)
 
     @overload
     def historical(

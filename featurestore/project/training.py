@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.operations.card import CardFiles, card
 from featurestore.operations.model_record import ModelRecord, require_model, write_model_record
 from featurestore.operations.rebuild import Rebuilt, rebuild
+from featurestore.operations.split_drift import split_drift
 from featurestore.operations.training_data import TrainingData, read_training_set
 from featurestore.operations.training_set import require_same_service, training_manifest, training_set
 from featurestore.project.retrieval import Retrieval
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.operations.frozen_splits import SplitChange
     from featurestore.operations.training_manifest import TrainingManifest
+    from featurestore.quality.change.drift import Drift
 
 
 class Training(Retrieval):
@@ -39,6 +42,14 @@ class Training(Retrieval):
     def rebuild(self, manifest: Path | str, *, progress: Callable[[str], None] = lambda _: None) -> Rebuilt:
         """Build a training set again from the revision and data of its record, and compare values and bytes."""
         return rebuild(self._workspace, manifest, progress=progress)
+
+    def split_drift(self, name: str) -> dict[str, Drift]:
+        """Compare validation and test with the vectors that were served in the last days; empty if none were."""
+        return split_drift(self._workspace, name)
+
+    def card(self, name: str) -> CardFiles:
+        """Write the data card of a training set, as HTML, Markdown and Croissant; returns the paths."""
+        return card(self._workspace, name)
 
     def training_manifest(self, name: str) -> TrainingManifest | None:
         """Read the manifest of a training set; None: the training set is not built yet."""

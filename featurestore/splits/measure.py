@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.splits.declare import SplitStrategy
 
-MAX_CLASSES: Final = 100
+MAX_CLASSES: Final = 20
 MAX_LISTED: Final = 10
 PERSONAL: Final = "(personal)"
 _CLASSES: Final = (pl.Boolean, pl.String)
@@ -97,7 +97,7 @@ class SplitError(ContractError):
 
 
 def has_classes(label: pl.Series) -> bool:
-    """Return whether a label names classes: text, booleans, or integers with at most 100 values."""
+    """Return whether a label names classes: text, booleans, or integers with at most 20 values."""
     return may_have_classes(label.dtype) and (
         isinstance(label.dtype, _CLASSES) or label.n_unique() <= MAX_CLASSES
     )
@@ -149,6 +149,9 @@ def require_every_split(
     strata = [[column] for column in columns] + ([stratify] if stratify and stratify != columns else [])
     for needed in strata:
         every = rows.select(needed).unique(maintain_order=True)
+        if needed == columns:
+            # A row without a label is in no class.
+            every = every.drop_nulls()
         for name in names:
             missing = every.join(
                 rows.filter(pl.col(SPLIT) == name), on=needed, how="anti", nulls_equal=True
@@ -165,7 +168,8 @@ def require_every_split(
                 raise SplitError(
                     f"{where}: split {name!r} lacks {counted(missing.height, 'value')} of {what}: {listing}; "
                     f"rows by split: {shown}",
-                    hint="merge or leave out rare values, give the split a larger share, or use another seed or timestamp",
+                    hint="merge or leave out rare values, give the split a larger share, or use another seed or timestamp; declare a "
+                    "label that is a quantity as a float",
                     split=name,
                     rows=heights,
                     column=", ".join(needed),

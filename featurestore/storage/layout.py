@@ -103,6 +103,10 @@ class Layout:
         """File of the rows of a training set."""
         return self.data / "training" / f"{name}.parquet"
 
+    def fitted_training(self, name: str) -> Path:
+        """File of the rows of a training set after the steps of its service."""
+        return self.data / "training" / f"{name}.fitted.parquet"
+
     def training_manifest(self, name: str) -> Path:
         """Record of the inputs of a training set."""
         return self.data / "training" / f"{name}.json"
@@ -118,6 +122,10 @@ class Layout:
     def training_record(self, name: str) -> Path:
         """Record of the last build of a training set, by which it is built again."""
         return self.data / "records" / "training" / f"{name}.json"
+
+    def card(self, name: str) -> Path:
+        """HTML page of the data card of a training set; Markdown and Croissant are next to it."""
+        return self.data / "cards" / f"{name}.html"
 
     @property
     def registry(self) -> Path:

@@ -172,3 +172,11 @@ def test_two_maturities_of_one_label(shop):
         DefinitionError, match=r"matures is .*, but the schema Visits says that 'bought' is known"
     ):
         project.training_set("visits")
+
+
+def test_a_label_that_is_a_quantity_has_no_classes(shop):
+    """Its values are not counted one by one, and the command says so."""
+    decorator = DECORATOR.replace('label="bought"', 'label="basket"')
+    project = edited(shop, ("feature_repo/shop.py", DECORATOR, decorator))
+    assert project.training_set("visits").labels == {}
+    assert "basket: a quantity" in project.training_manifest("visits")._repr_html_()

@@ -3,8 +3,10 @@
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 
 import msgspec
+import polars as pl
 import pytest
 from runner import run
 from shop import write_files
@@ -160,3 +162,25 @@ def test_a_record_that_leads_nowhere(shop, tmp_path):
         project.rebuild("visits")
     with pytest.raises(MissingDataError, match=r"none\.json: does not exist"):
         project.rebuild(tmp_path / "none.json")
+
+
+def test_pushed_rows_without_a_version(shop):
+    """Rows of the log that no commit has are named as the reason."""
+    root, _ = shop
+    project = featurestore.open(root)
+    project.materialize()
+    time = datetime(2024, 1, 2, tzinfo=UTC)
+    pushed = pl.DataFrame(
+        {"customer": [1], "event_timestamp": [time], "ordered_at": [time], "amount": [9.0], "coupon": ["X"]}
+    )
+    project.push("last_order", pushed)
+    git(root, "checkout", "--quiet", "HEAD~1", "--", ".")
+    DvcVersions().fetch(root, root / "data/raw/orders.csv", "HEAD~1", root / "data/raw/orders.csv")
+    commit(root)
+    built(root)
+    assert record_of(root).logged == ("last_order",)
+    reasons = featurestore.open(root).rebuild("visits").reasons
+    assert any(
+        reason.startswith("pushed or deleted rows of last_order went into one build only")
+        for reason in reasons
+    )

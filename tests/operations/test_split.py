@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from logged import log_answers
 from runner import run
 from shop import FILES
 
@@ -117,6 +118,23 @@ def test_validation_and_test_are_frozen(shop):
     assert project.training_set("visits").splits["test"].digest == digest
 
 
+def test_validation_and_test_are_compared_with_what_is_served(shop):
+    """A split is a dataset of its own for drift; the build reports its drift to the answers of the last days."""
+    project = many_visits(shop, SPLIT)
+    project.training_set("visits")
+    assert project.split_drift("visits") == {}
+    project.materialize()
+    log_answers(project.settings.root, *([1] * 300))
+    drifts = project.split_drift("visits")
+    assert {name: drift.rows[1] for name, drift in drifts.items()} == {"validation": 300, "test": 300}
+    rows = project.training_manifest("visits").splits["test"].rows
+    assert project.quality.drift("visits:test", "served:buying").rows == (rows, 300)
+    done = run("training-set", "visits", cwd=project.settings.root)
+    assert "visits: drift from test to the 300 vectors served in the last days is major: " in done.stdout
+    with pytest.raises(UnknownNameError, match="no split named 'tset' in training set 'visits'"):
+        project.quality.drift("visits:tset", "served:buying")
+
+
 def test_a_split_by_time_counts_the_gap(shop):
     """Rows of the gap, and rows whose label was not known when test began, are in no split and are counted."""
     split = 'time_split(test_from="2024-01-03T00:00:00Z", gap="3h")'
@@ -171,7 +189,7 @@ def test_a_sample_keeps_and_repeats_rows_of_train_alone(shop):
     assert project.audit().mismatches == 0
     done = run("training-set", "visits", cwd=project.settings.root)
     assert (
-        f"sample: {train.rows} rows of {before.rows} in train, {copies.height} repeated; bought before: "
+        f"sample: train has {train.rows} rows, was {before.rows}; {copies.height} repeated; bought before: "
         in done.stdout
     )
 

@@ -12,6 +12,13 @@ STEPS = """
     preprocessing.impute("constant", columns="coupon", fill_value="none"),
     preprocessing.one_hot("coupon"),
 """
+MORE = '''
+
+@training_set(service=buying, label="bought", owner="shop")
+def more(orders: Frame[RawOrders]) -> Frame[MoreVisits]:
+    """The same visits."""
+    return visits.function(orders)
+'''
 ROW = {"customer": 1, "basket": 16.0}
 
 
@@ -22,6 +29,15 @@ def with_steps(root: Path, steps: str = STEPS) -> Path:
     path.write_text(
         text.replace("from featurestore import (\n", "from featurestore import (\n    preprocessing,\n")
     )
+    return root
+
+
+def with_another_training_set(root: Path) -> Path:
+    """Declare a second training set of the service, of the same rows."""
+    schemas, path = root / "schemas/shop.py", root / "feature_repo/shop.py"
+    schemas.write_text(f"{schemas.read_text()}\n\nclass MoreVisits(Visits):\n    pass\n")
+    text = path.read_text().replace("RawOrders, Visits", "RawOrders, Visits, MoreVisits")
+    path.write_text(text + MORE)
     return root
 
 

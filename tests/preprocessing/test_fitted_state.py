@@ -1,14 +1,18 @@
 """A fitted state belongs to one definition and one set of rows: the audit and the server refuse another one."""
 
+import shutil
+from dataclasses import replace
+
 import msgspec
 import polars as pl
 import pytest
-from fitted_shop import ROW, fitted_shop
+from fitted_shop import ROW, fitted_shop, with_another_training_set, with_steps
 from serving import running
 
 import featurestore
-from featurestore.errors import ContractError, SkewError
-from featurestore.operations.fit import fitted_state
+from featurestore import preprocessing
+from featurestore.errors import ContractError, DefinitionError, MissingDataError, SkewError
+from featurestore.operations.fit import fit_to
 from featurestore.preprocessing.numbers import Scaled
 from featurestore.preprocessing.state import StateFile
 from featurestore.storage.fitted import write_state
@@ -65,14 +69,28 @@ def test_the_audit_compares_the_rows_of_the_certificate(project):
     assert features == ["certificate: rows", "certificate: digest"]
 
 
+def test_the_audit_compares_the_kept_vectors(project):
+    """One cell that a person changed is found, with its row."""
+    path = project.layout.fitted_training("visits")
+    metadata = pl.read_parquet_metadata(path)
+    rows = pl.read_parquet(path)
+    changed = rows.with_columns(amount=pl.when(pl.int_range(pl.len()) == 2).then(9.5).otherwise("amount"))
+    changed.write_parquet(path, metadata=metadata)
+
+    [difference] = project.audit().differences
+    assert (difference.key, difference.feature, difference.online) == ("row 2", "amount", "9.5")
+
+
 def test_a_row_in_two_splits_is_found(project):
     """A row that was fitted to must not be in the test split too."""
     path = project.layout.training("visits")
     rows = pl.read_parquet(path)
     doubled = pl.concat([rows.with_columns(split=pl.lit(name)) for name in ("train", "test")])
     training = project.catalog.training_set("visits")
-    state = fitted_state(training, doubled)
-    doubled.write_parquet(path, metadata=pl.read_parquet_metadata(path))
+    state, vectors = fit_to(training, doubled)
+    metadata = pl.read_parquet_metadata(path)
+    doubled.write_parquet(path, metadata=metadata)
+    vectors.write_parquet(project.layout.fitted_training("visits"), metadata=metadata)
     write_state(state, project.layout.fitted("buying"))
 
     differences = [d for d in project.audit().differences if d.feature == "split"]
@@ -85,11 +103,68 @@ def test_only_training_rows_are_fitted_to(kept):
     train = rows.with_columns(split=pl.lit("train"))
     others = rows.with_columns(pl.col("amount") * 1_000, split=pl.lit("validation"))
 
-    alone, together = (fitted_state(training, frame) for frame in (train, pl.concat([train, others])))
+    alone, together = (fit_to(training, frame).state for frame in (train, pl.concat([train, others])))
 
     assert alone.steps == together.steps
     assert together.certificate.rows == rows.height
     assert together.certificate.split == "train"
+
+
+def test_a_fitted_column_is_not_a_column_of_the_training_set(kept):
+    """A name that both have is refused before anything is written."""
+    training, rows = kept
+    steps = (preprocessing.impute("constant", columns="coupon", fill_value="none"),)
+    service = replace(training.service, steps=steps)
+    schema = replace(
+        training.contract,
+        columns=(*training.contract.columns, replace(training.contract["bought"], name="coupon")),
+    )
+
+    with pytest.raises(
+        DefinitionError, match="'coupon' is a column of the fitted vector of service 'buying'"
+    ):
+        fit_to(replace(training, service=service, contract=schema), rows)
+
+
+def test_another_training_set_applies_the_state(template_shop, tmp_path):
+    """The state is fitted to one training set; the other has the vectors that serving answers."""
+    root = with_another_training_set(with_steps(shutil.copytree(template_shop, tmp_path / "shop")))
+    path = root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace("@training_set(service", "@training_set(fits=True, service", 1))
+    project = featurestore.open(root)
+
+    with pytest.raises(MissingDataError, match="featurestore training-set visits"):
+        project.training_set("more")
+    fitted = project.training_set("visits").fitted
+    assert project.training_set("more").fitted == fitted
+
+    entity_rows = pl.read_parquet(project.layout.training("more")).select(
+        "customer", "basket", "event_timestamp"
+    )
+    expected = project.historical(entity_rows, "buying")
+    assert project.read_training_set("more").polars().select(expected.columns).equals(expected)
+
+
+def test_a_copy_of_a_row_has_the_vector_of_the_row(kept):
+    """Copies of an oversampled class change no number of the state, and do not know their own label."""
+    training, rows = kept
+    steps = (
+        preprocessing.impute("constant", columns="coupon", fill_value="none"),
+        preprocessing.target("coupon", folds=2),
+    )
+    training = replace(training, service=replace(training.service, steps=steps))
+    labels = pl.Series([True, False, True, False, True][: rows.height])
+    marked = rows.with_columns(
+        bought=labels, split=pl.lit("train"), weight=pl.lit(1.0), is_repeated=pl.lit(value=False)
+    )
+    copies = pl.concat([marked.head(1)] * 3).with_columns(is_repeated=pl.lit(value=True))
+
+    alone, together = fit_to(training, marked), fit_to(training, pl.concat([marked, copies]))
+
+    assert together.state == alone.state
+    assert together.rows.head(rows.height).equals(alone.rows)
+    assert together.rows["coupon"].tail(3).to_list() == [alone.rows["coupon"][0]] * 3
+    assert alone.rows["coupon"][0] != alone.rows["coupon"][1]
 
 
 def test_a_split_without_training_rows_is_refused(kept):
@@ -97,7 +172,7 @@ def test_a_split_without_training_rows_is_refused(kept):
     training, rows = kept
 
     with pytest.raises(ContractError, match="no rows to fit to"):
-        fitted_state(training, rows.with_columns(split=pl.lit("test")))
+        fit_to(training, rows.with_columns(split=pl.lit("test")))
 
 
 def test_a_feature_of_nulls_is_refused(kept):
@@ -107,7 +182,7 @@ def test_a_feature_of_nulls_is_refused(kept):
     with pytest.raises(
         ContractError, match=r"feature service 'buying', step 1 .*'amount': all 5 values are null"
     ):
-        fitted_state(training, rows.with_columns(pl.lit(None, dtype=pl.Float32).alias("amount")))
+        fit_to(training, rows.with_columns(pl.lit(None, dtype=pl.Float32).alias("amount")))
 
 
 def test_a_release_carries_the_state(project):
@@ -122,6 +197,22 @@ def test_a_release_carries_the_state(project):
     assert answer["release"] == "0001"
     assert answer["values"][0][0] == before
     assert project.get_online([ROW], "buying")["amount"].to_list() != [before]
+
+
+def test_what_was_served_is_compared_with_fitted_vectors(project):
+    """The log of a server replays, and does not drift from the training set by the scale of its numbers."""
+    rows = pl.read_parquet(project.layout.training("visits"))
+    requests = [{"customer": customer, "basket": 16.0} for customer in rows["customer"].unique()]
+    with running(project.settings.root, log_features=1.0) as client:
+        for row in requests * 8:
+            assert client.vectors(row).status_code == 200
+
+    drift = project.quality.drift("visits", "served:buying")
+    compared = {column.column for column in drift.columns}
+
+    assert project.replay("buying").mismatches == 0
+    assert {"amount", "coupon_none", "missingindicator_ratio"} <= compared
+    assert not {"coupon"} & {*compared, *drift.only_before}
 
 
 def test_a_server_refuses_a_state_that_the_release_was_not_made_with(project):

@@ -49,6 +49,27 @@ def test_every_path_serves_what_training_computes(project):
     assert all(part.cells for part in record.paths)
 
 
+def test_steps_that_are_not_compiled_have_the_same_bits(template_shop, tmp_path):
+    """A hash is a function of its own: Polars applies it at each request, and `check` says so."""
+    steps = 'preprocessing.hashing("coupon", buckets=3), preprocessing.impute("median", columns="amount")'
+    project = fitted_shop(template_shop, tmp_path, steps)
+
+    assert project.audit().mismatches == 0
+    assert project.uncompiled() == {"buying": "a Python function"}
+
+
+def test_many_rows_have_the_bits_of_one(project):
+    """A request of many rows is computed by Polars, and one of a few in Python."""
+    rows = [{"customer": number % 5, "basket": 1.5 * number} for number in range(40)]
+    reader = project.reader("buying")
+    as_of = project.settings.now()
+
+    assert reader.read(rows, as_of=as_of).values == [
+        reader.read([row], as_of=as_of).values[0] for row in rows
+    ]
+    assert project.uncompiled() == {}
+
+
 def test_the_state_says_what_it_was_fitted_to(project):
     """The file is readable, and certifies training set, rows and definition."""
     file = json.loads(project.layout.fitted("buying").read_text())
@@ -62,7 +83,7 @@ def test_the_state_says_what_it_was_fitted_to(project):
 
 def test_a_training_set_is_read_with_the_fitted_vector(project):
     """What a model is trained on is what serving answers."""
-    rows = project.fitted_training_set("visits")
+    rows = project.read_training_set("visits").polars()
     entity_rows = pl.read_parquet(project.layout.training("visits")).select(
         "customer", "basket", "event_timestamp"
     )

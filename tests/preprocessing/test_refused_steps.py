@@ -2,7 +2,8 @@
 
 import polars as pl
 import pytest
-from fitted_shop import SERVICE, with_steps
+import yaml
+from fitted_shop import with_another_training_set, with_steps
 
 import featurestore
 from featurestore import preprocessing
@@ -30,6 +31,7 @@ SCHEMA = pl.Schema({"amount": pl.Float32(), "coupon": pl.String(), "tags": pl.Li
         (lambda: preprocessing.one_hot("a", min_frequency=0), "min_frequency is 0"),
         (lambda: preprocessing.tf_idf("a", max_features=0), "max_features is 0"),
         (lambda: preprocessing.ordinal("a", categories=["x", "x"]), "named twice"),
+        (lambda: preprocessing.hashing("a", buckets=1), "expected 2 to 1,024"),
         (lambda: preprocessing.target("a", folds=1), "expected 2 or more"),
         (lambda: preprocessing.target("a", smooth=-1), "expected 0 or more"),
     ],
@@ -110,6 +112,16 @@ def test_a_category_that_was_never_seen_has_a_rule(step, expected):
     assert answer.to_dict(as_series=False) == expected
 
 
+def test_the_hash_of_a_category_is_pinned():
+    """The bucket is the same on any machine and for any rows; the state counts categories that share one."""
+    steps = fitted(preprocessing.hashing("x", buckets=4), ["a", "b", "c", "d", "e", None])
+
+    answer = apply(pl.LazyFrame({"x": ["a", "new", None]}), steps).collect()
+
+    assert [row.index(1.0) if 1.0 in row else None for row in answer.rows()] == [3, 3, None]
+    assert steps[0].columns["x"].collisions == 2
+
+
 def test_a_category_named_unknown_is_the_unknown_one():
     """It has no column beside the one of that name."""
     steps = fitted(preprocessing.one_hot("x"), ["a", "unknown"])
@@ -135,31 +147,26 @@ def test_the_own_label_of_a_training_row_is_not_in_its_feature():
     assert apply(rows.lazy(), result.steps).collect()["x"][0] == 0.625
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ("", "no training set to fit them to"),
-        (
-            "\n\n\n@training_set(service=buying, label='bought', owner='shop')\ndef more(orders: Frame[RawOrders]) -> Frame[MoreVisits]:\n    'More visits.'\n    return visits.function(orders)\n",
-            "2 training sets",
-        ),
-    ],
-)
-def test_one_training_set_fits_the_steps_of_a_service(shop_files, more, message):
-    """None, or two without `fits=True`, are refused."""
+def test_a_service_with_steps_needs_a_training_set(shop_files):
+    """Without one, there is nothing to fit the steps to."""
     path = with_steps(shop_files) / "feature_repo/shop.py"
     text = path.read_text()
-    if more:
-        schemas = shop_files / "schemas/shop.py"
-        schemas.write_text(schemas.read_text() + "\n\nclass MoreVisits(Visits):\n    pass\n")
-        text = text.replace("RawOrders, Visits", "RawOrders, Visits, MoreVisits") + more
-    else:
-        text = text[: text.index("@training_set")]
-    path.write_text(text)
-    assert SERVICE[:-1] in text
+    path.write_text(text[: text.index("@training_set")])
 
-    with pytest.raises(DefinitionError, match=message):
+    with pytest.raises(DefinitionError, match="no training set to fit them to"):
         featurestore.open(shop_files).check()
-    if more:
-        path.write_text(text.replace("label='bought'", "label='bought', fits=True"))
+
+
+def test_one_training_set_fits_the_steps_of_a_service(shop_files):
+    """Of two training sets, one says `fits=True`; the stage of the other depends on the state."""
+    path = with_another_training_set(with_steps(shop_files)) / "feature_repo/shop.py"
+    text = path.read_text()
+    with pytest.raises(DefinitionError, match=r"2 training sets to fit them to: (visits, more|more, visits)"):
         featurestore.open(shop_files).check()
+
+    path.write_text(text.replace("@training_set(service", "@training_set(fits=True, service", 1))
+    stages = yaml.safe_load(featurestore.open(shop_files).pipeline())["stages"]
+
+    outs = [next(iter(out)) for out in stages["training-set-visits"]["outs"]]
+    assert outs[-2:] == ["data/training/visits.fitted.parquet", "data/fitted/buying.json"]
+    assert "data/fitted/buying.json" in stages["training-set-more"]["deps"]

@@ -27,6 +27,8 @@ CALLS = {
     "build": "build last_order",
     "apply": "apply",
     "training-set": "training-set visits",
+    "rebuild": "rebuild visits",
+    "card": "card visits",
     "materialize": "materialize",
     "get-online": "get-online buying customer=3 basket=16",
     "explain": "explain buying customer=3 basket=16 --at 2024-01-09T00:00:00Z",
@@ -67,6 +69,8 @@ OTHER_ENDS = {
     "summary": "audit.json: does not exist yet",
     "resubmit": "lacks",
     "rollback": "there is no former release",
+    "rebuild": "was built outside of a git repository",
+    "card": "that only a person can write are empty",
 }
 PUSHED = """customer,event_timestamp,created_timestamp,amount,coupon,ordered_at
 9,2024-01-09T00:00:00Z,,4.0,,2024-01-09T00:00:00Z

@@ -30,7 +30,17 @@ CHECK_NAMES = {
 # Metadata that documents, or that decides what is shown: it decides no value.
 UNCOUNTED_COLUMN_METADATA = frozenset({"unit", "personal", "drift", "known", "as_of_event"})
 UNCOUNTED_METADATA = frozenset(
-    {"licence", "personal_data", "permitted_use", "segments", "on_invalid", "tolerance", "known"}
+    {
+        "licence",
+        "limits",
+        "url",
+        "personal_data",
+        "permitted_use",
+        "segments",
+        "on_invalid",
+        "tolerance",
+        "known",
+    }
 )
 CHECK_OPTIONS = ("element_wise", "ignore_na", "raise_warning", "groupby", "groups")
 EXPECTATIONS = ("expect", "expect_or_warn")

@@ -1,0 +1,219 @@
+"""Scorecard: what each feature of a training set is worth, and which to keep or drop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import ContractError, MissingDataError
+from featurestore.operations.fit import is_fitted
+from featurestore.operations.training_set import training_manifest
+from featurestore.preprocessing.step import Observed, is_category
+from featurestore.preprocessing.target import Target
+from featurestore.quality.change.drift import drift
+from featurestore.quality.feature_scores import (
+    auc,
+    codes_of,
+    information,
+    label_codes,
+    rare_categories,
+    redundant_pairs,
+)
+from featurestore.quality.profile.profile import profile
+from featurestore.splits.declare import SPLIT, TRAIN
+from featurestore.storage.files import require_parquet
+from featurestore.storage.made_by import require_made_by
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.join import Status
+
+if TYPE_CHECKING:
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
+    from featurestore.operations.training_manifest import TrainingManifest
+    from featurestore.quality.change.drift import ColumnDrift
+    from featurestore.workspace import Workspace
+
+Proposal = Literal["keep", "review", "drop"]
+MAX_MISSING: Final = 0.95
+LEAK_AUC: Final = 0.99
+LEAK_SHARE: Final = 0.9
+_MISSING: Final = (Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
+
+
+class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
+    """What one feature is worth.
+
+    Attributes
+    ----------
+    bits
+        Mutual information with the label, in bits. None: the feature is a list.
+    information
+        The same as a share of what there is to know about the label, 0 to 1.
+    auc
+        Area under the ROC curve of the feature alone, from 0.5; a category stands for the mean label of the other rows.
+        None: the label has more than two classes, or is a number.
+    missing
+        Share of the rows by status: ``NULL_VALUE``, ``NOT_FOUND``, ``OUTSIDE_MAX_AGE``.
+    rare
+        How many categories have fewer than 10 rows. None: the feature has no categories.
+    drift
+        Severity of the drift from train to the other splits; without splits, from the earlier half to the later half.
+    same_as
+        Features that say the same, and more about the label.
+    services
+        The feature services that read it.
+    proposal, reasons
+        What to do, and why. ``review``: it predicts the label so well that it may know it.
+    """
+
+    name: str
+    bits: float | None
+    information: float | None
+    auc: float | None
+    missing: dict[str, float]
+    rare: int | None
+    drift: str
+    same_as: tuple[str, ...]
+    services: tuple[str, ...]
+    proposal: Proposal
+    reasons: tuple[str, ...]
+
+
+class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
+    """What the features of a training set are worth: the most informative first.
+
+    Attributes
+    ----------
+    rows
+        How many rows were measured: those of train, if the training set is split.
+    """
+
+    training_set: str
+    label: str
+    rows: int
+    features: tuple[FeatureScore, ...]
+
+
+def scorecard(workspace: Workspace, name: str) -> Scorecard:
+    """Measure each feature of a training set, as it is joined, on the rows of train.
+
+    Raises
+    ------
+    ContractError
+        If no row of train has a label.
+    MissingDataError
+        If the training set is not built yet.
+    SkewError
+        If another definition of it made the rows.
+    """
+    training = workspace.catalog.training_set(name)
+    command = f"featurestore training-set {name}"
+    path = require_parquet(workspace.layout.training(name), made_by=command)
+    require_made_by(training, path)
+    manifest = training_manifest(workspace, name)
+    if manifest is None:
+        raise MissingDataError(f"training set {name!r} has no manifest", hint=f"run: {command}")
+    rows = pl.read_parquet(path)
+    train = rows.filter(is_fitted(rows)).drop_nulls(training.label)
+    if train.is_empty():
+        raise ContractError(f"training set {name!r}: no training row has a label", hint=f"run: {command}")
+    features = [feature for feature in training.service.feature_names if not train[feature].dtype.is_nested()]
+    label = label_codes(train[training.label])
+    worth = {feature: information(codes_of(train[feature]), label) for feature in features}
+    ranked = sorted(features, key=lambda feature: (-worth[feature].share, feature))
+    same_as: dict[str, list[str]] = {feature: [] for feature in ranked}
+    for better, worse in redundant_pairs({feature: train[feature] for feature in ranked}):
+        same_as[worse].append(better)
+    drifts = _drifts(training, rows)
+    scores = []
+    for feature in (*ranked, *(f for f in training.service.feature_names if f not in worth)):
+        score = FeatureScore(
+            name=feature,
+            bits=worth[feature].bits if feature in worth else None,
+            information=worth[feature].share if feature in worth else None,
+            auc=_auc(train, feature, training.label),
+            missing=_missing(manifest, feature),
+            rare=rare_categories(train[feature]) if isinstance(train[feature].dtype, pl.String) else None,
+            drift=drifts[feature].severity,
+            same_as=tuple(same_as.get(feature, ())),
+            services=_services(workspace, training, feature),
+            proposal="keep",
+            reasons=(),
+        )
+        proposal, reasons = _proposal(
+            score, train[feature], is_chance=feature in worth and worth[feature].is_chance
+        )
+        scores.append(msgspec.structs.replace(score, proposal=proposal, reasons=reasons))
+    return Scorecard(training_set=name, label=training.label, rows=train.height, features=tuple(scores))
+
+
+def _proposal(score: FeatureScore, values: pl.Series, *, is_chance: bool) -> tuple[Proposal, tuple[str, ...]]:
+    drop = []
+    missing = sum(score.missing.values())
+    if values.n_unique() == 1:
+        drop.append("it has one value")
+    elif missing > MAX_MISSING:
+        drop.append(f"{missing:.1%} of its values are missing")
+    elif is_chance:
+        drop.append("it tells no more about the label than chance")
+    if score.same_as:
+        drop.append(f"it says the same as {', '.join(score.same_as)}")
+    if drop:
+        return "drop", tuple(drop)
+    if (score.auc or 0.0) >= LEAK_AUC or (score.information or 0.0) >= LEAK_SHARE:
+        return "review", (
+            "it predicts the label nearly alone: check when it is known, with featurestore check-leaks",
+        )
+    return "keep", (("its values drift",) if score.drift == "major" else ())
+
+
+def _auc(train: pl.DataFrame, feature: str, label: str) -> float | None:
+    values, labels = train[feature], train[label]
+    classes = labels.unique().sort()
+    if classes.len() != 2 or labels.dtype.is_float():  # noqa: PLR2004 - the curve is one of two classes
+        return None
+    positive = labels == classes[1]
+    if is_category(values.dtype) and not values.dtype.is_integer():
+        observed = Observed(values, positive, feature)
+        step = Target(columns=(feature,), smooth=1.0)
+        if values.null_count() == values.len():
+            return None
+        [values] = step.training_values(observed, step.fit(observed))
+    if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
+        return None
+    return auc(values, positive)
+
+
+def _missing(manifest: TrainingManifest, feature: str) -> dict[str, float]:
+    counts = manifest.statuses.get(feature, {})
+    rows = sum(counts.values())
+    return {status.name: counts.get(status.name, 0) / rows if rows else 0.0 for status in _MISSING}
+
+
+def _drifts(training: TrainingSet, rows: pl.DataFrame) -> dict[str, ColumnDrift]:
+    names = training.service.feature_names
+    if SPLIT in rows.columns:
+        sides = [rows.filter(pl.col(SPLIT) == TRAIN), rows.filter(pl.col(SPLIT) != TRAIN)]
+    else:
+        ordered = rows.sort(EVENT_TIMESTAMP, maintain_order=True)
+        sides = [ordered.head(rows.height // 2), ordered.tail(rows.height - rows.height // 2)]
+    before, after = (profile(side.select(names).lazy(), dataset=training.name) for side in sides)
+    return {column.column: column for column in drift(before, after, training.service.features).columns}
+
+
+def _services(workspace: Workspace, training: TrainingSet, feature: str) -> tuple[str, ...]:
+    """List the services that read the same feature of the same view, under any name."""
+    wanted = _read(training.service.joined, feature)
+    return tuple(
+        name
+        for name, service in workspace.catalog.services.items()
+        if any(_read(service, column) == wanted for column in service.feature_names)
+    )
+
+
+def _read(service: FeatureService, feature: str) -> tuple[str, str]:
+    for selection in service.selections:
+        if feature in selection.names:
+            return selection.view.name, selection.features[selection.names.index(feature)]
+    return next(view.name for view in service.on_demand if feature in view.feature_names), feature
