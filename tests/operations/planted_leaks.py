@@ -1,5 +1,10 @@
 """Views of the shop that know the future, each in a way of its own, and views that do not."""
 
+import polars as pl
+from shop import write_files
+
+import featurestore
+
 KNOWN = '"known": ("loaded_at", "ordered_at")'
 HEAD = '''
 from datetime import timedelta
@@ -155,3 +160,50 @@ def view(name, body, *, by_key=False, personal=False, delay="timedelta(0)", sche
     for word, replacement in words.items():
         text = text.replace(word, replacement)
     return text
+
+
+def write_shop(folder, orders):
+    """Write a shop whose orders know when they were loaded, and refunds that are known when they are returned."""
+    write_files(folder)
+    schema = folder / "schemas/shop.py"
+    text = schema.read_text().replace(
+        '    coupon: pl.String = pa.Field(nullable=True, description="coupon")\n\n    class Config',
+        '    coupon: pl.String = pa.Field(nullable=True, description="coupon")\n'
+        '    returned_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when returned")\n'
+        '    refund: pl.Float64 = pa.Field(nullable=True, description="refund",\n'
+        '        metadata={"unit": "EUR", "known": "returned_at"})\n\n    class Config',
+    )
+    schema.write_text(text + '\n\nTimestamp = Annotated[pl.Datetime, "us", "UTC"]\n')
+    views = [
+        *(view(name, body) for name, body in (CLEAN | LEAKS).items()),
+        view("once", ONCE),
+        view("secret", LEAKS["sum_over"], personal=True),
+        view("delayed", LEAKS["closed_ahead"], delay="timedelta(hours=6)"),
+        view(
+            "through",
+            'orders.select("customer", event_timestamp="ordered_at", value="rank")',
+            schema="Sorted",
+        ),
+    ]
+    (folder / "feature_repo/values.py").write_text(HEAD + "".join(views))
+    orders.write_csv(folder / "data/raw/orders.csv")
+    project = featurestore.open(folder)
+    project.validate("orders")
+    return project
+
+
+def make_orders(count, customers):
+    """Make orders, one an hour, each third of which is returned five hours later."""
+    number = pl.int_range(count)
+    ordered_at = pl.datetime(2024, 1, 1, time_zone="UTC") + pl.duration(hours=number)
+    is_returned = number % 3 == 1
+    return pl.select(
+        order=number,
+        customer=number * 7 % 11 % customers + 1,
+        ordered_at=ordered_at,
+        loaded_at=pl.when(number % 5 == 0).then(ordered_at),
+        amount=pl.when(number % 4 != 2).then(number * 48_271 % 1_009 / 8),
+        coupon=pl.when(number % 2 == 0).then(pl.lit("SPRING")),
+        returned_at=pl.when(is_returned).then(ordered_at + pl.duration(hours=5)),
+        refund=pl.when(is_returned).then(number / 2),
+    )
