@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -40,6 +40,11 @@ demo: $(READY) ## run the reference project on real flights, as a DVC pipeline, 
 	@echo "dvc.yaml has $$(grep -c '^    cmd:' dvc.yaml) stages; DVC runs those that are out of date, for some minutes the first time"
 	dvc repro
 	featurestore summary
+
+example: $(READY) ## train and measure a model on the reference project, and show what a leak would have promised
+	dvc repro examples/departure_delay/dvc.yaml
+	dvc metrics show
+	cd examples/departure_delay && python predict.py
 
 python: ## print the Python that environments are made with
 	@echo $(PYTHON)

@@ -42,6 +42,11 @@ departure_delay = feature_service(
 @training_set(service=departure_delay, label="delayed", owner="ops-data", matures=LABELLED_AFTER)
 def departures(flights: Frame[Flights], airports: Frame[Airports]) -> Frame[Departures]:
     """Every scheduled flight, asked about one hour before its schedule; a cancelled flight counts as delayed."""
+    return asked_before_departure(flights, airports)
+
+
+def asked_before_departure(flights: pl.LazyFrame, airports: pl.LazyFrame) -> pl.LazyFrame:
+    """Return flights as they are asked about, with their label."""
     place = airports.select("airport", "latitude", "longitude")
     return (
         flights.join(place, left_on="origin", right_on="airport", how="left")
