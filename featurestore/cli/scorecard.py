@@ -11,7 +11,7 @@ from featurestore.cli.output import Output, table
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
-    from featurestore.operations.scorecard import FeatureScore, Scorecard
+    from featurestore.project import FeatureScore, Scorecard
 
 
 def scorecard(

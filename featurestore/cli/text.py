@@ -33,6 +33,8 @@ def training_text(manifest: TrainingManifest) -> str:
     """Show the size and the digest of a training set, and how many rows were left out."""
     size = f"{counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}"
     lines = [f"{manifest.name}: {size}", *_immature_lines(manifest), *split_lines(manifest)]
+    if manifest.fitted is not None:
+        lines.append(f"  the steps of service {manifest.service} applied, fitted state {manifest.fitted}")
     return "\n".join([*lines, f"  {manifest.digest}"])
 
 

@@ -29,6 +29,7 @@ from featurestore.operations.rollback import RollbackPlan
 from featurestore.operations.rolling_features import RollingFeature
 from featurestore.operations.run import Run
 from featurestore.operations.sandbox import Sandbox
+from featurestore.operations.scorecard import FeatureScore, Scorecard
 from featurestore.operations.summary import Summary
 from featurestore.operations.training_data import Arrays, TrainingData
 from featurestore.operations.training_manifest import TrainingManifest
@@ -49,6 +50,7 @@ __all__ = [
     "DeletePlan",
     "FeastComparison",
     "FeastDifference",
+    "FeatureScore",
     "JoinRecord",
     "MaterializePlan",
     "MaterializeRecord",
@@ -68,6 +70,7 @@ __all__ = [
     "RollingFeature",
     "Run",
     "Sandbox",
+    "Scorecard",
     "Summary",
     "TrainingData",
     "TrainingManifest",

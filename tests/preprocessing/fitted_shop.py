@@ -1,6 +1,7 @@
 """The shop (tests/shop.py) whose service has steps that are fitted to the training rows."""
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import featurestore
@@ -42,8 +43,15 @@ def with_another_training_set(root: Path) -> Path:
 
 
 def fitted_shop(template: Path, folder: Path, steps: str = STEPS) -> featurestore.Project:
-    """Copy a built shop, declare steps, fit them and materialize."""
-    project = featurestore.open(with_steps(shutil.copytree(template, folder / "shop"), steps))
+    """Copy a shop whose steps are declared and fitted, and whose view is materialized."""
+    return featurestore.open(shutil.copytree(_fitted(template, steps), folder / "shop"))
+
+
+@cache
+def _fitted(template: Path, steps: str) -> Path:
+    """Fit a shop once in each process."""
+    root = template.parent / f"fitted{_fitted.cache_info().misses}"
+    project = featurestore.open(with_steps(shutil.copytree(template, root), steps))
     project.training_set("visits")
     project.materialize()
-    return project
+    return root

@@ -26,8 +26,8 @@ from featurestore import preprocessing
 from featurestore.preprocessing.fit import apply, fit
 from tests.laws import examples
 
-# LAW_DEPTH=100: 1,000 columns of each kind.
-COLUMNS = 10
+# LAW_DEPTH=200: 1,000 columns of each kind.
+COLUMNS = 5
 ROWS = 32
 EIGHTHS = st.integers(-(2**20), 2**20).map(lambda number: number / 8)
 NUMBERS = st.lists(EIGHTHS, min_size=ROWS, max_size=ROWS)

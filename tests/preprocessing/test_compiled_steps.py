@@ -77,7 +77,7 @@ def test_one_row_has_the_bits_of_many(number):
     function = row_function(lambda rows: apply(rows, steps), SCHEMA)
     assert isinstance(function, RowFunction), function
 
-    @examples(8)
+    @examples(4)
     @given(ROWS)
     def law(rows):
         frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -16,7 +16,7 @@ FLOATS = st.floats(-1e150, 1e150, allow_subnormal=True)
 COLUMNS = st.lists(FLOATS, min_size=1, max_size=40)
 
 
-@examples(60)
+@examples(25)
 @given(COLUMNS)
 def test_mean_and_variance_are_rounded_once(values):
     """The oracle computes with fractions."""
@@ -29,7 +29,7 @@ def test_mean_and_variance_are_rounded_once(values):
     assert (result.mean, result.variance) == (float(mean), float(variance))
 
 
-@examples(30)
+@examples(15)
 @given(COLUMNS)
 def test_the_median_is_rounded_once(values):
     """Half of the rows are on each side."""
@@ -39,7 +39,7 @@ def test_the_median_is_rounded_once(values):
     assert median(pl.Series(values, dtype=pl.Float64)) == float(middle)
 
 
-@examples(20)
+@examples(10)
 @given(st.data())
 def test_no_order_of_the_rows_changes_a_bit(data):
     """Every step over numbers and categories gives the same state for shuffled rows."""
