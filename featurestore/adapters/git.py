@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from featurestore.errors import MissingDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+GET_REVISION = "get it: git fetch --unshallow, or git fetch from where it was pushed to"
 
 
 def revision_of(root: Path) -> str | None:
@@ -28,6 +31,22 @@ def changed_files(root: Path) -> tuple[str, ...]:
         return ()
     names = [entry[3:] for entry in text.split("\0") if entry]
     return tuple(sorted(name.removeprefix(prefix.strip()) for name in names))
+
+
+def commit_time(root: Path, revision: str) -> datetime:
+    """Return when a commit was made, in UTC.
+
+    Raises
+    ------
+    MissingDataError
+        If the repository does not have it.
+    """
+    text = git(root, "show", "--no-patch", "--format=%cI", revision)
+    if text is None:
+        raise MissingDataError(
+            f"git revision {revision} is not in the repository of {root}", hint=GET_REVISION
+        )
+    return datetime.fromisoformat(text.strip()).astimezone(UTC)
 
 
 def first_commit_with(root: Path, text: str, file: str) -> str | None:
@@ -54,7 +73,7 @@ def work_tree(root: Path, revision: str) -> Iterator[Path]:
         if added is None or prefix is None:
             raise MissingDataError(
                 f"git revision {revision} is not in the repository of {root}",
-                hint="get it: git fetch --unshallow, or git fetch from where it was pushed to",
+                hint=GET_REVISION,
             )
         try:
             yield tree / prefix.strip()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def rebuild(
     manifest: Annotated[
         str,
-        typer.Argument(help="The record of a build, data/records/training/NAME.json or a copy; or a name."),
+        typer.Argument(
+            help="The record of a build, data/records/training/NAME.json; a manifest, data/training/NAME.json; a copy; or a name."
+        ),
     ],
     project: Folder = HERE,
     *,
@@ -51,15 +53,18 @@ def card(
     Example: `featurestore card departures`
     """
     files = opened_at(project).card(name)
-    paths = (files.html, files.markdown, files.croissant)
-    Output(json).result(files, "\n".join(map(str, paths)))
+    paths = {"html": str(files.html), "markdown": str(files.markdown), "croissant": str(files.croissant)}
+    Output(json).result(paths, "\n".join(paths.values()))
+
+
+_BYTES = {True: "equal", False: "different", None: "not recorded"}
 
 
 def _text(result: Rebuilt) -> str:
     lines = [
         f"{result.name}: built again from revision {result.revision}",
         f"  values: {'equal' if result.same_values else 'different'}",
-        f"  bytes: {'equal' if result.same_bytes else 'different'}",
+        f"  bytes: {_BYTES[result.same_bytes]}",
         f"  {result.digest}",
     ]
     return "\n".join(lines)

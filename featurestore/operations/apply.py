@@ -15,6 +15,7 @@ from featurestore.errors import DefinitionError
 from featurestore.operations.definition_changes import DefinitionChange, Outdated, changed_parts, outdated
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, schema_changes
 from featurestore.storage.files import read_record, write_record
+from featurestore.timing.columns import TIME_COLUMNS
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
@@ -157,7 +158,8 @@ def _breaking(catalog: Catalog, applied: Applied, wanted: Applied) -> tuple[Brea
         for view, before in applied.terms.items()
         if view in wanted.terms
         for change in schema_changes(before.columns, wanted.terms[view].columns)
-        if change.breaks_readers
+        # No service reads a time as a feature.
+        if change.breaks_readers and change.column not in TIME_COLUMNS
     )
 
 

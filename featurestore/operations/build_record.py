@@ -42,8 +42,10 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
         The manifest: digests, fingerprint, timestamps, seeds, splits.
     columns
         Digest of the values of each column.
-    file, md5
-        Digest of the bytes of the Parquet file, and the hash by which DVC knows them.
+    file
+        Digest of the bytes of the Parquet file. None: not known, as for a manifest without a record.
+    md5
+        The hash by which DVC knows the Parquet file; for a manifest without a record, the manifest.
     revision
         The git commit that was checked out. None: the project is in no repository.
     changed
@@ -51,7 +53,7 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     data
         DVC's hashes of the raw files, datasets and features that went in, by path. Empty without DVC.
     logged
-        The views whose pushed or deleted rows went in.
+        The views whose pushed or deleted rows went in. None: not known.
     packages
         Versions of Python and of the packages that compute.
     built_at
@@ -60,12 +62,12 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: TrainingManifest
     columns: dict[str, str]
-    file: str
+    file: str | None
     md5: str
     revision: str | None
     changed: tuple[str, ...]
     data: dict[str, str]
-    logged: tuple[str, ...]
+    logged: tuple[str, ...] | None
     packages: dict[str, str]
     built_at: datetime
 

@@ -16,6 +16,7 @@ from featurestore.operations.verdict import verdict
 from featurestore.report.card import Card, CardColumn, html, markdown
 from featurestore.report.croissant import croissant
 from featurestore.storage.files import require_parquet, write_text
+from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def card(workspace: Workspace, name: str) -> CardFiles:
     DefinitionError
         If a text that only a person can write is empty; names all of them.
     MissingDataError
-        If the training set, or the verdict of a dataset that it reads, is missing.
+        If the training set, its record, or the verdict of a dataset that it reads, is missing.
     SkewError
-        If another definition made the training set.
+        If another definition made the training set, or fitted the steps of its service.
     """
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
@@ -77,7 +78,7 @@ def card(workspace: Workspace, name: str) -> CardFiles:
         owner=training.owner,
         built_at=record.built_at,
         file=Path(os.path.relpath(path, target.parent)).as_posix(),
-        sha256=record.file,
+        sha256=record.file or file_fingerprint(path),
         size=path.stat().st_size,
         columns=tuple(
             CardColumn(column.name, column.description or "", column.dtype)
@@ -85,7 +86,16 @@ def card(workspace: Workspace, name: str) -> CardFiles:
         ),
         splits=tuple(record.manifest.splits),
         version=record.manifest.digest,
-        sections=tuple(sections(training, record, declared, sources, verdicts)),
+        sections=tuple(
+            sections(
+                training,
+                record,
+                declared,
+                sources=sources,
+                verdicts=verdicts,
+                fitted=workspace.fitted(training.service).fitted,
+            )
+        ),
         **declared,
     )
     files = CardFiles(target, target.with_suffix(".md"), target.with_suffix(".croissant.json"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.source import Source
     from featurestore.operations.build_record import BuildRecord
     from featurestore.operations.training_manifest import TrainingManifest
+    from featurestore.preprocessing.state import FittedState
     from featurestore.quality.gate.verdict import Verdict
 
 
@@ -27,8 +28,10 @@ def sections(
     training: TrainingSet,
     record: BuildRecord,
     declared: Mapping[str, str],
+    *,
     sources: Sequence[Source],
     verdicts: Sequence[tuple[Node, Verdict]],
+    fitted: FittedState | None,
 ) -> Iterator[Section]:
     """Write the sections of a card, in their order.
 
@@ -40,6 +43,8 @@ def sections(
         The sources that went in.
     verdicts
         The verdict of each source, dataset and view that went in.
+    fitted
+        What the steps of the service learned. None: it has no steps.
     """
     manifest = record.manifest
     yield Section(
@@ -71,6 +76,8 @@ def sections(
     yield from _sample(training, manifest)
     yield _exclusions(training, manifest, verdicts)
     yield _preprocessing(training)
+    if fitted is not None:
+        yield _fitted(fitted)
     yield Section(
         "Columns",
         head=("column", "dtype", "unit", "description"),
@@ -137,6 +144,19 @@ def _exclusions(
     rows += [(training.name, LEFT_OUT[reason], f"{count:,}") for reason, count in manifest.left_out.items()]
     paragraphs = () if rows else ("No row was left out.",)
     return Section("Exclusions", paragraphs, ("from", "reason", "rows"), tuple(rows))
+
+
+def _fitted(state: FittedState) -> Section:
+    seen = state.certificate
+    part = "all rows" if seen.split is None else f"split {seen.split}"
+    text = (
+        f"Fitted to {counted(seen.rows, 'row')} of training set {seen.training_set}, {part}: {seen.digest}."
+    )
+    digest = f"Digest of the fitted state: {state.digest}."
+    rows = tuple(
+        (f"{number}", step.step, ", ".join(step.columns)) for number, step in enumerate(state.steps, 1)
+    )
+    return Section("Fitted steps", (text, digest), ("order", "step", "columns"), rows)
 
 
 def _preprocessing(training: TrainingSet) -> Section:

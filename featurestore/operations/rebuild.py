@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,8 +13,9 @@ from featurestore.definitions.fingerprint import differences
 from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, MissingDataError, SkewError
 from featurestore.operations.build import build
-from featurestore.operations.build_record import LOCK, BuildRecord, last_record, raw_path, upstream
+from featurestore.operations.build_record import LOCK, BuildRecord, raw_path, upstream
 from featurestore.operations.ingest import ingest
+from featurestore.operations.rebuild_record import record_for
 from featurestore.operations.training_set import training_set
 from featurestore.operations.validate import validate
 from featurestore.storage.files import read_record
@@ -24,6 +24,7 @@ from featurestore.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from featurestore.definitions.source import Source
 
@@ -40,9 +41,10 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     digest_before, digest
         Digests of the values, of the record and of the build.
     same_values, same_bytes
-        Whether the values, and the bytes of the file, are equal.
+        Whether the values, and the bytes of the file, are equal. None: the bytes are not recorded.
     column
-        The first column that differs. None: none does, or the columns themselves are others.
+        The first column that differs. None: none does, the columns themselves are others, or the digests of columns
+        are not recorded.
     reasons
         What differs between the builds, as text: definitions, packages, data. Empty: nothing that is recorded.
     """
@@ -52,7 +54,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     digest_before: str
     digest: str
     same_values: bool
-    same_bytes: bool
+    same_bytes: bool | None
     column: str | None
     reasons: tuple[str, ...]
 
@@ -60,7 +62,9 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
         """Raise `SkewError` if the values differ, with the first column and the reasons."""
         if not self.same_values:
             place = (
-                "its columns or the number of its rows" if self.column is None else f"column {self.column!r}"
+                "its columns, the number of its rows, or a value that is not recorded by column"
+                if self.column is None
+                else f"column {self.column!r}"
             )
             reasons = [f"\n  {reason}" for reason in self.reasons[:MAX_REASONS]]
             raise SkewError(
@@ -84,7 +88,8 @@ def rebuild(
     Parameters
     ----------
     manifest
-        The record of the build (``data/records/training/NAME.json``, or a copy), or the name of a training set.
+        The record of the build, the manifest of a training set, or its name: see
+        `featurestore.operations.rebuild_record.record_for`.
     progress
         Called with the name of each step.
 
@@ -94,8 +99,10 @@ def rebuild(
         If the project is in no git repository.
     MissingDataError
         If there is no such record, the revision or raw data are gone, or the code was never committed.
+    StoreError
+        If the file is neither a record nor a manifest.
     """
-    record = _record(workspace, manifest)
+    record = record_for(workspace, manifest)
     revision = _revision(workspace, record)
     with work_tree(workspace.root, revision) as root:
         settings = load_settings(root)
@@ -131,16 +138,10 @@ def rebuild(
         digest_before=record.manifest.digest,
         digest=now.manifest.digest,
         same_values=same_values,
-        same_bytes=now.file == record.file,
+        same_bytes=None if record.file is None else now.file == record.file,
         column=None if same_values else _first_column(record, now),
         reasons=tuple(_reasons(record, now)),
     )
-
-
-def _record(workspace: Workspace, manifest: Path | str) -> BuildRecord:
-    if str(manifest) in workspace.catalog.training_sets:
-        return last_record(workspace, str(manifest))
-    return read_record(Path(manifest), BuildRecord, made_by="featurestore training-set")
 
 
 def _revision(workspace: Workspace, record: BuildRecord) -> str:
@@ -214,7 +215,7 @@ def _first_column(before: BuildRecord, now: BuildRecord) -> str | None:
     """Return the first column whose values differ; None: there are other columns, or other rows in all of them."""
     if before.manifest.columns != now.manifest.columns or before.manifest.rows != now.manifest.rows:
         return None
-    return next((name for name, digest in before.columns.items() if now.columns[name] != digest), None)
+    return next((name for name, digest in before.columns.items() if now.columns.get(name) != digest), None)
 
 
 def _reasons(before: BuildRecord, now: BuildRecord) -> Iterator[str]:
@@ -222,7 +223,8 @@ def _reasons(before: BuildRecord, now: BuildRecord) -> Iterator[str]:
     if before.manifest.fingerprint is not None and now.manifest.fingerprint is not None:
         for difference in differences(before.manifest.fingerprint, now.manifest.fingerprint):
             yield difference.text
-    for name in sorted({*before.logged} ^ {*now.logged}):
+    logged = () if before.logged is None else {*before.logged} ^ {*(now.logged or ())}
+    for name in sorted(logged):
         yield f"pushed or deleted rows of {name} went into one build only: `featurestore run` gives them a version"
     for name, package in before.packages.items():
         if now.packages.get(name) != package:

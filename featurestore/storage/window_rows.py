@@ -22,7 +22,7 @@ from featurestore.windows.measures import Measures
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -92,30 +92,38 @@ def window_rows(
         # Before the store is written: a store cannot be read within its own transaction.
         [(_, stored)] = store.read([(view.name, names)])
         require_intact(names, stored)
-    later: list[_Key] = []
-    again: list[_Key] = []
+    keys: list[_Key] = []
+    again: set[tuple[Any, ...]] = set()
     width = len(view.keys)
     for row, name, held in zip(changed.iter_rows(), names, stored, strict=True):
         built, pushed, new, deleted = row[width:]
         head = decode_head(held)
-        key = _Key(row[:width], name, held, head, pushed, deleted)
-        if after is None or view.identity or deleted != head.deleted or pushed - head.pushed != new:
-            again.append(key)
-        elif built or new:
-            later.append(key)
+        if after is None or deleted != head.deleted or pushed - head.pushed != new:
+            again.add(row[:width])
+        elif not (built or new):
+            continue
+        keys.append(_Key(row[:width], name, held, head, pushed, deleted))
+    if view.identity and after is not None:
+        again |= source.replaced_keys(_but(keys, again), after)
+    later = _but(keys, again)
     appended = source.events(later, after)
-    late = {
+    again |= {
         key.values
         for key, events in _by_key(later, appended)
         if key.head.events and events and events[0][0] <= key.head.events[-1][0]
     }
-    again += [key for key in later if key.values in late]
-    later = [key for key in later if key.values not in late]
-    rewritten = source.events(again, None)
-    pairs = _pairs(view, store, until, (later, appended), (again, rewritten))
+    later = _but(keys, again)
+    complete = [key for key in keys if key.values in again]
+    rewritten = source.events(complete, None)
+    pairs = _pairs(view, store, until, (later, appended), (complete, rewritten))
     if after is not None:
         pairs = iter(list(pairs))  # it reads the blocks of the keys
-    return WindowRows(len(later) + len(again), appended.height + rewritten.height, pairs)
+    return WindowRows(len(keys), appended.height + rewritten.height, pairs)
+
+
+def _but(keys: Sequence[_Key], others: Collection[tuple[Any, ...]]) -> list[_Key]:
+    """Return the keys that are not among others, in their order."""
+    return [key for key in keys if key.values not in others]
 
 
 def longest_window(view: FeatureView) -> timedelta | None:
@@ -156,6 +164,22 @@ class _Source:
         )
         return counted.sort(keys).collect()
 
+    def replaced_keys(self, keys: Sequence[_Key], after: datetime) -> set[tuple[Any, ...]]:
+        """Return those of some keys of which an event of before a watermark was replaced since."""
+        view = self._view
+        columns = [*view.keys, *view.identity]
+        known = known_at(view.timing)
+        events = self._of_keys(keys)
+        new = events.filter(known > after, known <= self._until).select(columns)
+        earlier = events.filter(known <= after).select(columns)
+        replaced = new.join(earlier, on=columns, how="semi", nulls_equal=True)
+        return set(replaced.select(view.keys).unique().collect().iter_rows())
+
+    def _of_keys(self, keys: Sequence[_Key]) -> pl.LazyFrame:
+        view = self._view
+        key_frame = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
+        return pl.scan_parquet(list(self._files)).join(key_frame.lazy(), on=list(view.keys), how="semi")
+
     def events(self, keys: Sequence[_Key], after: datetime | None) -> pl.DataFrame:
         """Return the events of keys that still count at the watermark, in order of key and version.
 
@@ -173,13 +197,11 @@ class _Source:
         """
         view, until = self._view, self._until
         columns = StoredColumns.of(view.windows)
-        key_frame = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
         is_known = known_at(view.timing) <= until
         if after is not None:
             is_known &= known_at(view.timing) > after
-        known = pl.scan_parquet(list(self._files)).join(key_frame.lazy(), on=list(view.keys), how="semi")
         events = with_intervals(
-            known.filter(is_known),
+            self._of_keys(keys).filter(is_known),
             view.keys,
             view.timing,
             identity=view.identity,

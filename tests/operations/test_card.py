@@ -17,22 +17,27 @@ TERMS = {
     "limits": "no visits | without orders & baskets",
     "url": "https://shop.example/visits",
 }
+POLICY = '"tolerance": 0.5'
 SPLIT = 'split=random_split(test=0.4, seed=2, by="customer"), sample=oversample(seed=1)'
 
 
-def documented(shop, terms: dict = TERMS, licence: str = "CC0-1.0") -> featurestore.Project:
+def documented(shop, terms: dict = TERMS, licence: str = "CC0-1.0", steps: str = "") -> featurestore.Project:
     """Give the shop 40 orders, and declare the texts of its schemas; split and sample the visits."""
     root = shop.settings.root
-    schemas = FILES["schemas/shop.py"].replace(
-        '"tolerance": 0.5}', f'"tolerance": 0.5, "licence": {licence!r}}}'
-    )
+    assert POLICY in FILES["schemas/shop.py"]
+    schemas = FILES["schemas/shop.py"].replace(POLICY, f'{POLICY}, "licence": {licence!r}')
     (root / "schemas/shop.py").write_text(f"{schemas}\n    class Config:\n        metadata = {terms!r}\n")
     definitions = FILES["feature_repo/shop.py"].replace(
         "source, training_set", "source, training_set, random_split, oversample"
     )
     definitions = definitions.replace('label="bought"', f'label="bought", {SPLIT}')
     definitions = definitions.replace("bought=pl.lit(True)", "bought=pl.col('order') // 9 % 3 == 0")
-    (root / "feature_repo/shop.py").write_text(definitions)
+    definitions = definitions.replace(
+        '(last_order, compared), owner="shop"', f'(last_order, compared), owner="shop"{steps}'
+    )
+    (root / "feature_repo/shop.py").write_text(
+        definitions.replace("    Entity,", "    preprocessing, Entity,", 1)
+    )
     lines = [f"{n},{n % 9},2024-01-0{n // 24 + 1}T{n % 24:02}:00:00Z,,{n}.5," for n in range(40)]
     (root / "data/raw/orders.csv").write_text(
         "\n".join(["order,customer,ordered_at,loaded_at,amount,coupon", *lines, ""])
@@ -150,16 +155,38 @@ def test_a_text_that_only_a_person_can_write(shop):
     ]
 
 
+def test_fitted_steps_are_named(shop):
+    """Steps in their order, the rows that they were fitted to, and the digest of the state."""
+    steps = ', steps=[preprocessing.impute("mean", columns=["amount", "ratio"])]'
+    project = documented(shop, steps=steps)
+    text = project.card("visits").markdown.read_text()
+    state = project.service("buying").fitted
+    assert (
+        f"Fitted to {state.certificate.rows} rows of training set visits, split train: {state.certificate.digest}."
+        in text
+    )
+    assert f"Digest of the fitted state: {state.digest}." in text
+    assert "| amount, ratio |" in text
+
+
+def test_the_command_prints_json(carded):
+    """The paths of the three files, by format."""
+    project, files = carded
+    done = run("card", "visits", "--json", cwd=project.settings.root)
+    assert json.loads(done.stdout) == {
+        "html": str(files.html),
+        "markdown": str(files.markdown),
+        "croissant": str(files.croissant),
+    }
+
+
 def test_the_record_is_of_the_set_in_place(shop):
-    """A set that DVC restored has no record of its own build: the card names the command, and so does a rebuild."""
+    """A set that DVC restored has no record of its own build: the card names the command."""
     project = documented(shop)
     manifest = project.layout.training_manifest("visits")
     manifest.write_text(manifest.read_text().replace('"rows": ', '"rows": 1'))
-    for verb in (project.card, project.rebuild):
-        with pytest.raises(
-            MissingDataError, match=r"is the record of another build.*\n.*training-set visits"
-        ):
-            verb("visits")
+    with pytest.raises(MissingDataError, match=r"is the record of another build.*\n.*training-set visits"):
+        project.card("visits")
 
 
 def test_a_training_set_that_is_not_built(shared_shop):

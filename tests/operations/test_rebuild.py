@@ -1,5 +1,6 @@
 """A training set is built again from its record, in a clean work tree, and every difference is named."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from shop import write_files
 
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
-from featurestore.errors import ConfigError, MissingDataError, SkewError
+from featurestore.errors import ConfigError, MissingDataError, SkewError, StoreError
 from featurestore.operations.build_record import BuildRecord
 
 WHO = {f"GIT_{role}_{part}": "a@b" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
@@ -114,7 +115,7 @@ def test_a_difference_is_named(shop):
     grown = commit(root)
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, revision=grown)))
     with pytest.raises(
-        SkewError, match=r"its columns or the number of its rows differs first:\n  rows of orders sha256"
+        SkewError, match=r"its columns, the number of its rows, .* differs first:\n  rows of orders sha256"
     ):
         featurestore.open(root).rebuild("visits").require_same()
 
@@ -162,6 +163,28 @@ def test_a_record_that_leads_nowhere(shop, tmp_path):
         project.rebuild("visits")
     with pytest.raises(MissingDataError, match=r"none\.json: does not exist"):
         project.rebuild(tmp_path / "none.json")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"other\.json: is neither the record of a build nor the manifest"):
+        project.rebuild(tmp_path / "other.json")
+
+
+def test_a_manifest_leads_to_its_record_or_its_commit(shop, tmp_path):
+    """The manifest in place has its record; without one, as in a clone, the commit whose dvc.lock names the manifest."""
+    root, _ = shop
+    manifest = root / "data/training/visits.json"
+    project = featurestore.open(root)
+    assert project.rebuild(manifest).same_bytes is True
+    (root / "data/records/training/visits.json").unlink()
+    with pytest.raises(MissingDataError, match=r"no commit has the manifest in dvc\.lock"):
+        project.rebuild("visits")
+    git(root, "checkout", "--quiet", "HEAD~1", "--", ".")
+    md5 = hashlib.md5(manifest.read_bytes()).hexdigest()  # noqa: S324 - as DVC
+    (root / "dvc.lock").write_text(f"schema: '2.0'\nstages: {{x: {{outs: [{{path: y, md5: {md5}}}]}}}}\n")
+    later = commit(root)
+    result = project.rebuild("visits")
+    assert (result.revision, result.same_values, result.same_bytes, result.reasons) == (later, True, True, ())
+    copy = shutil.copy(manifest, tmp_path / "copy.json")
+    assert "values: equal\n  bytes: not recorded\n" in run("rebuild", str(copy), cwd=root).stdout
 
 
 def test_pushed_rows_without_a_version(shop):

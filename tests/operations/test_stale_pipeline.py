@@ -149,6 +149,16 @@ def test_check_names_breaking_changes_before_the_run(shop, before, after, code, 
     assert ("--allow-breaking" in done.stderr) == (code == 3)
 
 
+def test_a_time_that_a_view_no_longer_has_breaks_no_reader(shop):
+    """No service reads it: the rows of the view become events of windows, or need no load time any more."""
+    shop.apply()
+    root = shop.settings.root
+    created = '    created_timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(nullable=True, description="when known")\n'
+    edit(root, created, "", "schemas/shop.py")
+    edit(root, ', created_timestamp="loaded_at"', "", "feature_repo/shop.py")
+    assert featurestore.open(root).registry_changes().breaking == ()
+
+
 def test_check_names_what_apply_would_not_remove(written):
     """And the stale pipeline too: one run of `check` says all."""
     featurestore.open(written).apply()

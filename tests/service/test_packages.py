@@ -29,6 +29,7 @@ CALLS = {
     "training-set": "training-set visits",
     "rebuild": "rebuild visits",
     "card": "card visits",
+    "scorecard": "scorecard visits",
     "materialize": "materialize",
     "get-online": "get-online buying customer=3 basket=16",
     "explain": "explain buying customer=3 basket=16 --at 2024-01-09T00:00:00Z",

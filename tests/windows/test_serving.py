@@ -10,6 +10,7 @@ from feast import FeatureStore
 
 import featurestore
 from featurestore.errors import StoreError
+from featurestore.storage.views import log_deleted, log_rows
 from featurestore.timing.join import Status
 from featurestore.values.codec import REBUILD, encode_key
 from featurestore.values.event_codec import is_block
@@ -45,6 +46,11 @@ def order(number, amount, event, customer=1):
     return pl.DataFrame(
         {"customer": [customer], "order": [number], "amount": [amount], "event_timestamp": [event]}
     )
+
+
+def stamped(rows, known):
+    """Rows as they are logged: with the time from which they are known."""
+    return rows.with_columns(created_timestamp=pl.lit(known, dtype=pl.Datetime("us", "UTC")))
 
 
 def test_windows_slide_between_two_materializations(project):
@@ -105,6 +111,47 @@ def test_a_pushed_correction_replaces_its_event(project):
         project.push("corrected_3d", order(50, amount, event))
         assert read(project, 1, NOW + DAY, "corrected_3d") == (1, amount)
     assert project.push("corrected_3d", order(50, 1.5, NOON + TICK)).repeated == 1
+    assert project.audit().mismatches == 0
+
+
+def test_a_new_event_leaves_the_blocks_of_its_key_and_a_correction_writes_them_again(project):
+    """With an identity and without one: a push costs what its events do, and not what all events of the key do."""
+    project.materialize()
+    minutes = [timedelta(minutes=n) for n in range(100)]
+    history = pl.concat([order(100 + n, 2.0, NOON - DAY + minute) for n, minute in enumerate(minutes)])
+    store, clock = project.store(), iter(NOW + minute for minute in minutes[1:])
+
+    def push(view, rows):
+        object.__setattr__(project.settings, "as_of", next(clock))
+        project.push(view, rows)
+
+    for view in ("orders_3d", "corrected_3d"):
+        push(view, history)
+        blocks = dict(row for row in store.scan(view) if is_block(row[0]))
+        assert len(blocks) > 3
+        push(view, order(300, 1.0, NOON))
+        assert dict(row for row in store.scan(view) if is_block(row[0])) == blocks
+        assert read(project, 1, NOW + DAY, view) == (101, 201.0)
+    push("corrected_3d", order(100, 3.0, NOON - DAY))
+    assert dict(row for row in store.scan("corrected_3d") if is_block(row[0])) != blocks
+    assert read(project, 1, NOW + DAY, "corrected_3d") == (101, 202.0)
+    assert project.audit().mismatches == 0
+
+
+def test_keys_are_written_again_for_several_reasons_at_once(project):
+    """In the order of the keys: an earlier version lost the events of the first one."""
+    project.materialize()
+    object.__setattr__(project.settings, "as_of", NOW + TICK)
+    late, correction = order(70, 1.0, NOON - 5 * DAY), order(6, 9.0, NOON, customer=3)
+    project.push("corrected_3d", pl.concat([late, correction]))
+    log_deleted(project.catalog.view("orders_3d"), pl.DataFrame({"customer": [3]}), NOW, project.layout)
+    log_rows(project.catalog.view("orders_3d"), stamped(late, NOW + TICK), project.layout)
+    object.__setattr__(project.settings, "as_of", NOW + 2 * TICK)
+    project.materialize()
+    assert [read(project, customer, NOW + 2 * TICK, "corrected_3d") for customer in (1, 3)] == [
+        (0, 0.0),
+        (2, 16.0),
+    ]
     assert project.audit().mismatches == 0
 
 

@@ -38,11 +38,8 @@ ALL = (*NUMBERS, *OF_ORDER)
 TABLE = {
     pl.Boolean: ([True, None, False, True], OF_ORDER),
     pl.Int8: ([-128, 127, None, 3], ALL),
-    pl.Int16: ([-(2**15), 7, 7, 2**15 - 1], ALL),
     pl.Int32: ([-(2**31), None, 2**31 - 1, 5], ALL),
     pl.Int64: ([2**62, -(2**62), 5, 2**53 + 1], ALL),
-    pl.UInt8: ([255, 0, None, 9], ALL),
-    pl.UInt16: ([2**16 - 1, 0, 1, 1], ALL),
     pl.UInt32: ([2**32 - 1, 0, 1, 1], ALL),
     pl.UInt64: ([2**64 - 1, 2**63, None, 2**63 + 1], OF_ORDER),
     pl.Float32: ([0.1, None, -0.0, 16_777_216.0], ALL),
@@ -155,7 +152,7 @@ def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_pa
         return
     view = view_of(dtype, allowed)
     events, offline, online = reads(view, values, tmp_path)
-    for hour in (0, 2, len(values), len(values) + 4):
+    for hour in (2, len(values), len(values) + 4):
         now = START + hour * HOUR
         known = [event for event in events if event[EVENT_TIMESTAMP] <= now]
         expected = [window(view.windows[kind], now, known, Timing()) for kind in allowed]
@@ -191,7 +188,7 @@ def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
         with pytest.raises(ContractError, match="fit into"):
             read(now)
     cases = CaseMaker(view, Random(1)).cases(START, 20)  # noqa: S311 - cases, not secrets
-    made = [abs(row["v"]) for row in cases.rows if row["v"] is not None]
-    assert len(set(made)) > 1
-    _, offline, _ = reads(view, sorted(made)[-4:], tmp_path / "cases")
+    sizes = [abs(row["v"]) for row in cases.rows if row["v"] is not None]
+    assert len(set(sizes)) > 1
+    _, offline, _ = reads(view, sorted(sizes)[-4:], tmp_path / "cases")
     assert all(math.isfinite(value) for value in offline(START + 3 * HOUR))
