@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-profile bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -115,6 +115,13 @@ bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pan
 bench-profile: benchmarks/.ready ## measure the profile beside DuckDB's SUMMARIZE, and many small files beside Polars' glob
 	python benchmarks/profile_rows.py
 
+bench-leaks: benchmarks/.leaks-ready ## count the planted leaks that check-leaks, leakprobe and timefence find
+	python benchmarks/leaks.py
+
+benchmarks/.leaks-ready: $(READY) benchmarks/leaks.txt
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/leaks.txt
+	touch $@
+
 bench-fingerprint: $(READY) ## edits that change values, and edits that do not, beside what `feast apply` notices
 	python benchmarks/fingerprint.py
 
@@ -156,6 +163,7 @@ lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements/serve.in --constraints requirements.txt $(NO_TERMINAL) --output-file requirements/serve.txt
 	$(LOCK) requirements/s3.in --output-file requirements/s3.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
+	$(LOCK) benchmarks/leaks.in --output-file benchmarks/leaks.txt
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
 clean: ## remove the environment, all data and the site

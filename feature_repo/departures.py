@@ -19,6 +19,8 @@ from schemas.flights import Flights
 
 ASKED_BEFORE = timedelta(hours=1)
 LATE_MINUTES = 15
+# A flight that has not left by then is late, whether it leaves or not.
+LABELLED_AFTER = ASKED_BEFORE + timedelta(minutes=LATE_MINUTES + 1)
 RADIANS = math.pi / 180
 
 departure_delay = feature_service(
@@ -37,7 +39,7 @@ departure_delay = feature_service(
 )
 
 
-@training_set(service=departure_delay, label="delayed", owner="ops-data")
+@training_set(service=departure_delay, label="delayed", owner="ops-data", matures=LABELLED_AFTER)
 def departures(flights: Frame[Flights], airports: Frame[Airports]) -> Frame[Departures]:
     """Every scheduled flight, asked about one hour before its schedule; a cancelled flight counts as delayed."""
     return asked_before_departure(flights, airports)

@@ -21,6 +21,7 @@ LOCKS = (
     "requirements/serve.txt",
     "requirements/s3.txt",
     "benchmarks/requirements.txt",
+    "benchmarks/leaks.txt",
     "docs/requirements.txt",
 )
 

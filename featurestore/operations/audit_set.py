@@ -1,4 +1,4 @@
-"""Audit a training set that another tool made: what serving would have values, cell by cell, and where a value comes from."""
+"""Audit a training set that another tool made: what serving would have given, cell by cell, and where a value comes from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OTHER: Final = "other"
 
 
 class SetCell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell that serving would not have values.
+    """A cell that serving would not have given.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
     key
         Its keys and timestamp.
     value, served
-        What the file has, and what serving would have values.
+        What the file has, and what serving would have given.
     known_at
         When the value became known, or was known for the last time. None: the feature never had it.
     """
@@ -71,12 +71,12 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
-    """The cells of one feature, by what serving would have values.
+    """The cells of one feature, by what serving would have given.
 
     Attributes
     ----------
     equal
-        Cells with the value that serving would have values.
+        Cells with the value that serving would have given.
     leaking
         Cells with a value that became known only later.
     stale
@@ -93,7 +93,7 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving would have values in place of a training set.
+    """What serving would have given in place of a training set.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def different(self) -> int:
-        """How many cells differ from what serving would have values."""
+        """How many cells differ from what serving would have given."""
         return sum(feature.leaking + feature.stale + feature.unexplained for feature in self.features)
 
     def require_parity(self) -> None:
@@ -126,14 +126,14 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
             leaking = sum(feature.leaking for feature in self.features)
             shown = "".join(f"\n  {cell}" for cell in self.cells)
             raise SkewError(
-                f"{counted(self.different, 'cell')} not as serving would have values, {leaking:,} with knowledge of the "
+                f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "
                 f"future{shown}",
                 hint="join the rows with featurestore: featurestore join",
             )
 
 
 def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) -> SetRecord:
-    """Compare the feature columns of a training set with what serving would have values at the timestamp of each row.
+    """Compare the feature columns of a training set with what serving would have given at the timestamp of each row.
 
     Parameters
     ----------

@@ -77,6 +77,15 @@ def test_gate(run_small):
     assert re.search(r"^2,000 rows, unique key, 0.1 % bad: .* 2 bad rows$", printed, re.MULTILINE)
 
 
+def test_leaks(run_small):
+    """All planted leaks are found, and no clean view raises an alarm."""
+    printed = run_small("leaks")
+    table = rows_below(printed, "found alarms ms/view errors")
+    peers = {"check-leaks": None, "leakprobe": "leakprobe", "timefence": "timefence"}
+    assert set(table) == installed(peers, printed)
+    assert (table["check-leaks"][0], table["check-leaks"][1], table["check-leaks"][3]) == ("2", "0", "0")
+
+
 def test_preprocessing(run_small):
     """The steps, Polars by hand and scikit-learn compute the same numbers, of one row and of many."""
     printed = run_small("preprocessing")

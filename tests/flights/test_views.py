@@ -205,6 +205,9 @@ def test_departures_and_their_label():
     assert rows["delayed"].to_list() == [False, True, True, True, False]
     assert rows["cancelled"].to_list() == [False, False, False, True, False]
     assert rows["event_timestamp"][0] == utc("01-01 09:00")
+    # The label is known 16 minutes after the schedule: by then a flight that has not left is late.
+    known = rows.select(departures.matures.timestamp().alias("known"))["known"]
+    assert ((known - rows["scheduled_departure"].dt.epoch("us")) == 16 * 60 * 1_000_000).all()
     assert rows["route_bearing"][1] == 0.0
     # Along a parallel the great circle leaves due west by half the difference of longitude times sin(latitude), northward.
     assert rows["route_bearing"][0] == pytest.approx(

@@ -58,7 +58,7 @@ def test_what_changed_since_the_check_is_named(shop, name, before, after, reason
     assert caught.value.commands == ("featurestore check-leaks",)
     assert changed.releases() == []
     changed.check_leaks()
-    assert changed.release().name == "0001"
+    assert changed.plan_release().name == "0001"
 
 
 def test_a_view_that_leaks_is_not_released(shop):
