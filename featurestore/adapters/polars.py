@@ -170,9 +170,9 @@ def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
     in_span = questions
     for first_key in join.keys[:1]:
         # Both are sorted by key.
-        keys, of_versions = questions[first_key], versions[first_key]
-        start = keys.search_sorted(of_versions[0], "left")
-        in_span = questions[start : keys.search_sorted(of_versions[-1], "right")]
+        question_keys, row_keys = questions[first_key], versions[first_key]
+        start = question_keys.search_sorted(row_keys[0], "left")
+        in_span = questions[start : question_keys.search_sorted(row_keys[-1], "right")]
     answered = (
         answers(in_span.lazy(), versions.lazy(), keys=join.keys, timing=join.timing)
         .filter(pl.col(_POSITION).is_not_null())
