@@ -31,7 +31,7 @@ def example(workspace: Workspace, service: str) -> pl.DataFrame:
     if not columns:
         return pl.DataFrame(height=1)
     for training in workspace.catalog.training_sets.values():
-        if training.service is definition:
+        if training.service.name == definition.name:
             rows = scan_parquet(
                 workspace.layout.training(training.name),
                 made_by=f"featurestore training-set {training.name}",

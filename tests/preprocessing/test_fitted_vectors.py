@@ -141,3 +141,12 @@ def test_a_state_of_another_version_is_refused(template_shop, tmp_path):
 
     with pytest.raises(SkewError, match="format 99"):
         project.get_online([ROW], "buying")
+
+
+def test_the_summary_shows_a_fitted_vector(project):
+    """Its example is the last row of the training set of the service."""
+    assert project.example("buying")["customer"].to_list() == [2]
+
+    done = run("summary", cwd=project.settings.root)
+
+    assert (done.returncode, "missingindicator_amount" in done.stdout) == (0, True), done.stderr

@@ -197,8 +197,9 @@ def _training_faults(
     services: list[FeatureService], project: Project
 ) -> Iterator[tuple[str, FeatureStoreError]]:
     """Yield the training sets that another definition of their service made, each with what differs."""
+    names = {service.name for service in services}
     for training in project.catalog.training_sets.values():
-        if training.service in services:
+        if training.service.name in names:
             try:
                 project.require_same_service(training.name)
             except SkewError as error:
