@@ -8,7 +8,7 @@ from feature_repo.airport_congestion import airport_congestion
 from feature_repo.airport_weather import airport_weather
 from feature_repo.carrier_punctuality import carrier_punctuality
 from feature_repo.departure_conditions import departure_conditions
-from feature_repo.departures import asked_before_departure
+from feature_repo.departures import LABELLED_AFTER, asked_before_departure
 from feature_repo.route_punctuality import route_punctuality
 from featurestore import Frame, feature_service, preprocessing, random_sample, time_split, training_set
 from schemas.airports import Airports
@@ -40,6 +40,7 @@ delay_model = feature_service(
     service=delay_model,
     label="delayed",
     owner="ops-data",
+    matures=LABELLED_AFTER,
     split=time_split(validation_from="2013-09-01T00:00:00Z", test_from="2013-11-01T00:00:00Z", gap="1d"),
     sample=random_sample(share=0.3, seed=1),
 )
