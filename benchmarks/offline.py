@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
 import warnings
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -84,6 +86,7 @@ def duckdb_join(folder: Path) -> Join:
         numbered = entity_rows.with_row_index("row").to_arrow()
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET threads = {pl.thread_pool_size()}")
             connection.register("entity_rows", numbered)
             sql = f"SELECT e.customer, e.event_timestamp, {columns} FROM entity_rows e {joins} ORDER BY e.row"
             return pl.DataFrame(connection.sql(sql).to_arrow_table())
@@ -107,11 +110,12 @@ def measure(subject: str, folder: Path, runs: int) -> None:
     warnings.simplefilter("ignore")
     entity_rows = pl.read_parquet(folder / "entity_rows.parquet")
     join = SUBJECTS[subject](folder)
-    seconds = []
+    seconds, cpu = [], []
     for _ in range(runs):
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         result = join(entity_rows)
         seconds.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - cpu_start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     names = [name for view in VIEWS for name in feature_names(view)]
     summary = {
@@ -122,13 +126,15 @@ def measure(subject: str, folder: Path, runs: int) -> None:
         ],
         "nulls": result.select(names).null_count().row(0),
     }
-    print(json.dumps({"seconds": statistics.median(seconds), "peak_mb": peak, "summary": summary}))
+    figures = {"seconds": statistics.median(seconds), "cpu": statistics.median(cpu), "peak_mb": peak}
+    print(json.dumps(figures | {"summary": summary}))
 
 
-def run(subject: str, folder: Path, runs: int) -> dict:
-    """Measure one subject in a process of its own."""
+def run(subject: str, folder: Path, runs: int, threads: int) -> dict:
+    """Measure one subject in a process of its own, with a number of threads."""
     command = [sys.executable, __file__, "--subject", subject, "--data", str(folder), "--runs", str(runs)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | {"POLARS_MAX_THREADS": str(threads)}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if finished.returncode:
         last_lines = finished.stderr.strip().splitlines() or [f"killed ({finished.returncode})"]
         return {"error": last_lines[-1][:200]}
@@ -154,20 +160,22 @@ def chosen_subjects(options: argparse.Namespace) -> Iterator[str]:
 
 
 def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[tuple[int, float, float]]]:
-    """Print a table for each size; return rows, seconds and peak MB by subject."""
+    """Print a table for each size and number of threads; return rows, seconds and peak MB by subject."""
     measured: dict[str, list[tuple[int, float, float]]] = {}
-    for rows in options.rows:
-        print(f"\n{rows // 5:,} entity rows to {len(VIEWS)} views x {rows:,} rows x 10 features")
-        print(f"{'':20}{'seconds':>9}{'peak MB':>9}{'x ours':>8}")
+    for rows, threads in product(options.rows, options.threads):
+        skew = ", one key with a tenth of all rows" if options.skew else ""
+        title = f"{rows // 5:,} entity rows to {len(VIEWS)} views x {rows:,} rows x 10 features{skew}"
+        print(f"\n{title}; threads: {threads}")
+        print(f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}")
         ours: dict = {}
         for subject in subjects:
             if rows > MAX_ROWS.get(subject, rows):
                 print_skipped(subject, f"it takes minutes above {MAX_ROWS[subject]:,} rows")
                 continue
             late = subject.endswith("-late")
-            folder = options.data / f"{rows}{'-late' if late else ''}"
-            make_data(folder, rows, late=late)
-            figures = run(subject, folder, 1 if subject in MAX_ROWS else options.runs)
+            folder = options.data / f"{rows}{'-late' if late else ''}{'-skew' if options.skew else ''}"
+            make_data(folder, rows, late=late, skew=options.skew)
+            figures = run(subject, folder, 1 if subject in MAX_ROWS else options.runs, threads)
             if "error" in figures:
                 print(f"{subject:20}  {figures['error']}")
                 if options.small or subject.startswith("featurestore"):
@@ -177,7 +185,8 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
             verdict = "" if late else agreement(figures["summary"], ours["summary"])
             ratio = figures["seconds"] / ours["seconds"]
             print(
-                f"{subject:20}{figures['seconds']:9.2f}{figures['peak_mb']:9,.0f}{ratio:8.1f}  {verdict}",
+                f"{subject:20}{figures['seconds']:9.2f}{figures['cpu']:9.2f}{figures['peak_mb']:9,.0f}{ratio:8.1f}  "
+                f"{verdict}",
                 flush=True,
             )
             measured.setdefault(subject, []).append((rows, figures["seconds"], figures["peak_mb"]))
@@ -190,6 +199,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[pl.thread_pool_size()],
+        help="numbers of threads to measure",
+    )
+    parser.add_argument("--skew", action="store_true", help="one key has a tenth of all rows")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--data", type=Path, default=Path("data/bench"), help="folder of the files")
     parser.add_argument("--runs", type=int, default=3)

@@ -31,7 +31,7 @@ def feature_names(view: str) -> list[str]:
     return [f"{view}_{i}" for i in range(FLOATS)] + [f"{view}_count", f"{view}_word"]
 
 
-def make_data(folder: Path, rows: int, *, late: bool = False) -> None:
+def make_data(folder: Path, rows: int, *, late: bool = False, skew: bool = False) -> None:
     """Write the files of a benchmark, unless they exist.
 
     Parameters
@@ -42,14 +42,16 @@ def make_data(folder: Path, rows: int, *, late: bool = False) -> None:
         Rows of each view; 50 for each key, and five for each entity row.
     late
         Adds ``created_timestamp``: one row in ten is loaded up to an hour after its event.
+    skew
+        One key has a tenth of the rows of each view, and of the entity rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number, view in enumerate(VIEWS):
         if not (folder / f"{view}.parquet").exists():
-            _write_view(folder, view, number, rows, late=late)
+            _write_view(folder, view, number, rows, late=late, skew=skew)
     noise = pl.select(pl.int_range(rows // 5, dtype=pl.UInt64).hash(77).alias("h"))
     noise.select(
-        customer=(pl.col("h") % key_count(rows)).cast(pl.Int64),
+        customer=_keys(pl.col("h"), 0, key_count(rows), skew=skew),
         event_timestamp=(START + (pl.col("h").hash(1) % YEAR).cast(pl.Int64)).cast(UTC_TIMESTAMP),
     ).write_parquet(folder / "entity_rows.parquet")
 
@@ -59,16 +61,21 @@ def key_count(rows: int) -> int:
     return max(rows // ROWS_PER_KEY, 1)
 
 
-def _write_view(folder: Path, view: str, number: int, rows: int, *, late: bool) -> None:
+def _keys(noise: pl.Expr, low: int, high: int, *, skew: bool) -> pl.Expr:
+    keys = (low + noise % (high - low)).cast(pl.Int64)
+    return pl.when(noise.hash(3) % 10 == 0).then(low).otherwise(keys).cast(pl.Int64) if skew else keys
+
+
+def _write_view(folder: Path, view: str, number: int, rows: int, *, late: bool, skew: bool) -> None:
     # By key range: any size fits in bounded memory, and rows have the order of a built file.
-    parts = max(rows // ROWS_PER_PART, 1)
+    parts = 1 if skew else max(rows // ROWS_PER_PART, 1)
     keys = key_count(rows)
     pieces = []
     for part in range(parts):
         low, high = keys * part // parts, keys * (part + 1) // parts
         noise = pl.select(pl.int_range(rows // parts, dtype=pl.UInt64).hash(100 * number + part).alias("h"))
         frame = noise.select(
-            customer=(low + pl.col("h") % (high - low)).cast(pl.Int64),
+            customer=_keys(pl.col("h"), low, high, skew=skew),
             event_timestamp=(START + (pl.col("h").hash(1) % YEAR).cast(pl.Int64)).cast(UTC_TIMESTAMP),
             **{f"{view}_{i}": (pl.col("h").hash(i + 2) % 1_000_003) / 1_000_003 for i in range(FLOATS)},
             **{f"{view}_count": (pl.col("h").hash(30) % 1000).cast(pl.Int64)},

@@ -115,7 +115,7 @@ def test_the_pipeline_is_in_step_with_the_definitions():
 
 def test_the_reference_definitions_fit_together():
     """Every function of the reference project returns the columns of its schema."""
-    assert featurestore.open(ROOT).check() == 15
+    assert featurestore.open(ROOT).check() == 17
 
 
 def test_the_lock_names_no_registry():

@@ -6,6 +6,7 @@ it knows flights that leave after that time. Serving knows those that have left.
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -57,8 +58,7 @@ def main() -> None:
         "promised": auc(model, leaking),
         "delivered": auc(model, np.column_stack([rows.X, delivered])),
     }
-    with open("leak.json", "w") as file:
-        json.dump({"auc": measured}, file, indent=2)
+    Path("leak.json").write_text(json.dumps({"auc": measured}, indent=2))
     print(json.dumps(measured))
 
 

@@ -1,6 +1,7 @@
 """Train a model on a training set, measure it beside two baselines, and record which features it was trained on."""
 
 import json
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -49,8 +50,7 @@ def main() -> None:
 
     joblib.dump(model, MODEL)
     project.write_model_record(MODEL, TRAINING_SET)
-    with open("metrics.json", "w") as file:
-        json.dump(metrics, file, indent=2)
+    Path("metrics.json").write_text(json.dumps(metrics, indent=2))
     false_positive, true_positive, _ = roc_curve(rows.y, probabilities["model"])
     every = max(len(false_positive) // POINTS, 1)
     pl.DataFrame({"fpr": false_positive, "tpr": true_positive}).gather_every(every).write_csv("roc.csv")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import warnings
 import zipfile
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from featurestore.errors import ConfigError, ContractError, MissingDataError
 from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
@@ -18,11 +20,24 @@ from featurestore.storage.csv_files import INCOMPLETE, scan_csv
 from featurestore.storage.files import atomic_write, translated_read_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from featurestore.definitions.source import PackageFile, Source
 
 IN_MEMORY = 256 << 20
+MAX_SCANS = 128  # files that one query scans
 # Hive's name of the folder whose partition column is null.
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class _RawFile:
+    """A raw file: its rows, its columns without those that the reader adds, and whether rows may be incomplete."""
+
+    path: Path
+    rows: pl.LazyFrame
+    schema: dict[str, pl.DataType]
+    is_marked: bool
 
 
 class FileReader:
@@ -98,24 +113,24 @@ class FileReader:
                 f"{source.name}: {path} is a folder, expected a file",
                 hint=f"name its files in the source, such as {source.path}/*.csv",
             )
-        frames = [_scan(source, file, base if pattern else file.parent) for file in files]
-        schemas = [_raw_schema(frame) for frame in frames]
-        for file, schema in zip(files, schemas, strict=True):
-            if list(schema) != list(schemas[0]):
+        raw = [_scan(source, file, base if pattern else file.parent) for file in files]
+        first = raw[0].schema
+        for file, schema in ((rows.path, rows.schema) for rows in raw if rows.schema != first):
+            if list(schema) != list(first):
                 raise ContractError(
-                    f"{source.name}: {file} has columns {list(schema)}, but {files[0]} has {list(schemas[0])}"
+                    f"{source.name}: {file} has columns {list(schema)}, but {files[0]} has {list(first)}"
                 )
-            for name, dtype in schema.items():
-                if dtype != schemas[0][name]:
-                    raise ContractError(
-                        f"{source.name}: {name!r} is {dtype} in {file}, but {schemas[0][name]} in {files[0]}",
-                        hint="write all files with the same dtypes",
-                    )
-        rows = pl.concat(_marked(frames))
+            name = next(name for name, dtype in schema.items() if dtype != first[name])
+            raise ContractError(
+                f"{source.name}: {name!r} is {schema[name]} in {file}, but {first[name]} in {files[0]}",
+                hint="write all files with the same dtypes",
+            )
+        frames = _marked(raw)
         if sum(file.stat().st_size for file in files) > self._in_memory:
-            return rows
+            return pl.concat(frames) if len(frames) <= MAX_SCANS else _scan_in_turn(frames)
         with translated_read_errors(source.name, path):
-            return rows.collect(engine="streaming")
+            parts = [part for some in _some(frames) for part in pl.collect_all(some, engine="streaming")]
+        return pl.concat(parts, rechunk=len(parts) > MAX_SCANS)
 
 
 def _visible(source: Source, base: Path, pattern: str) -> list[Path]:
@@ -123,30 +138,46 @@ def _visible(source: Source, base: Path, pattern: str) -> list[Path]:
     files = [file for file in sorted(base.glob(pattern)) if file.is_file()]
     if any(part.startswith(".") for part in Path(pattern).parts):
         return files
-    visible = [file for file in files if not any(p.startswith(".") for p in file.relative_to(base).parts)]
-    hidden = [file for file in files if file not in set(visible)]
-    if hidden:
+    is_hidden = {file: any(p.startswith(".") for p in file.relative_to(base).parts) for file in files}
+    if hidden := [file for file in files if is_hidden[file]]:
         warnings.warn(
             f"{source.name}: {len(hidden):,} hidden files are not read, such as {hidden[0]}", stacklevel=3
         )
-    return visible
+    return [file for file in files if not is_hidden[file]]
 
 
-def _raw_schema(rows: pl.LazyFrame) -> pl.Schema:
-    columns = rows.collect_schema().items()
-    return pl.Schema({n: d for n, d in columns if n not in (SOURCE_FILE, SOURCE_ROW, INCOMPLETE)})
-
-
-def _marked(frames: list[pl.LazyFrame]) -> list[pl.LazyFrame]:
+def _marked(raw: list[_RawFile]) -> list[pl.LazyFrame]:
     """Give all files the mark of incomplete rows if one of them has it."""
-    is_marked = [INCOMPLETE in frame.collect_schema() for frame in frames]
-    if not any(is_marked):
-        return frames
+    if not any(file.is_marked for file in raw):
+        return [file.rows for file in raw]
     mark = pl.lit(value=False).alias(INCOMPLETE)
     return [
-        (frame if known else frame.with_columns(mark)).select(pl.exclude(INCOMPLETE), INCOMPLETE)
-        for frame, known in zip(frames, is_marked, strict=True)
+        (file.rows if file.is_marked else file.rows.with_columns(mark)).select(
+            pl.exclude(INCOMPLETE), INCOMPLETE
+        )
+        for file in raw
     ]
+
+
+def _some(frames: list[pl.LazyFrame]) -> Iterator[list[pl.LazyFrame]]:
+    return (frames[start : start + MAX_SCANS] for start in range(0, len(frames), MAX_SCANS))
+
+
+def _scan_in_turn(frames: list[pl.LazyFrame]) -> pl.LazyFrame:
+    """Scan many files, some at a time: what one query of Polars does for its files grows with their number squared."""
+
+    def batches(
+        columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for some in _some(frames):
+            rows = pl.concat(some)
+            rows = rows if columns is None else rows.select(columns)
+            rows = rows if limit is None else rows.head(limit)
+            for batch in rows.collect_batches(chunk_size=size):
+                limit = None if limit is None else limit - batch.height
+                yield batch if predicate is None else batch.filter(predicate)
+
+    return register_io_source(batches, schema=frames[0].collect_schema())
 
 
 def _partition(path: Path) -> dict[str, pl.Expr]:
@@ -157,7 +188,7 @@ def _partition(path: Path) -> dict[str, pl.Expr]:
     }
 
 
-def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
+def _scan(source: Source, path: Path, base: Path) -> _RawFile:
     if path.stat().st_size == 0:
         raise ContractError(f"{source.name}: {path} is empty", hint="replace the file with a complete copy")
     with translated_read_errors(source.name, path):
@@ -168,17 +199,24 @@ def _scan(source: Source, path: Path, base: Path) -> pl.LazyFrame:
         columns = rows.collect_schema()
     relative = path.relative_to(base)
     partitions = _partition(relative)
+    if reserved := [name for name in (SOURCE_FILE, SOURCE_ROW) if name in columns]:
+        raise ContractError(
+            f"{source.name}: {path} has a column {reserved[0]!r}, which names the place of a row in quarantine",
+            hint="rename the column",
+        )
     if taken := [name for name in partitions if name in columns]:
         raise ContractError(
             f"{source.name}: {path} has a column {taken[0]!r}, and its folder names this column too",
             hint="remove the column from the file, or rename the folder",
         )
     numbered = rows.with_row_index(SOURCE_ROW, offset=1)
-    return numbered.select(
+    marked = numbered.select(
         pl.lit(relative.as_posix()).alias(SOURCE_FILE),
         pl.all(),
         *(e.alias(n) for n, e in partitions.items()),
     )
+    schema = {name: dtype for name, dtype in columns.items() if name != INCOMPLETE}
+    return _RawFile(path, marked, schema | dict.fromkeys(partitions, pl.String()), INCOMPLETE in columns)
 
 
 def _locate(origin: PackageFile) -> Path:

@@ -8,14 +8,16 @@ after another here, or on many machines (`adapters.ray`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
 from featurestore.adapters.windows import WindowJoin, answer_windows, read_windows, window_joins
 from featurestore.definitions.call import run
-from featurestore.storage.row_groups import Span, spans
+from featurestore.storage.row_groups import Span, row_bytes, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
 from featurestore.timing.version import in_version_order, version_columns
@@ -23,7 +25,7 @@ from featurestore.values.key_columns import select_columns
 from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from featurestore.definitions.catalog import Derived
@@ -69,10 +71,13 @@ class PolarsEngine:
     Attributes
     ----------
     span_bytes
-        Bytes of a file that are read at once, uncompressed. The result does not depend on it.
+        Bytes of files that are read at once, uncompressed. The result does not depend on it.
+    threads
+        The number of spans that are read at once; together they have `span_bytes`.
     """
 
     span_bytes: int = 512 * MIB
+    threads: int = field(default_factory=pl.thread_pool_size)
 
     def transform(self, derived: Derived | TrainingSet, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
         """Run the function of a definition over its inputs."""
@@ -80,15 +85,24 @@ class PolarsEngine:
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join the answers of each view to entity rows, in the order of the rows."""
-        return join_spans(entity_rows, views, self.span_bytes, _in_turn)
+        with ThreadPoolExecutor(self.threads) as pool:
 
+            def run_joins(questions: pl.DataFrame, joins: Sequence[Join]) -> Iterator[pl.DataFrame]:
+                # A generator: the answers of a view are made when they are read, and not all views' at once.
+                yield from pool.map(partial(answer, questions), joins)
 
-def _in_turn(questions: pl.DataFrame, joins: Sequence[Join]) -> Iterable[pl.DataFrame]:
-    return (answer(questions, join) for join in joins)
+            return join_spans(
+                entity_rows, views, self.span_bytes // self.threads, run_joins, at_once=self.threads
+            )
 
 
 def join_spans(
-    entity_rows: pl.DataFrame, views: Sequence[ViewRows], span_bytes: int, run_joins: RunJoins
+    entity_rows: pl.DataFrame,
+    views: Sequence[ViewRows],
+    span_bytes: int,
+    run_joins: RunJoins,
+    *,
+    at_once: int = 1,
 ) -> pl.DataFrame:
     """Split the files of views into spans, run the join of each span, and combine the answers.
 
@@ -101,6 +115,8 @@ def join_spans(
     run_joins
         Takes the entity rows sorted by key and time, and the joins of a view. Returns the result of
         `answer` for each join. It is called for all views before the first result is read.
+    at_once
+        The number of joins that run at once: a view has at least as many spans, if its file has the row groups.
     """
     times = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(AS_OF))
     questions: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
@@ -111,7 +127,7 @@ def join_spans(
             questions[keys] = _questions(entity_rows, view.selection)
         rows = questions[keys]
         joins = window_joins if view.selection.view.windows else _joins
-        running.append((view, run_joins(rows, joins(rows, view, span_bytes))))
+        running.append((view, run_joins(rows, joins(rows, view, span_bytes, at_once))))
     joined = []
     for view, parts in running:
         if view.selection.view.windows:
@@ -151,12 +167,14 @@ def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
     versions = positions.collect()
     if versions.is_empty():
         return _NO_ANSWER
-    in_span = questions.lazy()
+    in_span = questions
     for first_key in join.keys[:1]:
-        first, last = (pl.lit(versions[first_key][end]) for end in (0, -1))
-        in_span = in_span.filter(pl.col(first_key).is_between(first, last))
+        # Both are sorted by key.
+        question_keys, row_keys = questions[first_key], versions[first_key]
+        start = question_keys.search_sorted(row_keys[0], "left")
+        in_span = questions[start : question_keys.search_sorted(row_keys[-1], "right")]
     answered = (
-        answers(in_span, versions.lazy(), keys=join.keys, timing=join.timing)
+        answers(in_span.lazy(), versions.lazy(), keys=join.keys, timing=join.timing)
         .filter(pl.col(_POSITION).is_not_null())
         .select(ROW, _POSITION, *version)
         .collect()
@@ -187,18 +205,19 @@ def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     return questions.with_row_index(ROW).drop_nulls(list(keys)).sort(*keys, AS_OF)
 
 
-def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int) -> Sequence[Join]:
+def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int, at_once: int) -> Sequence[Join]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
     first_key = questions[keys[0]] if keys else None
     built, *logged = view.files
+    size, _ = row_bytes(view.files[:1], columns)
     groups = _small_files(logged, span_bytes // EXPANSION)
     together = [SpanJoin(group, None, keys, timing, features) for group in groups]
     small = {path for group in groups for path in group}
     return together + [
         SpanJoin((path,), span, keys, timing, features)
         for path in (built, *(path for path in logged if path not in small))
-        for span in spans(path, columns=columns, keys=first_key, limit=span_bytes)
+        for span in spans(path, columns=columns, keys=first_key, limit=min(span_bytes, size // at_once))
     ]
 
 
@@ -225,11 +244,12 @@ def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) ->
         return times.with_columns(pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names)
     candidates = pl.concat(parts, rechunk=True)
     best = candidates.select(ROW, *version_columns(view.timing)).with_row_index(_POSITION)
-    if len(parts) > 1:
-        # Two spans answer only the few questions whose key has rows in both.
-        several = best[ROW].is_duplicated()
-        best = pl.concat(
-            [best.filter(~several), greatest(best.filter(several).lazy(), view.timing).collect()]
-        )
-    positions = pl.repeat(None, times.height, dtype=pl.UInt32, eager=True).scatter(best[ROW], best[_POSITION])
+    places = pl.repeat(None, times.height, dtype=pl.UInt32, eager=True)
+    positions = places.scatter(best[ROW], best[_POSITION])
+    # Two spans answer only the few questions whose key has rows in both: there, one answer is not in its place.
+    displaced = best.filter(positions[best[ROW]] != best[_POSITION])
+    if displaced.height:
+        several = best.filter(pl.col(ROW).is_in(displaced[ROW].unique().implode()))
+        best = greatest(several.lazy(), view.timing).collect()
+        positions = positions.scatter(best[ROW], best[_POSITION])
     return times.hstack(candidates.select(names)[positions])

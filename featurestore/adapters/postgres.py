@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from featurestore.adapters.postgres_connection import Keys, Patient, SilenceError, connect
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.storage.stored_state import decode_state, encode_state
@@ -16,7 +16,7 @@ from featurestore.timing.epoch import in_utc
 from featurestore.values.codec import HEADER, TOMBSTONE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from featurestore.ports import ViewState
@@ -51,8 +51,9 @@ NO_TOMBSTONE = (
 )
 EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND {NO_TOMBSTONE}"  # noqa: S608
 HELD = """
-SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %s
-UNION ALL SELECT {place}, key, row FROM unnest(%s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key) WHERE view = %s
+SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %(view{place})s
+UNION ALL SELECT {place}, key, row FROM unnest(%(keys{place})s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key)
+WHERE view = %(view{place})s
 """
 LIMITS = "54"  # class of errors: the statement exceeds a limit of PostgreSQL, and a retry does not help
 KEEP = """
@@ -63,60 +64,6 @@ INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO 
 IDLE = psycopg.pq.TransactionStatus.IDLE
 # Timeout of a read. Writes have no timeout.
 READ_SECONDS = 3.0
-# TCP detects a lost connection; it takes at most ten seconds to detect that the other machine is down.
-CONNECTING: dict[str, Any] = {
-    "connect_timeout": 3,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-
-
-class Patient(psycopg.Connection[Any]):
-    """A connection with a timeout for each answer.
-
-    After the timeout it closes, because a proxy may have lost it.
-
-    Attributes
-    ----------
-    seconds
-        The timeout. None: no timeout.
-    """
-
-    seconds: float | None = None
-
-    def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
-        """Wait for the server as psycopg does, but no longer than the timeout."""
-        if self.seconds is None:
-            return super().wait(gen, *args, **named)
-        try:
-            return super().wait(_within(gen, self.seconds), *args, **named)
-        except SilenceError:
-            if psycopg.capabilities.has_cancel_safe():
-                # The cancellation uses another connection, and ends the statement on the server.
-                with contextlib.suppress(psycopg.Error):
-                    self.cancel_safe(timeout=1)
-            self.close()
-            raise
-
-
-class SilenceError(psycopg.OperationalError):
-    """The server did not answer in time."""
-
-
-def _within(work: Any, seconds: float) -> Generator[Any, Any, Any]:
-    """Run psycopg's generator, and raise after `seconds` without an answer."""
-    end = time.monotonic() + seconds
-    try:
-        wait_for = next(work)
-        while True:
-            ready = yield wait_for
-            if not ready and time.monotonic() > end:
-                raise SilenceError(f"no answer within {seconds:g} seconds")
-            wait_for = work.send(ready)
-    except StopIteration as done:
-        return done.value
 
 
 class PostgresStore:
@@ -133,6 +80,7 @@ class PostgresStore:
     def __init__(self, url: str, project: str) -> None:
         self._schema = sql.Identifier(schema_name(project))
         self._url = url
+        self._reads: dict[int, bytes] = {}
         self._has_written = False
         # A connection has one transaction at a time, so each thread has its own.
         self._own = threading.local()
@@ -158,7 +106,7 @@ class PostgresStore:
             held.close()
         if held is None or held.closed:
             generation = self._generation
-            held = Patient.connect(self._url, autocommit=True, **CONNECTING)
+            held = connect(self._url)
             self._own.connection = held
             self._own.generation = generation
             self._opened[:] = [held, *(connection for connection in self._opened if not connection.closed)]
@@ -206,10 +154,9 @@ class PostgresStore:
         """Look up keys of several views in one statement, and so in one snapshot."""
         if not views:
             return []
-        values = [value for view, keys in views for value in (view, list(keys), view)]
-        statement = " UNION ALL ".join(
-            HELD.format(place=number, schema="{schema}") for number in range(len(views))
-        )
+        values: dict[str, Any] = {f"view{place}": view for place, (view, _) in enumerate(views)}
+        values |= {f"keys{place}": Keys(keys) for place, (_, keys) in enumerate(views)}
+        statement = self._read_of(len(views))
         used = getattr(self._own, "connection", None)
         try:
             return self._answered(views, statement, values)
@@ -220,10 +167,12 @@ class PostgresStore:
             return self._answered(views, statement, values)
 
     def _answered(
-        self, views: Sequence[tuple[str, Sequence[bytes]]], statement: str, values: list[Any]
+        self, views: Sequence[tuple[str, Sequence[bytes]]], statement: bytes, values: dict[str, Any]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        with _translated(self._url), self._in_time():
-            answer = self._rows(statement, *values)
+        answer: list[Any] = []
+        # Before the first write there are no tables.
+        with _translated(self._url), self._in_time(), contextlib.suppress(psycopg.errors.UndefinedTable):
+            answer = self._connection.execute(statement, values, prepare=True, binary=True).fetchall()
         held: list[dict[bytes | None, bytes]] = [{} for _ in views]
         for number, key, content in answer:
             held[number][key] = content
@@ -236,6 +185,13 @@ class PostgresStore:
             (state, [None if state is None else rows.get(key) for key in keys])
             for (_, keys), rows, state in zip(views, held, states, strict=True)
         ]
+
+    def _read_of(self, views: int) -> bytes:
+        """Return the statement that reads a number of views; its text is made once."""
+        if views not in self._reads:
+            parts = (HELD.format(place=place, schema="{schema}") for place in range(views))
+            self._reads[views] = self._query(" UNION ALL ".join(parts), has_values=True).as_bytes(None)
+        return self._reads[views]
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """Return all keys and rows of a view, in the order of the keys."""
@@ -288,12 +244,15 @@ class PostgresStore:
         return rows
 
     def _run(self, statement: str, *values: Any) -> Any:
+        query = self._query(statement, has_values=bool(values))
+        return self._connection.execute(query, values or None, binary=bool(values))
+
+    def _query(self, statement: str, *, has_values: bool) -> sql.Composed:
         schema: sql.Composable = self._schema
-        if values:
+        if has_values:
             # psycopg reads a percent sign of a statement with values as a placeholder, also inside a name.
             schema = sql.SQL(self._schema.as_string().replace("%", "%%"))
-        query = sql.SQL(statement).format(schema=schema)
-        return self._connection.execute(query, values or None, binary=bool(values))
+        return sql.SQL(statement).format(schema=schema)
 
 
 def schema_name(project: str) -> str:

@@ -18,7 +18,7 @@ from featurestore.timing.known_at import is_expired
 from featurestore.windows.features import features_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from featurestore.ports import ViewRows
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from featurestore.windows.aggregation import Aggregation
 
 _ROWS: Final = "__rows"
+_MIN_PART: Final = 16 << 20  # bytes of events that are worth a part of their own
 _WINDOW_GROWTH: Final = 8  # prefix sums and orders take a multiple of the bytes of the events
 
 
@@ -60,7 +61,7 @@ class WindowJoin:
     dtypes: Mapping[str, pl.DataType]
 
 
-def window_joins(questions: pl.DataFrame, rows: ViewRows, span_bytes: int) -> list[WindowJoin]:
+def window_joins(questions: pl.DataFrame, rows: ViewRows, span_bytes: int, at_once: int) -> list[WindowJoin]:
     """Split entity rows into parts of complete keys, whose events are about as large as a span.
 
     Parameters
@@ -71,12 +72,14 @@ def window_joins(questions: pl.DataFrame, rows: ViewRows, span_bytes: int) -> li
         The selected features, and where the events are.
     span_bytes
         Bytes of a span, uncompressed.
+    at_once
+        The number of joins that run at once: there are at least as many parts, unless they are small.
     """
     selection = rows.selection
     view = selection.view
     columns = tuple(view.contract.schema)
     size, number = row_bytes(rows.files, columns)
-    limit = max(span_bytes // _WINDOW_GROWTH, 1)
+    limit = max(min(span_bytes // _WINDOW_GROWTH, max(size // at_once, _MIN_PART)), 1)
     parts = [questions.height] if size <= limit else _parts(questions, rows, limit * number // size)
     starts = [0]
     for part in parts:
@@ -114,19 +117,11 @@ def _parts(questions: pl.DataFrame, rows: ViewRows, limit: int) -> list[int]:
     counts = requested.join(events, on=keys, how="left", maintain_order="left").select(
         _ROWS, pl.col("len").fill_null(0)
     )
-    return list(_in_parts(counts, max(limit, 1))) or [0]
-
-
-def _in_parts(counts: pl.DataFrame, limit: int) -> Iterator[int]:
-    part = size = 0
-    for requested, events in counts.iter_rows():
-        if part and size + requested + events > limit:
-            yield part
-            part = size = 0
-        part += requested
-        size += requested + events
-    if part:
-        yield part
+    size = pl.col(_ROWS).cast(pl.Int64) + pl.col("len")
+    part = (size.cum_sum() - size) // max(limit, 1)
+    return counts.group_by(part.alias("part"), maintain_order=True).agg(pl.col(_ROWS).sum())[
+        _ROWS
+    ].to_list() or [0]
 
 
 def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:

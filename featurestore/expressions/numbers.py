@@ -50,12 +50,25 @@ def arithmetic(writer: Writer, operator: str, left: Value, right: Value, dtype: 
     if not all(side.dtype.is_integer() or side.dtype.is_float() for side in (left, right)):
         raise UncompiledError(f"{operator} of {left.dtype} and {right.dtype}")
     left, right = widened(writer, left, dtype), widened(writer, right, dtype)
+    if dtype.is_float() and (unchanged := _beside_zero(writer, operator, left, right, dtype)) is not None:
+        return unchanged
     if dtype.is_float():
         return rounded(writer, _float_text(writer, operator, left, right), left, right, dtype=dtype)
     if operator in _DIVISIONS:
         return _integer_division(writer, operator, left, right)
     text = f"{left.text} {SIGNS[operator]} {right.text}"
     return writer.fitted(writer.lifted(text, left, right, dtype=dtype))
+
+
+def _beside_zero(
+    writer: Writer, operator: str, left: Value, right: Value, dtype: pl.DataType
+) -> Value | None:
+    """Write a sum with a constant zero; None: it is none. Polars returns the other side as it is, also -0.0."""
+    if right.is_literal and right.literal == 0 and operator in ("Plus", "Minus"):
+        return left
+    if left.is_literal and left.literal == 0:
+        return right if operator == "Plus" else negated(writer, right, dtype) if operator == "Minus" else None
+    return None
 
 
 def rounded(writer: Writer, text: str, *inputs: Value, dtype: pl.DataType) -> Value:

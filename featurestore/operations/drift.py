@@ -15,7 +15,7 @@ from featurestore.quality.change import drift as change
 from featurestore.quality.change.binning import MISSING
 from featurestore.quality.change.drift import Drift, max_severity
 from featurestore.quality.gate.casting import cast_known_columns
-from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, profile
+from featurestore.quality.profile.profile import ROWS_AT_ONCE, Profile, Profiler, profile
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted
 
@@ -171,17 +171,17 @@ def _slices(
             hint="slice by a column that is not personal",
         )
     value_of = _column(rows, by, name).cast(pl.String).fill_null(MISSING).alias(_SLICE)
-    slices: dict[str, Profile] = {}
-    total = profile(rows.head(0), dataset=name, contract=contract)
+    profilers: dict[str, Profiler] = {}
     for batch in rows.with_columns(value_of).collect_batches(chunk_size=ROWS_AT_ONCE):
         for (value,), part in batch.partition_by(_SLICE, as_dict=True, include_key=False).items():
-            part_profile = profile(part, dataset=f"{by} {value}", contract=contract)
             key = str(value)
-            slices[key] = slices[key] + part_profile if key in slices else part_profile
-            total = total + part_profile
-            if len(slices) > MAX_SLICES:
+            if key not in profilers:
+                profilers[key] = Profiler(part.schema, dataset=f"{by} {value}", contract=contract)
+            profilers[key].add(part)
+            if len(profilers) > MAX_SLICES:
                 raise ContractError(
                     f"{name}: column {by!r} has more than {MAX_SLICES:,} values; at most {MAX_SLICES:,} can be compared",
                     hint="slice by a column with fewer values",
                 )
-    return total, slices
+    slices = {value: profiler.profile() for value, profiler in profilers.items()}
+    return sum(slices.values(), profile(rows.head(0), dataset=name, contract=contract)), slices

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.quality.change.history import run_of
 from featurestore.quality.change.schema_changes import contract_terms
 from featurestore.quality.gate.inspection import require
 from featurestore.quality.gate.quarantine import keep, refuse
-from featurestore.quality.profile.profile import Profile, profile
+from featurestore.quality.profile.profile import Profiler
 from featurestore.report.records import Unread
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import append_record, translated_write_errors, write_bytes, write_record
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.definitions.catalog import Node
-    from featurestore.definitions.contract import Contract
     from featurestore.quality.gate.inspection import Inspection
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.storage.layout import Layout
@@ -62,10 +60,13 @@ def record_outcome(
             append_record(run_of(verdict, None, node.contract, at), _copied(history, files))
         require(verdict)
     with replaced_together(layout, name) as files, translated_write_errors(layout.data):
-        keep(inspection, layout, name, path, files, metadata=metadata_of(node))
+        profiler = Profiler(inspection.passing.collect_schema(), dataset=name, contract=node.contract)
+        profiled = replace(inspection, passing=profiler.passed(inspection.passing))
+        keep(profiled, layout, name, path, files, metadata=metadata_of(node))
+        current = profiler.profile()
         write_record(contract_terms(node.contract), files.aside(layout.contract(name)))
         new_profile = files.aside(layout.profile(name))
-        current = write_profile(files.aside(path), node.contract, new_profile, dataset=name)
+        write_record(current, new_profile, indent=0)
         before = layout.profile(name).read_bytes() if layout.profile(name).exists() else None
         if before is not None and before != new_profile.read_bytes():
             write_bytes(before, files.aside(layout.profile_before(name)), private=True)
@@ -96,10 +97,3 @@ def _copied(history: Path, files: FileGroup) -> Path:
     if history.exists():
         write_bytes(history.read_bytes(), files.aside(history), private=True)
     return files.aside(history)
-
-
-def write_profile(rows: Path, contract: Contract, target: Path, *, dataset: str) -> Profile:
-    """Profile a Parquet file, and write the profile to `target`."""
-    result = profile(pl.scan_parquet(rows), dataset=dataset, contract=contract)
-    write_record(result, target, indent=0)
-    return result

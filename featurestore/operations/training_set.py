@@ -13,14 +13,20 @@ from featurestore.operations.build_record import build_record
 from featurestore.operations.fit import fits, fitted_rows
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
-from featurestore.operations.outcome import write_profile
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.quality.profile.profile import Profiler
 from featurestore.splits.measure import has_classes
 from featurestore.storage.datasets import dataset_path
-from featurestore.storage.files import read_record, translated_write_errors, write_parquet, write_record
+from featurestore.storage.files import (
+    read_record,
+    sink_parquet,
+    translated_write_errors,
+    write_parquet,
+    write_record,
+)
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.fitted import keep_definition, write_state
@@ -142,15 +148,13 @@ def training_set(
         require_frozen(changes, name)
     path = layout.training(name)
     with replaced_together(layout, name) as files, translated_write_errors(path):
-        write_parquet(result, files.aside(path), metadata=metadata_of(training))
+        profiler = Profiler(result.schema, dataset=name, contract=training.joined)
+        sink_parquet(profiler.passed(result.lazy()), files.aside(path), metadata=metadata_of(training))
         write_record(manifest, files.aside(layout.training_manifest(name)))
-        write_profile(
-            files.aside(path), training.joined, files.aside(layout.training_profile(name)), dataset=name
-        )
+        write_record(profiler.profile(), files.aside(layout.training_profile(name)), indent=0)
         if fitted is not None:
-            write_parquet(
-                fitted.rows, files.aside(layout.fitted_training(name)), metadata=metadata_of(training)
-            )
+            vectors = files.aside(layout.fitted_training(name))
+            write_parquet(fitted.rows, vectors, metadata=metadata_of(training))
         if fitted is not None and fits(workspace.catalog, training):
             write_state(fitted.state, files.aside(layout.fitted(service.name)))
             keep_definition(service, layout)

@@ -50,7 +50,7 @@ class Binned(State, frozen=True, tag="binned"):
         value = number_expression(name)
         steps = [(value >= float_literal(edge)).cast(FLOAT) for edge in self.edges[1:-1]]
         # A column with one bin: 0, and null where the value is null.
-        total = value * float_literal(0.0) if not steps else steps[0]
+        total = steps[0] if steps else pl.when(value.is_not_null()).then(float_literal(0.0))
         for step in steps[1:]:
             total = total + step
         return {name: total}

@@ -40,7 +40,9 @@ class Scaled(State, frozen=True, tag="scaled"):
 
     def expressions(self, name: str) -> Outputs:
         """Return the scaled column."""
-        moved = number_expression(name) - float_literal(self.center)
+        value = number_expression(name)
+        # Polars takes a zero from many rows in another way than from one: -0.0 would depend on the number of rows.
+        moved = value - float_literal(self.center) if self.center else value
         return {name: moved * float_literal(self.factor)}
 
 
@@ -52,7 +54,8 @@ class Linear(State, frozen=True, tag="linear"):
 
     def expressions(self, name: str) -> Outputs:
         """Return the scaled column."""
-        return {name: number_expression(name) * float_literal(self.factor) + float_literal(self.offset)}
+        scaled = number_expression(name) * float_literal(self.factor)
+        return {name: scaled + float_literal(self.offset) if self.offset else scaled}
 
 
 class Clipped(State, frozen=True, tag="clipped"):

@@ -16,7 +16,7 @@ from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.quality.change.history import ROWS
 from featurestore.quality.gate.personal import redact
-from featurestore.quality.profile.profile import Profile, Sample
+from featurestore.quality.profile.sample import Sample
 from featurestore.report import formatting, svg
 from featurestore.report.columns import ColumnCard, column_card
 from featurestore.report.trends import trend, trends
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.catalog import Catalog
     from featurestore.quality.change.drift import Drift
+    from featurestore.quality.profile.profile import Profile
     from featurestore.report.news import News
     from featurestore.report.records import Records
 

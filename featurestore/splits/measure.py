@@ -54,7 +54,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entities
         For each entity: the share of the rows whose entity also has a row in train. Empty for train.
     time
-        The share of the rows of train that are not before the first row of this split. 0 for train.
+        The share of the rows of train that are later than the first row of this split. 0 for train.
     """
 
     rows: int
@@ -186,10 +186,10 @@ def overlap_of_entities(rows: pl.DataFrame, split: str, keys: Sequence[str]) -> 
 
 
 def overlap_of_time(rows: pl.DataFrame, split: str) -> float:
-    """Return the share of the rows of train that are not before the first row of a split."""
+    """Return the share of the rows of train that are later than the first row of a split."""
     first = rows.filter(pl.col(SPLIT) == split)[EVENT_TIMESTAMP].min()
     train = rows.filter(pl.col(SPLIT) == TRAIN)
-    return train.filter(pl.col(EVENT_TIMESTAMP) >= first).height / train.height if train.height else 0.0
+    return train.filter(pl.col(EVENT_TIMESTAMP) > first).height / train.height if train.height else 0.0
 
 
 def warnings_of(parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy]) -> Iterator[str]:
@@ -206,6 +206,6 @@ def warnings_of(parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy]
             )
         if part.time:
             yield (
-                f"{part.time:.1%} of the train rows are not before the first {name} row; "
+                f"{part.time:.1%} of the train rows are later than the first {name} row; "
                 "time_split tests on later rows than it trains on"
             )

@@ -102,7 +102,8 @@ def _indices(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[int]:
 def _holder(metadata: pq.FileMetaData, keys: pl.Series | None) -> Callable[[pq.RowGroupMetaData], bool]:
     if keys is None:
         return lambda _: True
-    values = keys.drop_nulls().unique().sort()
+    values = keys.drop_nulls()
+    values = values if values.is_sorted() else values.sort()
     [column] = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path == keys.name]
     return lambda group: _may_hold(group.column(column).statistics, values)
 

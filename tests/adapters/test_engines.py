@@ -24,7 +24,7 @@ from featurestore.testing.window_histories import window_histories
 def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
     """One span, many, and several files give the same."""
     with tempfile.TemporaryDirectory() as folder:
-        require_fold(PolarsEngine(span_bytes), history, Path(folder), cuts=cuts)
+        require_fold(PolarsEngine(span_bytes, threads=3), history, Path(folder), cuts=cuts)
 
 
 @pytest.mark.parametrize("span_bytes", [1, 8_000])

@@ -5,12 +5,15 @@ import io
 import shutil
 
 import hypothesis.strategies as st
+import pandera.polars as pa
 import polars as pl
 import pytest
 from hypothesis import given
 from laws import examples
 
 import featurestore
+from featurestore.adapters.files import MAX_SCANS, FileReader
+from featurestore.definitions.source import source
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.storage import csv_files
 
@@ -207,3 +210,47 @@ def test_files_of_other_dtypes_are_refused(shop_files):
         pl.DataFrame({"order": [1], "amount": [amount]}).write_parquet(folder / f"{name}.parquet")
     with pytest.raises(ContractError, match=r"'amount' is Int64 in .*b.parquet, but Float64 in .*a.parquet"):
         featurestore.open(shop_files).validate("orders")
+
+
+class Numbers(pa.DataFrameModel):
+    """Numbers."""
+
+    n: pl.Int64
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+def test_many_files_are_read_as_one(tmp_path, in_memory):
+    """Rows of more files than one query reads have their file and their row in it, in the order of the names."""
+    heights = [i % 3 for i in range(MAX_SCANS + 3)]
+    names = [f"{i:03}.parquet" for i in range(len(heights))]
+    for name, height in zip(names, heights, strict=True):
+        pl.DataFrame({"n": range(height)}, schema={"n": pl.Int64}).write_parquet(tmp_path / name)
+    numbers = source("numbers", Numbers, "*.parquet", owner="shop")
+    rows = FileReader(in_memory).scan(numbers, tmp_path / "*.parquet")
+    assert isinstance(rows, pl.DataFrame) == bool(in_memory)
+    expected = [(name, i + 1, i) for name, height in zip(names, heights, strict=True) for i in range(height)]
+    assert rows.lazy().collect().rows() == expected
+    assert rows.lazy().head(3).collect().rows() == expected[:3]
+    seconds = rows.lazy().filter(pl.col("n") == 1).select("n", "source_file").head(2)
+    assert seconds.collect().rows() == [(1, "002.parquet"), (1, "005.parquet")]
+    assert rows.lazy().select(pl.len()).collect().item() == len(expected)
+
+
+def test_one_of_many_files_with_another_dtype_is_named(tmp_path):
+    """The message names the file, the column and both dtypes."""
+    for i in range(3):
+        pl.DataFrame({"n": [i]}, schema={"n": pl.Int32 if i == 2 else pl.Int64}).write_parquet(
+            tmp_path / f"{i}.parquet"
+        )
+    numbers = source("numbers", Numbers, "*.parquet", owner="shop")
+    with pytest.raises(ContractError, match=r"'n' is Int32 in .*2\.parquet, but Int64 in .*0\.parquet"):
+        FileReader().scan(numbers, tmp_path / "*.parquet")
+
+
+@pytest.mark.parametrize("name", ["source_row", "source_file"])
+def test_a_column_that_the_reader_adds_is_refused(tmp_path, name):
+    """The message names the file and the column."""
+    pl.DataFrame({"n": [1], name: ["1"]}).write_parquet(tmp_path / "n.parquet")
+    numbers = source("numbers", Numbers, "n.parquet", owner="shop")
+    with pytest.raises(ContractError, match=rf"n\.parquet has a column '{name}'"):
+        FileReader().scan(numbers, tmp_path / "n.parquet")

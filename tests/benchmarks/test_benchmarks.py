@@ -95,10 +95,25 @@ def test_preprocessing(run_small):
     assert set(rows_below(printed, "subject seconds x by hand")) == subjects
 
 
+def test_profile_rows(run_small):
+    """The profile and its peer are measured on one file; the source has the rows of Polars' glob."""
+    printed = run_small("profile_rows")
+    table = rows_below(printed, "seconds CPU s peak MB rows")
+    peers = {
+        "profile": None,
+        "DuckDB SUMMARIZE": "duckdb",
+        "source of many files": None,
+        "Polars' glob": None,
+    }
+    assert set(table) == installed(peers, printed)
+    assert table["profile"][-1] == "2,000"
+    assert table["source of many files"][-1] == table["Polars' glob"][-1] == "1,000"
+
+
 def test_offline(run_small):
     """Each subject joins the same rows; Feast's rows without any feature are the only ones lost."""
     printed = run_small("offline")
-    table = rows_below(printed, "seconds peak MB x ours")
+    table = rows_below(printed, "seconds CPU s peak MB x ours")
     peers = {
         "featurestore": None,
         "featurestore-late": None,
@@ -109,7 +124,7 @@ def test_offline(run_small):
     }
     assert set(table) == installed(peers, printed)
     assert "featurestore-ray" in skipped(printed)
-    assert all(len(numbers) == 3 for numbers in table.values())
+    assert all(len(numbers) == 4 for numbers in table.values())
     assert re.search(r"^polars-by-hand .* agrees$", printed, re.MULTILINE)
 
 
@@ -146,7 +161,7 @@ def test_online(run_small):
     printed = run_small("online")
     table = rows_below(printed, "ours, ms Feast, ms ratio")
     assert list(table) == ["materialize", "lookup 1", "lookup 10", "lookup 100"]
-    assert all(len(numbers) == 3 for numbers in table.values())
+    assert all(len(numbers) == 4 for numbers in table.values())
     assert "the values agree" in printed
 
 

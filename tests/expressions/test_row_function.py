@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Literal
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,3 +225,25 @@ def test_a_constant_has_all_of_its_bits(constant, value):
         function = row_function(lambda rows, e=expression: rows.select(x=e), pl.Schema({"f64": pl.Float64()}))
         expected = pl.DataFrame({"f64": [value]}).select(x=expression).row(0)
         assert repr(function.compute((value,))) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f64 + 0.0,
+        f64 + pl.lit(-0.0),
+        pl.lit(0.0) + f64,
+        f64 - 0.0,
+        f64 - pl.lit(-0.0),
+        pl.lit(0.0) - f64,
+        pl.lit(-0.0) - f64,
+    ],
+    ids=str,
+)
+def test_a_constant_zero_changes_no_sign(expression):
+    """Polars leaves many rows as they are, where Python adds -0.0 and 0.0 to 0.0."""
+    values = [-0.0, 0.0, 1.0, None]
+    function = row_function(lambda rows: rows.select(x=expression), pl.Schema({"f64": pl.Float64()}))
+    expected = pl.DataFrame({"f64": values}).select(x=expression).rows()
+
+    assert [repr(function.compute((value,))) for value in values] == list(map(repr, expected))

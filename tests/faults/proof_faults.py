@@ -38,7 +38,11 @@ FAULTS = (
         "an audit that reads no serving path",
         both(
             EXPIRED_IS_NULL,
-            code("operations.audit:audit", "for service in workspace.services.values()", "for service in ()"),
+            code(
+                "operations.audit:_compared",
+                "for service in workspace.services.values()",
+                "for service in ()",
+            ),
         ),
         "prove",
         since="audit",

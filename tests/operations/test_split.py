@@ -82,12 +82,12 @@ def test_the_command_shows_the_split_and_its_overlap(shop):
     assert "train: 3" in done.stdout
     assert "bought: False " in done.stdout
     assert "warning: rows of test have an entity that is also in train: a customer (" in done.stdout
-    assert "of the train rows are not before the first test row" in done.stdout
+    assert "of the train rows are later than the first test row" in done.stdout
     text = (root / "feature_repo/shop.py").read_text()
     (root / "feature_repo/shop.py").write_text(text.replace('stratify="bought"', 'by="customer"'))
     done = run("training-set", "visits", cwd=root)
     assert "have an entity" not in done.stdout
-    assert "of the train rows are not before" in done.stdout
+    assert "of the train rows are later than" in done.stdout
 
 
 def test_validation_and_test_are_frozen(shop):

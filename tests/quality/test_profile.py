@@ -18,7 +18,8 @@ from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
 from featurestore.quality.profile.column_profile import MAX_DAYS, MAX_VALUES, edge, middle, signed
 from featurestore.quality.profile.partial_sum import ExactSum, binned, bits, total
-from featurestore.quality.profile.profile import Profile, profile
+from featurestore.quality.profile.profile import Profile, Profiler, profile
+from featurestore.quality.profile.sample import MAX_SAMPLED
 from featurestore.report.columns import quantile
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -119,6 +120,30 @@ def test_the_profile_of_two_parts_is_that_of_both(first, second):
     assert of(parts[0]) + of(parts[1]) == both
     assert of(pl.concat(parts).lazy()) == both
     assert msgspec.json.decode(msgspec.json.encode(both), type=Profile) == both
+
+
+def test_the_order_and_the_size_of_parts_do_not_matter():
+    """Parts may come in any order, also where rows repeat, where zero has two signs, and where categories have another order."""
+    frame = pl.select(
+        f=pl.int_range(6_000) % 700 / 7 * -1.0,
+        n=pl.int_range(6_000) % 350,
+        c=pl.format("c{}", pl.int_range(6_000) % 700 % 7).cast(pl.Categorical),
+    )
+    profiled = of(frame)
+    assert len(profiled.sample.hashes) == MAX_SAMPLED
+    for size in (400, 5_999):
+        profiler = Profiler(frame.schema, dataset="sales")
+        for start in reversed(range(0, frame.height, size)):
+            profiler.add(frame[start : start + size])
+        assert profiler.profile() == profiled
+    assert str(of(pl.DataFrame({"x": [-0.0, 0.0]}))) == str(of(pl.DataFrame({"x": [0.0, -0.0]})))
+
+
+def test_rows_are_profiled_as_they_pass():
+    """A profile of rows that pass a query is the profile of its result, and the rows do not change."""
+    profiler = Profiler(FRAME.schema, dataset="sales")
+    assert profiler.passed(FRAME.lazy()).collect(engine="streaming").equals(FRAME)
+    assert profiler.profile() == of(FRAME)
 
 
 def test_many_values_are_sampled_fairly_and_added_exactly():

@@ -122,6 +122,7 @@ def test_overlap_is_measured():
     )
     assert overlap_of_entities(rows, "test", ("customer",)) == EntityOverlap(("customer",), 0.5)
     assert overlap_of_time(rows, "test") == 0.5
+    assert overlap_of_time(rows.with_columns(event_timestamp=START), "test") == 0.0
 
 
 def test_a_split_must_have_every_class():

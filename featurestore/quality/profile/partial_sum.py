@@ -73,9 +73,14 @@ def binned(values: pl.Series, upper: int) -> pl.DataFrame:
         .to_frame()
         .select(word.alias("word"))
         .group_by(bin=pl.col("word") // (1 << upper))
-        .agg(count=pl.len(), rest=(pl.col("word") % (1 << upper)).cast(pl.Int128).sum())
+        .agg(count=pl.len().cast(pl.Int64), rest=(pl.col("word") % (1 << upper)).cast(pl.Int128).sum())
         .sort("bin")
     )
+
+
+def added(groups: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Add up what `binned` grouped of several parts."""
+    return pl.concat(groups).group_by("bin").agg(pl.col("count", "rest").sum()).sort("bin")
 
 
 def total(groups: Iterable[tuple[int, int, int]], upper: int) -> ExactSum:

@@ -7,55 +7,25 @@ same within one version of Polars. Profiles of two versions do not add up; addin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.quality.profile.column_profile import (
-    MAX_VALUES,
-    STEPS,
-    ColumnProfile,
-    NumberType,
-    Values,
-    coarse,
-    signed,
-)
-from featurestore.quality.profile.partial_sum import FRACTION, ExactSum, binned, total
+from featurestore.quality.profile.column_counts import ColumnCounts
+from featurestore.quality.profile.column_profile import ColumnProfile
+from featurestore.quality.profile.sample import Sample, sample_of, smallest_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence
 
     from featurestore.definitions.contract import Contract
 
-ROWS_AT_ONCE = 1 << 20
-MAX_SAMPLED = 500
-
-
-class Sample(msgspec.Struct, frozen=True):
-    """A fair sample of the distinct rows: those with the smallest hashes.
-
-    Attributes
-    ----------
-    hashes
-        The hashes of the rows, ascending.
-    columns
-        The numbers of the rows, by column.
-    """
-
-    hashes: tuple[int, ...] = ()
-    columns: dict[str, tuple[float | None, ...]] = {}
-
-    def __add__(self, other: Sample) -> Sample:
-        rows: dict[int, tuple[float | None, ...]] = {}
-        names = tuple(self.columns or other.columns)
-        for part in (self, other):
-            rows |= zip(part.hashes, zip(*part.columns.values(), strict=True), strict=False)
-        hashes = sorted(rows)[:MAX_SAMPLED]
-        return Sample(
-            tuple(hashes), {name: tuple(rows[h][i] for h in hashes) for i, name in enumerate(names)}
-        )
+ROWS_AT_ONCE: Final = 1 << 17
+MAX_PARTS: Final = 8  # parts whose counts are kept before they are added up
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,190 +87,120 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return {pair: r for pair, r in zip(pairs, coefficients, strict=True) if r is not None and r == r}  # noqa: PLR0124 - NaN
 
 
-def profile(
-    frame: pl.DataFrame | pl.LazyFrame,
-    *,
-    dataset: str,
-    contract: Contract | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Profile:
-    """Profile a dataset, a million rows at a time.
+@dataclass(frozen=True)
+class _Counts:
+    """The counts of some rows."""
+
+    columns: dict[str, ColumnCounts]
+    sample: pl.DataFrame
+    segments: pl.DataFrame
+
+    @classmethod
+    def sum(cls, parts: Sequence[_Counts]) -> _Counts:
+        names = parts[0].columns
+        return cls(
+            {name: ColumnCounts.sum([part.columns[name] for part in parts]) for name in names},
+            smallest_sample(pl.concat([part.sample for part in parts])),
+            pl.concat([part.segments for part in parts]).group_by("segment").agg(pl.col("count").sum()),
+        )
+
+
+class Profiler:
+    """Profile rows part by part: each part is read once, in any order and from any thread.
 
     Parameters
     ----------
+    schema
+        The columns of the rows.
+    dataset
+        The name of the dataset.
     contract
         Declares which columns are personal, and the segments to count rows by.
-    progress
-        Called with the number of rows that are done.
     """
-    personal = {c.name for c in contract.columns if c.personal} if contract else set()
-    segments = tuple(contract.metadata.get("segments", ())) if contract else ()
-    total_profile = _part(frame.head(0).lazy().collect(), dataset, personal, segments)
-    for part in _parts(frame):
-        total_profile = total_profile + _part(part, dataset, personal, segments)
-        progress(total_profile.rows)
-    return total_profile
+
+    def __init__(self, schema: pl.Schema, *, dataset: str, contract: Contract | None = None) -> None:
+        self._schema = schema
+        self._dataset = dataset
+        self._personal = {c.name for c in contract.columns if c.personal} if contract else set()
+        self._segments = tuple(contract.metadata.get("segments", ())) if contract else ()
+        self._numbers = tuple(
+            name for name, dtype in schema.items() if _is_number(dtype) and name not in self._personal
+        )
+        self._rows = 0
+        self._lock = Lock()
+        # The sum of the parts so far, then the counts of later parts.
+        self._parts = [self._count(pl.DataFrame(schema=schema))]
+
+    def passed(self, rows: pl.LazyFrame, *, keep: bool = True) -> pl.LazyFrame:
+        """Return a query with the same rows, which are profiled as they pass.
+
+        Parameters
+        ----------
+        keep
+            False: the query returns no rows, for those who need the profile alone.
+        """
+
+        def profiled(part: pl.DataFrame) -> pl.DataFrame:
+            self.add(part)
+            return part if keep else part.clear()
+
+        return rows.map_batches(profiled, streamable=True, schema=self._schema)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add rows to the profile."""
+        for part in rows.iter_slices(ROWS_AT_ONCE):
+            counts = self._count(part)
+            with self._lock:
+                self._rows += part.height
+                self._parts.append(counts)
+                # The first sum bounds which values later parts list.
+                if len(self._parts) > MAX_PARTS or self._rows == part.height:
+                    self._parts = [_Counts.sum(self._parts)]
+
+    def profile(self) -> Profile:
+        """Return the profile of the rows so far."""
+        with self._lock:
+            counts = _Counts.sum(self._parts)
+        return Profile(
+            dataset=self._dataset,
+            engine=f"polars {pl.__version__}",
+            rows=self._rows,
+            columns={
+                name: column.profile(self._schema[name], personal=name in self._personal)
+                for name, column in counts.columns.items()
+            },
+            sample=Sample.of(counts.sample),
+            segments=dict(counts.segments.sort("segment").rows()),
+        )
+
+    def _count(self, part: pl.DataFrame) -> _Counts:
+        known = self._parts[0] if self._rows else None
+        return _Counts(
+            {
+                name: ColumnCounts.of(part[name], below=known.columns[name].below if known else None)
+                for name in part.columns
+            },
+            sample_of(part, self._numbers, of_others=known.sample if known else None),
+            _segments(part, self._segments),
+        )
 
 
-def _parts(frame: pl.DataFrame | pl.LazyFrame) -> Iterable[pl.DataFrame]:
-    if isinstance(frame, pl.DataFrame):
-        return frame.iter_slices(ROWS_AT_ONCE)
-    return frame.collect_batches(chunk_size=ROWS_AT_ONCE)
+def profile(frame: pl.DataFrame | pl.LazyFrame, *, dataset: str, contract: Contract | None = None) -> Profile:
+    """Profile a dataset on all threads, in bounded memory. Parameters as of `Profiler`."""
+    profiler = Profiler(frame.collect_schema(), dataset=dataset, contract=contract)
+    if isinstance(frame, pl.DataFrame) and frame.height <= ROWS_AT_ONCE:
+        profiler.add(frame)
+    else:
+        profiler.passed(frame.lazy(), keep=False).collect(engine="streaming")
+    return profiler.profile()
 
 
-def _part(part: pl.DataFrame, dataset: str, personal: set[str], segments: tuple[str, ...]) -> Profile:
-    columns = {name: _column(part.get_column(name), personal=name in personal) for name in part.columns}
-    numbers = [name for name, column in columns.items() if column.kind == "number" and name not in personal]
-    return Profile(
-        dataset=dataset,
-        engine=f"polars {pl.__version__}",
-        rows=part.height,
-        columns=columns,
-        sample=_sample(part, numbers),
-        segments=_segments(part, segments),
-    )
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or isinstance(dtype, pl.Duration)
 
 
-def _column(series: pl.Series, *, personal: bool) -> ColumnProfile:
-    dtype = series.dtype
-    values = series.drop_nulls()
-    if isinstance(dtype, pl.Duration):
-        values = values.dt.total_microseconds()
-    fields: dict[str, Any] = {
-        "dtype": str(dtype),
-        "kind": "other",
-        "rows": series.len(),
-        "nulls": series.null_count(),
-        "values": _values(values, personal=personal),
-    }
-    if dtype.is_numeric() or isinstance(dtype, pl.Duration):
-        fields |= _numbers(values, personal=personal) | {"number_type": _number_type(dtype)}
-    elif isinstance(dtype, pl.Date | pl.Datetime):
-        fields |= _timestamps(values, personal=personal)
-    elif isinstance(dtype, pl.Boolean):
-        fields |= {"kind": "boolean", "zeros": int((~values).sum())}
-    elif isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        fields |= {"kind": "text"} | _lengths(values.cast(pl.String).str.len_chars())
-    elif isinstance(dtype, pl.List | pl.Array):
-        lengths = values.list.len() if isinstance(dtype, pl.List) else values.arr.len()
-        fields |= {"kind": "list"} | _lengths(lengths)
-    return ColumnProfile(**fields)
-
-
-def _number_type(dtype: pl.DataType) -> NumberType:
-    if dtype.is_integer():
-        return "integer"
-    if dtype.is_float():
-        return "float"
-    return "duration" if isinstance(dtype, pl.Duration) else "decimal"
-
-
-def _numbers(values: pl.Series, *, personal: bool) -> dict[str, Any]:
-    floats = values.cast(pl.Float64)
-    finite = floats.filter(floats.is_finite())
-    groups = binned(finite, STEPS).rows()
-    integers = values.dtype.is_integer()
-    squares = (finite * finite).clip(upper_bound=1.7976931348623157e308)
-    minimum, maximum = (
-        (None, None)
-        if personal
-        else (values if integers else finite)
-        .to_frame()
-        .select(pl.first().min().alias("min"), pl.first().max().alias("max"))
-        .row(0)
-    )
-    return {
-        "kind": "number",
-        "non_finite": floats.len() - finite.len(),
-        "zeros": int((finite == 0).sum()),
-        "min": minimum,
-        "max": maximum,
-        "total": ExactSum.of(int(values.cast(pl.Int128).sum())) if integers else total(groups, STEPS),
-        "squares": total(binned(squares, FRACTION).rows(), FRACTION),
-        "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
-    }
-
-
-def _timestamps(values: pl.Series, *, personal: bool) -> dict[str, Any]:
-    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
-        values = values.dt.convert_time_zone("UTC")
-    if personal:
-        return {"kind": "timestamp"}
-    days = values.to_frame("day").group_by(pl.col("day").dt.strftime("%Y-%m-%d")).len().sort("day")
-    return {
-        "kind": "timestamp",
-        "min": _json_value(values.min()),
-        "max": _json_value(values.max()),
-        "days": coarse(dict(days.rows())),
-    }
-
-
-def _lengths(lengths: pl.Series) -> dict[str, Any]:
-    groups = binned(lengths.cast(pl.Float64), STEPS).rows()
-    return {
-        "min": lengths.min(),
-        "max": lengths.max(),
-        "bins": dict(sorted((signed(bin_), count) for bin_, count, _ in groups)),
-    }
-
-
-def _values(values: pl.Series, *, personal: bool) -> Values:
-    if isinstance(values.dtype, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Object | pl.Null):
-        return Values()
-    if values.dtype.is_float():
-        values = values + 0.0
-    hashes = values.hash()
-    distinct = hashes.unique()
-    below = None
-    if distinct.len() > MAX_VALUES:
-        below = int(distinct.bottom_k(MAX_VALUES + 1).max())  # type: ignore[arg-type]
-        values = values.filter(hashes < below)
-        hashes = hashes.filter(hashes < below)
-    groups = (
-        pl.DataFrame({"hash": hashes, "value": values})
-        .group_by("hash")
-        .agg(pl.col("value").first(), count=pl.len())
-        .sort("hash")
-    )
-    return Values(tuple((h, None if personal else _json_value(v), n) for h, v, n in groups.rows()), below)
-
-
-def _json_value(value: Any) -> Any:
-    """Convert a value to one that JSON can represent; NaN and infinite numbers become text."""
-    if isinstance(value, float) and value - value != 0:
-        return str(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else _text(value)
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _sample(part: pl.DataFrame, numbers: list[str]) -> Sample:
-    if not numbers:
-        return Sample()
-    hashes = part.select(pl.struct(pl.all()).hash().alias("hash")).to_series()
-    bound = hashes.bottom_k(min(MAX_SAMPLED * 4, hashes.len())).max()
-    sampled = hashes <= bound if bound is not None else hashes.is_null()
-    rows = (
-        part.select(_finite(pl.col(name).to_physical().cast(pl.Float64)).alias(name) for name in numbers)
-        .with_columns(hashes.alias("__hash__"))
-        .filter(sampled)
-        .unique("__hash__", keep="first", maintain_order=True)
-        .sort("__hash__")
-        .head(MAX_SAMPLED)
-    )
-    columns = {name: tuple(rows[name].to_list()) for name in numbers}
-    return Sample(tuple(rows["__hash__"].to_list()), columns)
-
-
-def _finite(number: pl.Expr) -> pl.Expr:
-    # -0.0 and 0.0 are equal, so they must have equal hashes.
-    return pl.when(number == 0).then(0.0).when(number.is_finite()).then(number)
-
-
-def _segments(part: pl.DataFrame, segments: tuple[str, ...]) -> dict[str, int]:
+def _segments(part: pl.DataFrame, segments: tuple[str, ...]) -> pl.DataFrame:
     if not segments:
-        return {}
+        return pl.DataFrame(schema={"segment": pl.String, "count": pl.Int64})
     name = pl.concat_str([pl.col(s).cast(pl.String).fill_null("(missing)") for s in segments], separator=", ")
-    return dict(part.group_by(name.alias("segment")).len().sort("segment").rows())
+    return part.group_by(name.alias("segment")).agg(count=pl.len().cast(pl.Int64))
