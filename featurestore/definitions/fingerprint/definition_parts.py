@@ -114,11 +114,10 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 def distributions(definition: Fingerprinted) -> Iterator[str]:
     """List the distributions that compute a definition, its own code left out.
 
-    NumPy is not among them: windows add whole numbers and round once, so no version of it changes a bit.
+    NumPy is not among them: windows and fitted steps add whole numbers and round once, so no version of it changes a
+    bit. What steps learned is part of the fingerprint itself.
     """
     yield from COMPUTING
-    if isinstance(definition, FeatureService) and definition.steps:
-        yield "numpy"
     if isinstance(definition, Source):
         if not definition.path.endswith(POLARS_FORMATS):
             yield "duckdb"
