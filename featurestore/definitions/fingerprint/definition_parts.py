@@ -114,7 +114,7 @@ def schema_file(contract: Contract, files: ProjectFiles) -> str:
 def distributions(definition: Fingerprinted) -> Iterator[str]:
     """List the distributions that compute a definition, its own code left out.
 
-    NumPy is not among them: windows add whole numbers and round once, so no version of it changes a bit.
+    NumPy counts for fitted steps and not for windows: these add whole numbers and round once, so no version changes a bit.
     """
     yield from COMPUTING
     if isinstance(definition, FeatureService) and definition.steps:
