@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,10 +30,15 @@ def flights(tmp_path_factory):
         "__pycache__",
     )
     shutil.copytree(ROOT, copy, ignore=left_out)
+    return copy, make(copy, "demo")
+
+
+def make(copy, target):
+    """Make a target of a copy of the repository, and return what it prints."""
     venv = Path(sys.executable).parents[1]
-    # The environment exists: made again here, it would hold this copy of the package.
+    # The environment exists: made again here, it would hold the copy of the package.
     options = ["--no-print-directory", f"--old-file={venv}/.ready", f"VENV={venv}"]
-    return copy, Shell(copy).execute(["make", *options, "demo"])
+    return Shell(copy).execute(["make", *options, target])
 
 
 def test_make_demo_ends_with_a_summary(flights):
@@ -47,6 +53,43 @@ def test_the_pipeline_reproduces_every_hash_of_dvc_lock(flights):
     """From an empty cache, every dataset equals the committed one byte for byte."""
     copy, _ = flights
     assert (copy / "dvc.lock").read_text() == (ROOT / "dvc.lock").read_text()
+
+
+def test_the_example_trains_a_model_that_serving_feeds(flights, monkeypatch):
+    """The model beats both baselines; a leak promises more, and delivers less than the model without it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    copy, _ = flights
+    printed = make(copy, "example")
+    folder = copy / "examples/departure_delay"
+    test = json.loads((folder / "metrics.json").read_text())["test"]
+    leak = json.loads((folder / "leak.json").read_text())["auc"]
+    assert test["majority"]["auc"] < test["carrier"]["auc"] < test["model"]["auc"]
+    assert leak["delivered"] < leak["without"] < leak["promised"]
+    assert printed.count("2013-12-30") == 5
+    text = (folder / "README.md").read_text()
+    documented = [float(value) for value in re.findall(r"^\|.*\| (0\.\d+) \|$", text, re.MULTILINE)]
+    measured = [test["carrier"]["auc"], test["model"]["auc"], leak["promised"], leak["delivered"]]
+    assert documented == pytest.approx(measured, abs=0.005)
+
+
+def test_a_model_of_other_features_is_refused(flights):
+    """`predict.py` stops if a step was changed, and names what to run."""
+    copy, _ = flights
+    definitions = copy / "feature_repo/delay_model.py"
+    text = definitions.read_text()
+    definitions.write_text(text.replace("min_frequency=100", "min_frequency=50"))
+    try:
+        done = subprocess.run(
+            [sys.executable, "predict.py"],
+            cwd=copy / "examples/departure_delay",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        definitions.write_text(text)
+    assert done.returncode == 1
+    assert "featurestore training-set late_departures" in done.stderr
 
 
 def test_the_rules_are_documented_with_their_counts(flights):
