@@ -12,6 +12,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.known import Known, known_of_columns
+from featurestore.quality.feature_scores import auc
 from featurestore.splits.declare import SPLIT
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted
@@ -137,18 +138,12 @@ def telling(feature: pl.Series, label: pl.Series) -> float | None:
 
 
 def _area(rows: pl.DataFrame) -> float | None:
-    """Return the area under the ROC curve, whichever class has the greater values."""
-    is_first = pl.col("label") == pl.col("label").first()
-    first, second, ranks = rows.select(
-        is_first.sum().alias("first"),
-        (~is_first).sum().alias("second"),
-        pl.col("feature").rank().filter(is_first).sum().alias("ranks"),
-    ).row(0)
-    if min(first, second) < MIN_ROWS:
+    """Return the area under the ROC curve, whichever class has the greater values; None: it is not nearly 1."""
+    is_first = rows["label"] == rows["label"].first()
+    if min(is_first.sum(), rows.height - is_first.sum()) < MIN_ROWS:
         return None
-    area = (ranks - first * (first + 1) / 2) / (first * second)
-    area = max(area, 1 - area)
-    return area if area >= MIN_AUC else None
+    area = auc(rows["feature"], is_first)
+    return area if area is not None and area >= MIN_AUC else None
 
 
 def avoided_errors(rows: pl.DataFrame) -> float | None:
