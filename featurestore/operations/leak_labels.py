@@ -139,6 +139,8 @@ def telling(feature: pl.Series, label: pl.Series) -> float | None:
 
 def _area(rows: pl.DataFrame) -> float | None:
     """Return the area under the ROC curve, whichever class has the greater values; None: it is not nearly 1."""
+    if rows.is_empty():
+        return None
     is_first = rows["label"] == rows["label"].first()
     if min(is_first.sum(), rows.height - is_first.sum()) < MIN_ROWS:
         return None

@@ -168,7 +168,7 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
     """Check training sets, and the views that can be proven; `featurestore check` names the inputs of the others."""
     catalog = workspace.catalog
     names = provable(workspace)
-    if not names:
+    if not names and not catalog.training_sets:
         return {}
     leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
     paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]
