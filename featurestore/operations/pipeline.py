@@ -165,10 +165,13 @@ def _materialize_stage(workspace: Workspace) -> Stages:
 
 
 def _check_leaks_stage(workspace: Workspace) -> Stages:
-    """Check training sets, and the views that can be proven; `featurestore check` names the inputs of the others."""
+    """Check training sets and the views that can be proven; without such a view there is no stage.
+
+    `featurestore check` names the inputs of the other views.
+    """
     catalog = workspace.catalog
     names = provable(workspace)
-    if not names and not catalog.training_sets:
+    if not names:
         return {}
     leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
     paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]

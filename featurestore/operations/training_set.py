@@ -211,10 +211,9 @@ def former_manifest(workspace: Workspace, name: str) -> TrainingManifest | None:
     except StoreError as error:
         if not workspace.catalog.training_set(name).split:
             return None
-        path = workspace.layout.training_manifest(name)
         raise StoreError(
-            f"{path} cannot be read, so validation and test cannot be compared with the last build: {error.message}",
-            hint=f"run: dvc checkout {path.name}; or remove the file, if validation and test may change",
+            f"{error.message}; so validation and test cannot be compared with the last build",
+            hint=f"run: dvc checkout training-set-{name}; or remove the file, if validation and test may change",
         ) from error
 
 
