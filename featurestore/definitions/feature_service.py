@@ -17,6 +17,7 @@ from featurestore.definitions.split_columns import added_columns
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import check_steps, origins
+from featurestore.preprocessing.step import Step
 from featurestore.splits.check import require_free_names, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
     from featurestore.preprocessing.state import FittedState
-    from featurestore.preprocessing.step import Step
     from featurestore.splits.check import Split
     from featurestore.splits.declare import SplitStrategy
     from featurestore.splits.sample import SampleStrategy
@@ -154,7 +154,8 @@ def feature_service(
     Raises
     ------
     DefinitionError
-        If two features have the same name, a key or request value has two dtypes, or a step does not fit the features.
+        If two features have the same name, a key or request value has two dtypes, `steps` is no list of steps, or a step does
+        not fit the features.
     """
     selections = tuple(
         f[f.feature_names] if isinstance(f, FeatureView) else f
@@ -162,10 +163,19 @@ def feature_service(
         if not isinstance(f, OnDemandFeatureView)
     )
     on_demand = tuple(f for f in features if isinstance(f, OnDemandFeatureView))
-    service = FeatureService(name, selections, on_demand, description, owner, tuple(steps))
+    service = FeatureService(name, selections, on_demand, description, owner, _steps_of(name, steps))
     refuse_clashes(service)
     check_steps(service.steps, service.feature_schema, where=f"feature service {name!r}")
     return service
+
+
+def _steps_of(name: str, steps: object) -> tuple[Step, ...]:
+    if isinstance(steps, tuple | list) and all(isinstance(step, Step) for step in steps):
+        return tuple(steps)
+    raise DefinitionError(
+        f"feature service {name!r}: steps is {steps!r}; expected a list of steps of featurestore.preprocessing",
+        hint='example: steps=[preprocessing.scale(columns=["amount"])]',
+    )
 
 
 def with_distinct_names(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
-from featurestore.errors import MissingDataError, SkewError
+from featurestore.errors import ConfigError, MissingDataError, SkewError
 from featurestore.operations.training_set import require_same_definition, training_manifest
 from featurestore.storage.files import read_record, write_record
 from featurestore.storage.fingerprint import file_fingerprint
@@ -48,12 +48,14 @@ def write_model_record(workspace: Workspace, model: Path | str, training_set: st
 
     Raises
     ------
+    ConfigError
+        If `model` is not the path of a file.
     MissingDataError
         If the file of the model is missing, the training set is not built, or the steps of its service are not fitted.
     SkewError
         If another definition made the training set, or the fitted state of its service.
     """
-    path = Path(model)
+    path = _model_path(model)
     manifest = training_manifest(workspace, training_set)
     if manifest is None:
         raise MissingDataError(
@@ -79,6 +81,8 @@ def require_model(workspace: Workspace, model: Path | str) -> ModelRecord:
 
     Raises
     ------
+    ConfigError
+        If `model` is not the path of a file.
     MissingDataError
         If the model or its record is missing, or the steps of the service are not fitted.
     SkewError
@@ -87,7 +91,7 @@ def require_model(workspace: Workspace, model: Path | str) -> ModelRecord:
     UnknownNameError
         If the service no longer exists.
     """
-    path = Path(model)
+    path = _model_path(model)
     record = read_record(_record_of(path), ModelRecord, made_by="project.write_model_record")
     if _digest(path) != record.model:
         raise SkewError(
@@ -105,6 +109,17 @@ def require_model(workspace: Workspace, model: Path | str) -> ModelRecord:
     return record
 
 
+def _model_path(model: Path | str) -> Path:
+    is_path = isinstance(model, Path | str) and "\0" not in str(model)
+    path = Path(model) if is_path else Path()
+    if not path.name or path.is_dir():
+        raise ConfigError(
+            f"model is {str(model)!r}; expected the path of the file of a model",
+            hint='example: "models/model.joblib"',
+        )
+    return path
+
+
 def _record_of(model: Path) -> Path:
     return model.with_name(model.name + SUFFIX)
 
@@ -112,5 +127,5 @@ def _record_of(model: Path) -> Path:
 def _digest(path: Path) -> str:
     try:
         return file_fingerprint(path)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingDataError(f"{path} is missing", hint="save the model first") from error

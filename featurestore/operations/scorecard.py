@@ -54,7 +54,7 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
         Area under the ROC curve of the feature alone, from 0.5; a category stands for the mean label of the other rows.
         None: the label has more than two classes, or is a number.
     missing
-        Share of the rows by status: ``NULL_VALUE``, ``NOT_FOUND``, ``OUTSIDE_MAX_AGE``.
+        Share of the rows of train, each once, by status: ``NULL_VALUE``, ``NOT_FOUND``, ``OUTSIDE_MAX_AGE``.
     rare
         How many categories have fewer than 10 rows. None: the feature has no categories.
     drift
@@ -103,7 +103,7 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     ContractError
         If no row of train has a label.
     MissingDataError
-        If the training set is not built yet.
+        If the training set is not built yet, or a former version of featurestore wrote its manifest.
     SkewError
         If another definition of it made the rows.
     """
@@ -114,6 +114,11 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     manifest = training_manifest(workspace, name)
     if manifest is None:
         raise MissingDataError(f"training set {name!r} has no manifest", hint=f"run: {command}")
+    if (manifest.splits or manifest.sampled) and not manifest.train_statuses:
+        raise MissingDataError(
+            f"training set {name!r}: its manifest does not say which values of train are missing",
+            hint=f"a former version wrote it; run: {command}",
+        )
     rows = pl.read_parquet(path)
     train = rows.filter(is_fitted(rows)).drop_nulls(training.label)
     if train.is_empty():
@@ -186,7 +191,7 @@ def _auc(train: pl.DataFrame, feature: str, label: str) -> float | None:
 
 
 def _missing(manifest: TrainingManifest, feature: str) -> dict[str, float]:
-    counts = manifest.statuses.get(feature, {})
+    counts = (manifest.train_statuses or manifest.statuses).get(feature, {})
     rows = sum(counts.values())
     return {status.name: counts.get(status.name, 0) / rows if rows else 0.0 for status in _MISSING}
 

@@ -13,6 +13,7 @@ from featurestore.splits.declare import SPLIT
 from featurestore.splits.sample import WEIGHT
 from featurestore.storage.files import ROW_GROUP_ROWS, require_parquet
 from featurestore.storage.made_by import require_made_by
+from featurestore.values.arguments import integer_of, names_of
 from featurestore.values.matrix import matrix_of
 from featurestore.values.stable_hash import stable_hash
 
@@ -124,12 +125,13 @@ class TrainingData:
         Raises
         ------
         ConfigError
-            If `size` is below 1.
+            If `size` is not an integer of at least 1, or `seed` is not an integer.
         UnknownNameError, ContractError
             As of `numpy`.
         """
-        if size < 1:
-            raise ConfigError(f"size is {size}; expected at least 1 row", hint="example: size=1024")
+        size = integer_of("size", size, least=1, example="size=1024", error=ConfigError)
+        if seed is not None:
+            seed = integer_of("seed", seed, example="seed=1", error=ConfigError)
         self._scan(split)
         return self._batched(size, split, seed)
 
@@ -232,9 +234,19 @@ def read_training_set(
         If the training set is not built yet.
     SkewError
         If another definition of it made the rows, or fitted the steps of its service.
+    ConfigError
+        If `features` is text, empty, or names a feature twice.
     UnknownNameError
         If a feature is not of the service.
     """
+    if isinstance(features, str):
+        raise ConfigError(
+            f"features is {features!r}; expected a list of names", hint=f"example: features=[{features!r}]"
+        )
+    if features is not None:
+        features = names_of(
+            "features", features, what="features", example='features=["amount"]', error=ConfigError
+        )
     training = workspace.catalog.training_set(name)
     service = workspace.fitted(training.service)
     layout = workspace.layout
@@ -248,7 +260,7 @@ def read_training_set(
     return TrainingData(
         name=name,
         path=path,
-        features=known if features is None else tuple(features),
+        features=known if features is None else features,
         label=training.label,
         splits=training.split[0].names if training.split else (),
     )

@@ -35,6 +35,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         Row counts by class of the label. Empty: the label is a quantity.
     statuses
         For each feature, the number of values with each status.
+    train_statuses
+        The same for the rows of train alone, without copies of rows. Empty: the training set declares neither a split nor
+        a sample, so that all rows are of train.
     fingerprint
         What the training set was made by, with every definition that it reads. None: the manifest is of a former
         version of featurestore.
@@ -76,11 +79,13 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sample: SampleStrategy | None = None
     sampled: Sampled | None = None
     fitted: str | None = None
+    train_statuses: dict[str, dict[str, int]] = {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Where splits by chance overlap, in entities or in time."""
-        return tuple(warnings_of(self.splits, self.split))
+        """Where splits by chance overlap, in entities or in time, or have other shares than were declared."""
+        before = None if self.sampled is None else self.sampled.rows_before
+        return tuple(warnings_of(self.splits, self.split, train_rows=before))
 
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"

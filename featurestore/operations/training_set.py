@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
 from featurestore.operations.build_record import build_record
-from featurestore.operations.fit import fits, fitted_rows
+from featurestore.operations.fit import fits, fitted_rows, is_fitted
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.operations.frozen_splits import SplitChange
     from featurestore.workspace import Workspace
 
@@ -123,13 +123,10 @@ def training_set(
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
         labels=label_counts(label) if has_classes(label) else {},
-        statuses={
-            name: {
-                Status(int(value)).name: count
-                for value, count in label_counts(joined[status_column(name)]).items()
-            }
-            for name in service.feature_names
-        },
+        statuses=_statuses(joined, service),
+        train_statuses=_statuses(joined.filter(is_fitted(joined)), service)
+        if training.split or training.sample is not None
+        else {},
         fingerprint=fingerprint(training),
         as_of=timestamp,
         immature=immature,
@@ -163,6 +160,16 @@ def training_set(
     for change in changes:
         on_split_change(change)
     return manifest
+
+
+def _statuses(joined: pl.DataFrame, service: FeatureService) -> dict[str, dict[str, int]]:
+    return {
+        name: {
+            Status(int(value)).name: count
+            for value, count in label_counts(joined[status_column(name)]).items()
+        }
+        for name in service.feature_names
+    }
 
 
 def _label_time(workspace: Workspace, training: TrainingSet, as_of: datetime | str | None) -> datetime | None:

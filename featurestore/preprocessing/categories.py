@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -10,9 +11,10 @@ import polars as pl
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category
+from featurestore.values.arguments import integer_of, scalar_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from featurestore.preprocessing.selectors import Selector
 
@@ -159,6 +161,19 @@ class Ordinal(_OfCategories):
     kind: ClassVar[str] = "ordinal"
     categories: tuple[Category, ...] | None = None
 
+    def mismatch(self, dtype: pl.DataType) -> str | None:
+        """Return what is expected of declared categories of another dtype."""
+        kind, expected = (
+            (str, "text")
+            if isinstance(dtype, pl.String)
+            else (bool, "booleans")
+            if isinstance(dtype, pl.Boolean)
+            else (int, "integers")
+        )
+        if self.categories is None or type(self.categories[0]) is kind:
+            return None
+        return f"categories are {self.categories!r}; expected {expected}"
+
     def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType]:  # noqa: ARG002 - any category
         """Return the column as Float64."""
         return {name: FLOAT}
@@ -247,11 +262,10 @@ def ordinal(
     Raises
     ------
     DefinitionError
-        If no column is named, or a category is named twice.
+        If no column is named, there is no category, one is named twice, or they are not of one type: text, integers or
+        booleans.
     """
-    order = None if categories is None else tuple(categories)
-    if order is not None and len(set(order)) != len(order):
-        raise DefinitionError("step ordinal: a category is named twice", hint="name each category once")
+    order = None if categories is None else _order(categories)
     return Ordinal(columns=columns_of(columns, "ordinal"), categories=order)
 
 
@@ -266,6 +280,26 @@ def frequency(columns: str | Iterable[str] | Selector) -> Frequency:
     return Frequency(columns=columns_of(columns, "frequency"))
 
 
+def _order(categories: object) -> tuple[Category, ...]:
+    example = 'categories=["low", "medium", "high"]'
+    is_listed = isinstance(categories, Iterable) and not isinstance(categories, str | bytes | set | frozenset)
+    values: tuple[object, ...] = tuple(categories) if is_listed else ()  # type: ignore[arg-type]
+    if not values:
+        raise DefinitionError(
+            f"step ordinal: categories is {categories!r}; expected the categories in their order, at least one",
+            hint=f"example: {example}",
+        )
+    order = tuple(scalar_of("step ordinal: a category", value, example=example) for value in values)
+    if len({type(value) for value in order}) > 1 or isinstance(order[0], float):
+        raise DefinitionError(
+            f"step ordinal: categories are {order!r}; expected text, integers or booleans, all of one type",
+            hint=f"example: {example}",
+        )
+    if len(set(order)) != len(order):
+        raise DefinitionError("step ordinal: a category is named twice", hint="name each category once")
+    return order  # type: ignore[return-value]
+
+
 def _with_columns(categories: Iterable[Category]) -> tuple[Category, ...]:
     """Return the categories that get a column: one that is named ``unknown`` belongs to the column of this name."""
     return tuple(category for category in categories if text_of(category) != UNKNOWN)
@@ -273,7 +307,5 @@ def _with_columns(categories: Iterable[Category]) -> tuple[Category, ...]:
 
 def _require_limits(step: str, min_frequency: int, max_categories: int | None) -> None:
     for name, limit in (("min_frequency", min_frequency), ("max_categories", max_categories)):
-        if limit is not None and limit < 1:
-            raise DefinitionError(
-                f"step {step}: {name} is {limit}; expected 1 or more", hint=f"example: {name}=10"
-            )
+        if limit is not None:
+            integer_of(f"step {step}: {name}", limit, least=1, example=f"{name}=10")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 import polars as pl
 
-from featurestore.errors import DefinitionError, MissingPackageError
+from featurestore.errors import MissingPackageError
 from featurestore.preprocessing.numbers import extremes
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.statistics import mean_and_variance, quantiles
@@ -24,6 +24,7 @@ from featurestore.preprocessing.step import (
     number_expression,
     one_of,
 )
+from featurestore.values.arguments import integer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,10 +110,8 @@ def discretize(
         If the strategy does not exist, no column is named, or `bins` is out of range.
     """
     one_of("discretize", "strategy", strategy, get_args(DiscretizeStrategy))
-    if not 2 <= bins <= MAX_BINS:  # noqa: PLR2004 - one bin tells nothing
-        raise DefinitionError(
-            f"step discretize: bins is {bins}; expected 2 to {MAX_BINS}", hint="example: bins=5"
-        )
+    # One bin tells nothing.
+    bins = integer_of("step discretize: bins", bins, least=2, most=MAX_BINS, example="bins=5")
     return Discretize(strategy=strategy, columns=columns_of(columns, "discretize"), bins=bins)
 
 

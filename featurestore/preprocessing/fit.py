@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.preprocessing.selectors import Selector, selected
-from featurestore.preprocessing.state import FittedStep
+from featurestore.preprocessing.state import FittedStep, require_readable
 from featurestore.preprocessing.step import Observed
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
         for name in _selected(step, rows.schema, place):
             observed = Observed(rows[name], label, f"{place}: {name!r}")
             state = step.fit(observed)
+            require_readable(state, observed.place)
             columns[name] = state
             for values in step.training_values(observed, state) or ():
                 trained[values.name] = values
@@ -147,6 +148,11 @@ def _selected(step: Step, schema: Mapping[str, pl.DataType], place: str) -> tupl
             raise DefinitionError(
                 f"{place}: {name!r} is {schema[name]}; expected {step.takes}",
                 hint="name other columns, or add a step before it that makes them of this dtype",
+            )
+        if text := step.mismatch(schema[name]):
+            raise DefinitionError(
+                f"{place}: {name!r} is {schema[name]}, but {text}",
+                hint="give values of the dtype of the column, or name other columns",
             )
     return names
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 import polars as pl
 
-from featurestore.errors import DefinitionError
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category
+from featurestore.values.arguments import integer_of
 from featurestore.values.stable_hash import stable_hash
 
 if TYPE_CHECKING:
@@ -93,8 +93,6 @@ def hashing(columns: str | Iterable[str] | Selector, *, buckets: int) -> Hashing
     DefinitionError
         If no column is named, or `buckets` is out of range.
     """
-    if not 2 <= buckets <= MAX_BUCKETS:  # noqa: PLR2004 - one bucket tells nothing
-        raise DefinitionError(
-            f"step hashing: buckets is {buckets}; expected 2 to {MAX_BUCKETS:,}", hint="example: buckets=32"
-        )
+    # One bucket tells nothing.
+    buckets = integer_of("step hashing: buckets", buckets, least=2, most=MAX_BUCKETS, example="buckets=32")
     return Hashing(columns=columns_of(columns, "hashing"), buckets=buckets)

@@ -20,6 +20,7 @@ from featurestore.preprocessing.step import (
     is_number,
     one_of,
 )
+from featurestore.values.arguments import scalar_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,12 +71,23 @@ class Impute(Step):
     indicator: bool = False
 
     def accepts(self, dtype: pl.DataType) -> bool:
-        """Return whether a column holds what the strategy can compute, and the constant is of its dtype."""
+        """Return whether a column holds what the strategy can compute."""
         if self.strategy in ("mean", "median"):
             return is_number(dtype)
-        if self.strategy == "constant" and not _is_of(self.fill_value, dtype):
-            return False
         return (is_number(dtype) or is_category(dtype)) and not isinstance(dtype, pl.UInt64)
+
+    def mismatch(self, dtype: pl.DataType) -> str | None:
+        """Return what is expected of a constant of another dtype."""
+        if self.strategy != "constant" or _is_of(self.fill_value, dtype):
+            return None
+        expected = (
+            "text"
+            if isinstance(dtype, pl.String)
+            else "a boolean"
+            if isinstance(dtype, pl.Boolean)
+            else "a number"
+        )
+        return f"fill_value is {self.fill_value!r}; expected {expected}"
 
     def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType]:
         """Return the filled column and the indicator."""
@@ -129,7 +141,7 @@ def impute(
     Raises
     ------
     DefinitionError
-        If the strategy does not exist, or `fill_value` is missing or not used.
+        If the strategy does not exist, or `fill_value` is missing, not used, or not a value that a file can keep.
     """
     one_of("impute", "strategy", strategy, get_args(ImputeStrategy))
     if (strategy == "constant") != (fill_value is not None):
@@ -141,7 +153,9 @@ def impute(
     return Impute(
         strategy=strategy,
         columns=columns_of(columns, "impute"),
-        fill_value=fill_value,
+        fill_value=None
+        if fill_value is None
+        else scalar_of("step impute: fill_value", fill_value, example="fill_value=0"),
         indicator=indicator,
     )
 

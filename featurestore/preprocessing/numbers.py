@@ -20,6 +20,7 @@ from featurestore.preprocessing.step import (
     number_expression,
     one_of,
 )
+from featurestore.values.arguments import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -167,7 +168,7 @@ def clip(
     Raises
     ------
     DefinitionError
-        If the bounds are missing, in the wrong order, or given twice.
+        If the bounds are missing, not finite numbers, in the wrong order, or given twice.
     """
     fixed = min is not None or max is not None
     if fixed == (quantiles is not None):
@@ -175,20 +176,29 @@ def clip(
             "step clip: expected either `min` and `max`, or `quantiles`",
             hint='example: clip(columns=["amount"], quantiles=(0.01, 0.99))',
         )
-    if quantiles is not None and not 0 <= quantiles[0] < quantiles[1] <= 1:
-        raise DefinitionError(
-            f"step clip: quantiles are {quantiles}; expected two shares from 0 to 1, the smaller first",
-            hint="example: quantiles=(0.01, 0.99)",
-        )
-    if min is not None and max is not None and not min < max:
+    low = None if min is None else number_of("step clip: min", min, example="min=0")
+    high = None if max is None else number_of("step clip: max", max, example="max=100")
+    if low is not None and high is not None and not low < high:
         raise DefinitionError(
             f"step clip: min is {min} and max is {max}; expected min below max", hint="exchange them"
         )
     return Clip(
         columns=columns_of(columns, "clip"),
-        min=None if min is None else float(min),
-        max=None if max is None else float(max),
-        quantiles=quantiles,
+        min=low,
+        max=high,
+        quantiles=None if quantiles is None else _shares(quantiles),
+    )
+
+
+def _shares(quantiles: object) -> tuple[float, float]:
+    if isinstance(quantiles, tuple | list) and len(quantiles) == 2:  # noqa: PLR2004 - the two bounds
+        example = "quantiles=(0.01, 0.99)"
+        low, high = (number_of("step clip: a quantile", share, example=example) for share in quantiles)
+        if 0 <= low < high <= 1:
+            return low, high
+    raise DefinitionError(
+        f"step clip: quantiles are {quantiles!r}; expected two shares from 0 to 1, the smaller first",
+        hint="example: quantiles=(0.01, 0.99)",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import polars as pl
 
 from featurestore.errors import DefinitionError, UnknownNameError
+from featurestore.values.arguments import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,8 +37,9 @@ class Selector:
     excluded: tuple[str, ...] = ()
 
     def exclude(self, *names: str) -> Selector:
-        """Return a selector that leaves some names out."""
-        return replace(self, excluded=(*self.excluded, *names))
+        """Return a selector that leaves some names out. Raises `DefinitionError` if they are not names."""
+        named = names_of(f"{self.kind}: exclude", names, example='numeric().exclude("amount")')
+        return replace(self, excluded=(*self.excluded, *named))
 
     def __str__(self) -> str:
         excluded = f".exclude({', '.join(map(repr, self.excluded))})" if self.excluded else ""
@@ -73,19 +75,11 @@ def columns_of(columns: str | Iterable[str] | Selector, step: str) -> Columns:
     Raises
     ------
     DefinitionError
-        If no column is named, or one is named twice.
+        If no column is named, one is named twice, or a name is not text.
     """
     if isinstance(columns, Selector):
         return columns
-    names = (columns,) if isinstance(columns, str) else tuple(columns)
-    if not names:
-        raise DefinitionError(
-            f"step {step}: no columns are named",
-            hint='name columns, as in columns=["amount"], or use numeric()',
-        )
-    if repeated := [name for position, name in enumerate(names) if name in names[:position]]:
-        raise DefinitionError(f"step {step}: column {repeated[0]!r} is named twice", hint="name it once")
-    return names
+    return names_of(f"step {step}: columns", columns, example='columns=["amount"], or columns=numeric()')
 
 
 def selected(columns: Columns, schema: Mapping[str, pl.DataType], place: str) -> tuple[str, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from featurestore.errors import ContractError
 from featurestore.preprocessing.categories import Mapped, MultiHot, OneHot
 from featurestore.preprocessing.dates import Cycled
 from featurestore.preprocessing.discretize import Binned
@@ -15,6 +16,9 @@ from featurestore.preprocessing.impute import Filled
 from featurestore.preprocessing.numbers import Clipped, Linear, Scaled
 from featurestore.preprocessing.target import TargetMeans
 from featurestore.preprocessing.words import Counted
+
+if TYPE_CHECKING:
+    from featurestore.preprocessing.step import State
 
 # Raise it with every change of a state's fields, or of what its expressions compute.
 FORMAT: Final = 1
@@ -33,6 +37,29 @@ ColumnState: TypeAlias = (
     | Counted
     | Hashed
 )
+
+
+def require_readable(state: State, place: str) -> None:
+    """Refuse a state that its file would not hold: JSON has no NaN and no infinity.
+
+    Raises
+    ------
+    ContractError
+        If what is read back differs.
+    """
+    try:
+        back = msgspec.json.decode(msgspec.json.encode(state), type=ColumnState)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+        raise _unreadable(state, place) from error
+    if back != state:
+        raise _unreadable(state, place)
+
+
+def _unreadable(state: State, place: str) -> ContractError:
+    return ContractError(
+        f"{place}: what was learned cannot be kept in a file: {state!r:.200}; expected finite numbers and text",
+        hint="clip the feature or the label first, or give it another unit",
+    )
 
 
 class FittedStep(msgspec.Struct, frozen=True, kw_only=True):

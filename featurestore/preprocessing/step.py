@@ -98,6 +98,10 @@ class Step(ABC):
     def accepts(self, dtype: pl.DataType) -> bool:
         """Return whether the step can read a column of a dtype."""
 
+    def mismatch(self, dtype: pl.DataType) -> str | None:  # noqa: ARG002 - most options fit any dtype
+        """Return which option does not fit a dtype that the step takes, and what is expected. None: all do."""
+        return None
+
     @abstractmethod
     def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType] | None:
         """Return names and dtypes of the columns that take the place of one. None: only the fitted state knows them."""

@@ -12,6 +12,7 @@ from featurestore.preprocessing.categories import Category, text_of
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.statistics import mean_and_variance
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category, is_number
+from featurestore.values.arguments import integer_of, number_of
 from featurestore.values.exact_sum import exact_sum
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _CATEGORY, _LABEL, _SUM, _ROWS = "category", "label", "sum", "rows"
 BINARY: Final = 2
+MAX_FOLDS: Final = 100
 
 
 class TargetMeans(State, frozen=True, tag="target"):
@@ -135,20 +137,21 @@ def target(columns: str | Iterable[str] | Selector, *, smooth: float = 10.0, fol
     smooth
         The mean of all rows counts as this many rows of each category.
     folds
-        Into how many parts the fitted rows are divided.
+        Into how many parts the fitted rows are divided: 2 to 100, since the means are learned once for each.
 
     Raises
     ------
     DefinitionError
         If no column is named, or a number is out of range.
     """
+    smooth = number_of("step target: smooth", smooth, example="smooth=10")
     if smooth < 0:
         raise DefinitionError(
             f"step target: smooth is {smooth}; expected 0 or more", hint="example: smooth=10"
         )
-    if folds < 2:  # noqa: PLR2004 - one fold has no others
-        raise DefinitionError(f"step target: folds is {folds}; expected 2 or more", hint="example: folds=5")
-    return Target(columns=columns_of(columns, "target"), smooth=float(smooth), folds=folds)
+    # One fold has no others.
+    folds = integer_of("step target: folds", folds, least=2, most=MAX_FOLDS, example="folds=5")
+    return Target(columns=columns_of(columns, "target"), smooth=smooth, folds=folds)
 
 
 def _labels(observed: Observed) -> tuple[tuple[str, ...], list[pl.Series]]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import polars as pl
 
-from featurestore.errors import DefinitionError
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, float_literal
+from featurestore.values.arguments import integer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,7 +152,4 @@ def _words(text: pl.Expr) -> pl.Expr:
 
 def _require_limits(step: str, max_features: int, min_frequency: int) -> None:
     for name, limit in (("max_features", max_features), ("min_frequency", min_frequency)):
-        if limit < 1:
-            raise DefinitionError(
-                f"step {step}: {name} is {limit}; expected 1 or more", hint=f"example: {name}=10"
-            )
+        integer_of(f"step {step}: {name}", limit, least=1, example=f"{name}=10")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
 from featurestore.config import parse_timestamp
 from featurestore.errors import ConfigError, DefinitionError
 from featurestore.timing.duration import parse_duration
+from featurestore.values.arguments import integer_of, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SPLIT: Final = "split"
 TRAIN: Final = "train"
@@ -43,6 +47,12 @@ class RandomSplit(msgspec.Struct, frozen=True, tag="random"):
     def names(self) -> tuple[str, ...]:
         """The splits that it makes."""
         return _names(has_validation=self.validation > 0, has_test=self.test > 0)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each split that it makes."""
+        shares = {TRAIN: 1 - self.validation - self.test, VALIDATION: self.validation, TEST: self.test}
+        return {name: shares[name] for name in self.names}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -85,8 +95,8 @@ def random_split(
     validation: float = 0.0,
     test: float = 0.0,
     seed: int,
-    by: str | tuple[str, ...] = (),
-    stratify: str | tuple[str, ...] = (),
+    by: str | Sequence[str] | None = None,
+    stratify: str | Sequence[str] | None = None,
 ) -> RandomSplit:
     """Declare a split by chance: a hash of the row's identity and the seed decides, and nothing else.
 
@@ -106,7 +116,7 @@ def random_split(
     ------
     DefinitionError
         If shares are not between 0 and 1, do not add up to 1, or leave nothing for train or for the others; or if the
-        seed is not an integer.
+        seed is not an integer, or `by` or `stratify` names no columns.
     """
     for name, value in ((TRAIN, train), (VALIDATION, validation), (TEST, test)):
         if value is not None and not 0 <= _number(name, value) < _WHOLE:
@@ -182,26 +192,13 @@ def time_split(
 
 
 def columns_of(option: str, columns: object) -> tuple[str, ...]:
-    """Read the names of columns, or a single one.
-
-    Raises
-    ------
-    DefinitionError
-        If they are not text.
-    """
-    names = (columns,) if isinstance(columns, str) else columns
-    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
-        raise DefinitionError(
-            f"{option} is {columns!r}; expected names of columns", hint=f'example: {option}=("customer",)'
-        )
-    return tuple(names)
+    """Read the names of columns, or a single one. None: none. Raises as `featurestore.values.arguments.names_of`."""
+    return () if columns is None else names_of(option, columns, example=f'{option}=("customer",)')
 
 
 def seed_of(where: str, seed: object) -> int:
     """Read a seed. Raises `DefinitionError` if it is not an integer."""
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise DefinitionError(f"{where}: seed is {seed!r}; expected an integer", hint="example: seed=1")
-    return seed
+    return integer_of(f"{where}: seed", seed, example="seed=1")
 
 
 def _number(name: str, value: object) -> float:

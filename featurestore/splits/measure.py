@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_CLASSES: Final = 20
 MAX_LISTED: Final = 10
+# A share is far from the declared one if it differs by more than this part of it.
+MAX_SHARE_ERROR: Final = 0.5
 PERSONAL: Final = "(personal)"
 _CLASSES: Final = (pl.Boolean, pl.String)
 
@@ -192,10 +194,23 @@ def overlap_of_time(rows: pl.DataFrame, split: str) -> float:
     return train.filter(pl.col(EVENT_TIMESTAMP) > first).height / train.height if train.height else 0.0
 
 
-def warnings_of(parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy]) -> Iterator[str]:
-    """Say where rows that are split by chance overlap: the model may know the entity, or the future, of a test row."""
+def warnings_of(
+    parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy], *, train_rows: int | None = None
+) -> Iterator[str]:
+    """Say where rows that are split by chance overlap, and where shares are far from those that were declared.
+
+    With an overlap, the model may know the entity, or the future, of a test row. Groups of other sizes move the shares.
+
+    Parameters
+    ----------
+    train_rows
+        The rows of train before they were sampled. None: they are not sampled.
+    """
     if not all(isinstance(strategy, RandomSplit) for strategy in strategies):
         return
+    if parts and len(strategies) == 1 and isinstance(strategies[0], RandomSplit) and strategies[0].by:
+        heights = {name: part.rows for name, part in parts.items()}
+        yield from _far_shares(heights | ({} if train_rows is None else {TRAIN: train_rows}), strategies[0])
     is_grouped = any(isinstance(strategy, RandomSplit) and strategy.by for strategy in strategies)
     for name, part in parts.items():
         shared = [f"a {' and '.join(e.keys)} ({e.share:.1%})" for e in part.entities if e.share]
@@ -208,4 +223,15 @@ def warnings_of(parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy]
             yield (
                 f"{part.time:.1%} of the train rows are later than the first {name} row; "
                 "time_split tests on later rows than it trains on"
+            )
+
+
+def _far_shares(heights: dict[str, int], strategy: RandomSplit) -> Iterator[str]:
+    total = sum(heights.values())
+    for name, declared in strategy.shares.items():
+        share = heights.get(name, 0) / total if total else declared
+        if abs(share - declared) > declared * MAX_SHARE_ERROR:
+            yield (
+                f"{name} has {share:.1%} of the rows, and its declared share is {declared:.1%}: the groups of "
+                f"{', '.join(strategy.by)} differ in size; another seed, or smaller groups, come nearer"
             )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
 from featurestore.errors import DefinitionError
 from featurestore.splits.declare import columns_of, seed_of
+from featurestore.values.arguments import integer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 WEIGHT: Final = "weight"
 IS_REPEATED: Final = "is_repeated"
@@ -79,7 +81,11 @@ SampleStrategy: TypeAlias = RandomSample | SystematicSample | ClassSample
 
 
 def random_sample(
-    *, share: float, seed: int, by: str | tuple[str, ...] = (), stratify: str | tuple[str, ...] = ()
+    *,
+    share: float,
+    seed: int,
+    by: str | Sequence[str] | None = None,
+    stratify: str | Sequence[str] | None = None,
 ) -> RandomSample:
     """Declare that train keeps a share of its rows, chosen by chance.
 
@@ -119,11 +125,7 @@ def systematic_sample(*, every: int, seed: int) -> SystematicSample:
     DefinitionError
         If `every` is not an integer of at least 1.
     """
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise DefinitionError(
-            f"systematic_sample: every is {every!r}; expected an integer of at least 1",
-            hint="example: every=10",
-        )
+    every = integer_of("systematic_sample: every", every, least=1, example="every=10")
     return SystematicSample(every, seed_of("systematic_sample", seed))
 
 
@@ -138,7 +140,7 @@ def undersample(*, seed: int, shares: Mapping[object, float] | None = None) -> C
     Raises
     ------
     DefinitionError
-        If a share is not above 0, or they do not add up to 1.
+        If shares are no mapping or empty, one is not above 0, or they do not add up to 1.
     """
     return ClassSample(_shares("undersample", shares), seed_of("undersample", seed), repeats=False)
 
@@ -152,7 +154,19 @@ def oversample(*, seed: int, shares: Mapping[object, float] | None = None) -> Cl
 
 
 def _shares(where: str, shares: Mapping[object, float] | None) -> dict[str, float]:
-    values = {str(value): share for value, share in (shares or {}).items()}
+    if shares is None:
+        return {}
+    if not isinstance(shares, Mapping) or not shares:
+        raise DefinitionError(
+            f"{where}: shares is {shares!r}; expected a share for each class, or None for equal shares",
+            hint="example: shares={True: 0.3, False: 0.7}",
+        )
+    values = {str(value): share for value, share in shares.items()}
+    if len(values) < len(shares):
+        raise DefinitionError(
+            f"{where}: shares is {shares!r}; two of its classes have the same text",
+            hint="example: shares={True: 0.3, False: 0.7}",
+        )
     for value, share in values.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not share > 0:
             raise DefinitionError(
@@ -160,7 +174,7 @@ def _shares(where: str, shares: Mapping[object, float] | None) -> dict[str, floa
                 hint="example: shares={True: 0.3, False: 0.7}",
             )
     total = math.fsum(values.values())
-    if values and not abs(total - 1) <= _TOLERANCE:
+    if not abs(total - 1) <= _TOLERANCE:
         raise DefinitionError(
             f"{where}: the shares {', '.join(map(str, values.values()))} add up to {total:.6g}; expected 1",
             hint="example: shares={True: 0.3, False: 0.7}",

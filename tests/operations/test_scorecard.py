@@ -10,10 +10,12 @@ import pytest
 from runner import run
 
 from featurestore.errors import MissingDataError
+from featurestore.splits.measure import SplitPart
 from featurestore.storage.files import write_record
 from featurestore.storage.made_by import metadata_of
 
 ROWS = 400
+START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,29 @@ def test_only_rows_of_train_are_measured(trained):
     assert after["amount"].bits == before["amount"].bits
     assert after["amount"].drift == "major"
     assert before["amount"].drift == "none"
+
+
+def test_missing_values_are_those_of_train(trained):
+    """Rows of other splits do not count; a manifest that does not tell them apart is refused."""
+    path = trained.layout.training_manifest("visits")
+    manifest = trained.training_manifest("visits")
+    part = SplitPart(rows=1, labels={}, digest="", first=START, last=START)
+    split = msgspec.structs.replace(
+        manifest,
+        splits={"train": part, "test": part},
+        train_statuses={"amount": {"PRESENT": 1, "NULL_VALUE": 3}},
+    )
+    former = msgspec.structs.replace(split, train_statuses={})
+    try:
+        write_record(split, path)
+        [amount] = [s for s in trained.quality.scorecard("visits").features if s.name == "amount"]
+        write_record(former, path)
+        with pytest.raises(MissingDataError, match="does not say which values of train are missing"):
+            trained.quality.scorecard("visits")
+    finally:
+        write_record(manifest, path)
+
+    assert amount.missing == {"NULL_VALUE": 0.75, "NOT_FOUND": 0.0, "OUTSIDE_MAX_AGE": 0.0}
 
 
 def test_the_command_prints_features_and_reasons(trained):

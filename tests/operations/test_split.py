@@ -187,6 +187,12 @@ def test_a_sample_keeps_and_repeats_rows_of_train_alone(shop):
     assert manifest.sample.seed == 3
     assert (sampled.rows_before, sampled.rows, sampled.repeated) == (before.rows, train.rows, copies.height)
     assert sampled.prior == {value: count / before.rows for value, count in before.labels.items()}
+    # Copies of rows are not counted.
+    assert sum(manifest.train_statuses["amount"].values()) == before.rows
+    assert manifest.train_statuses["amount"].get("NULL_VALUE", 0) == (
+        rows.filter(~pl.col("is_repeated"), split="train")["amount"].null_count()
+        - manifest.train_statuses["amount"].get("NOT_FOUND", 0)
+    )
     assert rows.filter(split="train")["weight"].sum() == pytest.approx(before.rows)
     project.materialize()
     assert project.audit().mismatches == 0

@@ -116,9 +116,29 @@ def test_a_batch_has_rows(tmp_path):
     data = data_of(tmp_path, pl.DataFrame({"a": [1], "y": [1]})[:0])
     with pytest.raises(ConfigError, match="size is 0"):
         data.batches(0)
+    with pytest.raises(ConfigError, match=r"size is 2\.5; expected an integer of 1 or more"):
+        data.batches(2.5)
+    with pytest.raises(ConfigError, match="seed is 'a'; expected an integer"):
+        data.batches(2, seed="a")
     with pytest.raises(UnknownNameError, match="no split named 'train'"):
         data.batches(1, "train")
     assert list(data.batches(10)) == []
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ([], "features: no features are named"),
+        (["amount", "amount"], "features: 'amount' is named twice"),
+        ("amount", "features is 'amount'; expected a list of names"),
+        ([1], r"features is \[1\]; expected names of features"),
+        (5, "features is 5; expected names of features"),
+    ],
+)
+def test_features_to_read_are_a_list_of_names(visits, features, message):
+    """A model with no features, or with one twice, is a slip."""
+    with pytest.raises(ConfigError, match=message):
+        visits.read_training_set("visits", features=features)
 
 
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from fitted_shop import fitted_shop
 
 import featurestore
-from featurestore.errors import MissingDataError, SkewError
+from featurestore.errors import ConfigError, MissingDataError, SkewError
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,19 @@ def test_a_model_without_a_record_is_refused(root):
         featurestore.open(root).require_model(root / "other.bin")
     with pytest.raises(MissingDataError, match=r"gone\.bin is missing"):
         featurestore.open(root).write_model_record(root / "gone.bin", "visits")
+
+
+def test_a_model_is_a_file(trained, tmp_path):
+    """A folder, or no name at all, is refused before anything is read."""
+    project = featurestore.open(trained)
+    for model in ("", "/", tmp_path, str(tmp_path), None, 5, "a\0b"):
+        _refuse_model(project, model)
+
+
+def _refuse_model(project, model):
+    for call in (lambda: project.write_model_record(model, "visits"), lambda: project.require_model(model)):
+        with pytest.raises(ConfigError, match="expected the path of the file of a model"):
+            call()
 
 
 def test_another_file_beside_the_record_is_refused(root):

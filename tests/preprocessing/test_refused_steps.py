@@ -21,18 +21,61 @@ SCHEMA = pl.Schema({"amount": pl.Float32(), "coupon": pl.String(), "tags": pl.Li
         (lambda: preprocessing.discretize("kmean", columns="amount"), "did you mean 'kmeans'"),
         (lambda: preprocessing.cycle("weeks", columns="at"), "did you mean 'week'"),
         (lambda: preprocessing.impute(columns=[]), "no columns are named"),
-        (lambda: preprocessing.impute(columns=["a", "a"]), "'a' is named twice"),
+        (lambda: preprocessing.impute(columns=["a", "a"]), "columns: 'a' is named twice"),
         (lambda: preprocessing.impute("constant", columns="a"), "takes a `fill_value`"),
         (lambda: preprocessing.impute("mean", columns="a", fill_value=1), "takes no `fill_value`"),
         (lambda: preprocessing.clip(columns="a"), "either `min` and `max`, or `quantiles`"),
         (lambda: preprocessing.clip(columns="a", min=2, max=1), "expected min below max"),
         (lambda: preprocessing.clip(columns="a", quantiles=(0.9, 0.1)), "the smaller first"),
-        (lambda: preprocessing.discretize(columns="a", bins=1), "expected 2 to 256"),
+        (lambda: preprocessing.discretize(columns="a", bins=1), "expected an integer from 2 to 256"),
         (lambda: preprocessing.one_hot("a", min_frequency=0), "min_frequency is 0"),
         (lambda: preprocessing.tf_idf("a", max_features=0), "max_features is 0"),
         (lambda: preprocessing.ordinal("a", categories=["x", "x"]), "named twice"),
-        (lambda: preprocessing.hashing("a", buckets=1), "expected 2 to 1,024"),
-        (lambda: preprocessing.target("a", folds=1), "expected 2 or more"),
+        (lambda: preprocessing.hashing("a", buckets=1), "expected an integer from 2 to 1,024"),
+        (lambda: preprocessing.target("a", folds=1), "expected an integer from 2 to 100"),
+        (lambda: preprocessing.target("a", folds=10**9), "folds is 1000000000; expected an integer from 2"),
+        (lambda: preprocessing.target("a", folds=True), "folds is True; expected an integer"),
+        (lambda: preprocessing.target("a", smooth=float("nan")), "smooth is nan; expected a finite number"),
+        (lambda: preprocessing.target("a", smooth="1"), "smooth is '1'; expected a finite number"),
+        (lambda: preprocessing.discretize(columns="a", bins=2.5), r"bins is 2\.5; expected an integer"),
+        (lambda: preprocessing.hashing("a", buckets="8"), "buckets is '8'; expected an integer"),
+        (lambda: preprocessing.one_hot("a", max_categories=2.5), r"max_categories is 2\.5"),
+        (lambda: preprocessing.bag_of_words("a", min_frequency=None), "min_frequency is None"),
+        (lambda: preprocessing.clip(columns="a", min=float("nan")), "min is nan; expected a finite number"),
+        (lambda: preprocessing.clip(columns="a", max=10**400), "max is 1000.*; expected a finite number"),
+        (lambda: preprocessing.clip(columns="a", quantiles=(0.1,)), r"quantiles are \(0\.1,\); expected two"),
+        (lambda: preprocessing.clip(columns="a", quantiles=0.1), r"quantiles are 0\.1; expected two"),
+        (lambda: preprocessing.clip(columns="a", quantiles=(0.1, None)), "a quantile is None"),
+        (lambda: preprocessing.scale(columns=5), "step scale: columns is 5; expected names"),
+        (lambda: preprocessing.scale(columns=None), "step scale: columns is None; expected names"),
+        (lambda: preprocessing.scale(columns=[1, 2]), r"step scale: columns is \[1, 2\]; expected names"),
+        (lambda: preprocessing.scale(columns={"a", "b"}), "expected names of columns as text, in order"),
+        (lambda: preprocessing.numeric().exclude(1), r"numeric: exclude is \(1,\); expected names"),
+        (lambda: preprocessing.ordinal("a", categories=["web", None]), "a category is None; expected text"),
+        (lambda: preprocessing.ordinal("a", categories=["web", 1]), "all of one type"),
+        (lambda: preprocessing.ordinal("a", categories=[1.5]), "all of one type"),
+        (
+            lambda: preprocessing.ordinal("a", categories="abc"),
+            "categories is 'abc'; expected the categories",
+        ),
+        (lambda: preprocessing.ordinal("a", categories=[]), r"categories is \[\]; .* at least one"),
+        (lambda: preprocessing.ordinal("a", categories=5), "categories is 5; expected the categories"),
+        (
+            lambda: preprocessing.impute("constant", columns="a", fill_value=float("nan")),
+            "fill_value is nan; expected text",
+        ),
+        (
+            lambda: preprocessing.impute("constant", columns="a", fill_value=2**63),
+            "fill_value is 9223372036854775808; .*64 bits",
+        ),
+        (
+            lambda: preprocessing.impute("constant", columns="a", fill_value=[1]),
+            r"fill_value is \[1\]; expected text",
+        ),
+        (
+            lambda: preprocessing.impute("constant", columns="a", fill_value="\ud800"),
+            "fill_value is .*; expected text",
+        ),
         (lambda: preprocessing.target("a", smooth=-1), "expected 0 or more"),
     ],
 )
@@ -48,7 +91,22 @@ def test_a_step_is_refused_where_it_is_declared(declare, message):
         ([preprocessing.scale(columns="amuont")], "no feature named 'amuont'.*did you mean 'amount'"),
         ([preprocessing.scale(columns="coupon")], "'coupon' is String; expected numbers"),
         ([preprocessing.impute(columns="coupon")], "'coupon' is String"),
-        ([preprocessing.impute("constant", columns="amount", fill_value="none")], "'amount' is Float32"),
+        (
+            [preprocessing.impute("constant", columns="amount", fill_value="none")],
+            "'amount' is Float32, but fill_value is 'none'; expected a number",
+        ),
+        (
+            [preprocessing.impute("constant", columns="coupon", fill_value=0)],
+            "'coupon' is String, but fill_value is 0; expected text",
+        ),
+        (
+            [preprocessing.impute("constant", columns=preprocessing.numeric(), fill_value="none")],
+            "'amount' is Float32, but fill_value is 'none'; expected a number",
+        ),
+        (
+            [preprocessing.ordinal("coupon", categories=[1, 2])],
+            r"'coupon' is String, but categories are \(1, 2\); expected text",
+        ),
         ([preprocessing.one_hot("amount")], "'amount' is Float32; expected text"),
         ([preprocessing.multi_hot("coupon")], "expected lists"),
         ([preprocessing.cycle("day", columns="amount")], "expected dates"),
@@ -110,6 +168,19 @@ def test_a_category_that_was_never_seen_has_a_rule(step, expected):
     answer = apply(pl.LazyFrame({"x": ["a", "new", None]}), steps).collect()
 
     assert answer.to_dict(as_series=False) == expected
+
+
+def test_a_state_that_no_file_holds_is_refused():
+    """A mean that is infinite would be null in JSON, and the state could not be read back."""
+    with pytest.raises(ContractError, match=r"step 1 .*'x': what was learned cannot be kept in a file"):
+        fitted(preprocessing.target("x", smooth=1e308), ["a", "b"], [10.0, 20.0])
+
+
+@pytest.mark.parametrize("steps", [["scale"], "scale", preprocessing.scale(columns="amount"), None])
+def test_steps_are_a_list_of_steps(steps):
+    """The name of a step, or a step alone, is refused where the service is declared."""
+    with pytest.raises(DefinitionError, match=r"feature service 's': steps is .*; expected a list of steps"):
+        featurestore.feature_service("s", (), owner="o", steps=steps)
 
 
 def test_the_hash_of_a_category_is_pinned():

@@ -14,9 +14,11 @@ from featurestore.splits.assign import assign
 from featurestore.splits.measure import (
     EntityOverlap,
     SplitError,
+    SplitPart,
     overlap_of_entities,
     overlap_of_time,
     require_every_split,
+    warnings_of,
 )
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -125,6 +127,24 @@ def test_overlap_is_measured():
     assert overlap_of_time(rows.with_columns(event_timestamp=START), "test") == 0.0
 
 
+def test_shares_far_from_the_declared_ones_are_a_warning():
+    """One group with most rows makes a split larger or smaller; rows without groups, and sampled rows, do not warn."""
+
+    def part(rows: int) -> SplitPart:
+        return SplitPart(rows=rows, labels={}, digest="", first=START, last=START)
+
+    grouped = random_split(test=0.2, seed=1, by="customer")
+    far = {"train": part(95), "test": part(5)}
+    [warning] = warnings_of(far, [grouped])
+    assert warning == (
+        "test has 5.0% of the rows, and its declared share is 20.0%: the groups of customer differ in size; another seed, "
+        "or smaller groups, come nearer"
+    )
+    assert not list(warnings_of({"train": part(85), "test": part(15)}, [grouped]))
+    assert not list(warnings_of(far, [random_split(test=0.2, seed=1)]))
+    assert not list(warnings_of(far, [grouped], train_rows=20))
+
+
 def test_a_split_must_have_every_class():
     """A split without rows, without a class of the label or without a stratum is refused, with the values as fields."""
     split = random_split(validation=0.1, test=0.2, seed=1, stratify="city")
@@ -161,6 +181,8 @@ def test_a_split_must_have_every_class():
         (lambda: random_split(train=0.8, test=0.3, seed=1), "add up to 1.1; expected 1"),
         (lambda: random_split(test=0.3, seed="a"), "seed is 'a'"),
         (lambda: random_split(test=0.3, seed=1, by=3), "by is 3; expected names"),
+        (lambda: random_split(test=0.3, seed=1, by=[]), "by: no columns are named"),
+        (lambda: random_split(test=0.3, seed=1, stratify=["a", "a"]), "stratify: 'a' is named twice"),
         (time_split, "neither"),
         (lambda: time_split(test_from="soon"), "'soon' is not a timestamp"),
         (lambda: time_split(test_from="2024-01-01T00:00:00"), "has no time zone"),

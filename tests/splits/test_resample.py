@@ -138,6 +138,13 @@ def test_shares_that_do_not_fit_the_classes():
         (lambda: undersample(seed=1, shares={True: 0.5, False: 0.6}), r"add up to 1\.1; expected 1"),
         (lambda: undersample(seed=1, shares={True: 1.5, False: -0.5}), "class False is -0.5"),
         (lambda: oversample(seed=1, shares={True: float("nan")}), "class True is nan"),
+        (
+            lambda: undersample(seed=1, shares=[0.5, 0.5]),
+            r"shares is \[0\.5, 0\.5\]; expected a share for each class",
+        ),
+        (lambda: oversample(seed=1, shares={}), r"shares is \{\}; expected a share for each class"),
+        (lambda: oversample(seed=1, shares={1: 0.5, "1": 0.5}), "two of its classes have the same text"),
+        (lambda: random_sample(share=0.5, seed=1, by=[]), "by: no columns are named"),
     ],
 )
 def test_a_sample_that_cannot_be(declare, message):
