@@ -14,11 +14,11 @@ def main() -> None:
     # Refuses the model if it was trained on other features, or on other fitted state, than are served.
     record = project.require_model(MODEL)
     model = joblib.load(MODEL)
-    asked = project.read_training_set(record.training_set).polars("test").tail(5)
+    data = project.read_training_set(record.training_set)
+    asked = data.polars("test").tail(5)
     keys = ["carrier", "origin", "dest", "tailnum", "scheduled_departure", "route_bearing"]
     vectors = project.get_online(asked.select(keys), record.service)
-    matrix = vectors.select(pl.col(record.features).cast(pl.Float64)).to_numpy()
-    late = model.predict_proba(matrix)[:, 1]
+    late = model.predict_proba(data.transformer().transform(vectors))[:, 1]
     print(
         asked.select("carrier", "flight", "scheduled_departure").with_columns(late=pl.Series(late).round(3))
     )

@@ -84,6 +84,3 @@ def explain(
         row = row_of(values or [], requested).with_columns(event_timestamp=pl.lit(timestamp))
     answers = opened.explain(row, service)
     Output(json).result(explained_record(answers, limit), explained_text(answers, limit))
-
-
-COMMANDS = (get_online, explain)

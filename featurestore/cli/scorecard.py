@@ -31,9 +31,6 @@ def scorecard(
     Output(json).result(result, scorecard_text(result))
 
 
-COMMANDS = (scorecard,)
-
-
 def scorecard_text(result: Scorecard) -> str:
     """Show the features, the most informative first, and the reasons of what is proposed."""
     rows: list[tuple[str, ...]] = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import polars as pl
 
+from featurestore.errors import DefinitionError
 from featurestore.operations.audit_record import Compared, Difference
 from featurestore.operations.cause import Cause
 from featurestore.operations.fit import fitted_rows, fitted_training_set, is_fitting_set, train_mask
@@ -49,7 +50,10 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
     served = workspace.fitted(training.service).fitted
     again = fitted_rows(workspace, training, rows)
     if served is None or again is None:
-        raise TypeError(f"the service of training set {training.name!r} has no steps")
+        raise DefinitionError(
+            f"the service of training set {training.name!r} has no steps",
+            hint="declare steps, or do not audit them",
+        )
     differences = [
         _difference(training, _STATE, name, before, after)
         for name, before, after in (*_certificate(served, again.state), *_columns(served, again.state))

@@ -50,7 +50,6 @@ def check_leaks(
     names: Iterable[str] = (),
     *,
     cuts: int = LEAK_CUTS,
-    copied_rows: int = MAX_COPIED_ROWS,
 ) -> LeakRecord:
     """Build rows of feature views again from what was known when they became known, and compare them bit by bit.
 
@@ -66,8 +65,6 @@ def check_leaks(
         Feature views and training sets. Empty: all views, and the training sets that their present definition made.
     cuts
         How many times a view is built at most from all that was known at a timestamp.
-    copied_rows
-        How many input rows are copied at most for the windows of a view.
 
     Raises
     ------
@@ -91,7 +88,7 @@ def check_leaks(
     leaks: list[Leak] = []
     for view in views:
         lineage = lineage_of(view, catalog, workspace.layout)
-        result, its_leaks = check_view(lineage, cuts=cuts, copied_rows=copied_rows)
+        result, its_leaks = check_view(lineage, cuts=cuts)
         checked.append(result)
         leaks.extend(its_leaks)
     record = LeakRecord(
@@ -123,7 +120,7 @@ def check_training_set(workspace: Workspace, name: str) -> CheckedSet:
     )
 
 
-def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[CheckedView, list[Leak]]:
+def check_view(lineage: Lineage, *, cuts: int) -> tuple[CheckedView, list[Leak]]:
     """Check the rows of one feature view; returns what was checked, and the first leaks."""
     view = lineage.view
     rows = lineage.build_at(NEVER)
@@ -135,7 +132,7 @@ def check_view(lineage: Lineage, *, cuts: int, copied_rows: int) -> tuple[Checke
     # With few timestamps a build at each of them also finds rows that later values removed.
     if timestamps.len() > cuts and are_applicable(lineage):
         last_rows = LastRows(lineage, full, pairs, copied_rows=COPIED_AT_ONCE)
-        pending = last_rows.pending(copied_rows)
+        pending = last_rows.pending(MAX_COPIED_ROWS)
     if timestamps.len() > cuts:
         pending_timestamps = pairs[pending.to_list()][KNOWN].unique().sort()
         chosen = pl.concat([_spread(pending_timestamps, cuts), _spread(timestamps, max(cuts // 10, 1))])

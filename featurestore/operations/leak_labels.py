@@ -38,7 +38,7 @@ Kind = Literal["predicts_label", "is_label", "known_later", "label_known_before"
 _WORDS: Final[dict[Kind, str]] = {
     "predicts_label": "predicts the label",
     "is_label": "is the label",
-    "known_later": "known later",
+    "known_later": "is known later",
     "label_known_before": "label known before",
     "shared_between_splits": "shared between splits",
 }
@@ -144,6 +144,8 @@ def telling(feature: pl.Series, label: pl.Series) -> float | None:
 
 def _area(rows: pl.DataFrame) -> float | None:
     """Return the area under the ROC curve, whichever class has the greater values; None: it is not nearly 1."""
+    if rows.is_empty():
+        return None
     is_first = rows["label"] == rows["label"].first()
     if min(is_first.sum(), rows.height - is_first.sum()) < MIN_ROWS:
         return None

@@ -60,15 +60,13 @@ def with_others(workspace: Workspace, record: LeakRecord) -> LeakRecord:
     names = {view.name for view in record.views}
     try:
         former = read_record(workspace.layout.leaks, LeakRecord, made_by=COMMAND)
-        kept = [
-            view
-            for view in former.views
-            if view.name not in names
-            and view.name in views
-            and not _changed(workspace, views[view.name], view)
-        ]
     except (MissingDataError, StoreError):
         return record
+    kept = [
+        view
+        for view in former.views
+        if view.name not in names and view.name in views and _is_as_checked(workspace, views[view.name], view)
+    ]
     kept_names = {view.name for view in kept}
     order = list(views)
     sets = {checked.name for checked in record.training_sets}
@@ -82,6 +80,14 @@ def with_others(workspace: Workspace, record: LeakRecord) -> LeakRecord:
         views=tuple(sorted([*record.views, *kept], key=lambda view: order.index(view.name))),
         leaks=(*record.leaks, *(leak for leak in former.leaks if leak.view in kept_names)),
     )
+
+
+def _is_as_checked(workspace: Workspace, view: FeatureView, checked: CheckedView) -> bool:
+    try:
+        return not _changed(workspace, view, checked)
+    except MissingDataError:
+        # An input is gone: what was checked cannot be seen again.
+        return False
 
 
 def _is_same(workspace: Workspace, checked: CheckedSet) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.training_set import require_same_definition, training_manifest
 from featurestore.storage.files import read_record, write_record
+from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.made_by import other_definition
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def _record_of(model: Path) -> Path:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return file_fingerprint(path)
     except FileNotFoundError as error:
         raise MissingDataError(f"{path} is missing", hint="save the model first") from error

@@ -165,7 +165,10 @@ def _materialize_stage(workspace: Workspace) -> Stages:
 
 
 def _check_leaks_stage(workspace: Workspace) -> Stages:
-    """Check training sets, and the views that can be proven; `featurestore check` names the inputs of the others."""
+    """Check training sets and the views that can be proven; without such a view there is no stage.
+
+    `featurestore check` names the inputs of the other views.
+    """
     catalog = workspace.catalog
     names = provable(workspace)
     if not names:

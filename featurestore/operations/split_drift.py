@@ -37,22 +37,25 @@ def split_drift(workspace: Workspace, name: str) -> dict[str, Drift]:
     Raises
     ------
     MissingDataError
-        If the training set is not built.
+        If the training set is not built, or the steps of its service are not fitted.
     """
     training = workspace.catalog.training_set(name)
     splits = [split for split in training.split[0].names if split != TRAIN] if training.split else []
     require_parquet(workspace.layout.training(name), made_by=f"featurestore training-set {name}")
+    answers = f"{SERVED}{training.service.name}"
+    try:
+        with located(workspace, answers):
+            pass
+    except MissingDataError:
+        # Nothing of this definition was served yet: there is nothing to compare with.
+        return {}
     results = {}
     for split in splits:
-        try:
-            with located(workspace, f"{name}:{split}", f"{SERVED}{training.service.name}") as (part, served):
-                newest = served.rows.select(pl.col(EVENT_TIMESTAMP).max()).collect().item()
-                is_recent = pl.col(EVENT_TIMESTAMP) > newest - timedelta(days=SERVED_DAYS)
-                rows = served.rows.filter(is_recent)
-                read_profile = partial(profile, rows, dataset=served.name, contract=served.contract)
-                recent = replace(served, rows=rows, read_profile=read_profile)
-                results[split] = drift_between(part, recent)
-        except MissingDataError:
-            # Nothing of this definition was served yet: there is nothing to compare with.
-            return {}
+        with located(workspace, f"{name}:{split}", answers) as (part, served):
+            newest = served.rows.select(pl.col(EVENT_TIMESTAMP).max()).collect().item()
+            is_recent = pl.col(EVENT_TIMESTAMP) > newest - timedelta(days=SERVED_DAYS)
+            rows = served.rows.filter(is_recent)
+            read_profile = partial(profile, rows, dataset=served.name, contract=served.contract)
+            recent = replace(served, rows=rows, read_profile=read_profile)
+            results[split] = drift_between(part, recent)
     return results

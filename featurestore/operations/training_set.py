@@ -84,7 +84,8 @@ def training_set(
     SplitError
         If a split has no rows, or lacks a class of the label, also after sampling.
     StoreError
-        If a file cannot be written; all files of the training set stay as they were.
+        If a file cannot be written: all files of the training set stay as they were, or only the record is of the former
+        build. If the manifest in place is damaged, and the training set declares a split.
     """
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
@@ -198,11 +199,22 @@ def training_manifest(workspace: Workspace, name: str) -> TrainingManifest | Non
 
 
 def former_manifest(workspace: Workspace, name: str) -> TrainingManifest | None:
-    """Read the manifest that a build replaces; None: there is none, or it is damaged and cannot be compared."""
+    """Read the manifest that a build replaces; None: there is none, or it is damaged and no split is frozen by it.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged, and the training set declares a split.
+    """
     try:
         return training_manifest(workspace, name)
-    except StoreError:
-        return None
+    except StoreError as error:
+        if not workspace.catalog.training_set(name).split:
+            return None
+        raise StoreError(
+            f"{error.message}; so validation and test cannot be compared with the last build",
+            hint=f"run: dvc checkout training-set-{name}; or remove the file, if validation and test may change",
+        ) from error
 
 
 def require_same_service(workspace: Workspace, name: str) -> None:

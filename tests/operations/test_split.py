@@ -11,7 +11,7 @@ from shop import FILES
 import featurestore
 from featurestore import random_sample, random_split, time_split, training_set, undersample
 from featurestore.definitions.fingerprint import differences, fingerprint
-from featurestore.errors import ContractError, DefinitionError, SkewError, UnknownNameError
+from featurestore.errors import ContractError, DefinitionError, SkewError, StoreError, UnknownNameError
 from featurestore.splits.check import require_free_names
 from featurestore.splits.declare import RandomSplit
 from featurestore.splits.measure import EntityOverlap, SplitError
@@ -115,6 +115,9 @@ def test_validation_and_test_are_frozen(shop):
     ):
         project.training_set("visits")
     manifest.write_text("{")
+    with pytest.raises(StoreError, match=r"so validation and test cannot be compared with the last build"):
+        project.training_set("visits")
+    manifest.unlink()
     assert project.training_set("visits").splits["test"].digest == digest
 
 
