@@ -38,8 +38,8 @@ Kind = Literal["predicts_label", "is_label", "known_later", "label_known_before"
 _WORDS: Final[dict[Kind, str]] = {
     "predicts_label": "predicts the label",
     "is_label": "is the label",
-    "known_later": "is known later",
-    "label_known_before": "label known before",
+    "known_later": "is known after the row",
+    "label_known_before": "is known before the row",
     "shared_between_splits": "shared between splits",
 }
 
