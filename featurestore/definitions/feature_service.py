@@ -154,7 +154,7 @@ def feature_service(
     Raises
     ------
     DefinitionError
-        If two features have the same name, a key or request value has two dtypes, `steps` is no list of steps, or a step does
+        If two features have the same name, a key or request value has two dtypes, `steps` is not a list of steps, or a step does
         not fit the features.
     """
     selections = tuple(

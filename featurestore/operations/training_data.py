@@ -129,7 +129,7 @@ class TrainingData:
         UnknownNameError, ContractError
             As of `numpy`.
         """
-        size = integer_of("size", size, least=1, example="size=1024", error=ConfigError)
+        size = integer_of("size", size, smallest=1, example="size=1024", error=ConfigError)
         if seed is not None:
             seed = integer_of("seed", seed, example="seed=1", error=ConfigError)
         self._scan(split)

@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
 from featurestore.operations.build_record import build_record
-from featurestore.operations.fit import fitted_rows, is_fitted, is_fitting_set
+from featurestore.operations.fit import fitted_rows, is_fitting_set, train_mask
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
@@ -124,7 +124,7 @@ def training_set(
         label=training.label,
         labels=label_counts(label) if has_classes(label) else {},
         statuses=_statuses(joined, service),
-        train_statuses=_statuses(joined.filter(is_fitted(joined)), service)
+        train_statuses=_statuses(joined.filter(train_mask(joined)), service)
         if training.split or training.sample is not None
         else {},
         fingerprint=fingerprint(training),

@@ -308,4 +308,4 @@ def _with_columns(categories: Iterable[Category]) -> tuple[Category, ...]:
 def _require_limits(step: str, min_frequency: int, max_categories: int | None) -> None:
     for name, limit in (("min_frequency", min_frequency), ("max_categories", max_categories)):
         if limit is not None:
-            integer_of(f"step {step}: {name}", limit, least=1, example=f"{name}=10")
+            integer_of(f"step {step}: {name}", limit, smallest=1, example=f"{name}=10")

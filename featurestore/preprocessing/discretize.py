@@ -111,7 +111,7 @@ def discretize(
     """
     one_of("discretize", "strategy", strategy, get_args(DiscretizeStrategy))
     # One bin tells nothing.
-    bins = integer_of("step discretize: bins", bins, least=2, most=MAX_BINS, example="bins=5")
+    bins = integer_of("step discretize: bins", bins, smallest=2, largest=MAX_BINS, example="bins=5")
     return Discretize(strategy=strategy, columns=columns_of(columns, "discretize"), bins=bins)
 
 

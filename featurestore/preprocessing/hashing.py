@@ -94,5 +94,7 @@ def hashing(columns: str | Iterable[str] | Selector, *, buckets: int) -> Hashing
         If no column is named, or `buckets` is out of range.
     """
     # One bucket tells nothing.
-    buckets = integer_of("step hashing: buckets", buckets, least=2, most=MAX_BUCKETS, example="buckets=32")
+    buckets = integer_of(
+        "step hashing: buckets", buckets, smallest=2, largest=MAX_BUCKETS, example="buckets=32"
+    )
     return Hashing(columns=columns_of(columns, "hashing"), buckets=buckets)

@@ -150,7 +150,7 @@ def target(columns: str | Iterable[str] | Selector, *, smooth: float = 10.0, fol
             f"step target: smooth is {smooth}; expected 0 or more", hint="example: smooth=10"
         )
     # One fold has no others.
-    folds = integer_of("step target: folds", folds, least=2, most=MAX_FOLDS, example="folds=5")
+    folds = integer_of("step target: folds", folds, smallest=2, largest=MAX_FOLDS, example="folds=5")
     return Target(columns=columns_of(columns, "target"), smooth=smooth, folds=folds)
 
 

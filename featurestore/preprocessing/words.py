@@ -152,4 +152,4 @@ def _words(text: pl.Expr) -> pl.Expr:
 
 def _require_limits(step: str, max_features: int, min_frequency: int) -> None:
     for name, limit in (("max_features", max_features), ("min_frequency", min_frequency)):
-        integer_of(f"step {step}: {name}", limit, least=1, example=f"{name}=10")
+        integer_of(f"step {step}: {name}", limit, smallest=1, example=f"{name}=10")

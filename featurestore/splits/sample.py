@@ -125,7 +125,7 @@ def systematic_sample(*, every: int, seed: int) -> SystematicSample:
     DefinitionError
         If `every` is not an integer of at least 1.
     """
-    every = integer_of("systematic_sample: every", every, least=1, example="every=10")
+    every = integer_of("systematic_sample: every", every, smallest=1, example="every=10")
     return SystematicSample(every, seed_of("systematic_sample", seed))
 
 
@@ -140,7 +140,7 @@ def undersample(*, seed: int, shares: Mapping[object, float] | None = None) -> C
     Raises
     ------
     DefinitionError
-        If shares are no mapping or empty, one is not above 0, or they do not add up to 1.
+        If shares are not a mapping, or empty, one is not above 0, or they do not add up to 1.
     """
     return ClassSample(_shares("undersample", shares), seed_of("undersample", seed), repeats=False)
 

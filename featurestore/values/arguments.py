@@ -59,8 +59,8 @@ def integer_of(
     option: str,
     value: object,
     *,
-    least: int | None = None,
-    most: int | None = None,
+    smallest: int | None = None,
+    largest: int | None = None,
     example: str,
     error: type[FeatureStoreError] = DefinitionError,
 ) -> int:
@@ -70,7 +70,7 @@ def integer_of(
     ----------
     option
         What was given, for messages: ``"step discretize: bins"``.
-    least, most
+    smallest, largest
         The bounds. None: none.
     example
         What to write, for the hint.
@@ -83,10 +83,14 @@ def integer_of(
         Or `error`: if it is not an integer, or out of bounds.
     """
     is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if is_integer and (least is None or value >= least) and (most is None or value <= most):  # type: ignore[operator]
+    if is_integer and (smallest is None or value >= smallest) and (largest is None or value <= largest):  # type: ignore[operator]
         return int(value)  # type: ignore[call-overload, no-any-return]
     bounds = (
-        "" if least is None else f" of {least:,} or more" if most is None else f" from {least:,} to {most:,}"
+        ""
+        if smallest is None
+        else f" of {smallest:,} or more"
+        if largest is None
+        else f" from {smallest:,} to {largest:,}"
     )
     raise error(f"{option} is {value!r}; expected an integer{bounds}", hint=f"example: {example}")
 

@@ -101,7 +101,7 @@ def test_only_rows_of_train_are_measured(trained):
 
 
 def test_missing_values_are_those_of_train(trained):
-    """Rows of other splits do not count; a manifest that does not tell them apart is refused."""
+    """Rows of other splits do not count; a manifest that does not distinguish them is refused."""
     path = trained.layout.training_manifest("visits")
     manifest = trained.training_manifest("visits")
     part = SplitPart(rows=1, labels={}, digest="", first=START, last=START)
