@@ -127,7 +127,7 @@ def test_windows_are_those_of_the_oracle(history):
 
 
 def test_the_longest_windows_hold_all_events():
-    """Ends of windows that are after the last timestamp are no timestamps, and do not wrap around."""
+    """The end of a window may be after the last timestamp: it does not wrap around."""
     edges = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
     aggregations = {
         "count": windows.count(over=LONGEST),
