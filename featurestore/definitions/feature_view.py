@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
 from featurestore.values.table import UTC_MICROSECONDS, feast_type
+from featurestore.windows.declare import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -246,7 +247,12 @@ def feature_view(
             entity.require_keys(contract, of=f"feature view {name!r}")
         _check_times(name, contract)
         features = feature_contract(
-            name, windows or {}, schema, events=contract, entity=entity, identity=identity
+            name,
+            {} if windows is None else windows,
+            schema,
+            events=contract,
+            entity=entity,
+            identity=identity,
         )
         view = FeatureView(
             name=name,
@@ -272,6 +278,18 @@ def feature_view(
 
 
 def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: timedelta | None) -> None:
+    given: dict[str, Any] = {"ttl": ttl, "delay": delay, "every": every}
+    for argument, value in given.items():
+        if not isinstance(value, timedelta) and (value is not None or argument == "delay"):
+            raise DefinitionError(
+                f"feature view {name!r}: {argument} is {value!r:.60} ({type(value).__name__}), but must be a timedelta",
+                hint=f"write {argument}=timedelta(days=1)",
+            )
+        if value is not None and value > LONGEST:
+            raise DefinitionError(
+                f"feature view {name!r}: {argument} is {value}, but timestamps hold at most {LONGEST.days:,} days",
+                hint=f"write {argument}=timedelta(days=1)",
+            )
     if ttl is not None and ttl <= ZERO:
         raise DefinitionError(
             f"feature view {name!r}: ttl is {ttl}, but must be above zero", hint="leave ttl out for no expiry"

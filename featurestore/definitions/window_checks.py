@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from featurestore.definitions.contract import contract_of
+from featurestore.definitions.row_wise import operation_on_other_rows
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import TIME_COLUMNS
 from featurestore.values.table import feast_type
-from featurestore.windows.aggregation import NUMERIC
+from featurestore.windows.aggregation import NUMERIC, Aggregation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from pandera.polars import DataFrameModel
 
     from featurestore.definitions.contract import Contract
     from featurestore.definitions.entity import Entity
-    from featurestore.windows.aggregation import Aggregation
 
 OF_LISTS = frozenset(["first", "last"])
 # Windows that are never null.
 ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])
+EXAMPLE = 'write windows={"orders_1h": windows.count(over="1h")}'
+OWN_EVENT = (
+    'compute the condition from the values of one event, as pl.col("amount") > 0: which other events are read with it '
+    "differs offline and online; let the function of the view add a column of what earlier events tell"
+)
 
 
 def feature_contract(
@@ -44,6 +50,7 @@ def feature_contract(
     UnknownNameError
         As `check_windows` does.
     """
+    _check_types(name, windows, identity)
     if not windows:
         if schema is not None or identity:
             raise DefinitionError(
@@ -67,6 +74,27 @@ def feature_contract(
     return features
 
 
+def _check_types(name: str, windows: Any, identity: Any) -> None:
+    if not isinstance(windows, Mapping):
+        raise DefinitionError(
+            f"feature view {name!r}: windows is {windows!r:.60} ({type(windows).__name__}), but must be windows by the name of "
+            "their feature",
+            hint=EXAMPLE,
+        )
+    for feature, aggregation in windows.items():
+        if not isinstance(feature, str) or not isinstance(aggregation, Aggregation):
+            raise DefinitionError(
+                f"feature view {name!r}, window {feature!r}: it is {aggregation!r:.60} ({type(aggregation).__name__}), but must "
+                "be a window by the name of its feature",
+                hint=EXAMPLE,
+            )
+    if isinstance(identity, str):
+        raise DefinitionError(
+            f"feature view {name!r}: identity is {identity!r}, but must be a tuple of names",
+            hint=f"write identity=({identity!r},)",
+        )
+
+
 def check_windows(
     name: str,
     windows: Mapping[str, Aggregation],
@@ -82,7 +110,7 @@ def check_windows(
     ------
     DefinitionError
         If a window and its column in the schema differ in dtype or in whether they may be null, a column of the schema
-        has no window or a window no column, an expression does not fit the events, the dtype of a column cannot be
+        has no window or a window no column, an expression does not fit the events or reads other events than its own, the dtype of a column cannot be
         aggregated, or a column of the identity is nullable. Names the view and the column.
     UnknownNameError
         If the events have no column of a name.
@@ -114,9 +142,9 @@ def _check(where: str, feature: str, aggregation: Aggregation, events: Contract,
     column = aggregation.column
     if column is not None and column not in events:
         raise UnknownNameError("column", column, list(events.schema), within=f"schema {events.name}")
-    for expression in (aggregation.where, aggregation.condition):
+    for argument, expression in (("where", aggregation.where), ("condition", aggregation.condition)):
         if expression is not None:
-            _check_condition(where, expression, events)
+            _check_condition(f"{where}, {argument}", expression, events)
     if column is not None:
         _check_values(where, aggregation.kind, column, events.schema[column])
     if column is not None and aggregation.kind in NUMERIC and not _is_number(events.schema[column]):
@@ -175,11 +203,17 @@ def _fits(result: pl.DataType, declared: pl.DataType) -> bool:
 
 
 def _check_condition(where: str, expression: pl.Expr, events: Contract) -> None:
+    rows = events.empty()
+    condition = rows.select(expression.alias("condition"))
     try:
-        dtype = events.empty().select(expression.alias("condition")).collect_schema()["condition"]
+        dtype = condition.collect_schema()["condition"]
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(f"{where}: the condition does not fit schema {events.name}: {error}") from error
     if dtype != pl.Boolean():
         raise DefinitionError(
             f"{where}: a condition gives {dtype}, but must be Boolean", hint='write pl.col("amount") > 0'
+        )
+    if (operation := operation_on_other_rows(condition, rows)) is not None:
+        raise DefinitionError(
+            f"{where}: the condition reads other events than its own: {operation}", hint=OWN_EVENT
         )

@@ -19,7 +19,7 @@ from featurestore.quality.gate.window_rows import sample
 from featurestore.quality.profile.documentation import require_documentation
 from featurestore.quality.rules.expectations import check_expectations
 from featurestore.vectors.complete import compute
-from featurestore.vectors.own_rows import require_own_rows
+from featurestore.vectors.own_rows import require_own_events, require_own_rows
 
 if TYPE_CHECKING:
     from featurestore.definitions.catalog import Definition
@@ -70,6 +70,7 @@ def _check_windows(view: FeatureView, contract: Contract) -> None:
     compile_contract(computed, contract, dataset=where)
     check_thresholds(contract)
     require_documentation(contract, where)
+    require_own_events(view)
 
 
 def _check_function(

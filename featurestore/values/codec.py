@@ -42,6 +42,7 @@ _VALUES: Final = slice(HEADER.size, -CHECKSUM_BYTES)
 _MAX_PART: Final = (1 << 64) - 1
 _DELETED: Final = _MAX_PART.to_bytes(8, "big")
 REBUILD: Final = "run: featurestore materialize --full"
+_NIL: Final = b"\xc0"
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
 _DECODER: Final = msgspec.msgpack.Decoder(list)
@@ -121,6 +122,11 @@ def _stored(schema: pl.Schema) -> list[pl.Expr]:
 def encode_key(key: tuple[Any, ...]) -> bytes:
     """Encode one entity key: Python values in the order of the entity's keys."""
     return _ENCODE(key)
+
+
+def has_null(key: bytes) -> bool:
+    """Return whether a value of an encoded entity key is null, so that no row has the key."""
+    return _NIL in key and None in _DECODER.decode(key)
 
 
 def too_long(keys: pl.DataFrame) -> pl.Series:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from featurestore.definitions.on_demand import OWN_ROW
+from featurestore.definitions.window_checks import OWN_EVENT
 from featurestore.errors import DefinitionError
 from featurestore.values.table import integer_limits
 from featurestore.vectors.complete import compute
@@ -16,9 +17,11 @@ from featurestore.vectors.complete import compute
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from featurestore.definitions.feature_view import FeatureView
     from featurestore.definitions.on_demand import OnDemandFeatureView
 
 ROWS: Final = 24
+_HELD: Final = "__held"
 _NUMBERS: Final = (3, 1, 7, 0, 2, 1, 5)
 _NULL_EACH: Final = 6
 _DAY: Final = date(2024, 2, 28)
@@ -56,6 +59,45 @@ def require_own_rows(view: OnDemandFeatureView) -> None:
                         f"row alone, and {together_value!r:.60} for the same row among {order.height}",
                         hint=OWN_ROW,
                     )
+
+
+def require_own_events(view: FeatureView) -> None:
+    """Compare what the conditions of windows are for many events at once with what they are for each alone.
+
+    As `require_own_rows` does for what a plan does not show, such as a function that is marked ``is_elementwise``.
+
+    Raises
+    ------
+    DefinitionError
+        If a condition differs, or gives another number of values than it is given events. Names the window.
+    """
+    required = {column.name for column in view.contract.columns if not column.nullable}
+    rows = rows_of_schema(view.contract.schema, required)
+    for feature, aggregation in view.windows.items():
+        for expression in (aggregation.where, aggregation.condition):
+            if expression is None:
+                continue
+            single = [
+                (row, held) for row in rows.iter_slices(1) if (held := _held(row, expression)) is not None
+            ]
+            together = _held(pl.concat([row for row, _ in single]), expression) if single else None
+            alone = [value for _, held in single for value in held]
+            if single and (any(len(held) != 1 for _, held in single) or together != alone):
+                raise DefinitionError(
+                    f"feature view {view.name!r}, column {feature!r}: its condition reads other events than its own: it differs "
+                    f"for an event alone and for the same event among {len(single)}",
+                    hint=OWN_EVENT,
+                )
+
+
+def _held(rows: pl.DataFrame, condition: pl.Expr) -> list[bool | None] | None:
+    try:
+        held = rows.lazy().with_columns(condition.alias(_HELD)).collect()[_HELD].to_list()
+    except pl.exceptions.ShapeError:
+        return []  # not one value for each event
+    except pl.exceptions.PolarsError:
+        return None  # a value that the condition does not take
+    return held
 
 
 def generated_rows(view: OnDemandFeatureView) -> pl.DataFrame:

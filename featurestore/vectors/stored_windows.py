@@ -12,7 +12,7 @@ from featurestore.errors import ContractError, StoreError
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status, status_column
-from featurestore.values.codec import require_intact, values_of
+from featurestore.values.codec import has_null, require_intact, values_of
 from featurestore.values.event_codec import block_key, checksum, decode_head
 from featurestore.values.plain import from_stored, to_series
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     # The row, what computes its windows, and the number and checksum of the block that it waits for.
     _Running = tuple[int, Asking, tuple[int, int]]
 
-PRESENT, NULL, EXPIRED = (s.value for s in (Status.PRESENT, Status.NULL_VALUE, Status.OUTSIDE_MAX_AGE))
+PRESENT, NULL, NOT_FOUND, EXPIRED = (
+    status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
+)
 MAX_READS: Final = 10
 _FLOAT32 = struct.Struct("f")
 _INFINITIES: Final = (math.inf, -math.inf)
@@ -95,7 +97,8 @@ class StoredWindows:
         Returns
         -------
         list
-            For each row the values and statuses of the features, and the timestamp of the newest event.
+            For each row the values and statuses of the features, and the timestamp of the newest event. A key without
+            events has values; a key with a null is `Status.NOT_FOUND`.
 
         Raises
         ------
@@ -111,6 +114,10 @@ class StoredWindows:
         computed: list[list[Any]] = []
         running: list[_Running] = []
         for number, head in enumerate(heads):
+            if has_null(keys[number]):  # such a row belongs to no key, as offline
+                answers[number] = ([None] * len(self.names), [NOT_FOUND] * len(self.names), None)
+                computed.append([])
+                continue
             newest = head.events[-1][0] if head.events else None
             if newest is not None and self._ttl is not None and now - newest > self._ttl:
                 answers[number] = ([None] * len(self.names), [EXPIRED] * len(self.names), newest)

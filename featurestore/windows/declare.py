@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.timing.duration import parse_duration
 from featurestore.windows.aggregation import Aggregation
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from featurestore.windows.aggregation import Kind
 
 LIFETIME: Final = "lifetime"
 OVER_HINT: Final = 'write over="1h" (us, ms, s, m, h, d, w), a timedelta, over="lifetime", or events=20'
+# A longer window holds no more: timestamps have the years 1 to 9999.
+LONGEST: Final = datetime.max.replace(tzinfo=UTC) - datetime.min.replace(tzinfo=UTC)
+MOST_EVENTS: Final = 2**31 - 1
+WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
 
 
 def count(
@@ -36,7 +40,8 @@ def count(
     Raises
     ------
     DefinitionError
-        If the window has no length, or one that is not above zero.
+        If the window has no length, one that is not above zero, or one beyond what timestamps can hold; or an argument
+        has a wrong type. Names the argument.
     """
     return _aggregation("count", None, over, events, where)
 
@@ -137,8 +142,6 @@ def last_n(
 
     Parameters and errors as of `count`.
     """
-    if n < 1:
-        raise DefinitionError(f"last_n of {column!r}: n is {n}, but must be at least 1")
     return _aggregation("last_n", column, over, events, where, n=n)
 
 
@@ -218,22 +221,68 @@ def _aggregation(
     condition: pl.Expr | None = None,
     n: int = 1,
 ) -> Aggregation:
-    label = kind if column is None else f"{kind} of {column!r}"
+    if kind in WITHOUT_COLUMN:
+        label: str = kind
+    elif isinstance(column, str):
+        label = f"{kind} of {column!r}"
+    else:
+        raise _wrong(kind, "column", column, "the name of a column", f'windows.{kind}("amount", over="1h")')
     if over is None and events is None:
         raise DefinitionError(f"{label}: the window has no length", hint=OVER_HINT)
-    if events is not None and events < 1:
-        raise DefinitionError(f"{label}: events is {events}, but must be at least 1")
+    if events is not None:
+        _require_count(label, "events", events)
+    _require_count(label, "n", n)
+    if where is not None and not isinstance(where, pl.Expr):
+        raise _wrong(label, "where", where, "a Polars expression", 'where=pl.col("amount") > 0')
+    if kind == "share" and not isinstance(condition, pl.Expr):
+        raise _wrong(
+            label,
+            "condition",
+            condition,
+            "a Polars expression",
+            'windows.share(pl.col("amount") > 0, over="1h")',
+        )
     return Aggregation(kind, column, _duration(label, over), events, where, condition, n)
 
 
-def _duration(label: str, over: str | timedelta | None) -> timedelta | None:
-    if over is None or over == LIFETIME:
+def _require_count(label: str, argument: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(label, argument, value, "a whole number", f"{argument}=20")
+    if value < 1:
+        raise DefinitionError(
+            f"{label}: {argument} is {value}, but must be at least 1", hint=f"write {argument}=20"
+        )
+    if value > MOST_EVENTS:
+        raise DefinitionError(
+            f"{label}: {argument} is {value}, but must be at most {MOST_EVENTS}", hint=f"write {argument}=20"
+        )
+
+
+def _wrong(label: str, argument: str, value: Any, expected: str, example: str) -> DefinitionError:
+    given = f"{value!s:.60}" if isinstance(value, pl.Expr) else f"{value!r:.60}"
+    return DefinitionError(
+        f"{label}: {argument} is {given} ({type(value).__name__}), but must be {expected}",
+        hint=f"write {example}",
+    )
+
+
+def _duration(label: str, over: Any) -> timedelta | None:
+    if over is None or (isinstance(over, str) and over == LIFETIME):
         return None
     if isinstance(over, str):
         duration = parse_duration(over)
         if duration is None:
             raise DefinitionError(f"{label}: over is {over!r}, which is not a duration", hint=OVER_HINT)
         over = duration
+    if not isinstance(over, timedelta):
+        raise DefinitionError(
+            f"{label}: over is {over!r:.60} ({type(over).__name__}), but must be a duration", hint=OVER_HINT
+        )
     if over <= timedelta(0):
         raise DefinitionError(f"{label}: over is {over}, but must be above zero", hint=OVER_HINT)
+    if over > LONGEST:
+        raise DefinitionError(
+            f"{label}: over is {over}, but timestamps hold at most {LONGEST.days:,} days",
+            hint='write over="lifetime" for the whole past',
+        )
     return over

@@ -49,6 +49,12 @@ def secret(function):
     return lambda rows: function(rows.collect()).lazy()
 
 
+def asked_for_its_columns(frame):
+    """Return a frame after a question that has Polars keep what it resolved in the plan."""
+    frame.collect_schema()
+    return frame
+
+
 SHOWN = {
     "mean": c.a - c.a.mean(),
     "shift": c.a.shift(1),
@@ -85,6 +91,10 @@ SHOWN = {
     "frame filter": lambda rows: rows.filter(c.a > -1e12).select(x="a"),
     "frame shift": lambda rows: rows.shift(1).select(x="a"),
     "frame row index": lambda rows: rows.with_row_index().select(x="index"),
+    "after a question about its columns": lambda rows: asked_for_its_columns(rows.select(x=c.a.max())),
+    "before a question about its columns": lambda rows: asked_for_its_columns(
+        asked_for_its_columns(rows).with_columns(x=c.a.max())
+    ).select("x"),
     "frame map_batches": lambda rows: rows.select(x="a").map_batches(lambda frame: frame),
     "a join with itself": lambda rows: rows.join(
         rows.group_by("s").agg(m=c.a.mean()), on="s", how="left", nulls_equal=True

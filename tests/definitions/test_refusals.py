@@ -82,6 +82,12 @@ def test_a_column_that_cannot_work_is_named(schema, message):
         ({"ttl": timedelta(0)}, "ttl is 0:00:00, but must be above zero"),
         ({"delay": timedelta(seconds=-1)}, "delay is .* must not be negative"),
         ({"every": timedelta(0)}, "every is 0:00:00"),
+        ({"ttl": "1d"}, "view 'sales': ttl is '1d' .str., but must be a timedelta"),
+        ({"delay": None}, "delay is None .NoneType., but must be a timedelta"),
+        ({"every": 5}, "every is 5 .int., but must be a timedelta"),
+        ({"ttl": timedelta.max}, "ttl is .* but timestamps hold at most 3,652,058 days"),
+        ({"delay": timedelta.max}, "delay is .* but timestamps hold at most"),
+        ({"windows": 0}, "view 'sales': windows is 0 .int., but must be windows"),
         (
             {"entity": Entity("city", ("city",))},
             "view 'sales': schema Sales lacks 'city', a key of entity 'city'",

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from event_shop import build_event_shop
 from feast import FeatureStore
+from serving import running
 
 import featurestore
 from featurestore.errors import StoreError
@@ -258,3 +259,41 @@ def test_feast_reads_windows(project):
         assert answer[name] == served[name].to_list()
     by_name = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
     assert list(by_name["mean_3d"].statuses) == served["mean_3d__status"].to_list()
+
+
+def test_a_row_without_a_key_is_not_found_on_every_path(project):
+    """As offline: a null belongs to no stored row. A key without events still has a count of 0."""
+    project.apply()
+    project.materialize()
+    rows, names = [{"customer": None}, {"customer": 77}], ["orders_3d", "amount_3d", "mean_3d"]
+    missing, present = [Status.NOT_FOUND] * 3, [Status.PRESENT, Status.PRESENT, Status.NULL_VALUE]
+
+    frame = pl.DataFrame(rows, schema={"customer": pl.Int64})
+    asked = frame.with_columns(event_timestamp=pl.lit(NOW, dtype=pl.Datetime("us", "UTC")))
+    for read in (
+        project.historical(asked, ["orders_3d"], statuses=True),
+        project.get_online(frame, ["orders_3d"], as_of=NOW, statuses=True),
+    ):
+        assert read.select(names).rows() == [(None, None, None), (0, 0.0, None)]
+        assert read.select(f"{name}__status" for name in names).rows() == [tuple(missing), tuple(present)]
+
+    vectors = project.reader("recent").read(rows, as_of=NOW)
+    places = [vectors.features.index(name) for name in names]
+    assert [[row[i] for i in places] for row in vectors.statuses] == [missing, present]
+    assert [vectors.values[0][i] for i in places] == [None, None, None]
+    assert vectors.events[vectors.views.index("orders_3d")] == [None, None]
+
+    features = [f"orders_3d:{name}" for name in names]
+    with running(project.settings.root) as client:
+        answer = client.vectors(*rows, service="recent").json()
+        wire = client.post(
+            "/get-online-features", {"features": features, "entities": {"customer": [None, 77]}}
+        )
+    places = [answer["features"].index(name) for name in names]
+    assert [[row[i] for i in places] for row in answer["statuses"]] == [missing, present]
+    by_name = dict(zip(wire.json()["metadata"]["feature_names"], wire.json()["results"], strict=True))
+    assert [by_name[name]["statuses"] for name in names] == [
+        ["NOT_FOUND", "PRESENT"],
+        ["NOT_FOUND", "PRESENT"],
+        ["NOT_FOUND", "NULL_VALUE"],
+    ]

@@ -214,6 +214,33 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
     [
         ('where=pl.col("amount") > 0', 'where=pl.col("worth") > 0', "condition does not fit schema Ordered"),
         ('where=pl.col("amount") > 0', 'where=pl.col("amount") + 1', "gives Float64, but must be Boolean"),
+        (
+            'where=pl.col("amount") > 0',
+            'where=pl.col("amount") == pl.col("amount").max()',
+            "'spending', column 'mean_paid', where: the condition reads other events than its own: Max",
+        ),
+        (
+            'windows.mean("amount", over="lifetime", where=pl.col("amount") > 0)',
+            'windows.share(pl.col("amount").shift(1) > 0, over="1d")',
+            "column 'mean_paid', condition: the condition reads other events than its own: Shift",
+        ),
+        (
+            'where=pl.col("amount") > 0',
+            'where=pl.col("amount").map_batches(lambda v: v.rank() > 1, return_dtype=pl.Boolean, is_elementwise=True)',
+            "'spending', column 'mean_paid': its condition reads other events than its own: it differs",
+        ),
+        (
+            'where=pl.col("amount") > 0',
+            'where=pl.col("amount").drop_nulls() > 0',
+            "'spending', column 'mean_paid': its condition reads other events than its own: it differs",
+        ),
+        (
+            'windows.count(over="3d")',
+            "5",
+            "'spending', window 'orders_3d': it is 5 .int., but must be a window",
+        ),
+        ("    windows={", "    windows=5 or {", "'spending': windows is 5 .int., but must be"),
+        ('identity=("order",)', 'identity="order"', "identity is 'order', but must be a tuple"),
         ("orders_3d: pl.Int32", "orders_3d: pl.String", "gives Int64, but schema Spending says String"),
         (
             'windows.mean("amount", over="lifetime"',

@@ -1,0 +1,57 @@
+"""A window that cannot work is refused when it is written: the argument is named, and what it must be."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from featurestore import DefinitionError, windows
+from featurestore.windows.declare import LONGEST
+
+PAID = pl.col("amount") > 0
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (lambda: windows.count(over="99999999d"), "count: over is 99999999 days, .* at most 3,652,058 days"),
+        (lambda: windows.count(over=LONGEST + timedelta(microseconds=1)), "timestamps hold at most"),
+        (lambda: windows.count(over=5), "count: over is 5 .int., but must be a duration"),
+        (lambda: windows.count(over=True), "over is True .bool., but must be a duration"),
+        (lambda: windows.count(over=pl.col("a")), "over is .* .Expr., but must be a duration"),
+        (lambda: windows.count(events=5.5), "events is 5.5 .float., but must be a whole number"),
+        (lambda: windows.count(events=True), "events is True .bool., but must be a whole number"),
+        (lambda: windows.count(events="5"), "events is '5' .str., but must be a whole number"),
+        (lambda: windows.count(events=0), "events is 0, but must be at least 1"),
+        (lambda: windows.count(events=2**31), "events is 2147483648, but must be at most 2147483647"),
+        (lambda: windows.last_n("a", 2.0, over="1h"), "last_n of 'a': n is 2.0 .float., but must be a whole"),
+        (lambda: windows.last_n("a", True, over="1h"), "n is True .bool., but must be a whole number"),
+        (lambda: windows.last_n("a", 0, over="1h"), "n is 0, but must be at least 1"),
+        (
+            lambda: windows.count(over="1h", where=True),
+            "where is True .bool., but must be a Polars expression",
+        ),
+        (
+            lambda: windows.sum("a", over="1h", where="b"),
+            "sum of 'a': where is 'b' .str., but must be a Polars",
+        ),
+        (
+            lambda: windows.share("amount", over="1h"),
+            "share: condition is 'amount' .str., but must be a Polars",
+        ),
+        (lambda: windows.share(None, over="1h"), "share: condition is None .NoneType., but must be"),
+        (lambda: windows.share(PAID, over="1h", where=[PAID]), "share: where is .* .list., but must be"),
+        (
+            lambda: windows.mean(pl.col("amount"), over="1h"),
+            "mean: column is col.* .Expr., but must be the name",
+        ),
+        (lambda: windows.last(None, over="1h"), "last: column is None .NoneType., but must be the name"),
+    ],
+)
+def test_a_wrong_argument_is_named(declare, message):
+    with pytest.raises(DefinitionError, match=message):
+        declare()
+
+
+def test_the_longest_window_can_be_declared():
+    assert windows.count(over=LONGEST).duration == LONGEST
