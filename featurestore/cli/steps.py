@@ -137,7 +137,7 @@ def training_set(
     timestamp = timestamp_of_option("--as-of", as_of)
     if timestamp is not None:
         with usage("--as-of"):
-            opened.settings.require_reached(timestamp)
+            opened.settings.require_reached(timestamp, for_labels=True)
     changes: list[tuple[str, str]] = []
 
     def build(name: str) -> TrainingManifest:

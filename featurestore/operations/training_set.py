@@ -168,7 +168,7 @@ def training_set(
 def _label_time(workspace: Workspace, training: TrainingSet, as_of: datetime | str | None) -> datetime | None:
     """Return the time at which labels must be known; None: all are. Raises `ConfigError` for a time in the future."""
     if as_of is not None:
-        return workspace.settings.require_reached(workspace.timestamp(as_of))
+        return workspace.settings.require_reached(workspace.timestamp(as_of), for_labels=True)
     return None if training.matures is None else workspace.now()
 
 
