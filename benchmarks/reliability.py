@@ -154,6 +154,7 @@ def make_shop(folder: Path, store: StoreServer | None) -> featurestore.Project:
     project = build_shop(root)
     write_version(project, 1)
     project.materialize()
+    project.check_leaks()
     project.release()
     return project
 
@@ -207,6 +208,7 @@ def disturb_data(project: featurestore.Project, version: int, chance: random.Ran
     served = str((project.layout.releases / "current").resolve())
     subprocess.run([*writer, served], check=True, capture_output=True)
     project.materialize(full=True)
+    project.check_leaks()
     project.release(keep=2)
     time.sleep(1)
     project.rollback()

@@ -153,7 +153,8 @@ class World:
             os.fsync(file.fileno())
 
     def release(self) -> None:
-        """Make a release."""
+        """Check for leaks, and make a release."""
+        self.project.check_leaks()
         before = min(self.clock.now, self.clock.right)
         self.last_write[self.project.release(keep=2).name] = before
 

@@ -94,9 +94,9 @@ def check_leaks(
 
     The schemas of sources and datasets declare when rows and columns become known (`known` in their metadata). Input
     rows that become known later than a row are left out, and columns that do are blank. Names are feature views and training
-    sets. Of a training set it looks for features that tell the label, inputs that are known after the row, and rows that are in several
+    sets. Of a training set it looks for features that predict the label, inputs that are known after the row, and rows that are in several
     splits. Exits with 5 if a row comes out different, and names the row, the feature, both values and where the future came from; or
-    if a training set knows its labels. Exits with 3 if nothing tells when an input becomes known.
+    if a training set reveals its label. Exits with 3 if nothing tells when an input becomes known.
 
     Example: `featurestore check-leaks aircraft_state`
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def scorecard(
-    training_set: Annotated[str, typer.Argument(help="A training set that is built.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="A training set that is built.", show_default=False)],
     project: Folder = HERE,
     *,
     json: Json = False,
@@ -27,7 +27,7 @@ def scorecard(
 
     Example: `featurestore scorecard departures`
     """
-    result = opened_at(project).quality.scorecard(training_set)
+    result = opened_at(project).quality.scorecard(name)
     Output(json).result(result, scorecard_text(result))
 
 
@@ -45,7 +45,7 @@ def scorecard_text(result: Scorecard) -> str:
         for score in result.features
         if score.reasons
     ]
-    return "\n".join([f"{title}{counted(result.rows, 'training row')}", table(rows), *reasons])
+    return "\n".join([f"{title}{counted(result.rows, 'row')} of train", table(rows), *reasons])
 
 
 def _row(score: FeatureScore) -> tuple[str, ...]:

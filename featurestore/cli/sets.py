@@ -30,8 +30,7 @@ def audit_set(
     record = opened_at(project).audit_set(file, service)
     rows = [("feature", "equal", "leaks the future", "stale", "other")]
     rows += [
-        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.stale:,}", f"{f.unexplained:,}")
-        for f in record.features
+        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.stale:,}", f"{f.others:,}") for f in record.features
     ]
     lines = [table(rows), f"{counted(record.rows, 'row')}, {counted(record.different, 'different cell')}"]
     if record.absent:

@@ -49,7 +49,7 @@ class FeatureService:
     on_demand
         Views that are computed at request time. Their features come last.
     steps
-        What is fitted to the training rows and applied to the features, in order.
+        What is fitted to the rows of train and applied to the features, in order.
     fitted
         What the steps learned. None: the service has no steps, or the vector is that of the features as they are joined.
     """
@@ -159,7 +159,7 @@ def feature_service(
     Parameters
     ----------
     steps
-        What is fitted to the training rows and applied to the features, in order (`featurestore.preprocessing`). The
+        What is fitted to the rows of train and applied to the features, in order (`featurestore.preprocessing`). The
         vector that is served is the fitted one.
 
     Raises

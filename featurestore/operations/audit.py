@@ -30,7 +30,7 @@ def audit(workspace: Workspace, *, feast: bool = False) -> AuditRecord:
     - Every serving path: some rows of each service, read through each (`featurestore.ports.ServingPath`), at the
       watermark and later.
     - Training sets: every row of each kept training set is joined again, and compared with what was kept.
-    - Fitted states: the steps of each service are fitted again to the kept training rows, and compared.
+    - Fitted states: the steps of each service are fitted again to the kept rows of train, and compared.
 
     Parameters
     ----------

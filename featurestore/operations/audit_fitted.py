@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.errors import DefinitionError
 from featurestore.operations.audit_record import Compared, Difference
 from featurestore.operations.cause import Cause
-from featurestore.operations.fit import fits, fitted_rows, fitted_training_set, is_fitted
+from featurestore.operations.fit import fitted_rows, fitted_training_set, is_fitting_set, train_mask
 from featurestore.operations.training_set import training_manifest
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import scan_parquet
@@ -63,9 +63,9 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
     applied = "" if manifest is None else f"{manifest.fitted}"
     if applied != served.digest and not differences:
         differences.append(_difference(training, _STATE, "digest", applied, served.digest))
-    if fits(workspace.catalog, training) and (count := _in_two_splits(training, rows)):
+    if is_fitting_set(workspace.catalog, training) and (count := _in_two_splits(training, rows)):
         differences.append(
-            _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} training rows in two")
+            _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} rows of train in two")
         )
     kept = fitted_training_set(workspace, training.name)
     differences += list(_vectors(training, kept, again.rows))
@@ -111,12 +111,12 @@ def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> It
 
 
 def _in_two_splits(training: TrainingSet, rows: pl.DataFrame) -> int:
-    """Count the training rows that are also in another split, with the same values."""
+    """Count the rows of train that are also in another split, with the same values."""
     if SPLIT not in rows.columns:
         return 0
     columns = [column.name for column in training.contract.columns if column.name in rows.columns]
     others = rows.filter(pl.col(SPLIT) != TRAIN)
-    return rows.filter(is_fitted(rows)).join(others, on=columns, how="semi", nulls_equal=True).height
+    return rows.filter(train_mask(rows)).join(others, on=columns, how="semi", nulls_equal=True).height
 
 
 def _difference(training: TrainingSet, key: str, feature: str, before: str, after: str) -> Difference:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import polars as pl
@@ -37,10 +38,20 @@ _AT: Final = "__at"
 _FUTURE: Final = "__future"
 _PAST: Final = "__past"
 
-SetCause = Literal["leaks the future", "stale", "other"]
-LEAKS: Final = "leaks the future"
-STALE: Final = "stale"
-OTHER: Final = "other"
+
+class SetCause(StrEnum):
+    """Why a cell of a training set is not what serving would have given."""
+
+    LEAKS_FUTURE = "leaks_future"
+    STALE = "stale"
+    OTHER = "other"
+
+
+_WORDS: Final = {
+    SetCause.LEAKS_FUTURE: "leaks the future",
+    SetCause.STALE: "stale",
+    SetCause.OTHER: "other",
+}
 
 
 class SetCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +66,7 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
     value, served
         What the file has, and what serving would have given.
     known_at
-        When the value became known, or was known for the last time. None: the feature never had it.
+        When the value became known, or was known for the last time. None: the cause is ``other``.
     """
 
     row: int
@@ -68,7 +79,7 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         known = "" if self.known_at is None else f", known at {utc_text(self.known_at)}"
-        return f"row {self.row:,} ({self.key}) {self.feature} {self.value}, served {self.served}: {self.cause}{known}"
+        return f"row {self.row:,} ({self.key}) {self.feature} {self.value}, served {self.served}: {_WORDS[self.cause]}{known}"
 
 
 class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,15 +93,16 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
         Cells with a value that became known only later.
     stale
         Cells with a value that was known before, and is not the newest.
-    unexplained
-        Cells with a value that the feature never had for the key.
+    others
+        All other different cells: the feature never had the value for the key, the cell is null where serving has a value,
+        or the feature is computed in the request or fitted.
     """
 
     name: str
     equal: int
     leaking: int
     stale: int
-    unexplained: int
+    others: int
 
 
 class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +129,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def different(self) -> int:
         """How many cells differ from what serving would have given."""
-        return sum(feature.leaking + feature.stale + feature.unexplained for feature in self.features)
+        return sum(feature.leaking + feature.stale + feature.others for feature in self.features)
 
     def require_parity(self) -> None:
         """Raise if a cell differs.
@@ -221,9 +233,9 @@ def _compared(
     cells = cells.filter(bits[0].ne_missing(bits[1]) | is_lost).with_columns(bits[0].alias(_BITS))
     times = pl.Datetime("us", "UTC")
     if source is None or cells.is_empty():
-        return cells.with_columns(pl.lit(OTHER).alias("cause"), pl.lit(None, dtype=times).alias(_AT)).drop(
-            _BITS
-        )
+        return cells.with_columns(
+            pl.lit(SetCause.OTHER.value).alias("cause"), pl.lit(None, dtype=times).alias(_AT)
+        ).drop(_BITS)
     selection, feature = source
     history = _history(workspace, selection, feature, served.dtype)
     by = [*selection.keys, _BITS]
@@ -239,10 +251,10 @@ def _compared(
     is_value = pl.col(_GIVEN).is_not_null()
     cause = (
         pl.when(is_value & pl.col(_FUTURE).is_not_null())
-        .then(pl.lit(LEAKS))
+        .then(pl.lit(SetCause.LEAKS_FUTURE.value))
         .when(is_value & pl.col(_PAST).is_not_null())
-        .then(pl.lit(STALE))
-        .otherwise(pl.lit(OTHER))
+        .then(pl.lit(SetCause.STALE.value))
+        .otherwise(pl.lit(SetCause.OTHER.value))
         .alias("cause")
     )
     known_at = pl.when(is_value).then(pl.coalesce(_FUTURE, _PAST)).alias(_AT)
@@ -273,9 +285,9 @@ def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
     return SetFeature(
         name=name,
         equal=rows - cells.height,
-        leaking=counts.get(LEAKS, 0),
-        stale=counts.get(STALE, 0),
-        unexplained=counts.get(OTHER, 0),
+        leaking=counts.get(SetCause.LEAKS_FUTURE, 0),
+        stale=counts.get(SetCause.STALE, 0),
+        others=counts.get(SetCause.OTHER, 0),
     )
 
 
@@ -283,7 +295,10 @@ def _cells(service: FeatureService, parts: list[pl.DataFrame]) -> tuple[SetCell,
     """Describe the first cells of the rows with the most of them, those that know the future first."""
     located = pl.concat([part.select(_ROW, "feature", "cause") for part in parts])
     first = (
-        located.with_columns(pl.len().over(_ROW).alias("count"), (pl.col("cause") != LEAKS).alias("later"))
+        located.with_columns(
+            pl.len().over(_ROW).alias("count"),
+            (pl.col("cause") != SetCause.LEAKS_FUTURE.value).alias("later"),
+        )
         .sort("count", _ROW, "later", "feature", descending=[True, False, False, False])
         .head(MAX_CELLS)
     )
@@ -310,7 +325,7 @@ def _cells(service: FeatureService, parts: list[pl.DataFrame]) -> tuple[SetCell,
                 feature=name,
                 value=PERSONAL if name in personal else _text(cell[_GIVEN]),
                 served=PERSONAL if name in personal else _text(cell[_SERVED]),
-                cause=cell["cause"],
+                cause=SetCause(cell["cause"]),
                 known_at=cell[_AT],
             )
         )

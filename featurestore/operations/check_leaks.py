@@ -23,7 +23,7 @@ from featurestore.operations.leak_record import (
     text_of,
 )
 from featurestore.operations.leak_state import with_others
-from featurestore.operations.leak_windows import BEFORE_DELAY, PAIR, Windows, are_applicable
+from featurestore.operations.leak_windows import BEFORE_DELAY, PAIR, LastRows, are_applicable
 from featurestore.storage.files import require_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.made_by import made_by, require_made_by
@@ -62,7 +62,7 @@ def check_leaks(
     Parameters
     ----------
     names
-        Feature views and training sets. None: all views, and the training sets that their present definition made.
+        Feature views and training sets. Empty: all views, and the training sets that their present definition made.
     cuts
         How many times a view is built at most from all that was known at a timestamp.
 
@@ -107,7 +107,7 @@ def _is_built(workspace: Workspace, name: str) -> bool:
 
 
 def check_training_set(workspace: Workspace, name: str) -> CheckedSet:
-    """Find the ways in which a kept training set knows its labels."""
+    """Find the ways in which a kept training set reveals its label."""
     training = workspace.catalog.training_set(name)
     path = require_parquet(workspace.layout.training(name), made_by=f"featurestore training-set {name}")
     rows = pl.read_parquet(require_made_by(training, path))
@@ -131,8 +131,8 @@ def check_view(lineage: Lineage, *, cuts: int) -> tuple[CheckedView, list[Leak]]
     timestamps = _timestamps(lineage, full)
     # With few timestamps a build at each of them also finds rows that later values removed.
     if timestamps.len() > cuts and are_applicable(lineage):
-        windows = Windows(lineage, full, pairs, copied_rows=COPIED_AT_ONCE)
-        pending = windows.pending(MAX_COPIED_ROWS)
+        last_rows = LastRows(lineage, full, pairs, copied_rows=COPIED_AT_ONCE)
+        pending = last_rows.pending(MAX_COPIED_ROWS)
     if timestamps.len() > cuts:
         pending_timestamps = pairs[pending.to_list()][KNOWN].unique().sort()
         chosen = pl.concat([_spread(pending_timestamps, cuts), _spread(timestamps, max(cuts // 10, 1))])

@@ -1,4 +1,4 @@
-"""Fit: learn the steps of a service from the training rows of a training set, and apply them to all of its rows."""
+"""Fit: learn the steps of a service from the rows of train of a training set, and apply them to all of its rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FittedRows(NamedTuple):
     rows: pl.DataFrame
 
 
-def fits(catalog: Catalog, training: TrainingSet) -> bool:
+def is_fitting_set(catalog: Catalog, training: TrainingSet) -> bool:
     """Return whether the steps of a service are fitted to the rows of a training set."""
     return bool(training.service.steps) and fitting_set(catalog, training.service) is training
 
@@ -70,7 +70,7 @@ def fitted_rows(workspace: Workspace, training: TrainingSet, rows: pl.DataFrame)
     SkewError
         If that one was built for another definition of the service.
     """
-    if fits(workspace.catalog, training):
+    if is_fitting_set(workspace.catalog, training):
         return fit_to(training, rows)
     state = workspace.fitted(training.service).fitted if training.service.steps else None
     return None if state is None else FittedRows(state, _applied(training, rows, state))
@@ -87,7 +87,7 @@ def fit_to(training: TrainingSet, rows: pl.DataFrame) -> FittedRows:
         If a column of the fitted vector has the name of a column of the training set.
     """
     service = training.service
-    mask = is_fitted(rows)
+    mask = train_mask(rows)
     trained = rows.filter(mask)
     fitted = fit(
         service.steps,
@@ -134,7 +134,7 @@ def fitted_training_set(workspace: Workspace, name: str) -> pl.DataFrame:
     return rows.collect()
 
 
-def is_fitted(rows: pl.DataFrame) -> pl.Series:
+def train_mask(rows: pl.DataFrame) -> pl.Series:
     """Return for each row of a training set whether steps are fitted to it: a row of ``train``, and not a copy."""
     copies = _is_repeated(rows)
     return ~copies & (rows[SPLIT] == TRAIN).fill_null(value=False) if SPLIT in rows.columns else ~copies

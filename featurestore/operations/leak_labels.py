@@ -1,4 +1,4 @@
-"""What a kept training set knows of its labels: features that tell the label, inputs that are known later, shared rows.
+"""What a kept training set reveals of its label: features that predict the label, inputs that are known later, shared rows.
 
 Each function takes the rows of a training set and its definition. The proof of the views (`check_leaks`) cannot see these:
 a feature may be known in time and still be the label in other words.
@@ -34,26 +34,31 @@ MIN_COVERED: Final = 0.9
 # Labels with more values are numbers to be ranked.
 MAX_CLASSES: Final = 20
 
-Kind = Literal[
-    "tells the label", "is the label", "known later", "label known before", "shared between splits"
-]
+Kind = Literal["predicts_label", "is_label", "known_later", "label_known_before", "shared_between_splits"]
+_WORDS: Final[dict[Kind, str]] = {
+    "predicts_label": "predicts the label",
+    "is_label": "is the label",
+    "known_later": "is known after the row",
+    "label_known_before": "is known before the row",
+    "shared_between_splits": "shared between splits",
+}
 
 
 class LabelLeak(msgspec.Struct, frozen=True, kw_only=True):
-    """One way in which a training set knows its labels.
+    """One way in which a training set reveals its label.
 
     Attributes
     ----------
     kind
-        ``tells the label``: a feature alone predicts it. ``is the label``: the label is a key or a request value.
-        ``known later``: a key or a request value becomes known after the row. ``label known before``: serving could have
-        read the label. ``shared between splits``: the same row is in several splits.
+        ``predicts_label``: a feature alone does. ``is_label``: the label is a key or a request value. ``known_later``: a
+        key or a request value becomes known after the row. ``label_known_before``: serving could have read the label.
+        ``shared_between_splits``: the same row is in several splits.
     column
         The feature, key, request value or label. Empty: the row as a whole.
     rows
         How many rows show it.
     measure
-        How well a feature tells the label: 1 is perfect. None: another kind.
+        How well a feature predicts the label: 1 is perfect. None: another kind.
     """
 
     training_set: str
@@ -65,7 +70,7 @@ class LabelLeak(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         measure = "" if self.measure is None else f" ({self.measure:.4f} of 1)"
         subject = self.column or "rows"
-        return f"{self.training_set}: {subject} {self.kind}{measure}, {counted(self.rows, 'row')}"
+        return f"{self.training_set}: {subject} {_WORDS[self.kind]}{measure}, {counted(self.rows, 'row')}"
 
 
 class CheckedSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +93,11 @@ class CheckedSet(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def result(self) -> str:
         """The result in words."""
-        return "; ".join(dict.fromkeys(leak.kind for leak in self.leaks)) or "no leak"
+        return "; ".join(dict.fromkeys(_WORDS[leak.kind] for leak in self.leaks)) or "no leak"
 
 
 def label_leaks(rows: pl.DataFrame, training: TrainingSet) -> list[LabelLeak]:
-    """Find all ways in which a training set knows its labels."""
+    """Find all ways in which a training set reveals its label."""
     return [
         *_telling(rows, training),
         *_inputs(rows, training),
@@ -107,7 +112,7 @@ def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
         if measure is not None:
             count = rows.height
             yield LabelLeak(
-                training_set=training.name, kind="tells the label", column=name, rows=count, measure=measure
+                training_set=training.name, kind="predicts_label", column=name, rows=count, measure=measure
             )
 
 
@@ -180,13 +185,13 @@ def _inputs(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
     declared = known_of_columns(training.contract)
     for column in inputs:
         if column == training.label:
-            yield LabelLeak(training_set=training.name, kind="is the label", column=column, rows=rows.height)
+            yield LabelLeak(training_set=training.name, kind="is_label", column=column, rows=rows.height)
         known = declared.get(column, Known())
         later = rows.filter(
             known.timestamp() > pl.col(EVENT_TIMESTAMP).dt.epoch("us"), pl.col(column).is_not_null()
         ).height
         if later:
-            yield LabelLeak(training_set=training.name, kind="known later", column=column, rows=later)
+            yield LabelLeak(training_set=training.name, kind="known_later", column=column, rows=later)
 
 
 def _known_before(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
@@ -195,7 +200,7 @@ def _known_before(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLe
     before = rows.filter(training.matures.timestamp() < pl.col(EVENT_TIMESTAMP).dt.epoch("us")).height
     if before:
         yield LabelLeak(
-            training_set=training.name, kind="label known before", column=training.label, rows=before
+            training_set=training.name, kind="label_known_before", column=training.label, rows=before
         )
 
 
@@ -211,6 +216,6 @@ def _shared(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
         shared = rows.filter(pl.col(SPLIT).n_unique().over(columns) > 1).height
         if shared:
             yield LabelLeak(
-                training_set=training.name, kind="shared between splits", column=named, rows=shared
+                training_set=training.name, kind="shared_between_splits", column=named, rows=shared
             )
             return

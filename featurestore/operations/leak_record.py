@@ -157,7 +157,7 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
     leaks
         The first leaks of each view.
     training_sets
-        The training sets, each with the ways in which it knows its labels.
+        The training sets, each with the ways in which it reveals its label.
     """
 
     views: tuple[CheckedView, ...]
@@ -165,12 +165,13 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
     training_sets: tuple[CheckedSet, ...] = ()
 
     def require_none(self) -> None:
-        """Raise if a row knows the future, a training set knows its labels, or nothing tells when an input becomes known.
+        """Raise if a row knows the future, a training set reveals its label, or nothing tells when an input becomes known.
 
         Raises
         ------
         SkewError
-            If a row leaks. Serving will not have what training has. The message shows the first leaks.
+            If a row leaks, or a training set reveals its label. Serving will not have what training has. The message shows
+            the first leaks.
         DefinitionError
             If an input does not declare when its rows become known.
         """
@@ -183,12 +184,12 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
                 hint="use only values that are known when the row is, or let the row become known later "
                 "(delay, created_timestamp)",
             )
-        knowing = [leak for checked in self.training_sets for leak in checked.leaks]
-        if knowing:
-            shown = "\n".join(f"  {leak}" for leak in knowing[:MAX_SHOWN])
-            names = ", ".join(dict.fromkeys(leak.training_set for leak in knowing))
+        revealing = [leak for checked in self.training_sets for leak in checked.leaks]
+        if revealing:
+            shown = "\n".join(f"  {leak}" for leak in revealing[:MAX_SHOWN])
+            names = ", ".join(dict.fromkeys(leak.training_set for leak in revealing))
             raise SkewError(
-                f"{names}: the rows know their labels in {counted(len(knowing), 'way')}\n{shown}",
+                f"{names}: {counted(len(revealing), 'leak')} of the label\n{shown}",
                 hint="leave out a feature that is the label in other words; ask for what is known at the time of the row; "
                 "keep equal rows in one split (by=)",
             )

@@ -22,7 +22,7 @@ COMMAND: Final = "featurestore check-leaks"
 
 
 def require_checked(workspace: Workspace) -> None:
-    """Refuse a project of which a feature view leaks, or was not checked as it is now; or a checked training set knows its labels.
+    """Refuse a project of which a feature view leaks, or was not checked as it is now; or a checked training set reveals its label.
 
     Raises
     ------

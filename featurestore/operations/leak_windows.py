@@ -32,11 +32,11 @@ _ROW: Final = "__row"
 FIRST_WINDOW: Final = 1
 GROWTH: Final = 2
 SAMPLED: Final = 32
-MAX_UNPROVED: Final = 0.25
+MAX_PENDING: Final = 0.25
 # With more keys than this, all keys have windows of one size.
 MAX_GROUPS: Final = 64
 _GROUP: Final = "__group"
-_UNPROVED: Final = "__unproved"
+_PENDING: Final = "__pending"
 _PACKED: Final = 2**32
 # Keys of these dtypes can be replaced by the number of a copy.
 _COPY_DTYPES: Final = (pl.String, pl.Int32, pl.Int64, pl.UInt32)
@@ -61,7 +61,7 @@ class _Entries:
     first: pl.DataFrame
 
 
-class Windows:
+class LastRows:
     """Builds rows of a view again from the last values of their keys.
 
     Parameters
@@ -113,7 +113,7 @@ class Windows:
             ready, is_covered = self._ready(pending, window, limit)
             parts = [pending.filter(~pending.is_in(ready.implode()))]
             parts += [
-                chunk if self.used_rows >= budget else self._unproved(chunk, window, limit)[0]
+                chunk if self.used_rows >= budget else self._still_pending(chunk, window, limit)[0]
                 for chunk in self._chunks(ready, window)
             ]
             pending = pl.concat(parts).sort()
@@ -127,9 +127,11 @@ class Windows:
         pairs = self.pairs[pending.to_list()].select(PAIR, self.groups[pending.to_list()])
         step = (pl.len().over(_GROUP) // SAMPLED).clip(1)
         sample = pairs.filter(pl.int_range(pl.len()).over(_GROUP) % step == 0)
-        unproved, is_covered = self._unproved(sample[PAIR], window, limit)
-        share = sample.group_by(_GROUP).agg(pl.col(PAIR).is_in(unproved.implode()).mean().alias(_UNPROVED))
-        ready = pairs.join(share.filter(pl.col(_UNPROVED) <= MAX_UNPROVED), on=_GROUP, how="semi")
+        still_pending, is_covered = self._still_pending(sample[PAIR], window, limit)
+        share = sample.group_by(_GROUP).agg(
+            pl.col(PAIR).is_in(still_pending.implode()).mean().alias(_PENDING)
+        )
+        ready = pairs.join(share.filter(pl.col(_PENDING) <= MAX_PENDING), on=_GROUP, how="semi")
         return ready[PAIR], is_covered
 
     def _chunks(self, pending: pl.Series, window: int) -> Iterator[pl.Series]:
@@ -137,7 +139,7 @@ class Windows:
         for start in range(0, pending.len(), size):
             yield pending.slice(start, size)
 
-    def _unproved(self, chunk: pl.Series, window: int, limit: str) -> tuple[pl.Series, bool]:
+    def _still_pending(self, chunk: pl.Series, window: int, limit: str) -> tuple[pl.Series, bool]:
         """Return the pairs of a chunk that come out different, and whether the window covers all that was known."""
         copies = (
             self.pairs[chunk.to_list()]
@@ -166,8 +168,8 @@ class Windows:
         lacking, additional = different_rows(
             expected, rebuilt.select(expected.columns), by=lambda name: name != self.copy_key
         )
-        unproved = pl.concat([lacking[PAIR], additional[PAIR]]).unique().sort()
-        return unproved, is_covered
+        pending = pl.concat([lacking[PAIR], additional[PAIR]]).unique().sort()
+        return pending, is_covered
 
     def _last_values(
         self, name: str, leaf: Leaf, copies: pl.DataFrame, window: int

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import yaml
 
 from featurestore.definitions.fingerprint import code_files
-from featurestore.operations.fit import fits
+from featurestore.operations.fit import is_fitting_set
 from featurestore.operations.leak_state import provable
 from featurestore.operations.own_stages import with_others
 from featurestore.operations.packages import packages_path, write_packages
@@ -295,7 +295,7 @@ def _pushed(workspace: Workspace) -> list[str]:
 
 def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
     """List the state that is applied to a training set and fitted to another one."""
-    if not training.service.steps or fits(workspace.catalog, training):
+    if not training.service.steps or is_fitting_set(workspace.catalog, training):
         return []
     return [_relative(workspace, workspace.layout.fitted(training.service.name))]
 
@@ -303,7 +303,7 @@ def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
 def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
     layout, name = workspace.layout, training.name
     fitted = [layout.fitted_training(name)] if training.service.steps else []
-    state = [layout.fitted(training.service.name)] if fits(workspace.catalog, training) else []
+    state = [layout.fitted(training.service.name)] if is_fitting_set(workspace.catalog, training) else []
     files = [layout.training(name), layout.training_manifest(name), layout.training_profile(name)]
     return [*files, *fitted, *state]
 

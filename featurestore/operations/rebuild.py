@@ -109,26 +109,26 @@ def rebuild(
         # Rules about time see the clock of the build.
         if settings.as_of is None:
             settings = replace(settings, as_of=record.built_at)
-        there = Workspace.of(settings, workspace.parts)
-        training = there.catalog.training_set(record.manifest.name)
-        fitting = fitting_set(there.catalog, training.service) if training.service.steps else training
-        sources, derived = upstream(there, fitting, training)
+        clean = Workspace.of(settings, workspace.parts)
+        training = clean.catalog.training_set(record.manifest.name)
+        fitting = fitting_set(clean.catalog, training.service) if training.service.steps else training
+        sources, derived = upstream(clean, fitting, training)
         progress("data")
-        _get_data(workspace, there, sources, revision, record)
+        _get_data(workspace, clean, sources, revision, record)
         for source in sources:
             progress(source.name)
-            validate(there, source.name)
+            validate(clean, source.name)
         for node in derived:
             progress(node.name)
-            build(there, node.name)
+            build(clean, node.name)
         progress(training.name)
         if fitting is not training:
             # Its state is applied to the training set.
-            training_set(there, fitting.name)
+            training_set(clean, fitting.name)
         as_of = record.manifest.as_of
-        training_set(there, training.name, as_of=as_of)
+        training_set(clean, training.name, as_of=as_of)
         now = read_record(
-            there.layout.training_record(training.name), BuildRecord, made_by="featurestore rebuild"
+            clean.layout.training_record(training.name), BuildRecord, made_by="featurestore rebuild"
         )
     same_state = now.manifest.fitted == record.manifest.fitted
     same_values = now.manifest.digest == record.manifest.digest and same_state
@@ -167,7 +167,7 @@ def _revision(workspace: Workspace, record: BuildRecord) -> str:
 
 
 def _get_data(
-    workspace: Workspace, there: Workspace, sources: list[Source], revision: str, record: BuildRecord
+    workspace: Workspace, clean: Workspace, sources: list[Source], revision: str, record: BuildRecord
 ) -> None:
     """Put raw data and the log of pushed rows into a work tree.
 
@@ -178,24 +178,28 @@ def _get_data(
     """
     gone = []
     for source in sources:
-        target = raw_path(there, source)
+        target = raw_path(clean, source)
         if target.exists():
             continue
         try:
-            workspace.parts.versions.fetch(workspace.root, _here(workspace, there, target), revision, target)
+            workspace.parts.versions.fetch(
+                workspace.root, _in_project(workspace, clean, target), revision, target
+            )
         except MissingDataError:
             if source.origin is None:
                 gone.append(target)
             else:
-                ingest(there, source.name)
-    pushed = there.layout.all_pushed
+                ingest(clean, source.name)
+    pushed = clean.layout.all_pushed
     if pushed.with_name(f"{pushed.name}.dvc").exists():
         try:
-            workspace.parts.versions.fetch(workspace.root, _here(workspace, there, pushed), revision, pushed)
+            workspace.parts.versions.fetch(
+                workspace.root, _in_project(workspace, clean, pushed), revision, pushed
+            )
         except MissingDataError:
             gone.append(pushed)
     if gone:
-        names = [path.relative_to(there.root).as_posix() for path in gone]
+        names = [path.relative_to(clean.root).as_posix() for path in gone]
         listing = ", ".join(
             f"{name} (md5 {record.data[name]})" if name in record.data else name for name in names
         )
@@ -207,8 +211,8 @@ def _get_data(
         )
 
 
-def _here(workspace: Workspace, there: Workspace, path: Path) -> Path:
-    return workspace.root / path.relative_to(there.root)
+def _in_project(workspace: Workspace, clean: Workspace, path: Path) -> Path:
+    return workspace.root / path.relative_to(clean.root)
 
 
 def _first_column(before: BuildRecord, now: BuildRecord) -> str | None:

@@ -111,7 +111,7 @@ def release(workspace: Workspace, *, keep: int = KEEP_RELEASES) -> Release:
     MissingDataError, SkewError
         If a view is not materialized, or another definition materialized it, built its rows or made a training set
         of the release; or a cell of the release differs between training and serving; or a view leaks, or was not
-        checked for leaks as it is now. Nothing changes then.
+        checked for leaks as it is now; or a checked training set reveals its label. Nothing changes then.
     DefinitionError
         If nothing tells when an input of a view becomes known.
     ConfigError

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
-from featurestore.operations.fit import is_fitted
+from featurestore.operations.fit import train_mask
 from featurestore.operations.training_set import training_manifest
 from featurestore.preprocessing.step import Observed, is_category
 from featurestore.preprocessing.target import Target
@@ -52,7 +52,7 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
         The same as a share of what there is to know about the label, 0 to 1.
     auc
         Area under the ROC curve of the feature alone, from 0.5; a category stands for the mean label of the other rows.
-        None: the label has more than two classes, or is a number.
+        None: the label has more than two classes, or is a quantity.
     missing
         Share of the rows by status: ``NULL_VALUE``, ``NOT_FOUND``, ``OUTSIDE_MAX_AGE``.
     rare
@@ -115,9 +115,9 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     if manifest is None:
         raise MissingDataError(f"training set {name!r} has no manifest", hint=f"run: {command}")
     rows = pl.read_parquet(path)
-    train = rows.filter(is_fitted(rows)).drop_nulls(training.label)
+    train = rows.filter(train_mask(rows)).drop_nulls(training.label)
     if train.is_empty():
-        raise ContractError(f"training set {name!r}: no training row has a label", hint=f"run: {command}")
+        raise ContractError(f"training set {name!r}: no row of train has a label", hint=f"run: {command}")
     features = [feature for feature in training.service.feature_names if not train[feature].dtype.is_nested()]
     label = label_codes(train[training.label])
     worth = {feature: information(codes_of(train[feature]), label) for feature in features}

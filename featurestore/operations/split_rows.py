@@ -98,8 +98,8 @@ def _part(rows: pl.DataFrame, name: str, training: TrainingSet, entities: list[t
         digest=digest_of(part),
         first=first,
         last=last,
-        entities=tuple(overlap_of_entities(rows, name, keys) for keys in entities),
-        time=0.0 if name == TRAIN else overlap_of_time(rows, name),
+        entity_overlap=tuple(overlap_of_entities(rows, name, keys) for keys in entities),
+        time_overlap=0.0 if name == TRAIN else overlap_of_time(rows, name),
     )
 
 

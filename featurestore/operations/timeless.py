@@ -54,7 +54,7 @@ def timeless(workspace: Workspace) -> Timeless:
         name: kind_of(node.contract) for name, node in leaves.items() if not isinstance(node, FeatureView)
     }
     static, unproven = (
-        tuple(name for name, its_kind in kinds.items() if its_kind == kind) for kind in (STATIC, UNPROVEN)
+        tuple(name for name, node_kind in kinds.items() if node_kind == kind) for kind in (STATIC, UNPROVEN)
     )
     return Timeless(static=static, unproven=unproven)
 

@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
 from featurestore.operations.build_record import build_record
-from featurestore.operations.fit import fits, fitted_rows
+from featurestore.operations.fit import fitted_rows, is_fitting_set
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
@@ -156,7 +156,7 @@ def training_set(
         if fitted is not None:
             vectors = files.aside(layout.fitted_training(name))
             write_parquet(fitted.rows, vectors, metadata=metadata_of(training))
-        if fitted is not None and fits(workspace.catalog, training):
+        if fitted is not None and is_fitting_set(workspace.catalog, training):
             write_state(fitted.state, files.aside(layout.fitted(service.name)))
             keep_definition(service, layout)
     write_record(build_record(workspace, manifest, result, path), layout.training_record(name))

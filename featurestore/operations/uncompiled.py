@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.expressions.row_function import NotCompiled
 from featurestore.vectors.compiled import compiled
-from featurestore.vectors.fitted_rows import compiled_steps
+from featurestore.vectors.fitted_steps import compiled_steps
 
 if TYPE_CHECKING:
     from featurestore.workspace import Workspace

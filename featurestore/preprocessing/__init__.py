@@ -1,4 +1,4 @@
-"""Steps that are fitted to the training rows of a service, and applied as expressions offline and online.
+"""Steps that are fitted to the rows of train of a service, and applied as expressions offline and online.
 
 Declared beside a feature service: ``steps=[preprocessing.impute("mean", columns=["amount"])]``.
 

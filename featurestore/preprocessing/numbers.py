@@ -1,4 +1,4 @@
-"""Steps over numbers: impute, scale, clip, discretize."""
+"""Steps over numbers: scale and clip."""
 
 from __future__ import annotations
 

@@ -46,14 +46,14 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes
     ----------
     labels
-        Row counts by class of the label. Empty: the label is a number.
+        Row counts by class of the label. Empty: the label is a quantity.
     digest
         Digest of the content of its rows, with features.
     first, last
         The first and the last timestamp.
-    entities
+    entity_overlap
         For each entity: the share of the rows whose entity also has a row in train. Empty for train.
-    time
+    time_overlap
         The share of the rows of train that are later than the first row of this split. 0 for train.
     """
 
@@ -62,8 +62,8 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest: str
     first: datetime
     last: datetime
-    entities: tuple[EntityOverlap, ...] = ()
-    time: float = 0.0
+    entity_overlap: tuple[EntityOverlap, ...] = ()
+    time_overlap: float = 0.0
 
 
 class SplitError(ContractError):
@@ -198,14 +198,14 @@ def warnings_of(parts: dict[str, SplitPart], strategies: Sequence[SplitStrategy]
         return
     is_grouped = any(isinstance(strategy, RandomSplit) and strategy.by for strategy in strategies)
     for name, part in parts.items():
-        shared = [f"a {' and '.join(e.keys)} ({e.share:.1%})" for e in part.entities if e.share]
+        shared = [f"a {' and '.join(e.keys)} ({e.share:.1%})" for e in part.entity_overlap if e.share]
         if shared and not is_grouped:
             yield (
                 f"rows of {name} have an entity that is also in train: {', '.join(shared)}; "
                 "random_split(by=...) keeps an entity in one split"
             )
-        if part.time:
+        if part.time_overlap:
             yield (
-                f"{part.time:.1%} of the train rows are later than the first {name} row; "
+                f"{part.time_overlap:.1%} of the train rows are later than the first {name} row; "
                 "time_split tests on later rows than it trains on"
             )

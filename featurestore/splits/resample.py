@@ -35,7 +35,7 @@ class Sampled(msgspec.Struct, frozen=True, kw_only=True):
         How many of the rows after are copies of others.
     prior
         The share of each class of the label before, by its value as text: the prior to which predictions of a model
-        that was trained on the sample are brought back. Empty: the label is a number.
+        that was trained on the sample are brought back. Empty: the label is a quantity.
     """
 
     rows_before: int

@@ -28,7 +28,7 @@ from featurestore.values.plain import from_stored, in_utc_zone
 from featurestore.values.wording import counted
 from featurestore.vectors.compiled import MAX_COMPILED_ROWS, compiled
 from featurestore.vectors.complete import compute
-from featurestore.vectors.fitted_rows import FittedRows
+from featurestore.vectors.fitted_steps import FittedSteps
 from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
@@ -133,7 +133,7 @@ class VectorReader:
         ordered = [name for selection in service.selections for name in selection.names]
         self._order = None if ordered == stored else [stored.index(name) for name in ordered]
         self._features = service.feature_names
-        self._fitted = None if service.fitted is None else FittedRows(service)
+        self._fitted = None if service.fitted is None else FittedSteps(service)
         self._views = tuple(selection.label for selection in service.reads)
         self._computed = [_Computed.of(view, self.columns, stored) for view in service.on_demand]
 

@@ -1,4 +1,4 @@
-"""A training set that knows its labels is found, with the feature or the rows; a clean one raises no alarm."""
+"""A training set that reveals its label is found, with the feature or the rows; a clean one raises no alarm."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -102,12 +102,12 @@ def test_a_clean_training_set_has_no_leak(visits):
 
 
 def test_features_and_shared_rows_are_named(visits):
-    """The feature that tells the label; rows of one identity, and rows that are copies, in two splits."""
-    assert visits(rows_of(amount=LABEL.cast(pl.Float32))) == [("tells the label", "amount", COUNT)]
+    """The feature that predicts the label; rows of one identity, and rows that are copies, in two splits."""
+    assert visits(rows_of(amount=LABEL.cast(pl.Float32))) == [("predicts_label", "amount", COUNT)]
     parts = pl.when(NUMBER < 150).then(pl.lit("train")).otherwise(pl.lit("test"))
     rows = rows_of(split=parts)
     copied = pl.concat([rows, rows.head(3).with_columns(split=pl.lit("validation"))])
-    assert visits(copied) == [("shared between splits", "customer, event_timestamp", 6)]
+    assert visits(copied) == [("shared_between_splits", "customer, event_timestamp", 6)]
 
 
 def test_copies_under_numbers_of_their_own_are_named(shared_shop):
@@ -117,7 +117,7 @@ def test_copies_under_numbers_of_their_own_are_named(shared_shop):
     rows = rows_of(split=pl.lit("train"))
     copies = rows.head(4).with_columns(ratio=-1.0 - NUMBER.head(4), split=pl.lit("test"))
     leaks = label_leaks(pl.concat([rows, copies]), numbered)
-    assert [(leak.kind, leak.column, leak.rows) for leak in leaks] == [("shared between splits", "", 8)]
+    assert [(leak.kind, leak.column, leak.rows) for leak in leaks] == [("shared_between_splits", "", 8)]
     earlier = copies.with_columns(event_timestamp=pl.lit(START) - pl.duration(minutes=NUMBER.head(4) + 1))
     assert label_leaks(pl.concat([rows, earlier]), numbered) == []
 
@@ -127,8 +127,9 @@ def test_the_command_exits_with_5(shop, visits):
     visits(rows_of(ratio=LABEL.cast(pl.Float32)))
     done = run("check-leaks", cwd=shop.settings.root)
     assert done.returncode == 5
-    assert "visits         200         4  tells the label" in done.stdout
-    assert "visits: ratio tells the label (1.0000 of 1), 200 rows" in done.stderr
+    assert "visits         200         4  predicts the label" in done.stdout
+    assert "visits: 1 leak of the label" in done.stderr
+    assert "visits: ratio predicts the label (1.0000 of 1), 200 rows" in done.stderr
     shop.materialize()
     with pytest.raises(SkewError):
         shop.release()
@@ -146,7 +147,7 @@ def kinds_of(shop, *edits):
     return [(leak.kind, leak.column, leak.rows) for leak in checked.leaks]
 
 
-@pytest.mark.parametrize(("hours", "leaks"), [(0, []), (2, [("known later", "basket", 5)])])
+@pytest.mark.parametrize(("hours", "leaks"), [(0, []), (2, [("known_later", "basket", 5)])])
 def test_a_request_value_that_is_known_after_the_row_is_named(shop, hours, leaks):
     """Serving could not have known it."""
     basket = 'description="worth of the basket", metadata={'
@@ -155,7 +156,7 @@ def test_a_request_value_that_is_known_after_the_row_is_named(shop, hours, leaks
     assert kinds_of(shop, imports, ("schemas/shop.py", basket, known)) == leaks
 
 
-@pytest.mark.parametrize(("hours", "leaks"), [(1, []), (-1, [("label known before", "bought", 5)])])
+@pytest.mark.parametrize(("hours", "leaks"), [(1, []), (-1, [("label_known_before", "bought", 5)])])
 def test_a_label_that_was_known_before_the_row_is_named(shop, hours, leaks):
     """Serving could have read it."""
     column = '    at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="when it ended")\n'
@@ -174,6 +175,6 @@ def test_a_label_that_was_known_before_the_row_is_named(shop, hours, leaks):
 
 def test_a_label_that_is_a_request_value_is_named(shop):
     """The model would get the answer in its request."""
-    assert ("is the label", "basket", 5) in kinds_of(
+    assert ("is_label", "basket", 5) in kinds_of(
         shop, ("feature_repo/shop.py", 'label="bought"', 'label="basket"')
     )

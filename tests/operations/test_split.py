@@ -67,7 +67,7 @@ def test_rows_carry_their_split(shop):
         }
         assert (part.first, part.last) == (kept["event_timestamp"].min(), kept["event_timestamp"].max())
     assert rows.group_by("customer").agg(pl.col("split").n_unique())["split"].unique().to_list() == [1]
-    assert manifest.splits["test"].entities == (EntityOverlap(("customer",), 0.0),)
+    assert manifest.splits["test"].entity_overlap == (EntityOverlap(("customer",), 0.0),)
     assert manifest == project.training_manifest("visits")
     assert "split" in project.quality.profile("visits").columns
     project.materialize()

@@ -1,4 +1,4 @@
-"""The shop (tests/shop.py) whose service has steps that are fitted to the training rows."""
+"""The shop (tests/shop.py) whose service has steps that are fitted to the rows of train."""
 
 import shutil
 from functools import cache

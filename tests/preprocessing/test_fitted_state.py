@@ -94,7 +94,7 @@ def test_a_row_in_two_splits_is_found(project):
     write_state(state, project.layout.fitted("buying"))
 
     differences = [d for d in project.audit().differences if d.feature == "split"]
-    assert differences[0].offline == f"{rows.height} training rows in two"
+    assert differences[0].offline == f"{rows.height} rows of train in two"
 
 
 def test_only_training_rows_are_fitted_to(kept):

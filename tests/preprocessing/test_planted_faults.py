@@ -15,10 +15,10 @@ FAULTS = {
         "vectors.reader:VectorReader.read_checked", "if self._fitted is not None:", "if False:"
     ),
     "a row function that computes another value": code(
-        "vectors.fitted_rows:FittedRows._compiled", "list(result)", "[value and -1.0 for value in result]"
+        "vectors.fitted_steps:FittedSteps._compiled", "list(result)", "[value and -1.0 for value in result]"
     ),
     "statuses that are not those of the value": code(
-        "vectors.fitted_rows:FittedRows.apply", "(_NULL if value is None else _PRESENT)", "_NULL"
+        "vectors.fitted_steps:FittedSteps.apply", "(_NULL if value is None else _PRESENT)", "_NULL"
     ),
     "a fit that computes another mean": code(
         "preprocessing.impute:Impute.fit",
@@ -53,7 +53,7 @@ def test_the_audit_finds_steps_that_were_fitted_to_test_rows(project, monkeypatc
     metadata = pl.read_parquet_metadata(path)
     split = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit("train")).otherwise(pl.lit("test"))
     rows = pl.read_parquet(path).with_columns(split=split)
-    code("operations.fit:is_fitted", "(rows[SPLIT] == TRAIN)", "(rows[SPLIT] != '')")(path, monkeypatch)
+    code("operations.fit:train_mask", "(rows[SPLIT] == TRAIN)", "(rows[SPLIT] != '')")(path, monkeypatch)
     state, vectors = fit_to(project.catalog.training_set("visits"), rows)
     rows.write_parquet(path, metadata=metadata)
     vectors.write_parquet(project.layout.fitted_training("visits"), metadata=metadata)

@@ -40,7 +40,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         ``function``: a function, method or class of the project. ``constant``: a module-level value, or
         a variable of an enclosing function. ``module``: the statements of a module that count as a whole.
         ``schema``, ``check``, ``policy``: what the Pandera schema declares. ``reader``: how a source is
-        read. ``timing``: when rows become known and expire. ``step``: what is fitted to training rows and
+        read. ``timing``: when rows become known and expire. ``step``: what is fitted to the rows of train and
         applied to features. ``upstream``: a definition that this one
         reads. ``package``: an installed distribution that computes.
     name

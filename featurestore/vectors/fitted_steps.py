@@ -46,7 +46,7 @@ def compiled_steps(service: FeatureService) -> RowFunction | NotCompiled:
     return function
 
 
-class FittedRows:
+class FittedSteps:
     """Applies the fitted steps of a service to rows of its features.
 
     Parameters
