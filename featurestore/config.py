@@ -82,6 +82,17 @@ class FixedClock(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
 
 
+# Why a timestamp of the future is refused, and what to do.
+_OF_A_STORE = (
+    "a store that is ahead of the clock answers no request",
+    "leave the timestamp out to bring the store to the current time",
+)
+_OF_LABELS = (
+    "no label of the future is known yet",
+    "leave the timestamp out to build from the labels that are known now",
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a project.
@@ -153,20 +164,26 @@ class Settings:
         # A record that was written under another fixed timestamp says nothing about this one.
         return clock.now if clock.as_of == self.as_of else self.as_of
 
-    def require_reached(self, timestamp: datetime) -> datetime:
+    def require_reached(self, timestamp: datetime, *, for_labels: bool = False) -> datetime:
         """Return a timestamp that a store is brought to; with a fixed timestamp in the settings, any.
+
+        Parameters
+        ----------
+        for_labels
+            The timestamp is that at which the labels of a training set must be known.
 
         Raises
         ------
         ConfigError
-            If the clock has not reached it: a store that is ahead of the clock answers nobody.
+            If the clock has not reached it: a store that is ahead of the clock answers nobody, and no label of the
+            future is known.
         """
         now = self.now()
         if self.as_of is None and timestamp > now:
+            reason, hint = _OF_LABELS if for_labels else _OF_A_STORE
             raise ConfigError(
-                f"{timestamp.isoformat()} is in the future; expected a timestamp up to now, {now.isoformat()}: "
-                "a store that is ahead of the clock answers no request",
-                hint="leave the timestamp out to bring the store to the current time",
+                f"{timestamp.isoformat()} is in the future; expected a timestamp up to now, {now.isoformat()}: {reason}",
+                hint=hint,
             )
         return timestamp
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
+from os.path import normpath
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from featurestore.config import load_settings, parse_timestamp
 from featurestore.definitions.catalog import load_catalog
+from featurestore.errors import DefinitionError
 from featurestore.storage.fitted import with_state
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import rows_of
@@ -15,11 +19,11 @@ from featurestore.storage.views import rows_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.source import Source
     from featurestore.ports import (
         ComputeEngine,
         DatasetVersions,
@@ -192,4 +196,28 @@ class Workspace:
 
 
 def _load(settings: Settings) -> Catalog:
-    return load_catalog(settings.root, settings.definitions)
+    catalog = load_catalog(settings.root, settings.definitions)
+    for source in catalog.sources.values():
+        _require_inside(settings.root, source)
+    return catalog
+
+
+def _require_inside(root: Path, source: Source) -> None:
+    """Refuse a source whose path leads out of the project: DVC versions no other file.
+
+    Links are not followed: a machine that serves may have its data on another disk.
+
+    Raises
+    ------
+    DefinitionError
+        If it does.
+    """
+    if Path(normpath(root / source.path)).is_relative_to(root):
+        return
+    name = f"data/raw/{Path(source.path).name}"
+    raise DefinitionError(
+        f"source {source.name!r}: the path {source.path!r} lies outside the project; expected a path in {root}, such as "
+        f"{name!r}: DVC versions no other file",
+        hint=f"copy the file to {name} and name this path; or take the source out and run: featurestore add "
+        f"{shlex.quote(source.path)}, which copies the file and writes a source",
+    )

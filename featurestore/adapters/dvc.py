@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from featurestore.adapters.git import git
 from featurestore.errors import ConfigError, MissingDataError, StoreError, package_needed_by
 from featurestore.storage.durable import make_folder
+from featurestore.storage.inside import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,9 +48,9 @@ class DvcVersions:
         if repo is not None:
             repo.close()
         else:
-            inside = top is not None and Path(top.strip()).resolve() != root.resolve()
+            is_below = top is not None and Path(top.strip()).resolve() != root.resolve()
             with _translated(root):
-                Repo.init(str(root), subdir=inside).close()
+                Repo.init(str(root), subdir=is_below).close()
             created.append("dvc")
         return tuple(created)
 
@@ -82,7 +83,7 @@ class DvcVersions:
             raise ConfigError(f"{root}: is not inside a DVC repository", hint="run: git init && dvc init")
         with repo, _translated(root):
             stages = repo.add([str(path) for path in paths])
-        return tuple(root / path for path in _relative(root, [stage.path for stage in stages]))
+        return tuple(root / inside(root, Path(stage.path)) for stage in stages)
 
     def run(self, root: Path, step_of: StepFinder) -> tuple[str, ...]:
         """Run the stages that are out of date, as ``dvc repro`` does. Raises as `run_stages` does."""
@@ -109,17 +110,17 @@ class DvcVersions:
             from dvc.exceptions import DvcException  # noqa: PLC0415
             from dvc.scm import SCMError  # noqa: PLC0415
 
-        inside = path.resolve().relative_to(root.resolve()).as_posix()
+        name = inside(root, path)
         make_folder(target.parent)
         try:
             with closing(DVCFileSystem(str(root), rev=revision)) as files:
-                if files.isdir(inside):
-                    files.get(inside, str(target), recursive=True)
+                if files.isdir(name):
+                    files.get(name, str(target), recursive=True)
                 else:
-                    files.get_file(inside, str(target))
+                    files.get_file(name, str(target))
         except (DvcException, SCMError, OSError) as error:
             raise MissingDataError(
-                f"{inside} at {revision}: {_reason(error)}",
+                f"{name} at {revision}: {_reason(error)}",
                 hint="`git log` lists revisions; `dvc fetch` gets files from the remote",
             ) from error
         return target
@@ -169,22 +170,18 @@ def _translated(root: Path) -> Iterator[None]:
 
 def _owner(repo: Repo, file: Path) -> Any:
     """Return the output of DVC that is a file, or a folder around it. None: there is none."""
-    around = {str(path) for path in (file.resolve(), *file.resolve().parents)}
+    place = file.parent.resolve() / file.name  # DVC may link the file to its cache
+    around = {str(path) for path in (place, *place.parents)}
     return next((out for out in repo.index.outs if out.fs_path in around and out.use_cache), None)
 
 
 def _not_in_git(root: Path, files: Iterable[Path]) -> list[Path]:
-    inside = {name: file for file, name in zip(files, _relative(root, files), strict=True)}
-    if not inside:
+    names = {inside(root, file): file for file in files}
+    if not names:
         return []
-    listed = git(root, "ls-files", "-z", "--", *inside)
+    listed = git(root, "ls-files", "-z", "--", *names)
     tracked = set() if listed is None else set(listed.split("\0"))
-    return [file for name, file in inside.items() if name not in tracked]
-
-
-def _relative(root: Path, paths: Iterable[Path | str]) -> list[str]:
-    top = root.resolve()
-    return [(top / path).resolve().relative_to(top).as_posix() for path in paths]
+    return [file for name, file in names.items() if name not in tracked]
 
 
 def _reason(error: BaseException) -> str:

@@ -159,7 +159,7 @@ def _without_pandas_floats(frame: pl.DataFrame) -> pl.DataFrame:
 def rows_given(
     rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]],
     schema: Mapping[str, pl.DataType],
-    service: str,
+    owner: str,
 ) -> pl.DataFrame:
     """Convert the rows of a request to a frame.
 
@@ -167,6 +167,8 @@ def rows_given(
     ----------
     schema
         The dtypes of keys and request values. Polars infers the dtypes of other columns.
+    owner
+        What the rows are for, for messages.
 
     Raises
     ------
@@ -186,7 +188,7 @@ def rows_given(
             else:
                 columns[name] = pl.Series(name, values, strict=True)
     except ContractError as error:
-        raise ContractError(f"rows for service {service!r}: {error.message}", hint=error.hint) from error
+        raise ContractError(f"rows for {owner}: {error.message}", hint=error.hint) from error
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"rows for service {service!r}: {str(error).splitlines()[0]}") from error
+        raise ContractError(f"rows for {owner}: {str(error).splitlines()[0]}") from error
     return frame_of_columns(list(columns.values()), len(rows))

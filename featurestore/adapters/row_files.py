@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import polars as pl
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
 
 
+# A date, with or without a time of day, and nothing after it.
+_WITHOUT_ZONE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]*)?)?)?$"
+
+
 def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
     """Read rows of a view; the view's gate checks the values.
 
@@ -31,7 +35,7 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
         if path.suffix == ".parquet":
             return pl.read_parquet(path)
         if path.suffix == ".csv":
-            return read_complete_csv(path, str(path))
+            return _with_zones(read_complete_csv(path, str(path)), path, view)
         if path.suffix in (".jsonl", ".ndjson"):
             content = path.read_bytes()
             rows = _json_rows(msgspec.json.Decoder(dict).decode_lines(content), path, view)
@@ -45,6 +49,35 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
     raise ContractError(
         f"{path}: the format {path.suffix!r} is unknown", hint="use a file named .parquet, .csv or .jsonl"
     )
+
+
+def _with_zones(rows: pl.DataFrame, path: Path, view: FeatureView) -> pl.DataFrame:
+    """Refuse text of a timestamp that names no time zone: it could be of any.
+
+    Raises
+    ------
+    ContractError
+        If there is one; names the first.
+    """
+    for name, dtype in view.contract.schema.items():
+        if name not in rows.columns or not isinstance(rows.schema[name], pl.String):
+            continue
+        if (
+            not isinstance(dtype, pl.Datetime)
+            or dtype.time_zone is None
+            or view.contract[name].metadata.get("format")
+        ):
+            continue
+        without = rows[name].str.contains(_WITHOUT_ZONE).fill_null(value=False)
+        if without.any():
+            row = without.arg_max() or 0
+            day, time = str(rows[name][row])[:10], str(rows[name][row])[11:] or "00:00"
+            example = f"{day}T{time}{':00' if len(time) == len('00:00') else ''}"
+            raise ContractError(
+                f"{path}: row {row + 1:,}: {name!r} has no time zone; expected a timestamp with one",
+                hint=f"write {example}Z for UTC, or {example}+01:00 for another zone",
+            )
+    return rows
 
 
 def _json_rows(lines: list[dict[str, Any]], path: Path, view: FeatureView) -> pl.DataFrame:

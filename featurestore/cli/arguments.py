@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def row_of(values: Sequence[str], service: FeatureService) -> pl.DataFrame:
     """Read ``name=value`` words as one row of keys and request values of a service. Raises as `values_of` does."""
-    return values_of(values, {**service.key_schema, **service.request_schema}, f"service {service.name!r}")
+    return values_of(values, {**service.key_schema, **service.request_schema}, service.title)
 
 
 def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: str) -> pl.DataFrame:

@@ -35,5 +35,8 @@ def audit_set(
     lines = [table(rows), f"{counted(record.rows, 'row')}, {counted(record.different, 'different cell')}"]
     if record.absent:
         lines.append(f"not in the file: {', '.join(record.absent)}")
+    for column, feature in record.ignored.items():
+        meant = "" if feature is None else f"; is it the feature {feature!r}?"
+        lines.append(f"warning: column {column!r} is no feature of {service!r} and was not compared{meant}")
     Output(json).result(record, "\n".join(lines))
     record.require_parity()

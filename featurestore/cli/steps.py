@@ -53,6 +53,9 @@ def run(project: Folder = HERE, *, json: Json = False) -> None:
     if done.verdicts:
         lines.append(verdict_text(done.verdicts))
     lines += [f"training set {training_text(manifest)}" for manifest in done.training_sets]
+    lines += [
+        f"{name}: warning: {change}" for name, changes in done.split_changes.items() for change in changes
+    ]
     if done.audit is not None:
         lines.append(
             f"parity: {counted(done.audit.cells, 'cell')} compared, {counted(done.audit.mismatches, 'mismatch')}"
@@ -134,7 +137,7 @@ def training_set(
     timestamp = timestamp_of_option("--as-of", as_of)
     if timestamp is not None:
         with usage("--as-of"):
-            opened.settings.require_reached(timestamp)
+            opened.settings.require_reached(timestamp, for_labels=True)
     changes: list[tuple[str, str]] = []
 
     def build(name: str) -> TrainingManifest:

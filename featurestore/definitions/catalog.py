@@ -11,6 +11,7 @@ from featurestore.definitions.call import place, reason
 from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import (
+    REQUEST,
     FeatureService,
     TrainingSet,
     feature_service,
@@ -171,7 +172,7 @@ class Catalog:
             requested.setdefault(name, []).extend([feature] if feature else every)
         features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in requested.items())
         selected = with_distinct_names(features) if full_names else features
-        return feature_service("request", selected, owner="request")
+        return feature_service(REQUEST, selected, owner=REQUEST)
 
     def training_set(self, name: str) -> TrainingSet:
         """Return the training set with a name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from featurestore.splits.declare import SplitStrategy
     from featurestore.splits.sample import SampleStrategy
 
+# Name and owner of a service that a request makes of views.
+REQUEST: Final = "request"
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureService:
@@ -58,6 +61,14 @@ class FeatureService:
     owner: str
     steps: tuple[Step, ...] = ()
     fitted: FittedState | None = None
+
+    @property
+    def title(self) -> str:
+        """What messages call it: of a request that names views and no service, these views."""
+        if (self.name, self.owner) != (REQUEST, REQUEST):
+            return f"service {self.name!r}"
+        names = [*(s.label for s in self.selections), *(view.name for view in self.on_demand)]
+        return f"{'view' if len(names) == 1 else 'views'} {', '.join(map(repr, names))}"
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
@@ -20,8 +22,6 @@ from featurestore.storage.files import write_text
 from featurestore.values.escapes import escaped, quoted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from featurestore.workspace import Workspace
 
 PIPELINE = "dvc.yaml"
@@ -123,7 +123,19 @@ def _require_free(workspace: Workspace, data: Input) -> None:
     files = [path for path in _files(workspace, data.name) if path.exists()]
     if data.name in taken or files:
         what = f"a definition named {data.name!r}" if data.name in taken else str(files[0])
-        raise ConfigError(f"{what} exists already", hint="choose another name: --name NAME")
+        raise ConfigError(f"{what} exists already", hint=_free_hint(workspace, data))
+
+
+def _free_hint(workspace: Workspace, data: Input) -> str:
+    other = "choose another name: --name NAME"
+    source = workspace.catalog.sources.get(data.name)
+    is_file = data.pattern is None and not data.query
+    if source is None or not is_file or Path(source.path).suffix != data.files[0].suffix:
+        return other
+    if source.location(Path(source.path))[1] is not None:
+        return other
+    copied = f"cp {shlex.quote(data.files[0].as_posix())} {shlex.quote(source.path)}"
+    return f"if it is new data of the source, run: {copied} && featurestore run; for another source, {other}"
 
 
 def _files(workspace: Workspace, name: str) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.adapters.entity_rows import EntityRows
 from featurestore.errors import ContractError, SkewError
+from featurestore.operations.audit_set_columns import ignored_columns, require_kind
 from featurestore.operations.historical import historical
 from featurestore.operations.leak_record import utc_text
 from featurestore.operations.reproducible import PERSONAL
@@ -111,6 +112,9 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     absent
         Features of the service that the training set does not have.
+    ignored
+        Columns that are neither compared nor a key, timestamp, request value, split, or column of a training set of the
+        project; each with the feature that its name resembles. None: it resembles none.
     cells
         The first different cells, those of the rows with the most of them first.
     """
@@ -119,6 +123,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     features: tuple[SetFeature, ...]
     absent: tuple[str, ...]
+    ignored: dict[str, str | None]
     cells: tuple[SetCell, ...]
 
     @property
@@ -151,12 +156,13 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
     ----------
     rows
         A frame, or the path of a file (Parquet, CSV, JSON lines): keys, ``event_timestamp``, request values, and features
-        under their names, or as ``<view>__<feature>``. Other columns, such as a label, are left alone. NaN is a missing value.
+        under their names, or as ``<view>__<feature>``. Other columns are not compared. NaN is a missing value.
 
     Raises
     ------
     ContractError
-        If the rows lack a key, a request value, the timestamp, or all features.
+        If there are no rows, or they lack a key, a request value, the timestamp, or all features; or a feature has values of
+        another kind, such as text for numbers.
     MissingDataError, SkewError
         As of `historical`.
     """
@@ -166,6 +172,11 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
     schema = {**served_service.key_schema, **served_service.request_schema, EVENT_TIMESTAMP: UTC_MICROSECONDS}
     spelled = {full_names[name]: dtype for name, dtype in dtypes.items()} | dict(dtypes)
     frame = EntityRows(rows, {**schema, **spelled}, {}).frame()
+    if frame.is_empty():
+        raise ContractError(
+            "the training set has no rows; expected at least one", hint="name the file that has them"
+        )
+    ignored = ignored_columns(workspace, frame.columns, {*schema, *spelled}, list(dtypes))
     frame = frame.rename(
         {
             full: name
@@ -176,9 +187,11 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
     names = [name for name in dtypes if name in frame.columns]
     if not names:
         raise ContractError(
-            f"the training set has no feature of service {served_service.name!r}",
+            f"the training set has no feature of {served_service.title}",
             hint=f"expected columns: {', '.join(dtypes)}",
         )
+    for name in names:
+        require_kind(name, frame.schema[name], dtypes[name])
     entity_rows = frame.select(name for name in schema if name in frame.columns)
     served = historical(workspace, entity_rows, served_service)
     keys = served.select(name for name in (*served_service.key_schema, EVENT_TIMESTAMP)).with_row_index(_ROW)
@@ -198,6 +211,7 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
         rows=frame.height,
         features=tuple(_summary(name, part, frame.height) for name, part in zip(names, parts, strict=True)),
         absent=tuple(name for name in dtypes if name not in names),
+        ignored=ignored,
         cells=_cells(served_service, parts),
     )
 

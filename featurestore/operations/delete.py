@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.definitions.feature_service import feature_service
+from featurestore.definitions.feature_service import REQUEST, feature_service
 from featurestore.errors import ContractError
 from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.logged import logged
@@ -131,7 +131,7 @@ def _has_no_events(row: bytes) -> bool:
 
 
 def _key_rows(view: FeatureView, keys: pl.DataFrame) -> pl.DataFrame:
-    service = feature_service("delete", (view,), owner=view.owner)
+    service = feature_service(REQUEST, (view,), owner=REQUEST)
     rows = select_columns(entity_rows_of(keys, service, with_timestamp=False), view.keys)
     for name, count in rows.null_count().row(0, named=True).items():
         if count:

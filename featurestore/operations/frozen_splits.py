@@ -44,9 +44,17 @@ class SplitChange:
         return f"{self.split} changed since the last build ({sizes}), by another {', '.join(self.causes or [LOG])}"
 
 
-def split_changes(before: TrainingManifest, now: TrainingManifest) -> tuple[SplitChange, ...]:
-    """List the validation and test splits that differ between two builds of a training set."""
-    causes = _causes(before, now)
+def split_changes(
+    before: TrainingManifest, now: TrainingManifest, *, at_given_time: bool = False
+) -> tuple[SplitChange, ...]:
+    """List the validation and test splits that differ between two builds of a training set.
+
+    Parameters
+    ----------
+    at_given_time
+        Whether `as_of` of the new build was given. Otherwise it is the clock's: it is a cause only if labels matured.
+    """
+    causes = _causes(before, now, at_given_time=at_given_time)
     return tuple(
         SplitChange(
             split=name,
@@ -79,7 +87,7 @@ def require_frozen(changes: Iterable[SplitChange], name: str) -> None:
             )
 
 
-def _causes(before: TrainingManifest, now: TrainingManifest) -> tuple[str, ...]:
+def _causes(before: TrainingManifest, now: TrainingManifest, *, at_given_time: bool) -> tuple[str, ...]:
     causes = []
     if (
         before.fingerprint is None
@@ -87,7 +95,7 @@ def _causes(before: TrainingManifest, now: TrainingManifest) -> tuple[str, ...]:
         or before.fingerprint.digest != now.fingerprint.digest
     ):
         causes.append("definition")
-    if before.as_of != now.as_of:
+    if before.as_of != now.as_of and (at_given_time or before.immature != now.immature):
         causes.append("as_of")
     if before.split != now.split:
         causes.append("split")

@@ -68,7 +68,7 @@ def get_online(
     """
     service = workspace.service(features)
     schema = {**service.key_schema, **service.request_schema}
-    rows = rows_given(entity_rows, schema, service.name)
+    rows = rows_given(entity_rows, schema, service.title)
     store = workspace.store()
 
     def read(timestamp: datetime) -> pl.DataFrame:

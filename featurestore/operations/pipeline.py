@@ -16,6 +16,7 @@ from featurestore.operations.timeless import leaf_nodes
 from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
+from featurestore.storage.inside import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -221,7 +222,7 @@ def _report_stage(workspace: Workspace) -> Stages:
 
 
 def _relative(workspace: Workspace, path: Path) -> str:
-    return path.resolve().relative_to(workspace.root).as_posix()
+    return inside(workspace.root, path)
 
 
 def _outputs(workspace: Workspace, paths: Iterable[Path]) -> list[Stage]:

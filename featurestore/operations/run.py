@@ -14,6 +14,7 @@ from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.build import build
 from featurestore.operations.check import check
 from featurestore.operations.check_leaks import LeakRecord, check_leaks
+from featurestore.operations.frozen_splits import SplitChange
 from featurestore.operations.ingest import ingest
 from featurestore.operations.leak_state import provable
 from featurestore.operations.materialize import materialize
@@ -41,6 +42,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         The verdicts of the datasets and feature views that ran.
     training_sets
         The manifests of the training sets that ran.
+    split_changes
+        The validation and test splits that differ from the builds that these replace, by training set.
     audit
         The proof of parity; None: it did not run.
     """
@@ -49,6 +52,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[Verdict, ...]
     training_sets: tuple[TrainingManifest, ...]
     audit: AuditRecord | None
+    split_changes: dict[str, tuple[SplitChange, ...]]
 
 
 def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> Run:
@@ -78,7 +82,8 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
     if has_pushed(workspace):
         add_pushed_version(workspace)
     update_pipeline(workspace)
-    steps = _steps(workspace)
+    changes: dict[str, tuple[SplitChange, ...]] = {}
+    steps = _steps(workspace, lambda name, change: changes.update({name: (*changes.get(name, ()), change)}))
     commands = {name: stage["cmd"] for name, stage in stages_of(workspace).items()}
     results: list[object] = []
 
@@ -95,10 +100,13 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
         verdicts=tuple(result for result in results if isinstance(result, Verdict)),
         training_sets=tuple(result for result in results if isinstance(result, TrainingManifest)),
         audit=next((result for result in results if isinstance(result, AuditRecord)), None),
+        split_changes=changes,
     )
 
 
-def _steps(workspace: Workspace) -> dict[str, Callable[[], object]]:
+def _steps(
+    workspace: Workspace, on_split_change: Callable[[str, SplitChange], None] = lambda _name, _change: None
+) -> dict[str, Callable[[], object]]:
     """Return what each of our stages does, by its name."""
     catalog = workspace.catalog
     fetched = [source.name for source in catalog.sources.values() if source.origin is not None]
@@ -106,7 +114,12 @@ def _steps(workspace: Workspace) -> dict[str, Callable[[], object]]:
         **{f"ingest-{name}": partial(ingest, workspace, name) for name in fetched},
         **{f"validate-{name}": partial(validate, workspace, name) for name in catalog.sources},
         **{f"build-{node.name}": partial(build, workspace, node.name) for node in catalog.build_order()},
-        **{f"training-set-{name}": partial(training_set, workspace, name) for name in catalog.training_sets},
+        **{
+            f"training-set-{name}": partial(
+                training_set, workspace, name, on_split_change=partial(on_split_change, name)
+            )
+            for name in catalog.training_sets
+        },
         "apply": partial(apply, workspace),
         "materialize": partial(materialize, workspace, full=True),
         "check-leaks": partial(_no_leaks, workspace),

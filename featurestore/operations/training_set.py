@@ -141,7 +141,7 @@ def training_set(
         sampled=sampled,
     )
     before = former_manifest(workspace, name)
-    changes = () if before is None else split_changes(before, manifest)
+    changes = () if before is None else split_changes(before, manifest, at_given_time=as_of is not None)
     if not any(len(view.files) > 1 or view.deleted for view in views):
         require_frozen(changes, name)
     path = layout.training(name)
@@ -175,7 +175,7 @@ def _statuses(joined: pl.DataFrame, service: FeatureService) -> dict[str, dict[s
 def _label_time(workspace: Workspace, training: TrainingSet, as_of: datetime | str | None) -> datetime | None:
     """Return the time at which labels must be known; None: all are. Raises `ConfigError` for a time in the future."""
     if as_of is not None:
-        return workspace.settings.require_reached(workspace.timestamp(as_of))
+        return workspace.settings.require_reached(workspace.timestamp(as_of), for_labels=True)
     return None if training.matures is None else workspace.now()
 
 

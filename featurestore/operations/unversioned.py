@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.errors import UnknownNameError
+from featurestore.storage.inside import inside
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> t
     }
     if names is None:
         pushed = workspace.layout.all_pushed
-        groups[PUSHED, pushed.relative_to(workspace.root).as_posix()] = sorted(pushed.rglob("*.parquet"))
+        groups[PUSHED, inside(workspace.root, pushed)] = sorted(pushed.rglob("*.parquet"))
     files = [file for group in groups.values() for file in group]
     if not files:
         return ()

@@ -145,7 +145,11 @@ def _timestamp(value: pl.Expr, declared: pl.Datetime, text_format: str | None) -
     zone: Any = declared.time_zone
     unit = declared.time_unit
     pattern = text_format or (f"{TIMESTAMP}%#z" if zone else TIMESTAMP)
-    parsed = value.str.to_datetime(pattern, time_unit=unit, time_zone=zone, strict=False)
+    text = value
+    if text_format is None and zone:
+        # Other tools write a space in place of T; with an offset it is as clear.
+        text = value.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9])", "${1}T${2}")
+    parsed = text.str.to_datetime(pattern, time_unit=unit, time_zone=zone, strict=False)
     if text_format is None:
         lossy = value.str.contains(f"{_NOT_A_YEAR}|{_LEAP_SECOND}|{_lost_fraction(unit)}")
         return _parsed(value, parsed, lossy)

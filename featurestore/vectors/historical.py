@@ -128,13 +128,11 @@ def changes(
     hint = "give entity rows: keys, event_timestamp and request values"
     if service.request_schema:
         raise ContractError(
-            f"service {service.name!r} needs request values: {', '.join(service.request_schema)}", hint=hint
+            f"{service.title} needs request values: {', '.join(service.request_schema)}", hint=hint
         )
     keys = {view.selection.keys for view in views}
     if len(keys) != 1:
-        raise ContractError(
-            f"the views of service {service.name!r} have different keys: {sorted(keys)}", hint=hint
-        )
+        raise ContractError(f"{service.title}: the views have different keys: {sorted(keys)}", hint=hint)
     [names] = keys
     known = []
     for view in views:

@@ -36,7 +36,7 @@ def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_timesta
         If a column is missing or has a wrong type, or a timestamp is missing or has no time zone.
     """
     needed: dict[str, pl.DataType] = {**service.key_schema, **service.request_schema}
-    where = f"rows for service {service.name!r}"
+    where = f"rows for {service.title}"
     if with_timestamp:
         needed[EVENT_TIMESTAMP] = UTC_MICROSECONDS
     if missing := [name for name in needed if name not in frame.columns]:

@@ -173,6 +173,20 @@ def test_nothing_is_overwritten(project, tmp_path):
     assert not (project / "schemas/other.py").exists()
 
 
+def test_new_data_of_a_source_are_copied_over_its_file(shop_files, tmp_path_factory):
+    """The second file of a name is most likely new data; a file of another format is not."""
+    folder = tmp_path_factory.mktemp("new")
+    (folder / "orders.csv").write_text((shop_files / "data/raw/orders.csv").read_text())
+    pl.DataFrame({"a": [1]}).write_parquet(folder / "orders.parquet")
+    shop = featurestore.open(shop_files)
+    with pytest.raises(ConfigError, match="'orders' exists already") as refused:
+        shop.add(str(folder / "orders.csv"))
+    assert f"run: cp {folder}/orders.csv data/raw/orders.csv && featurestore run" in refused.value.hint
+    with pytest.raises(ConfigError, match="'orders' exists already") as refused:
+        shop.add(str(folder / "orders.parquet"))
+    assert refused.value.hint == "choose another name: --name NAME"
+
+
 def test_a_project_that_hides_its_data_is_mended(tmp_path):
     """A project from before data had versions: `add` makes the repositories and changes one line of .gitignore."""
     init(tmp_path)

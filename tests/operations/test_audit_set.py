@@ -77,10 +77,47 @@ def test_each_difference_has_its_cause(shared_shop, right):
         record.require_parity()
 
 
-def test_a_value_that_its_dtype_cannot_hold_is_a_difference(shared_shop, right):
-    """A word in place of a number is not a missing number."""
-    rows = right.with_columns(amount=pl.lit("cheap"))
-    assert shared_shop.audit_set(rows, "buying").features[0].equal == 0
+def test_a_value_that_its_dtype_cannot_hold_is_a_difference(tmp_path):
+    """A number that does not fit is not a missing number."""
+    shop = build_window_shop(tmp_path)
+    rows = shop.historical(ASKED.drop("basket"), ["spending:orders_3d"])
+    rows = rows.with_columns(orders_3d=pl.lit(2**80, dtype=pl.Float64))
+    assert shop.audit_set(rows, "spending:orders_3d").features[0].equal == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("amount", pl.lit("abc"), "'amount' is String, expected Float32"),
+        ("coupon", pl.lit(1), "'coupon' is Int32, expected String"),
+        ("ordered_at", pl.lit(1), "'ordered_at' is Int32, expected Datetime"),
+    ],
+)
+def test_a_column_of_another_kind_is_refused(shared_shop, right, name, values, message):
+    """All its cells would differ, and none would say why."""
+    with pytest.raises(ContractError, match=message):
+        shared_shop.audit_set(right.with_columns(values.alias(name)), "buying")
+
+
+def test_a_column_that_nothing_declares_is_named(shared_shop, right, tmp_path):
+    """With the feature that it may be; a key, a label and a column of a training set are known."""
+    rows = right.rename({"amount": "ammount"}).with_columns(bought=True, label=1, split=pl.lit("test"))
+    record = shared_shop.audit_set(rows, "buying")
+    assert record.ignored == {"note": None, "ammount": "amount"}
+    rows.write_parquet(tmp_path / "set.parquet")
+    done = run(
+        "audit-set", str(tmp_path / "set.parquet"), "--service", "buying", cwd=shared_shop.settings.root
+    )
+    assert (
+        "warning: column 'ammount' is no feature of 'buying' and was not compared; is it the feature 'amount'?"
+        in (done.stdout)
+    )
+
+
+def test_a_set_without_rows_is_refused(shared_shop, right):
+    """It would have no difference."""
+    with pytest.raises(ContractError, match="has no rows"):
+        shared_shop.audit_set(right.clear(), "buying")
 
 
 def test_windows_have_a_history_too(tmp_path):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from runner import run
 
 from featurestore.errors import ContractError, MissingDataError
 
@@ -51,3 +52,19 @@ def test_what_cannot_be_deleted(shop):
     shop.materialize()
     with pytest.raises(ContractError, match="'customer' is String, expected Int64"):
         shop.delete("last_order", pl.DataFrame({"customer": ["3"]}))
+
+
+def test_rows_for_a_view_name_the_view(shop):
+    """A request that names views has no service: a message that names one is about nothing that the user knows."""
+    shop.materialize()
+    none = pl.DataFrame({"other": [1]})
+    with pytest.raises(ContractError, match="rows for view 'last_order': lack 'customer'"):
+        shop.delete("last_order", none)
+    with pytest.raises(ContractError, match="rows for view 'last_order': lack 'customer', 'event_timestamp'"):
+        shop.historical(none, ["last_order:amount"])
+    with pytest.raises(ContractError, match="rows for view 'last_order': lack 'customer'"):
+        shop.get_online(none, ["last_order"])
+    with pytest.raises(ContractError, match="rows for service 'buying': lack 'customer'"):
+        shop.get_online(none, "buying")
+    done = run("delete", "last_order", cwd=shop.settings.root)
+    assert "rows for view 'last_order': lack 'customer'" in done.stderr

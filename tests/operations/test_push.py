@@ -17,6 +17,7 @@ from featurestore.timing.clock import MAX_SKEW
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 EVENT = datetime(2024, 1, 9, 22, tzinfo=UTC)
+HEAD = "customer,event_timestamp,amount,coupon,ordered_at\n"
 ROW = {
     "customer": [1],
     "event_timestamp": [EVENT],
@@ -304,3 +305,32 @@ def test_a_line_of_json_that_names_a_key_twice_is_not_pushed(shared_shop, tmp_pa
     ):
         shared_shop.push("last_order", path)
     assert not shared_shop.layout.pushed("last_order").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-09 22:00:00+00:00", "2024-01-09 23:00:00+01:00", "2024-01-09T22:00:00Z"]
+)
+def test_a_csv_of_pandas_is_pushed(shop, tmp_path, text):
+    """A space in place of T, with an offset, is as clear."""
+    shop.materialize(until="2024-01-09T23:00:00Z")
+    (tmp_path / "rows.csv").write_text(f"{HEAD}1,{text},99.5,NEW,{text}\n")
+    assert shop.push("last_order", tmp_path / "rows.csv").rows_applied == 1
+    rows = shop.dataset("last_order").filter(coupon="NEW").collect()
+    assert rows.select("event_timestamp", "ordered_at").rows() == [(EVENT, EVENT)]
+
+
+@pytest.mark.parametrize(
+    ("text", "example"),
+    [
+        ("2024-01-09 22:00:00", "2024-01-09T22:00:00Z"),
+        ("2024-01-09T22:00:00.5", "2024-01-09T22:00:00.5Z"),
+        ("2024-01-09 22:00", "2024-01-09T22:00:00Z"),
+        ("2024-01-09", "2024-01-09T00:00:00Z"),
+    ],
+)
+def test_a_csv_without_time_zones_is_refused(shop, tmp_path, text, example):
+    """It says which value, and how to write it."""
+    (tmp_path / "rows.csv").write_text(f"{HEAD}1,{EVENT:%FT%TZ},1,A,\n1,{text},99.5,NEW,{EVENT:%FT%TZ}\n")
+    with pytest.raises(ContractError, match="row 2: 'event_timestamp' has no time zone") as refused:
+        shop.push("last_order", tmp_path / "rows.csv")
+    assert f"write {example} for UTC" in refused.value.hint

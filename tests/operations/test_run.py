@@ -6,6 +6,8 @@ from functools import partial
 
 import pytest
 import yaml
+from runner import run
+from test_split import SPLIT, many_visits
 
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
@@ -41,6 +43,22 @@ def versioned(shop_files):
     DvcVersions().start(shop_files)
     DvcVersions().add(shop_files, [shop_files / "data/raw/orders.csv"])
     return shop_files
+
+
+def test_a_run_says_that_validation_or_test_changed(shop):
+    """As `training-set` does, for which it runs."""
+    project = many_visits(shop, SPLIT)
+    project.training_set("visits")
+    root = project.settings.root
+    orders = root / "data/raw/orders.csv"
+    more = "".join(f"{n},{n},2024-01-04T00:00:00Z,,1,\n" for n in range(70, 90))
+    orders.write_text(orders.read_text() + more)
+    DvcVersions().start(root)
+    DvcVersions().add(root, [orders])
+    done = run("run", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "visits: warning: validation changed since the last build (" in done.stdout
+    assert "by another version of orders, last_order" in done.stdout
 
 
 def test_every_stage_of_ours_is_a_step(shop_files):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 from logged import log_answers
+from msgspec import structs
 from runner import run
 from shop import FILES
 
@@ -12,6 +13,7 @@ import featurestore
 from featurestore import random_sample, random_split, time_split, training_set, undersample
 from featurestore.definitions.fingerprint import differences, fingerprint
 from featurestore.errors import ContractError, DefinitionError, SkewError, StoreError, UnknownNameError
+from featurestore.operations.frozen_splits import split_changes
 from featurestore.splits.check import require_free_names
 from featurestore.splits.declare import RandomSplit
 from featurestore.splits.measure import EntityOverlap, SplitError
@@ -119,6 +121,20 @@ def test_validation_and_test_are_frozen(shop):
         project.training_set("visits")
     manifest.unlink()
     assert project.training_set("visits").splits["test"].digest == digest
+
+
+def test_the_clock_is_a_cause_only_if_labels_matured(shop):
+    """A time that was asked for, or that another count of rows is known at, is one; a later build by itself is none."""
+    before = many_visits(shop, SPLIT).training_set("visits", as_of="2024-01-05T00:00:00Z")
+    later = structs.replace(before, as_of=datetime(2024, 1, 6, tzinfo=UTC))
+    part = structs.replace(before.splits["test"], digest="sha256:other")
+    later = structs.replace(later, splits={**before.splits, "test": part}, inputs={"orders": "sha256:other"})
+    [by_data] = split_changes(before, later)
+    assert by_data.causes == ("version of orders",)
+    [asked] = split_changes(before, later, at_given_time=True)
+    assert asked.causes == ("as_of", "version of orders")
+    [matured] = split_changes(before, structs.replace(later, immature=1))
+    assert matured.causes == ("as_of", "version of orders")
 
 
 def test_validation_and_test_are_compared_with_what_is_served(shop):
