@@ -216,7 +216,7 @@ def _require_inside(root: Path, source: Source) -> None:
         return
     name = f"data/raw/{Path(source.path).name}"
     raise DefinitionError(
-        f"source {source.name!r}: the path {source.path!r} lies outside the project; expected a path in {root}, such as "
+        f"source {source.name!r}: the path {source.path!r} is outside the project; expected a path in {root}, such as "
         f"{name!r}: DVC versions no other file",
         hint=f"copy the file to {name} and name this path; or take the source out and run: featurestore add "
         f"{shlex.quote(source.path)}, which copies the file and writes a source",

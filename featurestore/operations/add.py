@@ -127,15 +127,17 @@ def _require_free(workspace: Workspace, data: Input) -> None:
 
 
 def _free_hint(workspace: Workspace, data: Input) -> str:
-    other = "choose another name: --name NAME"
+    new_name = "choose another name: --name NAME"
     source = workspace.catalog.sources.get(data.name)
     is_file = data.pattern is None and not data.query
     if source is None or not is_file or Path(source.path).suffix != data.files[0].suffix:
-        return other
+        return new_name
     if source.location(Path(source.path))[1] is not None:
-        return other
+        return new_name
     copied = f"cp {shlex.quote(data.files[0].as_posix())} {shlex.quote(source.path)}"
-    return f"if it is new data of the source, run: {copied} && featurestore run; for another source, {other}"
+    return (
+        f"if it is new data of the source, run: {copied} && featurestore run; for another source, {new_name}"
+    )
 
 
 def _files(workspace: Workspace, name: str) -> tuple[Path, Path]:

@@ -29,7 +29,7 @@ def ignored_columns(
     return {name: nearest(name, features) for name in columns if name not in known}
 
 
-def require_kind(name: str, given: pl.DataType, expected: pl.DataType) -> None:
+def require_kind(name: str, actual: pl.DataType, expected: pl.DataType) -> None:
     """Refuse a column of a feature whose values are of another kind: no cell of it could be equal.
 
     Raises
@@ -37,10 +37,10 @@ def require_kind(name: str, given: pl.DataType, expected: pl.DataType) -> None:
     ContractError
         If they are.
     """
-    if isinstance(given, pl.Null) or _kind(given) == _kind(expected):
+    if isinstance(actual, pl.Null) or _kind(actual) == _kind(expected):
         return
     raise ContractError(
-        f"the training set: {name!r} is {given}, expected {expected}",
+        f"the training set: {name!r} is {actual}, expected {expected}",
         hint=f"convert the column, as in pl.col({name!r}).cast(pl.{expected}), or drop it",
     )
 

@@ -18,13 +18,13 @@ def pointed_at(folder, path):
 def test_a_source_outside_the_project_is_refused(shop_files, path):
     """By each command that loads the definitions, with what to do."""
     pointed_at(shop_files, path)
-    with pytest.raises(DefinitionError, match=r"source 'orders'.*lies outside the project") as refused:
+    with pytest.raises(DefinitionError, match=r"source 'orders'.*is outside the project") as refused:
         _ = featurestore.open(shop_files).catalog
     assert "data/raw" in refused.value.hint
     for words in (("check",), ("validate", "orders"), ("run",)):
         done = run(*words, cwd=shop_files)
         assert done.returncode == DefinitionError.exit_code
-        assert "lies outside the project" in done.stderr
+        assert "is outside the project" in done.stderr
 
 
 def test_a_folder_that_is_a_link_to_outside_is_refused(shop_files, tmp_path_factory):
@@ -34,7 +34,7 @@ def test_a_folder_that_is_a_link_to_outside_is_refused(shop_files, tmp_path_fact
     raw.rename(elsewhere)
     raw.symlink_to(elsewhere)
     assert featurestore.open(shop_files).catalog.sources
-    with pytest.raises(ConfigError, match="lies outside the project"):
+    with pytest.raises(ConfigError, match="is outside the project"):
         _ = featurestore.open(shop_files).unversioned()
 
 
@@ -44,5 +44,5 @@ def test_a_file_that_is_a_link_is_inside(tmp_path):
     root.mkdir()
     (root / "rows.csv").symlink_to(tmp_path / "cache")
     assert inside(root, root / "rows.csv") == "rows.csv"
-    with pytest.raises(ConfigError, match="lies outside the project"):
+    with pytest.raises(ConfigError, match="is outside the project"):
         inside(root, tmp_path / "cache")

@@ -124,15 +124,15 @@ def test_validation_and_test_are_frozen(shop):
 
 
 def test_the_clock_is_a_cause_only_if_labels_matured(shop):
-    """A time that was asked for, or that another count of rows is known at, is one; a later build by itself is none."""
+    """A time that was asked for, or that another count of rows is known at, is one; a later clock is none."""
     before = many_visits(shop, SPLIT).training_set("visits", as_of="2024-01-05T00:00:00Z")
     later = structs.replace(before, as_of=datetime(2024, 1, 6, tzinfo=UTC))
     part = structs.replace(before.splits["test"], digest="sha256:other")
     later = structs.replace(later, splits={**before.splits, "test": part}, inputs={"orders": "sha256:other"})
     [by_data] = split_changes(before, later)
     assert by_data.causes == ("version of orders",)
-    [asked] = split_changes(before, later, at_given_time=True)
-    assert asked.causes == ("as_of", "version of orders")
+    [at_a_time] = split_changes(before, later, at_given_time=True)
+    assert at_a_time.causes == ("as_of", "version of orders")
     [matured] = split_changes(before, structs.replace(later, immature=1))
     assert matured.causes == ("as_of", "version of orders")
 
