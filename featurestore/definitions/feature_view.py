@@ -278,8 +278,8 @@ def feature_view(
 
 
 def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: timedelta | None) -> None:
-    given: dict[str, Any] = {"ttl": ttl, "delay": delay, "every": every}
-    for argument, value in given.items():
+    durations: dict[str, Any] = {"ttl": ttl, "delay": delay, "every": every}
+    for argument, value in durations.items():
         if not isinstance(value, timedelta) and (value is not None or argument == "delay"):
             raise DefinitionError(
                 f"feature view {name!r}: {argument} is {value!r:.60} ({type(value).__name__}), but must be a timedelta",

@@ -72,8 +72,8 @@ def aggregate(aggregation: Aggregation, window: Window) -> pl.Series:
         If a sum of integers does not fit into 64 bits.
     """
     if aggregation.column is not None:
-        most = max(1, min(aggregation.n, len(window.events)))
-        return _OF_VALUES[aggregation.kind](window, aggregation.column, most)
+        limit = max(1, min(aggregation.n, len(window.events)))
+        return _OF_VALUES[aggregation.kind](window, aggregation.column, limit)
     if aggregation.condition is not None:
         return _share(window, aggregation.condition)
     return pl.Series(window.number()) if aggregation.kind == "count" else _time_since(window)

@@ -18,7 +18,7 @@ LIFETIME: Final = "lifetime"
 OVER_HINT: Final = 'write over="1h" (us, ms, s, m, h, d, w), a timedelta, over="lifetime", or events=20'
 # A longer window holds no more: timestamps have the years 1 to 9999.
 LONGEST: Final = datetime.max.replace(tzinfo=UTC) - datetime.min.replace(tzinfo=UTC)
-MOST_EVENTS: Final = 2**31 - 1
+MAX_EVENTS: Final = 2**31 - 1
 WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
 
 
@@ -252,16 +252,16 @@ def _require_count(label: str, argument: str, value: Any) -> None:
         raise DefinitionError(
             f"{label}: {argument} is {value}, but must be at least 1", hint=f"write {argument}=20"
         )
-    if value > MOST_EVENTS:
+    if value > MAX_EVENTS:
         raise DefinitionError(
-            f"{label}: {argument} is {value}, but must be at most {MOST_EVENTS}", hint=f"write {argument}=20"
+            f"{label}: {argument} is {value}, but must be at most {MAX_EVENTS}", hint=f"write {argument}=20"
         )
 
 
 def _wrong(label: str, argument: str, value: Any, expected: str, example: str) -> DefinitionError:
-    given = f"{value!s:.60}" if isinstance(value, pl.Expr) else f"{value!r:.60}"
+    text = f"{value!s:.60}" if isinstance(value, pl.Expr) else f"{value!r:.60}"
     return DefinitionError(
-        f"{label}: {argument} is {given} ({type(value).__name__}), but must be {expected}",
+        f"{label}: {argument} is {text} ({type(value).__name__}), but must be {expected}",
         hint=f"write {example}",
     )
 

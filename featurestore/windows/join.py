@@ -101,8 +101,8 @@ def windows_at(
         members: Members = OfDuration(places[duration])
         if aggregation.events is not None:
             numbers = np.where(prepared.filters[where], np.arange(len(prepared)), -1)
-            most = max(1, min(aggregation.events, len(prepared)))
-            members = OfLast(members.greatest(numbers, most))
+            limit = max(1, min(aggregation.events, len(prepared)))
+            members = OfLast(members.greatest(numbers, limit))
         try:
             results[name] = aggregate(aggregation, Window(prepared, members, where, numbered.timestamps))
         except OverflowError as error:

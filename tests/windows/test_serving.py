@@ -269,9 +269,9 @@ def test_a_row_without_a_key_is_not_found_on_every_path(project):
     missing, present = [Status.NOT_FOUND] * 3, [Status.PRESENT, Status.PRESENT, Status.NULL_VALUE]
 
     frame = pl.DataFrame(rows, schema={"customer": pl.Int64})
-    asked = frame.with_columns(event_timestamp=pl.lit(NOW, dtype=pl.Datetime("us", "UTC")))
+    entity_rows = frame.with_columns(event_timestamp=pl.lit(NOW, dtype=pl.Datetime("us", "UTC")))
     for read in (
-        project.historical(asked, ["orders_3d"], statuses=True),
+        project.historical(entity_rows, ["orders_3d"], statuses=True),
         project.get_online(frame, ["orders_3d"], as_of=NOW, statuses=True),
     ):
         assert read.select(names).rows() == [(None, None, None), (0, 0.0, None)]

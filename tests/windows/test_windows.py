@@ -12,7 +12,7 @@ from featurestore.testing.oracle import bits
 from featurestore.testing.window_histories import window_histories
 from featurestore.timing.join import AS_OF
 from featurestore.timing.known_at import Timing
-from featurestore.windows.declare import LONGEST, MOST_EVENTS
+from featurestore.windows.declare import LONGEST, MAX_EVENTS
 from featurestore.windows.join import windows_at
 
 KEYS = ["shop"]
@@ -131,9 +131,9 @@ def test_the_longest_windows_hold_all_events():
     edges = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
     aggregations = {
         "count": windows.count(over=LONGEST),
-        "events": windows.count(events=MOST_EVENTS),
-        "both": windows.count(over=LONGEST, events=MOST_EVENTS),
-        "newest": windows.last_n("x", MOST_EVENTS, over=LONGEST),
+        "events": windows.count(events=MAX_EVENTS),
+        "both": windows.count(over=LONGEST, events=MAX_EVENTS),
+        "newest": windows.last_n("x", MAX_EVENTS, over=LONGEST),
     }
     events = {"event_timestamp": edges, "x": [1.0, 2.0]}
     assert ask(edges, events, aggregations) == [(1, 1, 1, [1.0]), (2, 2, 2, [2.0, 1.0])]
