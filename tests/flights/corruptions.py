@@ -79,7 +79,7 @@ FLIGHTS = {
     "summer time taken for winter time": (shifted(1), "hour_in_new_york"),
     "a local time marked as UTC": (shifted(-4), "hour_in_new_york"),
     "day and month swapped": (swapped("day", "month"), "month.less_than_or_equal_to(12)"),
-    "a date format that changed": (put("time_hour", pl.col("time_hour").str.replace("T", " ")), "time_hour.dtype(Datetime(time_unit='us', time_zone='UTC'))"),
+    "a date format that changed": (put("time_hour", pl.col("time_hour").str.replace_all("-", "/")), "time_hour.dtype(Datetime(time_unit='us', time_zone='UTC'))"),
     "labels flipped": (put("dep_delay", number("dep_delay", lambda v: 15 - v)), "delay_is_between_the_times"),
     "a mean that drifts, every value plausible": (put("arr_delay", number("arr_delay", lambda v: (v + 20).clip(-180, 2880)), pl.lit(value=True)), "arr_delay.mean(2, 12)"),
     "a constant": (put("distance", "1039", pl.lit(value=True)), "speed_of_a_plane"),
