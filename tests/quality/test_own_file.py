@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -191,3 +191,9 @@ def test_not_a_number_is_missing_and_infinity_goes_to_quarantine():
     done = of_parquet(frame)
     assert done.draft.fields[0].metadata == {"unit": "?", "nan": "null"}
     assert (done.verdict.decision, done.verdict.nulls) == ("quarantined", {"x": 1})
+
+
+def test_a_duration_near_the_end_of_all_durations_has_no_limit():
+    """Twice the largest value is beyond what Python can say."""
+    frame = pl.DataFrame({"y": [timedelta(0)] * 20 + [timedelta(days=90_488_216 * 8)]})
+    assert of_parquet(frame).verdict.decision == "passed"

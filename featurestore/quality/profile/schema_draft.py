@@ -229,7 +229,13 @@ def _bounds(profile: ColumnProfile) -> tuple[Any, Any]:
 def _as_number(bound: float | None, profile: ColumnProfile) -> Any:
     if bound is None or profile.number_type not in WHOLE or not isfinite(bound):
         return bound
-    return int(bound) if profile.number_type == "integer" else timedelta(microseconds=int(bound))
+    if profile.number_type == "integer":
+        return int(bound)
+    try:
+        return timedelta(microseconds=int(bound))
+    except OverflowError:
+        # A duration in Python ends before the rounded limit: there is nothing to check.
+        return None
 
 
 def _round(number: float, to: object) -> float:
