@@ -147,6 +147,7 @@ def test_the_summary_shows_a_fitted_vector(project):
     """Its example is the last row of the training set of the service."""
     assert project.example("buying")["customer"].to_list() == [2]
 
+    project.audit()
     done = run("summary", cwd=project.settings.root)
 
     assert (done.returncode, "missingindicator_amount" in done.stdout) == (0, True), done.stderr
