@@ -247,6 +247,19 @@ def test_a_time_out_ends_the_validation_and_frees_its_place(shop):
         assert send(client, GOOD).status_code == 200
 
 
+def test_a_large_server_keeps_its_process(shop):
+    """The memory of the server that starts a process does not count as that of the process."""
+    shop.materialize()
+    ballast = bytearray(b"x") * (900 * MIB)
+    with running(shop.settings.root) as client:
+        assert send(client, GOOD).status_code == 200
+        validators = set(client.state.validators._all)
+        assert send(client, GOOD).status_code == 200
+        assert len(validators) == 1
+        assert client.state.validators._all == validators
+    assert ballast[-1:] == b"x"
+
+
 def test_a_process_ends_with_its_server():
     """A server that is killed leaves none behind."""
     validator = _Validator(768 * MIB)

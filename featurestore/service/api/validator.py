@@ -10,6 +10,7 @@ import resource
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -118,8 +119,20 @@ def main(descriptor: int, memory: int) -> None:
             except MemoryError:
                 # Not by an exception, which would need memory.
                 os._exit(NO_MEMORY)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-            server.sendall(HEAD.pack(len(answer), peak > LARGE * memory) + answer)
+            server.sendall(HEAD.pack(len(answer), _peak() > LARGE * memory) + answer)
+
+
+def _peak() -> int:
+    """Return the bytes that this process had in memory at most.
+
+    Linux adds the memory of the process that started this one to what `getrusage` says, also where that is a large server.
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return int(value.split()[0]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _receive(server: socket.socket, jobs: SimpleQueue[bytes]) -> None:
