@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -151,8 +152,13 @@ def test_a_port_in_use_is_an_error_before_anything_else_starts(shop_files, worke
 
 def workers_of(process):
     """Return the ids of the worker processes that live; the resource tracker of Python is none of them."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    workers = set()
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        # A child may end before its command line is read.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                workers.add(int(child))
+    return workers
 
 
 def ended(process):
