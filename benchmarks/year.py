@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
 YEAR = timedelta(days=365)
 FAULTS_OF_EPISODE = 50
-FAULTS_OF_SMALL_RUN = 20
+FAULTS_OF_SMALL_RUN = 15
 # The seed, how many faults of each kind there were at each door, and what was wrong.
 Result: TypeAlias = "tuple[int, Counter[str], str | None]"
 
