@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from gate_subjects import MODULES, ROWS_PER_GROUP, SUBJECTS, Case, model, write
-from peers import runnable
+from peers import peak_memory, runnable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,14 +71,11 @@ def measure(subject: str, case: Case, repeats: int) -> dict[str, Any]:
         cpu.append(time.process_time() - cpu_start)
         if seconds[-1] > SLOW_SECONDS:
             break
-    # Not getrusage: its maximum includes the memory of the parent at the fork.
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next(line for line in status if line.startswith("VmHWM"))
     return {
         "seconds": min(seconds[1:] or seconds),
         "cpu": min(cpu[1:] or cpu),
         "bad_rows": bad_rows,
-        "mb": int(peak.split()[1]) / 1024,
+        "mb": peak_memory(),
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from peers import print_skipped, runnable
+from peers import peak_memory, print_skipped, runnable
 from workload import SMALL_ROWS, VIEWS, feast_store, feature_names, featurestore_project, make_data
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def measure(subject: str, folder: Path, runs: int) -> None:
         result = join(entity_rows)
         seconds.append(time.perf_counter() - start)
         cpu.append(time.process_time() - cpu_start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     names = [name for view in VIEWS for name in feature_names(view)]
     summary = {
         "rows": result.height,

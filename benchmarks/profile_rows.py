@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from peers import runnable
+from peers import peak_memory, runnable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,9 +99,7 @@ def measure(subject: str, folder: Path, runs: int) -> None:
         start, cpu_start = time.perf_counter(), time.process_time()
         rows = SUBJECTS[subject](folder)
         figures.append((time.perf_counter() - start, time.process_time() - cpu_start))
-    # Not getrusage: its maximum includes the memory of the parent at the fork.
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+    peak = peak_memory()
     seconds, cpu = (min(values) for values in zip(*figures, strict=True))
     print(json.dumps({"seconds": seconds, "cpu": cpu, "mb": peak, "rows": rows}))
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from peers import print_skipped, runnable
+from peers import peak_memory, print_skipped, runnable
 
 from featurestore import windows
 from featurestore.testing.oracle import bits
@@ -219,10 +219,11 @@ def measure(subject: str, folder: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF)
     answered = SUBJECTS[subject](questions, events)
     after = resource.getrusage(resource.RUSAGE_SELF)
+    peak = peak_memory()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     wrong, cells = wrong_cells(questions, events, answered)
     cost = cpu / max(questions.height * len(answered.columns), 1) * 1e6
-    figures = {"cpu": cpu, "cost": cost, "peak": after.ru_maxrss / 1024, "wrong": wrong / max(cells, 1)}
+    figures = {"cpu": cpu, "cost": cost, "peak": peak, "wrong": wrong / max(cells, 1)}
     print(json.dumps(figures))
 
 

@@ -50,6 +50,11 @@ class ViewRows:
     files: tuple[Path, ...]
     deleted: tuple[Path, ...] = ()
 
+    @property
+    def has_log(self) -> bool:
+        """Whether rows were pushed or deleted, beside those that were built."""
+        return len(self.files) > 1 or bool(self.deleted)
+
 
 class ComputeEngine(Protocol):
     """Runs transformations and point-in-time joins."""

@@ -14,13 +14,12 @@ from featurestore.errors import ContractError, SkewError
 from featurestore.operations.audit_set_columns import ignored_columns, require_kind
 from featurestore.operations.historical import historical
 from featurestore.operations.leak_record import utc_text
-from featurestore.operations.reproducible import PERSONAL
 from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import known_at
 from featurestore.values.bits import bits_of
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService

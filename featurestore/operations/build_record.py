@@ -89,9 +89,7 @@ def build_record(
         changed=tuple(name for name in changed_files(root) if name != LOCK),
         data=_data_hashes(workspace, training),
         logged=tuple(
-            rows.selection.view.name
-            for rows in workspace.rows_of(training.service)
-            if len(rows.files) > 1 or rows.deleted
+            rows.selection.view.name for rows in workspace.rows_of(training.service) if rows.has_log
         ),
         packages={"python": platform.python_version(), **_versions()},
         built_at=workspace.now(),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.report.card import Section
 from featurestore.splits.assign import LEFT_OUT
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 MAX_CLASSES = 20
-PERSONAL = "(personal)"
 
 
 def sections(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.workspace import Workspace
 
-__all__ = ["LeakRecord", "check_leaks", "check_view"]
+__all__ = ["LeakRecord", "check_leaks"]
 
 _AT: Final = "__at"
 MAX_COPIED_ROWS: Final = 60_000_000
@@ -88,7 +88,7 @@ def check_leaks(
     leaks: list[Leak] = []
     for view in views:
         lineage = lineage_of(view, catalog, workspace.layout)
-        result, its_leaks = check_view(lineage, cuts=cuts)
+        result, its_leaks = _check_view(lineage, cuts=cuts)
         checked.append(result)
         leaks.extend(its_leaks)
     record = LeakRecord(
@@ -120,7 +120,7 @@ def check_training_set(workspace: Workspace, name: str) -> CheckedSet:
     )
 
 
-def check_view(lineage: Lineage, *, cuts: int) -> tuple[CheckedView, list[Leak]]:
+def _check_view(lineage: Lineage, *, cuts: int) -> tuple[CheckedView, list[Leak]]:
     """Check the rows of one feature view; returns what was checked, and the first leaks."""
     view = lineage.view
     rows = lineage.build_at(NEVER)

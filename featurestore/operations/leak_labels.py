@@ -14,6 +14,7 @@ import polars as pl
 from featurestore.definitions.known import Known, known_of_columns
 from featurestore.quality.feature_scores import auc
 from featurestore.splits.declare import SPLIT
+from featurestore.splits.measure import MAX_CLASSES
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted
 
@@ -31,8 +32,6 @@ MIN_CORRELATION: Final = 0.995
 MIN_ROWS: Final = 20
 MIN_ROWS_OF_A_VALUE: Final = 5
 MIN_COVERED: Final = 0.9
-# Labels with more values are numbers to be ranked.
-MAX_CLASSES: Final = 20
 
 Kind = Literal["predicts_label", "is_label", "known_later", "label_known_before", "shared_between_splits"]
 _WORDS: Final[dict[Kind, str]] = {

@@ -9,9 +9,8 @@ import msgspec
 
 from featurestore.errors import DefinitionError, SkewError
 from featurestore.operations.leak_labels import CheckedSet
-from featurestore.operations.reproducible import PERSONAL
 from featurestore.operations.timeless import STATIC, UNPROVEN
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -69,7 +69,9 @@ class Located:
 
 
 @contextmanager
-def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, ...]]:
+def located(
+    workspace: Workspace, *references: str, after_steps: bool = False
+) -> Iterator[tuple[Located, ...]]:
     """Locate data while the block runs; copies of earlier versions are removed afterwards.
 
     Parameters
@@ -77,6 +79,8 @@ def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, .
     references
         Each the name of a dataset or training set, one split of a training set (``departures:test``), a name and a
         revision (``flights@HEAD~1``), ``served:SERVICE``, or the path of a Parquet or CSV file.
+    after_steps
+        Read training sets after the steps of their services, as they are read beside what a service answered.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def located(workspace: Workspace, *references: str) -> Iterator[tuple[Located, .
     """
     with TemporaryDirectory(prefix="featurestore-") as folder:
         # What a service answered is after its steps: a training set beside it is read after them too.
-        after_steps = any(reference.startswith(SERVED) for reference in references)
+        after_steps = after_steps or any(reference.startswith(SERVED) for reference in references)
         yield tuple(
             _locate(workspace, reference, Path(folder) / str(number), after_steps=after_steps)
             for number, reference in enumerate(references)

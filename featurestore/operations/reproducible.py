@@ -33,7 +33,7 @@ from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog, Derived, Node
     from featurestore.workspace import Workspace
 
-PERSONAL = "(personal)"
 _FAILED = "failed.pickle"
 _THREADS = 3
 _ROUNDING = 1e-12

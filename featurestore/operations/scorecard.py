@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.operations.fit import train_mask
+from featurestore.operations.leak_labels import MIN_AUC
 from featurestore.operations.training_set import training_manifest
 from featurestore.preprocessing.step import Observed, is_category
 from featurestore.preprocessing.target import Target
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 Proposal = Literal["keep", "review", "drop"]
 MAX_MISSING: Final = 0.95
-LEAK_AUC: Final = 0.99
 LEAK_SHARE: Final = 0.9
 _MISSING: Final = (Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 
@@ -166,7 +166,7 @@ def _proposal(score: FeatureScore, values: pl.Series, *, is_chance: bool) -> tup
         drop.append(f"it says the same as {', '.join(score.same_as)}")
     if drop:
         return "drop", tuple(drop)
-    if (score.auc or 0.0) >= LEAK_AUC or (score.information or 0.0) >= LEAK_SHARE:
+    if (score.auc or 0.0) >= MIN_AUC or (score.information or 0.0) >= LEAK_SHARE:
         return "review", (
             "it predicts the label nearly alone: check when it is known, with featurestore check-leaks",
         )

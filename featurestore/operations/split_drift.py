@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -42,20 +43,19 @@ def split_drift(workspace: Workspace, name: str) -> dict[str, Drift]:
     training = workspace.catalog.training_set(name)
     splits = [split for split in training.split[0].names if split != TRAIN] if training.split else []
     require_parquet(workspace.layout.training(name), made_by=f"featurestore training-set {name}")
-    answers = f"{SERVED}{training.service.name}"
-    try:
-        with located(workspace, answers):
-            pass
-    except MissingDataError:
-        # Nothing of this definition was served yet: there is nothing to compare with.
+    if not splits:
         return {}
-    results = {}
-    for split in splits:
-        with located(workspace, f"{name}:{split}", answers) as (part, served):
-            newest = served.rows.select(pl.col(EVENT_TIMESTAMP).max()).collect().item()
-            is_recent = pl.col(EVENT_TIMESTAMP) > newest - timedelta(days=SERVED_DAYS)
-            rows = served.rows.filter(is_recent)
-            read_profile = partial(profile, rows, dataset=served.name, contract=served.contract)
-            recent = replace(served, rows=rows, read_profile=read_profile)
-            results[split] = drift_between(part, recent)
-    return results
+    workspace.fitted(training.service)
+    with ExitStack() as stack:
+        try:
+            (served,) = stack.enter_context(located(workspace, f"{SERVED}{training.service.name}"))
+        except MissingDataError:
+            # Nothing of this definition was served yet: there is nothing to compare with.
+            return {}
+        newest = served.rows.select(pl.col(EVENT_TIMESTAMP).max()).collect().item()
+        rows = served.rows.filter(pl.col(EVENT_TIMESTAMP) > newest - timedelta(days=SERVED_DAYS))
+        read_profile = partial(profile, rows, dataset=served.name, contract=served.contract)
+        recent = replace(served, rows=rows, read_profile=read_profile)
+        references = [f"{name}:{split}" for split in splits]
+        parts = stack.enter_context(located(workspace, *references, after_steps=True))
+        return {split: drift_between(part, recent) for split, part in zip(splits, parts, strict=True)}

@@ -142,7 +142,7 @@ def training_set(
     )
     before = former_manifest(workspace, name)
     changes = () if before is None else split_changes(before, manifest, at_given_time=as_of is not None)
-    if not any(len(view.files) > 1 or view.deleted for view in views):
+    if not any(view.has_log for view in views):
         require_frozen(changes, name)
     path = layout.training(name)
     with replaced_together(layout, name) as files, translated_write_errors(path):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from featurestore.splits.measure import MAX_CLASSES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 NUMBER_BINS: Final = 10
 MAX_CATEGORIES: Final = 50
-MAX_CLASSES: Final = 20
 RARE_ROWS: Final = 10
 SAME: Final = 0.95
 _DEVIATIONS: Final = 3

@@ -12,7 +12,7 @@ from featurestore.errors import ContractError
 from featurestore.splits.declare import SPLIT, TRAIN, RandomSplit
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.escapes import one_line
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +23,6 @@ MAX_CLASSES: Final = 20
 MAX_LISTED: Final = 10
 # A share is far from the declared one if it differs by more than this part of it.
 MAX_SHARE_ERROR: Final = 0.5
-PERSONAL: Final = "(personal)"
 _CLASSES: Final = (pl.Boolean, pl.String)
 
 

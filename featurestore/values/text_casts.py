@@ -141,6 +141,13 @@ def _date(value: pl.Expr, text_format: str | None) -> TextCast:
     return _parsed(value, timestamp.dt.date(), timestamp.dt.time() != pl.lit(time(0)))
 
 
+def _with_t(texts: pl.Series) -> pl.Series:
+    """Write T for the space between date and time. Most batches have no space, and to search one is cheap."""
+    if not texts.str.contains(" ", literal=True).any():
+        return texts
+    return texts.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9])", "${1}T${2}")
+
+
 def _timestamp(value: pl.Expr, declared: pl.Datetime, text_format: str | None) -> TextCast:
     zone: Any = declared.time_zone
     unit = declared.time_unit
@@ -148,7 +155,7 @@ def _timestamp(value: pl.Expr, declared: pl.Datetime, text_format: str | None) -
     text = value
     if text_format is None and zone:
         # Other tools write a space in place of T; with an offset it is as clear.
-        text = value.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9])", "${1}T${2}")
+        text = value.map_batches(_with_t, return_dtype=pl.String, is_elementwise=True)
     parsed = text.str.to_datetime(pattern, time_unit=unit, time_zone=zone, strict=False)
     if text_format is None:
         lossy = value.str.contains(f"{_NOT_A_YEAR}|{_LEAP_SECOND}|{_lost_fraction(unit)}")

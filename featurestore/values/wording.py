@@ -1,7 +1,9 @@
-"""Counts in words: ``1 row``, ``2 rows``, ``336,776 rows``."""
+"""Words of messages: counts (``1 row``, ``336,776 rows``), and what stands for a personal value."""
 
 from __future__ import annotations
 
+# In place of a value of a personal column.
+PERSONAL = "(personal)"
 _HISSING = ("s", "x", "ch", "sh")
 _VOWELS = "aeiou"
 
