@@ -170,7 +170,7 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     _copy_rows(workspace, copy, states)
     # After the rows: each row of the copy that was pushed while it was made is in the log, and so is each deletion.
     with translated_write_errors(root):
-        _link_log(workspace, frozen.layout)
+        _link_log(workspace, frozen)
     views = catch_up(frozen, copy)
     audited = audit(frozen)
     audited.require_parity()
@@ -298,14 +298,16 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
             _link(layout.fitted(name), frozen.fitted(name))
 
 
-def _link_log(workspace: Workspace, frozen: Layout) -> None:
-    """Link the files that the log of each view has now."""
+def _link_log(workspace: Workspace, frozen: Workspace) -> None:
+    """Link the files that the log of each view has now, and the time that its rows advanced under a fixed timestamp."""
     layout = workspace.layout
     for name in workspace.catalog.views:
         with locked(layout.pushing(name)):
             for folder in (Layout.pushed, Layout.deleted):
                 for file in log_files(folder(layout, name)):
-                    _link(file.path, folder(frozen, name) / file.path.name)
+                    _link(file.path, folder(frozen.layout, name) / file.path.name)
+    if workspace.settings.fixed_clock.exists():
+        _link(workspace.settings.fixed_clock, frozen.settings.fixed_clock)
 
 
 def _share_log(layout: Layout, frozen: Layout) -> None:

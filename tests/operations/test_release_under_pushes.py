@@ -100,6 +100,8 @@ def test_writes_while_the_store_is_copied_refuse_no_release(stored):
     """The copy may have rows that came after the release began: its own log has them too."""
 
     def write():
+        # Under a fixed time, the second one of an event takes a later time.
+        push(stored._workspace, "last_order", order(3, 19.0))
         push(stored._workspace, "last_order", order(3, 20.0))
         push(stored._workspace, "last_order", order(7, 21.0))
         delete(stored._workspace, "last_order", pl.DataFrame({"customer": [2]}))
