@@ -3,6 +3,7 @@
 import errno
 import os
 from contextlib import contextmanager
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -164,19 +165,18 @@ def test_names_that_a_killed_process_made_are_synced_by_the_next(tmp_path, monke
 
 def test_a_push_after_one_that_could_not_sync_its_folder_outlasts_a_power_loss(shop, monkeypatch):
     """The first made the folder of the log, and its sync failed: it is refused. The second must sync the folder."""
-    fsync = os.fsync
-    pushed = shop.layout.all_pushed
+    fsync, data = os.fsync, shop.layout.data
 
     def full(descriptor):
-        if os.readlink(f"/proc/self/fd/{descriptor}") == str(pushed):
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == data:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left"):
         shop.push("last_order", ROWS)
-    assert shop.layout.pushed("last_order").exists()
+    assert shop.layout.all_pushed.exists()
     monkeypatch.undo()
-    with watched(shop.layout.data, monkeypatch) as disk:
+    with watched(data, monkeypatch) as disk:
         shop.push("last_order", ROWS)
-    assert ("fsync", str(pushed)) in disk.calls
+    assert ("fsync", str(data)) in disk.calls
