@@ -166,6 +166,7 @@ def test_names_that_a_killed_process_made_are_synced_by_the_next(tmp_path, monke
 def test_a_push_after_one_that_could_not_sync_its_folder_outlasts_a_power_loss(shop, monkeypatch):
     """The first made the folder of the log, and its sync failed: it is refused. The second must sync the folder."""
     fsync, data = os.fsync, shop.layout.data
+    shop.materialize()
 
     def full(descriptor):
         if Path(f"/proc/self/fd/{descriptor}").readlink() == data:
