@@ -171,7 +171,7 @@ def test_online(run_small):
 
 def test_serving(run_small):
     """Each server answers requests of each size, and the values agree."""
-    printed = run_small("serving")
+    printed = run_small("serving", forked=True)
     header = ["rows", "answers/s", "p50,", "ms", "p99,", "ms", "CPU,", "us"]
     assert [line for line in printed.splitlines() if line.split() == header]
     lines = re.findall(r"^(.+?) +(1|10|100) +[\d,]+ +[\d.]+ +[\d.]+ +[\d,]+$", printed, re.MULTILINE)
@@ -191,7 +191,7 @@ def test_serving(run_small):
 def test_reliability(run_small):
     """A round of faults gives answers and refusals, and none of the answers is wrong."""
     program("redis-server")
-    [line] = run_small("reliability").splitlines()
+    [line] = run_small("reliability", forked=True).splitlines()
     observed = json.loads(line)
     assert list(observed) == [
         "store",
