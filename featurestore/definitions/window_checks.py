@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OF_LISTS = frozenset(["first", "last"])
 # Windows that are never null.
-ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])
+ALWAYS = frozenset(["count", "sum", "distinct", "approximate_distinct", "last_n"])
 EXAMPLE = 'write windows={"orders_1h": windows.count(over="1h")}'
 OWN_EVENT = (
     'compute the condition from the values of one event, as pl.col("amount") > 0: which other events are read with it '
@@ -147,10 +147,15 @@ def _check(where: str, feature: str, aggregation: Aggregation, events: Contract,
             _check_condition(f"{where}, {argument}", expression, events)
     if column is not None:
         _check_values(where, aggregation.kind, column, events.schema[column])
-    if column is not None and aggregation.kind in NUMERIC and not _is_number(events.schema[column]):
+    if (
+        column is not None
+        and aggregation.kind in (*NUMERIC, "approximate_quantile")
+        and not _is_number(events.schema[column])
+    ):
+        what = "can be added up" if aggregation.kind in NUMERIC else "can be rounded; windows.quantile is exact"
         raise DefinitionError(
             f"{where}: {aggregation.kind} of {column!r}, which is {events.schema[column]}",
-            hint="integers of up to 64 bits, Float32 and Float64 can be added up; cast the column in the function",
+            hint=f"integers of up to 64 bits, Float32 and Float64 {what}; cast the column in the function",
         )
     result, declared = result_dtype(aggregation, events.schema), contract[feature]
     if not _fits(result, declared.dtype):
@@ -182,9 +187,9 @@ def _check_values(where: str, kind: str, column: str, dtype: pl.DataType) -> Non
 
 def result_dtype(aggregation: Aggregation, events: pl.Schema) -> pl.DataType:
     """Return the dtype that an aggregate has before it is put into the view's schema."""
-    if aggregation.kind in ("count", "distinct"):
+    if aggregation.kind in ("count", "distinct", "approximate_distinct"):
         return pl.Int64()
-    if aggregation.column is None or aggregation.kind in ("mean", "variance", "deviation"):
+    if aggregation.column is None or aggregation.kind in ("mean", "variance", "deviation", "approximate_quantile"):
         return pl.Float64()
     dtype = events[aggregation.column]
     if aggregation.kind == "sum":

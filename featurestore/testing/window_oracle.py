@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from featurestore.testing.oracle import Row, known_at, version
+from featurestore.testing.window_sketches import approximate_distinct, rounded_to_error, value_at
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.exact_sum import nearest
 
@@ -74,6 +75,11 @@ def _of_events(
 ) -> Any:
     if aggregation.column is not None:
         values = [event[aggregation.column] for event in inside if event[aggregation.column] is not None]
+        if aggregation.quantile is not None:
+            value = value_at(aggregation.quantile, values)
+            return value if aggregation.error is None else rounded_to_error(value, aggregation.error)
+        if aggregation.error is not None:
+            return approximate_distinct(values, aggregation.error)
         return _OF_VALUES[aggregation.kind](values, aggregation.n)
     if aggregation.kind == "count":
         return len(inside)

@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.values.exact_integers import ExactColumn, exact_column
 from featurestore.windows.additive import Addends
+from featurestore.windows.cardinality import hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -121,6 +122,19 @@ class Events:
             return self.keys * (int(of_values.max(initial=0)) + 1) + of_values
 
         return self._once(("codes", column), codes)
+
+    def hashes(self, column: str) -> NDArray[np.uint64]:
+        """Return a hash of each value."""
+        return self._once(("hashes", column), lambda: hashes(self.frame[column]))
+
+    def hash_codes(self, column: str) -> NDArray[np.int64]:
+        """Return numbers that are the same for the same hash of the same key, and for nothing else."""
+
+        def codes() -> NDArray[np.int64]:
+            different, places = np.unique(self.hashes(column), return_inverse=True)
+            return self.keys * len(different) + places
+
+        return self._once(("hash codes", column), codes)
 
     def _once(self, name: Hashable, make: Callable[[], _Made]) -> _Made:
         if name not in self._made:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.windows.cardinality import Registers, precision_of
+from featurestore.windows.histogram import histogram, merged, packed, quantile_of, unpacked
+from featurestore.windows.significant import nearest_rank, significant_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +29,7 @@ SCALE: Final = 1074
 _MAX_UNSIGNED: Final = (1 << 64) - 1
 StoredEvent: TypeAlias = "Sequence[Any]"
 _SAME: Final = {"mean": "sum", "deviation": "variance"}
+_OF_EVENTS: Final = ("last_n", "distinct", "quantile")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Measure:
 
 def is_mergeable(aggregation: Aggregation) -> bool:
     """Return whether a window is put together from measures; the others are computed of events one by one."""
-    return aggregation.events is None and aggregation.kind not in ("last_n", "distinct")
+    return aggregation.events is None and aggregation.kind not in _OF_EVENTS
 
 
 class Measures:
@@ -108,7 +112,7 @@ class Measures:
             None if expression is None else self._columns.condition(expression)
             for expression in (window.where, window.condition)
         )
-        return _SAME.get(window.kind, window.kind), window.column, where, condition
+        return _SAME.get(window.kind, window.kind), window.column, where, condition, window.error
 
 
 def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
@@ -119,6 +123,11 @@ def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     """Return the function that computes the value of a window from the state of its measure and the timestamp."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
+    if aggregation.quantile is not None:
+        return _finish_quantile(aggregation.quantile, aggregation.error, dtype)
+    if aggregation.error is not None:
+        count = Registers(precision_of(aggregation.error)).count
+        return lambda state, _: count(state)
     if aggregation.kind in ("sum", "mean", "variance", "deviation"):
         return _finish_numbers(aggregation.kind, scale)
     match aggregation.kind:
@@ -130,6 +139,23 @@ def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any
             return lambda value, _: None if value is None else value + 0.0
         case _:
             return lambda value, _: value
+
+
+def _finish_quantile(
+    quantile: float, error: float | None, dtype: pl.DataType | None
+) -> Callable[[Any, int], Any]:
+    if error is not None:
+        bits = significant_bits(error)
+        return lambda counts, _: quantile_of(counts, quantile, bits)
+    is_float = dtype is not None and dtype.is_float()
+
+    def nearest(values: Sequence[Any], _: int) -> Any:
+        if not values:
+            return None
+        value = sorted(values, key=comparable(dtype))[nearest_rank(quantile, len(values)) - 1]
+        return value + 0.0 if is_float else value
+
+    return nearest
 
 
 def _finish_numbers(kind: str, scale: int) -> Callable[[Any, int], Any]:
@@ -153,7 +179,7 @@ def _root(number: float | None) -> float | None:
 def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, pl.DataType]) -> Measure:
     if window.column is None:
         return _measure_of_events(window, columns)
-    inside, position, dtype = _inside(window, columns), columns.value(window.column), schema[window.column]
+    inside, position, dtype = _inside(window, columns), columns.read(window), schema[window.column]
 
     def values(events: Sequence[StoredEvent]) -> list[Any]:
         return [event[position] for event in inside(events) if event[position] is not None]
@@ -170,6 +196,16 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
                 return best([value for value in (older, newer) if value is not None])
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
+        case "quantile":
+            return Measure(values, add, _same, _same)
+        case "approximate_quantile" if window.error is not None:
+            bits = significant_bits(window.error)
+            return Measure(lambda events: histogram(values(events), bits), merged, packed, unpacked)
+        case "approximate_distinct" if window.error is not None:
+            registers = Registers(precision_of(window.error))
+            return Measure(
+                lambda events: registers.of(values(events)), registers.merge, registers.pack, registers.unpack
+            )
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
 

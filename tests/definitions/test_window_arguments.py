@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from featurestore import DefinitionError, windows
-from featurestore.windows.declare import LONGEST
+from featurestore.windows.arguments import LONGEST
 
 PAID = pl.col("amount") > 0
 

@@ -31,8 +31,8 @@ KEY = Entity("key", ("k",), "a key")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
-NUMBERS = ("sum", "mean", "variance", "deviation")
-OF_ORDER = ("min", "max", "first", "last", "last_n", "distinct")
+NUMBERS = ("sum", "mean", "variance", "deviation", "approximate_quantile")
+OF_ORDER = ("min", "max", "first", "last", "last_n", "distinct", "quantile", "approximate_distinct")
 ALL = (*NUMBERS, *OF_ORDER)
 # The values of the events of a key, one an hour, and the aggregates that can be declared over them.
 TABLE = {
@@ -67,14 +67,16 @@ def declared(kind, n=2):
     """The window over four hours of a kind."""
     if kind == "last_n":
         return windows.last_n("v", n, over="4h")
-    return getattr(windows, kind)("v", over="4h")
+    quantile = (0.7,) if kind.endswith("quantile") else ()
+    bound = {"error": 0.02} if kind.startswith("approximate") else {}
+    return getattr(windows, kind)("v", *quantile, over="4h", **bound)
 
 
 def result(kind, dtype):
     """The dtype of a feature, as it has to be declared."""
-    if kind == "distinct":
+    if kind in ("distinct", "approximate_distinct"):
         return pl.Int64
-    if kind in ("mean", "variance", "deviation"):
+    if kind in ("mean", "variance", "deviation", "approximate_quantile"):
         return pl.Float64
     if kind == "sum":
         return pl.Float64 if dtype in (pl.Float32, pl.Float64) else pl.Int64
@@ -175,6 +177,8 @@ def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_pa
         ("mean", pl.Float64, pl.Float32, [-1e300]),
         ("variance", pl.Float64, pl.Float64, [1e200, -1e200]),
         ("last", pl.Float64, pl.Float32, [1e39]),
+        ("quantile", pl.Int64, pl.Int32, [2**31]),
+        ("approximate_quantile", pl.Float64, pl.Float32, [3.4028234e38]),
     ],
 )
 def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
