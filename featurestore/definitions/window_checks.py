@@ -152,7 +152,9 @@ def _check(where: str, feature: str, aggregation: Aggregation, events: Contract,
         and aggregation.kind in (*NUMERIC, "approximate_quantile")
         and not _is_number(events.schema[column])
     ):
-        what = "can be added up" if aggregation.kind in NUMERIC else "can be rounded; windows.quantile is exact"
+        what = (
+            "can be added up" if aggregation.kind in NUMERIC else "can be rounded; windows.quantile is exact"
+        )
         raise DefinitionError(
             f"{where}: {aggregation.kind} of {column!r}, which is {events.schema[column]}",
             hint=f"integers of up to 64 bits, Float32 and Float64 {what}; cast the column in the function",
@@ -189,7 +191,12 @@ def result_dtype(aggregation: Aggregation, events: pl.Schema) -> pl.DataType:
     """Return the dtype that an aggregate has before it is put into the view's schema."""
     if aggregation.kind in ("count", "distinct", "approximate_distinct"):
         return pl.Int64()
-    if aggregation.column is None or aggregation.kind in ("mean", "variance", "deviation", "approximate_quantile"):
+    if aggregation.column is None or aggregation.kind in (
+        "mean",
+        "variance",
+        "deviation",
+        "approximate_quantile",
+    ):
         return pl.Float64()
     dtype = events[aggregation.column]
     if aggregation.kind == "sum":

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 HASH_BITS: Final = 64
 
 
+def approximate(values: Sequence[Any], error: float, quantile: float | None) -> Any:
+    """Compute a quantile within an error, or without one the number of different values."""
+    if quantile is None:
+        return approximate_distinct(values, error)
+    return rounded_to_error(value_at(quantile, values), error)
+
+
 def value_at(quantile: float, values: Sequence[Any]) -> Any:
     """Return the smallest value that at least a share of the values do not exceed; None without values."""
     share = Fraction(Decimal(str(quantile)))
@@ -50,7 +57,8 @@ def approximate_distinct(values: Sequence[Any], error: float) -> int:
         text = f"{number:0{HASH_BITS}b}"
         register, rest = int(text[:bits], 2), text[bits:]
         registers[register] = max(registers[register], (rest + "1").index("1") + 1)
-    return max(round(_estimate(registers)), 2**bits // 8 + 1)
+    above_exact: int = 2**bits // 8 + 1
+    return max(round(_estimate(registers)), above_exact)
 
 
 def _estimate(registers: Sequence[int]) -> float:

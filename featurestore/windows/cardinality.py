@@ -49,8 +49,8 @@ def exact_limit(precision: int) -> int:
 def hashes(values: pl.Series) -> NDArray[np.uint64]:
     """Hash values to 64 bits, which no version of a package changes. -0.0 has the hash of 0.0, and a null has any."""
     if values.dtype.is_float():
-        bits = (values.cast(pl.Float64).fill_null(0.0) + 0.0).to_numpy().view(np.int64)
-        values = pl.Series(bits)
+        # NumPy adds: Polars leaves -0.0 + 0.0 as it is.
+        values = pl.Series((values.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0).view(np.int64))
     elif isinstance(values.dtype, pl.Decimal):
         values = values.cast(pl.String)
     return stable_hash([values], 0)
@@ -140,7 +140,7 @@ class Registers:
         """Return the number of different values, as offline."""
         if isinstance(state, frozenset):
             return len(state)
-        estimated = estimate([level.bit_count() for level in state], self._registers)
+        estimated: float = estimate([level.bit_count() for level in state], self._registers)
         return max(round(estimated), self._limit + 1)
 
     def pack(self, state: Any) -> Any:

@@ -123,11 +123,10 @@ def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     """Return the function that computes the value of a window from the state of its measure and the timestamp."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
-    if aggregation.quantile is not None:
-        return _finish_quantile(aggregation.quantile, aggregation.error, dtype)
     if aggregation.error is not None:
-        count = Registers(precision_of(aggregation.error)).count
-        return lambda state, _: count(state)
+        return _finish_approximate(aggregation.error, aggregation.quantile)
+    if aggregation.quantile is not None:
+        return _finish_quantile(aggregation.quantile, dtype)
     if aggregation.kind in ("sum", "mean", "variance", "deviation"):
         return _finish_numbers(aggregation.kind, scale)
     match aggregation.kind:
@@ -135,18 +134,23 @@ def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any
             return lambda state, _: state[1] / state[0] if state[0] else None
         case "time_since":
             return lambda timestamp, now: None if timestamp is None else (now - timestamp) / SECOND
-        case "min" | "max" if scale:
-            return lambda value, _: None if value is None else value + 0.0
         case _:
-            return lambda value, _: value
+            return _finish_value if scale and aggregation.kind in ("min", "max") else lambda value, _: value
 
 
-def _finish_quantile(
-    quantile: float, error: float | None, dtype: pl.DataType | None
-) -> Callable[[Any, int], Any]:
-    if error is not None:
-        bits = significant_bits(error)
-        return lambda counts, _: quantile_of(counts, quantile, bits)
+def _finish_value(value: float | None, _: int) -> float | None:
+    return None if value is None else value + 0.0
+
+
+def _finish_approximate(error: float, quantile: float | None) -> Callable[[Any, int], Any]:
+    if quantile is None:
+        count = Registers(precision_of(error)).count
+        return lambda state, _: count(state)
+    bits = significant_bits(error)
+    return lambda counts, _: quantile_of(counts, quantile, bits)
+
+
+def _finish_quantile(quantile: float, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     is_float = dtype is not None and dtype.is_float()
 
     def nearest(values: Sequence[Any], _: int) -> Any:
@@ -196,18 +200,24 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
                 return best([value for value in (older, newer) if value is not None])
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
-        case "quantile":
-            return Measure(values, add, _same, _same)
-        case "approximate_quantile" if window.error is not None:
-            bits = significant_bits(window.error)
-            return Measure(lambda events: histogram(values(events), bits), merged, packed, unpacked)
-        case "approximate_distinct" if window.error is not None:
-            registers = Registers(precision_of(window.error))
-            return Measure(
-                lambda events: registers.of(values(events)), registers.merge, registers.pack, registers.unpack
-            )
+        case _ if window.quantile is not None or window.error is not None:
+            return _measure_of_distribution(window.error, values, is_quantile=window.quantile is not None)
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
+
+
+def _measure_of_distribution(
+    error: float | None, values: Callable[[Sequence[StoredEvent]], list[Any]], *, is_quantile: bool
+) -> Measure:
+    if error is None:
+        return Measure(values, add, _same, _same)
+    if is_quantile:
+        bits = significant_bits(error)
+        return Measure(lambda events: histogram(values(events), bits), merged, packed, unpacked)
+    registers = Registers(precision_of(error))
+    return Measure(
+        lambda events: registers.of(values(events)), registers.merge, registers.pack, registers.unpack
+    )
 
 
 def _measure_of_events(window: Aggregation, columns: StoredColumns) -> Measure:

@@ -74,7 +74,9 @@ class StoredColumns:
         physical = stored_columns(pl.Schema({name: schema[name] for name in self.names}))
         stored = [value.alias(f"__value{number}") for number, value in enumerate(physical)]
         return stored + [
-            pl.col(name).map_batches(_hashes, return_dtype=pl.UInt64(), is_elementwise=True).alias(f"__hash{number}")
+            pl.col(name)
+            .map_batches(_hashes, return_dtype=pl.UInt64(), is_elementwise=True)
+            .alias(f"__hash{number}")
             for number, name in enumerate(self.hashed)
         ]
 
