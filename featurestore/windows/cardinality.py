@@ -14,6 +14,7 @@ the events of a window (`featurestore.windows.members`).
 from __future__ import annotations
 
 import math
+import struct
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -146,7 +147,7 @@ class Registers:
     def pack(self, state: Any) -> Any:
         """Return the hashes as bytes; or, of all registers, each binary digit of their levels."""
         if isinstance(state, frozenset):
-            return b"".join(number.to_bytes(HASH_BITS // 8, "big") for number in sorted(state))
+            return struct.pack(f">{len(state)}Q", *sorted(state))
         planes = []
         for digit in range(len(state).bit_length()):
             # Digit d of a level is set where an odd number of multiples of 2**d is reached.
@@ -159,10 +160,7 @@ class Registers:
     def unpack(self, packed: Any) -> Any:
         """Return a state from its packed form."""
         if isinstance(packed, bytes):
-            size = HASH_BITS // 8
-            return frozenset(
-                int.from_bytes(packed[start : start + size], "big") for start in range(0, len(packed), size)
-            )
+            return frozenset(struct.unpack(f">{len(packed) * 8 // HASH_BITS}Q", packed))
         planes = [int.from_bytes(plane, "big") for plane in packed]
         levels: list[int] = []
         while reached := self._reached(planes, len(levels) + 1):
@@ -184,11 +182,16 @@ class Registers:
     def _levels(self, state: Any) -> tuple[int, ...]:
         if not isinstance(state, frozenset):
             return tuple(state)
-        levels = [0] * (self._rest + 1)
+        # Of each level, from the greatest down: the registers of its hashes, and all of those above.
+        by_level: dict[int, bytearray] = {}
         for hashed in state:
-            register = 1 << (hashed >> self._rest)
-            for level in range(self._rest + 1 - (hashed & ((1 << self._rest) - 1)).bit_length()):
-                levels[level] |= register
-        while levels and not levels[-1]:
-            levels.pop()
-        return tuple(levels)
+            register, rest = divmod(hashed, 1 << self._rest)
+            level = self._rest + 1 - rest.bit_length()
+            if level not in by_level:
+                by_level[level] = bytearray(self._registers // 8)
+            by_level[level][register >> 3] |= 1 << (register & 7)
+        reached, levels = 0, []
+        for level in range(max(by_level, default=0), 0, -1):
+            reached |= int.from_bytes(by_level.get(level, b""), "little")
+            levels.append(reached)
+        return tuple(levels[::-1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeAlias
 
 from featurestore.windows.significant import bucket, nearest_rank, of_bucket
@@ -39,22 +41,13 @@ def packed(counts: Histogram) -> list[int]:
 
 def unpacked(flat: Sequence[int]) -> Histogram:
     """Return the counts from their packed form."""
-    counts: dict[int, int] = {}
-    number = 0
-    for step, count in zip(flat[::2], flat[1::2], strict=True):
-        number += step
-        counts[number] = count
-    return counts
+    return dict(zip(accumulate(flat[::2]), flat[1::2], strict=True))
 
 
 def quantile_of(counts: Histogram, quantile: float, bits: int) -> float | None:
     """Return the number that the value of a quantile is rounded to; None without values."""
-    total = sum(counts.values())
-    if not total:
+    if not counts:
         return None
-    left = nearest_rank(quantile, total)
-    for number in sorted(counts):
-        left -= counts[number]
-        if left <= 0:
-            return of_bucket(number, bits)
-    raise AssertionError("the counts add up to their total")
+    numbers = sorted(counts)
+    ranks = list(accumulate(map(counts.__getitem__, numbers)))
+    return of_bucket(numbers[bisect_left(ranks, nearest_rank(quantile, ranks[-1]))], bits)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import polars as pl
-
 from featurestore.errors import ContractError
-from featurestore.windows.cardinality import Registers, precision_of
-from featurestore.windows.histogram import histogram, merged, packed, quantile_of, unpacked
-from featurestore.windows.significant import nearest_rank, significant_bits
+from featurestore.windows.distribution import comparable, finish_distribution, state_of_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import polars as pl
 
     from featurestore.windows.aggregation import Aggregation
     from featurestore.windows.stored_columns import StoredColumns
@@ -70,6 +67,11 @@ class Measures:
         Dtypes of the events.
     every
         Whether windows that are not mergeable have measures too.
+
+    Attributes
+    ----------
+    are_large
+        Whether the state of one can be larger than a few numbers: that of an approximate aggregate.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Measures:
         self._columns = columns
         self._places: dict[tuple[Any, ...], int] = {}
         self.all: list[Measure] = []
+        self.are_large = any(window.error is not None for window in windows.values())
         for window in windows.values():
             if (every or is_mergeable(window)) and self._identity(window) not in self._places:
                 self._places[self._identity(window)] = len(self.all)
@@ -115,18 +118,11 @@ class Measures:
         return _SAME.get(window.kind, window.kind), window.column, where, condition, window.error
 
 
-def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
-    """Return the key by which stored values of a dtype are compared; None: themselves."""
-    return Decimal if isinstance(dtype, pl.Decimal) else None
-
-
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     """Return the function that computes the value of a window from the state of its measure and the timestamp."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
-    if aggregation.error is not None:
-        return _finish_approximate(aggregation.error, aggregation.quantile)
-    if aggregation.quantile is not None:
-        return _finish_quantile(aggregation.quantile, dtype)
+    if aggregation.quantile is not None or aggregation.error is not None:
+        return finish_distribution(aggregation, dtype)
     if aggregation.kind in ("sum", "mean", "variance", "deviation"):
         return _finish_numbers(aggregation.kind, scale)
     match aggregation.kind:
@@ -140,26 +136,6 @@ def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any
 
 def _finish_value(value: float | None, _: int) -> float | None:
     return None if value is None else value + 0.0
-
-
-def _finish_approximate(error: float, quantile: float | None) -> Callable[[Any, int], Any]:
-    if quantile is None:
-        count = Registers(precision_of(error)).count
-        return lambda state, _: count(state)
-    bits = significant_bits(error)
-    return lambda counts, _: quantile_of(counts, quantile, bits)
-
-
-def _finish_quantile(quantile: float, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
-    is_float = dtype is not None and dtype.is_float()
-
-    def nearest(values: Sequence[Any], _: int) -> Any:
-        if not values:
-            return None
-        value = sorted(values, key=comparable(dtype))[nearest_rank(quantile, len(values)) - 1]
-        return value + 0.0 if is_float else value
-
-    return nearest
 
 
 def _finish_numbers(kind: str, scale: int) -> Callable[[Any, int], Any]:
@@ -201,23 +177,10 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
         case _ if window.quantile is not None or window.error is not None:
-            return _measure_of_distribution(window.error, values, is_quantile=window.quantile is not None)
+            of, merge_parts, pack, unpack = state_of_distribution(window)
+            return Measure(lambda events: of(values(events)), merge_parts, pack, unpack)
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
-
-
-def _measure_of_distribution(
-    error: float | None, values: Callable[[Sequence[StoredEvent]], list[Any]], *, is_quantile: bool
-) -> Measure:
-    if error is None:
-        return Measure(values, add, _same, _same)
-    if is_quantile:
-        bits = significant_bits(error)
-        return Measure(lambda events: histogram(values(events), bits), merged, packed, unpacked)
-    registers = Registers(precision_of(error))
-    return Measure(
-        lambda events: registers.of(values(events)), registers.merge, registers.pack, registers.unpack
-    )
 
 
 def _measure_of_events(window: Aggregation, columns: StoredColumns) -> Measure:
