@@ -83,9 +83,9 @@ def estimate(reached: Sequence[Any], registers: int) -> Any:
     """
     total: Any = 0.0
     above: Any = 0
-    for at_least in reversed(reached):
-        total = 0.5 * (total + (at_least - above))
-        above = at_least
+    for reaching in reversed(reached):
+        total = 0.5 * (total + (reaching - above))
+        above = reaching
     return _ALPHA * registers * registers / (total + _of_empty(registers - above, registers))
 
 
@@ -150,7 +150,7 @@ class Registers:
             return struct.pack(f">{len(state)}Q", *sorted(state))
         planes = []
         for digit in range(len(state).bit_length()):
-            # Digit d of a level is set where an odd number of multiples of 2**d is reached.
+            # Each multiple of 2**d that a register reaches turns digit d of its level over.
             plane = 0
             for level in state[(1 << digit) - 1 :: 1 << digit]:
                 plane ^= level

@@ -63,9 +63,9 @@ def test_a_quantile_of_counts_is_the_rounded_quantile_however_they_are_put_toget
     numbers, error, quantile, cut
 ):
     digits = significant_bits(error)
-    whole = histogram(numbers, digits)
+    counts = histogram(numbers, digits)
     parts = merged(histogram(numbers[:cut], digits), histogram(numbers[cut:], digits))
-    assert parts == unpacked(packed(whole)) == whole
+    assert parts == unpacked(packed(counts)) == counts
     expected = rounded_to_error(value_at(quantile, numbers), error)
     assert bits([quantile_of(parts, quantile, digits)]) == bits(
         [None if expected is None else expected + 0.0]
@@ -87,7 +87,7 @@ def test_registers_are_those_of_the_set_however_it_is_put_together(error, count,
     values = list(range(start, start + count))
     registers = Registers(precision_of(error))
     hashed = hashes(pl.Series(values, dtype=pl.Int64)).tolist()
-    whole = registers.of(hashed)
+    expected = registers.of(hashed)
     parts = [
         registers.of(hashed[slice(*sorted(data.draw(st.tuples(*[st.integers(0, count)] * 2))))])
         for _ in range(3)
@@ -95,9 +95,9 @@ def test_registers_are_those_of_the_set_however_it_is_put_together(error, count,
     state = registers.of([])
     for part in data.draw(st.permutations([*parts, registers.of(hashed[::2]), registers.of(hashed[1::2])])):
         state = registers.merge(registers.unpack(registers.pack(state)), part)
-    assert state == whole
-    assert registers.unpack(registers.pack(whole)) == whole
-    assert registers.count(whole) == approximate_distinct(values, error)
+    assert state == expected
+    assert registers.unpack(registers.pack(expected)) == expected
+    assert registers.count(expected) == approximate_distinct(values, error)
 
 
 @pytest.mark.parametrize("error", [0.1, 0.02, 0.01])
