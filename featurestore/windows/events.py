@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 
+from featurestore.errors import ContractError
 from featurestore.values.exact_integers import ExactColumn, exact_column
 from featurestore.windows.additive import Addends
 from featurestore.windows.cardinality import hashes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FINITE: Final = "let the schema of the events refuse it"
 _POSITION = "__position"
 _Made = TypeVar("_Made")
 
@@ -87,12 +89,23 @@ class Events:
         )
 
     def numbers(self, column: str) -> ExactColumn:
-        """Return the values as exact numbers; 0 where there is none."""
+        """Return the values as exact numbers; 0 where there is none.
+
+        Raises
+        ------
+        ContractError
+            If a value is infinite.
+        """
         values = self.frame[column]
         wide = pl.Float64 if values.dtype.is_float() else pl.Int64
-        return self._once(
-            ("numbers", column), lambda: exact_column(values.cast(wide).fill_null(0).to_numpy())
-        )
+
+        def numbers() -> ExactColumn:
+            try:
+                return exact_column(values.cast(wide).fill_null(0).to_numpy())
+            except ValueError as error:
+                raise ContractError(f"a window adds up {column!r}: {error}", hint=FINITE) from error
+
+        return self._once(("numbers", column), numbers)
 
     def order(self, column: str) -> NDArray[np.int64]:
         """Return the events in the order of their values; of equal values, the later one is last."""

@@ -242,7 +242,7 @@ def _scaled_total(values: Sequence[float]) -> int:
             parts.append(-rest)
             if not math.isfinite(rest):
                 break
-    except OverflowError:  # a partial sum is larger than any float
+    except (OverflowError, ValueError):  # a partial sum is larger than any float; infinities of both signs
         return sum(map(_scaled, values))
     return -sum(map(_scaled, parts))
 

@@ -196,3 +196,18 @@ def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
     assert len(set(sizes)) > 1
     _, offline, _ = reads(view, sorted(sizes)[-4:], tmp_path / "cases")
     assert all(math.isfinite(value) for value in offline(START + 3 * HOUR))
+
+
+@pytest.mark.parametrize("values", [[1.0, math.inf], [math.inf, -math.inf], [-math.inf]])
+def test_infinities_are_in_order_and_are_not_added_up(values, tmp_path):
+    """A schema that warns lets them pass: they are read as they are, and a sum says what is wrong, on both sides."""
+    now = START + HOUR
+    ordered = ("min", "max", "quantile", "approximate_quantile", "distinct", "approximate_distinct")
+    _, offline, online = reads(view_of(pl.Float64, ordered), values, tmp_path / "ordered")
+    assert bits(offline(now)) == bits(online(now))
+    assert offline(now)[:4] == [min(values), max(values), max(values), max(values)]
+    for kind in ("sum", "mean", "variance"):
+        _, offline, online = reads(view_of(pl.Float64, [kind]), values, tmp_path / kind)
+        for read in (offline, online):
+            with pytest.raises(ContractError, match="a window adds up"):
+                read(now)
