@@ -33,7 +33,6 @@ _ROW: Final = "__row"
 _GIVEN: Final = "__given"
 _SERVED: Final = "__served"
 _BITS: Final = "__bits"
-_AT: Final = "__at"
 _FUTURE: Final = "__future"
 _PAST: Final = "__past"
 
@@ -42,12 +41,14 @@ class SetCause(StrEnum):
     """Why a cell of a training set is not what serving would have given."""
 
     LEAKS_FUTURE = "leaks_future"
+    STALE_OR_FUTURE = "stale_or_future"
     STALE = "stale"
     OTHER = "other"
 
 
 _WORDS: Final = {
     SetCause.LEAKS_FUTURE: "leaks the future",
+    SetCause.STALE_OR_FUTURE: "stale or from the future",
     SetCause.STALE: "stale",
     SetCause.OTHER: "other",
 }
@@ -65,7 +66,9 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
     value, served
         What the file has, and what serving would have given.
     known_at
-        When the value became known, or was known for the last time. None: the cause is ``other``.
+        When the value became known after the row. None: it never did.
+    known_before
+        When it was known for the last time before the row. None: it was not.
     """
 
     row: int
@@ -75,9 +78,11 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
     served: str
     cause: SetCause
     known_at: datetime | None = None
+    known_before: datetime | None = None
 
     def __str__(self) -> str:
-        known = "" if self.known_at is None else f", known at {utc_text(self.known_at)}"
+        times = [utc_text(time) for time in (self.known_before, self.known_at) if time is not None]
+        known = f", known at {' and at '.join(times)}" if times else ""
         return f"row {self.row:,} ({self.key}) {self.feature} {self.value}, served {self.served}: {_WORDS[self.cause]}{known}"
 
 
@@ -89,9 +94,11 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     equal
         Cells with the value that serving would have given.
     leaking
-        Cells with a value that became known only later.
+        Cells with a value that became known only later: nothing but the future gives it.
+    ambiguous
+        Cells with a value that was known before, and became known again later, such as a small count: stale, or from the future.
     stale
-        Cells with a value that was known before, and is not the newest.
+        Cells with a value that was known before and never later, and is not the newest.
     others
         All other different cells: the feature never had the value for the key, the cell is null where serving has a value,
         or the feature is computed in the request or fitted.
@@ -100,6 +107,7 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     equal: int
     leaking: int
+    ambiguous: int
     stale: int
     others: int
 
@@ -128,7 +136,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def different(self) -> int:
         """How many cells differ from what serving would have given."""
-        return sum(feature.leaking + feature.stale + feature.others for feature in self.features)
+        return sum(f.leaking + f.ambiguous + f.stale + f.others for f in self.features)
 
     def require_parity(self) -> None:
         """Raise if a cell differs.
@@ -140,10 +148,12 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.different:
             leaking = sum(feature.leaking for feature in self.features)
+            ambiguous = sum(feature.ambiguous for feature in self.features)
+            perhaps = f", {ambiguous:,} perhaps" if ambiguous else ""
             shown = "".join(f"\n  {cell}" for cell in self.cells)
             raise SkewError(
                 f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "
-                f"future{shown}",
+                f"future{perhaps}{shown}",
                 hint="join the rows with featurestore: featurestore join",
             )
 
@@ -222,7 +232,7 @@ def _compared(
     served: pl.Series,
     source: tuple[Selection, str] | None,
 ) -> pl.DataFrame:
-    """Return the cells of a feature that differ, each with its cause and the timestamp at which its value is known."""
+    """Return the cells of a feature that differ, each with its cause and when its value was known before and later."""
     if values.dtype.is_float():
         values = values.fill_nan(None)
     value = values.cast(served.dtype, strict=False)
@@ -232,9 +242,8 @@ def _compared(
     cells = cells.filter(bits[0].ne_missing(bits[1]) | is_lost).with_columns(bits[0].alias(_BITS))
     times = pl.Datetime("us", "UTC")
     if source is None or cells.is_empty():
-        return cells.with_columns(
-            pl.lit(SetCause.OTHER.value).alias("cause"), pl.lit(None, dtype=times).alias(_AT)
-        ).drop(_BITS)
+        no_time = (pl.lit(None, dtype=times).alias(name) for name in (_FUTURE, _PAST))
+        return cells.with_columns(pl.lit(SetCause.OTHER.value).alias("cause"), *no_time).drop(_BITS)
     selection, feature = source
     history = _history(workspace, selection, feature, served.dtype)
     by = [*selection.keys, _BITS]
@@ -245,19 +254,24 @@ def _compared(
             on=EVENT_TIMESTAMP,
             by=by,
             strategy=strategy,  # type: ignore[arg-type]
+            # What became known at the time of the row was known then.
+            allow_exact_matches=name == _PAST,
             check_sortedness=False,
         )
     is_value = pl.col(_GIVEN).is_not_null()
+    is_later, is_before = (is_value & pl.col(name).is_not_null() for name in (_FUTURE, _PAST))
     cause = (
-        pl.when(is_value & pl.col(_FUTURE).is_not_null())
+        pl.when(is_later & is_before)
+        .then(pl.lit(SetCause.STALE_OR_FUTURE.value))
+        .when(is_later)
         .then(pl.lit(SetCause.LEAKS_FUTURE.value))
-        .when(is_value & pl.col(_PAST).is_not_null())
+        .when(is_before)
         .then(pl.lit(SetCause.STALE.value))
         .otherwise(pl.lit(SetCause.OTHER.value))
         .alias("cause")
     )
-    known_at = pl.when(is_value).then(pl.coalesce(_FUTURE, _PAST)).alias(_AT)
-    return ordered.with_columns(cause, known_at).drop(_BITS, _FUTURE, _PAST)
+    known = (pl.when(is_value).then(name).alias(name) for name in (_FUTURE, _PAST))
+    return ordered.with_columns(cause, *known).drop(_BITS)
 
 
 def _history(workspace: Workspace, selection: Selection, feature: str, dtype: pl.DataType) -> pl.DataFrame:
@@ -285,6 +299,7 @@ def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
         name=name,
         equal=rows - cells.height,
         leaking=counts.get(SetCause.LEAKS_FUTURE, 0),
+        ambiguous=counts.get(SetCause.STALE_OR_FUTURE, 0),
         stale=counts.get(SetCause.STALE, 0),
         others=counts.get(SetCause.OTHER, 0),
     )
@@ -325,7 +340,8 @@ def _cells(service: FeatureService, parts: list[pl.DataFrame]) -> tuple[SetCell,
                 value=PERSONAL if name in personal else _text(cell[_GIVEN]),
                 served=PERSONAL if name in personal else _text(cell[_SERVED]),
                 cause=SetCause(cell["cause"]),
-                known_at=cell[_AT],
+                known_at=cell[_FUTURE],
+                known_before=cell[_PAST],
             )
         )
     return tuple(result)
