@@ -140,14 +140,14 @@ def test_windows_have_a_history_too(tmp_path):
 
 def test_a_value_that_became_known_at_the_time_of_the_row_is_not_from_the_future(shared_shop):
     """It was known then, and was not the newest: it is stale."""
-    asked = pl.DataFrame(
+    rows = pl.DataFrame(
         {"customer": [1], "basket": [1.0], "event_timestamp": [datetime(2024, 1, 6, tzinfo=UTC)]}
     )
-    right = shared_shop.historical(asked, "buying")
+    right = shared_shop.historical(rows, "buying")
     assert right["amount"].to_list() == [None]
     record = shared_shop.audit_set(edited(right, 0, amount=20.1), "buying")
     assert causes(record) == [(0, "amount", "stale")]
-    earlier = asked.with_columns(pl.col("event_timestamp") - pl.duration(microseconds=1))
+    earlier = rows.with_columns(pl.col("event_timestamp") - pl.duration(microseconds=1))
     right = shared_shop.historical(earlier, "buying")
     record = shared_shop.audit_set(edited(right, 0, amount=20.1), "buying")
     assert causes(record) == [(0, "amount", "leaks_future")]
