@@ -116,8 +116,9 @@ bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pan
 bench-profile: benchmarks/.ready ## measure the profile beside DuckDB's SUMMARIZE, and many small files beside Polars' glob
 	python benchmarks/profile_rows.py
 
-bench-leaks: benchmarks/.leaks-ready ## count the planted leaks that check-leaks, leakprobe and timefence find
+bench-leaks: benchmarks/.leaks-ready ## count what check-leaks, audit-set, leakprobe and timefence find
 	python benchmarks/leaks.py
+	python benchmarks/audit_set.py
 
 benchmarks/.leaks-ready: $(READY) benchmarks/leaks.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/leaks.txt

@@ -90,6 +90,17 @@ def test_leaks(run_small):
     assert (table["check-leaks"][0], table["check-leaks"][1], table["check-leaks"][3]) == ("2", "0", "0")
 
 
+def test_audit_set(run_small):
+    """In the quickstart of timefence, `audit-set` finds at least what timefence finds; its data come with the package."""
+    printed = run_small("audit_set")
+    if find_spec("timefence") is None:
+        pytest.skip(printed.strip())
+    table = rows_below(printed, "feature timefence audit-set leaks either stale other")
+    counts = {name: [int(text) for text in row[:2]] for name, row in table.items()}
+    assert len(counts) == 4
+    assert all(ours >= theirs for theirs, ours in counts.values())
+
+
 def test_preprocessing(run_small):
     """The steps, Polars by hand and scikit-learn compute the same numbers, of one row and of many."""
     printed = run_small("preprocessing")
