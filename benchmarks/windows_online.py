@@ -121,7 +121,7 @@ def main() -> None:
             row = seal(key, bytes(HEADER.size) + encode_head(heads[-1]))
             rewriting = KeyEvents(decode_head(row), measures, lambda _: [])
             rewriting.append([[heads[-1].events[-1][0] + 1, 1.5]])
-            heads[-1] = rewriting.head(0, 0)
+            heads[-1] = rewriting.head()
             encode_head(heads[-1])
 
         applied = microseconds_each([append] * reads)

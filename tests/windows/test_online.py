@@ -19,7 +19,7 @@ from featurestore.testing.window_stores import require_windows
 from featurestore.timing.known_at import Timing
 from featurestore.values.codec import values_of
 from featurestore.values.event_codec import is_block
-from featurestore.windows.blocks import FREED
+from featurestore.windows.blocks import FREED, LEAF_EVENTS
 
 TIMESTAMPS = st.integers(-2, 40).map(lambda tick: START + timedelta(microseconds=tick))
 WATERMARKS = st.lists(TIMESTAMPS, min_size=1, max_size=4, unique=True).map(sorted)
@@ -82,4 +82,4 @@ def test_a_key_with_many_events_is_stored_in_blocks(tmp_path):
     require_windows(store, history, watermarks, tmp_path / "files", pushed=1)
     rows = list(store.scan("windows"))
     in_use = [row for key, row in rows if is_block(key) and values_of(row) != FREED]
-    assert len(in_use) < 200 / 16 + 4, "blocks of old events are kept"
+    assert len(in_use) < 200 / LEAF_EVENTS + 4, "blocks of old events are kept"
