@@ -238,7 +238,9 @@ class _Source:
         longest = longest_window(view)
         if longest is not None:
             newest = pl.col(EVENT_TIMESTAMP) == pl.col(EVENT_TIMESTAMP).max().over(view.keys)
-            counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP) > until - longest))
+            # Of integers: a window may be longer than the time since the year 1.
+            limit = microseconds(until) - longest // MICROSECOND
+            counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP).dt.epoch("us") > limit))
         # Events of one version are ordered by their values, as the join does.
         others = [name for name in view.contract.schema if name not in view.keys]
         physical = stored_columns(pl.Schema({name: view.contract.schema[name] for name in columns.names}))

@@ -174,6 +174,24 @@ def test_late_and_future_events(project):
     assert read(project, 1, NOON + 2 * DAY + TICK) == (2, 5.0)
 
 
+def test_a_window_may_be_longer_than_the_time_since_the_year_1(project):
+    """The first timestamp of all is in it, and it ends after the last one: a store and `prove` failed with an OverflowError."""
+    path = project.settings.root / "feature_repo/shop.py"
+    path.write_text(
+        path.read_text()
+        .replace('windows.count(over="3d")', 'windows.count(over="800000d")')
+        .replace('windows.sum("amount", over="3d")', 'windows.sum("amount", over="3652058d")')
+    )
+    project = featurestore.open(project.settings.root)
+    project.build("orders_3d")
+    project.build("corrected_3d")
+    project.materialize()
+    project.push("orders_3d", order(80, 4.0, datetime(1, 1, 1, tzinfo=UTC), customer=7))
+    assert read(project, 7) == (1, 4.0)
+    assert project.audit().mismatches == 0
+    assert project.prove(cases=1).differences == ()
+
+
 def test_a_deleted_key_has_no_events_until_a_later_one(project):
     """An event of before the deletion does not count, whenever it arrives."""
     project.materialize()
