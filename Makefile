@@ -73,8 +73,10 @@ $(SERVING)/.ready: $(READY) requirements/serve.txt
 quick: $(READY) ## run a selection of the tests, for a second version of Python
 	python -m pytest -n 2 $(QUICK)
 
-laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault
+laws: $(READY) ## test the laws again, with ten times the examples of `make test`, the windows on 10,000 histories, and plant every fault
 	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
+	LAW_HISTORIES=10000 python -m pytest -n 2 -k oracle tests/windows/test_windows.py tests/windows/test_one_key.py \
+		tests/windows/test_online.py --deselect tests/windows/test_online.py::test_every_store_serves_the_windows_of_the_oracle
 	LAW_DEPTH=10 python -m pytest -n 2 tests/faults
 
 check: $(READY) ## check format, lint, types and layers

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import examples
+from laws import histories
 
 from featurestore import windows as declare
 from featurestore.errors import ContractError
@@ -125,7 +125,7 @@ def changed(change, written):
 
 
 @given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
-@examples(30)
+@histories(30)
 def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node_blocks, data):
     """For every size of blocks, all batches of events, and all that was written and forgotten before."""
     same_key = {"k": "a", "n": 0}

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laws import DEPTH, examples
+from laws import DEPTH, histories
 
 from featurestore import windows
 from featurestore.adapters.lmdb import LmdbStore
@@ -26,7 +26,7 @@ WATERMARKS = st.lists(TIMESTAMPS, min_size=1, max_size=4, unique=True).map(sorte
 
 
 @given(window_histories(), WATERMARKS, st.data())
-@examples(12)
+@histories(12)
 def test_a_store_serves_the_windows_of_the_oracle(history, watermarks, data):
     """Built and pushed events, corrections, deletions and expiry, at each watermark and later."""
     pushed = data.draw(st.integers(0, min(4, len(history.events))))
