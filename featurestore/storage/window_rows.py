@@ -19,7 +19,6 @@ from featurestore.values.codec import (
     require_intact,
     seal,
     storable,
-    stored_columns,
     values_of,
 )
 from featurestore.values.event_codec import Head, block_keys, checksum, decode_head, encode_head, header
@@ -243,13 +242,12 @@ class _Source:
             counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP).dt.epoch("us") > limit))
         # Events of one version are ordered by their values, as the join does.
         others = [name for name in view.contract.schema if name not in view.keys]
-        physical = stored_columns(pl.Schema({name: view.contract.schema[name] for name in columns.names}))
         return (
             counting.sort([*view.keys, *version(view.timing), *others], maintain_order=True)
             .select(
                 *view.keys,
                 pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_TIMESTAMP),
-                *(value.alias(f"__value{number}") for number, value in enumerate(physical)),
+                *columns.values(view.contract.schema),
                 *columns.held(),
             )
             .collect()

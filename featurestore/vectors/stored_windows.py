@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
@@ -234,6 +235,9 @@ def _declared(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     if dtype.is_integer() and dtype != pl.Int64():
         low, high = integer_limits(dtype)
         return lambda value: _within(value, low, high, dtype)
+    if dtype.is_nested():  # the value is that of a block that stays in memory, and callers may change what they get
+        convert = from_stored(dtype) or (lambda value: value)
+        return lambda value: deepcopy(convert(value))
     return from_stored(dtype)
 
 
