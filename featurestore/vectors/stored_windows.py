@@ -235,10 +235,9 @@ def _declared(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     if dtype.is_integer() and dtype != pl.Int64():
         low, high = integer_limits(dtype)
         return lambda value: _within(value, low, high, dtype)
-    if dtype.is_nested():  # the value is that of a block that stays in memory, and callers may change what they get
-        convert = from_stored(dtype) or (lambda value: value)
-        return lambda value: deepcopy(convert(value))
-    return from_stored(dtype)
+    # A list may be that of a block that stays in memory, and callers may change what they get.
+    copied = deepcopy if isinstance(dtype, pl.List | pl.Array) else None
+    return from_stored(dtype) or copied
 
 
 def _single(value: float) -> float:
