@@ -280,8 +280,15 @@ def test_windows_online(run_small):
     rows = [re.fullmatch(r"(.+?)  +([\d,]+) +([\d,]+)", line).groups() for line in lines[2:]]
     assert [name for name, *_ in rows] == [
         "read",
-        "apply a new event to the stored row",
+        "read, the best of three",
+        "read, no block in memory",
+        "fixed work, to compare",
+        "read over HTTP, one connection, wall",
+        "read over HTTP, the server, mean",
+        "apply a new event",
+        "apply an event that is 30 days late",
         "advance the store by a logged event",
+        "the same, 30 days late",
     ]
 
 
