@@ -73,8 +73,9 @@ $(SERVING)/.ready: $(READY) requirements/serve.txt
 quick: $(READY) ## run a selection of the tests, for a second version of Python
 	python -m pytest -n 2 $(QUICK)
 
-laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault
+laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault; fit 1,000 columns of each kind
 	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
+	LAW_DEPTH=200 python -m pytest -n 2 tests/preprocessing/test_against_scikit_learn.py tests/preprocessing/test_against_plain_python.py
 	LAW_DEPTH=10 python -m pytest -n 2 tests/faults
 
 check: $(READY) ## check format, lint, types and layers

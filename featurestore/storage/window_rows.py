@@ -14,7 +14,7 @@ from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.fold import known_rows
 from featurestore.timing.known_at import known_at
 from featurestore.timing.version import version
-from featurestore.values.codec import encode_keys, require_intact, seal, storable, stored_columns, values_of
+from featurestore.values.codec import encode_keys, require_intact, seal, storable, values_of
 from featurestore.values.event_codec import Head, block_key, decode_head, encode_head, header
 from featurestore.windows.blocks import FREED, KeyEvents
 from featurestore.windows.intervals import UNTIL, with_intervals
@@ -214,13 +214,12 @@ class _Source:
             counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP) > until - longest))
         # Events of one version are ordered by their values, as the join does.
         others = [name for name in view.contract.schema if name not in view.keys]
-        physical = stored_columns(pl.Schema({name: view.contract.schema[name] for name in columns.names}))
         return (
             counting.sort([*view.keys, *version(view.timing), *others], maintain_order=True)
             .select(
                 *view.keys,
                 pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_TIMESTAMP),
-                *(value.alias(f"__value{number}") for number, value in enumerate(physical)),
+                *columns.values(view.contract.schema),
                 *columns.held(),
             )
             .collect()

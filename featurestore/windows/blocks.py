@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LEAF_EVENTS: Final = 16
 # The row of a key holds up to twice as many events as a leaf, and each list up to twice as many blocks as a node.
 NODE_BLOCKS: Final = 64
+# Of measures that are larger than a few events, so that a list of them stays small.
+NODE_BLOCKS_OF_LARGE: Final = 8
 FREED: Final = b"\xc0"
 Fetch: TypeAlias = "Callable[[Sequence[tuple[int, int]]], list[bytes]]"
 
@@ -50,10 +52,11 @@ class KeyEvents:
         fetch: Fetch,
         *,
         leaf_events: int = LEAF_EVENTS,
-        node_blocks: int = NODE_BLOCKS,
+        node_blocks: int | None = None,
     ) -> None:
         self._measures, self._fetch = measures, fetch
-        self._leaf_events, self._node_blocks = leaf_events, node_blocks
+        self._leaf_events = leaf_events
+        self._node_blocks = node_blocks or (NODE_BLOCKS_OF_LARGE if measures.are_large else NODE_BLOCKS)
         self._events: list[Sequence[Any]] = list(before.events)
         self._lists: list[bytes | list[Child]] = list(before.lists)
         self._next_number, self._free = before.next_number, list(before.free)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import polars as pl
-
 from featurestore.errors import ContractError
+from featurestore.windows.distribution import comparable, finish_distribution, state_of_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import polars as pl
 
     from featurestore.windows.aggregation import Aggregation
     from featurestore.windows.stored_columns import StoredColumns
@@ -26,6 +26,7 @@ SCALE: Final = 1074
 _MAX_UNSIGNED: Final = (1 << 64) - 1
 StoredEvent: TypeAlias = "Sequence[Any]"
 _SAME: Final = {"mean": "sum", "deviation": "variance"}
+_OF_EVENTS: Final = ("last_n", "distinct", "quantile")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Measure:
 
 def is_mergeable(aggregation: Aggregation) -> bool:
     """Return whether a window is put together from measures; the others are computed of events one by one."""
-    return aggregation.events is None and aggregation.kind not in ("last_n", "distinct")
+    return aggregation.events is None and aggregation.kind not in _OF_EVENTS
 
 
 class Measures:
@@ -66,6 +67,11 @@ class Measures:
         Dtypes of the events.
     every
         Whether windows that are not mergeable have measures too.
+
+    Attributes
+    ----------
+    are_large
+        Whether the state of one can be larger than a few numbers: that of an approximate aggregate.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class Measures:
         self._columns = columns
         self._places: dict[tuple[Any, ...], int] = {}
         self.all: list[Measure] = []
+        self.are_large = any(window.error is not None for window in windows.values())
         for window in windows.values():
             if (every or is_mergeable(window)) and self._identity(window) not in self._places:
                 self._places[self._identity(window)] = len(self.all)
@@ -108,17 +115,14 @@ class Measures:
             None if expression is None else self._columns.condition(expression)
             for expression in (window.where, window.condition)
         )
-        return _SAME.get(window.kind, window.kind), window.column, where, condition
-
-
-def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
-    """Return the key by which stored values of a dtype are compared; None: themselves."""
-    return Decimal if isinstance(dtype, pl.Decimal) else None
+        return _SAME.get(window.kind, window.kind), window.column, where, condition, window.error
 
 
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     """Return the function that computes the value of a window from the state of its measure and the timestamp."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
+    if aggregation.quantile is not None or aggregation.error is not None:
+        return finish_distribution(aggregation, dtype)
     if aggregation.kind in ("sum", "mean", "variance", "deviation"):
         return _finish_numbers(aggregation.kind, scale)
     match aggregation.kind:
@@ -126,10 +130,12 @@ def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any
             return lambda state, _: state[1] / state[0] if state[0] else None
         case "time_since":
             return lambda timestamp, now: None if timestamp is None else (now - timestamp) / SECOND
-        case "min" | "max" if scale:
-            return lambda value, _: None if value is None else value + 0.0
         case _:
-            return lambda value, _: value
+            return _finish_value if scale and aggregation.kind in ("min", "max") else lambda value, _: value
+
+
+def _finish_value(value: float | None, _: int) -> float | None:
+    return None if value is None else value + 0.0
 
 
 def _finish_numbers(kind: str, scale: int) -> Callable[[Any, int], Any]:
@@ -153,7 +159,7 @@ def _root(number: float | None) -> float | None:
 def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, pl.DataType]) -> Measure:
     if window.column is None:
         return _measure_of_events(window, columns)
-    inside, position, dtype = _inside(window, columns), columns.value(window.column), schema[window.column]
+    inside, position, dtype = _inside(window, columns), columns.read(window), schema[window.column]
 
     def values(events: Sequence[StoredEvent]) -> list[Any]:
         return [event[position] for event in inside(events) if event[position] is not None]
@@ -170,6 +176,9 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
                 return best([value for value in (older, newer) if value is not None])
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
+        case _ if window.quantile is not None or window.error is not None:
+            of, merge_parts, pack, unpack = state_of_distribution(window)
+            return Measure(lambda events: of(values(events)), merge_parts, pack, unpack)
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
 
@@ -233,7 +242,7 @@ def _scaled_total(values: Sequence[float]) -> int:
             parts.append(-rest)
             if not math.isfinite(rest):
                 break
-    except OverflowError:  # a partial sum is larger than any float
+    except (OverflowError, ValueError):  # a partial sum is larger than any float; infinities of both signs
         return sum(map(_scaled, values))
     return -sum(map(_scaled, parts))
 

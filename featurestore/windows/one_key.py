@@ -176,7 +176,7 @@ def _walk(
     schema: Mapping[str, pl.DataType],
 ) -> _Walk:
     where = None if window.where is None else columns.condition(window.where)
-    column = 0 if window.column is None else columns.value(window.column)
+    column = columns.read(window)
     n, enough = window.n, window.events
     if window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last n events.

@@ -17,7 +17,7 @@ from featurestore.testing.window_histories import window_histories
 from featurestore.testing.window_oracle import events_known
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
-from featurestore.values.codec import HEADER, seal, stored_columns
+from featurestore.values.codec import HEADER, seal
 from featurestore.values.event_codec import EMPTY_HEAD, BlockList, checksum, decode_head, encode_head
 from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.measures import Measures
@@ -88,7 +88,8 @@ def stored_events(history, key, now, columns):
     known = events_known(now, events, history.timing, identity=history.identity, deleted=deleted)
     frame = pl.DataFrame(known, schema=history.event_schema, orient="row")
     timestamp = pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("timestamp")
-    return frame.select(timestamp, *columns.names, *columns.held()).rows()
+    hashed = columns.values(frame.schema)[len(columns.names) :]
+    return frame.select(timestamp, *columns.names, *hashed, *columns.held()).rows()
 
 
 @given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
@@ -132,10 +133,7 @@ def answers_of(events, declared):
     frame = pl.DataFrame(events)
     columns = StoredColumns.of(declared)
     windows = KeyWindows(declared, list(declared), columns, frame.schema)
-    values = [
-        value.alias(name)
-        for name, value in zip(columns.names, stored_columns(frame.select(columns.names).schema), strict=True)
-    ]
+    values = columns.values(frame.schema)
     rows = frame.select(pl.int_range(pl.len()).alias("timestamp"), *values, *columns.held()).rows()
     blocks = Blocks(Measures(declared, columns, frame.schema), 1, 1)
     blocks.write(rows)

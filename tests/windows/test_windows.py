@@ -12,7 +12,7 @@ from featurestore.testing.oracle import bits
 from featurestore.testing.window_histories import window_histories
 from featurestore.timing.join import AS_OF
 from featurestore.timing.known_at import Timing
-from featurestore.windows.declare import LONGEST, MAX_EVENTS
+from featurestore.windows.arguments import LONGEST, MAX_EVENTS
 from featurestore.windows.join import windows_at
 
 KEYS = ["shop"]
