@@ -22,7 +22,7 @@ COLUMNS = json.dumps({"features": ["last_order:amount"], "entities": {"customer"
 ID = (b"x-request-id", b"abc")
 
 
-class Asked:
+class Caller:
     """The application of a project as of one timestamp, and the records of its requests."""
 
     def __init__(self, project, **options):
@@ -49,13 +49,13 @@ def test_an_answer_at_once_has_the_bytes_of_one_by_asgi(stored):
     """Its headers, its body and its record are the same."""
     reader = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
     key = (b"authorization", b"Bearer " + reader.encode())
-    asked = Asked(stored)
+    caller = Caller(stored)
     for path, body in ((VECTORS, ROWS), (WIRE, COLUMNS)):
-        head, _, content = asked.at_once(path, body, key, ID).partition(b"\r\n\r\n")
-        answer = asked.by_asgi(path, body, key, ID)
+        head, _, content = caller.at_once(path, body, key, ID).partition(b"\r\n\r\n")
+        answer = caller.by_asgi(path, body, key, ID)
         headers = dict(line.split(": ") for line in head.decode().splitlines())
         assert (answer.status, answer.headers, answer.body) == (200, headers, content)
-    records = asked.recorded()
+    records = caller.recorded()
     assert records[::2] == records[1::2]
     assert [(record[2], record[3]) for record in records] == [("reader", 2)] * 4
 
@@ -68,15 +68,15 @@ def test_whatever_is_refused_takes_the_long_way(stored):
         add_key(stored.layout.keys, "writer", scopes=(KeyScope.WRITE,)): 403,
         add_key(stored.layout.keys, "selling", scopes=(KeyScope.READ,), services=("selling",)): 403,
     }
-    asked = Asked(stored)
+    caller = Caller(stored)
     for secret, status in secrets.items():
         key = (b"authorization", b"Bearer " + secret.encode())
         for path, body in ((VECTORS, ROWS), (WIRE, COLUMNS)):
-            assert asked.at_once(path, body, key) is None
-            assert asked.by_asgi(path, body, key).status == status
-    assert asked.at_once(VECTORS, ROWS) is None
+            assert caller.at_once(path, body, key) is None
+            assert caller.by_asgi(path, body, key).status == status
+    assert caller.at_once(VECTORS, ROWS) is None
     stored.layout.keys.unlink()
-    free = Asked(stored, max_bytes=5_000)
+    free = Caller(stored, max_bytes=5_000)
     bodies = {
         (VECTORS, b"{"): 400,
         (VECTORS, b'{"rows":[{"customer":3,"customer":4,"basket":1.0}]}'): 422,
@@ -91,18 +91,18 @@ def test_whatever_is_refused_takes_the_long_way(stored):
     page = (b"origin", b"http://evil.example")
     assert free.at_once(VECTORS, ROWS, page) is None
     assert free.by_asgi(VECTORS, ROWS, page).status == 403
-    assert Asked(stored, concurrency=0).at_once(VECTORS, ROWS) is None
+    assert Caller(stored, concurrency=0).at_once(VECTORS, ROWS) is None
     assert [record[1] for record in free.recorded()] == [*bodies.values(), 403]
 
 
 def test_many_rows_take_the_long_way(stored):
     """A thread reads them, so that other requests go on."""
-    asked = Asked(stored)
+    caller = Caller(stored)
     for rows, is_at_once in ((200, True), (201, False)):
         body = json.dumps({"rows": [ROW] * rows}).encode()
-        assert (asked.at_once(VECTORS, body) is not None) == is_at_once
-    asked.app.state.active_release.local = False
-    assert asked.at_once(VECTORS, ROWS) is None
+        assert (caller.at_once(VECTORS, body) is not None) == is_at_once
+    caller.app.state.active_release.local = False
+    assert caller.at_once(VECTORS, ROWS) is None
 
 
 OTHER_TARGETS = (
@@ -114,7 +114,7 @@ OTHER_TARGETS = (
 
 def test_only_the_plain_path_of_a_lookup_is_answered_at_once(stored):
     """Every other spelling is left to the parser that decides for all routes."""
-    app = Asked(stored).app
+    app = Caller(stored).app
     assert app.answers_at_once(VECTORS.encode())
     assert not any(app.answers_at_once(target.encode("latin-1")) for target in OTHER_TARGETS)
 
@@ -152,24 +152,24 @@ def test_a_request_is_answered_however_it_arrives(stored):
                     connection.sendall(part)
                 return answers(connection, count)
 
-        whole = http(AS_OF)
-        [expected] = sent(whole)
+        request = http(AS_OF)
+        [expected] = sent(request)
         assert expected[0] == 200
-        for cut in (*range(1, len(whole), 23), len(whole) - len(AS_OF)):
-            assert sent(whole[:cut], whole[cut:]) == [expected]
+        for cut in (*range(1, len(request), 23), len(request) - len(AS_OF)):
+            assert sent(request[:cut], request[cut:]) == [expected]
         assert sent(http(CHUNKED, "Transfer-Encoding: chunked")) == [expected]
         assert sent(http(AS_OF, "Connection: close")) == [expected]
         assert sent(http(AS_OF, version="1.0")) == [expected]
         padded = AS_OF + b" " * 70_000
         assert sent(http(padded)) == [expected]
         health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        several = sent(whole + health + whole + whole + http(b"{") + whole, count=6)
+        several = sent(request + health + request + request + http(b"{") + request, count=6)
         assert [status for status, _ in several] == [200, 200, 200, 200, 400, 200]
         assert several[0] == several[2] == several[3] == several[5] == expected
         waiting = http(AS_OF, "Expect: 100-continue")
         assert sent(waiting[: -len(AS_OF)], AS_OF, count=2) == [(100, b""), expected]
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
-            connection.sendall(whole[:-1])
+            connection.sendall(request[:-1])
         left = ("featurestore_requests_total", "/v1/vectors/{service}", "499")
         eventually(lambda: client.metrics().get(left), "the caller was not missed")
 

@@ -192,12 +192,12 @@ class Wire:
         ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
 
         def end(statuses: tuple[int, ...], view: int | None) -> bytes:
-            made = ends.get((statuses, view))
-            if made is None:
+            text = ends.get((statuses, view))
+            if text is None:
                 names = _encode([NAMES[status] for status in statuses])
-                made = _END % (names, nothing if view is None else stamps[view])
-                ends[statuses, view] = made
-            return made
+                text = _END % (names, nothing if view is None else stamps[view])
+                ends[statuses, view] = text
+            return text
 
         present = (Status.PRESENT.value,) * height
         keys = [end(present, None)] * self._keys

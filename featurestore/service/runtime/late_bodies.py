@@ -1,4 +1,4 @@
-"""Requests whose body follows their head a moment later: one timer for all, because a timer for each costs each time."""
+"""Requests whose body arrives shortly after their head: one timer for all, because a timer for each request takes time."""
 
 from __future__ import annotations
 
