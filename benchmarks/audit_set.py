@@ -215,7 +215,7 @@ def show(report: tuple[float, float, Any], record: tuple[float, float, Any]) -> 
     for counts, (name, detail) in zip(record[2].features, report[2].features.items(), strict=True):
         different = record[2].rows - counts.equal
         print(
-            f"{name:18}{detail.leaky_row_count:>10}{different:>10}{counts.leaking:>8}{counts.ambiguous:>8}"
+            f"{name:18}{detail.leaky_row_count:>10}{different:>10}{counts.leaking:>8}{counts.stale_or_future:>8}"
             f"{counts.stale:>8}{counts.others:>8}"
         )
     print(f"{'':18}{'seconds':>10}{'CPU s':>10}")

@@ -21,16 +21,16 @@ def audit_set(
     """Audit a training set that another tool made: compare it with what serving would have given, cell by cell.
 
     The file has keys, event_timestamp, request values, and features under their names or as view__feature. Each cell is
-    equal, leaks the future (its value became known only later), is stale (its value was known before, and is not the newest),
-    stale or future (its value was known before and again later), or other. Exits with 5 if a cell is not equal, and names the cells of the rows with the most of them, with the time at which
-    their values were known.
+    equal, leaks the future (its value became known only later), stale (its value was known before, and is not the newest),
+    stale or future (its value was known before and again later), or other. Exits with 5 if a cell is not equal, and names
+    cells of the rows with the most of them, with the times at which their values were known.
 
     Example: `featurestore audit-set visits.parquet --service buying`
     """
     record = opened_at(project).audit_set(file, service)
     rows = [("feature", "equal", "leaks the future", "stale or future", "stale", "other")]
     rows += [
-        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.ambiguous:,}", f"{f.stale:,}", f"{f.others:,}")
+        (f.name, *(f"{n:,}" for n in (f.equal, f.leaking, f.stale_or_future, f.stale, f.others)))
         for f in record.features
     ]
     lines = [table(rows), f"{counted(record.rows, 'row')}, {counted(record.different, 'different cell')}"]

@@ -89,7 +89,7 @@ def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
         name=name,
         equal=rows - cells.height,
         leaking=counts.get(SetCause.LEAKS_FUTURE, 0),
-        ambiguous=counts.get(SetCause.STALE_OR_FUTURE, 0),
+        stale_or_future=counts.get(SetCause.STALE_OR_FUTURE, 0),
         stale=counts.get(SetCause.STALE, 0),
         others=counts.get(SetCause.OTHER, 0),
     )

@@ -35,7 +35,7 @@ def different_cells(
     workspace: Workspace,
     service: FeatureService,
     keys: pl.DataFrame,
-    training: pl.DataFrame,
+    features: pl.DataFrame,
     served: pl.DataFrame,
 ) -> dict[str, pl.DataFrame]:
     """Return for each feature the cells that differ, each with its cause and when its value was known before and later.
@@ -44,12 +44,12 @@ def different_cells(
     ----------
     keys
         Keys and timestamp of each row, and what else the cells keep.
-    training
-        The features of the training set.
+    features
+        Those of the training set.
     served
         All features, as serving would have given them.
     """
-    cells = {name: _different(keys, training[name], served[name]) for name in training.columns}
+    cells = {name: _different(keys, features[name], served[name]) for name in features.columns}
     causes: dict[str, pl.DataFrame] = {}
     # Features of on-demand views and fitted ones have no history.
     for selection in service.selections if service.fitted is None else ():

@@ -24,7 +24,7 @@ class SetCause(StrEnum):
 
 _WORDS: Final = {
     SetCause.LEAKS_FUTURE: "leaks the future",
-    SetCause.STALE_OR_FUTURE: "stale or from the future",
+    SetCause.STALE_OR_FUTURE: "stale or future",
     SetCause.STALE: "stale",
     SetCause.OTHER: "other",
 }
@@ -71,8 +71,9 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
         Cells with the value that serving would have given.
     leaking
         Cells with a value that became known only later: nothing but the future gives it.
-    ambiguous
-        Cells with a value that was known before, and became known again later, such as a small count: stale, or from the future.
+    stale_or_future
+        Cells with a value that was known before, and became known again later, such as a small count: the value does not tell
+        whether it is stale or from the future.
     stale
         Cells with a value that was known before and never later, and is not the newest.
     others
@@ -83,7 +84,7 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     equal: int
     leaking: int
-    ambiguous: int
+    stale_or_future: int
     stale: int
     others: int
 
@@ -112,7 +113,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def different(self) -> int:
         """How many cells differ from what serving would have given."""
-        return sum(f.leaking + f.ambiguous + f.stale + f.others for f in self.features)
+        return sum(f.leaking + f.stale_or_future + f.stale + f.others for f in self.features)
 
     def require_parity(self) -> None:
         """Raise if a cell differs.
@@ -124,8 +125,8 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.different:
             leaking = sum(feature.leaking for feature in self.features)
-            ambiguous = sum(feature.ambiguous for feature in self.features)
-            perhaps = f", {ambiguous:,} perhaps" if ambiguous else ""
+            unsure = sum(feature.stale_or_future for feature in self.features)
+            perhaps = f", {unsure:,} perhaps" if unsure else ""
             shown = "".join(f"\n  {cell}" for cell in self.cells)
             raise SkewError(
                 f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "

@@ -56,7 +56,7 @@ def test_each_difference_has_its_cause(shared_shop, right):
     rows = edited(rows, 4, coupon="SPRING").drop("ordered_at")
     record = shared_shop.audit_set(rows, "buying")
     assert record.absent == ("ordered_at",)
-    assert {f.ambiguous for f in record.features} == {0}
+    assert {f.stale_or_future for f in record.features} == {0}
     counts = {f.name: (f.equal, f.leaking, f.stale, f.others) for f in record.features}
     assert counts == {"amount": (3, 1, 1, 1), "coupon": (4, 1, 0, 1), "ratio": (5, 0, 0, 1)}
     assert causes(record) == [
@@ -130,10 +130,10 @@ def test_windows_have_a_history_too(tmp_path):
     record = shop.audit_set(changed.cast({"orders_3d": pl.Int32}), "spending:orders_3d")
     assert causes(record) == [(1, "orders_3d", "stale_or_future"), (3, "orders_3d", "stale")]
     [counts] = record.features
-    assert (counts.leaking, counts.ambiguous, counts.stale, record.different) == (0, 1, 1, 2)
+    assert (counts.leaking, counts.stale_or_future, counts.stale, record.different) == (0, 1, 1, 2)
     first = record.cells[0]
     assert first.known_before < ASKED["event_timestamp"][1] < first.known_at
-    assert "stale or from the future, known at 2024-01-0" in str(first)
+    assert "stale or future, known at 2024-01-0" in str(first)
     with pytest.raises(SkewError, match="0 with knowledge of the future, 1 perhaps"):
         record.require_parity()
 
