@@ -36,18 +36,17 @@ def _served_lines(manifest: TrainingManifest) -> Iterator[str]:
     if served is None:
         return
     labelled = served.answers - served.unlabelled
-    verb = "has" if labelled == 1 else "have"
     yield (
-        f"  {labelled:,} of {counted(served.answers, 'answer')} in the served log {verb} a label; {served.unlabelled:,} "
-        f"{'has' if served.unlabelled == 1 else 'have'} none"
+        f"  {labelled:,} of {counted(served.answers, 'answer')} in the served log {_have(labelled)} a label; "
+        f"{served.unlabelled:,} {_have(served.unlabelled)} none"
     )
     if served.repeated:
         yield f"  {counted(served.repeated, 'answer')} left out: the request was repeated, and its newest answer counts"
     if served.unserved:
         shown = [one_line(text) for text in served.first_unserved[:MAX_SHOWN]]
         more = [f"{served.unserved - len(shown):,} more"] if served.unserved > len(shown) else []
-        has = "has" if served.unserved == 1 else "have"
-        yield f"  {counted(served.unserved, 'label')} {has} no answer: {', '.join([*shown, *more])}"
+        labels = f"{counted(served.unserved, 'label')} {_have(served.unserved)}"
+        yield f"  {labels} no answer: {', '.join([*shown, *more])}"
     for answers in served.others:
         by = f"another definition ({answers.release}, {answers.definition[:DIGEST_CHARACTERS]})"
         use = (
@@ -61,3 +60,7 @@ def _served_lines(manifest: TrainingManifest) -> Iterator[str]:
             f"  warning: {counted(served.different, 'cell')} {'is' if served.different == 1 else 'are'} not what was served; "
             f"run: featurestore replay {manifest.service}"
         )
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"

@@ -15,8 +15,6 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-_TWO = 2
-
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """How far labellers agree on the rows of a training set.
@@ -57,23 +55,24 @@ def agreement(votes: pl.DataFrame, row: str, labeller: str, label: str, *, undec
     votes
         One row for each label that one labeller gave one row.
     row, labeller, label
-        The columns.
+        The columns with the number of the row, the labeller and the label.
     undecided
         How many rows were left out.
     """
     shared = votes.filter(pl.len().over(row) > 1)
     equal = shared.group_by(row).agg(pl.col(label).n_unique() == 1)[label].sum()
-    names = votes[labeller].n_unique()
+    labellers = votes[labeller].n_unique()
+    is_pair = labellers == 2  # noqa: PLR2004 - kappa of Cohen is for two
     kappa = None
     if shared.height and not votes.schema[label].is_float():
-        kappa = _cohen(shared, row, labeller, label) if names == _TWO else _fleiss(shared, row, label)
+        kappa = _cohen(shared, row, labeller, label) if is_pair else _fleiss(shared, row, label)
     return Agreement(
-        labellers=names,
+        labellers=labellers,
         rows=votes[row].n_unique(),
         shared=shared[row].n_unique(),
         equal=int(equal),
         kappa=kappa,
-        measure=None if kappa is None else "cohen" if names == _TWO else "fleiss",
+        measure=None if kappa is None else "cohen" if is_pair else "fleiss",
         undecided=undecided,
     )
 

@@ -100,10 +100,10 @@ def labellers_of(
     Raises
     ------
     UnknownNameError
-        If the schema lacks the column.
+        If the schema lacks the column of the labellers.
     DefinitionError
-        If it is another kind of value, the column means something else or may be missing, or the policy needs the time of
-        a label, and no column holds it.
+        If `labellers` is not made by `labelled_by`; its column is the label, a key, a request value or a timestamp; it or
+        the label is nullable; or the policy needs the time of each label, and no column holds it.
     """
     if labellers is None:
         return None
@@ -122,7 +122,7 @@ def labellers_of(
     for name in (column, label):
         if nullable[name]:
             raise DefinitionError(
-                f"{where}: {name!r} may be missing, but each row is the label that one labeller gave",
+                f"{where}: {name!r} is nullable, but each row is a label and names its labeller",
                 hint="remove nullable=True, and leave rows without a label out in the function",
             )
     if labellers.policy in _BY_TIME and set(known) <= {EVENT_TIMESTAMP}:

@@ -40,7 +40,7 @@ def resolve(
 ) -> Resolved:
     """Keep one label for each row, and leave out the rows that the policy does not decide.
 
-    A labeller that labels a row again corrects the former label. The first label of ``first`` is the first of all.
+    A labeller that labels a row again corrects the former label. ``first`` takes the oldest label of all, corrected or not.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def resolve(
     identity
         The columns that identify a row.
     known_at
-        When a label was given, as a number. The same for all: nobody says.
+        When a label was given, in microseconds. If no column says so, the same number for all labels.
     where
         The training set, for messages.
     personal
@@ -64,7 +64,7 @@ def resolve(
     Raises
     ------
     ContractError
-        If a labeller gives a row two labels at one time; or, for ``priority``, is not in the order.
+        If a labeller gives a row two different labels at one time; or, for ``priority``, is not in the order.
     """
     column = labellers.column
     _require_in_order(labels, labellers, where, is_personal=column in personal)
@@ -123,7 +123,7 @@ def _require_one_label(
     where: str,
     personal: Collection[str],
 ) -> None:
-    """Refuse two labels of one labeller for one row at one time: nothing says which of them is the correction."""
+    """Refuse two different labels of one labeller for one row at one time: nothing says which corrects the other."""
     clashing = newest.filter(pl.col(label).n_unique().over(_ROW, column) > 1)
     if clashing.is_empty():
         return

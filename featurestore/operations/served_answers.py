@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.workspace import Workspace
 
-# The number of an answer.
+# The column with the number of an answer.
 ANSWER: Final = "__answer"
 _LOGGED: Final = "__logged"
 
@@ -104,9 +104,9 @@ def served_answers(workspace: Workspace, training: TrainingSet, as_of: datetime 
         others.append(OtherDefinition(release=release, definition=definition, answers=count, lacking=lacking))
     answers = pl.concat(parts)
     if answers.is_empty():
-        which = (
-            f"with {', '.join(schema)}" if others else "yet" if as_of is None else f"by {as_of.isoformat()}"
-        )
+        which = "yet" if as_of is None else f"by {as_of.isoformat()}"
+        if others:
+            which = f"with {', '.join(schema)}"
         raise nothing_logged(service.name, workspace.layout, which)
     return _each_question_once(answers, training, tuple(others), tuple(own))
 
@@ -125,7 +125,7 @@ def _each_question_once(
     return ServedAnswers(rows, digest_of(in_order), answers.height - rows.height, others, own)
 
 
-def different_cells(joined: pl.DataFrame, training: TrainingSet, log: ServedAnswers) -> int | None:
+def count_different_cells(joined: pl.DataFrame, training: TrainingSet, log: ServedAnswers) -> int | None:
     """Count the cells of a training set that are not what the answer was.
 
     Parameters
@@ -151,8 +151,8 @@ def different_cells(joined: pl.DataFrame, training: TrainingSet, log: ServedAnsw
         bits_of(pl.col(name), dtype).ne_missing(bits_of(pl.col(f"{name}{_LOGGED}"), dtype)).sum().alias(name)
         for name, dtype in service.feature_schema.items()
     ]
-    counts = pairs.select(pl.len().alias(ANSWER), *is_different).collect().row(0)
-    return sum(counts[1:]) if counts[0] else None
+    pair_count, *counts = pairs.select(pl.len(), *is_different).collect().row(0)
+    return sum(counts) if pair_count else None
 
 
 def _digest(workspace: Workspace, service: FeatureService) -> str:

@@ -14,7 +14,7 @@ from featurestore.operations.fit import fitted_rows, is_fitting_set, train_mask
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.label_rows import label_rows
 from featurestore.operations.locate import SERVED
-from featurestore.operations.served_answers import different_cells
+from featurestore.operations.served_answers import count_different_cells
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.request_gate import RequestGate
@@ -162,7 +162,8 @@ def _inputs(workspace: Workspace, training: TrainingSet, labels: LabelRows) -> d
 def _served(labels: LabelRows, training: TrainingSet, joined: pl.DataFrame) -> ServedCounts | None:
     if labels.counts is None or labels.log is None:
         return None
-    return structs.replace(labels.counts, different=different_cells(joined, training, labels.log))
+    different = count_different_cells(joined, training, labels.log)
+    return structs.replace(labels.counts, different=different)
 
 
 def _statuses(joined: pl.DataFrame, service: FeatureService) -> dict[str, dict[str, int]]:

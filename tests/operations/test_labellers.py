@@ -205,13 +205,13 @@ def test_a_policy_that_cannot_be_read(arguments, error, message):
             BY.format("majority"),
             {"labeller": COLUMNS["labeller"].replace("Field(", "Field(nullable=True, ")},
             DefinitionError,
-            "'labeller' may be missing",
+            "'labeller' is nullable",
         ),
         (
             BY.format("majority"),
             {"bought": COLUMNS["bought"].replace("Field(", "Field(nullable=True, ")},
             DefinitionError,
-            "'bought' may be missing",
+            "'bought' is nullable",
         ),
     ],
 )  # fmt: skip
