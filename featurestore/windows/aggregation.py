@@ -54,7 +54,8 @@ class Aggregation:
     n
         The number of values of ``last_n``, the newest first.
     quantile
-        Which value ``quantile`` and ``approximate_quantile`` take: that below which this share of the values is.
+        Which value ``quantile`` and ``approximate_quantile`` take: the smallest one that at least this share of the values do
+        not exceed.
     error
         The bound of an approximate aggregate: the relative error of the value of a quantile, and the relative standard
         error of a number of different values.

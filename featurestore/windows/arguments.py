@@ -22,9 +22,9 @@ OVER_HINT: Final = 'write over="1h" (us, ms, s, m, h, d, w), a timedelta, over="
 LONGEST: Final = datetime.max.replace(tzinfo=UTC) - datetime.min.replace(tzinfo=UTC)
 MAX_EVENTS: Final = 2**31 - 1
 WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
-SHARES_OF_VALUES: Final = frozenset(["quantile", "approximate_quantile"])
-# The bounds that can be declared. Smaller ones would keep about as much as the events do.
-ERRORS: Final[Mapping[Kind, tuple[float, float]]] = {
+QUANTILES: Final = frozenset(["quantile", "approximate_quantile"])
+# The smallest and largest bound that can be declared. With a smaller one a store keeps about as much as the events take.
+ERROR_LIMITS: Final[Mapping[Kind, tuple[float, float]]] = {
     "approximate_quantile": (0.001, 0.1),
     "approximate_distinct": (0.01, 0.1),
 }
@@ -71,21 +71,21 @@ def checked_aggregation(
             "a Polars expression",
             'windows.share(pl.col("amount") > 0, over="1h")',
         )
-    if kind in SHARES_OF_VALUES:
+    if kind in QUANTILES:
         quantile = _number(label, "quantile", quantile, "above 0 and below 1", 0.95)
         if not 0 < quantile < 1:
             raise DefinitionError(
                 f"{label}: quantile is {quantile}, but must be above 0 and below 1",
                 hint="write quantile=0.95, or windows.min or windows.max for the ends",
             )
-    if kind in ERRORS:
-        error = _error(label, error, *ERRORS[kind])
+    if kind in ERROR_LIMITS:
+        error = _error(label, error, *ERROR_LIMITS[kind])
     return Aggregation(kind, column, _duration(label, over), events, where, condition, n, quantile, error)
 
 
 def _example(kind: Kind) -> str:
-    further = {"last_n": "3, "}.get(kind, "0.95, " if kind in SHARES_OF_VALUES else "")
-    further += f"error={EXAMPLE_ERROR}, " if kind in ERRORS else ""
+    further = {"last_n": "3, "}.get(kind, "0.95, " if kind in QUANTILES else "")
+    further += f"error={EXAMPLE_ERROR}, " if kind in ERROR_LIMITS else ""
     return f'windows.{kind}("amount", {further}over="1h")'
 
 

@@ -3,8 +3,8 @@
 Each value has a hash of 64 bits. Its first bits name one of m registers, and the number of leading zeros of the rest, plus
 one, is its level; a register keeps the greatest level (Flajolet, Fusy, Gandouet and Meunier, "HyperLogLog", 2007). The estimate
 from the registers is Ertl's, which needs no tables ("New cardinality estimation algorithms for HyperLogLog sketches", 2017,
-algorithm 6). Its relative standard error is ``1.04 / sqrt(m)``. Up to ``m / 8`` different values are counted exactly, so
-all is a function of the set of values: neither the order of events nor how they are put together decides.
+algorithm 6). Its relative standard error is ``1.04 / sqrt(m)``. Up to ``m / 8`` different values are counted exactly. The
+result depends on the set of values alone: neither the order of events nor the parts in which they are stored change it.
 
 Registers are counted by level: how many have reached level 1, level 2 and so on. Online the registers that reached a level
 are the bits of a whole number, and two parts are put together by ``or``; offline each count is that of different registers among
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HASH_BITS: Final = 64
-# The standard error of HyperLogLog with one register, and 1 / (2 ln 2).
+# The relative standard error of HyperLogLog with one register.
 _ERROR: Final = 1.04
+# 1 / (2 ln 2), as a constant: a logarithm differs between machines in its last bit.
 _ALPHA: Final = 0.7213475204444817
 
 
@@ -43,12 +44,12 @@ def precision_of(error: float) -> int:
 
 
 def exact_limit(precision: int) -> int:
-    """Return up to how many different values are counted exactly."""
+    """Return the number of different values up to which they are counted exactly."""
     return (1 << precision) // 8
 
 
 def hashes(values: pl.Series) -> NDArray[np.uint64]:
-    """Hash values to 64 bits, which no version of a package changes. -0.0 has the hash of 0.0, and a null has any."""
+    """Hash values to 64 bits, which no version of a package changes. -0.0 has the hash of 0.0; the hash of a null means nothing."""
     if values.dtype.is_float():
         # NumPy adds: Polars leaves -0.0 + 0.0 as it is.
         values = pl.Series((values.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0).view(np.int64))
@@ -90,7 +91,7 @@ def estimate(reached: Sequence[Any], registers: int) -> Any:
 
 
 def _of_empty(empty: Any, registers: int) -> Any:
-    """Return what registers that no value has reached add to the sum."""
+    """Return what the registers without a value add to the sum."""
     if isinstance(empty, int):
         return registers * _sigma(empty / registers)
     counts, places = np.unique(empty, return_inverse=True)
@@ -110,7 +111,7 @@ def _sigma(share: float) -> float:
 
 
 class Registers:
-    """The different values of parts of a window: their hashes, or where there are more, registers by level.
+    """The different values of parts of a window: their hashes if they are few, registers by level if they are many.
 
     A state is a frozen set of hashes, or a tuple of whole numbers: bit r of number l says that register r has reached
     level l + 1.

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from featurestore.windows.aggregation import Aggregation
 
-# The state of some values, that of two parts, and a state as MessagePack can hold it, and back.
-State: TypeAlias = (
+# `of`, `merge`, `pack` and `unpack` of a `featurestore.windows.measures.Measure`, over values in place of events.
+Functions: TypeAlias = (
     "tuple[Callable[[Any], Any], Callable[[Any, Any], Any], Callable[[Any], Any], Callable[[Any], Any]]"
 )
 
 
-def state_of_distribution(aggregation: Aggregation) -> State:
-    """Return what is kept of values: all of them, or within an error, a histogram or registers."""
+def functions_of_distribution(aggregation: Aggregation) -> Functions:
+    """Return the functions over what is kept of values: all of them, or with a bound, a histogram or registers."""
     if aggregation.error is None:
         return list, add, list, list
     if aggregation.quantile is None:

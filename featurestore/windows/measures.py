@@ -10,7 +10,7 @@ from operator import add, mul
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.errors import ContractError
-from featurestore.windows.distribution import comparable, finish_distribution, state_of_distribution
+from featurestore.windows.distribution import comparable, finish_distribution, functions_of_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +28,8 @@ _MAX_UNSIGNED: Final = (1 << 64) - 1
 StoredEvent: TypeAlias = "Sequence[Any]"
 # A whole number as digits and how often they are doubled: sums of numbers of about one size have few digits.
 Exact: TypeAlias = "Sequence[int]"
-_SAME: Final = {"mean": "sum", "deviation": "variance"}
+# Kinds that are computed from the measure of another kind.
+_MEASURE_OF: Final = {"mean": "sum", "deviation": "variance"}
 _OF_EVENTS: Final = ("last_n", "distinct", "quantile")
 
 
@@ -53,7 +54,7 @@ class Measure:
 
 
 def is_mergeable(aggregation: Aggregation) -> bool:
-    """Return whether a window is put together from measures; the others are computed of events one by one."""
+    """Return whether a window is put together from measures; the others are computed from single events."""
     return aggregation.events is None and aggregation.kind not in _OF_EVENTS
 
 
@@ -110,7 +111,7 @@ class Measures:
             None if expression is None else self._columns.condition(expression)
             for expression in (window.where, window.condition)
         )
-        return _SAME.get(window.kind, window.kind), window.column, where, condition, window.error
+        return _MEASURE_OF.get(window.kind, window.kind), window.column, where, condition, window.error
 
 
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
@@ -172,7 +173,7 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
         case _ if window.quantile is not None or window.error is not None:
-            of, merge_parts, pack, unpack = state_of_distribution(window)
+            of, merge_parts, pack, unpack = functions_of_distribution(window)
             return Measure(lambda events: of(values(events)), merge_parts, pack, unpack)
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)

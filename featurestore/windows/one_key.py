@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from featurestore.windows.measures import StoredEvent
     from featurestore.windows.stored_columns import StoredColumns
 
-# Asks for a block by its place and whether it is a leaf, and is sent what it holds.
+# A block by its place, and whether it is a leaf. A generator yields it, and is sent what the block holds.
 Wanted: TypeAlias = "tuple[Place, bool]"
 Asking: TypeAlias = "Generator[Wanted, Any, None]"
 _timestamp = itemgetter(0)
@@ -32,7 +32,7 @@ _timestamp = itemgetter(0)
 
 @dataclass(frozen=True)
 class _Walk:
-    """A window that is computed of its events one by one, the newest first, until it has enough."""
+    """A window that is computed from single events, the newest first, until it has enough."""
 
     position: int
     length: int | None
@@ -206,26 +206,26 @@ def _walk(
 
 def _compute(walk: _Walk, head: Head, now: int, values: list[Any]) -> Asking:
     low = None if walk.length is None else now - walk.length
-    chosen = yield from _walked(head, low, walk)
+    chosen = yield from _window_events(head, low, walk)
     values[walk.position] = walk.finish(chosen, now)
 
 
-def _walked(head: Head, low: int | None, walk: _Walk) -> Generator[Wanted, Any, list[StoredEvent]]:
+def _window_events(head: Head, low: int | None, walk: _Walk) -> Generator[Wanted, Any, list[StoredEvent]]:
     """Return the events of a window in order: the last ones, as many as the window counts."""
     chosen: list[StoredEvent] = []
-    if _take(head.events, low, walk, chosen):
+    if _take_events(head.events, low, walk, chosen):
         return chosen[::-1]
     for level, blocks in enumerate(head.lists):
         if blocks is None:
             continue
         if low is not None and blocks.last <= low:
             break
-        if (yield from _taken(blocks.place, level, low, walk, chosen)):
+        if (yield from _take_from_list(blocks.place, level, low, walk, chosen)):
             break
     return chosen[::-1]
 
 
-def _taken(
+def _take_from_list(
     place: Place, level: int, low: int | None, walk: _Walk, chosen: list[StoredEvent]
 ) -> Generator[Wanted, Any, bool]:
     """Add the events of a list of blocks, the newest first; returns whether no older event is needed."""
@@ -234,16 +234,18 @@ def _taken(
     for position in reversed(range(oldest, blocks.size)):
         below = blocks.place(position)
         if level:
-            if (yield from _taken(below, level - 1, low, walk, chosen)):
+            if (yield from _take_from_list(below, level - 1, low, walk, chosen)):
                 return True
         else:
             events: list[StoredEvent] = yield below, True
-            if _take(events, low, walk, chosen):
+            if _take_events(events, low, walk, chosen):
                 return True
     return oldest > 0
 
 
-def _take(events: Sequence[StoredEvent], low: int | None, walk: _Walk, chosen: list[StoredEvent]) -> bool:
+def _take_events(
+    events: Sequence[StoredEvent], low: int | None, walk: _Walk, chosen: list[StoredEvent]
+) -> bool:
     """Add events, the newest first; returns whether no older event is needed."""
     for event in _newest_first(events, low):
         if (walk.where is None or event[walk.where]) and (

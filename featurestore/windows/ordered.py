@@ -1,9 +1,9 @@
-"""The event of any rank among those of an interval of questions: what quantiles are made of.
+"""Which event has a given rank in the window of each question: quantiles are made of it.
 
-The values are split in two halves, again and again, as a wavelet matrix does (Claude, Navarro and Ordóñez, "The wavelet matrix",
-2015): of the events of a window, those in the lower half are the ones that began there by the time of the question, less the
-ones that ended. So each question knows in which half its event is, and follows it: two prefix sums a bit, and no row for each pair of
-question and event.
+The events are split by value into two halves, again and again, as in a wavelet matrix (Claude, Navarro and Ordóñez, "The
+wavelet matrix", 2015). The events of a window in the lower half are those that began there by the time of the question, less
+those that ended. Their number says in which half the wanted event is, and the search goes on there. This takes two prefix sums
+for each bit, and no row for each pair of question and event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def smallest(ranks: NDArray[np.int64], places: Places, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find of the events that answer each question the one that has a place in the order of ranks.
+    """Find, of the events that answer each question, the one at a place in the order of ranks.
 
     Parameters
     ----------
@@ -30,12 +30,13 @@ def smallest(ranks: NDArray[np.int64], places: Places, wanted: NDArray[np.int64]
     places
         The questions that each event answers.
     wanted
-        The place that is asked for, from 1 to the number of events that answer the question; 0: none.
+        The place for each question, from 1 to the number of events that answer it; 0: no event is looked for. Int64, shape
+        (questions,).
 
     Returns
     -------
     NDArray[np.int64]
-        The rank of the event of each question; -1 where none is asked for.
+        The rank of the event of each question; -1 where no event is looked for.
     """
     counts = (places.end > places.first) & (ranks >= 0)
     ordered = np.sort(ranks[counts])
@@ -67,7 +68,7 @@ def _ordered(
 
 
 def _halves(numbers: NDArray[np.int32], bit: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Put the numbers without a bit before those with it; also how many of the first ones are without it."""
+    """Put the numbers without a bit before those with it. The second array: how many of the first n numbers are without it."""
     is_upper = (numbers >> bit & 1).astype(bool)
     lower = np.zeros(len(numbers) + 1, dtype=np.int64)
     np.cumsum(~is_upper, out=lower[1:])
@@ -77,6 +78,6 @@ def _halves(numbers: NDArray[np.int32], bit: int) -> tuple[NDArray[np.int32], ND
 def _followed(
     positions: NDArray[np.int64], lower: NDArray[np.int64], *, is_upper: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Return where positions are after the halves were put apart."""
+    """Return the positions in the half that each question goes on with."""
     before = lower[positions]
     return np.where(is_upper, lower[-1] + positions - before, before)

@@ -18,27 +18,27 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The power of the smallest float above zero, 2**-1074 as `math.frexp` splits it, has the bucket of the smallest number.
+# Added to the power that `math.frexp` returns: that of the smallest float above zero, -1073, becomes 1.
 _OFFSET: Final = 1074
 _MAX_POWER: Final = 1024
 
 
 def significant_bits(error: float) -> int:
-    """Return how many significant bits keep each number within a relative error, from above 0 to 0.5."""
+    """Return how many significant bits keep each number within a relative error, which is above 0 and at most 0.5."""
     return 1 - math.frexp(error)[1]
 
 
 def nearest_rank(quantile: float, count: int) -> int:
-    """Return the rank of a quantile among sorted values, from 1: the smallest whole number of at least ``quantile * count``.
+    """Return the rank of a quantile among sorted values, from 1: ``quantile * count``, rounded up.
 
-    The quantile is the decimal number that was written: 0.1 of ten values is the first, though the float is above 0.1.
+    The quantile is the decimal number that the user wrote: 0.1 of ten values is the first, although the float is above 0.1.
     """
     share = Fraction(str(quantile))
     return -(-share.numerator * count // share.denominator)
 
 
 def bucket(value: float, bits: int) -> int:
-    """Return the number of a bucket: 0 for zero, and of two other values the greater has no smaller number.
+    """Return the number of the bucket of a value: 0 for zero; a greater value never has a smaller number.
 
     Finite numbers stay finite: the greatest is rounded down. An infinity has a bucket of its own.
     """
