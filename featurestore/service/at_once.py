@@ -1,6 +1,6 @@
 """Answers a usual request in one step of the event loop, without a task and without the messages of ASGI.
 
-Everything unusual takes the long way: uvicorn's, by ASGI. So does a request whose body is late, and one that is refused.
+Every other request takes the long way: uvicorn answers it by ASGI. So does a request whose body is late, and one that is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featurestore.service.runtime.connections import Connections
     from featurestore.service.runtime.late_bodies import LateBodies
 
-# Larger bodies take the long way: that of too many rows is decoded twice.
+# Larger bodies take the long way: a body of too many rows would be decoded here, and again by ASGI.
 MAX_BYTES = 64 << 10
 OK = STATUS_LINE[200]
 # In the scope of a request: `time.perf_counter` when its head was complete.
@@ -28,8 +28,8 @@ STARTED = "started"
 class AtOnceApp(Protocol):
     """An ASGI application that answers some requests at once."""
 
-    def answers_at_once(self, target: bytes) -> bool:
-        """Return whether a request of POST for a target may be answered at once."""
+    def may_answer_at_once(self, target: bytes) -> bool:
+        """Return whether a POST request for a target may be answered at once."""
 
     def answer_at_once(self, scope: Scope, target: bytes, body: bytes) -> bytes | None:
         """Return the application's headers and the body of an answer with status 200. None: answer by ASGI."""
@@ -125,7 +125,7 @@ class AtOnceProtocol(PatientProtocol):
         parser = self.parser
         return (
             not self._answered
-            and self.app.answers_at_once(self.url)
+            and self.app.may_answer_at_once(self.url)
             and (self.cycle is None or self.cycle.response_complete)
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"

@@ -142,7 +142,7 @@ class Guard:
             entry.seconds = time.perf_counter() - scope[STARTED]
             self.state.journal.put(entry)
 
-    def answers_at_once(self, target: bytes) -> bool:
+    def may_answer_at_once(self, target: bytes) -> bool:
         """Return whether requests for a target may be answered at once."""
         return self._at_once(target) is not None
 

@@ -46,7 +46,7 @@ class Lookups(Workers):
         """
         if local and len(rows) <= MAX_INLINE_ROWS:
             return endpoint.reader.read_checked(rows, as_of=as_of), False
-        # `RouteApp.answer_at_once` stops here.
+        # Yields before it begins anything: then `RouteApp.answer_at_once` leaves the request to ASGI.
         await asyncio.sleep(0)
         try:
             return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=as_of)), False

@@ -91,19 +91,19 @@ class Connections:
 
     def _forget(self, connection: Connection) -> bool:
         """Return whether the connection was counted."""
-        places: tuple[dict[Any, None], ...] = (self._idle, self._active, self._new)
-        for place in places:
-            if connection in place:
-                del place[connection]
+        groups: tuple[dict[Any, None], ...] = (self._idle, self._active, self._new)
+        for group in groups:
+            if connection in group:
+                del group[connection]
                 return True
         return False
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        late = loop.time() - KEEP_ALIVE_SECONDS
+        limit = loop.time() - KEEP_ALIVE_SECONDS
         for connection in list(self._idle):
             if connection.idle_since is None:
                 continue
-            if connection.idle_since > late:
+            if connection.idle_since > limit:
                 break
             connection.close()
         self._checking = bool(self._idle)
