@@ -190,7 +190,7 @@ class World:
         gc.collect()
         self._close_stores()
         files._TIDY.clear()  # noqa: SLF001 - a new process has looked into no folder
-        durable._KEPT.clear()  # noqa: SLF001
+        durable._SYNCED.clear()  # noqa: SLF001
         for descriptor in os.listdir("/proc/self/fd"):
             with suppress(OSError):
                 if os.readlink(f"/proc/self/fd/{descriptor}").startswith(f"{self.root}/"):

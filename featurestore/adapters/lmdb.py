@@ -46,7 +46,8 @@ DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lm
 # LMDB may reuse the pages of a snapshot from the third write after it. They are intact until the second has ended.
 SAFE_WRITES = 1
 MAX_UNLOCKED_READS = 10
-_UNKNOWN: tuple[int, Any] = (-1, None)
+# The snapshot and the state of a view that was not read yet: no snapshot has this number.
+_NOT_READ: tuple[int, Any] = (-1, None)
 # How long a reader may go on with a file that another one replaced: looking takes longer than reading a row.
 LOOK_SECONDS = 1.0
 RETRY_HINT = "check the disk and the other processes that use the store, then try again"
@@ -160,7 +161,7 @@ class LmdbStore:
             with opened.env.begin() as transaction:
                 get, snapshot = transaction.get, transaction.id()
                 for (view, keys), database in zip(views, databases, strict=True):
-                    number, state = known.get(view, _UNKNOWN)
+                    number, state = known.get(view, _NOT_READ)
                     if number != snapshot or opened.unlocked:
                         stored = get(view.encode(), db=states) if states is not None else None
                         if database is None or stored is None:

@@ -13,8 +13,8 @@ from typing import Final
 
 # The end of the name of what is not complete yet.
 PARTIAL: Final = ".partial"
-# The files and folders whose name this process has synced, with device and number: a name may be given to another one.
-_KEPT: set[tuple[Path, int, int]] = set()
+# Files and folders whose name this process has synced: path, device and inode, because another file may get the name.
+_SYNCED: set[tuple[Path, int, int]] = set()
 
 
 def partial_of(path: Path) -> Path:
@@ -68,15 +68,15 @@ def keep_name(path: Path) -> None:
     """Sync the folder that holds a name, and those above it, the first time that this process uses the name.
 
     A process that was killed, or whose disk was full, may have made the name without the sync: that it exists does not
-    say that it outlasts a power loss. Folders that this process cannot write to are left to others.
+    say that it outlasts a power loss. Folders that this process cannot write to are not synced.
     """
     while path != path.parent:
         state = path.stat()
         name = (path, state.st_dev, state.st_ino)
-        if name in _KEPT or not os.access(path.parent, os.W_OK):
+        if name in _SYNCED or not os.access(path.parent, os.W_OK):
             return
         sync_folder(path.parent)
-        _KEPT.add(name)
+        _SYNCED.add(name)
         path = path.parent
 
 
