@@ -37,7 +37,7 @@ def load(writer: Writer, position: int, name: str, dtype: pl.DataType) -> Value:
     value = Value(raw, dtype)
     if isinstance(dtype, pl.List):
         writer.require(f"{raw} is None or type({raw}) is list")
-        return _each(writer, value, lambda inner, each: load(inner, 0, name, each))
+        return _each(writer, value, lambda inner, element: load(inner, 0, name, element))
     if dtype.is_integer():
         low, high = limits(dtype)
         writer.require(f"{raw} is None or (type({raw}) is int and {low} <= {raw} <= {high})")
@@ -59,11 +59,17 @@ def load(writer: Writer, position: int, name: str, dtype: pl.DataType) -> Value:
 
 
 def _each(writer: Writer, value: Value, change: Callable[[Writer, pl.DataType], Value]) -> Value:
-    """Write a list whose elements are changed as values of a column are."""
+    """Write a list whose elements are changed as values of a column are.
+
+    Parameters
+    ----------
+    change
+        Writes how an element of a dtype, which is alone in its row, is changed.
+    """
     inner = Writer()
-    element = change(inner, pl.Series(dtype=value.dtype.inner).dtype)  # type: ignore[attr-defined]
-    of_element = writer.constant(inner.function([element.text]))
-    return writer.lifted(f"[{of_element}((each,))[0] for each in {value.text}]", value, dtype=value.dtype)
+    changed = change(inner, pl.Series(dtype=value.dtype.inner).dtype)  # type: ignore[attr-defined]
+    function = writer.constant(inner.function([changed.text]))
+    return writer.lifted(f"[{function}((each,))[0] for each in {value.text}]", value, dtype=value.dtype)
 
 
 def _kind(dtype: pl.DataType) -> type | None:
@@ -96,7 +102,7 @@ def unload(writer: Writer, value: Value) -> str:
     dtype = value.dtype
     if isinstance(dtype, pl.List):
         return _each(
-            writer, value, lambda inner, each: Value(unload(inner, Value("row[0]", each)), each)
+            writer, value, lambda inner, element: Value(unload(inner, Value("row[0]", element)), element)
         ).text
     if dtype.is_integer() or type(dtype) in _PLAIN or isinstance(dtype, pl.Null):
         return value.text

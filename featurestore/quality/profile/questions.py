@@ -73,7 +73,7 @@ def _questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]], r
         late = draft.late
         yield (
             f"{late.column}: it is after {late.event} in {late.later:,} of {counted(late.rows, 'row')}; is a row known only "
-            'then? Then remove the "#" before "known"; if only some columns are, declare it at these'
+            'then? If so, remove the "#" before "known". If only some columns are, declare "known" at these'
         )
     for field in drafted.draft.fields:
         reading = drafted.readings.get(field.column)
