@@ -30,7 +30,7 @@ def audit_set(
     record = opened_at(project).audit_set(file, service)
     rows = [("feature", "equal", "leaks the future", "stale or future", "stale", "other")]
     rows += [
-        (f.name, *(f"{n:,}" for n in (f.equal, f.leaking, f.stale_or_future, f.stale, f.others)))
+        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.stale_or_future:,}", f"{f.stale:,}", f"{f.others:,}")
         for f in record.features
     ]
     lines = [table(rows), f"{counted(record.rows, 'row')}, {counted(record.different, 'different cell')}"]
