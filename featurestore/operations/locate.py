@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import MissingDataError, UnknownNameError
-from featurestore.operations.replay import served_rows
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile
 from featurestore.splits.declare import SPLIT
 from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
+from featurestore.storage.served_log import served_rows
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -233,6 +233,8 @@ def _served(workspace: Workspace, service: FeatureService, reference: str) -> Lo
     columns = tuple({**service.request_columns, **features}.values())
     base = service.reads[0].view.feature_contract if service.reads else service.on_demand[0].contract
     contract = replace(base, name=service.name, columns=columns, uniques=(), checks=(), metadata={})
-    rows = served_rows(workspace, service).select(*(column.name for column in columns), EVENT_TIMESTAMP)
+    rows = served_rows(service, workspace.layout).select(
+        *(column.name for column in columns), EVENT_TIMESTAMP
+    )
     read_profile = partial(profile, rows, dataset=reference, contract=contract)
     return Located(reference, rows, contract_terms(contract), contract, read_profile)

@@ -26,15 +26,12 @@ from featurestore.operations.releases import (
 )
 from featurestore.operations.replay_causes import causes_of
 from featurestore.storage import served_columns as columns
+from featurestore.storage.served_log import files_by_definition, nothing_logged, served_files
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.storage.layout import Layout
     from featurestore.workspace import Workspace
 
 NEXT_STEPS = {
@@ -145,7 +142,7 @@ def replay(
         If the definitions of a release were changed after it was made: they are not what served.
     """
     name = features if isinstance(features, str) else features.name
-    files = files_of_log(workspace.layout, name)
+    files = served_files(name, workspace.layout)
     files_of = files_by_definition(files)
     if release is not None and not any(made_by == release for made_by, _ in files_of):
         require_release(workspace.layout, release)  # the log has vectors of releases that were removed
@@ -229,45 +226,6 @@ def _replay(workspace: Workspace, service: FeatureService, served: pl.DataFrame)
     )
 
 
-def served_rows(workspace: Workspace, service: FeatureService) -> pl.LazyFrame:
-    """Scan the log of served vectors of a service: the vectors of its current definition.
-
-    Raises
-    ------
-    MissingDataError
-        If no vector of this definition was logged.
-    """
-    files = files_of_log(workspace.layout, service.name)
-    if not files:
-        raise nothing_logged(service.name, workspace.layout, "yet")
-    digest = fingerprint(service).digest
-    matches = [
-        path
-        for (_, made_by), paths in files_by_definition(files).items()
-        if made_by == digest
-        for path in paths
-    ]
-    if not matches:
-        raise nothing_logged(service.name, workspace.layout, "of this definition")
-    scans = [pl.scan_parquet(path) for path in dict.fromkeys(matches)]
-    return pl.concat(scans, how="diagonal")
-
-
-def files_of_log(layout: Layout, service: str) -> list[Path]:
-    """List the files of the served log of a service."""
-    return sorted(layout.served(service).rglob("*.parquet"))
-
-
-def files_by_definition(files: Iterable[Path]) -> dict[tuple[str, str], list[Path]]:
-    """List the files by the release and the definition that served their vectors: each file has one of them."""
-    files_of: dict[tuple[str, str], list[Path]] = {}
-    for path in files:
-        first = pl.scan_parquet(path).select(columns.RELEASE, columns.DEFINITION).head(1).collect()
-        for release, definition in first.rows():
-            files_of.setdefault((release, definition), []).append(path)
-    return files_of
-
-
 def _workspace_of(workspace: Workspace, release: str, service: str, digest: str) -> Workspace | None:
     """Return what recomputes the vectors of a release: the first that has the definition of the service.
 
@@ -307,11 +265,3 @@ def _is_built(workspace: Workspace, service: FeatureService) -> bool:
     except (MissingDataError, SkewError):
         return False
     return True
-
-
-def nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:
-    """Return the error that says what the served log of a service lacks."""
-    return MissingDataError(
-        f"{layout.served(service)}: nothing was logged {which}",
-        hint="run: featurestore serve --log-features 1",
-    )

@@ -10,9 +10,9 @@ import polars as pl
 from featurestore.definitions.entity_rows import answer_columns
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.operations.replay import files_by_definition, files_of_log, nothing_logged
 from featurestore.storage import served_columns as columns
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.served_log import files_by_definition, nothing_logged, served_files
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.bits import bits_of
 
@@ -88,7 +88,7 @@ def served_answers(workspace: Workspace, training: TrainingSet, as_of: datetime 
     parts = [pl.DataFrame(schema=schema)]
     others: list[OtherDefinition] = []
     own: list[Path] = []
-    logged = files_by_definition(files_of_log(workspace.layout, service.name))
+    logged = files_by_definition(served_files(service.name, workspace.layout))
     for (release, definition), paths in logged.items():
         scan = pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal")
         if as_of is not None:
