@@ -159,6 +159,8 @@ class Nodes:
             return strings.function(self._writer, options, values, dtype)
         if name == "TemporalExpr" and len(values) == 1:
             return temporal.function(self._writer, options, first, dtype)
+        if name == "ToPhysical" and (first.dtype.is_temporal() or first.dtype.is_integer()):
+            return first.of(dtype)
         if name in ("FillNull", "Coalesce"):
             return logic.filled(self._writer, values, dtype)
         if name == "ReplaceStrict":
