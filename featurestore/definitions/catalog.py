@@ -198,6 +198,25 @@ class Catalog:
         """Return the datasets that a definition reads, in the order of its parameters."""
         return tuple(self.producer(contract) for contract in derived.inputs)
 
+    def tables(self, service: FeatureService) -> tuple[Source | Dataset, ...]:
+        """Return the sources and datasets that the steps of a service are fitted to, beside the rows of train.
+
+        Raises
+        ------
+        DefinitionError
+            If one is neither a source nor a dataset of the project.
+        """
+        known: dict[str, Source | Dataset] = {**self.sources, **self.datasets}
+        for table in service.tables:
+            if known.get(table.name) is not table:
+                raise DefinitionError(
+                    f"feature service {service.name!r}: the table {table.name!r} of a step is neither a source nor a dataset "
+                    "of the project",
+                    hint="declare it in the definitions package; a feature view has a row for each time, so derive a "
+                    "dataset with one row for each key",
+                )
+        return tuple(known[table.name] for table in service.tables)
+
     def build_order(self) -> tuple[Derived, ...]:
         """Return datasets and feature views in an order in which each comes after its inputs."""
         derived: dict[str, Derived] = {**self.datasets, **self.views}
@@ -219,6 +238,7 @@ class Catalog:
         for service in self.services.values():
             if service.steps:
                 fitting_set(self, service)
+            self.tables(service)
         try:
             self.build_order()
         except CycleError as error:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
     from featurestore.preprocessing.state import FittedState
+    from featurestore.preprocessing.step import Table
     from featurestore.splits.check import Split
     from featurestore.splits.declare import SplitStrategy
     from featurestore.splits.sample import SampleStrategy
@@ -130,6 +131,11 @@ class FeatureService:
             if feature in view.feature_names:
                 return view.sources
         return tuple(selection for selection in self.selections if feature in selection.names)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The sources and datasets that the steps are fitted to, beside the rows of train."""
+        return tuple({step.reads[0].name: step.reads[0] for step in self.steps if step.reads}.values())
 
     @property
     def key_schema(self) -> pl.Schema:

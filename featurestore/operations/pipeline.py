@@ -148,6 +148,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *(_relative(workspace, path) for path in views),
                 *_pushed(workspace),
                 *_applied_state(workspace, training),
+                *_tables(workspace, training),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training)),
         }
@@ -189,6 +190,7 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
 
 
 def _audit_stage(workspace: Workspace) -> Stages:
+    trainings = workspace.catalog.training_sets.values()
     return {
         "audit": {
             "cmd": "featurestore audit",
@@ -197,6 +199,7 @@ def _audit_stage(workspace: Workspace) -> Stages:
                 *_views(workspace),
                 *_pushed(workspace),
                 *_training_sets(workspace),
+                *dict.fromkeys(table for training in trainings for table in _tables(workspace, training)),
             ],
             "outs": _outputs(workspace, [workspace.layout.audit]),
         }
@@ -298,6 +301,14 @@ def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
     if not training.service.steps or is_fitting_set(workspace.catalog, training):
         return []
     return [_relative(workspace, workspace.layout.fitted(training.service.name))]
+
+
+def _tables(workspace: Workspace, training: TrainingSet) -> list[str]:
+    """List the datasets that the steps of a training set are fitted to, beside its rows."""
+    if not is_fitting_set(workspace.catalog, training):
+        return []
+    tables = workspace.catalog.tables(training.service)
+    return [_relative(workspace, dataset_path(node, workspace.layout)) for node in tables]
 
 
 def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:

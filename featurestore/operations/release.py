@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.config import Settings
+    from featurestore.definitions.dataset import Dataset
+    from featurestore.definitions.source import Source
     from featurestore.ports import ViewState
     from featurestore.workspace import Workspace
 
@@ -264,7 +266,7 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
 
 
 def _link_data(workspace: Workspace, frozen: Layout) -> None:
-    """Link the built rows, the training sets, and the files that the log of each view has now."""
+    """Link the built rows, the training sets, what steps are fitted to, and the files that the log of each view has now."""
     layout = workspace.layout
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
@@ -274,12 +276,19 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
                 _link(path(layout, training), path(frozen, training))
     for name, service in workspace.catalog.services.items():
         if service.steps:
-            _link(layout.fitted(name), frozen.fitted(name))
+            _link_fitted(layout, frozen, name, workspace.catalog.tables(service))
     for name in workspace.catalog.views:
         with locked(layout.pushing(name)):
             for folder in (Layout.pushed, Layout.deleted):
                 for file in log_files(folder(layout, name)):
                     _link(file.path, folder(frozen, name) / file.path.name)
+
+
+def _link_fitted(layout: Layout, frozen: Layout, service: str, tables: tuple[Source | Dataset, ...]) -> None:
+    """Link what the steps of a service learned, and the tables that the audit of the release fits them to again."""
+    _link(layout.fitted(service), frozen.fitted(service))
+    for table in tables:
+        _link(layout.dataset(table.name), frozen.dataset(table.name))
 
 
 def _share_log(layout: Layout, frozen: Layout) -> None:

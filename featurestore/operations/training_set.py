@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError, StoreError
 from featurestore.operations.build_record import build_record
-from featurestore.operations.fit import fitted_rows, is_fitting_set, train_mask
+from featurestore.operations.fit import fitted_rows, fitted_tables, is_fitting_set, train_mask
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.inputs import in_total_order, inputs_of
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
@@ -131,7 +131,8 @@ def training_set(
         as_of=timestamp,
         immature=immature,
         inputs={
-            n.name: file_fingerprint(dataset_path(n, layout)) for n in workspace.catalog.inputs(training)
+            n.name: file_fingerprint(dataset_path(n, layout))
+            for n in (*workspace.catalog.inputs(training), *fitted_tables(workspace.catalog, training))
         },
         split=training.split,
         splits=split_parts(result, training),

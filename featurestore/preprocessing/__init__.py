@@ -9,6 +9,7 @@ rows, and `featurestore.expressions` compiles them for one row.
 from featurestore.preprocessing.categories import frequency, multi_hot, one_hot, ordinal
 from featurestore.preprocessing.dates import cycle
 from featurestore.preprocessing.discretize import discretize
+from featurestore.preprocessing.embedding import embedding
 from featurestore.preprocessing.hashing import hashing
 from featurestore.preprocessing.impute import impute
 from featurestore.preprocessing.numbers import clip, scale
@@ -22,6 +23,7 @@ __all__ = [
     "clip",
     "cycle",
     "discretize",
+    "embedding",
     "frequency",
     "hashing",
     "impute",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -15,7 +17,10 @@ from featurestore.preprocessing.step import Observed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from featurestore.preprocessing.step import Outputs, Step
+    from featurestore.preprocessing.step import Outputs, Step, TableRows
+
+# Whether a step has no value for a row, in rows that steps were applied to with this column.
+REFUSED: Final = "__refused"
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,14 @@ class Fitted:
     rows: pl.DataFrame
 
 
-def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, *, where: str) -> Fitted:
+def fit(
+    steps: Sequence[Step],
+    features: pl.DataFrame,
+    label: pl.Series | None,
+    *,
+    where: str,
+    tables: Mapping[Step, TableRows] | None = None,
+) -> Fitted:
     """Fit each step to what the steps before it computed from the rows.
 
     Parameters
@@ -44,11 +56,13 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
         The labels of the rows, for steps that read them.
     where
         What the steps belong to, for messages.
+    tables
+        The rows of the table of each step that reads one.
 
     Raises
     ------
     ContractError
-        If there are no rows, or values cannot be fitted to.
+        If there are no rows, values cannot be fitted to, or a step refuses a row.
     DefinitionError
         If a step names a column that is missing or of another dtype, or makes a column that exists.
     """
@@ -63,20 +77,26 @@ def fit(steps: Sequence[Step], features: pl.DataFrame, label: pl.Series | None, 
         columns = {}
         trained: dict[str, pl.Series] = {}
         for name in _selected(step, rows.schema, place):
-            observed = Observed(rows[name], label, f"{place}: {name!r}")
+            table = (tables or {}).get(step)
+            observed = Observed(rows[name], label, f"{place}: {name!r}", rows, table)
             state = step.fit(observed)
             require_readable(state, observed.place)
             columns[name] = state
             for values in step.training_values(observed, state) or ():
                 trained[values.name] = values
         done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type]
-        rows = apply(rows.lazy(), [done]).collect().with_columns(trained.values())
+        rows = applied(rows, [done]).with_columns(trained.values())
         fitted.append(done)
     return Fitted(tuple(fitted), rows)
 
 
-def apply(features: pl.LazyFrame, steps: Iterable[FittedStep]) -> pl.LazyFrame:
+def apply(features: pl.LazyFrame, steps: Iterable[FittedStep], *, with_refused: bool = False) -> pl.LazyFrame:
     """Apply fitted steps to features, and no other columns: put what a step computes of a column in its place.
+
+    Parameters
+    ----------
+    with_refused
+        Add the column `REFUSED` at the end, if a step may refuse a row.
 
     Raises
     ------
@@ -85,11 +105,61 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep]) -> pl.LazyFrame:
     """
     # The names of later steps follow from these: a schema of a plan is kept in it, and a plan that has one is not compiled.
     names: Iterable[str] = features.collect_schema()
+    flags: list[pl.Expr] = []
     for step in steps:
         outputs = _outputs(names, step)
-        features = features.select(**outputs)
+        if with_refused and (flags := [*flags, *_refused(step)]):
+            features = features.select(**outputs, **{REFUSED: reduce(or_, flags)})
+            flags = [pl.col(REFUSED)]
+        else:
+            features = features.select(**outputs)
         names = outputs
     return features
+
+
+def applied(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> pl.DataFrame:
+    """Apply fitted steps to rows of features.
+
+    Raises
+    ------
+    DefinitionError
+        As `apply`.
+    ContractError
+        If a step has no value for a row, and its rule is to refuse such a row.
+    """
+    result = apply(rows.lazy(), steps, with_refused=True).collect()
+    if REFUSED not in result.columns:
+        return result
+    if result[REFUSED].any():
+        _raise_refusal(rows, steps)
+    return result.drop(REFUSED)
+
+
+def refused_rows(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> pl.Series:
+    """Return for each row whether a step refuses it."""
+    result = apply(rows.lazy(), steps, with_refused=True).collect()
+    none = pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
+    return result[REFUSED] if REFUSED in result.columns else none
+
+
+def _refused(step: FittedStep) -> list[pl.Expr]:
+    flags = (state.refused(name) for name, state in step.columns.items())
+    return [flag for flag in flags if flag is not None]
+
+
+def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> None:
+    """Name the first step and column that refuse a row. Values are not shown: a column may be personal."""
+    for number, step in enumerate(steps):
+        before = apply(rows.lazy(), steps[:number])
+        for name, state in step.columns.items():
+            flag = state.refused(name)
+            count = 0 if flag is None else before.select(flag.sum()).collect().item()
+            if count:
+                raise ContractError(
+                    f"step {step.step}: {count:,} of {rows.height:,} rows are refused, because {name!r} has no value that "
+                    "the step knows",
+                    hint="add the missing keys to the table and fit again, or give the step a rule for unknown values",
+                )
 
 
 def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:

@@ -11,6 +11,7 @@ from featurestore.errors import ContractError
 from featurestore.preprocessing.categories import Mapped, MultiHot, OneHot
 from featurestore.preprocessing.dates import Cycled
 from featurestore.preprocessing.discretize import Binned
+from featurestore.preprocessing.embedding import Embedded
 from featurestore.preprocessing.hashing import Hashed
 from featurestore.preprocessing.impute import Filled
 from featurestore.preprocessing.numbers import Clipped, Linear, Scaled
@@ -36,6 +37,7 @@ ColumnState: TypeAlias = (
     | TargetMeans
     | Counted
     | Hashed
+    | Embedded
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.feature_service import FeatureService, TrainingSet
 from featurestore.definitions.fingerprint.closure import Closure
 from featurestore.definitions.fingerprint.definition_parts import (
@@ -172,6 +173,7 @@ class Fingerprints:
             yield from _views(definition.selections)
             # A selection of an on-demand view's features is a copy of the view.
             yield from (self._catalog.on_demand.get(view.name, view) for view in definition.on_demand)
+            yield from (table for table in definition.tables if isinstance(table, Source | Dataset))
         elif not isinstance(definition, Source):
             yield from self._catalog.inputs(definition)
             if isinstance(definition, TrainingSet):
