@@ -17,6 +17,7 @@ from featurestore.definitions.split_columns import added_columns
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import check_steps, origins
+from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.step import Step
 from featurestore.splits.check import require_free_names, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -60,7 +61,7 @@ class FeatureService:
     on_demand: tuple[OnDemandFeatureView, ...]
     description: str
     owner: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step | Stack, ...] = ()
     fitted: FittedState | None = None
 
     @property
@@ -158,7 +159,7 @@ def feature_service(
     *,
     owner: str,
     description: str = "",
-    steps: Sequence[Step] = (),
+    steps: Sequence[Step | Stack] = (),
 ) -> FeatureService:
     """Declare the features that a model reads.
 
@@ -186,8 +187,8 @@ def feature_service(
     return service
 
 
-def _steps_of(name: str, steps: object) -> tuple[Step, ...]:
-    if isinstance(steps, tuple | list) and all(isinstance(step, Step) for step in steps):
+def _steps_of(name: str, steps: object) -> tuple[Step | Stack, ...]:
+    if isinstance(steps, tuple | list) and all(isinstance(step, Step | Stack) for step in steps):
         return tuple(steps)
     raise DefinitionError(
         f"feature service {name!r}: steps is {steps!r}; expected a list of steps of featurestore.preprocessing",

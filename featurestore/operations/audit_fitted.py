@@ -96,6 +96,8 @@ def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, 
     for before, after in zip(served.steps, now.steps, strict=True):
         for column in dict.fromkeys((*before.columns, *after.columns)):
             yield f"{column}, {after.step}", _text(before, column), _text(after, column)
+        yield f"blocks, {after.step}", f"{before.blocks}", f"{after.blocks}"
+    yield "order of the columns", ", ".join(served.features), ", ".join(now.features)
 
 
 def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:

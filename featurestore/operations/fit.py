@@ -11,6 +11,7 @@ from featurestore.definitions.vector import fitting_set
 from featurestore.errors import DefinitionError
 from featurestore.operations.inputs import in_total_order
 from featurestore.preprocessing.fit import applied, fit
+from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.state import FORMAT, Certificate, FittedState
 from featurestore.preprocessing.step import TableRows
 from featurestore.splits.declare import SPLIT, TRAIN
@@ -100,7 +101,7 @@ def table_rows(workspace: Workspace, service: FeatureService) -> dict[Step, Tabl
     nodes = {node.name: node for node in workspace.catalog.tables(service)}
     result = {}
     for step in service.steps:
-        if step.reads is None:
+        if isinstance(step, Stack) or step.reads is None:
             continue
         table, names = step.reads
         node = nodes[table.name]

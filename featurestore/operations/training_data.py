@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from featurestore.values.matrix import matrix_of
 from featurestore.values.stable_hash import stable_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Row groups whose rows are mixed: half a million rows of a training set are in memory at once.
 POOL_GROUPS: Final = 4
+_NO_BLOCKS: Final[Mapping[str, slice]] = {}
 
 
 class Arrays(NamedTuple):
@@ -46,6 +47,9 @@ class Arrays(NamedTuple):
         The split of each row. None: the training set declares none.
     weight
         How many rows each row stands for. None: the training set declares no sample.
+    blocks
+        The columns of `X` of each named block (`preprocessing.stack`), as slices. Empty: there are no blocks, or some features
+        were named to read.
     """
 
     X: NDArray[np.float64]
@@ -53,6 +57,7 @@ class Arrays(NamedTuple):
     names: tuple[str, ...]
     split: NDArray[Any] | None = None
     weight: NDArray[np.float64] | None = None
+    blocks: Mapping[str, slice] = _NO_BLOCKS
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class TrainingData:
         The column of labels.
     splits
         Names of its splits. Empty: it declares none.
+    blocks
+        Where each named block of the vector is, in order. Empty: there are no blocks, or `features` were named.
     """
 
     name: str
@@ -78,6 +85,7 @@ class TrainingData:
     features: tuple[str, ...]
     label: str
     splits: tuple[str, ...]
+    blocks: Mapping[str, slice] = field(default_factory=dict)
 
     def polars(self, split: str | None = None) -> pl.DataFrame:
         """Read all columns of a split, or of all rows, as a Polars frame.
@@ -188,6 +196,7 @@ class TrainingData:
             names=self.features,
             split=rows[SPLIT].to_numpy() if SPLIT in rows else None,
             weight=rows[WEIGHT].to_numpy(writable=True) if WEIGHT in rows else None,
+            blocks=self.blocks,
         )
 
     def _batched(self, size: int, split: str | None, seed: int | None) -> Iterator[Arrays]:
@@ -263,6 +272,7 @@ def read_training_set(
         features=known if features is None else features,
         label=training.label,
         splits=training.split[0].names if training.split else (),
+        blocks=service.fitted.blocks if service.fitted is not None and features is None else {},
     )
 
 

@@ -14,6 +14,7 @@ from featurestore.preprocessing.hashing import hashing
 from featurestore.preprocessing.impute import impute
 from featurestore.preprocessing.numbers import clip, scale
 from featurestore.preprocessing.selectors import booleans, numeric, strings, timestamps
+from featurestore.preprocessing.stack import stack
 from featurestore.preprocessing.target import target
 from featurestore.preprocessing.words import bag_of_words, tf_idf
 
@@ -32,6 +33,7 @@ __all__ = [
     "one_hot",
     "ordinal",
     "scale",
+    "stack",
     "strings",
     "target",
     "tf_idf",

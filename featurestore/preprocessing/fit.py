@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.preprocessing.selectors import Selector, selected
+from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.state import FittedStep, require_readable
 from featurestore.preprocessing.step import Observed
 
@@ -39,7 +40,7 @@ class Fitted:
 
 
 def fit(
-    steps: Sequence[Step],
+    steps: Sequence[Step | Stack],
     features: pl.DataFrame,
     label: pl.Series | None,
     *,
@@ -71,9 +72,14 @@ def fit(
             f"{where}: there are no rows to fit to", hint="check the split of the training set"
         )
     rows = features
-    fitted = []
+    fitted: list[FittedStep] = []
     for number, step in enumerate(steps, 1):
         place = f"{where}, step {number} ({step})"
+        if isinstance(step, Stack):
+            blocks = step.arranged(origins(features.columns, fitted), features.schema, place)
+            fitted.append(FittedStep(step=str(step), columns={}, blocks=blocks))
+            rows = applied(rows, fitted[-1:])
+            continue
         columns = {}
         trained: dict[str, pl.Series] = {}
         for name in _selected(step, rows.schema, place):
@@ -163,6 +169,8 @@ def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> None:
 
 
 def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:
+    if step.blocks:
+        return {name: pl.col(name) for block in step.blocks for name in block.columns}
     outputs: Outputs = {}
     for name in names:
         replacement = step.columns[name].expressions(name) if name in step.columns else {name: pl.col(name)}
@@ -171,7 +179,7 @@ def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:
     return outputs
 
 
-def check_steps(steps: Sequence[Step], schema: Mapping[str, pl.DataType], *, where: str) -> None:
+def check_steps(steps: Sequence[Step | Stack], schema: Mapping[str, pl.DataType], *, where: str) -> None:
     """Check steps against the features of a service, before there are rows.
 
     Columns that only a fitted state knows, such as those of categories, are not checked before it is fitted.
@@ -181,10 +189,20 @@ def check_steps(steps: Sequence[Step], schema: Mapping[str, pl.DataType], *, whe
     UnknownNameError
         If a step names a feature that does not exist.
     DefinitionError
-        If a feature has a dtype that a step does not take, or two columns get the same name.
+        If a feature has a dtype that a step does not take, two columns get the same name, or blocks are not the last step.
     """
+    for number, step in enumerate(steps, 1):
+        if isinstance(step, Stack):
+            step.features(schema, f"{where}, step {number} ({step})")
+            if number < len(steps):
+                raise DefinitionError(
+                    f"{where}: step {number} of {len(steps)} is {step}; expected it as the last step",
+                    hint="move it to the end: a later step would change the widths of the blocks",
+                )
     known = dict(schema)
     for number, step in enumerate(steps, 1):
+        if isinstance(step, Stack):
+            return
         place = f"{where}, step {number} ({step})"
         names = _selected(step, known, place)
         after: dict[str, pl.DataType] = {}
