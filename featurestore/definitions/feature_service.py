@@ -16,7 +16,7 @@ from featurestore.definitions.signature import signature_of
 from featurestore.definitions.split_columns import added_columns
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import check_steps, origins
+from featurestore.preprocessing.fit import check_steps, sources
 from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.step import Step
 from featurestore.splits.check import require_free_names, sample_of, strategies_of
@@ -126,12 +126,11 @@ class FeatureService:
 
     def sources_of(self, feature: str) -> tuple[Selection, ...]:
         """Return the selections that a feature of the service is read or computed from."""
+        features = frozenset((feature,))
         if self.fitted is not None:
-            feature = origins(self.joined.feature_names, self.fitted.steps)[feature]
-        for view in self.on_demand:
-            if feature in view.feature_names:
-                return view.sources
-        return tuple(selection for selection in self.selections if feature in selection.names)
+            features = sources(self.joined.feature_names, self.fitted.steps)[feature]
+        computed = (s for view in self.on_demand if features & {*view.feature_names} for s in view.sources)
+        return (*(s for s in self.selections if features & {*s.names}), *computed)
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -13,6 +13,7 @@ from featurestore.preprocessing.embedding import embedding
 from featurestore.preprocessing.hashing import hashing
 from featurestore.preprocessing.impute import impute
 from featurestore.preprocessing.numbers import clip, scale
+from featurestore.preprocessing.predict import impute_predicted
 from featurestore.preprocessing.selectors import booleans, numeric, strings, timestamps
 from featurestore.preprocessing.stack import stack
 from featurestore.preprocessing.target import target
@@ -28,6 +29,7 @@ __all__ = [
     "frequency",
     "hashing",
     "impute",
+    "impute_predicted",
     "multi_hot",
     "numeric",
     "one_hot",

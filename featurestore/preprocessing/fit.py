@@ -206,6 +206,8 @@ def check_steps(steps: Sequence[Step | Stack], schema: Mapping[str, pl.DataType]
         place = f"{where}, step {number} ({step})"
         names = _selected(step, known, place)
         after: dict[str, pl.DataType] = {}
+        for name in names:
+            step.check(name, known, place)
         for name, dtype in known.items():
             replacement = step.outputs(name, dtype) if name in names else {name: dtype}
             if replacement is None:
@@ -225,6 +227,19 @@ def origins(names: Iterable[str], steps: Iterable[FittedStep]) -> dict[str, str]
             for column in (step.columns[name].expressions(name) if name in step.columns else (name,))
         }
     return origin
+
+
+def sources(names: Iterable[str], steps: Iterable[FittedStep]) -> dict[str, frozenset[str]]:
+    """Return for each column of the fitted vector all features that its value depends on."""
+    known = {name: frozenset((name,)) for name in names}
+    for step in steps:
+        after = {}
+        for name, features in known.items():
+            state = step.columns.get(name)
+            read = features.union(*(known[other] for other in state.beside)) if state else features
+            after |= dict.fromkeys((name,) if state is None else state.expressions(name), read)
+        known = after
+    return known
 
 
 def _selected(step: Step, schema: Mapping[str, pl.DataType], place: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from featurestore.preprocessing.embedding import Embedded
 from featurestore.preprocessing.hashing import Hashed
 from featurestore.preprocessing.impute import Filled
 from featurestore.preprocessing.numbers import Clipped, Linear, Scaled
+from featurestore.preprocessing.predict import Predicted
 from featurestore.preprocessing.stack import Block
 from featurestore.preprocessing.target import TargetMeans
 from featurestore.preprocessing.words import Counted
@@ -39,6 +40,7 @@ ColumnState: TypeAlias = (
     | Counted
     | Hashed
     | Embedded
+    | Predicted
 )
 
 

@@ -24,6 +24,11 @@ Outputs = dict[str, pl.Expr]
 class State(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What a step learned about one column."""
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The other columns that the expressions read."""
+        return ()
+
     def expressions(self, name: str) -> Outputs:
         """Return what the column becomes: for each column that takes its place, the expression that computes it."""
         raise NotImplementedError
@@ -145,6 +150,9 @@ class Step(ABC):
     def mismatch(self, dtype: pl.DataType) -> str | None:  # noqa: ARG002 - most options fit any dtype
         """Return which option does not fit a dtype that the step takes, and what is expected. None: all do."""
         return None
+
+    def check(self, name: str, schema: Mapping[str, pl.DataType], place: str) -> None:  # noqa: B027 - most read one
+        """Check the other columns that the step reads to fit a column. Raises `DefinitionError`."""
 
     @abstractmethod
     def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType] | None:
