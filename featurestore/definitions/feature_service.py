@@ -19,7 +19,7 @@ from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import check_steps, sources
 from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.step import Step
-from featurestore.splits.check import require_free_names, sample_of, strategies_of
+from featurestore.splits.check import require_free_names, require_label, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.known import Declaration, Known
     from featurestore.definitions.signature import Transformation
     from featurestore.preprocessing.state import FittedState
-    from featurestore.preprocessing.step import Table
     from featurestore.splits.check import Split
     from featurestore.splits.declare import SplitStrategy
     from featurestore.splits.sample import SampleStrategy
@@ -131,11 +130,6 @@ class FeatureService:
             features = sources(self.joined.feature_names, self.fitted.steps)[feature]
         computed = (s for view in self.on_demand if features & {*view.feature_names} for s in view.sources)
         return (*(s for s in self.selections if features & {*s.names}), *computed)
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The sources and datasets that the steps are fitted to, beside the rows of train."""
-        return tuple({step.reads[0].name: step.reads[0] for step in self.steps if step.reads}.values())
 
     @property
     def key_schema(self) -> pl.Schema:
@@ -281,7 +275,7 @@ def training_set(
     service
         The features to join.
     label
-        The column of labels.
+        The column of labels: a number, or a class. A column of lists names several classes of a row.
     owner
         Who answers for the training set.
     matures
@@ -302,7 +296,7 @@ def training_set(
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split or the sample does not fit
+        another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the timestamp; or if the split or the sample does not fit
         the schema.
     """
 
@@ -328,6 +322,7 @@ def training_set(
                 f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
+        require_label(label, contract[label].dtype, f"training set {name!r}")
         known = known_of_label(contract, label, matures, f"training set {name!r}")
         for feature in service.feature_names:
             if feature in contract:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Column
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.preprocessing.state import FittedState
+    from featurestore.preprocessing.step import Table
 
 
 def fitted_columns(joined: Sequence[Column], fitted: FittedState) -> tuple[Column, ...]:
@@ -53,6 +54,12 @@ def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[st
     """Return the full name of each column of the fitted vector, from those of the features before the steps."""
     origin = origins(joined, fitted.steps)
     return {name: f"{joined[feature].removesuffix(feature)}{name}" for name, feature in origin.items()}
+
+
+def tables_of(service: FeatureService) -> tuple[Table, ...]:
+    """Return the tables that the steps of a service are fitted to, beside the rows of train."""
+    tables = [step.reads[0] for step in service.steps if step.reads]
+    return tuple({table.name: table for table in tables}.values())
 
 
 def fitting_set(catalog: Catalog, service: FeatureService) -> TrainingSet:

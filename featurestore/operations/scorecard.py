@@ -24,6 +24,7 @@ from featurestore.quality.feature_scores import (
 )
 from featurestore.quality.profile.profile import profile
 from featurestore.splits.declare import SPLIT, TRAIN
+from featurestore.splits.labels import combinations
 from featurestore.storage.files import require_parquet
 from featurestore.storage.made_by import require_made_by
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -124,6 +125,8 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     if train.is_empty():
         raise ContractError(f"training set {name!r}: no row of train has a label", hint=f"run: {command}")
     features = [feature for feature in training.service.feature_names if not train[feature].dtype.is_nested()]
+    # Of several classes of a row, each combination counts as a class.
+    train = train.with_columns(combinations(train[training.label]))
     label = label_codes(train[training.label])
     worth = {feature: information(codes_of(train[feature]), label) for feature in features}
     ranked = sorted(features, key=lambda feature: (-worth[feature].share, feature))

@@ -8,6 +8,7 @@ import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint
 from featurestore.splits.declare import SplitStrategy
+from featurestore.splits.labels import LabelClass
 from featurestore.splits.measure import SplitPart, warnings_of
 from featurestore.splits.resample import Sampled
 from featurestore.splits.sample import SampleStrategy
@@ -33,6 +34,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         The column of labels.
     labels
         Row counts by class of the label. Empty: the label is a quantity.
+    classes
+        The classes of train of a label that names several of a row, in the order of the columns of a matrix. Empty: the label
+        names one class, or is a quantity.
     statuses
         For each feature, the number of values with each status.
     train_statuses
@@ -80,6 +84,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sampled: Sampled | None = None
     fitted: str | None = None
     train_statuses: dict[str, dict[str, int]] = {}
+    classes: tuple[LabelClass, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:

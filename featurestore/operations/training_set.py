@@ -18,6 +18,7 @@ from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.quality.profile.profile import Profiler
+from featurestore.splits.labels import pinned_classes
 from featurestore.splits.measure import has_classes
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import (
@@ -74,8 +75,8 @@ def training_set(
     ConfigError
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
-        If no label is known, the entity rows break their contract, or the request values theirs, or a step cannot be
-        fitted; the training set in place does not change.
+        If no label is known, the entity rows break their contract, or the request values theirs, a step cannot be fitted,
+        or a label of several classes has none or a null; the training set in place does not change.
     MissingDataError
         If a dataset is not built yet.
     SkewError
@@ -123,6 +124,7 @@ def training_set(
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
         labels=label_counts(label) if has_classes(label) else {},
+        classes=pinned_classes(label.filter(train_mask(result)), where=f"training set {name!r}"),
         statuses=_statuses(joined, service),
         train_statuses=_statuses(joined.filter(train_mask(joined)), service)
         if training.split or training.sample is not None

@@ -114,11 +114,9 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep], *, with_refused: 
     flags: list[pl.Expr] = []
     for step in steps:
         outputs = _outputs(names, step)
-        if with_refused and (flags := [*flags, *_refused(step)]):
-            features = features.select(**outputs, **{REFUSED: reduce(or_, flags)})
-            flags = [pl.col(REFUSED)]
-        else:
-            features = features.select(**outputs)
+        flags = [*flags, *_refused(step)] if with_refused else []
+        features = features.select(**outputs, **({REFUSED: reduce(or_, flags)} if flags else {}))
+        flags = [pl.col(REFUSED)] if flags else []
         names = outputs
     return features
 
@@ -233,10 +231,10 @@ def sources(names: Iterable[str], steps: Iterable[FittedStep]) -> dict[str, froz
     """Return for each column of the fitted vector all features that its value depends on."""
     known = {name: frozenset((name,)) for name in names}
     for step in steps:
-        after = {}
+        after: dict[str, frozenset[str]] = {}
         for name, features in known.items():
             state = step.columns.get(name)
-            read = features.union(*(known[other] for other in state.beside)) if state else features
+            read = features.union(*(known[column] for column in state.beside)) if state else features
             after |= dict.fromkeys((name,) if state is None else state.expressions(name), read)
         known = after
     return known

@@ -40,14 +40,14 @@ class Split(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    column, at_most
-        Whether the value of the column is at most this number.
+    column, threshold
+        Whether the value of the column is this number or less.
     then, otherwise
         What follows if it is, and if it is not.
     """
 
     column: str
-    at_most: float
+    threshold: float
     then: Split | Leaf
     otherwise: Split | Leaf
 
@@ -77,8 +77,8 @@ class Predicted(State, frozen=True, tag="predicted"):
     def expressions(self, name: str) -> Outputs:
         """Return the filled column, and the indicator after it."""
         numbers = {
-            other: number_expression(other).fill_null(float_literal(fill))
-            for other, fill in self.fills.items()
+            predictor: number_expression(predictor).fill_null(float_literal(fill))
+            for predictor, fill in self.fills.items()
         }
         column = pl.col(name).cast(_dtype_of(self.tree))
         filled = pl.when(column.is_null()).then(_value(self.tree, numbers)).otherwise(column)
@@ -96,7 +96,7 @@ def _dtype_of(tree: Split | Leaf) -> pl.DataType:
 def _value(tree: Split | Leaf, numbers: Mapping[str, pl.Expr]) -> pl.Expr:
     if not isinstance(tree, Split):
         return pl.lit(tree, dtype=_dtype_of(tree))
-    condition = numbers[tree.column] <= float_literal(tree.at_most)
+    condition = numbers[tree.column] <= float_literal(tree.threshold)
     return pl.when(condition).then(_value(tree.then, numbers)).otherwise(_value(tree.otherwise, numbers))
 
 
@@ -136,12 +136,12 @@ class ImputePredicted(Step):
         """
         names = selected(self.by, schema, place)
         if isinstance(self.by, Selector):
-            names = tuple(other for other in names if other != name)
-        for other in names:
-            if other == name or not is_number(schema[other]):
-                what = "the column itself" if other == name else f"{schema[other]}"
+            names = tuple(predictor for predictor in names if predictor != name)
+        for predictor in names:
+            if predictor == name or not is_number(schema[predictor]):
+                what = "the column itself" if predictor == name else f"{schema[predictor]}"
                 raise DefinitionError(
-                    f"{place}: {name!r} is predicted by {other!r}, which is {what}; expected other columns of numbers",
+                    f"{place}: {name!r} is predicted by {predictor!r}, which is {what}; expected other columns of numbers",
                     hint="name other columns, or add a step before it that makes them numbers",
                 )
         if not names:
@@ -167,13 +167,17 @@ class ImputePredicted(Step):
         is_text = isinstance(observed.column.dtype, pl.String | pl.Boolean)
         values = observed.present() if is_text else observed.numbers()
         columns = {
-            other: _numbers(Observed(rows[other], None, f"{observed.place}, by {other!r}")) for other in names
+            predictor: _numbers(Observed(rows[predictor], None, f"{observed.place}, by {predictor!r}"))
+            for predictor in names
         }
-        fills = {other: median(numbers.drop_nulls()) for other, numbers in columns.items()}
+        fills = {predictor: median(numbers.drop_nulls()) for predictor, numbers in columns.items()}
         known = observed.column.is_not_null()
         # In an order that the rows decide: the sums of a tree depend on the order of its rows.
         matrix = pl.DataFrame(
-            [numbers.fill_null(fills[other]).filter(known) + 0.0 for other, numbers in columns.items()]
+            [
+                numbers.fill_null(fills[predictor]).filter(known) + 0.0
+                for predictor, numbers in columns.items()
+            ]
         )
         ordered = matrix.with_columns(values.alias(name)).sort(pl.all())
         return Predicted(
@@ -199,8 +203,8 @@ def _node(tree: Any, number: int, columns: pl.DataFrame, values: pl.Series) -> S
     if tree.children_left[number] < 0:
         return _leaf(values)
     name = columns.columns[tree.feature[number]]
-    at_most = _at_most(tree.threshold[number])
-    inside = columns[name] <= at_most
+    threshold = _threshold(tree.threshold[number])
+    inside = columns[name] <= threshold
     then, otherwise = (
         _node(tree, child, columns.filter(mask), values.filter(mask))
         for child, mask in (
@@ -208,7 +212,9 @@ def _node(tree: Any, number: int, columns: pl.DataFrame, values: pl.Series) -> S
             (tree.children_right[number], ~inside),
         )
     )
-    return then if then == otherwise else Split(column=name, at_most=at_most, then=then, otherwise=otherwise)
+    return (
+        then if then == otherwise else Split(column=name, threshold=threshold, then=then, otherwise=otherwise)
+    )
 
 
 def _leaf(values: pl.Series) -> Leaf:
@@ -221,13 +227,13 @@ def _leaf(values: pl.Series) -> Leaf:
     return smallest
 
 
-def _at_most(threshold: float) -> float:
+def _threshold(narrow: float) -> float:
     """Return the largest float of 64 bits whose nearest float of 32 bits is at most a threshold.
 
     Scikit-learn compares floats of 32 bits: the same question about floats of 64 bits needs no rounding.
     """
-    low = np.float32(threshold)
-    if float(low) > threshold:
+    low = np.float32(narrow)
+    if float(low) > narrow:
         low = np.nextafter(low, np.float32(-np.inf))
     middle = (float(low) + float(np.nextafter(low, np.float32(np.inf)))) / 2
     # A float midway between two of 32 bits is rounded to the even one.

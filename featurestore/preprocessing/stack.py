@@ -23,7 +23,7 @@ _EXAMPLE = 'stack({"numbers": numeric(), "carrier": ["carrier"]})'
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Columns of the fitted vector that stand side by side."""
+    """Columns of the fitted vector that are next to each other."""
 
     name: str
     columns: tuple[str, ...]

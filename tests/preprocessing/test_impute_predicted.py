@@ -75,12 +75,12 @@ def test_scikit_learn_predicts_the_same(cells, depth, min_rows, random):
     edges = [float(t) for t, f in zip(peer.tree_.threshold, peer.tree_.feature, strict=True) if f == 0]
     near = [edge + shift for edge in edges for shift in (0, np.spacing(np.float32(edge)) / 2)]
     xs = [*rows["x"], *(value for edge in near for value in np.nextafter(edge, [-np.inf, edge, np.inf]))]
-    asked = pl.DataFrame({"x": xs, "y": pl.Series([None] * len(xs), dtype=pl.Float64), "z": 1.0})
-    answer = applied(asked, steps)
-    expected = peer.predict(asked.select("x", "z").to_numpy())
+    served = pl.DataFrame({"x": xs, "y": pl.Series([None] * len(xs), dtype=pl.Float64), "z": 1.0})
+    answer = applied(served, steps)
+    expected = peer.predict(served.select("x", "z").to_numpy())
     np.testing.assert_allclose(answer["y"].to_numpy(), expected, rtol=1e-14, atol=1e-9)
-    compiled = row_function(lambda frame: apply(frame, steps), asked.schema)
-    for row, values in zip(asked.rows(), answer.rows(), strict=True):
+    compiled = row_function(lambda frame: apply(frame, steps), served.schema)
+    for row, values in zip(served.rows(), answer.rows(), strict=True):
         assert all(map(same_value, compiled.compute(row), values))
 
 

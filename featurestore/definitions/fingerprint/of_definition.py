@@ -24,6 +24,7 @@ from featurestore.definitions.fingerprint.project_files import ProjectFiles, pro
 from featurestore.definitions.fingerprint.recorded import package_parts
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.source import Source
+from featurestore.definitions.vector import tables_of
 from featurestore.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Fingerprints:
             yield from _views(definition.selections)
             # A selection of an on-demand view's features is a copy of the view.
             yield from (self._catalog.on_demand.get(view.name, view) for view in definition.on_demand)
-            yield from (table for table in definition.tables if isinstance(table, Source | Dataset))
+            yield from (table for table in tables_of(definition) if isinstance(table, Source | Dataset))
         elif not isinstance(definition, Source):
             yield from self._catalog.inputs(definition)
             if isinstance(definition, TrainingSet):
