@@ -38,11 +38,11 @@ def distributions_of(module: str) -> tuple[str, ...]:
         return ()
     if installed_version(module) != NOT_INSTALLED:
         return (module,)
-    return tuple(sorted(set(_distributions_by_module().get(module, [module]))))
+    return tuple(sorted(set(distributions_by_module().get(module, [module]))))
 
 
 @cache
-def _distributions_by_module() -> Mapping[str, list[str]]:
+def distributions_by_module() -> Mapping[str, list[str]]:
     """List the distributions of every installed module: this reads the files of each distribution, for a second."""
     return packages_distributions()
 

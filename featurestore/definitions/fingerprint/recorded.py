@@ -6,7 +6,6 @@ was computed elsewhere, with the versions of the record. Nothing can compute her
 
 from __future__ import annotations
 
-from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -56,7 +55,7 @@ def package_parts(names: Iterable[str], root: Path) -> list[Part]:
 def record_of(versions: dict[str, str]) -> bytes:
     """Return the content of the record: the versions by name, and the modules whose distributions have other names."""
     modules: dict[str, list[str]] = {}
-    known = packages_distributions()
+    known = installed.distributions_by_module()
     for module, distributions in sorted(known.items()):
         for name in sorted({*distributions} & versions.keys()):
             if name not in known and not module.startswith("_"):
