@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-from fitted_shop import ROW, fitted_shop
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -13,7 +12,6 @@ from featurestore.errors import ContractError, DefinitionError, UnknownNameError
 from featurestore.expressions.row_function import row_function
 from featurestore.preprocessing.fit import applied, apply, check_steps, fit, sources
 from featurestore.vectors.compiled import same_value
-from tests.faults.planting import code
 from tests.laws import examples
 
 EIGHTHS = st.integers(-(2**20), 2**20).map(lambda number: number / 8)
@@ -151,26 +149,3 @@ def test_values_that_no_tree_is_fitted_to_are_refused(change, message):
     """The message names the column that is predicted, and the one that is read."""
     with pytest.raises(ContractError, match=message):
         predicted("y", ROWS.with_columns(change))
-
-
-STEPS = """
-    preprocessing.impute_predicted("amount", by="ratio", min_rows=1, indicator=True),
-    preprocessing.impute("constant", columns="coupon", fill_value="none"),
-    preprocessing.impute_predicted("coupon", by="amount", min_rows=1),
-"""
-
-
-@pytest.fixture
-def project(template_shop, tmp_path):
-    return fitted_shop(template_shop, tmp_path, STEPS)
-
-
-def test_the_audit_covers_the_tree(project, monkeypatch):
-    """Every path serves what training has; a fit that gives another tree is found, with its column."""
-    assert (project.audit().mismatches, project.uncompiled()) == (0, {})
-    assert project.get_online([ROW], "buying")["amount"].null_count() == 0
-    code(
-        "preprocessing.predict:_leaf", "mean_and_variance(values).mean", "mean_and_variance(values).mean * 2"
-    )(project.settings.root, monkeypatch)
-
-    assert project.audit().differences[0].feature.startswith("amount, impute_predicted(")

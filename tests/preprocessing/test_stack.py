@@ -1,10 +1,8 @@
 """The vector is made of named blocks in a pinned order; the state pins the columns of each block."""
 
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from fitted_shop import ROW, fitted_shop
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
@@ -13,79 +11,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from featurestore import preprocessing
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.preprocessing.fit import applied, check_steps, fit
-from featurestore.preprocessing.state import StateFile
-from featurestore.storage.fitted import write_state
-from tests.faults.planting import code
 from tests.laws import examples
-
-STEPS = """
-    preprocessing.cycle("day", columns="ordered_at"),
-    preprocessing.impute("constant", columns="coupon", fill_value="none"),
-    preprocessing.one_hot("coupon"),
-    preprocessing.impute("mean", columns=["amount", "ratio"], indicator=True),
-    preprocessing.stack({"coupon": "coupon", "numbers": preprocessing.numeric(), "time": ["ordered_at"]}),
-"""
-BLOCKS = {"coupon": slice(0, 2), "numbers": slice(2, 6), "time": slice(6, 8)}
-
-
-@pytest.fixture(scope="module")
-def project(template_shop, tmp_path_factory):
-    return fitted_shop(template_shop, tmp_path_factory.mktemp("stacked"), STEPS)
-
-
-def test_blocks_have_all_columns_of_their_features(project):
-    """In the order of the blocks, and in that of the features of a block."""
-    names = project.service("buying").feature_names
-
-    assert names == (
-        *("coupon_none", "coupon_unknown"),
-        *("amount", "missingindicator_amount", "ratio", "missingindicator_ratio"),
-        *("ordered_at_day_sin", "ordered_at_day_cos"),
-    )
-    assert project.service("buying").fitted.blocks == BLOCKS
-
-
-def test_the_reader_of_arrays_shows_the_blocks(project):
-    """A slice of each block cuts it out of the matrix; named features have no blocks."""
-    data = project.read_training_set("visits")
-    arrays = data.numpy()
-
-    assert data.blocks == arrays.blocks == next(data.batches(2)).blocks == BLOCKS
-    assert arrays.names[BLOCKS["time"]] == ("ordered_at_day_sin", "ordered_at_day_cos")
-    assert arrays.X[:, BLOCKS["coupon"]].sum(axis=1).tolist() == [1.0] * len(arrays.X)
-    assert dict(project.read_training_set("visits", features=["amount"]).blocks) == {}
-
-
-def test_every_path_serves_the_blocks_in_their_order(project):
-    """Compiled, and as training has it."""
-    assert (project.audit().mismatches, project.uncompiled()) == (0, {})
-    vector = project.get_online([ROW], "buying").columns
-    assert tuple(vector[-8:]) == project.service("buying").feature_names
-
-
-def test_the_audit_finds_blocks_in_another_order(template_shop, tmp_path, monkeypatch):
-    """In the state that is served, and in a fit that arranges them in another way."""
-    project = fitted_shop(
-        template_shop,
-        tmp_path,
-        'preprocessing.stack({"a": ["amount", "ratio"], "b": ["coupon", "ordered_at"]})',
-    )
-    path = project.layout.fitted("buying")
-    state = msgspec.json.decode(path.read_bytes(), type=StateFile).state
-    [step] = state.steps
-
-    with monkeypatch.context() as patch:
-        code(
-            "preprocessing.stack:Stack.arranged", "for feature in features", "for feature in features[::-1]"
-        )(path, patch)
-        assert "blocks, stack(" in project.audit().differences[0].feature
-
-    exchanged = msgspec.structs.replace(step, blocks=step.blocks[::-1])
-    names = [name for block in exchanged.blocks for name in block.columns]
-    features = {name: state.features[name] for name in names}
-    write_state(msgspec.structs.replace(state, steps=(exchanged,), features=features), path)
-    differences = {difference.feature for difference in project.audit().differences}
-    assert {"order of the columns"} < differences
 
 
 @examples(3)
