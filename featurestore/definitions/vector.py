@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import apply, origins
+from featurestore.preprocessing.fit import apply, origins, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,17 @@ def fitted_columns(joined: Sequence[Column], fitted: FittedState) -> tuple[Colum
     by_name = {column.name: column for column in joined}
     rows = pl.LazyFrame(schema={column.name: column.dtype for column in joined})
     origin = origins(by_name, fitted.steps)
+    read = sources(by_name, fitted.steps)
     kept = untouched(by_name, fitted)
     return tuple(
-        by_name[name] if name in kept else _computed(name, dtype, by_name[origin[name]])
+        by_name[name]
+        if name in kept
+        else _computed(
+            name,
+            dtype,
+            by_name[origin[name]],
+            personal=any(by_name[feature].personal for feature in read[name]),
+        )
         for name, dtype in apply(rows, fitted.steps).collect_schema().items()
     )
 
@@ -86,8 +94,10 @@ def fitting_set(catalog: Catalog, service: FeatureService) -> TrainingSet:
     )
 
 
-def _computed(name: str, dtype: pl.DataType, origin: Column) -> Column:
-    metadata = {key: value for key, value in origin.metadata.items() if key in ("personal", "environments")}
+def _computed(name: str, dtype: pl.DataType, origin: Column, *, personal: bool) -> Column:
+    """Return the contract of a column that is computed from another one; it is personal if anything that it reads is."""
+    metadata = {key: value for key, value in origin.metadata.items() if key == "environments"}
+    metadata |= {"personal": True} if personal else {}
     description = f"fitted from {origin.name}"
     return replace(
         origin,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, get_args
 
 import polars as pl
@@ -36,7 +37,7 @@ MAX_NUMBERS: Final = 250_000
 _Nested = pl.List | pl.Array
 
 
-class Embedded(State, frozen=True, tag="embedded"):
+class Embedded(State, frozen=True, tag="embedded", cache_hash=True):
     """The vector of each category.
 
     Attributes
@@ -60,20 +61,27 @@ class Embedded(State, frozen=True, tag="embedded"):
 
     def expressions(self, name: str) -> Outputs:
         """Return a column for each number of the vector."""
-        column, keys = pl.col(name), pl.Series(self.categories)
-        defaults = self.unknown or (0.0,) * len(self.names)
-        return {
-            f"{name}_{suffix}": column.replace_strict(
-                keys, pl.Series(numbers, dtype=FLOAT), default=default, return_dtype=FLOAT
-            )
-            for suffix, numbers, default in zip(self.names, self.vectors, defaults, strict=True)
-        }
+        return dict(_expressions(self, name))
 
     def refused(self, name: str) -> pl.Expr | None:
         """Return whether a value is not in the table, if there is no vector for such values."""
         if self.unknown is not None:
             return None
         return ~pl.col(name).is_in(list(self.categories)).fill_null(value=False)
+
+
+@lru_cache(maxsize=64)
+def _expressions(state: Embedded, name: str) -> tuple[tuple[str, pl.Expr], ...]:
+    """Make the expressions once: a table may have many numbers, and each read of the vector asks for its columns."""
+    column, keys = pl.col(name), pl.Series(state.categories)
+    defaults = state.unknown or (0.0,) * len(state.names)
+    return tuple(
+        (
+            f"{name}_{suffix}",
+            column.replace_strict(keys, pl.Series(numbers, dtype=FLOAT), default=default, return_dtype=FLOAT),
+        )
+        for suffix, numbers, default in zip(state.names, state.vectors, defaults, strict=True)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from featurestore import preprocessing
+from featurestore.definitions.contract import Column
+from featurestore.definitions.vector import fitted_columns
 from featurestore.errors import ContractError, DefinitionError, UnknownNameError
 from featurestore.expressions.row_function import row_function
 from featurestore.preprocessing.fit import applied, apply, check_steps, fit, sources
+from featurestore.preprocessing.state import Certificate, FittedState
 from featurestore.vectors.compiled import same_value
 from tests.laws import examples
 
@@ -94,6 +97,30 @@ def test_scikit_learn_classifies_the_same():
 
     answer = applied(rows.with_columns(c=pl.lit(None, dtype=pl.String)), steps)
     assert answer["c"].to_list() == peer.predict(rows.select("x", "n").to_numpy()).tolist()
+
+
+def test_a_value_that_is_predicted_by_a_personal_column_is_personal():
+    """The contract of the fitted column says so, and so no page or message shows its values."""
+    schema = ROWS.schema
+    columns = [
+        Column(
+            name,
+            dtype,
+            nullable=True,
+            unique=False,
+            description="",
+            checks=(),
+            metadata={"personal": name == "x"},
+        )
+        for name, dtype in schema.items()
+    ]
+    certificate = Certificate(training_set="t", split=None, rows=8, digest="")
+    state = FittedState(
+        format=1, service="s", definition="", certificate=certificate, steps=predicted("y").steps, features={}
+    )
+
+    personal = {column.name for column in fitted_columns(columns, state) if column.personal}
+    assert personal == {"x", "y"}
 
 
 @pytest.mark.parametrize(
