@@ -296,8 +296,8 @@ def training_set(
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the timestamp; or if the split or the sample does not fit
-        the schema.
+        another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the
+        timestamp; or if the split or the sample does not fit the schema.
     """
 
     def declare(function: Transformation) -> TrainingSet:

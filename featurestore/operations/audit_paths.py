@@ -12,7 +12,7 @@ from featurestore.operations.audit_causes import path_cause
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
 from featurestore.operations.audit_sample import later_timestamps, next_known, sample_rows
 from featurestore.operations.audit_store import broken
-from featurestore.preprocessing.fit import refused_rows
+from featurestore.preprocessing.fit import may_refuse, refused_rows
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
@@ -87,7 +87,7 @@ def _not_refused(
     workspace: Workspace, service: FeatureService, rows: pl.DataFrame, timestamps: Sequence[datetime]
 ) -> pl.DataFrame:
     """Leave out the rows that a fitted step refuses at one of some timestamps: no path answers them."""
-    if service.fitted is None or not timestamps:
+    if service.fitted is None or not timestamps or not may_refuse(service.fitted.steps):
         return rows
     joined = _joined(workspace, service.joined, rows, timestamps)
     refused = refused_rows(joined.select(service.joined.feature_names), service.fitted.steps)

@@ -9,7 +9,6 @@ import polars as pl
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.vector import fitting_set
 from featurestore.errors import DefinitionError
-from featurestore.operations.inputs import in_total_order
 from featurestore.preprocessing.fit import applied, fit
 from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.state import FORMAT, Certificate, FittedState
@@ -105,9 +104,9 @@ def table_rows(workspace: Workspace, service: FeatureService) -> dict[Step, Tabl
             continue
         table, names = step.reads
         node = nodes[table.name]
-        rows = in_total_order(scan_dataset(node, workspace.layout).select(names), node.contract, names)
-        read = rows.collect()
-        result[step] = TableRows(read, digest_of(read))
+        # By the key, which a fit requires to be unique.
+        rows = scan_dataset(node, workspace.layout).select(names).sort(names[0]).collect()
+        result[step] = TableRows(rows, digest_of(rows))
     return result
 
 

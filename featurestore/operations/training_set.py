@@ -124,7 +124,7 @@ def training_set(
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
         labels=label_counts(label) if has_classes(label) else {},
-        classes=pinned_classes(label.filter(train_mask(result)), where=f"training set {name!r}"),
+        classes=pinned_classes(label, train_mask(result), where=f"training set {name!r}"),
         statuses=_statuses(joined, service),
         train_statuses=_statuses(joined.filter(train_mask(joined)), service)
         if training.split or training.sample is not None

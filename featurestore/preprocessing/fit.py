@@ -139,11 +139,14 @@ def applied(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> pl.DataFrame:
     return result.drop(REFUSED)
 
 
+def may_refuse(steps: Iterable[FittedStep]) -> bool:
+    """Return whether a step has no value for some rows, and refuses them."""
+    return any(map(_refused, steps))
+
+
 def refused_rows(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> pl.Series:
-    """Return for each row whether a step refuses it."""
-    result = apply(rows.lazy(), steps, with_refused=True).collect()
-    none = pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
-    return result[REFUSED] if REFUSED in result.columns else none
+    """Return for each row whether a step refuses it, of steps that may."""
+    return apply(rows.lazy(), steps, with_refused=True).select(REFUSED).collect().to_series()
 
 
 def _refused(step: FittedStep) -> list[pl.Expr]:

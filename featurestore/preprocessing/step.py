@@ -140,7 +140,7 @@ class Step(ABC):
 
     @property
     def reads(self) -> tuple[Table, tuple[str, ...]] | None:
-        """The table that the step is fitted to beside the rows of train, and its columns. None: none."""
+        """The table that the step is fitted to beside the rows of train, and its columns, the key first. None: none."""
         return None
 
     @abstractmethod

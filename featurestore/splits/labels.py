@@ -52,18 +52,20 @@ def indicators(label: pl.Series, classes: Sequence[LabelClass]) -> list[pl.Serie
     return [label.list.contains(value) for value in classes]
 
 
-def pinned_classes(label: pl.Series, *, where: str) -> tuple[LabelClass, ...]:
-    """Return the classes of a label of several classes in their own order; of another label, none.
+def pinned_classes(label: pl.Series, is_train: pl.Series, *, where: str) -> tuple[LabelClass, ...]:
+    """Return the classes of train of a label of several classes in their own order; of another label, none.
 
     Parameters
     ----------
+    is_train
+        Which rows are of train.
     where
         What has the label, for messages.
 
     Raises
     ------
     ContractError
-        If no row has a class, or a class is null.
+        If no row of train has a class, or a class of any row is null.
     """
     if not is_multi_label(label.dtype):
         return ()
@@ -72,10 +74,11 @@ def pinned_classes(label: pl.Series, *, where: str) -> tuple[LabelClass, ...]:
             f"{where}: {nulls:,} rows have a null among the classes of {label.name!r}; expected the names of classes",
             hint="leave nulls out of the lists; an empty list has no class, and a null list has no label",
         )
-    classes = tuple(each_class(label).unique().sort())
+    classes = tuple(each_class(label.filter(is_train)).unique().sort())
     if not classes:
         raise ContractError(
-            f"{where}: no row has a class in {label.name!r}", hint="check the function of the training set"
+            f"{where}: no row of train has a class in {label.name!r}",
+            hint="check the function of the training set",
         )
     return classes
 

@@ -106,7 +106,9 @@ def test_the_matrix_is_that_of_scikit_learn(rows):
     peer = MultiLabelBinarizer()
     expected = peer.fit_transform(rows)
 
-    classes = pinned_classes(label, where="s")
+    classes = pinned_classes(
+        label, pl.repeat(value=True, n=len(rows), dtype=pl.Boolean, eager=True), where="s"
+    )
 
     assert list(classes) == list(peer.classes_)
     np.testing.assert_array_equal(multi_hot(label, classes, where="s"), expected)
@@ -155,16 +157,16 @@ def test_a_sample_by_class_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "train", "message"),
     [
-        ([[], [], None], "no row has a class in 'label'"),
-        ([["a", None]], "1 rows have a null among the classes"),
+        ([[], ["a"], None], [True, False, True], "no row of train has a class in 'label'"),
+        ([["a"], ["a", None]], [True, False], "1 rows have a null among the classes"),
     ],
 )
-def test_a_label_without_classes_is_refused(values, message):
-    """Before a training set is written."""
+def test_a_label_without_classes_is_refused(values, train, message):
+    """Before a training set is written; a null also in a row of another split."""
     with pytest.raises(ContractError, match=f"training set 's': {message}"):
-        pinned_classes(pl.Series("label", values, dtype=LISTS), where="training set 's'")
+        pinned_classes(pl.Series("label", values, dtype=LISTS), pl.Series(train), where="training set 's'")
 
 
 def test_a_row_without_a_label_has_no_row_in_the_matrix():

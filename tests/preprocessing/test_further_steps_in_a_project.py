@@ -23,15 +23,17 @@ def coupon_vectors(orders: Frame[RawOrders]) -> Frame[CouponVectors]:
     """A vector of each coupon, and of none."""
     coupons = orders.select(coupon=pl.col("coupon").fill_null("none")).unique()
     length = pl.col("coupon").str.len_bytes().cast(pl.Float64)
-    return coupons.select("coupon", vector=pl.concat_list(length, length * 0.1)).sort("coupon")
+    vectors = coupons.select("coupon", vector=pl.concat_list(length, length * 0.1)).sort("coupon")
+    return vectors.with_row_index("number").cast({"number": pl.Int64}).sort("number", descending=True)
 
 
 '''
 SCHEMA = '''
 
 class CouponVectors(pa.DataFrameModel):
-    """Coupons."""
+    """Coupons, unique by a column that no step reads."""
 
+    number: pl.Int64 = pa.Field(unique=True, description="number")
     coupon: pl.String = pa.Field(unique=True, description="name")
     vector: pl.List(pl.Float64) = pa.Field(description="vector")
 '''
