@@ -18,7 +18,7 @@ from featurestore.preprocessing.step import Observed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from featurestore.preprocessing.step import Outputs, Step, TableRows
+    from featurestore.preprocessing.step import ColumnFunction, Outputs, Step, TableRows
 
 # Whether a step has no value for a row, in rows that steps were applied to with this column.
 REFUSED: Final = "__refused"
@@ -115,6 +115,8 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep], *, with_refused: 
     for step in steps:
         outputs = _outputs(names, step)
         flags = [*flags, *_refused(step)] if with_refused else []
+        if functions := functions_of([step]):
+            features = features.with_columns(**{name: one.expression() for name, one in functions.items()})
         features = features.select(**outputs, **({REFUSED: reduce(or_, flags)} if flags else {}))
         flags = [pl.col(REFUSED)] if flags else []
         names = outputs
@@ -167,6 +169,16 @@ def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> None:
                     "the step knows",
                     hint="add the missing keys to the table and fit again, or give the step a rule for unknown values",
                 )
+
+
+def functions_of(steps: Iterable[FittedStep]) -> dict[str, ColumnFunction]:
+    """Return the Python functions that fitted steps need, by the name of the column that each computes."""
+    return {
+        computed: function
+        for step in steps
+        for name, state in step.columns.items()
+        for computed, function in state.functions(name).items()
+    }
 
 
 def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:
