@@ -12,9 +12,9 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.known import Known, known_of_columns
+from featurestore.labels.classes import each_class, indicators, is_multi_label
 from featurestore.quality.feature_scores import auc
 from featurestore.splits.declare import SPLIT
-from featurestore.splits.labels import each_class, indicators, is_multi_label
 from featurestore.splits.measure import MAX_CLASSES
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted

@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
+from featurestore.labels.classes import combinations
 from featurestore.operations.fit import train_mask
 from featurestore.operations.leak_labels import MIN_AUC
 from featurestore.operations.training_set import training_manifest
@@ -24,7 +25,6 @@ from featurestore.quality.feature_scores import (
 )
 from featurestore.quality.profile.profile import profile
 from featurestore.splits.declare import SPLIT, TRAIN
-from featurestore.splits.labels import combinations
 from featurestore.storage.files import require_parquet
 from featurestore.storage.made_by import require_made_by
 from featurestore.timing.columns import EVENT_TIMESTAMP

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.labels.classes import each_class
 from featurestore.splits.assign import LEFT_OUT, assign
 from featurestore.splits.declare import SPLIT, TRAIN
-from featurestore.splits.labels import each_class
 from featurestore.splits.measure import (
     SplitPart,
     has_classes,

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ConfigError, ContractError, UnknownNameError, package_needed_by
+from featurestore.labels.classes import LabelClass, is_multi_label, multi_hot
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.splits.declare import SPLIT
-from featurestore.splits.labels import LabelClass, is_multi_label, multi_hot
 from featurestore.splits.sample import WEIGHT
 from featurestore.storage.files import ROW_GROUP_ROWS, read_record, require_parquet
 from featurestore.storage.made_by import require_made_by

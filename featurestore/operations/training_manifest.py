@@ -8,10 +8,10 @@ import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint
 from featurestore.labels.agreement import Agreement
+from featurestore.labels.classes import LabelClass
 from featurestore.labels.declare import Labellers
 from featurestore.operations.served_labels import ServedCounts
 from featurestore.splits.declare import SplitStrategy
-from featurestore.splits.labels import LabelClass
 from featurestore.splits.measure import SplitPart, warnings_of
 from featurestore.splits.resample import Sampled
 from featurestore.splits.sample import SampleStrategy

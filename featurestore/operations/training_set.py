@@ -9,6 +9,7 @@ from msgspec import structs
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import StoreError
+from featurestore.labels.classes import pinned_classes
 from featurestore.operations.build_record import build_record
 from featurestore.operations.fit import fitted_rows, fitted_tables, is_fitting_set, train_mask
 from featurestore.operations.frozen_splits import require_frozen, split_changes
@@ -19,7 +20,6 @@ from featurestore.operations.split_rows import label_counts, sample_rows, split_
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.quality.profile.profile import Profiler
-from featurestore.splits.labels import pinned_classes
 from featurestore.splits.measure import has_classes
 from featurestore.storage.datasets import dataset_path
 from featurestore.storage.files import (

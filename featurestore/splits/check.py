@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from featurestore.errors import DefinitionError, UnknownNameError
+from featurestore.labels.classes import is_multi_label, may_have_classes
 from featurestore.splits.declare import RandomSplit, SplitStrategy, TimeSplit
-from featurestore.splits.labels import is_multi_label, may_have_classes
 from featurestore.splits.sample import ClassSample, RandomSample, SampleStrategy, SystematicSample
 from featurestore.values.stable_hash import is_hashed
 

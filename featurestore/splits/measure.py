@@ -9,8 +9,8 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.labels.classes import combinations, is_multi_label, may_have_classes
 from featurestore.splits.declare import SPLIT, TRAIN, RandomSplit
-from featurestore.splits.labels import combinations, is_multi_label, may_have_classes
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.escapes import one_line
 from featurestore.values.wording import PERSONAL, counted

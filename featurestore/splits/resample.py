@@ -8,8 +8,8 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.labels.classes import each_class
 from featurestore.splits.declare import SPLIT, TRAIN
-from featurestore.splits.labels import each_class
 from featurestore.splits.sample import IS_REPEATED, WEIGHT, ClassSample, RandomSample
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.stable_hash import stable_hash
