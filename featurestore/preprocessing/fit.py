@@ -116,7 +116,8 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep], *, with_refused: 
         outputs = _outputs(names, step)
         flags = [*flags, *_refused(step)] if with_refused else []
         if functions := functions_of([step]):
-            features = features.with_columns(**{name: one.expression() for name, one in functions.items()})
+            computed = {name: function.expression() for name, function in functions.items()}
+            features = features.with_columns(**computed)
         features = features.select(**outputs, **({REFUSED: reduce(or_, flags)} if flags else {}))
         flags = [pl.col(REFUSED)] if flags else []
         names = outputs
