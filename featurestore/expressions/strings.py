@@ -46,7 +46,7 @@ def function(writer: Writer, kind: Any, inputs: Sequence[Value], dtype: pl.DataT
     text = _text(name, options, inputs)
     pattern = inputs[1].literal if name == "Contains" and inputs[1].is_literal else None
     if text is None and isinstance(pattern, str):
-        return _found(writer, inputs[0], pattern, dtype)
+        return _contains(writer, inputs[0], pattern, dtype)
     if text is None:
         raise UncompiledError(f"str.{name} with these arguments")
     for value in inputs:
@@ -78,8 +78,8 @@ def _text(name: str, options: dict[str, Any], inputs: Sequence[Value]) -> str | 
     return None
 
 
-def _found(writer: Writer, value: Value, pattern: str, dtype: pl.DataType) -> Value:
-    """Write whether a regular expression is found. Texts for which the engines may differ are left to Polars."""
+def _contains(writer: Writer, value: Value, pattern: str, dtype: pl.DataType) -> Value:
+    """Write whether a text contains a match of a pattern. Texts for which the engines may differ are left to Polars."""
     translated = flat_pattern(pattern, anchored=False)
     if translated is None:
         raise UncompiledError("str.contains with this pattern")

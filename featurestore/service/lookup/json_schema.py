@@ -64,12 +64,12 @@ def _keywords(
         yield from (*_keywords(low, arguments, dtype), *_keywords(high, arguments, dtype))
     elif name in _BOUNDS and number:
         keyword, argument = _BOUNDS[name]
-        if _comparable(arguments[argument], dtype) is not None:
+        if _is_comparable(arguments[argument], dtype):
             yield keyword, arguments[argument]
     elif name in _MEMBERS and (number or dtype in (pl.String, pl.Boolean)):
         [operand] = arguments.values()
         members = operand if name in ("isin", "notin") else [operand]
-        if members and all(_comparable(member, dtype) is not None for member in members):
+        if members and all(_is_comparable(member, dtype) for member in members):
             yield _MEMBERS[name](sorted(members))
     elif name == "str_length":
         yield from (
@@ -81,17 +81,17 @@ def _keywords(
             yield "pattern", pattern.replace(r"\Z", "$")
 
 
-def _comparable(bound: Any, dtype: pl.DataType) -> Any:
-    """Return a bound as JSON Schema compares it, as Polars does; None where they may differ."""
+def _is_comparable(bound: Any, dtype: pl.DataType) -> bool:
+    """Return whether JSON Schema and Polars compare values of a dtype with a bound alike."""
     if dtype.is_integer():
         low, high = integer_limits(dtype)
-        return bound if type(bound) is int and low <= bound <= high else None
+        return type(bound) is int and low <= bound <= high
     if dtype.is_float():
         if type(bound) not in (int, float) or not isfinite(bound):
-            return None
+            return False
         rounded = c_float(bound).value if dtype == pl.Float32 else float(bound)
-        return rounded if isfinite(rounded) and (rounded == bound or type(bound) is float) else None
+        return isfinite(rounded) and (rounded == bound or type(bound) is float)
     if dtype == pl.Datetime("us", "UTC"):
-        return bound if isinstance(bound, datetime) and bound.utcoffset() == timedelta(0) else None
+        return isinstance(bound, datetime) and bound.utcoffset() == timedelta(0)
     kinds: dict[Any, type] = {pl.String: str, pl.Boolean: bool, pl.Date: date}
-    return bound if type(bound) is kinds.get(type(dtype)) else None
+    return type(bound) is kinds.get(type(dtype))
