@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def each_class(label: pl.Series) -> pl.Series:
 
 
 def combinations(label: pl.Series) -> pl.Series:
-    """Return the text of each combination of classes, in their own order; of a label of one class, the label."""
+    """Return for each row the text of its classes, sorted and each once; of a label of one class, the label."""
     if not is_multi_label(label.dtype):
         return label
     ordered = label.list.unique().list.sort().to_frame()
@@ -71,7 +72,7 @@ def pinned_classes(label: pl.Series, is_train: pl.Series, *, where: str) -> tupl
         return ()
     if nulls := int((label.list.len() > label.list.drop_nulls().list.len()).sum()):
         raise ContractError(
-            f"{where}: {nulls:,} rows have a null among the classes of {label.name!r}; expected the names of classes",
+            f"{where}: {counted(nulls, 'row')} with a null among the classes of {label.name!r}; expected classes only",
             hint="leave nulls out of the lists; an empty list has no class, and a null list has no label",
         )
     classes = tuple(each_class(label.filter(is_train)).unique().sort())
@@ -93,7 +94,7 @@ def multi_hot(label: pl.Series, classes: Sequence[LabelClass], *, where: str) ->
     """
     if missing := label.null_count():
         raise ContractError(
-            f"{where}: {missing:,} rows have no label, which a matrix of classes cannot say",
+            f"{where}: {counted(missing, 'row')} without a label, which a matrix of classes cannot hold",
             hint="leave these rows out in the function of the training set; an empty list has no class",
         )
     matrix = np.empty((label.len(), len(classes)), dtype=np.uint8)

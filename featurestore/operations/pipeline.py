@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import yaml
 
 from featurestore.definitions.fingerprint import code_files
-from featurestore.operations.fit import is_fitting_set
+from featurestore.operations.fit import fitted_tables, is_fitting_set
 from featurestore.operations.leak_state import provable
 from featurestore.operations.own_stages import with_others
 from featurestore.operations.packages import packages_path, write_packages
@@ -309,9 +309,7 @@ def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
 
 def _tables(workspace: Workspace, training: TrainingSet) -> list[str]:
     """List the datasets that the steps of a training set are fitted to, beside its rows."""
-    if not is_fitting_set(workspace.catalog, training):
-        return []
-    tables = workspace.catalog.tables(training.service)
+    tables = fitted_tables(workspace.catalog, training)
     return [_relative(workspace, dataset_path(node, workspace.layout)) for node in tables]
 
 

@@ -160,7 +160,7 @@ def test_a_sample_by_class_is_refused():
     ("values", "train", "message"),
     [
         ([[], ["a"], None], [True, False, True], "no row of train has a class in 'label'"),
-        ([["a"], ["a", None]], [True, False], "1 rows have a null among the classes"),
+        ([["a"], ["a", None]], [True, False], "1 row with a null among the classes"),
     ],
 )
 def test_a_label_without_classes_is_refused(values, train, message):
@@ -171,7 +171,7 @@ def test_a_label_without_classes_is_refused(values, train, message):
 
 def test_a_row_without_a_label_has_no_row_in_the_matrix():
     """An empty list says that a row has no class; a null says nothing."""
-    with pytest.raises(ContractError, match="1 rows have no label"):
+    with pytest.raises(ContractError, match="1 row without a label"):
         multi_hot(pl.Series([["a"], None], dtype=LISTS), ("a",), where="s")
 
 
