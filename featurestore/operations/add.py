@@ -61,8 +61,9 @@ class Added:
 def add(workspace: Workspace, target: str, *, name: str | None = None, owner: str | None = None) -> Added:
     """Version a file, the files of a pattern or folder, or the result of a query, and draft a source for it.
 
-    Data that a source declares already, and the folders of pushed rows and of answers, only get a new version; with the first
-    version of such a folder, the stages of dvc.yaml that read it depend on it. A file outside of the project is copied into ``data/raw``; a query is run once, and its result is kept there.
+    Data that a source declares already, and the folders of pushed rows and of answers, only get a new version. With the
+    first version of such a folder, the stages of dvc.yaml that read it depend on it. A file outside of the project is copied
+    into ``data/raw``. A query is run once, and its result is kept there.
 
     Parameters
     ----------
@@ -88,10 +89,9 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     """
     root = workspace.root
     layout = workspace.layout
-    if not is_sql(target) and (root / target).resolve().is_relative_to(layout.all_pushed.resolve()):
-        return _add_log(workspace, PUSHED, layout.all_pushed)
-    if not is_sql(target) and (root / target).resolve().is_relative_to(layout.all_served.resolve()):
-        return _add_log(workspace, SERVED, layout.all_served)
+    for log, folder in ((PUSHED, layout.all_pushed), (SERVED, layout.all_served)):
+        if not is_sql(target) and (root / target).resolve().is_relative_to(folder.resolve()):
+            return _add_log(workspace, log, folder)
     if not is_sql(target) and (source := declared_source(workspace, target)) is not None:
         return _version_only(workspace, source.name, source.location(root / source.path)[0])
     data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name, owner)

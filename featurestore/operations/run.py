@@ -64,7 +64,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> Run:
     """Check the definitions, bring dvc.yaml up to date, and run the stages that are out of date.
 
-    Raw files, pushed rows and answers that training sets read get a new version first, if they changed. A later ``dvc repro`` has nothing to do.
+    Raw files, pushed rows, and answers that training sets read get a new version first, if they changed. A later
+    ``dvc repro`` has nothing to do.
 
     Parameters
     ----------

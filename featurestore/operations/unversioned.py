@@ -58,9 +58,9 @@ class Unversioned:
 
 
 def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:
-    """Find raw files, pushed rows and answers that training sets read, whose content has no version. Files that do not exist are left out.
+    """Find raw files, pushed rows, and answers that training sets read, whose content has no version.
 
-    Sources with an origin are left out: ``featurestore ingest`` fetches their files.
+    Files that do not exist are left out. So are sources with an origin: ``featurestore ingest`` fetches their files.
 
     Parameters
     ----------

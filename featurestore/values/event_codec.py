@@ -2,8 +2,8 @@
 
 The row of a key, its *head*, is a header of 16 bytes as of all stored rows, and a MessagePack array: the newest events and
 their aggregates, the lists of older blocks (the newest list first), the number of the next block, the numbers that are
-free, and the block of more free numbers. An event is its timestamp (microseconds since 1970-01-01 UTC), the values that windows read as the codec stores them,
-and one boolean for each condition.
+free, and the block of more free numbers. An event is its timestamp (microseconds since 1970-01-01 UTC), the values that
+windows read as the codec stores them, and one boolean for each condition.
 
 A *block* is a row of its own (`block_keys`): a leaf with events, or a list of blocks. The head and each list name their
 blocks by number, a checksum of the content, the timestamps of the first and last event, and the aggregates of all its
