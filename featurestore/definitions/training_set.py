@@ -61,8 +61,8 @@ def training_set(
         Who answers for the training set.
     matures
         When the label of a row is known: a time after its ``event_timestamp``, the column that holds the
-        timestamp, or each other form of ``known``. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
-        metadata; without it, all labels are known.
+        timestamp, or each other form of ``known``. A row whose label is not known yet is left out and
+        counted. None: the ``known`` of the label's metadata; without it, all labels are known.
     split
         Adds the column ``split``, with ``train``, ``validation`` or ``test``: ``random_split(...)``,
         ``time_split(...)``, or a tuple of them, which keeps the rows that all of them put into the same split.

@@ -114,9 +114,10 @@ def check_windows(
     Raises
     ------
     DefinitionError
-        If a window and its column in the schema differ in dtype or in whether they may be null, a column of the schema
-        has no window or a window no column, an expression does not fit the events or reads other events than its own, the dtype of a column cannot be
-        aggregated or may be NaN, or a column of the identity is nullable. Names the view and the column.
+        If a window and its column in the schema differ in dtype or in whether they may be null; if a column of
+        the schema has no window, or a window no column; if an expression does not fit the events, or reads other
+        events than its own; if the dtype of a column cannot be aggregated; if a float may be NaN; or if a column
+        of the identity is nullable. Names the view and the column.
     UnknownNameError
         If the events have no column of a name.
     """

@@ -47,8 +47,8 @@ def labelled_by(column: str, *, policy: Policy, order: Sequence[str] = ()) -> La
     column
         The column that names who gave a label.
     policy
-        ``latest``, ``first``, ``majority``, ``unanimous`` or ``priority``. A row whose label the policy does not decide, such
-        as a tie, is left out and counted.
+        ``latest``, ``first``, ``majority``, ``unanimous`` or ``priority``. A row whose label the policy does not
+        decide, such as a tie, is left out and counted.
     order
         The labellers of ``priority``, the one that counts most first.
 

@@ -1,4 +1,4 @@
-"""The cells of a training set that serving would not have given, each with the reason that the history of its feature gives."""
+"""The cells of a training set that serving would not have given, each with its cause in the history of the feature."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def different_cells(
     features: pl.DataFrame,
     served: pl.DataFrame,
 ) -> dict[str, pl.DataFrame]:
-    """Return for each feature the cells that differ, each with its cause and when its value was known before and later.
+    """Return for each feature the cells that differ, with their causes, and when their values were known.
 
     Parameters
     ----------

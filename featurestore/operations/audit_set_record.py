@@ -72,8 +72,8 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     leaking
         Cells with a value that became known only later: nothing but the future gives it.
     stale_or_future
-        Cells with a value that was known before, and became known again later, such as a small count: the value does not tell
-        whether it is stale or from the future.
+        Cells with a value that was known before, and became known again later, such as a small count: the value
+        does not tell whether it is stale or from the future.
     stale
         Cells with a value that was known before and never later, and is not the newest.
     others

@@ -40,8 +40,8 @@ class OtherDefinition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     answers
         How many there are in the log.
     lacking
-        Keys and request values that they lack, or have in another dtype, so that they are left out. Empty: they are used, with
-        the features of the definition now.
+        Keys and request values that they lack, or have in another dtype: these answers are left out. Empty: the
+        answers are used, with the features of the definition now.
     """
 
     release: str
@@ -80,7 +80,7 @@ def served_answers(workspace: Workspace, training: TrainingSet, as_of: datetime 
     Raises
     ------
     MissingDataError
-        If no answer was logged by then, or none that has the keys and request values of the service now.
+        If no answer was logged by then, or no answer has the keys and request values of the service now.
     """
     service = training.service
     schema = {name: column.dtype for name, column in answer_columns(service).items()}

@@ -1,6 +1,7 @@
 """Answers a usual request in one step of the event loop, without a task and without the messages of ASGI.
 
-Every other request takes the long way: uvicorn answers it by ASGI. So does a request whose body is late, and one that is refused.
+Every other request takes the long way: uvicorn answers it by ASGI. So does a request that is refused, or whose body
+is late.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """How many different values there are, approximately: exact for few, by HyperLogLog for more.
 
-Each value has a hash of 64 bits. Its first bits name one of m registers, and the number of leading zeros of the rest, plus
-one, is its level; a register keeps the greatest level (Flajolet, Fusy, Gandouet and Meunier, "HyperLogLog", 2007). The estimate
-from the registers is Ertl's, which needs no tables ("New cardinality estimation algorithms for HyperLogLog sketches", 2017,
-algorithm 6). Its relative standard error is ``1.04 / sqrt(m)``. Up to ``m / 8`` different values are counted exactly. The
-result depends on the set of values alone: neither the order of events nor the parts in which they are stored change it.
+Each value has a hash of 64 bits. The first bits of the hash name one of m registers. The number of leading zeros
+of the rest, plus one, is its level. A register keeps the greatest level (Flajolet, Fusy, Gandouet and Meunier,
+"HyperLogLog", 2007). The estimate from the registers is Ertl's, which needs no tables ("New cardinality estimation
+algorithms for HyperLogLog sketches", 2017, algorithm 6). Its relative standard error is ``1.04 / sqrt(m)``. Up to
+``m / 8`` different values are counted exactly. The result depends on the set of values alone: neither the order of
+events nor the parts in which they are stored change it.
 
-Registers are counted by level: how many have reached level 1, level 2 and so on. Online the registers that reached a level
-are the bits of a whole number, and two parts are put together by ``or``; offline each count is that of different registers among
-the events of a window (`featurestore.windows.members`).
+Registers are counted by level: how many have reached level 1, level 2 and so on. Online the registers that reached
+a level are the bits of a whole number, and ``or`` puts two parts together. Offline the different registers among the
+events of a window are counted (`featurestore.windows.members`).
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def exact_limit(precision: int) -> int:
 
 
 def hashes(values: pl.Series) -> NDArray[np.uint64]:
-    """Hash values to 64 bits, which no version of a package changes. -0.0 has the hash of 0.0; the hash of a null means nothing."""
+    """Hash values to 64 bits, which no version of a package changes.
+
+    -0.0 has the hash of 0.0. The hash of a null means nothing.
+    """
     if values.dtype.is_float():
         # NumPy adds: Polars leaves -0.0 + 0.0 as it is.
         values = pl.Series((values.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0).view(np.int64))

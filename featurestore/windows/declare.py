@@ -203,8 +203,8 @@ def approximate_distinct(
 ) -> Aggregation:
     """Count the different values in the window, approximately. Int64, 0 for an empty window.
 
-    The online store keeps hashes and HyperLogLog registers and not all values (`featurestore.windows.cardinality`). The result
-    depends on the set of values alone, and is exact for few of them.
+    The online store keeps hashes or HyperLogLog registers in place of values (`featurestore.windows.cardinality`).
+    The result depends on the set of values alone, and is exact for few of them.
 
     Parameters
     ----------
@@ -232,13 +232,13 @@ def quantile(
 ) -> Aggregation:
     """Take the smallest value in the window that at least a share of the values do not exceed: 0.5 is the median.
 
-    The dtype of the column, null without values. It is the value at the nearest rank, as ``percentile_disc`` of SQL: always a value
-    of an event, and of two middle values the smaller one.
+    The dtype of the column, null without values. It is the value at the nearest rank, as ``percentile_disc`` of SQL:
+    always a value of an event, and of two middle values the smaller one.
 
     Parameters
     ----------
     quantile
-        The share: above 0 and below 1. It is taken as the decimal number that is written.
+        The share: above 0 and below 1, taken as the decimal number that the user writes.
     over, events, where
         As of `count`.
 
@@ -261,16 +261,16 @@ def approximate_quantile(
 ) -> Aggregation:
     """Take the `quantile` of the values in the window, rounded to as many significant bits as a bound asks for.
 
-    Float64, null without values. The online store keeps how many values are in each bucket and not all values
+    Float64, null without values. The online store keeps how many values are in each bucket, in place of the values
     (`featurestore.windows.significant`). The result depends on the values alone.
 
     Parameters
     ----------
     quantile
-        As of `quantile`.
+        As of `windows.quantile`.
     error
-        The bound of the relative error, from 0.001 to 0.1: with 0.01, the result is within 1 % of the exact quantile, always.
-        Whole numbers of up to 128 are exact then.
+        The bound of the relative error, from 0.001 to 0.1. With 0.01, the result is always within 1 % of the exact
+        quantile, and whole numbers of up to 128 are exact.
     over, events, where
         As of `count`.
 

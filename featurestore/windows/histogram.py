@@ -1,4 +1,4 @@
-"""How many values are in each bucket (`featurestore.windows.significant`): what online stores keep for approximate quantiles."""
+"""The number of values in each bucket (`featurestore.windows.significant`), which stores keep for a quantile."""
 
 from __future__ import annotations
 

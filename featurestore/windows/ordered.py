@@ -1,9 +1,9 @@
 """Which event has a given rank in the window of each question: quantiles are made of it.
 
-The events are split by value into two halves, again and again, as in a wavelet matrix (Claude, Navarro and Ordóñez, "The
-wavelet matrix", 2015). The events of a window in the lower half are those that began there by the time of the question, less
-those that ended. Their number says in which half the wanted event is, and the search goes on there. This takes two prefix sums
-for each bit, and no row for each pair of question and event.
+The events are split by value into two halves, again and again, as in a wavelet matrix (Claude, Navarro and Ordóñez,
+"The wavelet matrix", 2015). The events of a window in the lower half are those that began there by the time of the
+question, less those that ended. Their number says in which half the wanted event is, and the search goes on there.
+This takes two prefix sums for each bit, and no row for each pair of question and event.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ def _ordered(
 
 
 def _halves(numbers: NDArray[np.int32], bit: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Put the numbers without a bit before those with it. The second array: how many of the first n numbers are without it."""
+    """Put the numbers without a bit before those with it.
+
+    The second array holds, for each n, how many of the first n numbers are without the bit.
+    """
     is_upper = (numbers >> bit & 1).astype(bool)
     lower = np.zeros(len(numbers) + 1, dtype=np.int64)
     np.cumsum(~is_upper, out=lower[1:])

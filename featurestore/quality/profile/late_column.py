@@ -50,7 +50,7 @@ def late_column(rows: pl.DataFrame, names: Sequence[str]) -> LateColumn | None:
     Parameters
     ----------
     names
-        The columns to look at; those that hold no UTC timestamps in microseconds do not count, as ``known`` cannot name them.
+        The columns to look at. Only UTC timestamps in microseconds count, because ``known`` can name no others.
     """
     times = [name for name in names if rows.schema[name] == UTC_MICROSECONDS]
     if len(times) < 2:  # noqa: PLR2004 - an event, and a later time
