@@ -147,7 +147,7 @@ def remove_key(path: Path, name: str) -> None:
     with locked(path.with_suffix(".lock")):
         keys = read_keys(path)
         if all(key.name != name for key in keys):
-            # The removal may be of a process that was killed before it synced: who hears that there is no key relies on it.
+            # A process that was killed before it synced may have removed the key: the answer that it is missing must last.
             if is_present(path):
                 with translated_write_errors(path):
                     keep_name(path)
