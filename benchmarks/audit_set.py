@@ -210,12 +210,12 @@ def show(report: tuple[float, float, Any], record: tuple[float, float, Any]) -> 
     """Print both results."""
     print(f"{record[2].rows:,} rows, {len(record[2].features)} features")
     print(
-        f"{'feature':18}{'timefence':>10}{'audit-set':>10}{'leaks':>8}{'either':>8}{'stale':>8}{'other':>8}"
+        f"{'feature':18}{'timefence':>10}{'audit-set':>10}{'leaks':>8}{'stale or future':>17}{'stale':>8}{'other':>8}"
     )
     for counts, (name, detail) in zip(record[2].features, report[2].features.items(), strict=True):
         different = record[2].rows - counts.equal
         print(
-            f"{name:18}{detail.leaky_row_count:>10}{different:>10}{counts.leaking:>8}{counts.stale_or_future:>8}"
+            f"{name:18}{detail.leaky_row_count:>10}{different:>10}{counts.leaking:>8}{counts.stale_or_future:>17}"
             f"{counts.stale:>8}{counts.others:>8}"
         )
     print(f"{'':18}{'seconds':>10}{'CPU s':>10}")

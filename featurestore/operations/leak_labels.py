@@ -109,9 +109,9 @@ def label_leaks(rows: pl.DataFrame, training: TrainingSet) -> list[LabelLeak]:
 def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
     label = rows[training.label]
     # A feature that tells one of several classes of a row is a leak of that class.
-    labels = [label] if not is_multi_label(label.dtype) else _each(label)
+    labels = [label] if not is_multi_label(label.dtype) else _of_classes(label)
     for name in training.service.feature_names:
-        measures = [telling(rows[name], label) for label in labels]
+        measures = [telling(rows[name], each) for each in labels]
         measure = max((measure for measure in measures if measure is not None), default=None)
         if measure is not None:
             count = rows.height
@@ -120,7 +120,7 @@ def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
             )
 
 
-def _each(label: pl.Series) -> list[pl.Series]:
+def _of_classes(label: pl.Series) -> list[pl.Series]:
     """Return for each of the most frequent classes which rows have it."""
     counts = each_class(label).value_counts(name="rows").sort(["rows", label.name], descending=[True, False])
     return indicators(label, counts[label.name].head(MAX_CLASSES).to_list())

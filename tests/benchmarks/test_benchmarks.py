@@ -95,7 +95,7 @@ def test_audit_set(run_small):
     printed = run_small("audit_set")
     if find_spec("timefence") is None:
         pytest.skip(printed.strip())
-    table = rows_below(printed, "feature timefence audit-set leaks either stale other")
+    table = rows_below(printed, "feature timefence audit-set leaks stale or future stale other")
     counts = {name: [int(text) for text in row[:2]] for name, row in table.items()}
     assert len(counts) == 4
     assert all(ours >= theirs for theirs, ours in counts.values())
