@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import polars as pl
 
@@ -22,7 +22,14 @@ from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.join import Status
 from featurestore.timing.known_at import Timing
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.windows.aggregation import Aggregation
+from featurestore.windows.aggregation import (
+    NUMERIC,
+    OF_QUANTILES,
+    WITHOUT_COLUMN,
+    Aggregation,
+    Kind,
+)
+from featurestore.windows.arguments import ERROR_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,13 +44,6 @@ EVENT_SCHEMA: Final = {
     "s": pl.String(),
     "b": pl.Boolean(),
 }
-NUMBERS: Final = frozenset(["sum", "mean", "variance", "deviation"])
-WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
-KINDS: Final = (
-    *("count", "sum", "mean", "min", "max", "first", "last", "last_n"),
-    *("variance", "deviation", "share", "distinct", "time_since"),
-    *("quantile", "approximate_quantile", "approximate_distinct"),
-)
 # Huge and tiny, of both signs of zero, and few enough to meet again.
 FLOATS: Final = (1e16, -1e16, 1e300, -1e300, 0.6, 0.1, 1 / 3, -0.0, 0.0, 5e-324, 7.0)
 QUANTILES: Final = (0.1, 0.5, 0.95)
@@ -159,23 +159,23 @@ class WindowHistory:
 @st.composite
 def aggregations(draw: st.DrawFn) -> Aggregation:
     """Draw a window: ``where`` holds where the event's ``b`` does, and the condition of a share where ``s`` is p."""
-    kind = draw(st.sampled_from(KINDS))
+    kind = draw(st.sampled_from(get_args(Kind)))
     column = None
-    if kind in NUMBERS or kind == "approximate_quantile":
+    if kind in NUMERIC or kind == "approximate_quantile":
         # The squares of the greatest floats are beyond the range of floats.
         column = draw(st.sampled_from(["x", "i"] if kind not in ("variance", "deviation") else ["i"]))
     elif kind not in WITHOUT_COLUMN:
         column = draw(st.sampled_from(["x", "i", "s", EVENT_TIMESTAMP]))
     return Aggregation(
-        cast("Any", kind),
+        kind,
         column,
         duration=draw(st.none() | st.sampled_from([1, 3, 5, 10, 20]).map(lambda n: n * MICROSECOND)),
         events=draw(st.none() | st.none() | st.integers(1, 3)),
         where=draw(st.sampled_from([None, None, pl.col("b")])),
         condition=pl.col("s") == "p" if kind == "share" else None,
         n=draw(st.integers(1, 3)) if kind == "last_n" else 1,
-        quantile=draw(st.sampled_from(QUANTILES)) if kind.endswith("quantile") else None,
-        error=draw(st.sampled_from(ERRORS)) if kind.startswith("approximate") else None,
+        quantile=draw(st.sampled_from(QUANTILES)) if kind in OF_QUANTILES else None,
+        error=draw(st.sampled_from(ERRORS)) if kind in ERROR_LIMITS else None,
     )
 
 

@@ -30,6 +30,8 @@ Kind: TypeAlias = Literal[
 ]
 # Kinds that compute with numbers, and do not take a value from an event.
 NUMERIC: Final = frozenset(["sum", "mean", "variance", "deviation"])
+WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
+OF_QUANTILES: Final = frozenset(["quantile", "approximate_quantile"])
 
 
 @dataclass(frozen=True, eq=False)

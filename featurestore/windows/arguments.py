@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.timing.duration import parse_duration
-from featurestore.windows.aggregation import Aggregation
+from featurestore.windows.aggregation import OF_QUANTILES, WITHOUT_COLUMN, Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,6 @@ OVER_HINT: Final = 'write over="1h" (us, ms, s, m, h, d, w), a timedelta, over="
 # A longer window holds no more: timestamps have the years 1 to 9999.
 LONGEST: Final = datetime.max.replace(tzinfo=UTC) - datetime.min.replace(tzinfo=UTC)
 MAX_EVENTS: Final = 2**31 - 1
-WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
-QUANTILES: Final = frozenset(["quantile", "approximate_quantile"])
 # The smallest and largest bound that can be declared. With a smaller one a store keeps about as much as the events take.
 ERROR_LIMITS: Final[Mapping[Kind, tuple[float, float]]] = {
     "approximate_quantile": (0.001, 0.1),
@@ -71,7 +69,7 @@ def checked_aggregation(
             "a Polars expression",
             'windows.share(pl.col("amount") > 0, over="1h")',
         )
-    if kind in QUANTILES:
+    if kind in OF_QUANTILES:
         quantile = _number(label, "quantile", quantile, "above 0 and below 1", 0.95)
         if not 0 < quantile < 1:
             raise DefinitionError(
@@ -84,7 +82,7 @@ def checked_aggregation(
 
 
 def _example(kind: Kind) -> str:
-    further = {"last_n": "3, "}.get(kind, "0.95, " if kind in QUANTILES else "")
+    further = {"last_n": "3, "}.get(kind, "0.95, " if kind in OF_QUANTILES else "")
     further += f"error={EXAMPLE_ERROR}, " if kind in ERROR_LIMITS else ""
     return f'windows.{kind}("amount", {further}over="1h")'
 
