@@ -61,7 +61,7 @@ def test_init_joins_a_feast_repository_and_a_pipeline(tmp_path):
     kept = {name: (tmp_path / name).read_text() for name in FEAST}
     assert kept == {
         **FEAST,
-        ".gitignore": "*.log\n__pycache__/\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\n",
+        ".gitignore": "*.log\n__pycache__/\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\n!/data/served.dvc\n",
         "pyproject.toml": FEAST["pyproject.toml"] + '\n[tool.featurestore]\nschemas = "schemas"\n'
         'definitions = "features"\ndata = "data"\n',
     }
