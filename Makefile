@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -102,6 +102,9 @@ bench-online: benchmarks/.ready ## measure materialization and lookup, in proces
 
 bench-windows-online: $(READY) ## one key with a million events and five windows, read from the embedded store
 	python benchmarks/windows_online.py
+
+bench-windows-approximate: benchmarks/.ready ## measure quantiles and numbers of different values, exact and within a bound
+	python benchmarks/windows_approximate.py
 
 bench-rolling: $(READY) ## count the rows of real flights that are wrong by `rolling` and by windows
 	python benchmarks/rolling.py

@@ -35,7 +35,7 @@ def different_cells(
     workspace: Workspace,
     service: FeatureService,
     keys: pl.DataFrame,
-    given: pl.DataFrame,
+    training: pl.DataFrame,
     served: pl.DataFrame,
 ) -> dict[str, pl.DataFrame]:
     """Return for each feature the cells that differ, each with its cause and when its value was known before and later.
@@ -44,12 +44,12 @@ def different_cells(
     ----------
     keys
         Keys and timestamp of each row, and what else the cells keep.
-    given
+    training
         The features of the training set.
     served
         All features, as serving would have given them.
     """
-    cells = {name: _different(keys, given[name], served[name]) for name in given.columns}
+    cells = {name: _different(keys, training[name], served[name]) for name in training.columns}
     causes: dict[str, pl.DataFrame] = {}
     # Features of on-demand views and fitted ones have no history.
     for selection in service.selections if service.fitted is None else ():
@@ -123,8 +123,8 @@ def _history(
     keys = wanted.rename(dict(zip(selection.keys, view.keys, strict=True)))
     if view.windows:
         service = workspace.catalog.request([f"{view.name}:{feature}" for feature in features])
-        moments = changes(service, workspace.rows_of(service), start=None, end=_END, keys=keys)
-        history = historical(workspace, moments, service)
+        timestamps = changes(service, workspace.rows_of(service), start=None, end=_END, keys=keys)
+        history = historical(workspace, timestamps, service)
     else:
         rows = scan_view(view, workspace.layout).with_columns(known_at(view.timing).alias(KNOWN_AT))
         of_keys = rows.join(keys.lazy(), on=view.keys, how="semi") if view.keys else rows
