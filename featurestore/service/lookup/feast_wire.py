@@ -192,12 +192,10 @@ class Wire:
         ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
 
         def end(statuses: tuple[int, ...], view: int | None) -> bytes:
-            made = ends.get((statuses, view))
-            if made is None:
+            if (statuses, view) not in ends:
                 names = _encode([NAMES[status] for status in statuses])
-                made = _END % (names, nothing if view is None else stamps[view])
-                ends[statuses, view] = made
-            return made
+                ends[statuses, view] = _END % (names, nothing if view is None else stamps[view])
+            return ends[statuses, view]
 
         present = (Status.PRESENT.value,) * height
         keys = [end(present, None)] * self._keys
