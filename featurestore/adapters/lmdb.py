@@ -16,7 +16,8 @@ from weakref import WeakSet
 import lmdb
 import msgspec
 
-from featurestore.adapters.lmdb_file import DIGEST_BYTES, digest_of, fault_of, record
+from featurestore.adapters.lmdb_check import DIGEST_BYTES, digest_of
+from featurestore.adapters.lmdb_file import fault_of, record
 from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
 from featurestore.ports import ViewState
 from featurestore.storage.durable import make_folder, sync_folder

@@ -7,6 +7,10 @@ from datetime import datetime
 import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint
+from featurestore.labels.agreement import Agreement
+from featurestore.labels.classes import LabelClass
+from featurestore.labels.declare import Labellers
+from featurestore.operations.served_labels import ServedCounts
 from featurestore.splits.declare import SplitStrategy
 from featurestore.splits.measure import SplitPart, warnings_of
 from featurestore.splits.resample import Sampled
@@ -28,11 +32,14 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     features
         Digests of the feature files that were read, by view.
     inputs
-        Digests of the dataset files that its function read, by name.
+        Digests of the dataset files that its function read, by name; and of the served log, by ``served:<service>``.
     label
         The column of labels.
     labels
         Row counts by class of the label. Empty: the label is a quantity.
+    classes
+        The classes of train of a label that names several of a row, in the order of the columns of a matrix. Empty: the label
+        names one class, or is a quantity.
     statuses
         For each feature, the number of values with each status.
     train_statuses
@@ -55,6 +62,10 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sample, sampled
         How rows of train were kept or repeated, with the seed; and how many, with the shares of the classes before.
         None: the training set declares no sample.
+    labellers, agreement
+        Which label counts, if several labellers label a row; and how far they agree. None: each row has one label.
+    served
+        Of labels of answers: how many found an answer, and what has no partner. None: the function returns the rows.
     fitted
         Digest of the fitted state of the service, which was applied to the rows. None: the service has no steps.
     """
@@ -80,6 +91,10 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sampled: Sampled | None = None
     fitted: str | None = None
     train_statuses: dict[str, dict[str, int]] = {}
+    classes: tuple[LabelClass, ...] = ()
+    labellers: Labellers | None = None
+    agreement: Agreement | None = None
+    served: ServedCounts | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 import msgspec
 import polars as pl
@@ -13,20 +13,90 @@ from featurestore.errors import ContractError, DefinitionError
 from featurestore.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from featurestore.preprocessing.selectors import Columns
 
 FLOAT = pl.Float64()
+# No feature has a name with two underscores in a row.
+COMPUTED: Final = "__computed_"
 Outputs = dict[str, pl.Expr]
+
+
+@dataclass(frozen=True)
+class ColumnFunction:
+    """A function of a column that is written in Python, because no expression computes it.
+
+    Attributes
+    ----------
+    column
+        The name of the column.
+    dtype
+        Of the result.
+    of_column
+        Computes many rows.
+    of_value
+        Computes one row, to the same bits. Takes and returns what Polars returns to Python; an array is a list.
+    """
+
+    column: str
+    dtype: pl.DataType
+    of_column: Callable[[pl.Series], pl.Series]
+    of_value: Callable[[Any], Any]
+
+    def expression(self) -> pl.Expr:
+        """Return the function as an expression."""
+        return pl.col(self.column).map_batches(self.of_column, return_dtype=self.dtype, is_elementwise=True)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What a step learned about one column."""
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The other columns that the expressions read."""
+        return ()
+
+    def functions(self, name: str) -> dict[str, ColumnFunction]:  # noqa: ARG002 - most states need none
+        """Return functions of the column; the expressions read the result of each as a column of its name."""
+        return {}
+
     def expressions(self, name: str) -> Outputs:
         """Return what the column becomes: for each column that takes its place, the expression that computes it."""
         raise NotImplementedError
+
+    def refused(self, name: str) -> pl.Expr | None:  # noqa: ARG002 - most states have a value for every row
+        """Return whether a row is refused, because the step has no value for it. None: no row is."""
+        return None
+
+
+class TableContract(Protocol):
+    """The columns of a table."""
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Names and dtypes."""
+
+
+@runtime_checkable
+class Table(Protocol):
+    """A source or a dataset of the project that a step reads."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the project."""
+
+    @property
+    def contract(self) -> TableContract:
+        """The columns that it has."""
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of a table that a step reads, and their digest."""
+
+    rows: pl.DataFrame
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -41,11 +111,17 @@ class Observed:
         The labels of these rows. None: the rows have no labels.
     place
         The step and the column, for messages.
+    rows
+        All columns of these rows, as the step finds them.
+    table
+        The rows of the table that the step reads. None: it reads none.
     """
 
     column: pl.Series
     label: pl.Series | None
     place: str
+    rows: pl.DataFrame | None = None
+    table: TableRows | None = None
 
     def present(self) -> pl.Series:
         """Return the values that are not null.
@@ -94,6 +170,11 @@ class Step(ABC):
     takes: ClassVar[str]
     columns: Columns
 
+    @property
+    def reads(self) -> tuple[Table, tuple[str, ...]] | None:
+        """The table that the step is fitted to beside the rows of train, and its columns, the key first. None: none."""
+        return None
+
     @abstractmethod
     def accepts(self, dtype: pl.DataType) -> bool:
         """Return whether the step can read a column of a dtype."""
@@ -101,6 +182,9 @@ class Step(ABC):
     def mismatch(self, dtype: pl.DataType) -> str | None:  # noqa: ARG002 - most options fit any dtype
         """Return which option does not fit a dtype that the step takes, and what is expected. None: all do."""
         return None
+
+    def check(self, name: str, schema: Mapping[str, pl.DataType], place: str) -> None:  # noqa: B027 - most read one
+        """Check the other columns that the step reads to fit a column. Raises `DefinitionError`."""
 
     @abstractmethod
     def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType] | None:
@@ -130,6 +214,8 @@ class Step(ABC):
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Table):
+        return repr(value.name)
     return repr(value) if isinstance(value, tuple | str) else str(value)
 
 
