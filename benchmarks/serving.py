@@ -84,8 +84,8 @@ class Run:
 
     def computed_body(self, size: int) -> bytes:
         """Write the body of a request for stored and on-demand features."""
-        asked = {"asked_at": "2026-11-26T12:30:00Z", "bearing": 244.73}
-        return json.dumps({"rows": [{"customer": key, **asked} for key in self.keys(size)]}).encode()
+        values = {"asked_at": "2026-11-26T12:30:00Z", "bearing": 244.73}
+        return json.dumps({"rows": [{"customer": key, **values} for key in self.keys(size)]}).encode()
 
     def feast_body(self, size: int) -> bytes:
         """Write the body of a request to Feast's server, and to ours on the same path."""

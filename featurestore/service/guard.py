@@ -155,13 +155,13 @@ class Guard:
             The headers and the body. None: answer by ASGI, as if this had not been called. That is the way of all
             requests that are refused or fail, so that one place decides what they get.
         """
-        found = self._at_once(target)
+        match = self._at_once(target)
         release = self.state.active_release
-        if found is None or not release.local or self._active >= self._concurrency:
+        if match is None or not release.local or self._active >= self._concurrency:
             return None
         if len(body) > self._max_bytes:
             return None
-        route, scope["path_params"] = found
+        route, scope["path_params"] = match
         scope["method"] = route.method
         headers = dict(scope["headers"])
         entry = self._entry(scope, headers)

@@ -49,13 +49,13 @@ def test_an_answer_at_once_has_the_bytes_of_one_by_asgi(stored):
     """Its headers, its body and its record are the same."""
     reader = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
     key = (b"authorization", b"Bearer " + reader.encode())
-    asked = Asked(stored)
+    subject = Asked(stored)
     for path, body in ((VECTORS, ROWS), (WIRE, COLUMNS)):
-        head, _, content = asked.at_once(path, body, key, ID).partition(b"\r\n\r\n")
-        answer = asked.by_asgi(path, body, key, ID)
+        head, _, content = subject.at_once(path, body, key, ID).partition(b"\r\n\r\n")
+        answer = subject.by_asgi(path, body, key, ID)
         headers = dict(line.split(": ") for line in head.decode().splitlines())
         assert (answer.status, answer.headers, answer.body) == (200, headers, content)
-    records = asked.recorded()
+    records = subject.recorded()
     assert records[::2] == records[1::2]
     assert [(record[2], record[3]) for record in records] == [("reader", 2)] * 4
 
@@ -68,13 +68,13 @@ def test_whatever_is_refused_takes_the_long_way(stored):
         add_key(stored.layout.keys, "writer", scopes=(KeyScope.WRITE,)): 403,
         add_key(stored.layout.keys, "selling", scopes=(KeyScope.READ,), services=("selling",)): 403,
     }
-    asked = Asked(stored)
+    subject = Asked(stored)
     for secret, status in secrets.items():
         key = (b"authorization", b"Bearer " + secret.encode())
         for path, body in ((VECTORS, ROWS), (WIRE, COLUMNS)):
-            assert asked.at_once(path, body, key) is None
-            assert asked.by_asgi(path, body, key).status == status
-    assert asked.at_once(VECTORS, ROWS) is None
+            assert subject.at_once(path, body, key) is None
+            assert subject.by_asgi(path, body, key).status == status
+    assert subject.at_once(VECTORS, ROWS) is None
     stored.layout.keys.unlink()
     free = Asked(stored, max_bytes=5_000)
     bodies = {
@@ -97,12 +97,12 @@ def test_whatever_is_refused_takes_the_long_way(stored):
 
 def test_many_rows_take_the_long_way(stored):
     """A thread reads them, so that other requests go on."""
-    asked = Asked(stored)
+    subject = Asked(stored)
     for rows, is_at_once in ((200, True), (201, False)):
         body = json.dumps({"rows": [ROW] * rows}).encode()
-        assert (asked.at_once(VECTORS, body) is not None) == is_at_once
-    asked.app.state.active_release.local = False
-    assert asked.at_once(VECTORS, ROWS) is None
+        assert (subject.at_once(VECTORS, body) is not None) == is_at_once
+    subject.app.state.active_release.local = False
+    assert subject.at_once(VECTORS, ROWS) is None
 
 
 OTHER_TARGETS = (
@@ -152,24 +152,24 @@ def test_a_request_is_answered_however_it_arrives(stored):
                     connection.sendall(part)
                 return answers(connection, count)
 
-        whole = http(AS_OF)
-        [expected] = sent(whole)
+        request = http(AS_OF)
+        [expected] = sent(request)
         assert expected[0] == 200
-        for cut in (*range(1, len(whole), 23), len(whole) - len(AS_OF)):
-            assert sent(whole[:cut], whole[cut:]) == [expected]
+        for cut in (*range(1, len(request), 23), len(request) - len(AS_OF)):
+            assert sent(request[:cut], request[cut:]) == [expected]
         assert sent(http(CHUNKED, "Transfer-Encoding: chunked")) == [expected]
         assert sent(http(AS_OF, "Connection: close")) == [expected]
         assert sent(http(AS_OF, version="1.0")) == [expected]
         padded = AS_OF + b" " * 70_000
         assert sent(http(padded)) == [expected]
         health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        several = sent(whole + health + whole + whole + http(b"{") + whole, count=6)
+        several = sent(request + health + request + request + http(b"{") + request, count=6)
         assert [status for status, _ in several] == [200, 200, 200, 200, 400, 200]
         assert several[0] == several[2] == several[3] == several[5] == expected
         waiting = http(AS_OF, "Expect: 100-continue")
         assert sent(waiting[: -len(AS_OF)], AS_OF, count=2) == [(100, b""), expected]
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
-            connection.sendall(whole[:-1])
+            connection.sendall(request[:-1])
         left = ("featurestore_requests_total", "/v1/vectors/{service}", "499")
         eventually(lambda: client.metrics().get(left), "the caller was not missed")
 

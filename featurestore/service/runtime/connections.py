@@ -29,7 +29,7 @@ class IdleConnection(Connection, Protocol):
     idle_since: float | None
 
     def close(self) -> None:
-        """Close the connection after what was written is sent."""
+        """Close the connection after its last answer is sent."""
 
 
 class Connections:

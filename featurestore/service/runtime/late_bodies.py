@@ -1,4 +1,4 @@
-"""Requests whose body follows their head a moment later: one timer for all, because a timer for each costs each time."""
+"""Requests whose body follows their head a little later: one timer for all, because a timer for each costs each time."""
 
 from __future__ import annotations
 
