@@ -61,15 +61,20 @@ def entity_rows(
     return replace(contract, columns=(*before, *own), uniques=tuple(names for names in uniques if names))
 
 
-def require_labels_of_answers(contract: Contract, service: FeatureService, where: str) -> None:
+def require_labels_of_answers(contract: Contract, service: FeatureService, label: str, where: str) -> None:
     """Refuse labels that do not say which answer they are of.
 
     Raises
     ------
     DefinitionError
-        If the schema has neither the request id, nor all keys and the timestamp; or the service has a key, a request
-        value or a feature of the name ``request_id``.
+        If the schema has neither the request id, nor all keys and the timestamp; the label is one of the columns of an
+        answer; or the service has a key, a request value or a feature of the name ``request_id``.
     """
+    if label in answer_columns(service):
+        raise DefinitionError(
+            f"{where}: the label {label!r} is a column of the answers, so the served log has it already",
+            hint="name the column that holds what became of an answer",
+        )
     if REQUEST_ID in (*service.request_columns, *service.feature_names):
         raise DefinitionError(
             f"{where}: service {service.name!r} has a column {REQUEST_ID!r}, which names the request in the served log",
