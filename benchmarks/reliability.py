@@ -194,7 +194,7 @@ def serving(root: Path, *options: str) -> Iterator[int]:
 
 def answers(port: int) -> bool:
     """Say whether the server is up."""
-    with contextlib.suppress(requests.ConnectionError):
+    with contextlib.suppress(requests.ConnectionError, requests.Timeout):
         return requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok
     return False
 

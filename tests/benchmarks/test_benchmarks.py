@@ -280,9 +280,26 @@ def test_windows_online(run_small):
     rows = [re.fullmatch(r"(.+?)  +([\d,]+) +([\d,]+)", line).groups() for line in lines[2:]]
     assert [name for name, *_ in rows] == [
         "read",
-        "apply a new event to the stored row",
+        "read, the best of five",
+        "read, no block in memory",
+        "fixed work, to compare",
+        "read over HTTP, one connection, wall",
+        "read over HTTP, the server, mean",
+        "apply a new event",
+        "apply an event that is 30 days late",
         "advance the store by a logged event",
+        "the same, 30 days late",
     ]
+
+
+def test_windows_approximate(run_small):
+    """No quantile is beyond its bound, and a count within 0.02 of so few values is exact."""
+    errors = rows_below(run_small("windows_approximate"), "offline CPU, s mean, % max, %")
+    greatest = {name: float(numbers[-1]) for name, numbers in errors.items() if "approximate" in name}
+    assert greatest.pop("approximate_distinct, 0.1") > 0
+    assert greatest.pop("approximate_distinct, 0.02") == 0
+    assert greatest["approximate_quantile, 0.01"] <= 1
+    assert greatest["approximate_quantile, 0.001"] <= 0.1
 
 
 def test_on_demand_features_are_the_same_in_python_and_in_polars(run_small):
