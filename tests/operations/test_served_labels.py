@@ -1,5 +1,7 @@
 """Labels that arrive later find the answer that they are of; what has no partner is counted and named."""
 
+import math
+
 import polars as pl
 import pytest
 from labelled_shop import HOUR, NOW, label_shop
@@ -150,6 +152,17 @@ def test_a_value_that_is_not_what_was_served_is_counted(served):
     assert project.training_set("answered").served.different == 1
     done = run("training-set", "answered", cwd=project.settings.root)
     assert "warning: 1 cell is not what was served; run: featurestore replay buying" in done.stdout
+
+
+def test_negative_zero_is_the_bits_that_were_served(served):
+    """It is compared with its sign, among several rows."""
+    labels = [{"request_id": "r2", "customer": customer} for customer in (2, 3)]
+    project = label_shop(served, *labels, columns=("request_id", "customer", "bought"))
+    assert project.training_set("answered").served.different == 0
+    amounts = dict(project.read("answered").select("customer", "amount").rows())
+    assert math.copysign(1, amounts[2]) == -1
+    change_log(project, pl.col("amount").abs())
+    assert project.training_set("answered").served.different == 1
 
 
 def test_the_command_and_the_card_show_what_has_no_partner(served):
