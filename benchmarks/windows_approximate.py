@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny data, to see that it runs")
     small = parser.parse_args().small
     with TemporaryDirectory() as folder:
-        make_data(Path(folder), *((2_000, 200) if small else (1_000_000, 200_000)))
+        make_data(Path(folder), *((2_000, 200) if small else (200_000, 40_000)))
         events = pl.read_parquet(Path(folder) / "events.parquet")
         entity_rows = pl.read_parquet(Path(folder) / "entity_rows.parquet")
     user = (pl.int_range(pl.len()).hash(9) % 100_000).cast(pl.String)
