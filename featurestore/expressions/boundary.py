@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.expressions.writer import UncompiledError, Value, limits
+from featurestore.expressions.writer import UncompiledError, Value, Writer, limits
 from featurestore.timing.epoch import EPOCH, MICROSECOND
 
 if TYPE_CHECKING:
-    from featurestore.expressions.writer import Writer
+    from collections.abc import Callable
 
 _NAIVE_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - for timestamps without a zone
 _DAY_ZERO: Final = date(1970, 1, 1).toordinal()
@@ -35,6 +35,9 @@ def load(writer: Writer, position: int, name: str, dtype: pl.DataType) -> Value:
     """
     raw = writer.let(f"row[{position}]")
     value = Value(raw, dtype)
+    if isinstance(dtype, pl.List):
+        writer.require(f"{raw} is None or type({raw}) is list")
+        return _each(writer, value, lambda inner, each: load(inner, 0, name, each))
     if dtype.is_integer():
         low, high = limits(dtype)
         writer.require(f"{raw} is None or (type({raw}) is int and {low} <= {raw} <= {high})")
@@ -53,6 +56,14 @@ def load(writer: Writer, position: int, name: str, dtype: pl.DataType) -> Value:
     if isinstance(dtype, pl.Datetime):
         return _ticks(writer, value, dtype)
     return value
+
+
+def _each(writer: Writer, value: Value, change: Callable[[Writer, pl.DataType], Value]) -> Value:
+    """Write a list whose elements are changed as values of a column are."""
+    inner = Writer()
+    element = change(inner, pl.Series(dtype=value.dtype.inner).dtype)  # type: ignore[attr-defined]
+    of_element = writer.constant(inner.function([element.text]))
+    return writer.lifted(f"[{of_element}((each,))[0] for each in {value.text}]", value, dtype=value.dtype)
 
 
 def _kind(dtype: pl.DataType) -> type | None:
@@ -83,6 +94,10 @@ def unload(writer: Writer, value: Value) -> str:
         If a result of the dtype does not leave a compiled function.
     """
     dtype = value.dtype
+    if isinstance(dtype, pl.List):
+        return _each(
+            writer, value, lambda inner, each: Value(unload(inner, Value("row[0]", each)), each)
+        ).text
     if dtype.is_integer() or type(dtype) in _PLAIN or isinstance(dtype, pl.Null):
         return value.text
     if isinstance(dtype, pl.Date):

@@ -14,7 +14,7 @@ from featurestore.expressions.conversion import cast, widened
 from featurestore.expressions.writer import UncompiledError, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from featurestore.expressions.writer import Writer
 
@@ -32,10 +32,18 @@ class Nodes:
     ----------
     columns
         The values that the expressions may read, by name.
+    functions
+        The functions of one value that compute columns, by the name of the column.
     """
 
-    def __init__(self, writer: Writer, columns: Mapping[str, Value], schema: pl.Schema) -> None:
-        self._writer, self._columns = writer, columns
+    def __init__(
+        self,
+        writer: Writer,
+        columns: Mapping[str, Value],
+        schema: pl.Schema,
+        functions: Mapping[str, Callable[[Any], Any]],
+    ) -> None:
+        self._writer, self._columns, self._functions = writer, columns, functions
         self._rows = pl.LazyFrame(schema=schema)
 
     def value(self, node: Any) -> Value:  # noqa: C901, PLR0911 - one branch for each kind
@@ -57,6 +65,8 @@ class Nodes:
                 raise UncompiledError(f"column {parts!r}, which is constant")
             return value
         if kind == "Alias":
+            if parts[1] in self._functions and "AnonymousFunction" in parts[0]:
+                return self._called(parts[0], self._functions[parts[1]])
             return self.value(parts[0])
         if kind == "BinaryExpr":
             return self._binary(node, parts)
@@ -72,6 +82,11 @@ class Nodes:
         if kind == "Function":
             return self._function(node, parts["function"], parts["input"])
         raise UncompiledError("a Python function" if kind == "AnonymousFunction" else kind)
+
+    def _called(self, node: Any, function: Callable[[Any], Any]) -> Value:
+        [argument] = node["AnonymousFunction"]["input"]
+        text = f"{self._writer.constant(function)}({self.value(argument).text})"
+        return Value(self._writer.let(text), self._dtype(node))
 
     def name(self, node: Any) -> str:
         """Return the name of the column that an expression makes."""
@@ -133,6 +148,8 @@ class Nodes:
         [(name, options)] = function.items() if isinstance(function, dict) else [(function, None)]
         if name == "Boolean":
             return self._boolean(options, inputs)
+        if name == "ArrayExpr" and isinstance(options, dict) and "Get" in options:
+            return self._element(*map(self.value, inputs))
         dtype = self._dtype(node)
         # The lists of a replacement are constants, and not values of the row.
         read = inputs if name != "ReplaceStrict" else (inputs[0], inputs[-1])
@@ -149,6 +166,13 @@ class Nodes:
         if name in ("MinHorizontal", "MaxHorizontal"):
             return numbers.extreme(self._writer, values, dtype, smallest=name == "MinHorizontal")
         return self._number(name, options, values, dtype)
+
+    def _element(self, array: Value, position: Value) -> Value:
+        index: Any = position.literal if position.is_literal else None
+        if not isinstance(array.dtype, pl.Array) or index not in range(array.dtype.size):
+            raise UncompiledError("arr.get at a position that is not a constant inside the array")
+        inner = pl.Series(dtype=array.dtype.inner).dtype
+        return self._writer.lifted(f"{array.text}[{index}]", array, dtype=inner, nullable=True)
 
     def _replaced(self, inputs: Sequence[Any], value: Value, default: Value, dtype: pl.DataType) -> Value:
         if len(inputs) != _WITH_DEFAULT or not all("Literal" in part for part in inputs[1:3]):

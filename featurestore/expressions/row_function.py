@@ -55,7 +55,9 @@ class NotCompiled:
 
 
 def row_function(
-    build: Callable[[pl.LazyFrame], pl.LazyFrame], schema: pl.Schema
+    build: Callable[[pl.LazyFrame], pl.LazyFrame],
+    schema: pl.Schema,
+    functions: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> RowFunction | NotCompiled:
     """Compile what a function computes from rows of a schema.
 
@@ -64,6 +66,8 @@ def row_function(
     build
         Returns the plan for a frame of inputs. It is called twice: a plan that differs, because it has the time in it,
         is not compiled.
+    functions
+        For columns of the plan that a Python function computes from one other column: the same function of one value.
     """
     inputs = pl.LazyFrame(schema=schema)
     plan, again, source = (plan_tree(frame) for frame in (build(inputs), build(inputs), inputs))
@@ -73,7 +77,7 @@ def row_function(
         return NotCompiled("it returns another plan at each call")
     writer = Writer()
     try:
-        columns = _Plan(writer, source, schema).columns(plan)
+        columns = _Plan(writer, source, schema, functions or {}).columns(plan)
         expected = build(inputs).collect_schema()
         if {name: value.dtype for name, value in columns.items()} != dict(expected):
             return NotCompiled(f"its columns are {', '.join(f'{n}: {v.dtype}' for n, v in columns.items())}")
@@ -98,8 +102,10 @@ class _Inputs(dict[str, Value]):
 
 
 class _Plan:
-    def __init__(self, writer: Writer, source: Any, schema: pl.Schema) -> None:
-        self._writer, self._source, self._schema = writer, source, schema
+    def __init__(
+        self, writer: Writer, source: Any, schema: pl.Schema, functions: Mapping[str, Callable[[Any], Any]]
+    ) -> None:
+        self._writer, self._source, self._schema, self._functions = writer, source, schema, functions
         self._inputs = _Inputs(writer, schema)
 
     def columns(self, step: Any) -> dict[str, Value]:
@@ -115,7 +121,7 @@ class _Plan:
             function = parts.get("function") if isinstance(parts, dict) else None
             raise UncompiledError(f"the step {function if isinstance(function, str) else kind}")
         before, schema = self._step(parts["input"])
-        nodes = Nodes(self._writer, before, schema)
+        nodes = Nodes(self._writer, before, schema, self._functions)
         computed: dict[str, Value] = {}
         for expression in parts["expr" if kind == "Select" else "exprs"]:
             for name, node in _expanded(expression, schema):

@@ -66,7 +66,7 @@ def sample_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame
             prior={value: count / before.height for value, count in prior.items()},
         )
     if training.split:
-        personal = [column.name for column in training.contract.columns if column.personal]
+        personal = [column.name for column in training.entity_rows.columns if column.personal]
         require_every_split(rows, training.split, training.label, where=where, personal=personal)
     return rows, sampled
 

@@ -6,11 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+import numpy as np
 import polars as pl
 
 from featurestore.errors import DefinitionError
+from featurestore.preprocessing.counts import array_columns, array_of, counted
 from featurestore.preprocessing.selectors import columns_of
-from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category
+from featurestore.preprocessing.step import (
+    COMPUTED,
+    FLOAT,
+    ColumnFunction,
+    Observed,
+    Outputs,
+    State,
+    Step,
+    is_category,
+)
 from featurestore.values.arguments import integer_of, scalar_of
 
 if TYPE_CHECKING:
@@ -43,18 +54,23 @@ class MultiHot(State, frozen=True, tag="multi_hot"):
 
     categories: tuple[Category, ...]
 
+    def functions(self, name: str) -> dict[str, ColumnFunction]:
+        """Return the function to all columns at once."""
+        dtype = pl.Array(FLOAT, len(self.categories) + 1)
+        return {f"{COMPUTED}{name}": ColumnFunction(name, dtype, self._of_column, self._of_value)}
+
     def expressions(self, name: str) -> Outputs:
         """Return the columns: 1.0 where the list has the category. A null is an empty list."""
-        column = pl.col(name)
-        hot = {
-            f"{name}_{text_of(category)}": column.list.contains(pl.lit(category))
-            .fill_null(value=False)
-            .cast(FLOAT)
-            for category in self.categories
-        }
-        known = pl.element().is_in(list(self.categories)).fill_null(value=False)
-        others = column.list.eval(~known).list.any().fill_null(value=False)
-        return {**hot, f"{name}_{UNKNOWN}": others.cast(FLOAT)}
+        names = [f"{name}_{text_of(category)}" for category in self.categories]
+        return array_columns(f"{COMPUTED}{name}", [*names, f"{name}_{UNKNOWN}"])
+
+    def _of_column(self, lists: pl.Series) -> pl.Series:
+        return array_of(np.minimum(counts, 1.0) for counts in counted(lists, self.categories))
+
+    def _of_value(self, elements: list[Category | None] | None) -> list[float]:
+        present = set(elements or ())
+        others = present.difference(self.categories)
+        return [*(float(category in present) for category in self.categories), float(bool(others))]
 
 
 class Mapped(State, frozen=True, tag="mapped"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -12,7 +11,7 @@ import polars as pl
 from featurestore.errors import MissingPackageError
 from featurestore.preprocessing.numbers import extremes
 from featurestore.preprocessing.selectors import columns_of
-from featurestore.preprocessing.statistics import mean_and_variance, quantiles
+from featurestore.preprocessing.statistics import quantiles
 from featurestore.preprocessing.step import (
     FLOAT,
     Observed,
@@ -28,6 +27,8 @@ from featurestore.values.arguments import integer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
 
     from featurestore.preprocessing.selectors import Selector
 
@@ -98,7 +99,8 @@ def discretize(
     ----------
     strategy
         ``"uniform"``: bins of one width. ``"quantile"``: bins of about as many rows each. ``"kmeans"``: an edge halfway
-        between the centers of clusters, which scikit-learn finds.
+        between the centers of clusters, which scikit-learn finds; where a column has at most `bins` different numbers, each
+        is a bin.
     columns
         Names, or a selector.
     bins
@@ -116,16 +118,23 @@ def discretize(
 
 
 def _clusters(values: pl.Series, low: float, high: float, bins: int) -> list[float]:
+    """Return the edges of `KBinsDiscretizer`; of at most as many different numbers as bins, each has a bin of its own."""
+    centers = values.unique().sort().to_numpy()
+    if len(centers) > bins:
+        first = np.linspace(low, high, bins + 1)
+        centers = _centers(values.sort(), (first[1:] + first[:-1]) / 2)
+    return [low, *((centers[1:] + centers[:-1]) / 2).tolist(), high]
+
+
+def _centers(ordered: pl.Series, initial: NDArray[np.float64]) -> NDArray[np.float64]:
     try:
         from sklearn.cluster import KMeans  # noqa: PLC0415 - an extra
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - scikit-learn requires it
     except ImportError as error:
         raise MissingPackageError("k-means", "sklearn", extra="sklearn") from error
-    ordered = values.sort()
-    count = min(bins, values.n_unique())
-    first = np.linspace(low, high, bins + 1)
-    initial = ((first[1:] + first[:-1]) / 2).reshape(-1, 1)[:count]
-    clustering = KMeans(n_clusters=count, init=initial, n_init=1).fit(ordered.to_numpy().reshape(-1, 1))
-    # The sums of scikit-learn depend on the number of threads. Which cluster a number is in does not.
-    labels = pl.Series(clustering.labels_)
-    centers = sorted(mean_and_variance(ordered.filter(labels == label)).mean for label in labels.unique())
-    return [low, *((left + right) / 2 for left, right in pairwise(centers)), high]
+    clustering = KMeans(n_clusters=len(initial), init=initial.reshape(-1, 1), n_init=1)
+    # scikit-learn adds up the numbers of each thread: the last bits depend on how many there are, and on the order of rows.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        clustering.fit(ordered.to_numpy().reshape(-1, 1))
+    centers: NDArray[np.float64] = np.sort(clustering.cluster_centers_[:, 0])
+    return centers

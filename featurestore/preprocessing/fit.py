@@ -15,7 +15,7 @@ from featurestore.preprocessing.step import Observed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from featurestore.preprocessing.step import Outputs, Step
+    from featurestore.preprocessing.step import ColumnFunction, Outputs, Step
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,21 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep]) -> pl.LazyFrame:
     names: Iterable[str] = features.collect_schema()
     for step in steps:
         outputs = _outputs(names, step)
+        if functions := functions_of([step]):
+            features = features.with_columns(**{name: one.expression() for name, one in functions.items()})
         features = features.select(**outputs)
         names = outputs
     return features
+
+
+def functions_of(steps: Iterable[FittedStep]) -> dict[str, ColumnFunction]:
+    """Return the Python functions that fitted steps need, by the name of the column that each computes."""
+    return {
+        computed: function
+        for step in steps
+        for name, state in step.columns.items()
+        for computed, function in state.functions(name).items()
+    }
 
 
 def _outputs(names: Iterable[str], step: FittedStep) -> Outputs:

@@ -9,13 +9,23 @@ import numpy as np
 import polars as pl
 
 from featurestore.preprocessing.selectors import columns_of
-from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, is_category
+from featurestore.preprocessing.step import (
+    COMPUTED,
+    FLOAT,
+    ColumnFunction,
+    Observed,
+    Outputs,
+    State,
+    Step,
+    is_category,
+)
 from featurestore.values.arguments import integer_of
-from featurestore.values.stable_hash import stable_hash
+from featurestore.values.stable_hash import stable_hash, stable_hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from featurestore.preprocessing.categories import Category
     from featurestore.preprocessing.selectors import Selector
 
 MAX_BUCKETS: Final = 1_024
@@ -34,16 +44,23 @@ class Hashed(State, frozen=True, tag="hashed"):
     buckets: int
     collisions: int
 
+    def functions(self, name: str) -> dict[str, ColumnFunction]:
+        """Return the function to the bucket. The hash runs once for each value of a column."""
+        return {f"{COMPUTED}{name}": ColumnFunction(name, pl.Int64(), self._of_column, self._of_value)}
+
     def expressions(self, name: str) -> Outputs:
-        """Return the columns. The hash is a Python function: it runs once for each value of a column."""
-        bucket = pl.col(name).map_batches(self._bucket, return_dtype=pl.Int64(), is_elementwise=True)
+        """Return the columns."""
+        bucket = pl.col(f"{COMPUTED}{name}")
         return {
             f"{name}_{number}": (bucket == number).fill_null(value=False).cast(FLOAT)
             for number in range(self.buckets)
         }
 
-    def _bucket(self, values: pl.Series) -> pl.Series:
+    def _of_column(self, values: pl.Series) -> pl.Series:
         return buckets_of(values, self.buckets)
+
+    def _of_value(self, value: Category | None) -> int | None:
+        return None if value is None else stable_hash_of(value, _SEED) % self.buckets
 
 
 def buckets_of(values: pl.Series, buckets: int) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 import polars as pl
@@ -13,16 +13,48 @@ from featurestore.errors import ContractError, DefinitionError
 from featurestore.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from featurestore.preprocessing.selectors import Columns
 
 FLOAT = pl.Float64()
+# No feature has a name with two underscores in a row.
+COMPUTED: Final = "__computed_"
 Outputs = dict[str, pl.Expr]
+
+
+@dataclass(frozen=True)
+class ColumnFunction:
+    """A function of a column that is written in Python, because no expression computes it.
+
+    Attributes
+    ----------
+    column
+        The name of the column.
+    dtype
+        Of the result.
+    of_column
+        Computes many rows.
+    of_value
+        Computes one row, to the same bits. Takes and returns what Polars returns to Python; an array is a list.
+    """
+
+    column: str
+    dtype: pl.DataType
+    of_column: Callable[[pl.Series], pl.Series]
+    of_value: Callable[[Any], Any]
+
+    def expression(self) -> pl.Expr:
+        """Return the function as an expression."""
+        return pl.col(self.column).map_batches(self.of_column, return_dtype=self.dtype, is_elementwise=True)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What a step learned about one column."""
+
+    def functions(self, name: str) -> dict[str, ColumnFunction]:  # noqa: ARG002 - most states need none
+        """Return functions of the column; the expressions read the result of each as a column of its name."""
+        return {}
 
     def expressions(self, name: str) -> Outputs:
         """Return what the column becomes: for each column that takes its place, the expression that computes it."""

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import numpy as np
 import polars as pl
 
+from featurestore.preprocessing.counts import array_columns, array_of, counted
 from featurestore.preprocessing.selectors import columns_of
-from featurestore.preprocessing.step import FLOAT, Observed, Outputs, State, Step, float_literal
+from featurestore.preprocessing.step import COMPUTED, FLOAT, ColumnFunction, Observed, Outputs, State, Step
 from featurestore.values.arguments import integer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from featurestore.preprocessing.selectors import Selector
 
 # Words of two and more letters or digits, in lower case: those of scikit-learn's `CountVectorizer`.
 WORD: Final = r"\b\w\w+\b"
+_WORD: Final = re.compile(WORD)
 
 
 class Counted(State, frozen=True, tag="counted"):
@@ -35,21 +41,43 @@ class Counted(State, frozen=True, tag="counted"):
     words: tuple[str, ...]
     weights: tuple[float, ...] = ()
 
+    def functions(self, name: str) -> dict[str, ColumnFunction]:
+        """Return the function to all columns at once."""
+        dtype = pl.Array(FLOAT, len(self.words))
+        return {f"{COMPUTED}{name}": ColumnFunction(name, dtype, self._of_column, self._of_value)}
+
     def expressions(self, name: str) -> Outputs:
         """Return a column for each word. A null has no words."""
-        words = _words(pl.col(name)).fill_null([])
-        counts = {f"{name}_{word}": words.list.count_matches(word).cast(FLOAT) for word in self.words}
+        return array_columns(f"{COMPUTED}{name}", [f"{name}_{word}" for word in self.words])
+
+    def _of_column(self, texts: pl.Series) -> pl.Series:
+        lists = texts.to_frame("text").select(_words(pl.col("text")))["text"]
+        return array_of(self._weighted(counts[:, :-1]) for counts in counted(lists, self.words))
+
+    def _weighted(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self.weights:
             return counts
-        weighted = [
-            count * float_literal(weight) for count, weight in zip(counts.values(), self.weights, strict=True)
-        ]
-        length = reduce(add, (value * value for value in weighted)).sqrt()
-        scaled = [
-            pl.when(length > float_literal(0.0)).then(value / length).otherwise(float_literal(0.0))
-            for value in weighted
-        ]
-        return dict(zip(counts, scaled, strict=True))
+        weighted = counts * np.array(self.weights)
+        squares = np.zeros(len(counts))
+        # One after the other, as for one row: the order decides the last bit.
+        for column in weighted.T:
+            squares += column * column
+        length = np.sqrt(squares)[:, np.newaxis]
+        # Where a row has no word of the vocabulary, the zeros stay.
+        np.divide(weighted, length, out=weighted, where=length > 0)
+        return weighted
+
+    def _of_value(self, text: str | None) -> list[float]:
+        occurrences = Counter(() if text is None else words_of(text))
+        counts = [float(occurrences[word]) for word in self.words]
+        if not self.weights:
+            return counts
+        weighted = [count * weight for count, weight in zip(counts, self.weights, strict=True)]
+        squares = 0.0
+        for value in weighted:
+            squares += value * value
+        length = math.sqrt(squares)
+        return [value / length for value in weighted] if length else weighted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +176,24 @@ def tf_idf(
 
 def _words(text: pl.Expr) -> pl.Expr:
     return text.str.to_lowercase().str.extract_all(WORD)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of one text, as Polars finds them in a column."""
+    if text.isascii() or all(map(_is_alike, set(text))):
+        return _WORD.findall(text.lower())
+    words: list[str] = pl.select(_words(pl.lit(text))).item().to_list()
+    return words
+
+
+@lru_cache(maxsize=65_536)
+def _is_alike(character: str) -> bool:
+    """Return whether Python and Polars, whose tables of Unicode differ, lower a character and take it for a letter alike."""
+    if character == "Σ":
+        return False  # how it is lowered depends on the characters around it
+    lowered = pl.lit(character).str.to_lowercase()
+    in_polars, letters = pl.select(lowered, letters=lowered.str.extract_all(r"\w")).row(0)
+    return bool(in_polars == character.lower() and letters == re.findall(r"\w", in_polars))
 
 
 def _require_limits(step: str, max_features: int, min_frequency: int) -> None:

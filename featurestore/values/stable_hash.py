@@ -20,6 +20,7 @@ _VALUE: Final = b"\xff"
 _STEP: Final = np.uint64(0x9E3779B97F4A7C15)
 _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND: Final = np.uint64(0x94D049BB133111EB)
+_64_BITS: Final = 2**64 - 1
 
 
 def is_hashed(dtype: pl.DataType) -> bool:
@@ -38,7 +39,7 @@ def stable_hash(columns: Iterable[pl.Series], seed: int) -> NDArray[np.uint64]:
     columns
         Columns of equal length, each of a dtype that `is_hashed`.
     """
-    start = _of_bytes(f"seed {seed}".encode())
+    start = _of_bytes(_seed(seed))
     result: NDArray[np.uint64] | None = None
     for column in columns:
         before = np.full(column.len(), start, dtype=np.uint64) if result is None else result
@@ -46,6 +47,20 @@ def stable_hash(columns: Iterable[pl.Series], seed: int) -> NDArray[np.uint64]:
     if result is None:
         raise ValueError("a hash needs a column")
     return result
+
+
+def stable_hash_of(value: bool | int | str, seed: int) -> int:  # noqa: FBT001 - a value of a column
+    """Hash one value, which is not null, to the bits of `stable_hash`."""
+    own = (
+        int(_of_bytes(_VALUE + value.encode()))
+        if isinstance(value, str)
+        else _mixed_integer((value + int(_STEP)) & _64_BITS)
+    )
+    return _mixed_integer(((int(_of_bytes(_seed(seed))) ^ own) + int(_STEP)) & _64_BITS)
+
+
+def _seed(seed: int) -> bytes:
+    return f"seed {seed}".encode()
 
 
 def _of_values(column: pl.Series) -> NDArray[np.uint64]:
@@ -76,3 +91,10 @@ def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     numbers = (numbers ^ (numbers >> np.uint64(30))) * _FIRST
     numbers = (numbers ^ (numbers >> np.uint64(27))) * _SECOND
     return numbers ^ (numbers >> np.uint64(31))
+
+
+def _mixed_integer(number: int) -> int:
+    """Mix the bits of one number as `_mixed` does."""
+    number = (number ^ (number >> 30)) * int(_FIRST) & _64_BITS
+    number = (number ^ (number >> 27)) * int(_SECOND) & _64_BITS
+    return number ^ (number >> 31)

@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.definitions.vector import untouched
 from featurestore.expressions.row_function import NotCompiled, RowFunction, row_function
-from featurestore.preprocessing.fit import apply
+from featurestore.preprocessing.fit import apply, functions_of
 from featurestore.timing.join import Status
 from featurestore.values.plain import in_utc_zone
 from featurestore.vectors.compiled import MAX_COMPILED_ROWS, same_value
@@ -34,7 +34,8 @@ def compiled_steps(service: FeatureService) -> RowFunction | NotCompiled:
     """
     steps = () if service.fitted is None else service.fitted.steps
     schema = service.joined.feature_schema
-    function = row_function(lambda rows: apply(rows, steps), schema)
+    functions = {name: function.of_value for name, function in functions_of(steps).items()}
+    function = row_function(lambda rows: apply(rows, steps), schema, functions)
     if isinstance(function, NotCompiled):
         return function
     rows = rows_of_schema(schema)

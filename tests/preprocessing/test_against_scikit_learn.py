@@ -1,8 +1,4 @@
-"""Each step computes what the transformer of its name in scikit-learn computes, within one unit in the last place.
-
-The columns hold multiples of an eighth in a number that is a power of two: then the sums of scikit-learn are exact too. On
-other columns its sums depend on the order of the rows, and ours do not: see `test_statistics`.
-"""
+"""Each step computes what the transformer of its name in scikit-learn computes, within one unit in the last place."""
 
 import warnings
 
@@ -15,6 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import (
     KBinsDiscretizer,
     MinMaxScaler,
+    MultiLabelBinarizer,
     OneHotEncoder,
     OrdinalEncoder,
     RobustScaler,
@@ -23,47 +20,22 @@ from sklearn.preprocessing import (
 )
 
 from featurestore import preprocessing
-from featurestore.preprocessing.fit import apply, fit
 from tests.laws import examples
-
-# LAW_DEPTH=200: 1,000 columns of each kind.
-COLUMNS = 5
-ROWS = 32
-EIGHTHS = st.integers(-(2**20), 2**20).map(lambda number: number / 8)
-NUMBERS = st.lists(EIGHTHS, min_size=ROWS, max_size=ROWS)
-GAPS = st.lists(st.none() | EIGHTHS, min_size=ROWS, max_size=ROWS).filter(
-    lambda values: any(v is not None for v in values)
-)
-WORDS = st.text("abcdeé", min_size=1, max_size=2)
-CATEGORIES = st.lists(WORDS, min_size=ROWS, max_size=ROWS)
-TEXTS = st.lists(
-    st.lists(st.sampled_from(["red", "Green", "blue", "x", "été"]), max_size=6).map(" ".join),
-    min_size=ROWS,
-    max_size=ROWS,
+from tests.preprocessing.generated_columns import (
+    CATEGORIES,
+    COLUMNS,
+    GAPS,
+    NUMBERS,
+    WORDS,
+    applied,
+    assert_within_one_ulp,
+    column,
+    columns_of,
+    fitted,
+    state_of,
 )
 
-
-def fitted(step, values, label=None, dtype=None):
-    """Fit a step to a column `x`, and apply it to the same rows."""
-    rows = pl.DataFrame({"x": pl.Series(values, dtype=dtype)})
-    steps = fit([step], rows, None if label is None else pl.Series(label), where="service").steps
-    return apply(rows.lazy(), steps).collect()
-
-
-def column(values):
-    """Return values as the matrix of one column that scikit-learn takes; None is NaN."""
-    return np.array([np.nan if value is None else value for value in values], dtype=float).reshape(-1, 1)
-
-
-def assert_within_one_ulp(actual, expected):
-    """Compare floats; NaN equals null."""
-    actual = np.array([np.nan if value is None else value for value in actual])
-    expected = np.asarray(expected, dtype=float).ravel()
-    np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
-    known = ~np.isnan(expected)
-    distance = np.abs(actual[known] - expected[known])
-    limit = np.spacing(np.maximum(np.abs(actual[known]), np.abs(expected[known])))
-    assert (distance <= limit).all(), (actual, expected)
+TEXTS = columns_of(st.lists(st.sampled_from(["red", "Green", "blue", "x", "été"]), max_size=6).map(" ".join))
 
 
 @examples(COLUMNS)
@@ -93,88 +65,124 @@ def test_scale(values, method):
 
 
 @examples(COLUMNS)
-@given(
-    NUMBERS.filter(lambda values: len(set(values)) > 1),
-    st.integers(2, 6),
-    st.sampled_from(["uniform", "quantile"]),
-)
-def test_discretize(values, bins, strategy):
+@given(NUMBERS, NUMBERS, st.integers(2, 6), st.sampled_from(["uniform", "quantile"]))
+def test_discretize(values, served, bins, strategy):
     """Bins of one width, and bins of about as many rows each."""
     method = {"quantile_method": "linear"} if strategy == "quantile" else {}
     peer = KBinsDiscretizer(bins, encode="ordinal", strategy=strategy, subsample=None, **method)
 
-    actual = fitted(preprocessing.discretize(strategy, columns="x", bins=bins), values)
+    actual = fitted(preprocessing.discretize(strategy, columns="x", bins=bins), values, served)
 
     # Of edges that coincide scikit-learn keeps one too, and warns.
     with warnings.catch_warnings(action="ignore", category=UserWarning):
-        assert_within_one_ulp(actual["x"], peer.fit_transform(column(values)))
+        assert_within_one_ulp(actual["x"], peer.fit(column(values)).transform(column(served)))
 
 
 @examples(COLUMNS)
-@given(st.lists(EIGHTHS, min_size=ROWS, max_size=ROWS, unique=True), st.integers(2, 5))
-def test_discretize_by_clusters(values, bins):
-    """Edges halfway between the centers that k-means finds."""
+@given(NUMBERS.filter(lambda values: len(set(values)) > 6), NUMBERS, st.integers(2, 6))
+def test_discretize_by_clusters(values, served, bins):
+    """Edges halfway between the centers that k-means finds in sorted numbers; where it looks first depends on their order."""
     peer = KBinsDiscretizer(bins, encode="ordinal", strategy="kmeans", subsample=None)
+    peer.fit(column(sorted(values)))
 
-    actual = fitted(preprocessing.discretize("kmeans", columns="x", bins=bins), values)
+    state = state_of(preprocessing.discretize("kmeans", columns="x", bins=bins), values)
 
-    assert_within_one_ulp(
-        actual["x"], peer.fit_transform(np.sort(column(values), axis=0))[np.argsort(np.argsort(values))]
-    )
+    assert_within_one_ulp(state.edges, peer.bin_edges_[0])
+    assert_within_one_ulp(applied(state, served)["x"], peer.transform(column(served)))
+
+
+def test_few_different_numbers_have_a_bin_each():
+    """k-means has no other clusters for at most `bins` different numbers; scikit-learn makes bins without rows there."""
+    step = preprocessing.discretize("kmeans", columns="x", bins=5)
+
+    assert fitted(step, [9.0, 1.0, 2.0, 1.0, 9.0, 4.0])["x"].to_list() == [3.0, 0.0, 1.0, 0.0, 3.0, 2.0]
 
 
 @examples(COLUMNS)
 @given(CATEGORIES, CATEGORIES)
 def test_one_hot(values, served):
     """A column for each category in sorted order; a category that was never seen has none of them."""
-    rows, others = pl.DataFrame({"x": values}), pl.DataFrame({"x": served})
-    peer = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(rows.to_numpy())
+    peer = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(_texts(values))
 
-    steps = fit([preprocessing.one_hot("x")], rows, None, where="service").steps
-    actual = apply(others.lazy(), steps).collect()
+    actual = fitted(preprocessing.one_hot("x"), values, served)
 
     assert actual.columns == [*peer.get_feature_names_out(["x"]), "x_unknown"]
-    np.testing.assert_array_equal(actual.drop("x_unknown").to_numpy(), peer.transform(others.to_numpy()))
+    np.testing.assert_array_equal(actual.drop("x_unknown").to_numpy(), peer.transform(_texts(served)))
     assert (actual.sum_horizontal() == 1).all()
 
 
 @examples(COLUMNS)
-@given(CATEGORIES, CATEGORIES)
-def test_ordinal(values, served):
-    """The position in sorted order, and -1."""
-    rows, others = pl.DataFrame({"x": values}), pl.DataFrame({"x": served})
-    peer = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1).fit(rows.to_numpy())
+@given(*[columns_of(st.lists(WORDS, max_size=4))] * 2)
+def test_multi_hot(values, served):
+    """A column for each category of a list, and one for those that were never seen."""
+    peer = MultiLabelBinarizer().fit([*values, ["a"]])
 
-    steps = fit([preprocessing.ordinal("x")], rows, None, where="service").steps
+    actual = fitted(preprocessing.multi_hot("x"), [*values, ["a"]], served, dtype=pl.List(pl.String()))
 
-    assert_within_one_ulp(apply(others.lazy(), steps).collect()["x"], peer.transform(others.to_numpy()))
+    assert actual.columns == [*(f"x_{name}" for name in peer.classes_), "x_unknown"]
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of classes that it does not know
+        np.testing.assert_array_equal(actual.drop("x_unknown").to_numpy(), peer.transform(served))
+    others = [float(not set(row) <= set(peer.classes_)) for row in served]
+    assert actual["x_unknown"].to_list() == others
 
 
 @examples(COLUMNS)
-@given(st.lists(st.tuples(WORDS, st.booleans()), min_size=ROWS, max_size=ROWS), CATEGORIES)
+@given(CATEGORIES, CATEGORIES, st.randoms(use_true_random=False) | st.none())
+def test_ordinal(values, served, random):
+    """The position in sorted order or in one that is declared, and -1."""
+    order = sorted(set(values))
+    if random is not None:
+        random.shuffle(order)
+    peer = OrdinalEncoder(categories=[order], handle_unknown="use_encoded_value", unknown_value=-1)
+
+    actual = fitted(preprocessing.ordinal("x", categories=random and order), values, served)
+
+    assert_within_one_ulp(actual["x"], peer.fit(_texts(values)).transform(_texts(served)))
+
+
+@examples(COLUMNS)
+@given(columns_of(st.tuples(WORDS, st.booleans())), CATEGORIES)
 def test_target(pairs, served):
     """The smoothed mean label of a category; that of all rows for one that was never seen."""
     values, label = map(list, zip(*pairs, strict=True))
     label[:2] = [False, True]
-    rows, others = pl.DataFrame({"x": values}), pl.DataFrame({"x": served})
-    peer = TargetEncoder(smooth=8.0, target_type="binary").fit(rows.to_numpy(), label)
+    peer = TargetEncoder(smooth=8.0, target_type="binary").fit(_texts(values), label)
 
-    steps = fit([preprocessing.target("x", smooth=8.0)], rows, pl.Series(label), where="service").steps
+    actual = fitted(preprocessing.target("x", smooth=8.0), values, served, label)
 
-    assert_within_one_ulp(apply(others.lazy(), steps).collect()["x"], peer.transform(others.to_numpy()))
+    assert_within_one_ulp(actual["x"], peer.transform(_texts(served)))
+
+
+@examples(COLUMNS)
+@given(columns_of(st.tuples(WORDS, st.sampled_from(["no", "maybe", "yes"]))), CATEGORIES)
+def test_target_of_classes(pairs, served):
+    """A column for each class of a label of three, in sorted order."""
+    values, label = map(list, zip(*pairs, strict=True))
+    label[:3] = ["no", "maybe", "yes"]
+    peer = TargetEncoder(smooth=8.0, target_type="multiclass").fit(_texts(values), label)
+
+    actual = fitted(preprocessing.target("x", smooth=8.0), values, served, label)
+
+    assert actual.columns == [f"x_{name}" for name in peer.classes_]
+    assert_within_one_ulp(actual.to_numpy(), peer.transform(_texts(served)))
 
 
 @examples(COLUMNS)
 @given(TEXTS.filter(lambda texts: any(len(word) > 1 for text in texts for word in text.split())))
 def test_words(texts):
-    """Counts are equal; weights differ in the last digits, because the squares are added in another order."""
-    counts, weights = CountVectorizer(), TfidfVectorizer()
+    """Counts and weights; scikit-learn adds up squares in the order in which it first saw the words, unless they are named."""
+    counts = CountVectorizer()
     expected = counts.fit_transform(texts).toarray()
-    names = [f"x_{word}" for word in counts.get_feature_names_out()]
+    words = counts.get_feature_names_out()
 
     actual = fitted(preprocessing.bag_of_words("x", min_frequency=1), texts)
     weighted = fitted(preprocessing.tf_idf("x", min_frequency=1), texts)
 
-    assert actual.columns == weighted.columns == names
+    assert actual.columns == weighted.columns == [f"x_{word}" for word in words]
     np.testing.assert_array_equal(actual.to_numpy(), expected)
-    np.testing.assert_allclose(weighted.to_numpy(), weights.fit_transform(texts).toarray(), rtol=1e-15)
+    weights = TfidfVectorizer(vocabulary=words).fit_transform(texts).toarray()
+    assert_within_one_ulp(weighted.to_numpy(), weights)
+
+
+def _texts(values):
+    return np.array(values, dtype=object).reshape(-1, 1)

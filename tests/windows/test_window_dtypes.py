@@ -211,3 +211,23 @@ def test_infinities_are_in_order_and_are_not_added_up(values, tmp_path):
         for read in (offline, online):
             with pytest.raises(ContractError, match="a window adds up"):
                 read(now)
+
+
+def test_a_caller_may_change_a_list_that_it_read(tmp_path):
+    """The list is that of an old block of events, which stays in memory for later reads."""
+    view = replace(
+        view_of(pl.List(pl.Int64), ["first"]), windows={"first": windows.first("v", over=timedelta(hours=80))}
+    )
+    hours = range(100)
+    frame = pl.DataFrame(
+        {"k": [1] * 100, EVENT_TIMESTAMP: [START + n * HOUR for n in hours], "v": [[n] for n in hours]},
+        schema=view.contract.schema,
+    )
+    layout, store = Layout(tmp_path), MemoryStore()
+    write_parquet(frame, layout.features(view.name), metadata=metadata_of(view))
+    advance_to(START + 99 * HOUR, view, layout, store)
+    reader = VectorReader(feature_service("service", (view,), owner="test"), store)
+    for _ in range(2):
+        [[first]] = reader.read([{"k": 1}], as_of=START + 104 * HOUR).values
+        assert first == [25]
+        first.append(0)

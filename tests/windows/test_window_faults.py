@@ -108,8 +108,8 @@ def test_prove_finds_an_edge_that_is_a_microsecond_off(project, tmp_path, monkey
     """An event that is as old as its window has left it; no order of the shop is that old."""
     code(
         f"{ONE_KEY}._suffix",
-        "bisect_right(events, low, key=_timestamp)",
-        "bisect_right(events, low - 1, key=_timestamp)",
+        "bisect_right(head.events, low, key=_timestamp)",
+        "bisect_right(head.events, low - 1, key=_timestamp)",
     )(tmp_path, monkeypatch)
     assert project.prove(cases=3).differences != ()
 
