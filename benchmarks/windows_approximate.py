@@ -25,7 +25,7 @@ from windows_online import microseconds_each, row
 from featurestore import windows
 from featurestore.timing.join import AS_OF
 from featurestore.values.codec import HEADER, seal
-from featurestore.values.event_codec import EMPTY_HEAD, decode_head, encode_head
+from featurestore.values.event_codec import EMPTY_HEAD, decode_block, decode_head, encode_head
 from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.join import windows_at
 from featurestore.windows.measures import Measures
@@ -118,8 +118,8 @@ class Key:
         """Write events."""
         key = KeyEvents(decode_head(self.row), self.measures, self.fetch)
         key.append(events)
+        self.row = seal(b"", bytes(HEADER.size) + encode_head(key.head()))
         self.blocks |= key.written
-        self.row = seal(b"", bytes(HEADER.size) + encode_head(key.head(0, 0)))
 
     def fetch(self, wanted: list[tuple[int, int]]) -> list[bytes]:
         """Read blocks."""
@@ -132,7 +132,8 @@ class Key:
             try:
                 wanted = next(asking)
                 while True:
-                    wanted = asking.send(self.fetch([wanted])[0])
+                    (number, *_), is_leaf = wanted
+                    wanted = asking.send(decode_block(self.blocks[number], is_leaf=is_leaf))
             except StopIteration:
                 continue
         return values
