@@ -17,7 +17,6 @@ from featurestore.values.codec import has_null, require_intact, values_of
 from featurestore.values.event_codec import block_keys, checksum, decode_block, decode_head
 from featurestore.values.plain import from_stored, to_series
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
-from featurestore.vectors.block_cache import BlockCache
 from featurestore.windows.one_key import KeyWindows
 from featurestore.windows.stored_columns import StoredColumns
 
@@ -37,6 +36,7 @@ PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
 MAX_READS: Final = 10
+MAX_BLOCK_BYTES: Final = 4 << 20  # of blocks that are kept decoded, as they are stored
 _FLOAT32 = struct.Struct("f")
 _INFINITIES: Final = (math.inf, -math.inf)
 _Answer = TypeVar("_Answer")
@@ -80,7 +80,9 @@ class StoredWindows:
         declared = view.feature_contract.schema
         self._declared = [_declared(declared[name]) for name in self.names]
         self._ttl = None if view.timing.ttl is None else view.timing.ttl // MICROSECOND
-        self._blocks = BlockCache()
+        # Blocks by key and place. What is stored at a number changes, and with it the checksum: a place never does.
+        self._blocks: dict[tuple[bytes, Wanted], Block] = {}
+        self._block_bytes = 0
 
     def answer(
         self, keys: Sequence[bytes], rows: Sequence[bytes | None], now: int, store: RowReader
@@ -166,6 +168,9 @@ class StoredWindows:
         stored = [named[number](place[0]) for number, (place, _) in wanted]
         [(_, rows)] = store.read([(self._view.name, stored)])
         blocks: dict[tuple[int, Wanted], Block] = {}
+        if self._block_bytes > MAX_BLOCK_BYTES:
+            self._blocks.clear()
+            self._block_bytes = 0
         for (number, block), row in zip(wanted, rows, strict=True):
             place, is_leaf = block
             content = b"" if row is None else values_of(row)
@@ -176,8 +181,9 @@ class StoredWindows:
                     hint="try again; if it does not pass, run: featurestore materialize --full",
                     retry=True,
                 )
-            blocks[number, block] = decoded = decode_block(content, is_leaf=is_leaf)
-            self._blocks.keep((keys[number], block), decoded, len(content))
+            decoded = decode_block(content, is_leaf=is_leaf)
+            blocks[number, block] = self._blocks[keys[number], block] = decoded
+            self._block_bytes += len(content)
         return blocks
 
     def _typed(self, values: list[Any], events: Sequence[Any]) -> tuple[list[Any], list[int], int | None]:
