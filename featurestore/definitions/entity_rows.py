@@ -49,27 +49,38 @@ def entity_rows(
     served
         Whether these are labels of answers, whose rows are in the served log.
     labellers
-        Which label counts. The column of labellers does not stay: the policy made one label of theirs.
+        Which label counts. The column of labellers does not stay: the policy made one label of theirs. What identifies a
+        label does not identify its row: the policy may choose another label tomorrow.
     """
-    if not served and labellers is None:
+    if labellers is not None:
+        contract = _with_one_label(contract, labellers.column)
+    if not served:
         return contract
-    labeller = None if labellers is None else labellers.column
-    added = answer_columns(service) if served else {}
-    own = [column for column in contract.columns if column.name != labeller]
-    before = [column for name, column in added.items() if name not in contract]
-    uniques = (tuple(name for name in names if name != labeller) for names in contract.uniques)
-    return replace(contract, columns=(*before, *own), uniques=tuple(names for names in uniques if names))
+    added = [column for name, column in answer_columns(service).items() if name not in contract]
+    return replace(contract, columns=(*added, *contract.columns))
 
 
-def require_labels_of_answers(contract: Contract, service: FeatureService, where: str) -> None:
+def _with_one_label(contract: Contract, labeller: str) -> Contract:
+    columns = (replace(column, unique=False) for column in contract.columns if column.name != labeller)
+    of_rows = (names for names in contract.uniques if labeller in names and len(names) > 1)
+    uniques = tuple(tuple(name for name in names if name != labeller) for names in of_rows)
+    return replace(contract, columns=tuple(columns), uniques=uniques)
+
+
+def require_labels_of_answers(contract: Contract, service: FeatureService, label: str, where: str) -> None:
     """Refuse labels that do not say which answer they are of.
 
     Raises
     ------
     DefinitionError
-        If the schema has neither the request id, nor all keys and the timestamp; or the service has a key, a request
-        value or a feature of the name ``request_id``.
+        If the schema has neither the request id, nor all keys and the timestamp; the label is one of the columns of an
+        answer; or the service has a key, a request value or a feature of the name ``request_id``.
     """
+    if label in answer_columns(service):
+        raise DefinitionError(
+            f"{where}: the label {label!r} is a column of the answers, so the served log has it already",
+            hint="name the column that holds what became of an answer",
+        )
     if REQUEST_ID in (*service.request_columns, *service.feature_names):
         raise DefinitionError(
             f"{where}: service {service.name!r} has a column {REQUEST_ID!r}, which names the request in the served log",

@@ -92,7 +92,7 @@ def training_set(
         where = f"training set {name!r}"
         needed = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
         if served:
-            require_labels_of_answers(contract, service, where)
+            require_labels_of_answers(contract, service, label, where)
             needed[REQUEST_ID] = pl.String()
         require_columns(contract, service, where, served=served, needed=needed)
         if label not in contract:

@@ -143,8 +143,8 @@ def count_different_cells(joined: pl.DataFrame, training: TrainingSet, log: Serv
         return None
     keys = list(answer_columns(service))
     scans = [pl.scan_parquet(path).select(*keys, *service.feature_names) for path in log.own]
-    rows = joined.lazy().select(*keys, *service.feature_names).unique()
-    # Answers of one request to one question at one time are equal.
+    # Answers of one request to one question at one time are equal. Without a subset, a lazy `unique` loses the sign of zero.
+    rows = joined.lazy().select(*keys, *service.feature_names).unique(keys)
     logged = pl.concat(scans).join(rows, on=keys, how="semi", nulls_equal=True).unique(keys)
     pairs = rows.join(logged, on=keys, nulls_equal=True, suffix=_LOGGED)
     is_different = [

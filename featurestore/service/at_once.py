@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from featurestore.service.protocol import PatientProtocol
+from featurestore.service.protocol import CROWDED, PatientProtocol
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -132,5 +132,5 @@ class AtOnceProtocol(PatientProtocol):
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not (parser.should_upgrade() or self.expect_100_continue or self.flow.write_paused)
-            and not (self.transport.is_closing() or self._open_connections.crowded)
+            and not (self.transport.is_closing() or CROWDED in self.scope)
         )

@@ -97,7 +97,7 @@ class PatientProtocol(HttpToolsProtocol):
                 self.idle_since = None
 
     def close(self) -> None:
-        """Send the written bytes, then close the connection."""
+        """Close the connection after its last answer is sent."""
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
 
 from featurestore.windows.significant import bucket, nearest_rank, of_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 Histogram: TypeAlias = "Mapping[int, int]"
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(list[int])
 
 
 def histogram(values: Iterable[float], bits: int) -> Histogram:
@@ -29,18 +33,22 @@ def merged(first: Histogram, second: Histogram) -> Histogram:
     return counts
 
 
-def packed(counts: Histogram) -> list[int]:
-    """Return how far each bucket is from the one before it, and its count, which are small numbers."""
+def packed(counts: Histogram) -> bytes:
+    """Encode how far each bucket is from the one before it, and its count, which are small numbers.
+
+    They are bytes, so that a row with many of them is read without a list of numbers for each.
+    """
     flat: list[int] = []
     before = 0
     for number, count in sorted(counts.items()):
         flat += (number - before, count)
         before = number
-    return flat
+    return _ENCODER.encode(flat)
 
 
-def unpacked(flat: Sequence[int]) -> Histogram:
+def unpacked(data: bytes) -> Histogram:
     """Return the counts from their packed form."""
+    flat = _DECODER.decode(data)
     return dict(zip(accumulate(flat[::2]), flat[1::2], strict=True))
 
 

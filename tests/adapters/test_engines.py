@@ -20,7 +20,7 @@ from featurestore.testing.window_histories import window_histories
 
 @pytest.mark.parametrize("span_bytes", [1, 100, 1 << 30])
 @given(history=histories(max_rows=20), cuts=st.lists(st.integers(0, 20), max_size=3))
-@examples(40)
+@examples(25)
 def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
     """One span, many, and several files give the same."""
     with tempfile.TemporaryDirectory() as folder:

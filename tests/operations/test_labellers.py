@@ -1,5 +1,7 @@
 """A training set whose rows have labels of several labellers keeps one, and says how far they agree."""
 
+from dataclasses import replace
+
 import pytest
 from labelled_shop import COLUMNS, HOUR, NOW, label_shop
 from logged import log_answers
@@ -8,6 +10,7 @@ from shop import FILES
 
 import featurestore
 from featurestore import labelled_by
+from featurestore.definitions.entity_rows import entity_rows
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, DefinitionError, UnknownNameError
 from featurestore.labels.declare import Labellers
@@ -157,6 +160,21 @@ def test_rows_that_the_function_returns_may_have_several_labels(shop):
     assert "who" not in rows.columns
     project.materialize()
     assert project.audit().mismatches == 0
+
+
+def test_what_identifies_a_label_does_not_identify_its_row(shared_shop):
+    """Another label of the row may count tomorrow: its number must not move the row to another split."""
+    visits = shared_shop.catalog.training_set("visits")
+    columns = tuple(replace(column, unique=column.name == "basket") for column in visits.contract.columns)
+    contract = replace(visits.contract, columns=columns, uniques=(("basket",), ("customer", "bought")))
+    assert contract.key == ("basket",)
+    rows = entity_rows(contract, visits.service, served=False, labellers=Labellers("bought", "first"))
+    assert (rows.key, rows.uniques) == (("customer",), (("customer",),))
+    rows = entity_rows(
+        replace(contract, uniques=()), visits.service, served=True, labellers=Labellers("bought", "first")
+    )
+    assert rows.key == ()
+    assert entity_rows(contract, visits.service, served=False, labellers=None) is contract
 
 
 def test_the_policy_is_part_of_the_definition(shop):

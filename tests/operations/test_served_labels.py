@@ -1,5 +1,7 @@
 """Labels that arrive later find the answer that they are of; what has no partner is counted and named."""
 
+import math
+
 import polars as pl
 import pytest
 from labelled_shop import HOUR, NOW, label_shop
@@ -7,6 +9,7 @@ from logged import change_log, log_answers
 from runner import run
 
 import featurestore
+from featurestore import training_set
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
 from featurestore.operations.card_sections import label_sections
 from featurestore.operations.served_labels import ServedCounts
@@ -109,7 +112,7 @@ def test_a_label_that_is_not_known_yet_leaves_its_answer_without_one(served):
     """By the column of its time, before the gate; or by a time after the answer; as of a time, from the answers up to then."""
     columns = ("request_id", "bought", "labelled_at")
     labels = (
-        {"request_id": "r1", "labelled_at": NOW - HOUR},
+        {"request_id": "r1", "labelled_at": NOW - 2 * HOUR},
         {"request_id": "r3", "labelled_at": NOW + HOUR},
         {"request_id": "r0", "bought": None},
     )
@@ -117,8 +120,8 @@ def test_a_label_that_is_not_known_yet_leaves_its_answer_without_one(served):
     manifest = project.training_set("answered")
     assert (manifest.rows, manifest.immature, manifest.served.unlabelled) == (1, 2, 3)
     assert manifest.served.unserved == 0
-    early = project.training_set("answered", as_of=NOW - HOUR)
-    assert (early.rows, early.served.answers) == (1, 4)
+    early = project.training_set("answered", as_of=NOW - 1.5 * HOUR)
+    assert (early.rows, early.served.answers) == (1, 3)
     project = label_shop(served, *labels[:2], options="matures=timedelta(hours=2)")
     manifest = project.training_set("answered")
     assert (manifest.rows, manifest.immature, manifest.served.unlabelled) == (1, 1, 3)
@@ -151,6 +154,17 @@ def test_a_value_that_is_not_what_was_served_is_counted(served):
     assert "warning: 1 cell is not what was served; run: featurestore replay buying" in done.stdout
 
 
+def test_negative_zero_is_the_bits_that_were_served(served):
+    """It is compared with its sign, among several rows."""
+    labels = [{"request_id": "r2", "customer": customer} for customer in (2, 3)]
+    project = label_shop(served, *labels, columns=("request_id", "customer", "bought"))
+    assert project.training_set("answered").served.different == 0
+    amounts = dict(project.read("answered").select("customer", "amount").rows())
+    assert math.copysign(1, amounts[2]) == -1
+    change_log(project, pl.col("amount").abs())
+    assert project.training_set("answered").served.different == 1
+
+
 def test_the_command_and_the_card_show_what_has_no_partner(served):
     """Answers without a label, labels without an answer, and answers of another definition."""
     project = label_shop(served, {"request_id": "r1"}, {"request_id": "r9"})
@@ -177,6 +191,29 @@ def test_more_answers_change_a_split_by_name(served):
     changes = []
     project.training_set("answered", on_split_change=changes.append)
     assert [change.causes for change in changes] == [("version of served:buying",)]
+
+
+def test_the_label_is_not_a_column_of_an_answer(shop):
+    """Labels would be matched by the value to predict."""
+    service = shop.catalog.service("buying")
+    visits = shop.catalog.training_set("visits")
+    declare = training_set(service=service, label="basket", owner="shop", served=True)
+    with pytest.raises(DefinitionError, match="the label 'basket' is a column of the answers"):
+        declare(visits.function)
+
+
+def test_its_card_and_its_leaks_are_like_those_of_other_sets(served):
+    """A label that was known before its answer is a leak."""
+    columns = ("request_id", "bought", "labelled_at")
+    labels = [{"request_id": name, "labelled_at": NOW - 2.5 * HOUR} for name in ("r1", "r3")]
+    project = label_shop(served, *labels, columns=columns, options='matures="labelled_at"')
+    project.training_set("answered")
+    [checked] = project.check_leaks(["answered"]).training_sets
+    assert [(leak.kind, leak.column, leak.rows) for leak in checked.leaks] == [
+        ("label_known_before", "bought", 1)
+    ]
+    with pytest.raises(DefinitionError, match="licence"):
+        project.card("answered")
 
 
 @pytest.mark.parametrize(

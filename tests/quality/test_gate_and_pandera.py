@@ -132,7 +132,7 @@ class Modelled:
 
 
 @given(datasets())
-@examples(200)
+@examples(80)
 def test_rule_by_rule_and_row_by_row(dataset):
     """Conversion aside, which Pandera does not do, every row breaks the same rules."""
     schema, frame = dataset

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 
+import forks
 import pytest
 import requests
 from runner import run
@@ -24,7 +25,8 @@ def stored(shared_shop):
 
 def first_line(stored, *options):
     """Start a server; return what its first line says, and the status of its /docs at the printed URL."""
-    with subprocess.Popen(serve_command(stored, *options), stderr=subprocess.PIPE, text=True) as process:
+    command = serve_command(stored, *options, python=(forks.python(),))
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         line = json.loads(process.stderr.readline())
 
         def answers():

@@ -49,13 +49,13 @@ def test_an_answer_at_once_has_the_bytes_of_one_by_asgi(stored):
     """Its headers, its body and its record are the same."""
     reader = add_key(stored.layout.keys, "reader", scopes=(KeyScope.READ,))
     key = (b"authorization", b"Bearer " + reader.encode())
-    caller = Caller(stored)
+    subject = Caller(stored)
     for path, body in ((VECTORS, ROWS), (WIRE, COLUMNS)):
-        head, _, content = caller.at_once(path, body, key, ID).partition(b"\r\n\r\n")
-        answer = caller.by_asgi(path, body, key, ID)
+        head, _, content = subject.at_once(path, body, key, ID).partition(b"\r\n\r\n")
+        answer = subject.by_asgi(path, body, key, ID)
         headers = dict(line.split(": ") for line in head.decode().splitlines())
         assert (answer.status, answer.headers, answer.body) == (200, headers, content)
-    records = caller.recorded()
+    records = subject.recorded()
     assert records[::2] == records[1::2]
     assert [(record[2], record[3]) for record in records] == [("reader", 2)] * 4
 
@@ -68,13 +68,13 @@ def test_whatever_is_refused_takes_the_long_way(stored):
         add_key(stored.layout.keys, "writer", scopes=(KeyScope.WRITE,)): 403,
         add_key(stored.layout.keys, "selling", scopes=(KeyScope.READ,), services=("selling",)): 403,
     }
-    caller = Caller(stored)
+    subject = Caller(stored)
     for secret, status in secrets.items():
         key = (b"authorization", b"Bearer " + secret.encode())
         for path, body in ((VECTORS, ROWS), (WIRE, COLUMNS)):
-            assert caller.at_once(path, body, key) is None
-            assert caller.by_asgi(path, body, key).status == status
-    assert caller.at_once(VECTORS, ROWS) is None
+            assert subject.at_once(path, body, key) is None
+            assert subject.by_asgi(path, body, key).status == status
+    assert subject.at_once(VECTORS, ROWS) is None
     stored.layout.keys.unlink()
     free = Caller(stored, max_bytes=5_000)
     bodies = {
@@ -97,12 +97,12 @@ def test_whatever_is_refused_takes_the_long_way(stored):
 
 def test_many_rows_take_the_long_way(stored):
     """A thread reads them, so that other requests go on."""
-    caller = Caller(stored)
+    subject = Caller(stored)
     for rows, is_at_once in ((200, True), (201, False)):
         body = json.dumps({"rows": [ROW] * rows}).encode()
-        assert (caller.at_once(VECTORS, body) is not None) == is_at_once
-    caller.app.state.active_release.local = False
-    assert caller.at_once(VECTORS, ROWS) is None
+        assert (subject.at_once(VECTORS, body) is not None) == is_at_once
+    subject.app.state.active_release.local = False
+    assert subject.at_once(VECTORS, ROWS) is None
 
 
 OTHER_TARGETS = (

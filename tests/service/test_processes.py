@@ -8,6 +8,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+import forks
 import msgspec
 import pytest
 import requests
@@ -40,7 +41,7 @@ def stored(shared_shop):
 
 def test_the_first_line_says_where_it_serves_and_sigterm_ends_it(stored):
     """The log has every request once the process has run_until_end."""
-    with serve_process(stored) as server:
+    with serve_process(stored, python=(forks.python(),)) as server:
         answer = server.session.post(server.url + PATH, json={"rows": [ROW]}, timeout=10)
         assert answer.status_code == 200
         eventually(lambda: server.lines, "the server wrote no line")
@@ -83,7 +84,8 @@ def test_tls(stored, tmp_path):
         capture_output=True,
     )
     options = ("--tls-certificate", str(certificate), "--tls-key", str(key))
-    with serve_process(stored, *options, scheme="https", verify=str(certificate)) as server:
+    https = {"scheme": "https", "verify": str(certificate), "python": (forks.python(),)}
+    with serve_process(stored, *options, **https) as server:
         answer = server.session.post(server.url + PATH, json={"rows": [ROW]}, timeout=10)
         assert answer.status_code == 200
         with pytest.raises(requests.exceptions.SSLError):
@@ -206,7 +208,7 @@ def test_a_worker_begun_without_the_keys_answers_nobody_and_no_worker_outlives_i
 def run_until_end(root, *options):
     """Run the command until it ends on its own."""
     return subprocess.run(
-        serve_command(root, *options),
+        serve_command(root, *options, python=(forks.python(),)),
         capture_output=True,
         text=True,
         check=False,

@@ -91,7 +91,7 @@ def test_integers_with_nulls_stay_exact():
 
 
 @given(histories())
-@examples(300)
+@examples(100)
 def test_the_join_is_the_replay_of_the_store(history: History):
     """For any history, the join equals the brute-force fold: values and statuses."""
     joined = point_in_time_join(
@@ -106,7 +106,7 @@ def test_the_join_is_the_replay_of_the_store(history: History):
 
 
 @given(histories())
-@examples(100)
+@examples(50)
 def test_rows_not_yet_known_change_nothing(history: History):
     """Removing every row that is not known by the last question leaves the answers as they were."""
     last = max((row[EVENT_TIMESTAMP] for row in history.entity_rows), default=None)

@@ -1,12 +1,14 @@
 """The windows of one key over its stored events are those of the oracle, however the events are cut into blocks."""
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import histories
+from laws import examples, histories
 
 from featurestore import windows as declare
 from featurestore.errors import ContractError
@@ -58,9 +60,9 @@ class Blocks:
                 depth, child = pending.pop()
                 numbers.append(child.number)
                 if depth >= 0:
-                    pending += [
-                        (depth - 1, below) for below in BlockList(self.blocks[child.number]).children()
-                    ]
+                    below = BlockList(self.blocks[child.number])
+                    assert 0 < below.size <= 2 * self.sizes["node_blocks"], "a list is too long"
+                    pending += [(depth - 1, block) for block in below.children()]
         return numbers
 
     def write(self, events, *, clear=False, changes=(), forget=None):
@@ -79,6 +81,7 @@ class Blocks:
         self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(head)))
         after = self.in_use()
         assert len(after) == len(set(after))
+        assert len(head.events) <= 2 * self.sizes["leaf_events"], "the row of the key has too many events"
         free = self.head.free
         assert len(free) <= 2 * self.sizes["leaf_events"], "the row of the key has too many free numbers"
         if self.head.more_free:
@@ -174,6 +177,38 @@ def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node
             for a, e in zip(values, expected, strict=True)
         ]
         assert oracle.bits(typed) == oracle.bits(expected)
+
+
+APPENDED = st.lists(st.integers(1, 5), min_size=1, max_size=8)  # events at each of the next timestamps
+CHANGED = st.dictionaries(
+    st.integers(0, 30), st.integers(0, 3), min_size=1, max_size=8
+)  # events at a timestamp
+
+
+@given(st.integers(1, 3), st.integers(1, 2), st.lists(st.tuples(APPENDED, CHANGED), min_size=1, max_size=5))
+@examples(40)
+def test_changed_events_take_the_place_of_those_before(leaf_events, node_blocks, steps):
+    """Many events of one timestamp in many blocks, and timestamps that lose all their events, also the newest."""
+    declared = {f"count_{n}": declare.count(over=timedelta(microseconds=n)) for n in range(1, 40, 3)}
+    declared["values"] = declare.last_n("i", 1_000, over="lifetime")
+    columns, schema = StoredColumns.of(declared), {"i": pl.Int64()}
+    windows = KeyWindows(declared, list(declared), columns, schema)
+    blocks = Blocks(Measures(declared, columns, schema), leaf_events, node_blocks)
+    expected: dict[int, list[int]] = {}
+    values = count()
+    for appended, changes in steps:
+        start = max((t for t, there in expected.items() if there), default=-1) + 1
+        later = {start + n: [next(values) for _ in range(repeats)] for n, repeats in enumerate(appended)}
+        blocks.write([(t, value) for t, there in later.items() for value in there])
+        newest = start + len(appended) - 1
+        now_at = {t: [next(values) for _ in range(n)] for t, n in sorted(changes.items()) if t <= newest}
+        blocks.write([], changes=[(t, [(t, value) for value in there]) for t, there in now_at.items()])
+        expected |= later | now_at
+        present = [(t, value) for t in sorted(expected) for value in expected[t]]
+        *counts, newest_first = blocks.answer(windows, 40)
+        assert [t for t, _ in blocks.head.events][-1:] == [t for t, _ in present][-1:]
+        assert newest_first == [value for _, value in reversed(present)]
+        assert counts == [sum(t > 40 - n for t, _ in present) for n in range(1, 40, 3)]
 
 
 def answers_of(events, declared):

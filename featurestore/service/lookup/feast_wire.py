@@ -7,6 +7,7 @@ are columns, and statuses are names.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -114,6 +115,7 @@ class Wire:
         views = [selection.label for selection in service.reads]
         schema = service.feature_schema
         self._views = [views.index(origin[name]) if name in origin else None for name in schema]
+        self._distinct_views = {*self._views}
         self._plain = [to_wire(name, dtype) for name, dtype in schema.items()]
         self._all_present = [Status.PRESENT.value] * len(schema)
         keys, names, full = list(service.key_schema), service.feature_names, service.full_names
@@ -184,30 +186,32 @@ class Wire:
 
     def _ends(self, vectors: Vectors, height: int) -> list[bytes]:
         """Return what follows the values of each column: statuses and timestamps, which many columns share."""
-        nothing = _encode([NO_EVENT] * height)
-        stamps = [
-            _encode([NO_EVENT if event is None else timestamp_of(event) for event in events])
-            for events in vectors.events
+        nothing = _repeated(NO_EVENT, height)
+        events = [
+            [NO_EVENT if event is None else timestamp_of(event) for event in of_view]
+            for of_view in vectors.events
         ]
+        stamps = _encode_lines(events)[:-1].split(b"\n") if events else []
+        present = (Status.PRESENT.value,) * height
+        keys = [_END % (_repeated(Status.PRESENT.name, height), nothing)] * self._keys
         ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
 
         def end(statuses: tuple[int, ...], view: int | None) -> bytes:
-            text = ends.get((statuses, view))
-            if text is None:
+            if (statuses, view) not in ends:
                 names = _encode([NAMES[status] for status in statuses])
-                text = _END % (names, nothing if view is None else stamps[view])
-                ends[statuses, view] = text
-            return text
+                ends[statuses, view] = _END % (names, nothing if view is None else stamps[view])
+            return ends[statuses, view]
 
-        present = (Status.PRESENT.value,) * height
-        keys = [end(present, None)] * self._keys
         if all(statuses == self._all_present for statuses in vectors.statuses):
-            ends_of_views = [end(present, view) for view in range(len(stamps))]
-            ends_of_views.append(end(present, None))
-            # The last one is of features that are in no view.
-            return [*keys, *[ends_of_views[-1 if view is None else view] for view in self._views]]
+            by_view = {view: end(present, view) for view in self._distinct_views}
+            return [*keys, *map(by_view.__getitem__, self._views)]
         columns = _turned(vectors.statuses, len(self._views))
         return [*keys, *map(end, columns, self._views)]
+
+
+@lru_cache(maxsize=64)
+def _repeated(text: str, height: int) -> bytes:
+    return _encode([text] * height)
 
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:

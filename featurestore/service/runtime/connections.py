@@ -29,7 +29,7 @@ class IdleConnection(Connection, Protocol):
     idle_since: float | None
 
     def close(self) -> None:
-        """Send the written bytes, then close the connection."""
+        """Close the connection after its last answer is sent."""
 
 
 class Connections:
