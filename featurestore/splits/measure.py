@@ -178,6 +178,40 @@ def require_every_split(
                 )
 
 
+def require_every_class(
+    before: pl.Series, after: pl.Series, *, where: str, personal: Collection[str] = ()
+) -> None:
+    """Refuse a sample of train that has no row of a class that train has.
+
+    Parameters
+    ----------
+    before, after
+        The label in train and in its sample.
+    where, personal
+        As in `require_every_split`.
+
+    Raises
+    ------
+    SplitError
+        If a class is lost.
+    """
+    label = before.name
+    lost = before.drop_nulls().unique().sort().to_list() if has_classes(before) else []
+    lost = [value for value in lost if value not in set(after.to_list())]
+    if lost:
+        texts = [PERSONAL if label in personal else one_line(value) for value in lost]
+        listing = ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
+        raise SplitError(
+            f"{where}: the sample of train lacks {counted(len(lost), 'value')} of {label!r}: {listing}; it has "
+            f"{after.len():,} of {counted(before.len(), 'row')}",
+            hint=f"give the sample a larger share, or keep a row of each class: random_sample(share=..., stratify={label!r}, ...)",
+            split=TRAIN,
+            rows={TRAIN: after.len()},
+            column=label,
+            missing=texts,
+        )
+
+
 def overlap_of_entities(rows: pl.DataFrame, split: str, keys: Sequence[str]) -> EntityOverlap:
     """Measure how many rows of a split have an entity that is in train. A missing key does not name an entity."""
     part = rows.filter(pl.col(SPLIT) == split).select(keys).drop_nulls()

@@ -32,7 +32,9 @@ def split_visits(
     assert DECORATOR in text
     assert LABEL in text
     text = text.replace(DECORATOR, f"{DECORATOR}, split={split}{more}").replace(LABEL, label)
-    text = text.replace("source, training_set", "source, training_set, random_split, time_split, oversample")
+    text = text.replace(
+        "source, training_set", "source, training_set, random_split, time_split, oversample, random_sample"
+    )
     (root / "feature_repo/shop.py").write_text(text)
     return featurestore.open(root)
 
@@ -183,6 +185,18 @@ def test_a_class_that_a_split_lacks(shop):
     ):
         project.training_set("visits")
     assert project.training_manifest("visits").digest == digest
+
+
+def test_a_sample_without_a_class_is_refused(shop):
+    """A model cannot learn a class of which the sample has no row; a stratified sample has one of each."""
+    project = many_visits(shop, "None", ", sample=random_sample(share=0.02, seed=1)")
+    with pytest.raises(
+        SplitError, match=r"the sample of train lacks 1 value of 'bought': \w+; it has 1 of 60"
+    ) as caught:
+        project.training_set("visits")
+    assert (caught.value.split, caught.value.column, caught.value.rows) == ("train", "bought", {"train": 1})
+    project = split_visits(shop, "None", more=', sample=random_sample(share=0.02, seed=1, stratify="bought")')
+    assert project.training_set("visits").labels == {"False": 1, "True": 1}
 
 
 def test_a_sample_keeps_and_repeats_rows_of_train_alone(shop):
