@@ -1,5 +1,6 @@
 """A training set that declares a split says in which part each row is, and what each part holds."""
 
+import json
 from datetime import UTC, datetime
 
 import polars as pl
@@ -110,6 +111,12 @@ def test_validation_and_test_are_frozen(shop):
     done = run("training-set", "visits", cwd=project.settings.root)
     assert "visits: warning: validation changed since the last build (" in done.stdout
     assert "by another version of orders, last_order" in done.stdout
+    orders.write_text(orders.read_text() + "99,1,2024-01-05T00:00:00Z,,1,\n")
+    project.validate("orders")
+    [record] = json.loads(run("training-set", "visits", "--json", cwd=project.settings.root).stdout)
+    changed = {change["split"]: change["causes"] for change in record["split_changes"]}
+    assert list(changed.values()) == [["version of orders"]]
+    assert record["warnings"] == list(project.training_manifest("visits").warnings)
     # The former manifest names other rows of the same data.
     manifest = project.layout.training_manifest("visits")
     digest = project.training_manifest("visits").splits["test"].digest
@@ -150,6 +157,10 @@ def test_validation_and_test_are_compared_with_what_is_served(shop):
     assert {name: drift.rows[1] for name, drift in drifts.items()} == {"validation": 300, "test": 300}
     rows = project.training_manifest("visits").splits["test"].rows
     assert project.quality.drift("visits:test", "served:buying").rows == (rows, 300)
+    [record] = json.loads(run("training-set", "visits", "--json", cwd=project.settings.root).stdout)
+    assert {name: drift["severity"] for name, drift in record["split_drift"].items()} == {
+        name: drift.severity for name, drift in drifts.items()
+    }
     done = run("training-set", "visits", cwd=project.settings.root)
     assert "visits: drift from test to the 300 vectors served in the last days is major: " in done.stdout
     with pytest.raises(UnknownNameError, match="no split named 'tset' in training set 'visits'"):
