@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -80,9 +80,11 @@ $(SERVING)/.ready: $(READY) requirements/serve.txt
 quick: $(READY) ## run a selection of the tests, for a second version of Python
 	python -m pytest -n 2 $(QUICK)
 
-laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault; fit 1,000 columns of each kind
+laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault; fit 1,000 columns of each kind, and read windows of 10,000 histories
 	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
 	LAW_DEPTH=200 python -m pytest -n 2 tests/preprocessing/test_against_scikit_learn.py tests/preprocessing/test_against_plain_python.py
+	LAW_HISTORIES=10000 python -m pytest -n 2 -k oracle tests/windows/test_windows.py tests/windows/test_one_key.py \
+		tests/windows/test_online.py --deselect tests/windows/test_online.py::test_every_store_serves_the_windows_of_the_oracle
 	LAW_DEPTH=10 python -m pytest -n 2 tests/faults
 
 check: $(READY) ## check format, lint, types and layers
@@ -108,6 +110,9 @@ bench-online: benchmarks/.ready ## measure materialization and lookup, in proces
 bench-windows-online: $(READY) ## one key with a million events and five windows, read from the embedded store
 	python benchmarks/windows_online.py
 
+bench-windows-approximate: benchmarks/.ready ## measure quantiles and numbers of different values, exact and within a bound
+	python benchmarks/windows_approximate.py
+
 bench-rolling: $(READY) ## count the rows of real flights that are wrong by `rolling` and by windows
 	python benchmarks/rolling.py
 
@@ -123,8 +128,9 @@ bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pan
 bench-profile: benchmarks/.ready ## measure the profile beside DuckDB's SUMMARIZE, and many small files beside Polars' glob
 	python benchmarks/profile_rows.py
 
-bench-leaks: benchmarks/.leaks-ready ## count the planted leaks that check-leaks, leakprobe and timefence find
+bench-leaks: benchmarks/.leaks-ready ## count what check-leaks, audit-set, leakprobe and timefence find
 	python benchmarks/leaks.py
+	python benchmarks/audit_set.py
 
 benchmarks/.leaks-ready: $(READY) benchmarks/leaks.txt
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/leaks.txt

@@ -105,12 +105,14 @@ def send_requests(
     versions: Callable[[], range],
     stopping: threading.Event,
     seed: int,
+    *,
+    pause: float,
 ) -> None:
-    """Request a few customers again and again until the run stops, and check each answer."""
+    """Request a few customers again and again, with a pause between, until the run stops; check each answer."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     session = requests.Session()
     outage_began = None
-    while not stopping.is_set():
+    while not stopping.wait(pause):
         customers = [chance.randint(1, CUSTOMERS) for _ in range(chance.choice((1, 1, 10)))]
         rows = [{"customer": customer, "basket": 1.0} for customer in customers]
         start = time.perf_counter()
@@ -192,7 +194,7 @@ def serving(root: Path, *options: str) -> Iterator[int]:
 
 def answers(port: int) -> bool:
     """Say whether the server is up."""
-    with contextlib.suppress(requests.ConnectionError):
+    with contextlib.suppress(requests.ConnectionError, requests.Timeout):
         return requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok
     return False
 
@@ -226,7 +228,9 @@ def disturb_store(store: StoreServer, chance: random.Random) -> None:
     time.sleep(1)
 
 
-def run(store: StoreServer | None, folder: Path, seconds: float, *, stale_cache_keys: int) -> None:
+def run(
+    store: StoreServer | None, folder: Path, seconds: float, pause: float, *, stale_cache_keys: int
+) -> None:
     """Serve one store under load and faults, and print what the callers observed."""
     project = make_shop(folder, store)
     observations = [Observations() for _ in range(CALLERS)]
@@ -237,7 +241,9 @@ def run(store: StoreServer | None, folder: Path, seconds: float, *, stale_cache_
         url = f"http://127.0.0.1:{port}"
         with ThreadPoolExecutor(CALLERS + 1) as pool:
             callers = [
-                pool.submit(send_requests, url, observed, lambda: range(1, version + 1), stopping, seed)
+                pool.submit(
+                    send_requests, url, observed, lambda: range(1, version + 1), stopping, seed, pause=pause
+                )
                 for seed, observed in enumerate(observations)
             ]
             callers.append(pool.submit(hang_up, port, stopping))
@@ -287,7 +293,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90, help="how long each store is under load")
     parser.add_argument("--small", action="store_true", help="one round of faults, to see that all works")
     options = parser.parse_args()
-    seconds = 0.1 if options.small else options.seconds
+    seconds, pause = (0.1, 0.05) if options.small else (options.seconds, 0.0)
     for kind, stale_cache_keys in SMALL_STORES if options.small else STORES:
         with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             try:
@@ -295,7 +301,7 @@ def main() -> None:
             except pytest.skip.Exception as reason:
                 print_skipped(kind.__name__.removesuffix("Server"), str(reason))
                 continue
-            run(store, Path(folder), seconds, stale_cache_keys=stale_cache_keys)
+            run(store, Path(folder), seconds, pause, stale_cache_keys=stale_cache_keys)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ EMPTY, LEAN, WIRE, FEAST = (
     "Feast's server, SQLite",
 )
 VECTORS_PATH = "/v1/vectors/joined"
+COMPUTED = "ours, LMDB, 5 on-demand features"
+COMPUTED_PATH = "/v1/vectors/computed"
 FEAST_PATH = "/get-online-features"
 
 
@@ -79,6 +81,11 @@ class Run:
     def vectors_body(self, size: int) -> bytes:
         """Write the body of a request to ``/v1/vectors``."""
         return json.dumps({"rows": [{"customer": key} for key in self.keys(size)]}).encode()
+
+    def computed_body(self, size: int) -> bytes:
+        """Write the body of a request for stored and on-demand features."""
+        asked = {"asked_at": "2026-11-26T12:30:00Z", "bearing": 244.73}
+        return json.dumps({"rows": [{"customer": key, **asked} for key in self.keys(size)]}).encode()
 
     def feast_body(self, size: int) -> bytes:
         """Write the body of a request to Feast's server, and to ours on the same path."""
@@ -198,6 +205,7 @@ def measure_ours(run: Run) -> None:
         our_command(project, port),
         port,
         Request(LEAN, VECTORS_PATH, run.vectors_body),
+        Request(COMPUTED, COMPUTED_PATH, run.computed_body),
         Request(WIRE, FEAST_PATH, run.feast_body),
     )
     for kind, store_type, label in (
@@ -236,12 +244,13 @@ def compare(run: Run) -> None:
     agree = run.answers[WIRE] == run.answers[FEAST]
     print(f"the values {'agree' if agree else 'DIFFER'}")
     for size in SIZES:
-        empty, lean, wire, feast = (
-            run.figures[label, size].answers_per_second for label in (EMPTY, LEAN, WIRE, FEAST)
+        empty, lean, computed, wire, feast = (
+            run.figures[label, size].answers_per_second for label in (EMPTY, LEAN, COMPUTED, WIRE, FEAST)
         )
         print(
             f"{size:3} rows: on the same wire {wire / feast:.0f}x Feast's server; /v1/vectors "
-            f"{lean / feast:.0f}x, and {lean / empty:.2f} of an empty endpoint"
+            f"{lean / feast:.0f}x, and {lean / empty:.2f} of an empty endpoint; "
+            f"with on-demand features {computed / lean:.2f} of those without"
         )
     if not agree:
         sys.exit("our values and Feast's differ")

@@ -26,6 +26,39 @@ HOUR = 3_600_000_000
 WRITE_OPTIONS = {"compression": "zstd", "compression_level": 3, "row_group_size": 128 * 1024}
 
 
+# Five on-demand features, of the kinds that `departure_conditions` of the reference project has.
+ON_DEMAND_SCHEMAS = """
+class Asked(pa.DataFrameModel):
+    asked_at: Timestamp = pa.Field(description='when')
+    bearing: pl.Float64 = pa.Field(ge=0, le=360, description='a direction', metadata={'unit': 'deg'})
+class Conditions(pa.DataFrameModel):
+    headwind: pl.Float32 = pa.Field(nullable=True, description='a speed', metadata={'unit': '1'})
+    day_sin: pl.Float32 = pa.Field(description='time of day', metadata={'unit': '1'})
+    day_cos: pl.Float32 = pa.Field(description='time of day', metadata={'unit': '1'})
+    age: pl.Int64 = pa.Field(nullable=True, description='years', metadata={'unit': '1'})
+    hours: pl.Float32 = pa.Field(description='since the year 2000', metadata={'unit': '1'})
+"""
+ON_DEMAND_DEFINITIONS = """
+from datetime import UTC, datetime
+import math
+import polars as pl
+@on_demand_feature_view(sources=(alpha['alpha_0', 'alpha_1', 'alpha_count'],), owner='bench')
+def conditions(rows: Frame[Asked]) -> Frame[Conditions]:
+    '''A view.'''
+    asked = pl.col('asked_at')
+    local = asked.dt.convert_time_zone('America/New_York')
+    angle = (local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()) * (2 * math.pi / 1440)
+    against = (pl.col('alpha_0') * 360 - pl.col('bearing')) * (math.pi / 180)
+    return rows.select(
+        headwind=pl.col('alpha_1') * against.cos(),
+        day_sin=angle.sin(),
+        day_cos=angle.cos(),
+        age=local.dt.year() - pl.col('alpha_count'),
+        hours=(asked - pl.lit(datetime(2000, 1, 1, tzinfo=UTC))).dt.total_seconds() / 3600,
+    )
+"""
+
+
 def feature_names(view: str) -> list[str]:
     """Name the ten features of a view."""
     return [f"{view}_{i}" for i in range(FLOATS)] + [f"{view}_count", f"{view}_word"]
@@ -147,6 +180,7 @@ def _schemas(*, late: bool) -> str:
         )
         lines.append(f"class {view.title()}(pa.DataFrameModel):")
         lines.append(f"    customer: pl.Int64 = pa.Field(description='who')\n{timestamps}{fields}")
+    lines.append(ON_DEMAND_SCHEMAS)
     return "\n".join(lines)
 
 
@@ -165,6 +199,8 @@ def _definitions(*, late: bool) -> str:
         for view in VIEWS
     ]
     lines.append(f"joined = feature_service('joined', ({', '.join(VIEWS)}), owner='bench')\n")
+    lines.append(ON_DEMAND_DEFINITIONS)
+    lines.append(f"computed = feature_service('computed', ({', '.join(VIEWS)}, conditions), owner='bench')\n")
     return "\n".join(lines)
 
 

@@ -75,6 +75,8 @@ def run_all(template: str, seeds: Sequence[int], length: timedelta, end: float) 
             if job.cancelled():
                 continue
             results.append(job.result())
+            if len(results) % 20 == 0:
+                print(f"{len(results)} of {len(jobs)} episodes", flush=True)
             if results[-1][-1] is not None:
                 print(f"--seed {results[-1][0]}: {results[-1][-1]}", flush=True)
             if time.perf_counter() > end:

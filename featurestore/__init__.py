@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Frame
     from featurestore.definitions.dataset import dataset
     from featurestore.definitions.entity import Entity
-    from featurestore.definitions.feature_service import feature_service, training_set
+    from featurestore.definitions.feature_service import feature_service
     from featurestore.definitions.feature_view import feature_view
     from featurestore.definitions.on_demand import on_demand_feature_view
     from featurestore.definitions.source import PackageFile, source
+    from featurestore.definitions.training_set import training_set
     from featurestore.errors import (
         ConfigError,
         ContractError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnknownSettingError,
     )
+    from featurestore.labels.declare import labelled_by
     from featurestore.project import Project, open  # noqa: A004 - featurestore.open, as gzip.open
     from featurestore.splits.declare import random_split, time_split
     from featurestore.splits.sample import oversample, random_sample, systematic_sample, undersample
@@ -56,6 +58,7 @@ _HOMES = {
     "exact_sum": "values.exact_sum",
     "feature_service": "definitions.feature_service",
     "feature_view": "definitions.feature_view",
+    "labelled_by": "labels.declare",
     "on_demand_feature_view": "definitions.on_demand",
     "open": "project",
     "oversample": "splits.sample",
@@ -64,7 +67,7 @@ _HOMES = {
     "source": "definitions.source",
     "systematic_sample": "splits.sample",
     "time_split": "splits.declare",
-    "training_set": "definitions.feature_service",
+    "training_set": "definitions.training_set",
     "undersample": "splits.sample",
 }
 
@@ -89,6 +92,7 @@ __all__ = [
     "exact_sum",
     "feature_service",
     "feature_view",
+    "labelled_by",
     "on_demand_feature_view",
     "open",
     "oversample",

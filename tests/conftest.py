@@ -12,7 +12,19 @@ from shop import build_shop, write_files
 
 import featurestore
 
-LONG = {"test_readme_flights.py", "test_readme.py", "test_faults.py", "test_benchmarks.py"}
+# The longest first.
+LONG = (
+    "test_readme_flights.py",
+    "test_benchmarks.py",
+    "test_readme.py",
+    "test_faults.py",
+    "test_releases.py",
+    "test_corruptions.py",
+    "test_killed.py",
+    "test_prove.py",
+    "test_clone.py",
+    "test_determinism.py",
+)
 
 
 # A loaded machine is slow: the time of an example says nothing.
@@ -29,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: at the end, one process would wait for the other."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,7 @@ from featurestore.service.telemetry.served_log import ServedLog
 BASKET = 16.0
 
 
-def log_answers(root, *customers, as_of=None, stale=False, store=None, service="buying"):
+def log_answers(root, *customers, as_of=None, stale=False, store=None, service="buying", request_id=None):
     """Answer requests for customers by what the project in `root` serves, and log the answers; returns the vectors."""
     project, release = open_served(root)
     endpoint = Endpoint(
@@ -26,7 +26,7 @@ def log_answers(root, *customers, as_of=None, stale=False, store=None, service="
     log(
         [
             Entry(
-                request_id=f"request-{arrived}",
+                request_id=request_id or f"request-{arrived}",
                 at=arrived,
                 method="POST",
                 release="working" if release is None else release.name,

@@ -5,13 +5,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import forks
 import yaml
 from servers import free_port
 
@@ -96,7 +96,9 @@ class Shell:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(snippet.text)
         elif snippet.kind == "python":
-            self.execute([sys.executable, "-W", "error::SyntaxWarning", "-c", snippet.text])
+            # A warning of the syntax is an error here.
+            compile(snippet.text, "<snippet>", "exec", dont_inherit=True)
+            self.execute([forks.python(), "-c", snippet.text])
         elif snippet.kind == "console":
             for command, expected in commands(snippet.text):
                 self._command(command, expected)
@@ -121,7 +123,7 @@ class Shell:
     def serve(self, command: str) -> str:
         """Start the server on a free port and return its first line."""
         self.stop()
-        words = [sys.executable, "-m", "featurestore.cli", *command.split()[1:], "--port", str(self.port)]
+        words = [forks.python(), "-m", "featurestore.cli", *command.split()[1:], "--port", str(self.port)]
         self.server = subprocess.Popen(words, cwd=self.cwd, stderr=subprocess.PIPE, text=True)
         line = self.server.stderr.readline()
         self.execute(
@@ -138,11 +140,10 @@ class Shell:
 
     def execute(self, command: list[str]) -> str:
         """Run a command in the environment of these tests and return what it prints."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             command,
             cwd=self.cwd,
-            env=os.environ | {"PATH": path},
+            env=os.environ | {"PATH": forks.search_path()},
             capture_output=True,
             text=True,
             check=False,

@@ -21,6 +21,7 @@ FOLDERS = {
     "definitions",
     "definitions/fingerprint",
     "expressions",
+    "labels",
     "operations",
     "preprocessing",
     "project",

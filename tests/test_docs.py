@@ -12,7 +12,7 @@ import typer
 from snippets import section
 
 import featurestore
-from featurestore import Project, config, errors, preprocessing, testing
+from featurestore import Project, config, errors, preprocessing, testing, windows
 from featurestore.adapters.feast import online
 from featurestore.cli.app import app
 from featurestore.operations.card import DECLARED
@@ -275,6 +275,21 @@ def test_every_environment_variable_is_documented():
     text = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     documented = names(table(page("settings"), "variable"))
     assert set(documented) == set(re.findall(r'"(FEATURESTORE_[A-Z_]+)"', text)) - internal
+
+
+def test_every_window_is_documented_with_its_arguments():
+    """The table has each public function once, with the arguments that have no default."""
+    cells = [row[0] for row in rows(table(page("python"), "function of `windows`"))]
+    documented = {call for cell in cells for call in re.findall(r"`(\w+\(.*?\))`", cell)}
+    assert documented == {
+        f"{name}({', '.join(needed_arguments(getattr(windows, name)))})" for name in windows.__all__
+    }
+
+
+def needed_arguments(function) -> list[str]:
+    """Return the names of the arguments without a default."""
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
 def test_every_step_of_preprocessing_is_documented():

@@ -4,9 +4,8 @@ import json
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
+import forks
 import pytest
 from snippets import ELIDED, PAGES, README, ROOT, RUN_ALREADY, Shell, pages, section, shows
 
@@ -35,7 +34,7 @@ def flights(tmp_path_factory):
 
 def make(copy, target):
     """Make a target of a copy of the repository, and return what it prints."""
-    venv = Path(sys.executable).parents[1]
+    venv = forks.environment()
     # The environment exists: made again here, it would hold the copy of the package.
     options = ["--no-print-directory", f"--old-file={venv}/.ready", f"VENV={venv}"]
     return Shell(copy).execute(["make", *options, target])
@@ -80,7 +79,7 @@ def test_a_model_of_other_features_is_refused(flights):
     definitions.write_text(text.replace("min_frequency=100", "min_frequency=50"))
     try:
         done = subprocess.run(
-            [sys.executable, "predict.py"],
+            [forks.python(), "predict.py"],
             cwd=copy / "examples/departure_delay",
             capture_output=True,
             text=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,7 +13,7 @@ import featurestore
 from featurestore.operations.releases import active_release
 from featurestore.service.runtime.keys import read_keys
 from featurestore.storage.fingerprint import file_fingerprint
-from featurestore.storage.log import log_files, next_number
+from featurestore.storage.log import log_files, next_number, without_writes
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.testing import oracle
 from featurestore.timing.clock import MAX_SKEW, ClockError
@@ -151,21 +153,40 @@ def _possible(
     require(built is not None, "the store holds rows of a file that was never built")
     assert built is not None  # noqa: S101 - for mypy
     deleted = deleted_keys(world.view, layout)
-    everything = (
-        [*built, *log.to_dicts()],
-        {(customer,): at for customer, at in deleted.group_by("customer").max().rows()},
-    )
+    everything = ([*built, *log.to_dicts()], _last(deleted))
     is_complete = state.pushed == next_number(log_files(layout.pushed(VIEW)))
     is_complete &= state.deleted == next_number(log_files(layout.deleted(VIEW)))
     if is_complete:
         return [everything]
+    # The writes that the store has by their numbers, and those that were acknowledged, which it must have.
     acknowledged = log.filter(pl.col("coupon").is_in(list(world.rows)))
-    sure = deleted.filter(pl.col("event_timestamp") <= timestamp_of(state.watermark))
-    without = (
-        [*built, *acknowledged.to_dicts()],
-        {(customer,): at for customer, at in sure.group_by("customer").max().rows()},
+    rows = pl.concat([_first_writes(layout.pushed(VIEW), state.pushed, log), acknowledged]).unique()
+    at = pl.col("event_timestamp")
+    since = pl.DataFrame(
+        list(world.deleted.items()),
+        schema={"customer": pl.Int64, "since": deleted.schema["event_timestamp"]},
+        orient="row",
     )
-    return [everything, without]
+    sure = deleted.join(since, on="customer").filter(at >= pl.col("since")).group_by("customer").agg(at.min())
+    known = pl.concat(
+        [_first_writes(layout.deleted(VIEW), state.deleted, deleted), sure.select(deleted.columns)]
+    )
+    return [everything, ([*built, *rows.to_dicts()], _last(known))]
+
+
+def _first_writes(folder: Path, count: int, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the first writes of a log, of which `rows` are all."""
+    with TemporaryDirectory() as scratch:
+        frames = [
+            pl.read_parquet(without_writes(file.path, range(count, file.last + 1), Path(scratch)))
+            for file in log_files(folder)
+            if file.first < count
+        ]
+    return pl.concat([rows.clear(), *frames])
+
+
+def _last(deleted: pl.DataFrame) -> dict[tuple[Any, ...], datetime]:
+    return {(customer,): at for customer, at in deleted.group_by("customer").max().rows()}
 
 
 def _expected(

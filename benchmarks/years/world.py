@@ -17,7 +17,7 @@ import featurestore
 from featurestore.adapters import lmdb as lmdb_adapter
 from featurestore.operations.releases import active_release
 from featurestore.service.runtime.keys import add_key, remove_key
-from featurestore.storage import files
+from featurestore.storage import durable, files
 from years.checks import CUSTOMERS, DAY, VIEW, read_built
 from years.clock import Clock
 from years.disk import Disk
@@ -190,6 +190,7 @@ class World:
         gc.collect()
         self._close_stores()
         files._TIDY.clear()  # noqa: SLF001 - a new process has looked into no folder
+        durable._KEPT.clear()  # noqa: SLF001
         for descriptor in os.listdir("/proc/self/fd"):
             with suppress(OSError):
                 if os.readlink(f"/proc/self/fd/{descriptor}").startswith(f"{self.root}/"):

@@ -16,7 +16,8 @@ from weakref import WeakSet
 import lmdb
 import msgspec
 
-from featurestore.adapters.lmdb_file import DIGEST_BYTES, digest_of, fault_of, record
+from featurestore.adapters.lmdb_check import DIGEST_BYTES, digest_of
+from featurestore.adapters.lmdb_file import fault_of, record
 from featurestore.errors import FeatureStoreError, MissingDataError, StoreError
 from featurestore.ports import ViewState
 from featurestore.storage.durable import make_folder, sync_folder
@@ -45,6 +46,7 @@ DAMAGES = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lm
 # LMDB may reuse the pages of a snapshot from the third write after it. They are intact until the second has ended.
 SAFE_WRITES = 1
 MAX_UNLOCKED_READS = 10
+_UNKNOWN: tuple[int, Any] = (-1, None)
 # How long a reader may go on with a file that another one replaced: looking takes longer than reading a row.
 LOOK_SECONDS = 1.0
 RETRY_HINT = "check the disk and the other processes that use the store, then try again"
@@ -57,12 +59,16 @@ class _Opened(NamedTuple):
     ----------
     unlocked
         Whether LMDB does not know of this reader.
+    states
+        The state of each view that was read, and the number of the snapshot that it was read from: the next read of the
+        same snapshot reads no state.
     """
 
     identity: tuple[int, int, int]
     env: lmdb.Environment
     unlocked: bool
     views: dict[str, lmdb._Database]
+    states: dict[str, tuple[int, ViewState]]
 
 
 class LmdbStore:
@@ -147,17 +153,22 @@ class LmdbStore:
         self, opened: _Opened, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> tuple[list[tuple[ViewState | None, list[bytes | None]]], int]:
         answers: list[tuple[ViewState | None, list[bytes | None]]] = []
+        known = opened.states
         try:
             databases = [opened.views.get(view) or _database(opened, view) for view, _ in views]
             states = opened.views.get(STATES_NAME) or _database(opened, STATES_NAME)
             with opened.env.begin() as transaction:
                 get, snapshot = transaction.get, transaction.id()
                 for (view, keys), database in zip(views, databases, strict=True):
-                    state = get(view.encode(), db=states) if states is not None else None
-                    if database is None or state is None:
-                        answers.append((None, [None] * len(keys)))
-                    else:
-                        answers.append((_state_of(view, state), [get(key, db=database) for key in keys]))
+                    number, state = known.get(view, _UNKNOWN)
+                    if number != snapshot or opened.unlocked:
+                        stored = get(view.encode(), db=states) if states is not None else None
+                        if database is None or stored is None:
+                            answers.append((None, [None] * len(keys)))
+                            continue
+                        state = _state_of(view, stored)
+                        known[view] = snapshot, state
+                    answers.append((state, [get(key, db=database) for key in keys]))
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
         return answers, snapshot
@@ -247,7 +258,7 @@ def _environment(path: Path, user: LmdbStore) -> _Opened:
             _USERS[identity] = WeakSet()
         _USERS[identity].add(user)
         environment = _ENVIRONMENTS[identity]
-        return _Opened(identity, environment, not environment.flags()["lock"], {})
+        return _Opened(identity, environment, not environment.flags()["lock"], {}, {})
 
 
 def _opened(path: Path) -> lmdb.Environment:

@@ -22,15 +22,16 @@ def audit_set(
 
     The file has keys, event_timestamp, request values, and features under their names or as view__feature. Each cell is
     equal, leaks the future (its value became known only later), is stale (its value was known before, and is not the newest),
-    or other. Exits with 5 if a cell is not equal, and names the cells of the rows with the most of them, with the time at which
+    stale or future (its value was known before and again later), or other. Exits with 5 if a cell is not equal, and names the cells of the rows with the most of them, with the time at which
     their values were known.
 
     Example: `featurestore audit-set visits.parquet --service buying`
     """
     record = opened_at(project).audit_set(file, service)
-    rows = [("feature", "equal", "leaks the future", "stale", "other")]
+    rows = [("feature", "equal", "leaks the future", "stale or future", "stale", "other")]
     rows += [
-        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.stale:,}", f"{f.others:,}") for f in record.features
+        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.ambiguous:,}", f"{f.stale:,}", f"{f.others:,}")
+        for f in record.features
     ]
     lines = [table(rows), f"{counted(record.rows, 'row')}, {counted(record.different, 'different cell')}"]
     if record.absent:

@@ -52,8 +52,8 @@ def add(
 ) -> None:
     """Add data of your own: version them with DVC, draft a schema that they pass, declare a source.
 
-    Prints what was assumed, and what the data do not tell. Data of a source that exists, and `data/pushed`, only get a new
-    version.
+    Prints what was assumed, and what the data do not tell. Data of a source that exists, `data/pushed` and `data/served`
+    only get a new version.
 
     Example: `featurestore add ~/orders.csv --owner shop`
 

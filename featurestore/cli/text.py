@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from featurestore.cli.label_text import label_lines
 from featurestore.cli.output import table
 from featurestore.cli.split_text import split_lines
 from featurestore.values.escapes import one_line
@@ -32,7 +33,12 @@ def verdict_text(verdicts: Sequence[Verdict], limit: int = 5) -> str:
 def training_text(manifest: TrainingManifest) -> str:
     """Show the size and the digest of a training set, and how many rows were left out."""
     size = f"{counted(manifest.rows, 'row')} x {counted(len(manifest.columns), 'column')}"
-    lines = [f"{manifest.name}: {size}", *_immature_lines(manifest), *split_lines(manifest)]
+    lines = [
+        f"{manifest.name}: {size}",
+        *_immature_lines(manifest),
+        *label_lines(manifest),
+        *split_lines(manifest),
+    ]
     if manifest.fitted is not None:
         lines.append(f"  the steps of service {manifest.service} applied, fitted state {manifest.fitted}")
     return "\n".join([*lines, f"  {manifest.digest}"])
@@ -128,7 +134,7 @@ def summary_text(project: Project, summary: Summary) -> str:
         lines.append(
             f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
         )
-        lines += [*_immature_lines(t), *split_lines(t)]
+        lines += [*_immature_lines(t), *label_lines(t), *split_lines(t)]
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
     for t in summary.training_sets:
         vector = project.get_online(project.example(t.service), t.service, statuses=True)

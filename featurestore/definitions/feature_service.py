@@ -9,28 +9,25 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from featurestore.definitions.clashes import keys_of, refuse_clashes
+from featurestore.definitions.entity_rows import entity_rows
 from featurestore.definitions.feature_view import FeatureView, Selection
-from featurestore.definitions.known import known_of_label
 from featurestore.definitions.on_demand import OnDemandFeatureView
-from featurestore.definitions.signature import signature_of
 from featurestore.definitions.split_columns import added_columns
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import check_steps, origins
 from featurestore.preprocessing.step import Step
-from featurestore.splits.check import require_free_names, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from featurestore.definitions.contract import Column, Contract
-    from featurestore.definitions.known import Declaration, Known
+    from featurestore.definitions.known import Known
     from featurestore.definitions.signature import Transformation
+    from featurestore.labels.declare import Labellers
     from featurestore.preprocessing.state import FittedState
-    from featurestore.splits.check import Split
     from featurestore.splits.declare import SplitStrategy
     from featurestore.splits.sample import SampleStrategy
 
@@ -121,6 +118,16 @@ class FeatureService:
             features = dict.fromkeys((*known.features, *selection.features))
             by_label[selection.label] = replace(known, features=tuple(features))
         return tuple(by_label.values())
+
+    @property
+    def request_columns(self) -> dict[str, Column]:
+        """The contract of each column of a request: entity keys, then request values."""
+        keys = {
+            key: replace(selection.view.feature_contract[stored], name=key)
+            for selection in self.reads
+            for key, stored in zip(selection.keys, selection.view.key_schema, strict=True)
+        }
+        return keys | {column.name: column for view in self.on_demand for column in view.request.columns}
 
     def sources_of(self, feature: str) -> tuple[Selection, ...]:
         """Return the selections that a feature of the service is read or computed from."""
@@ -219,6 +226,8 @@ class TrainingSet:
 
     Attributes
     ----------
+    contract
+        What the function returns.
     matures
         When the label of a row is known. None: all labels are known.
     split
@@ -227,6 +236,10 @@ class TrainingSet:
         Which rows of train are kept or repeated. None: each is kept once.
     fits
         Whether the steps of the service are fitted to its rows, although other training sets use the service too.
+    served
+        Whether the function returns labels of answers of the service, whose rows are in the served log.
+    labellers
+        Which label counts, if several labellers label a row. None: the function returns one label for each row.
     """
 
     name: str
@@ -242,115 +255,21 @@ class TrainingSet:
     split: tuple[SplitStrategy, ...] = ()
     sample: SampleStrategy | None = None
     fits: bool = False
+    served: bool = False
+    labellers: Labellers | None = None
+
+    @property
+    def entity_rows(self) -> Contract:
+        """The contract of the rows before features are joined, one label each: with what the served log adds."""
+        return entity_rows(self.contract, self.service, served=self.served, labellers=self.labellers)
 
     @property
     def joined(self) -> Contract:
         """The contract of the stored training set, with the columns of its split and sample, and the joined features."""
         added = added_columns(self.split, self.sample)
-        return replace(self.contract, columns=(*self.contract.columns, *added, *self.service.features))
+        return replace(self.entity_rows, columns=(*self.entity_rows.columns, *added, *self.service.features))
 
     @property
     def identity(self) -> tuple[str, ...]:
         """The columns that identify a row: those that the schema declares unique, or entity keys and timestamp."""
-        return self.contract.key or (*self.service.key_schema, EVENT_TIMESTAMP)
-
-
-def training_set(
-    *,
-    service: FeatureService,
-    label: str,
-    owner: str,
-    matures: Declaration | None = None,
-    split: Split | None = None,
-    sample: SampleStrategy | None = None,
-    fits: bool = False,
-) -> Callable[[Transformation], TrainingSet]:
-    """Declare the rows of a training set: keys, timestamp, request values and label.
-
-    ``event_timestamp`` is the time at which the model would have been called. The features are
-    those known by then.
-
-    Parameters
-    ----------
-    service
-        The features to join.
-    label
-        The column of labels.
-    owner
-        Who answers for the training set.
-    matures
-        When the label of a row is known: a time after its ``event_timestamp``, the column that holds the
-        timestamp, or each other form of ``known``. A row whose label is not known yet is left out and counted. None: the ``known`` of the label's
-        metadata; without it, all labels are known.
-    split
-        Adds the column ``split``, with ``train``, ``validation`` or ``test``: ``random_split(...)``,
-        ``time_split(...)``, or a tuple of them, which keeps the rows that all of them put into the same split.
-    sample
-        Keeps or repeats rows of train alone, and adds the columns ``weight`` and ``is_repeated``: ``random_sample(...)``,
-        ``systematic_sample(...)``, ``undersample(...)`` or ``oversample(...)``.
-    fits
-        True: fit the steps of the service to the rows of this training set. One of several training sets of a service
-        says so.
-
-    Raises
-    ------
-    DefinitionError
-        If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split or the sample does not fit
-        the schema.
-    """
-
-    def declare(function: Transformation) -> TrainingSet:
-        signature = signature_of(function)
-        name, contract = function.__name__, signature.output
-        needed = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
-        for column, dtype in needed.items():
-            if column not in contract:
-                raise DefinitionError(
-                    f"training set {name!r}: schema {contract.name} lacks {column!r}, which service "
-                    f"{service.name!r} needs",
-                    hint=f"add to the schema: {column}: {dtype}",
-                )
-            if contract[column].dtype != dtype:
-                raise DefinitionError(
-                    f"training set {name!r}: {column!r} is {contract[column].dtype} in schema {contract.name}, "
-                    f"but {dtype} in service {service.name!r}",
-                    hint=f"declare {column!r} as {dtype} in schema {contract.name}",
-                )
-        if label not in contract:
-            raise DefinitionError(
-                f"training set {name!r}: schema {contract.name} lacks the label {label!r}",
-                hint=f"add {label!r} to the schema, or name one of its columns as label",
-            )
-        known = known_of_label(contract, label, matures, f"training set {name!r}")
-        for feature in service.feature_names:
-            if feature in contract:
-                raise DefinitionError(
-                    f"training set {name!r}: {feature!r} is a feature of service {service.name!r} and a column of "
-                    f"schema {contract.name}",
-                    hint=f"remove {feature!r} from the schema: the service joins it",
-                )
-        declared = TrainingSet(
-            name=name,
-            function=function,
-            inputs=signature.inputs,
-            contract=contract,
-            service=service,
-            label=label,
-            description=signature.description,
-            owner=owner,
-            defined_in=signature.path,
-            matures=known,
-            fits=fits,
-        )
-        where, schema, identity = f"training set {name!r}", contract.schema, declared.identity
-        declared = replace(
-            declared,
-            split=strategies_of(where, split, schema=schema, identity=identity, label=label),
-            sample=sample_of(where, sample, schema=schema, identity=identity, label=label),
-        )
-        added = [column.name for column in added_columns(declared.split, declared.sample)]
-        require_free_names(where, added, [*schema, *service.feature_names])
-        return declared
-
-    return declare
+        return self.entity_rows.key or (*self.service.key_schema, EVENT_TIMESTAMP)

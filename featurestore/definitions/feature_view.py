@@ -14,7 +14,7 @@ from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
 from featurestore.values.table import UTC_MICROSECONDS, feast_type
-from featurestore.windows.declare import LONGEST
+from featurestore.windows.arguments import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,6 +18,7 @@ from featurestore.errors import DefinitionError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.values.table import UTC_MICROSECONDS
+from featurestore.values.wording import duration_text
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -135,7 +136,7 @@ def known_of_label(contract: Contract, label: str, matures: Declaration | None, 
     known = by_matures or by_schema
     if known is not None and known.columns == of_rows.columns and known.delay < timedelta(0):
         raise DefinitionError(
-            f"{where}: the label {label!r} is known {-known.delay} before {EVENT_TIMESTAMP!r}; expected a time after it",
+            f"{where}: the label {label!r} is known {duration_text(-known.delay)} before {EVENT_TIMESTAMP!r}; expected a time after it",
             hint="a label is known when the outcome is: at 0 or later",
         )
     return known

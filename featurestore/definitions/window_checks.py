@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
     from pandera.polars import DataFrameModel
 
-    from featurestore.definitions.contract import Contract
+    from featurestore.definitions.contract import Column, Contract
     from featurestore.definitions.entity import Entity
 
 OF_LISTS = frozenset(["first", "last"])
 # Windows that are never null.
-ALWAYS = frozenset(["count", "sum", "distinct", "last_n"])
+ALWAYS = frozenset(["count", "sum", "distinct", "approximate_distinct", "last_n"])
 EXAMPLE = 'write windows={"orders_1h": windows.count(over="1h")}'
+ADDED_UP = "integers of up to 64 bits, Float32 and Float64 can be added up; cast the column in the function"
+ROUNDED = (
+    "integers of up to 64 bits, Float32 and Float64 can be rounded to a bound; write windows.quantile, which is exact, or "
+    "cast the column in the function"
+)
 OWN_EVENT = (
     'compute the condition from the values of one event, as pl.col("amount") > 0: which other events are read with it '
     "differs offline and online; let the function of the view add a column of what earlier events tell"
@@ -111,7 +116,7 @@ def check_windows(
     DefinitionError
         If a window and its column in the schema differ in dtype or in whether they may be null, a column of the schema
         has no window or a window no column, an expression does not fit the events or reads other events than its own, the dtype of a column cannot be
-        aggregated, or a column of the identity is nullable. Names the view and the column.
+        aggregated or may be NaN, or a column of the identity is nullable. Names the view and the column.
     UnknownNameError
         If the events have no column of a name.
     """
@@ -147,10 +152,15 @@ def _check(where: str, feature: str, aggregation: Aggregation, events: Contract,
             _check_condition(f"{where}, {argument}", expression, events)
     if column is not None:
         _check_values(where, aggregation.kind, column, events.schema[column])
-    if column is not None and aggregation.kind in NUMERIC and not _is_number(events.schema[column]):
+        _require_no_nan(where, aggregation.kind, events[column], events)
+    if (
+        column is not None
+        and aggregation.kind in (*NUMERIC, "approximate_quantile")
+        and not _is_number(events.schema[column])
+    ):
         raise DefinitionError(
             f"{where}: {aggregation.kind} of {column!r}, which is {events.schema[column]}",
-            hint="integers of up to 64 bits, Float32 and Float64 can be added up; cast the column in the function",
+            hint=ADDED_UP if aggregation.kind in NUMERIC else ROUNDED,
         )
     result, declared = result_dtype(aggregation, events.schema), contract[feature]
     if not _fits(result, declared.dtype):
@@ -180,11 +190,28 @@ def _check_values(where: str, kind: str, column: str, dtype: pl.DataType) -> Non
         )
 
 
+def _require_no_nan(where: str, kind: str, column: Column, events: Contract) -> None:
+    if (
+        column.dtype.is_float()
+        and events.policy.on_invalid == "warn"
+        and column.metadata.get("nan") != "null"
+    ):
+        raise DefinitionError(
+            f"{where}: {kind} of {column.name!r}, but schema {events.name} lets NaN pass, which no window can order or add up",
+            hint='write metadata={"nan": "null"} for the column, or on_invalid="quarantine" for the schema',
+        )
+
+
 def result_dtype(aggregation: Aggregation, events: pl.Schema) -> pl.DataType:
     """Return the dtype that an aggregate has before it is put into the view's schema."""
-    if aggregation.kind in ("count", "distinct"):
+    if aggregation.kind in ("count", "distinct", "approximate_distinct"):
         return pl.Int64()
-    if aggregation.column is None or aggregation.kind in ("mean", "variance", "deviation"):
+    if aggregation.column is None or aggregation.kind in (
+        "mean",
+        "variance",
+        "deviation",
+        "approximate_quantile",
+    ):
         return pl.Float64()
     dtype = events[aggregation.column]
     if aggregation.kind == "sum":

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from featurestore.errors import ConfigError
 from featurestore.operations.add_input import Input, input_of, is_sql, result_of
 from featurestore.operations.add_read import declared_source, read_input
-from featurestore.operations.add_version import add_pushed_version, add_version
+from featurestore.operations.add_version import add_pushed_version, add_served_version, add_version
 from featurestore.operations.own_stages import own_stages
 from featurestore.operations.pipeline import update_pipeline
-from featurestore.operations.unversioned import PUSHED
+from featurestore.operations.unversioned import PUSHED, SERVED
 from featurestore.quality.profile.own_file import draft_for, texts_of
 from featurestore.quality.profile.questions import assumptions, questions
 from featurestore.quality.profile.text_columns import doubtful_words, null_words
@@ -61,8 +61,8 @@ class Added:
 def add(workspace: Workspace, target: str, *, name: str | None = None, owner: str | None = None) -> Added:
     """Version a file, the files of a pattern or folder, or the result of a query, and draft a source for it.
 
-    Data that a source declares already, and the folder of pushed rows, only get a new version; with the first version of
-    pushed rows, the stages of dvc.yaml depend on them. A file outside of the project is copied into ``data/raw``; a query is run once, and its result is kept there.
+    Data that a source declares already, and the folders of pushed rows and of answers, only get a new version; with the first
+    version of such a folder, the stages of dvc.yaml that read it depend on it. A file outside of the project is copied into ``data/raw``; a query is run once, and its result is kept there.
 
     Parameters
     ----------
@@ -89,7 +89,9 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     root = workspace.root
     layout = workspace.layout
     if not is_sql(target) and (root / target).resolve().is_relative_to(layout.all_pushed.resolve()):
-        return _add_pushed(workspace)
+        return _add_log(workspace, PUSHED, layout.all_pushed)
+    if not is_sql(target) and (root / target).resolve().is_relative_to(layout.all_served.resolve()):
+        return _add_log(workspace, SERVED, layout.all_served)
     if not is_sql(target) and (source := declared_source(workspace, target)) is not None:
         return _version_only(workspace, source.name, source.location(root / source.path)[0])
     data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name, owner)
@@ -185,11 +187,11 @@ def _version(workspace: Workspace, path: Path) -> tuple[str, ...]:
     return add_version(workspace, path)
 
 
-def _add_pushed(workspace: Workspace) -> Added:
-    """Version the log of pushes; with its first version, the stages of dvc.yaml depend on it."""
+def _add_log(workspace: Workspace, name: str, folder: Path) -> Added:
+    """Version the log of pushes, or that of answers; with its first version, the stages of dvc.yaml depend on it."""
     workspace.parts.versions.start(workspace.root)
-    records = add_pushed_version(workspace)
+    records = add_pushed_version(workspace) if name == PUSHED else add_served_version(workspace)
     file = workspace.root / PIPELINE
     written = (PIPELINE,) if own_stages(file) and update_pipeline(workspace) else ()
-    inside = workspace.layout.all_pushed.relative_to(workspace.root).as_posix()
-    return Added(PUSHED, inside, 0, written, records, (), ())
+    inside = folder.relative_to(workspace.root).as_posix()
+    return Added(name, inside, 0, written, records, (), ())

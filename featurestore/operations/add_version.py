@@ -1,4 +1,4 @@
-"""Versions of raw files and of the log of pushes, which belong to no stage of the pipeline."""
+"""Versions of raw files and of the logs of pushes and answers, which belong to no stage of the pipeline."""
 
 from __future__ import annotations
 
@@ -57,6 +57,31 @@ def add_pushed_version(workspace: Workspace) -> tuple[str, ...]:
         for definition in workspace.catalog.views.values():
             compact_log(definition, layout, complete=True, kept_seconds=0)
         return add_version(workspace, layout.all_pushed)
+
+
+def add_served_version(workspace: Workspace) -> tuple[str, ...]:
+    """Version the log of served vectors; returns the records. A server writes whole files, and changes none.
+
+    Raises
+    ------
+    MissingDataError
+        If nothing was logged yet.
+    ConfigError
+        If the project is not in a repository of DVC, or DVC refuses the folder.
+    StoreError
+        If another process of DVC holds the repository.
+    """
+    if not has_served(workspace):
+        raise MissingDataError(
+            f"{workspace.layout.all_served} holds no answers: nothing was logged yet",
+            hint="run: featurestore serve --log-features 1",
+        )
+    return add_version(workspace, workspace.layout.all_served)
+
+
+def has_served(workspace: Workspace) -> bool:
+    """Return whether answers are logged."""
+    return any(workspace.layout.all_served.rglob("*.parquet"))
 
 
 def has_pushed(workspace: Workspace) -> bool:

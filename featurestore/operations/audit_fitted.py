@@ -114,7 +114,7 @@ def _in_two_splits(training: TrainingSet, rows: pl.DataFrame) -> int:
     """Count the rows of train that are also in another split, with the same values."""
     if SPLIT not in rows.columns:
         return 0
-    columns = [column.name for column in training.contract.columns if column.name in rows.columns]
+    columns = [column.name for column in training.entity_rows.columns if column.name in rows.columns]
     others = rows.filter(pl.col(SPLIT) != TRAIN)
     return rows.filter(train_mask(rows)).join(others, on=columns, how="semi", nulls_equal=True).height
 

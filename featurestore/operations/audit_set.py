@@ -2,150 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import polars as pl
 
 from featurestore.adapters.entity_rows import EntityRows
-from featurestore.errors import ContractError, SkewError
+from featurestore.errors import ContractError
+from featurestore.operations.audit_set_causes import FUTURE, GIVEN, PAST, SERVED, different_cells
 from featurestore.operations.audit_set_columns import ignored_columns, require_kind
+from featurestore.operations.audit_set_record import SetCause, SetCell, SetFeature, SetRecord
 from featurestore.operations.historical import historical
 from featurestore.operations.leak_record import utc_text
-from featurestore.storage.views import scan_view
-from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
-from featurestore.timing.known_at import known_at
-from featurestore.values.bits import bits_of
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.values.wording import PERSONAL, counted
+from featurestore.values.wording import PERSONAL
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.definitions.feature_view import Selection
     from featurestore.workspace import Workspace
 
 MAX_CELLS: Final = 10
-# After each row, also of data that a fixed `as_of` does not reach.
-_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _ROW: Final = "__row"
-_GIVEN: Final = "__given"
-_SERVED: Final = "__served"
-_BITS: Final = "__bits"
-_AT: Final = "__at"
-_FUTURE: Final = "__future"
-_PAST: Final = "__past"
-
-
-class SetCause(StrEnum):
-    """Why a cell of a training set is not what serving would have given."""
-
-    LEAKS_FUTURE = "leaks_future"
-    STALE = "stale"
-    OTHER = "other"
-
-
-_WORDS: Final = {
-    SetCause.LEAKS_FUTURE: "leaks the future",
-    SetCause.STALE: "stale",
-    SetCause.OTHER: "other",
-}
-
-
-class SetCell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell that serving would not have given.
-
-    Attributes
-    ----------
-    row
-        Number of the row in the file, from 0.
-    key
-        Its keys and timestamp.
-    value, served
-        What the file has, and what serving would have given.
-    known_at
-        When the value became known, or was known for the last time. None: the cause is ``other``.
-    """
-
-    row: int
-    key: str
-    feature: str
-    value: str
-    served: str
-    cause: SetCause
-    known_at: datetime | None = None
-
-    def __str__(self) -> str:
-        known = "" if self.known_at is None else f", known at {utc_text(self.known_at)}"
-        return f"row {self.row:,} ({self.key}) {self.feature} {self.value}, served {self.served}: {_WORDS[self.cause]}{known}"
-
-
-class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
-    """The cells of one feature, by what serving would have given.
-
-    Attributes
-    ----------
-    equal
-        Cells with the value that serving would have given.
-    leaking
-        Cells with a value that became known only later.
-    stale
-        Cells with a value that was known before, and is not the newest.
-    others
-        All other different cells: the feature never had the value for the key, the cell is null where serving has a value,
-        or the feature is computed in the request or fitted.
-    """
-
-    name: str
-    equal: int
-    leaking: int
-    stale: int
-    others: int
-
-
-class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving would have given in place of a training set.
-
-    Attributes
-    ----------
-    absent
-        Features of the service that the training set does not have.
-    ignored
-        Columns that are neither compared nor a key, timestamp, request value, split, or column of a training set of the
-        project; each with the feature that its name resembles. None: it resembles none.
-    cells
-        The first different cells, those of the rows with the most of them first.
-    """
-
-    service: str
-    rows: int
-    features: tuple[SetFeature, ...]
-    absent: tuple[str, ...]
-    ignored: dict[str, str | None]
-    cells: tuple[SetCell, ...]
-
-    @property
-    def different(self) -> int:
-        """How many cells differ from what serving would have given."""
-        return sum(feature.leaking + feature.stale + feature.others for feature in self.features)
-
-    def require_parity(self) -> None:
-        """Raise if a cell differs.
-
-        Raises
-        ------
-        SkewError
-            If one does. The message shows the first of them.
-        """
-        if self.different:
-            leaking = sum(feature.leaking for feature in self.features)
-            shown = "".join(f"\n  {cell}" for cell in self.cells)
-            raise SkewError(
-                f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "
-                f"future{shown}",
-                hint="join the rows with featurestore: featurestore join",
-            )
 
 
 def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) -> SetRecord:
@@ -194,88 +72,14 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
     entity_rows = frame.select(name for name in schema if name in frame.columns)
     served = historical(workspace, entity_rows, served_service)
     keys = served.select(name for name in (*served_service.key_schema, EVENT_TIMESTAMP)).with_row_index(_ROW)
-    sources = {
-        name: (selection, feature)
-        for selection in (served_service.selections if served_service.fitted is None else ())
-        for name, feature in zip(selection.names, selection.features, strict=True)
-    }
-    parts = [
-        _compared(workspace, keys, frame[name], served[name], sources.get(name)).with_columns(
-            pl.lit(name).alias("feature")
-        )
-        for name in names
-    ]
+    cells = different_cells(workspace, served_service, keys, frame.select(names), served)
     return SetRecord(
         service=served_service.name,
         rows=frame.height,
-        features=tuple(_summary(name, part, frame.height) for name, part in zip(names, parts, strict=True)),
+        features=tuple(_summary(name, part, frame.height) for name, part in cells.items()),
         absent=tuple(name for name in dtypes if name not in names),
         ignored=ignored,
-        cells=_cells(served_service, parts),
-    )
-
-
-def _compared(
-    workspace: Workspace,
-    keys: pl.DataFrame,
-    values: pl.Series,
-    served: pl.Series,
-    source: tuple[Selection, str] | None,
-) -> pl.DataFrame:
-    """Return the cells of a feature that differ, each with its cause and the timestamp at which its value is known."""
-    if values.dtype.is_float():
-        values = values.fill_nan(None)
-    value = values.cast(served.dtype, strict=False)
-    cells = keys.with_columns(value.alias(_GIVEN), served.alias(_SERVED))
-    is_lost = values.is_not_null() & value.is_null()
-    bits = [bits_of(pl.col(name), served.dtype) for name in (_GIVEN, _SERVED)]
-    cells = cells.filter(bits[0].ne_missing(bits[1]) | is_lost).with_columns(bits[0].alias(_BITS))
-    times = pl.Datetime("us", "UTC")
-    if source is None or cells.is_empty():
-        return cells.with_columns(
-            pl.lit(SetCause.OTHER.value).alias("cause"), pl.lit(None, dtype=times).alias(_AT)
-        ).drop(_BITS)
-    selection, feature = source
-    history = _history(workspace, selection, feature, served.dtype)
-    by = [*selection.keys, _BITS]
-    ordered = cells.sort(EVENT_TIMESTAMP)
-    for name, strategy in ((_FUTURE, "forward"), (_PAST, "backward")):
-        ordered = ordered.join_asof(
-            history.with_columns(pl.col(EVENT_TIMESTAMP).alias(name)).sort(EVENT_TIMESTAMP),
-            on=EVENT_TIMESTAMP,
-            by=by,
-            strategy=strategy,  # type: ignore[arg-type]
-            check_sortedness=False,
-        )
-    is_value = pl.col(_GIVEN).is_not_null()
-    cause = (
-        pl.when(is_value & pl.col(_FUTURE).is_not_null())
-        .then(pl.lit(SetCause.LEAKS_FUTURE.value))
-        .when(is_value & pl.col(_PAST).is_not_null())
-        .then(pl.lit(SetCause.STALE.value))
-        .otherwise(pl.lit(SetCause.OTHER.value))
-        .alias("cause")
-    )
-    known_at = pl.when(is_value).then(pl.coalesce(_FUTURE, _PAST)).alias(_AT)
-    return ordered.with_columns(cause, known_at).drop(_BITS, _FUTURE, _PAST)
-
-
-def _history(workspace: Workspace, selection: Selection, feature: str, dtype: pl.DataType) -> pl.DataFrame:
-    """Return the values that a feature had, by key, and the timestamps at which they became known.
-
-    Of stored rows these are all rows, also those that never were the newest: an unaware join reads them.
-    """
-    view = selection.view
-    if view.windows:
-        service = workspace.catalog.request([f"{view.name}:{feature}"])
-        [stored] = service.feature_names
-        history = historical(workspace, None, service, end=_END)
-    else:
-        stored = feature
-        rows = scan_view(view, workspace.layout).with_columns(known_at(view.timing).alias(KNOWN_AT))
-        history = rows.select(*view.keys, stored, pl.col(KNOWN_AT).alias(EVENT_TIMESTAMP)).collect()
-    return history.rename(dict(zip(view.keys, selection.keys, strict=True))).select(
-        *selection.keys, EVENT_TIMESTAMP, bits_of(pl.col(stored), dtype).alias(_BITS)
+        cells=_cells(served_service, cells),
     )
 
 
@@ -285,14 +89,17 @@ def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
         name=name,
         equal=rows - cells.height,
         leaking=counts.get(SetCause.LEAKS_FUTURE, 0),
+        ambiguous=counts.get(SetCause.STALE_OR_FUTURE, 0),
         stale=counts.get(SetCause.STALE, 0),
         others=counts.get(SetCause.OTHER, 0),
     )
 
 
-def _cells(service: FeatureService, parts: list[pl.DataFrame]) -> tuple[SetCell, ...]:
+def _cells(service: FeatureService, different: dict[str, pl.DataFrame]) -> tuple[SetCell, ...]:
     """Describe the first cells of the rows with the most of them, those that know the future first."""
-    located = pl.concat([part.select(_ROW, "feature", "cause") for part in parts])
+    located = pl.concat(
+        [part.select(_ROW, pl.lit(name).alias("feature"), "cause") for name, part in different.items()]
+    )
     first = (
         located.with_columns(
             pl.len().over(_ROW).alias("count"),
@@ -308,11 +115,10 @@ def _cells(service: FeatureService, parts: list[pl.DataFrame]) -> tuple[SetCell,
         for key, stored in zip(selection.keys, selection.view.keys, strict=True)
         if selection.view.contract[stored].personal
     }
-    by_name = {part["feature"][0]: part for part in parts if part.height}
     result = []
     for row in first.iter_rows(named=True):
         name = row["feature"]
-        cell = by_name[name].row(by_predicate=pl.col(_ROW) == row[_ROW], named=True)
+        cell = different[name].row(by_predicate=pl.col(_ROW) == row[_ROW], named=True)
         words = {
             key: PERSONAL if key in personal else _text(cell[key])
             for key in (*service.key_schema, EVENT_TIMESTAMP)
@@ -322,10 +128,11 @@ def _cells(service: FeatureService, parts: list[pl.DataFrame]) -> tuple[SetCell,
                 row=cell[_ROW],
                 key=" ".join(f"{key}={word}" for key, word in words.items()),
                 feature=name,
-                value=PERSONAL if name in personal else _text(cell[_GIVEN]),
-                served=PERSONAL if name in personal else _text(cell[_SERVED]),
+                value=PERSONAL if name in personal else _text(cell[GIVEN]),
+                served=PERSONAL if name in personal else _text(cell[SERVED]),
                 cause=SetCause(cell["cause"]),
-                known_at=cell[_AT],
+                known_at=cell[FUTURE],
+                known_before=cell[PAST],
             )
         )
     return tuple(result)

@@ -23,7 +23,9 @@ def ignored_columns(
 ) -> dict[str, str | None]:
     """Return the columns that nothing declares, each with the feature that its name resembles."""
     declared = {
-        column for training in workspace.catalog.training_sets.values() for column in training.contract.schema
+        column
+        for training in workspace.catalog.training_sets.values()
+        for column in training.entity_rows.schema
     }
     known = known | declared | LABEL_LIKE | {CREATED_TIMESTAMP, SPLIT}
     return {name: nearest(name, features) for name in columns if name not in known}

@@ -155,7 +155,7 @@ def _data_hashes(workspace: Workspace, training: TrainingSet) -> dict[str, str]:
     paths = [raw_path(workspace, source) for source in sources]
     paths += [layout.dataset(node.name) for node in (*sources, *derived)]
     paths += [layout.features(node.name) for node in derived]
-    paths.append(layout.all_pushed)
+    paths += [layout.all_pushed, layout.all_served]
     wanted = {path.relative_to(root).as_posix() for path in paths if path.is_relative_to(root)}
     hashes: dict[str, str] = {}
     for stage in _parsed(root / LOCK).get("stages", {}).values():

@@ -72,6 +72,7 @@ def sections(
         ),
     )
     yield _label(training, manifest)
+    yield from label_sections(manifest)
     yield _splits(training, manifest)
     yield from _sample(training, manifest)
     yield _exclusions(training, manifest, verdicts)
@@ -97,6 +98,40 @@ def _label(training: TrainingSet, manifest: TrainingManifest) -> Section:
     counts = manifest.labels if len(manifest.labels) <= MAX_CLASSES and not column.personal else {}
     rows = tuple((value, f"{count:,}", f"{count / manifest.rows:.1%}") for value, count in counts.items())
     return Section("Label", (text,), ("value", "rows", "share"), rows)
+
+
+def label_sections(manifest: TrainingManifest) -> Iterator[Section]:
+    """Say who labelled, how far they agree, and which answers have a label."""
+    agreement, served = manifest.agreement, manifest.served
+    if agreement is not None and manifest.labellers is not None:
+        chosen = manifest.labellers
+        order = f": {', '.join(chosen.order)}" if chosen.order else ""
+        kappa = "not defined" if agreement.kappa is None else f"{agreement.kappa:.3f} ({agreement.measure})"
+        share = "no such row" if not agreement.shared else f"{agreement.equal / agreement.shared:.1%}"
+        yield Section(
+            "Labellers",
+            head=("fact", "value"),
+            rows=(
+                ("labellers", f"{agreement.labellers:,}"),
+                ("policy", f"{chosen.policy}{order}"),
+                ("rows with several labellers", f"{agreement.shared:,} of {agreement.rows:,}"),
+                ("rows on which they agree", share),
+                ("kappa", kappa),
+            ),
+        )
+    if served is not None:
+        yield Section(
+            "Answers",
+            (f"The rows are answers of service {manifest.service}, from its served log.",),
+            head=("what", "count"),
+            rows=(
+                ("answers", f"{served.answers:,}"),
+                ("answers without a label", f"{served.unlabelled:,}"),
+                ("answers that repeat a request", f"{served.repeated:,}"),
+                ("labels without an answer", f"{served.unserved:,}"),
+                ("answers of other definitions", f"{sum(part.answers for part in served.others):,}"),
+            ),
+        )
 
 
 def _splits(training: TrainingSet, manifest: TrainingManifest) -> Section:
@@ -142,6 +177,9 @@ def _exclusions(
     if manifest.immature and manifest.as_of is not None:
         reason = f"{training.label} was not known at {manifest.as_of.isoformat()}"
         rows.append((training.name, reason, f"{manifest.immature:,}"))
+    if manifest.agreement is not None and manifest.agreement.undecided:
+        reason = "the policy of the labellers does not decide the label"
+        rows.append((training.name, reason, f"{manifest.agreement.undecided:,}"))
     rows += [(training.name, LEFT_OUT[reason], f"{count:,}") for reason, count in manifest.left_out.items()]
     paragraphs = () if rows else ("No row was left out.",)
     return Section("Exclusions", paragraphs, ("from", "reason", "rows"), tuple(rows))

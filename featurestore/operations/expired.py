@@ -9,6 +9,7 @@ import msgspec
 
 from featurestore.definitions.vector import untouched_features
 from featurestore.timing.join import Status, status_column
+from featurestore.values.wording import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ class OnlyExpired(msgspec.Struct, frozen=True, kw_only=True):
     ttl: dict[str, timedelta]
 
     def __str__(self) -> str:
-        views = ", ".join(f"view {name} (ttl {ttl})" for name, ttl in self.ttl.items())
+        views = ", ".join(f"view {name} (ttl {duration_text(ttl)})" for name, ttl in self.ttl.items())
         return (
             f"note: all stored values are expired (OUTSIDE_MAX_AGE): {views}\n"
             "  hint: for new data, run the pipeline again. For data of the past, set the time that stands for now: "

@@ -150,7 +150,7 @@ def _as_originals(
     training: TrainingSet, copies: pl.DataFrame, own: pl.DataFrame, names: Sequence[str]
 ) -> pl.DataFrame:
     """Give copies of rows the vectors of their originals: a cross-fitted value does not know the label of a copy either."""
-    keys = [column.name for column in training.contract.columns if column.name in own.columns]
+    keys = [column.name for column in training.entity_rows.columns if column.name in own.columns]
     originals = own.unique(keys, keep="first", maintain_order=True).select(*keys, *names)
     rows = copies.drop(training.service.feature_names)
     joined = rows.join(originals, on=keys, how="left", nulls_equal=True, maintain_order="left")
@@ -159,7 +159,7 @@ def _as_originals(
 
 def _refuse_clashes(training: TrainingSet, names: Iterable[str]) -> None:
     for name in names:
-        if name in training.contract:
+        if name in training.entity_rows:
             raise DefinitionError(
                 f"training set {training.name!r}: {name!r} is a column of the fitted vector of service "
                 f"{training.service.name!r} and a column of schema {training.contract.name}",

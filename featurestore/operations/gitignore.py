@@ -19,7 +19,7 @@ def data_lines(data: str = "data") -> tuple[str, ...]:
 
     With ``/data/*``, DVC would take the folder itself for ignored, and would look for no record below it.
     """
-    return (f"/{data}/?*", f"!/{data}/raw/", f"!/{data}/pushed.dvc")
+    return (f"/{data}/?*", f"!/{data}/raw/", f"!/{data}/pushed.dvc", f"!/{data}/served.dvc")
 
 
 def no_data_lines(data: str = "data") -> tuple[str, ...]:

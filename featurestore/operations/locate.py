@@ -229,13 +229,8 @@ def _profiled(rows: pl.LazyFrame, path: Path) -> Profile:
 
 def _served(workspace: Workspace, service: FeatureService, reference: str) -> Located:
     """Locate the vectors that a service answered: keys, request values, timestamp and features, without statuses."""
-    requested = {column.name: column for view in service.on_demand for column in view.request.columns}
-    keys = {
-        key: replace(selection.view.feature_contract[column], name=key)
-        for selection in service.reads
-        for key, column in zip(selection.keys, selection.view.key_schema, strict=True)
-    }
-    columns = tuple({**keys, **requested, **{column.name: column for column in service.features}}.values())
+    features = {column.name: column for column in service.features}
+    columns = tuple({**service.request_columns, **features}.values())
     base = service.reads[0].view.feature_contract if service.reads else service.on_demand[0].contract
     contract = replace(base, name=service.name, columns=columns, uniques=(), checks=(), metadata={})
     rows = served_rows(workspace, service).select(*(column.name for column in columns), EVENT_TIMESTAMP)

@@ -16,6 +16,7 @@ from featurestore.storage.online import advance_to, current_time, plan_advance
 from featurestore.storage.views import compact_log
 from featurestore.timing.clock import MAX_SKEW, ClockError
 from featurestore.timing.epoch import timestamp_of
+from featurestore.values.wording import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -234,7 +235,7 @@ def _require_reached(workspace: Workspace, until: datetime, store: OnlineStore) 
             "the clock of the online store" if isinstance(store, StoreClock) else "the clock of this machine"
         )
         raise ClockError(
-            f"{until.isoformat()} is {until - now} ahead of {clock}, which says {now.isoformat()}: readers would refuse "
+            f"{until.isoformat()} is {duration_text(until - now)} ahead of {clock}, which says {now.isoformat()}: readers would refuse "
             "the store until then",
             hint="set the clock that is wrong; or leave the timestamp out, to take that of the store",
             clock=clock,

@@ -147,6 +147,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *_inputs(workspace, training),
                 *(_relative(workspace, path) for path in views),
                 *_pushed(workspace),
+                *(_versioned(workspace, workspace.layout.all_served) if training.served else []),
                 *_applied_state(workspace, training),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training)),
@@ -288,9 +289,12 @@ def _views(workspace: Workspace) -> list[str]:
 
 
 def _pushed(workspace: Workspace) -> list[str]:
-    """List the folder of pushed rows, once it has a version: without one, a clone would have no such folder."""
-    pushed = workspace.layout.all_pushed
-    return [_relative(workspace, pushed)] if pushed.with_name(f"{pushed.name}.dvc").exists() else []
+    return _versioned(workspace, workspace.layout.all_pushed)
+
+
+def _versioned(workspace: Workspace, folder: Path) -> list[str]:
+    """List the folder of a log, once it has a version: without one, a clone would have no such folder."""
+    return [_relative(workspace, folder)] if folder.with_name(f"{folder.name}.dvc").exists() else []
 
 
 def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:

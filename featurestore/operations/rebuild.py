@@ -169,7 +169,7 @@ def _revision(workspace: Workspace, record: BuildRecord) -> str:
 def _get_data(
     workspace: Workspace, clean: Workspace, sources: list[Source], revision: str, record: BuildRecord
 ) -> None:
-    """Put raw data and the log of pushed rows into a work tree.
+    """Put raw data and the logs of pushed rows and of answers into a work tree.
 
     Raises
     ------
@@ -190,14 +190,14 @@ def _get_data(
                 gone.append(target)
             else:
                 ingest(clean, source.name)
-    pushed = clean.layout.all_pushed
-    if pushed.with_name(f"{pushed.name}.dvc").exists():
-        try:
-            workspace.parts.versions.fetch(
-                workspace.root, _in_project(workspace, clean, pushed), revision, pushed
-            )
-        except MissingDataError:
-            gone.append(pushed)
+    for log in (clean.layout.all_pushed, clean.layout.all_served):
+        if log.with_name(f"{log.name}.dvc").exists():
+            try:
+                workspace.parts.versions.fetch(
+                    workspace.root, _in_project(workspace, clean, log), revision, log
+                )
+            except MissingDataError:
+                gone.append(log)
     if gone:
         names = [path.relative_to(clean.root).as_posix() for path in gone]
         listing = ", ".join(

@@ -15,7 +15,7 @@ import yaml
 
 from featurestore.config import KEEP_RELEASES
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import ConfigError, FeatureStoreError
+from featurestore.errors import ConfigError, FeatureStoreError, StoreError
 from featurestore.operations.audit import audit
 from featurestore.operations.leak_state import require_checked
 from featurestore.operations.packages import packages_path, write_packages
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.config import Settings
-    from featurestore.ports import ViewState
+    from featurestore.ports import OnlineStore, ViewState
     from featurestore.workspace import Workspace
 
 EMBEDDED_STORE = "../data/online/store.lmdb"
@@ -166,10 +166,11 @@ def _make(workspace: Workspace, name: str, states: Mapping[str, ViewState]) -> R
     with translated_write_errors(root):
         _link_data(workspace, frozen.layout)
     _require_equal(frozen, services)
-    source = workspace.store()
     copy = frozen.store(create=True)
-    for view, state in states.items():
-        copy.write(view, source.scan(view), state, replace=True)
+    _copy_rows(workspace, copy, states)
+    # After the rows: each row of the copy that was pushed while it was made is in the log, and so is each deletion.
+    with translated_write_errors(root):
+        _link_log(workspace, frozen)
     views = catch_up(frozen, copy)
     audited = audit(frozen)
     audited.require_parity()
@@ -263,8 +264,28 @@ def _copy_definitions(settings: Settings, name: str, root: Path) -> None:
     write_text(yaml.safe_dump(feast, sort_keys=False), path)
 
 
+def _copy_rows(workspace: Workspace, copy: OnlineStore, states: Mapping[str, ViewState]) -> None:
+    """Copy the rows of the online store; pushes that come meanwhile may be among them.
+
+    Raises
+    ------
+    StoreError
+        If a view was materialized from another build or by another definition meanwhile.
+    """
+    source = workspace.store()
+    for view, state in states.items():
+        copy.write(view, source.scan(view), state, replace=True)
+        after = source.state(view)
+        if after is None or (after.definition, after.source) != (state.definition, state.source):
+            raise StoreError(
+                f"view {view!r} was materialized from other rows while the release was made",
+                hint="run: featurestore release",
+                retry=True,
+            )
+
+
 def _link_data(workspace: Workspace, frozen: Layout) -> None:
-    """Link the built rows, the training sets, and the files that the log of each view has now."""
+    """Link the built rows, the training sets and the fitted states."""
     layout = workspace.layout
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
@@ -275,11 +296,18 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
     for name, service in workspace.catalog.services.items():
         if service.steps:
             _link(layout.fitted(name), frozen.fitted(name))
+
+
+def _link_log(workspace: Workspace, frozen: Workspace) -> None:
+    """Link the files that the log of each view has now, and the time that its rows advanced under a fixed timestamp."""
+    layout = workspace.layout
     for name in workspace.catalog.views:
         with locked(layout.pushing(name)):
             for folder in (Layout.pushed, Layout.deleted):
                 for file in log_files(folder(layout, name)):
-                    _link(file.path, folder(frozen, name) / file.path.name)
+                    _link(file.path, folder(frozen.layout, name) / file.path.name)
+    if workspace.settings.fixed_clock.exists():
+        _link(workspace.settings.fixed_clock, frozen.settings.fixed_clock)
 
 
 def _share_log(layout: Layout, frozen: Layout) -> None:

@@ -145,15 +145,15 @@ def replay(
         If the definitions of a release were changed after it was made: they are not what served.
     """
     name = features if isinstance(features, str) else features.name
-    files = _files(workspace.layout, name)
-    files_of = _by_definition(files)
+    files = files_of_log(workspace.layout, name)
+    files_of = files_by_definition(files)
     if release is not None and not any(made_by == release for made_by, _ in files_of):
         require_release(workspace.layout, release)  # the log has vectors of releases that were removed
     elif release is None and (workspace.root / RECORD).exists():
         release = open_release(workspace, workspace.root)[1].name
     if not files:
         workspace.service(features)  # an unknown name is named
-        raise _nothing_logged(name, workspace.layout, "yet")
+        raise nothing_logged(name, workspace.layout, "yet")
     parts: list[_Part] = []
     left_out: list[LeftOut] = []
     for (made_by, digest), paths in files_of.items():
@@ -171,7 +171,7 @@ def replay(
     if not parts:
         which = "of this definition" if release is None else f"by release {release}"
         others = sum(part.vectors for part in left_out)
-        raise _nothing_logged(name, workspace.layout, f"{which}; vectors of other definitions: {others:,}")
+        raise nothing_logged(name, workspace.layout, f"{which}; vectors of other definitions: {others:,}")
     return _combined(parts, tuple(left_out))
 
 
@@ -237,24 +237,28 @@ def served_rows(workspace: Workspace, service: FeatureService) -> pl.LazyFrame:
     MissingDataError
         If no vector of this definition was logged.
     """
-    files = _files(workspace.layout, service.name)
+    files = files_of_log(workspace.layout, service.name)
     if not files:
-        raise _nothing_logged(service.name, workspace.layout, "yet")
+        raise nothing_logged(service.name, workspace.layout, "yet")
     digest = fingerprint(service).digest
     matches = [
-        path for (_, made_by), paths in _by_definition(files).items() if made_by == digest for path in paths
+        path
+        for (_, made_by), paths in files_by_definition(files).items()
+        if made_by == digest
+        for path in paths
     ]
     if not matches:
-        raise _nothing_logged(service.name, workspace.layout, "of this definition")
+        raise nothing_logged(service.name, workspace.layout, "of this definition")
     scans = [pl.scan_parquet(path) for path in dict.fromkeys(matches)]
     return pl.concat(scans, how="diagonal")
 
 
-def _files(layout: Layout, service: str) -> list[Path]:
+def files_of_log(layout: Layout, service: str) -> list[Path]:
+    """List the files of the served log of a service."""
     return sorted(layout.served(service).rglob("*.parquet"))
 
 
-def _by_definition(files: Iterable[Path]) -> dict[tuple[str, str], list[Path]]:
+def files_by_definition(files: Iterable[Path]) -> dict[tuple[str, str], list[Path]]:
     """List the files by the release and the definition that served their vectors: each file has one of them."""
     files_of: dict[tuple[str, str], list[Path]] = {}
     for path in files:
@@ -305,7 +309,8 @@ def _is_built(workspace: Workspace, service: FeatureService) -> bool:
     return True
 
 
-def _nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:
+def nothing_logged(service: str, layout: Layout, which: str) -> MissingDataError:
+    """Return the error that says what the served log of a service lacks."""
     return MissingDataError(
         f"{layout.served(service)}: nothing was logged {which}",
         hint="run: featurestore serve --log-features 1",

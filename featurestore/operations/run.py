@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.operations.add_version import add_pushed_version, has_pushed
+from featurestore.operations.add_version import (
+    add_pushed_version,
+    add_served_version,
+    has_pushed,
+    has_served,
+)
 from featurestore.operations.apply import apply
 from featurestore.operations.audit import audit
 from featurestore.operations.audit_record import AuditRecord
@@ -22,6 +27,7 @@ from featurestore.operations.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
 from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.operations.training_set import training_set
+from featurestore.operations.unversioned import reads_served
 from featurestore.operations.validate import validate
 from featurestore.quality.gate.verdict import Verdict
 
@@ -58,7 +64,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> Run:
     """Check the definitions, bring dvc.yaml up to date, and run the stages that are out of date.
 
-    Raw files and pushed rows that changed get a new version first. A later ``dvc repro`` has nothing to do.
+    Raw files, pushed rows and answers that training sets read get a new version first, if they changed. A later ``dvc repro`` has nothing to do.
 
     Parameters
     ----------
@@ -81,6 +87,8 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
     check(workspace)
     if has_pushed(workspace):
         add_pushed_version(workspace)
+    if reads_served(workspace.catalog) and has_served(workspace):
+        add_served_version(workspace)
     update_pipeline(workspace)
     changes: dict[str, tuple[SplitChange, ...]] = {}
     steps = _steps(workspace, lambda name, change: changes.update({name: (*changes.get(name, ()), change)}))

@@ -7,6 +7,9 @@ from datetime import datetime
 import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint
+from featurestore.labels.agreement import Agreement
+from featurestore.labels.declare import Labellers
+from featurestore.operations.served_labels import ServedCounts
 from featurestore.splits.declare import SplitStrategy
 from featurestore.splits.measure import SplitPart, warnings_of
 from featurestore.splits.resample import Sampled
@@ -28,7 +31,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     features
         Digests of the feature files that were read, by view.
     inputs
-        Digests of the dataset files that its function read, by name.
+        Digests of the dataset files that its function read, by name; and of the served log, by ``served:<service>``.
     label
         The column of labels.
     labels
@@ -55,6 +58,10 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sample, sampled
         How rows of train were kept or repeated, with the seed; and how many, with the shares of the classes before.
         None: the training set declares no sample.
+    labellers, agreement
+        Which label counts, if several labellers label a row; and how far they agree. None: each row has one label.
+    served
+        Of labels of answers: how many found an answer, and what has no partner. None: the function returns the rows.
     fitted
         Digest of the fitted state of the service, which was applied to the rows. None: the service has no steps.
     """
@@ -80,6 +87,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sampled: Sampled | None = None
     fitted: str | None = None
     train_statuses: dict[str, dict[str, int]] = {}
+    labellers: Labellers | None = None
+    agreement: Agreement | None = None
+    served: ServedCounts | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import structs
 
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.definitions.known import Known
-from featurestore.errors import ContractError, StoreError
+from featurestore.errors import StoreError
 from featurestore.operations.build_record import build_record
 from featurestore.operations.fit import fitted_rows, is_fitting_set, train_mask
 from featurestore.operations.frozen_splits import require_frozen, split_changes
-from featurestore.operations.inputs import in_total_order, inputs_of
+from featurestore.operations.label_rows import label_rows
+from featurestore.operations.locate import SERVED
+from featurestore.operations.served_answers import different_cells
 from featurestore.operations.split_rows import label_counts, sample_rows, split_parts, split_rows
 from featurestore.operations.training_manifest import TrainingManifest
-from featurestore.quality.gate.inspection import admit, inspect
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.quality.profile.profile import Profiler
 from featurestore.splits.measure import has_classes
@@ -32,10 +33,7 @@ from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.fitted import keep_definition, write_state
 from featurestore.storage.made_by import metadata_of, other_definition
 from featurestore.storage.together import replaced_together
-from featurestore.timing.columns import EVENT_TIMESTAMP
-from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import STATUS_SUFFIX, Status, status_column
-from featurestore.values.wording import counted
 from featurestore.vectors.historical import historical
 
 if TYPE_CHECKING:
@@ -44,6 +42,8 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.operations.frozen_splits import SplitChange
+    from featurestore.operations.label_rows import LabelRows
+    from featurestore.operations.served_labels import ServedCounts
     from featurestore.workspace import Workspace
 
 
@@ -56,7 +56,8 @@ def training_set(
 ) -> TrainingManifest:
     """Build a training set as Parquet, with a manifest and a profile beside it; fit the steps of its service; keep a record.
 
-    A row whose label is not known yet is left out and counted, before the gate looks at its label.
+    A row whose label is not known yet is left out and counted, before the gate looks at its label. Labels of answers get
+    the rows of the served log; of the labels of several labellers a policy keeps one.
 
     The rows are in the order of their content, by the columns that the schema declares unique or by time first: equal
     rows have an equal digest, in any order that the function returns.
@@ -74,10 +75,10 @@ def training_set(
     ConfigError
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
-        If no label is known, the entity rows break their contract, or the request values theirs, or a step cannot be
-        fitted; the training set in place does not change.
+        If no label is known, the entity rows break their contract, or the request values theirs, labels do not fit the
+        served log or their policy, or a step cannot be fitted; the training set in place does not change.
     MissingDataError
-        If a dataset is not built yet.
+        If a dataset is not built yet, or nothing was served that labels can be of.
     SkewError
         If another definition made a dataset or view that the training set reads; or if validation or test changed
         although definition and data did not.
@@ -90,22 +91,9 @@ def training_set(
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
     service = training.service
-    transformed = workspace.engine.transform(training, inputs_of(training, workspace.catalog, layout))
     timestamp = _label_time(workspace, training, as_of)
-    mature = _mature(transformed, training, timestamp)
-    if timestamp is not None and transformed.height and mature.is_empty():
-        raise ContractError(
-            f"training set {name!r}: no label was known at {timestamp.isoformat()}; all {counted(transformed.height, 'row')} "
-            "would be left out",
-            hint="build it later, or check `matures` and `as_of`",
-        )
-    admitted = admit(inspect(mature, training.contract, dataset=name))
-    # Again: the gate reads timestamps that were text.
-    rows = _mature(
-        in_total_order(admitted.lazy(), training.contract, [EVENT_TIMESTAMP]).collect(), training, timestamp
-    )
-    immature = (transformed.height - mature.height) + (admitted.height - rows.height)
-    rows, left_out = split_rows(rows, training)
+    labels = label_rows(workspace, training, timestamp)
+    rows, left_out = split_rows(labels.rows, training)
     rows, sampled = sample_rows(rows, training)
     check = RequestGate(service).check_frame
     views = workspace.rows_of(service)
@@ -129,16 +117,17 @@ def training_set(
         else {},
         fingerprint=fingerprint(training),
         as_of=timestamp,
-        immature=immature,
-        inputs={
-            n.name: file_fingerprint(dataset_path(n, layout)) for n in workspace.catalog.inputs(training)
-        },
+        immature=labels.immature,
+        inputs=_inputs(workspace, training, labels),
         split=training.split,
         splits=split_parts(result, training),
         left_out=left_out,
         fitted=None if fitted is None else fitted.state.digest,
         sample=training.sample,
         sampled=sampled,
+        labellers=training.labellers,
+        agreement=labels.agreement,
+        served=_served(labels, training, result),
     )
     before = former_manifest(workspace, name)
     changes = () if before is None else split_changes(before, manifest, at_given_time=as_of is not None)
@@ -162,6 +151,20 @@ def training_set(
     return manifest
 
 
+def _inputs(workspace: Workspace, training: TrainingSet, labels: LabelRows) -> dict[str, str]:
+    inputs = {
+        node.name: file_fingerprint(dataset_path(node, workspace.layout))
+        for node in workspace.catalog.inputs(training)
+    }
+    return inputs if labels.log is None else inputs | {f"{SERVED}{training.service.name}": labels.log.digest}
+
+
+def _served(labels: LabelRows, training: TrainingSet, joined: pl.DataFrame) -> ServedCounts | None:
+    if labels.counts is None or labels.log is None:
+        return None
+    return structs.replace(labels.counts, different=different_cells(joined, training, labels.log))
+
+
 def _statuses(joined: pl.DataFrame, service: FeatureService) -> dict[str, dict[str, int]]:
     return {
         name: {
@@ -177,24 +180,6 @@ def _label_time(workspace: Workspace, training: TrainingSet, as_of: datetime | s
     if as_of is not None:
         return workspace.settings.require_reached(workspace.timestamp(as_of), for_labels=True)
     return None if training.matures is None else workspace.now()
-
-
-def _mature(rows: pl.DataFrame, training: TrainingSet, as_of: datetime | None) -> pl.DataFrame:
-    """Keep the rows whose label is known at a timestamp.
-
-    A row without a timestamp stays, and so do all rows if a timestamp has another dtype: the gate refuses them.
-    """
-    known = training.matures or Known()
-    needed = (*known.columns, EVENT_TIMESTAMP)
-    if as_of is None or not all(_is_time(rows.schema.get(name)) for name in needed):
-        return rows
-    limit = microseconds(as_of)
-    is_known = (Known((EVENT_TIMESTAMP,)).timestamp() <= limit) & (known.timestamp() <= limit)
-    return rows.filter(is_known | pl.col(EVENT_TIMESTAMP).is_null())
-
-
-def _is_time(dtype: pl.DataType | None) -> bool:
-    return isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
 
 
 def training_manifest(workspace: Workspace, name: str) -> TrainingManifest | None:

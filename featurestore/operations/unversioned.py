@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.source import Source
     from featurestore.ports import VersionGap
     from featurestore.workspace import Workspace
 
 PUSHED = "pushed rows"
+SERVED = "served log"
 REASONS: dict[VersionGap, str] = {
     "no version": "are versioned by neither DVC nor git, so a clone does not get them",
     "changed": "changed since their last version, so a clone gets other rows",
@@ -33,7 +35,7 @@ class Unversioned:
     Attributes
     ----------
     name
-        The source, or ``"pushed rows"``.
+        The source, ``"pushed rows"`` or ``"served log"``.
     path
         The path or pattern of the data, relative to the project.
     files
@@ -56,14 +58,14 @@ class Unversioned:
 
 
 def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:
-    """Find raw files and pushed rows whose content in place has no version. Files that do not exist are left out.
+    """Find raw files, pushed rows and answers that training sets read, whose content has no version. Files that do not exist are left out.
 
     Sources with an origin are left out: ``featurestore ingest`` fetches their files.
 
     Parameters
     ----------
     names
-        Look at these sources only. None: at all of them, and at pushed rows.
+        Look at these sources only. None: at all of them, at pushed rows and at the served log.
 
     Raises
     ------
@@ -82,6 +84,9 @@ def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> t
     if names is None:
         pushed = workspace.layout.all_pushed
         groups[PUSHED, inside(workspace.root, pushed)] = sorted(pushed.rglob("*.parquet"))
+        if reads_served(catalog):
+            served = workspace.layout.all_served
+            groups[SERVED, inside(workspace.root, served)] = sorted(served.rglob("*.parquet"))
     files = [file for group in groups.values() for file in group]
     if not files:
         return ()
@@ -93,6 +98,11 @@ def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> t
             command = f"featurestore add {shlex.quote(path)}"
             gaps_by_source.append(Unversioned(name, path, len(reasons), reasons[0], command))
     return tuple(gaps_by_source)
+
+
+def reads_served(catalog: Catalog) -> bool:
+    """Return whether a training set has labels of answers, so that it reads the served log."""
+    return any(training.served for training in catalog.training_sets.values())
 
 
 def raw_files(workspace: Workspace, source: Source) -> list[Path]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -92,4 +92,4 @@ class Call:
 
 
 # A handler returns JSON as bytes, or a response of another type.
-Handler: TypeAlias = Callable[[Call], Awaitable[bytes | Response]]
+Handler: TypeAlias = Callable[[Call], Coroutine[Any, Any, bytes | Response]]

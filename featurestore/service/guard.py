@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 import secrets
 import time
 import traceback
+from functools import lru_cache
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import ClientDisconnect
 
@@ -22,6 +24,7 @@ from featurestore.service.api.problems import (
     kind_of,
     status_of,
 )
+from featurestore.service.at_once import STARTED
 from featurestore.service.protocol import CROWDED
 from featurestore.service.route import Admission
 from featurestore.service.runtime.deadlines import Deadlines
@@ -32,20 +35,34 @@ from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.telemetry.journal import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from featurestore.service.lookup.active_release import ActiveRelease
     from featurestore.service.route import Route, RouteTable
     from featurestore.service.runtime.keys import ApiKey
     from featurestore.service.state import ServerState
 
-    RoutedApp = Callable[[Route, Scope, Receive, Send], Awaitable[None]]
+    class RoutedApp(Protocol):
+        """Answers admitted requests."""
+
+        def __call__(self, route: Route, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            """Answer a request."""
+
+        def answer_at_once(
+            self, route: Route, release: ActiveRelease, scope: Scope, body: bytes
+        ) -> bytes | None:
+            """Return the JSON of the answer; None if the handler would wait."""
+
 
 # As nginx: the caller closed the connection.
 CLOSED = 499
 MAX_ID_LENGTH = 128
 MAX_TRACEBACK = 8_000  # characters
+_HEAD = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\nx-release: %b\r\n\r\n"
+# A request target that is its path: without a query, an escape or the name of a host.
+PLAIN_TARGET = re.compile(rb"/[A-Za-z0-9_.-][A-Za-z0-9_./-]*")
 
 
 class Guard:
@@ -83,6 +100,7 @@ class Guard:
         # A request id is the random prefix of this process and a number.
         self._prefix = secrets.token_hex(6)
         self._numbers = count(1)
+        self._at_once = lru_cache(maxsize=256)(self._find_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -90,10 +108,10 @@ class Guard:
             # Lifespan messages. Starlette's router closes a websocket.
             await self._lifespan(scope, receive, send)
             return
-        start = time.perf_counter()
+        scope.setdefault(STARTED, time.perf_counter())
         headers = dict(scope["headers"])
         route, scope["path_params"] = self._routes.find(scope)
-        entry = Entry(request_id=self._id(headers), at=time.time(), method=scope["method"])
+        entry = self._entry(scope, headers)
         scope["entry"] = entry
         answer = _MarkedAnswer(send, entry)
         admitted = False
@@ -121,8 +139,50 @@ class Guard:
             await _answer_error(answer, error, route, entry)
         finally:
             self._active -= admitted
-            entry.seconds = time.perf_counter() - start
+            entry.seconds = time.perf_counter() - scope[STARTED]
             self.state.journal.put(entry)
+
+    def answers_at_once(self, target: bytes) -> bool:
+        """Return whether requests for a target may be answered at once."""
+        return self._at_once(target) is not None
+
+    def answer_at_once(self, scope: Scope, target: bytes, body: bytes) -> bytes | None:
+        """Answer a request whose body has arrived, if nothing about it is unusual and its handler does not wait.
+
+        Returns
+        -------
+        bytes or None
+            The headers and the body. None: answer by ASGI, as if this had not been called. That is the way of all
+            requests that are refused or fail, so that one place decides what they get.
+        """
+        found = self._at_once(target)
+        release = self.state.active_release
+        if found is None or not release.local or self._active >= self._concurrency:
+            return None
+        if len(body) > self._max_bytes:
+            return None
+        route, scope["path_params"] = found
+        scope["method"] = route.method
+        headers = dict(scope["headers"])
+        entry = self._entry(scope, headers)
+        entry.status = 200
+        scope["entry"] = entry
+        try:
+            scope["caller"] = self._caller(route, headers, entry)
+            answer = self._app.answer_at_once(route, release, scope, body)
+        except Exception:  # noqa: BLE001 - the long way fails too, and answers
+            return None
+        if answer is None:
+            return None
+        entry.seconds = time.perf_counter() - scope[STARTED]
+        self.state.journal.put(entry)
+        return _HEAD % (len(answer), entry.request_id.encode(), entry.release.encode()) + answer
+
+    def _find_at_once(self, target: bytes) -> tuple[Route, dict[str, str]] | None:
+        if PLAIN_TARGET.fullmatch(target) is None:
+            return None
+        route, parameters = self._routes.find({"path": target.decode(), "raw_path": target})
+        return (route, parameters) if route.at_once and route.method == "POST" else None
 
     def _caller(self, route: Route, headers: dict[bytes, bytes], entry: Entry) -> ApiKey | None:
         """Return the API key of a request, or None if no key is needed.
@@ -174,6 +234,10 @@ class Guard:
             if route.scope is Admission.ANYONE:
                 return None
             raise
+
+    def _entry(self, scope: Scope, headers: dict[bytes, bytes]) -> Entry:
+        began = time.time() - (time.perf_counter() - scope[STARTED])
+        return Entry(request_id=self._id(headers), at=began, method=scope["method"])
 
     def _id(self, headers: dict[bytes, bytes]) -> str:
         """Return the caller's request id if it is usable, or a new one."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import secrets
-import ssl
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from featurestore.service.api.problems import body_of
-from featurestore.service.runtime.connections import Connections
-from featurestore.service.runtime.handshake import Handshake
 from featurestore.service.runtime.refused import RefusedError
 
 if TYPE_CHECKING:
     import asyncio
+
+    from featurestore.service.runtime.connections import Connections
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024
@@ -24,8 +23,15 @@ CROWDED = "crowded"
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which limits the time and the size of a request's head."""
+    """uvicorn's HTTP protocol, which limits the time and the size of a request's head.
 
+    Attributes
+    ----------
+    idle_since
+        As of `IdleConnection`.
+    """
+
+    idle_since: float | None = None
     _late: asyncio.TimerHandle | None = None
     _in_head = False
     # Bytes of the last read.
@@ -53,6 +59,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._read = len(data)
         super().data_received(data)
         if self._in_head:
+            self.idle_since = None
             self._wait_for_head()
 
     def on_message_begin(self) -> None:
@@ -71,13 +78,27 @@ class PatientProtocol(HttpToolsProtocol):
         self._open_connections.active(self)
         if self._open_connections.crowded:
             self.scope[CROWDED] = True  # type: ignore[literal-required]
+        self.begin_request()
+
+    def begin_request(self) -> None:
+        """Begin to answer the request whose head is complete."""
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Note that the connection has no request, unless a further one has arrived already."""
-        super().on_response_complete()
+        """Begin the next request if it has arrived already. Otherwise the connection waits for it."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
         if self.cycle.response_complete:
             self._open_connections.idle(self)
+            if self._in_head:
+                self.idle_since = None
+
+    def close(self) -> None:
+        """Close the connection after what was written is sent."""
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the time limit: the caller has left."""
@@ -113,6 +134,10 @@ class PatientProtocol(HttpToolsProtocol):
         self.parser = IgnoringParser()  # type: ignore[assignment]
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
+    def _unset_keepalive_if_required(self) -> None:
+        # uvicorn calls this when bytes arrive. `Connections` has one timer for all, so each answer does without.
+        self.idle_since = None
+
     def _wait_for_head(self) -> None:
         if self._late is None:
             self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
@@ -130,38 +155,6 @@ class PatientProtocol(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late, self._head = None, 0
-
-
-class Door:
-    """Makes the protocol of each new connection, with TLS or without.
-
-    Parameters
-    ----------
-    limit
-        How many connections a process may have.
-    certificate, key
-        PEM files of TLS. None: there is no TLS.
-    """
-
-    def __init__(self, limit: int, certificate: str | None = None, key: str | None = None) -> None:
-        self._limit = limit
-        self._certificate = certificate
-        self._key = key
-        # Each process has its own: worker processes get a copy of the door before it is used.
-        self._connections: Connections | None = None
-        self._context: ssl.SSLContext | None = None
-
-    def __call__(self, **named: Any) -> asyncio.Protocol:
-        """Return the protocol of a new connection; uvicorn gives the arguments."""
-        if self._connections is None:
-            self._connections = Connections(self._limit)
-            if self._certificate is not None:
-                self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                self._context.load_cert_chain(self._certificate, self._key)
-        protocol = PatientProtocol(self._connections, **named)
-        if self._context is None:
-            return protocol
-        return Handshake(protocol, self._context, self._connections, HEAD_SECONDS)
 
 
 class IgnoringParser:

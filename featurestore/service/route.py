@@ -115,6 +115,9 @@ class Route:
     asks_browser
         True: a browser asks its user for the API key, and sends it as a password (HTTP Basic). Only a route that changes
         nothing may do so, because a browser sends the password for pages of other sites too.
+    at_once
+        True: the handler waits for nothing as long as the store is embedded and the rows are few. Where it would wait,
+        it yields before it has begun anything.
     timeout_hint
         What a caller can do after a timeout.
     """
@@ -128,6 +131,7 @@ class Route:
     admitted_when_busy: bool = False
     feast_errors: bool = False
     asks_browser: bool = False
+    at_once: bool = False
     timeout_hint: str = "send the body at once, or ask for fewer rows"
 
     def takes(self, method: str) -> bool:

@@ -16,7 +16,7 @@ import uvicorn
 from featurestore.config import load_settings
 from featurestore.errors import ConfigError, FeatureStoreError
 from featurestore.service.app import create_app
-from featurestore.service.protocol import Door
+from featurestore.service.door import Door
 from featurestore.service.runtime.addresses import REFUSED_BY_BROWSERS, listen, port_of, url_of
 from featurestore.service.runtime.keys import Keys, is_present
 from featurestore.service.runtime.local import is_loopback
@@ -99,6 +99,8 @@ def settings(options: Options) -> dict[str, Any]:
         "loop": "auto" if options.tls_certificate is None else "asyncio",
         "ws": "none",
         "access_log": False,
+        # Nothing that it changes is used.
+        "proxy_headers": False,
         "log_config": LOGGING,
         "log_level": "warning",
         "server_header": False,

@@ -13,6 +13,8 @@ from typing import Final
 
 # The end of the name of what is not complete yet.
 PARTIAL: Final = ".partial"
+# The files and folders whose name this process has synced, with device and number: a name may be given to another one.
+_KEPT: set[tuple[Path, int, int]] = set()
 
 
 def partial_of(path: Path) -> Path:
@@ -58,7 +60,24 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
         folder = folder.parent
     for new in reversed(missing):
         new.mkdir(mode=mode, exist_ok=True)
-        sync_folder(new.parent)
+        folder = new
+    keep_name(folder)
+
+
+def keep_name(path: Path) -> None:
+    """Sync the folder that holds a name, and those above it, the first time that this process uses the name.
+
+    A process that was killed, or whose disk was full, may have made the name without the sync: that it exists does not
+    say that it outlasts a power loss. Folders that this process cannot write to are left to others.
+    """
+    while path != path.parent:
+        state = path.stat()
+        name = (path, state.st_dev, state.st_ino)
+        if name in _KEPT or not os.access(path.parent, os.W_OK):
+            return
+        sync_folder(path.parent)
+        _KEPT.add(name)
+        path = path.parent
 
 
 def replace(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, StoreError
-from featurestore.storage.durable import PARTIAL, make_folder, partial_of, replace, sync_folder
+from featurestore.storage.durable import PARTIAL, keep_name, make_folder, partial_of, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -289,13 +289,11 @@ def append_record(record: msgspec.Struct, path: Path) -> None:
         make_folder(path.parent, mode=PRIVATE_FOLDER)
         mode = file_mode(path.parent)
         with open(path, "ab+", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            is_new = file.tell() == 0
-            is_complete = is_new or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
+            is_complete = file.tell() == 0 or os.pread(file.fileno(), 1, file.tell() - 1) == b"\n"
             file.write((b"" if is_complete else b"\n") + msgspec.json.encode(record) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        if is_new:
-            sync_folder(path.parent)
+        keep_name(path)
 
 
 def read_records(path: Path, kind: type[T]) -> list[T]:

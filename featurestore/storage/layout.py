@@ -161,9 +161,14 @@ class Layout:
         """Digests of the API keys."""
         return self.data / "serving" / "keys.json"
 
+    @property
+    def all_served(self) -> Path:
+        """Folder of the logs of served vectors, which a project and its releases share."""
+        return self.project_data / "served"
+
     def served(self, service: str) -> Path:
-        """Folder of the log of served vectors, which a project and its releases share."""
-        return self.project_data / "served" / service
+        """Folder of the log of the vectors that a service answered."""
+        return self.all_served / service
 
     def definition(self, digest: str) -> Path:
         """Fingerprint of a digest that the online store carries."""

@@ -16,6 +16,7 @@ from featurestore.storage.made_by import keep_fingerprint
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.storage.window_rows import window_rows
 from featurestore.timing.clock import MAX_SKEW
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds, timestamp_of
 from featurestore.timing.fold import known_rows, newest_rows
 from featurestore.values.codec import ROW_FORMAT, encode_deleted, encode_rows
@@ -181,8 +182,6 @@ def advance_to(
     built, *pushed = files_of(view, layout)
     state, before, reason = plan_advance(until, view, layout, store, full=full)
     after = None if reason is not None or before is None else timestamp_of(before.watermark)
-    if view.windows:
-        return _advance_windows(view, layout, store, (state, after, reason is not None), progress)
     fresh = [known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)]
     unseen, seen = _by_writer(pushed, None if after is None else before)
     if unseen:
@@ -191,6 +190,9 @@ def advance_to(
     if pending:
         fresh.append(known_rows(pl.scan_parquet(pending), view.timing, until=until, after=after))
     rows = pl.concat(fresh)
+    if view.windows:
+        known_before = None if after is None else before
+        return _advance_windows(view, layout, store, rows, (state, known_before), progress=progress)
     newest = newest_rows(rows, view.keys, view.timing)
     read, winners = pl.collect_all([rows.select(pl.len()), newest])
     since = 0 if after is None or before is None else before.deleted
@@ -206,16 +208,26 @@ def _advance_windows(
     view: FeatureView,
     layout: Layout,
     store: OnlineStore,
-    plan: tuple[ViewState, datetime | None, bool],
+    fresh: pl.LazyFrame,
+    states: tuple[ViewState, ViewState | None],
+    *,
     progress: Callable[[int, int], None],
 ) -> Advanced:
-    state, after, full = plan
+    state, before = states
     until = timestamp_of(state.watermark)
-    written = window_rows(view, files_of(view, layout), layout, store, after=after, until=until)
+    deletions = deleted_keys(view, layout).filter(pl.col(EVENT_TIMESTAMP) <= until)
+    deleted = None
+    if before is not None:
+        unseen = deleted_keys(view, layout, since=before.deleted).filter(pl.col(EVENT_TIMESTAMP) <= until)
+        since = deletions.filter(pl.col(EVENT_TIMESTAMP) > timestamp_of(before.watermark))
+        deleted = pl.concat([unseen, since])
+    written = window_rows(
+        view, files_of(view, layout), deletions, store, fresh=fresh, deleted=deleted, until=until
+    )
     rows = _with_progress(written.pairs, lambda done: progress(done, written.keys))
     keep_fingerprint(fingerprint(view), layout)
-    applied = store.write(view.name, chain.from_iterable(rows), state, replace=full)
-    return Advanced(state, full, written.events, applied)
+    applied = store.write(view.name, chain.from_iterable(rows), state, replace=before is None)
+    return Advanced(state, before is None, written.events, applied)
 
 
 def _by_writer(pushed: list[Path], before: ViewState | None) -> tuple[list[Path], list[Path]]:

@@ -5,7 +5,9 @@ For each view, ``<view>__event_timestamp`` is the event of the row that answered
 
 from typing import Final
 
-REQUEST_ID: Final = "request_id"
+from featurestore.definitions import entity_rows
+
+REQUEST_ID: Final = entity_rows.REQUEST_ID
 ARRIVED: Final = "request_arrived"  # when the request had arrived, by the clock of the machine
 RELEASE: Final = "release"
 WORKING: Final = "working"  # in `RELEASE`: the project itself answered, without a release

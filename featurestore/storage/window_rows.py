@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import polars as pl
 
-from featurestore.storage.views import deleted_keys
-from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
+from featurestore.errors import StoreError
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
-from featurestore.timing.fold import known_rows
 from featurestore.timing.known_at import known_at
 from featurestore.timing.version import version
-from featurestore.values.codec import encode_keys, require_intact, seal, storable, stored_columns, values_of
-from featurestore.values.event_codec import Head, block_key, decode_head, encode_head, header
+from featurestore.values.codec import (
+    REBUILD,
+    encode_keys,
+    require_intact,
+    seal,
+    storable,
+    values_of,
+)
+from featurestore.values.event_codec import Head, block_keys, checksum, decode_head, encode_head, header
 from featurestore.windows.blocks import FREED, KeyEvents
 from featurestore.windows.intervals import UNTIL, with_intervals
 from featurestore.windows.measures import Measures
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.ports import OnlineStore
-    from featurestore.storage.layout import Layout
+    from featurestore.windows.measures import StoredEvent
 
 _TIMESTAMP = "__timestamp"
 Pair = tuple[bytes, bytes]
+# By timestamp, the events that a key has there from now on.
+_Changes: TypeAlias = "dict[int, list[StoredEvent]]"
 
 
 class WindowRows(NamedTuple):
@@ -53,77 +61,95 @@ class WindowRows(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """A key to write: its values, encoded bytes, stored row, and how many pushed rows and deletions there are."""
+    """A key to write: its values, encoded bytes and stored row."""
 
     values: tuple[Any, ...]
     name: bytes
     row: bytes | None
     head: Head
-    pushed: int
-    deleted: int
 
 
 def window_rows(
     view: FeatureView,
     files: Sequence[Path],
-    layout: Layout,
+    deletions: pl.DataFrame,
     store: OnlineStore,
     *,
-    after: datetime | None,
+    fresh: pl.LazyFrame,
+    deleted: pl.DataFrame | None,
     until: datetime,
 ) -> WindowRows:
-    """Encode the events of the keys that changed since the last watermark.
+    """Encode the events of the keys that changed.
 
-    A key whose new events are later than all of its stored ones gets them at its end. The other keys are written from
-    all of their events: those with late events, corrections or deletions.
+    Of a key with new rows, those timestamps are written again at which it has a new event, or had one that was replaced.
+    A key that was deleted is written from all of its events.
 
     Parameters
     ----------
     files
         The built file, then the pushed ones.
-    after
-        The last watermark; None: all keys are written, for a store without rows of the view.
+    deletions
+        The deleted keys, and the time of each deletion as ``event_timestamp``, up to `until`.
+    fresh
+        The rows that the store may lack. A row that it has already changes nothing.
+    deleted
+        The deletions that the store may lack. None: all keys are written, for a store without rows of the view.
     """
-    source = _Source(view, files, layout, until)
-    changed = source.changed_keys(after)
-    names = [storable(key) for key in encode_keys(changed, view.keys)]
-    stored: list[bytes | None] = [None] * len(names)
-    if after is not None:
-        # Before the store is written: a store cannot be read within its own transaction.
-        [(_, stored)] = store.read([(view.name, names)])
-        require_intact(names, stored)
-    keys: list[_Key] = []
-    again: set[tuple[Any, ...]] = set()
-    width = len(view.keys)
-    for row, name, held in zip(changed.iter_rows(), names, stored, strict=True):
-        built, pushed, new, deleted = row[width:]
-        head = decode_head(held)
-        if after is None or deleted != head.deleted or pushed - head.pushed != new:
-            again.add(row[:width])
-        elif not (built or new):
-            continue
-        keys.append(_Key(row[:width], name, held, head, pushed, deleted))
-    if view.identity and after is not None:
-        again |= source.replaced_keys(_but(keys, again), after)
-    later = _but(keys, again)
-    appended = source.events(later, after)
-    again |= {
-        key.values
-        for key, events in _by_key(later, appended)
-        if key.head.events and events and events[0][0] <= key.head.events[-1][0]
-    }
-    later = _but(keys, again)
+    source = _Source(view, files, deletions, until)
+    changed = fresh.select(view.keys)
+    if deleted is not None:
+        changed = pl.concat([changed, deleted.lazy().select(view.keys)])
+    keys = _keys(view, changed.unique().sort(view.keys).collect(), None if deleted is None else store)
+    if deleted is None:
+        events = source.events(keys, None)
+        return WindowRows(len(keys), events.height, _pairs(view, store, until, _by_key(keys, events), None))
+    again = set(deleted.select(view.keys).iter_rows())
+    timestamps = source.touched(_but(keys, again), fresh)
+    at_timestamps = source.events(_but(keys, again), timestamps)
+    changes = _changes(timestamps, at_timestamps, len(view.keys))
+    if longest_window(view) is not None:
+        # The event that is the newest from now on may have been let go of.
+        again |= {key.values for key in keys if _loses_newest(key, changes.get(key.values, {}))}
     complete = [key for key in keys if key.values in again]
-    rewritten = source.events(complete, None)
-    pairs = _pairs(view, store, until, (later, appended), (complete, rewritten))
-    if after is not None:
-        pairs = iter(list(pairs))  # it reads the blocks of the keys
-    return WindowRows(len(keys), appended.height + rewritten.height, pairs)
+    events = source.events(complete, None)
+    # They read blocks. A store cannot be read within its own transaction.
+    pairs = [
+        *_pairs(view, store, until, ((key, []) for key in _but(keys, again)), changes),
+        *_pairs(view, store, until, _by_key(complete, events), None),
+    ]
+    return WindowRows(len(keys), at_timestamps.height + events.height, iter(pairs))
+
+
+def _keys(view: FeatureView, changed: pl.DataFrame, store: OnlineStore | None) -> list[_Key]:
+    names = [storable(key) for key in encode_keys(changed, view.keys)]
+    rows: list[bytes | None] = [None] * len(names)
+    if store is not None:
+        [(_, rows)] = store.read([(view.name, names)])
+        require_intact(names, rows)
+    return [
+        _Key(values, name, row, decode_head(row))
+        for values, name, row in zip(changed.iter_rows(), names, rows, strict=True)
+    ]
 
 
 def _but(keys: Sequence[_Key], others: Collection[tuple[Any, ...]]) -> list[_Key]:
     """Return the keys that are not among others, in their order."""
     return [key for key in keys if key.values not in others]
+
+
+def _changes(timestamps: pl.DataFrame, events: pl.DataFrame, width: int) -> dict[tuple[Any, ...], _Changes]:
+    """Return by key and timestamp the events that count from now on; both frames are in this order."""
+    changes: dict[tuple[Any, ...], _Changes] = {}
+    in_microseconds = timestamps.with_columns(pl.col(EVENT_TIMESTAMP).dt.epoch("us"))
+    for *values, timestamp in in_microseconds.iter_rows():
+        changes.setdefault(tuple(values), {})[timestamp] = []
+    for row in events.iter_rows():
+        changes[row[:width]][row[width]].append(row[width:])
+    return changes
+
+
+def _loses_newest(key: _Key, changes: _Changes) -> bool:
+    return bool(key.head.events) and changes.get(key.head.events[-1][0]) == []
 
 
 def longest_window(view: FeatureView) -> timedelta | None:
@@ -136,59 +162,59 @@ def longest_window(view: FeatureView) -> timedelta | None:
 class _Source:
     """The events of a view at a watermark."""
 
-    def __init__(self, view: FeatureView, files: Sequence[Path], layout: Layout, until: datetime) -> None:
-        self._view, self._files, self._until = view, files, until
-        self._deletions = deleted_keys(view, layout).filter(pl.col(EVENT_TIMESTAMP) <= until)
+    def __init__(
+        self, view: FeatureView, files: Sequence[Path], deletions: pl.DataFrame, until: datetime
+    ) -> None:
+        self._view, self._files, self._deletions, self._until = view, files, deletions, until
 
-    def changed_keys(self, after: datetime | None) -> pl.DataFrame:
-        """List the keys that may have changed: those with new built rows, and all with pushed rows or deletions.
-
-        Writers of other releases, with other clocks, share the log of pushed rows, so it is counted each time.
-        """
-        view, keys = self._view, list(self._view.keys)
-        built, *pushed = self._files
-        new = pl.lit(value=True) if after is None else pl.col(KNOWN_AT) > after
-        parts = [
-            known_rows(pl.scan_parquet(built), view.timing, until=self._until, after=after).select(
-                *keys, _built=1, _pushed=0, _new=0, _deleted=0
-            ),
-            self._deletions.lazy().select(*keys, _built=0, _pushed=0, _new=0, _deleted=1),
-        ]
-        if pushed:
-            known = known_rows(pl.scan_parquet(pushed), view.timing, until=self._until)
-            parts.append(known.select(*keys, _built=0, _pushed=1, _new=new.cast(pl.Int32), _deleted=0))
-        counted = (
-            pl.concat(parts, how="vertical")
-            .group_by(keys)
-            .agg(pl.col(name).sum() for name in ("_built", "_pushed", "_new", "_deleted"))
-        )
-        return counted.sort(keys).collect()
-
-    def replaced_keys(self, keys: Sequence[_Key], after: datetime) -> set[tuple[Any, ...]]:
-        """Return those of some keys of which an event of before a watermark was replaced since."""
+    def touched(self, keys: Sequence[_Key], fresh: pl.LazyFrame) -> pl.DataFrame:
+        """Return the timestamps at which keys have a row of `fresh`, or had an event that one replaces, in order."""
         view = self._view
-        columns = [*view.keys, *view.identity]
-        known = known_at(view.timing)
-        events = self._of_keys(keys)
-        new = events.filter(known > after, known <= self._until).select(columns)
-        earlier = events.filter(known <= after).select(columns)
-        replaced = new.join(earlier, on=columns, how="semi", nulls_equal=True)
-        return set(replaced.select(view.keys).unique().collect().iter_rows())
+        names = [*view.keys, *view.identity]
+        rows = fresh
+        if view.identity:
+            rows = self._of_keys(keys).join(fresh.select(names), on=names, how="semi", nulls_equal=True)
+        else:
+            rows = self._only(keys, fresh)
+        return (
+            rows.filter(known_at(view.timing) <= self._until)
+            .select(*view.keys, EVENT_TIMESTAMP)
+            .unique()
+            .sort(*view.keys, EVENT_TIMESTAMP)
+            .collect()
+        )
 
     def _of_keys(self, keys: Sequence[_Key]) -> pl.LazyFrame:
+        return self._only(keys, pl.scan_parquet(list(self._files)))
+
+    def _only(self, keys: Sequence[_Key], rows: pl.LazyFrame) -> pl.LazyFrame:
         view = self._view
         key_frame = pl.DataFrame([key.values for key in keys], schema=view.key_schema, orient="row")
-        return pl.scan_parquet(list(self._files)).join(key_frame.lazy(), on=list(view.keys), how="semi")
+        return rows.join(key_frame.lazy(), on=list(view.keys), how="semi")
 
-    def events(self, keys: Sequence[_Key], after: datetime | None) -> pl.DataFrame:
+    def _at(self, keys: Sequence[_Key], timestamps: pl.DataFrame) -> pl.LazyFrame:
+        """Return all rows of the events that are or were at timestamps of keys."""
+        view = self._view
+        rows = self._of_keys(keys)
+        at = [*view.keys, EVENT_TIMESTAMP]
+        first, last = timestamps[EVENT_TIMESTAMP].min(), timestamps[EVENT_TIMESTAMP].max()
+        there = rows.filter(pl.col(EVENT_TIMESTAMP).is_between(pl.lit(first), pl.lit(last))).join(
+            timestamps.lazy(), on=at, how="semi"
+        )
+        if not view.identity:
+            return there
+        names = [*view.keys, *view.identity]
+        return rows.join(there.select(names), on=names, how="semi", nulls_equal=True)
+
+    def events(self, keys: Sequence[_Key], timestamps: pl.DataFrame | None) -> pl.DataFrame:
         """Return the events of keys that still count at the watermark, in order of key and version.
 
         The newest event of a key is kept, however old it is: it decides whether the key is expired.
 
         Parameters
         ----------
-        after
-            Only events that became known after a watermark; None: all.
+        timestamps
+            Keys and timestamps: only the events there. None: all.
 
         Returns
         -------
@@ -197,30 +223,31 @@ class _Source:
         """
         view, until = self._view, self._until
         columns = StoredColumns.of(view.windows)
-        is_known = known_at(view.timing) <= until
-        if after is not None:
-            is_known &= known_at(view.timing) > after
+        rows = self._of_keys(keys) if timestamps is None else self._at(keys, timestamps)
         events = with_intervals(
-            self._of_keys(keys).filter(is_known),
+            rows.filter(known_at(view.timing) <= until),
             view.keys,
             view.timing,
             identity=view.identity,
             deletions=self._deletions.lazy(),
         )
         counting = events.filter(pl.col(UNTIL).is_null() | (pl.col(UNTIL) > until))
+        if timestamps is not None:
+            counting = counting.join(timestamps.lazy(), on=[*view.keys, EVENT_TIMESTAMP], how="semi")
         longest = longest_window(view)
         if longest is not None:
             newest = pl.col(EVENT_TIMESTAMP) == pl.col(EVENT_TIMESTAMP).max().over(view.keys)
-            counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP) > until - longest))
+            # Of integers: a window may be longer than the time since the year 1.
+            limit = microseconds(until) - longest // MICROSECOND
+            counting = counting.filter(newest | (pl.col(EVENT_TIMESTAMP).dt.epoch("us") > limit))
         # Events of one version are ordered by their values, as the join does.
         others = [name for name in view.contract.schema if name not in view.keys]
-        physical = stored_columns(pl.Schema({name: view.contract.schema[name] for name in columns.names}))
         return (
             counting.sort([*view.keys, *version(view.timing), *others], maintain_order=True)
             .select(
                 *view.keys,
                 pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias(_TIMESTAMP),
-                *(value.alias(f"__value{number}") for number, value in enumerate(physical)),
+                *columns.values(view.contract.schema),
                 *columns.held(),
             )
             .collect()
@@ -249,37 +276,62 @@ def _pairs(
     view: FeatureView,
     store: OnlineStore,
     until: datetime,
-    later: tuple[list[_Key], pl.DataFrame],
-    again: tuple[list[_Key], pl.DataFrame],
+    keys: Iterable[tuple[_Key, Sequence[StoredEvent]]],
+    changes: Mapping[tuple[Any, ...], _Changes] | None,
 ) -> Iterator[list[Pair]]:
+    """Yield the rows of each key: with changes, or else of all of its events."""
     measures = Measures(view.windows, StoredColumns.of(view.windows), view.contract.schema)
     longest = longest_window(view)
     watermark = microseconds(until)
-    for from_start, (keys, frame) in ((False, later), (True, again)):
-        for key, events in _by_key(keys, frame):
+    limit = None if longest is None else watermark - longest // MICROSECOND
+    for key, events in keys:
+        number_of = block_keys(key.name)
 
-            def fetch(blocks: Sequence[tuple[int, int]], key: _Key = key) -> list[bytes]:
-                wanted = [block_key(key.name, number) for number, _ in blocks]
-                [(_, rows)] = store.read([(view.name, wanted)])
-                require_intact(wanted, rows)
-                return [b"" if row is None else values_of(row) for row in rows]
+        def fetch(
+            blocks: Sequence[tuple[int, int]], named: Callable[[int], bytes] = number_of
+        ) -> list[bytes]:
+            wanted = [named(number) for number, _ in blocks]
+            [(_, rows)] = store.read([(view.name, wanted)])
+            require_intact(wanted, rows)
+            contents = [b"" if row is None else values_of(row) for row in rows]
+            if [checksum(content) for content in contents] != [check for _, check in blocks]:
+                raise StoreError(f"view {view.name!r}: stored events do not belong together", hint=REBUILD)
+            return contents
 
-            stored = KeyEvents(key.head, measures, fetch)
-            if from_start:
-                stored.clear()
+        stored = KeyEvents(key.head, measures, fetch)
+        if changes is None:
+            stored.clear()
             stored.append(events)
-            if longest is not None:
-                stored.forget(watermark - longest // MICROSECOND)
-            yield _rows_of(key, stored, watermark)
+        else:
+            _apply(stored, changes.get(key.values, {}), limit)
+        if limit is not None:
+            stored.forget(limit)
+        yield _rows_of(key, stored, watermark)
+
+
+def _apply(stored: KeyEvents, changes: _Changes, limit: int | None) -> None:
+    """Change the events at timestamps; events up to a limit are in no window, and are left as they are."""
+    newest = stored.newest
+    if newest is not None:
+        stored.change(
+            [
+                (timestamp, events)
+                for timestamp, events in changes.items()
+                if timestamp == newest or (timestamp < newest and (limit is None or timestamp > limit))
+            ]
+        )
+    stored.append(
+        [event for t, events in changes.items() if newest is None or t > newest for event in events]
+    )
 
 
 def _rows_of(key: _Key, stored: KeyEvents, watermark: int) -> list[Pair]:
     """Return the rows of a key: new blocks first, then the head that lists them, then the blocks that it does not."""
-    mark = header(watermark, key.row)
-    head = encode_head(stored.head(key.pushed, key.deleted))
+    mark, name_of = header(watermark, key.row), block_keys(key.name)
+    head = encode_head(stored.head())
     contents = [
-        *((block_key(key.name, number), block) for number, block in stored.written.items()),
+        *((name_of(number), block) for number, block in stored.written.items()),
         (key.name, head),
-        *((block_key(key.name, number), FREED) for number in stored.freed),
+        *((name_of(number), FREED) for number in stored.freed),
     ]
     return [(name, seal(name, mark + content)) for name, content in contents]

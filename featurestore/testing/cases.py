@@ -15,7 +15,7 @@ from featurestore.testing.domain import Domain, domain_of, keeps
 from featurestore.testing.oracle import known_at
 from featurestore.testing.window_domain import with_windows_that_fit
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-from featurestore.timing.epoch import MICROSECOND
+from featurestore.timing.epoch import LAST, MICROSECOND
 from featurestore.values.codec import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def window_edges(cases: ViewCases) -> list[datetime]:
             row[EVENT_TIMESTAMP] + duration - tick
             for row in cases.rows
             for duration in durations
-            if duration is not None
+            if duration is not None and duration <= LAST - row[EVENT_TIMESTAMP]
             for tick in (ZERO, MICROSECOND)
         }
     )

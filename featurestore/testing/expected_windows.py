@@ -10,6 +10,7 @@ from featurestore.testing.domain import held
 from featurestore.testing.oracle import known_at, version
 from featurestore.testing.window_oracle import events_known, window
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import LAST
 from featurestore.timing.join import Status
 from featurestore.values.plain import to_series
 
@@ -96,7 +97,12 @@ def change_times(view: FeatureView, rows: Sequence[Row], deleted: Sequence[datet
         event = row[EVENT_TIMESTAMP]
         ends = [timestamp for timestamp in deleted if timestamp >= event]
         ends += [replaced[id(row)]] if id(row) in replaced else []
-        left = [min([event + duration, *ends]) for duration in durations if duration is not None]
+        # An event never leaves a window that ends after the last timestamp.
+        left = [
+            min([event + duration, *ends])
+            for duration in durations
+            if duration is not None and duration <= LAST - event
+        ]
         known = known_at(row, view.timing)
         times |= {
             timestamp for timestamp in (known, *left, *([min(ends)] if ends else [])) if timestamp >= known

@@ -28,7 +28,7 @@ def with_windows_that_fit(view: FeatureView, column: str, domain: Domain) -> Dom
     limits = [
         _limit(view.feature_contract[name].dtype, window.kind)
         for name, window in view.windows.items()
-        if window.column == column and window.kind != "distinct"
+        if window.column == column and window.kind not in ("distinct", "approximate_distinct")
     ]
     limit = min((limit for limit in limits if limit is not None), default=None)
     if limit is None:

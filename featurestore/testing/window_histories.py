@@ -42,9 +42,12 @@ WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
 KINDS: Final = (
     *("count", "sum", "mean", "min", "max", "first", "last", "last_n"),
     *("variance", "deviation", "share", "distinct", "time_since"),
+    *("quantile", "approximate_quantile", "approximate_distinct"),
 )
 # Huge and tiny, of both signs of zero, and few enough to meet again.
 FLOATS: Final = (1e16, -1e16, 1e300, -1e300, 0.6, 0.1, 1 / 3, -0.0, 0.0, 5e-324, 7.0)
+QUANTILES: Final = (0.1, 0.5, 0.95)
+ERRORS: Final = (0.01, 0.1)
 INTEGERS: Final = (0, 1, -5, 2**40)
 
 
@@ -158,9 +161,9 @@ def aggregations(draw: st.DrawFn) -> Aggregation:
     """Draw a window: ``where`` holds where the event's ``b`` does, and the condition of a share where ``s`` is p."""
     kind = draw(st.sampled_from(KINDS))
     column = None
-    if kind in NUMBERS:
+    if kind in NUMBERS or kind == "approximate_quantile":
         # The squares of the greatest floats are beyond the range of floats.
-        column = draw(st.sampled_from(["x", "i"] if kind in ("sum", "mean") else ["i"]))
+        column = draw(st.sampled_from(["x", "i"] if kind not in ("variance", "deviation") else ["i"]))
     elif kind not in WITHOUT_COLUMN:
         column = draw(st.sampled_from(["x", "i", "s", EVENT_TIMESTAMP]))
     return Aggregation(
@@ -171,6 +174,8 @@ def aggregations(draw: st.DrawFn) -> Aggregation:
         where=draw(st.sampled_from([None, None, pl.col("b")])),
         condition=pl.col("s") == "p" if kind == "share" else None,
         n=draw(st.integers(1, 3)) if kind == "last_n" else 1,
+        quantile=draw(st.sampled_from(QUANTILES)) if kind.endswith("quantile") else None,
+        error=draw(st.sampled_from(ERRORS)) if kind.startswith("approximate") else None,
     )
 
 

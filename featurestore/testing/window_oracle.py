@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from featurestore.testing.oracle import Row, known_at, version
+from featurestore.testing.window_sketches import approximate, value_at
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.exact_sum import nearest
 
@@ -74,7 +75,7 @@ def _of_events(
 ) -> Any:
     if aggregation.column is not None:
         values = [event[aggregation.column] for event in inside if event[aggregation.column] is not None]
-        return _OF_VALUES[aggregation.kind](values, aggregation.n)
+        return _of_values(aggregation, values)
     if aggregation.kind == "count":
         return len(inside)
     if not inside:
@@ -82,6 +83,14 @@ def _of_events(
     if aggregation.kind == "share":
         return sum(map(condition, inside)) / len(inside)
     return (as_of - inside[-1][EVENT_TIMESTAMP]) / timedelta(seconds=1)
+
+
+def _of_values(aggregation: Aggregation, values: list[Any]) -> Any:
+    if aggregation.error is not None:
+        return approximate(values, aggregation.error, aggregation.quantile)
+    if aggregation.quantile is not None:
+        return value_at(aggregation.quantile, values)
+    return _OF_VALUES[aggregation.kind](values, aggregation.n)
 
 
 def _sum(values: list[Any], _: int) -> Any:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = struct.Struct(">QQ")
 # Raised when the bytes of a stored row or key get another meaning.
-ROW_FORMAT: Final = 2
+ROW_FORMAT: Final = 3
 CHECKSUM_BYTES: Final = 4
 TOMBSTONE_BYTES: Final = HEADER.size + CHECKSUM_BYTES
 # CRC-32 of any bytes that are followed by their own CRC-32.

@@ -48,7 +48,7 @@ class ExactColumn:
     @cached_property
     def digit_count(self) -> int:
         """The number of digits of the greatest number; at least 1."""
-        bits = np.where(self.signs == 0, 0, _bit_lengths(self.sizes) + self.shifts)
+        bits = np.where(self.signs == 0, 0, bit_lengths(self.sizes) + self.shifts)
         return int(bits.max(initial=1) + BITS - 1) // BITS
 
     def digits(self) -> Iterator[NDArray[np.int64]]:
@@ -96,13 +96,14 @@ def exact_column(values: NDArray[np.float64] | NDArray[np.int64]) -> ExactColumn
     if not sizes.any():
         return ExactColumn(sizes, signs, np.zeros_like(powers), 0)
     # Trailing zeros are given to the powers: columns of whole numbers have one or two digits.
-    zeros = _bit_lengths(sizes & (~sizes + np.uint64(1))) - 1
+    zeros = bit_lengths(sizes & (~sizes + np.uint64(1))) - 1
     sizes, powers = sizes >> np.maximum(zeros, 0).astype(np.uint64), powers + zeros
     exponent = int(powers[signs != 0].min())
     return ExactColumn(sizes, signs, np.where(signs == 0, 0, powers - exponent), exponent)
 
 
-def _bit_lengths(sizes: NDArray[np.uint64]) -> NDArray[np.int64]:
+def bit_lengths(sizes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return how many bits each number has; 0 for zero."""
     # A float of a number above 2**53 can be rounded up to the next power of two, so the halves are asked.
     high, low = sizes >> np.uint64(BITS), sizes & np.uint64(BASE - 1)
     lengths = [np.frexp(half.astype(np.float64))[1].astype(np.int64) for half in (high, low)]

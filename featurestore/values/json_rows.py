@@ -73,6 +73,8 @@ class JsonColumn:
         self._is_timestamp = isinstance(dtype, pl.Datetime)
         value = datetime | int if self._is_timestamp else decoded_type(dtype)
         self._type: Any = list[value | None]  # type: ignore[valid-type]
+        # msgspec keeps what it knows of a struct, and examines any other type at each call.
+        self._column: Any = msgspec.defstruct("Column", [("values", self._type)], array_like=True)
         self._check = value_check("value", name, dtype)
 
     def read(self, values: list[Any]) -> list[Any]:
@@ -84,11 +86,7 @@ class JsonColumn:
             If a value has another type or does not fit the dtype exactly, or a timestamp is outside the
             years 1 to 9999.
         """
-        try:
-            typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
-        except msgspec.ValidationError as error:
-            reason = without_field_names(str(error))
-            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {reason}") from error
+        typed = self._typed(values)
         try:
             values = [_timestamp(value) for value in typed] if self._is_timestamp else typed
             return [self._check(value) for value in values]
@@ -99,6 +97,22 @@ class JsonColumn:
                 f"{self._where}: {self._name!r}: a timestamp is outside the years 1 to 9999",
                 hint="a number is seconds since 1970, in UTC",
             ) from error
+
+    def _typed(self, values: list[Any]) -> list[Any]:
+        try:
+            typed: list[Any] = msgspec.convert((values,), self._column, builtin_types=()).values
+        except msgspec.ValidationError:
+            return self._typed_alone(values)
+        return typed
+
+    def _typed_alone(self, values: list[Any]) -> list[Any]:
+        """As `_typed`, but an error has the place of the value in the column."""
+        try:
+            typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
+        except msgspec.ValidationError as error:
+            reason = without_field_names(str(error))
+            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {reason}") from error
+        return typed
 
 
 def row_count(where: str, columns: Mapping[str, list[Any]]) -> int:

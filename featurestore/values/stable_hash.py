@@ -69,7 +69,8 @@ def _of_values(column: pl.Series) -> NDArray[np.uint64]:
         values = column.unique()
         digests = b"".join(_digest(_NULL if v is None else _VALUE + v) for v in values.cast(pl.Binary))
         hashes = pl.Series(np.frombuffer(digests, dtype="<u8").astype(np.uint64))
-        return column.replace_strict(values, hashes, return_dtype=pl.UInt64).to_numpy()
+        replaced = column.replace_strict(values, hashes, return_dtype=pl.UInt64)
+        return replaced.cast(pl.UInt64).to_numpy()  # Polars leaves an empty column as it is
     physical = column.to_physical()
     wide = physical if physical.dtype == pl.UInt64 else physical.cast(pl.Int64)
     numbers = wide.fill_null(0).to_numpy().view(np.uint64)

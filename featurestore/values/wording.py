@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 # In place of a value of a personal column.
 PERSONAL = "(personal)"
+_UNITS = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+    "microsecond": timedelta(microseconds=1),
+}
 _HISSING = ("s", "x", "ch", "sh")
 _VOWELS = "aeiou"
 
@@ -11,6 +20,17 @@ _VOWELS = "aeiou"
 def counted(number: int, noun: str) -> str:
     """Write a count of a noun, given in the singular."""
     return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def duration_text(duration: timedelta) -> str:
+    """Write a duration in words, such as ``366 days`` or ``1 hour 30 minutes``."""
+    if duration < timedelta(0):
+        return f"-({duration_text(-duration)})"
+    parts = []
+    for unit, length in _UNITS.items():
+        number, duration = divmod(duration, length)
+        parts += [counted(number, unit)] if number else []
+    return " ".join(parts) or counted(0, "second")
 
 
 def plural(noun: str) -> str:

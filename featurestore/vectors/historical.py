@@ -103,7 +103,12 @@ def historical(
 
 
 def changes(
-    service: FeatureService, views: Sequence[ViewRows], *, start: datetime | None, end: datetime
+    service: FeatureService,
+    views: Sequence[ViewRows],
+    *,
+    start: datetime | None,
+    end: datetime,
+    keys: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """List each key of a service with the timestamps at which a new row of it became known.
 
@@ -113,6 +118,8 @@ def changes(
     ----------
     start, end
         The interval: after `start` (None: from the first row) and up to and including `end`.
+    keys
+        List these keys only, under the names that the views store. None: all.
 
     Returns
     -------
@@ -130,17 +137,19 @@ def changes(
         raise ContractError(
             f"{service.title} needs request values: {', '.join(service.request_schema)}", hint=hint
         )
-    keys = {view.selection.keys for view in views}
-    if len(keys) != 1:
-        raise ContractError(f"{service.title}: the views have different keys: {sorted(keys)}", hint=hint)
-    [names] = keys
+    names_of_keys = {view.selection.keys for view in views}
+    if len(names_of_keys) != 1:
+        raise ContractError(
+            f"{service.title}: the views have different keys: {sorted(names_of_keys)}", hint=hint
+        )
+    [names] = names_of_keys
     known = []
     for view in views:
         timing = view.selection.view.timing
         if view.selection.view.windows:
-            known.append(_window_changes(view, names, start=start, end=end))
+            known.append(_window_changes(view, names, start=start, end=end, keys=keys))
             continue
-        rows = pl.scan_parquet(list(view.files)).select(
+        rows = _scan(view, keys).select(
             *(pl.col(key).alias(name) for key, name in zip(view.selection.view.keys, names, strict=True)),
             *version_columns(timing),
         )
@@ -149,13 +158,19 @@ def changes(
     return changed.unique().sort(*names, EVENT_TIMESTAMP).collect()
 
 
+def _scan(rows: ViewRows, keys: pl.DataFrame | None) -> pl.LazyFrame:
+    scan = pl.scan_parquet(list(rows.files))
+    names = rows.selection.view.keys
+    return scan.join(keys.lazy(), on=names, how="semi") if keys is not None and names else scan
+
+
 def _window_changes(
-    rows: ViewRows, names: Sequence[str], *, start: datetime | None, end: datetime
+    rows: ViewRows, names: Sequence[str], *, start: datetime | None, end: datetime, keys: pl.DataFrame | None
 ) -> pl.LazyFrame:
     view = rows.selection.view
     deletions = pl.scan_parquet(list(rows.deleted)) if rows.deleted else None
     events = with_intervals(
-        pl.scan_parquet(list(rows.files)), view.keys, view.timing, identity=view.identity, deletions=deletions
+        _scan(rows, keys), view.keys, view.timing, identity=view.identity, deletions=deletions
     )
     durations = {view.windows[name].duration for name in rows.selection.features}
     left = [pl.col(EVENT_TIMESTAMP) + duration for duration in durations if duration is not None]

@@ -10,6 +10,7 @@ from featurestore.storage.made_by import find_fingerprint, other_definition
 from featurestore.timing.clock import MAX_SKEW, ClockError
 from featurestore.timing.epoch import timestamp_of
 from featurestore.values.codec import ROW_FORMAT
+from featurestore.values.wording import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ def check_state(
     if watermark > as_of:
         raise ClockError(
             f"view {view.name!r}: the watermark of the online store is {watermark.isoformat()}, "
-            f"{watermark - as_of} after {as_of.isoformat()}: the store holds rows that were not known then",
+            f"{duration_text(watermark - as_of)} after {as_of.isoformat()}: the store holds rows that were not known then",
             hint="read as of a later timestamp, or read the offline store; if that is the time of this machine, set its "
             "clock; if the clock is right, the next push or featurestore materialize brings the store back to it",
             clock="the time of the read",

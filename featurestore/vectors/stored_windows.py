@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
@@ -13,7 +14,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status, status_column
 from featurestore.values.codec import has_null, require_intact, values_of
-from featurestore.values.event_codec import block_key, checksum, decode_head
+from featurestore.values.event_codec import block_keys, checksum, decode_block, decode_head
 from featurestore.values.plain import from_stored, to_series
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
 from featurestore.windows.one_key import KeyWindows
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import RowReader
-    from featurestore.windows.one_key import Asking
+    from featurestore.values.event_codec import Block
+    from featurestore.windows.one_key import Asking, Wanted
 
-    # The row, what computes its windows, and the number and checksum of the block that it waits for.
-    _Running = tuple[int, Asking, tuple[int, int]]
+    # The row, what computes its windows, and the block that it waits for.
+    _Running = tuple[int, Asking, Wanted]
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
 MAX_READS: Final = 10
+MAX_BLOCKS: Final = 2_000  # about 10 MB
 _FLOAT32 = struct.Struct("f")
 _INFINITIES: Final = (math.inf, -math.inf)
 _Answer = TypeVar("_Answer")
@@ -77,6 +80,8 @@ class StoredWindows:
         declared = view.feature_contract.schema
         self._declared = [_declared(declared[name]) for name in self.names]
         self._ttl = None if view.timing.ttl is None else view.timing.ttl // MICROSECOND
+        # Blocks by key and place. What is stored at a number changes, and with it the checksum: a place never does.
+        self._blocks: dict[tuple[bytes, Wanted], Block] = {}
 
     def answer(
         self, keys: Sequence[bytes], rows: Sequence[bytes | None], now: int, store: RowReader
@@ -126,33 +131,25 @@ class StoredWindows:
             values, started = self._windows.start(head, now)
             computed.append(values)
             for asking in started:
-                self._step(number, asking, None, running)
+                self._step(number, keys[number], asking, None, running)
         while running:  # one read for each level of blocks, for all keys and windows
-            wanted = list({(number, block): None for number, _, (block, _) in running})
-            stored = [block_key(keys[number], block) for number, block in wanted]
-            [(_, block_rows)] = store.read([(self._view.name, stored)])
-            require_intact(stored, block_rows)
-            blocks = {
-                place: b"" if row is None else values_of(row)
-                for place, row in zip(wanted, block_rows, strict=True)
-            }
+            blocks = self._fetched(keys, running, store)
             waiting, running = running, []
-            for number, asking, (block, check) in waiting:
-                if checksum(blocks[number, block]) != check:
-                    raise RewrittenError(
-                        f"view {self._view.name!r}: the events of a key were rewritten while they were read",
-                        hint="try again; if it does not pass, run: featurestore materialize --full",
-                        retry=True,
-                    )
-                self._step(number, asking, blocks[number, block], running)
+            for number, asking, wanted in waiting:
+                self._step(number, keys[number], asking, blocks[number, wanted], running)
         return [
             answer or self._typed(values, head.events)
             for answer, values, head in zip(answers, computed, heads, strict=True)
         ]
 
-    def _step(self, number: int, asking: Asking, block: bytes | None, running: list[_Running]) -> None:
+    def _step(
+        self, number: int, key: bytes, asking: Asking, block: Block | None, running: list[_Running]
+    ) -> None:
+        """Go on to the next block that is not in memory."""
         try:
-            wanted = next(asking) if block is None else asking.send(block)
+            wanted = asking.send(block)
+            while held := self._blocks.get((key, wanted)):
+                wanted = asking.send(held)
         except StopIteration:
             return
         except OverflowError as error:
@@ -160,6 +157,31 @@ class StoredWindows:
                 f"view {self._view.name!r}: {error}", hint="declare the window as a mean, or make it shorter"
             ) from error
         running.append((number, asking, wanted))
+
+    def _fetched(
+        self, keys: Sequence[bytes], running: Sequence[_Running], store: RowReader
+    ) -> dict[tuple[int, Wanted], Block]:
+        """Read the blocks that are waited for, and keep them in memory."""
+        wanted = list(dict.fromkeys((number, block) for number, _, block in running))
+        named = {number: block_keys(keys[number]) for number, _ in wanted}
+        stored = [named[number](place[0]) for number, (place, _) in wanted]
+        [(_, rows)] = store.read([(self._view.name, stored)])
+        blocks: dict[tuple[int, Wanted], Block] = {}
+        if len(self._blocks) + len(wanted) > MAX_BLOCKS:
+            self._blocks.clear()
+        for (number, block), row in zip(wanted, rows, strict=True):
+            place, is_leaf = block
+            content = b"" if row is None else values_of(row)
+            if checksum(content) != place[1]:
+                require_intact(stored, rows)
+                raise RewrittenError(
+                    f"view {self._view.name!r}: the events of a key were rewritten while they were read",
+                    hint="try again; if it does not pass, run: featurestore materialize --full",
+                    retry=True,
+                )
+            decoded = decode_block(content, is_leaf=is_leaf)
+            blocks[number, block] = self._blocks[keys[number], block] = decoded
+        return blocks
 
     def _typed(self, values: list[Any], events: Sequence[Any]) -> tuple[list[Any], list[int], int | None]:
         try:
@@ -213,7 +235,9 @@ def _declared(dtype: pl.DataType) -> Callable[[Any], Any] | None:
     if dtype.is_integer() and dtype != pl.Int64():
         low, high = integer_limits(dtype)
         return lambda value: _within(value, low, high, dtype)
-    return from_stored(dtype)
+    # A list may be that of a block that stays in memory, and callers may change what they get.
+    copied = deepcopy if isinstance(dtype, pl.List | pl.Array) else None
+    return from_stored(dtype) or copied
 
 
 def _single(value: float) -> float:

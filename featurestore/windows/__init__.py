@@ -7,6 +7,8 @@ interval of time (`intervals`). A feature at a timestamp is an aggregate of the 
 """
 
 from featurestore.windows.declare import (
+    approximate_distinct,
+    approximate_quantile,
     count,
     deviation,
     distinct,
@@ -16,6 +18,7 @@ from featurestore.windows.declare import (
     max,  # noqa: A004 - windows.max, as polars.max
     mean,
     min,  # noqa: A004
+    quantile,
     share,
     sum,  # noqa: A004
     time_since,
@@ -23,6 +26,8 @@ from featurestore.windows.declare import (
 )
 
 __all__ = [
+    "approximate_distinct",
+    "approximate_quantile",
     "count",
     "deviation",
     "distinct",
@@ -32,6 +37,7 @@ __all__ = [
     "max",
     "mean",
     "min",
+    "quantile",
     "share",
     "sum",
     "time_since",

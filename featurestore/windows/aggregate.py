@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from featurestore.values.exact_integers import as_integers, rounded
+from featurestore.windows.cardinality import estimate, exact_limit, precision_of, registers_and_levels
 from featurestore.windows.events import Events, without_negative_zero
+from featurestore.windows.significant import nearest_rank, rounded_to_bits, significant_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,20 +65,53 @@ def aggregate(aggregation: Aggregation, window: Window) -> pl.Series:
     Returns
     -------
     pl.Series
-        One value for each question: Int64 for ``count`` and ``distinct``, and for the ``sum`` of integers; the dtype of
-        the column for ``min``, ``max``, ``first`` and ``last``, a list of it for ``last_n``; otherwise Float64.
+        One value for each question: Int64 for ``count``, ``distinct`` and ``approximate_distinct``, and for the ``sum``
+        of integers; the dtype of the column for ``min``, ``max``, ``first``, ``last`` and ``quantile``, a list of it for
+        ``last_n``; otherwise Float64.
 
     Raises
     ------
     OverflowError
         If a sum of integers does not fit into 64 bits.
     """
+    if aggregation.column is not None and aggregation.quantile is not None:
+        return _quantile(window, aggregation.column, aggregation.quantile, aggregation.error)
+    if aggregation.column is not None and aggregation.error is not None:
+        return _approximate_distinct(window, aggregation.column, precision_of(aggregation.error))
     if aggregation.column is not None:
         limit = max(1, min(aggregation.n, len(window.events)))
         return _OF_VALUES[aggregation.kind](window, aggregation.column, limit)
     if aggregation.condition is not None:
         return _share(window, aggregation.condition)
     return pl.Series(window.number()) if aggregation.kind == "count" else _time_since(window)
+
+
+def _quantile(window: Window, column: str, quantile: float, error: float | None) -> pl.Series:
+    """Return the value at the nearest rank; rounded, which is the quantile of rounded values, if it has an error."""
+    events = window.events
+    counts, places = np.unique(window.number(column), return_inverse=True)
+    wanted = np.array([nearest_rank(quantile, int(count)) for count in counts], dtype=np.int64)[places]
+    ranks = np.where(window.present(column), events.ranks(column), -1)
+    values = _of_ranks(events, column, window.members.smallest(ranks, wanted))
+    if error is None:
+        return values
+    numbers = values.cast(pl.Float64).fill_null(0.0).to_numpy()
+    return _where(wanted > 0, rounded_to_bits(numbers, significant_bits(error)))
+
+
+def _approximate_distinct(window: Window, column: str, precision: int) -> pl.Series:
+    events, present, limit = window.events, window.present(column), exact_limit(precision)
+    number = window.members.distinct(np.where(present, events.hash_codes(column), -1))
+    if not (number > limit).any():
+        return pl.Series(number)
+    registers, levels = registers_and_levels(events.hashes(column), precision)
+    codes = (events.keys << precision) + registers
+    reached = [
+        window.members.distinct(np.where(present & (levels >= level), codes, -1))
+        for level in range(1, int(levels[present].max()) + 1)
+    ]
+    estimates = np.maximum(np.rint(estimate(reached, 1 << precision)).astype(np.int64), limit + 1)
+    return pl.Series(np.where(number > limit, estimates, number))
 
 
 def _share(window: Window, condition: pl.Expr) -> pl.Series:

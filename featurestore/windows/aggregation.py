@@ -24,6 +24,9 @@ Kind: TypeAlias = Literal[
     "share",
     "distinct",
     "time_since",
+    "quantile",
+    "approximate_quantile",
+    "approximate_distinct",
 ]
 # Kinds that compute with numbers, and do not take a value from an event.
 NUMERIC: Final = frozenset(["sum", "mean", "variance", "deviation"])
@@ -50,6 +53,11 @@ class Aggregation:
         The condition of ``share``.
     n
         The number of values of ``last_n``, the newest first.
+    quantile
+        Which value ``quantile`` and ``approximate_quantile`` take: that below which this share of the values is.
+    error
+        The bound of an approximate aggregate: the relative error of the value of a quantile, and the relative standard
+        error of a number of different values.
     """
 
     kind: Kind
@@ -59,3 +67,5 @@ class Aggregation:
     where: pl.Expr | None = None
     condition: pl.Expr | None = None
     n: int = 1
+    quantile: float | None = None
+    error: float | None = None

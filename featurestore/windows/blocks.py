@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.values.event_codec import (
@@ -9,24 +11,32 @@ from featurestore.values.event_codec import (
     Child,
     Head,
     checksum,
+    decode_events,
     encode_events,
     encode_list,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from featurestore.windows.measures import Measures
+    from featurestore.windows.measures import Measures, StoredEvent
 
-LEAF_EVENTS: Final = 16
-# The row of a key holds up to twice as many events as a leaf, and each list up to twice as many blocks as a node.
-NODE_BLOCKS: Final = 64
+    # Timestamps in rising order, each with all events that it has from now on.
+    Changes = Sequence[tuple[int, Sequence[StoredEvent]]]
+
+# The row of a key holds up to twice as many events as a leaf, and a list up to twice as many blocks as a node.
+LEAF_EVENTS: Final = 32
+NODE_BLOCKS: Final = 8
 FREED: Final = b"\xc0"
 Fetch: TypeAlias = "Callable[[Sequence[tuple[int, int]]], list[bytes]]"
+_timestamp = itemgetter(0)
 
 
 class KeyEvents:
     """The events of one key while they are rewritten. No block that is in use changes: readers may hold the old head.
+
+    The blocks are in lists by level: those of level 0 have leaves, those of level 1 lists of leaves, and so on. The blocks
+    of a level are newer than those of the next level.
 
     Parameters
     ----------
@@ -54,8 +64,9 @@ class KeyEvents:
     ) -> None:
         self._measures, self._fetch = measures, fetch
         self._leaf_events, self._node_blocks = leaf_events, node_blocks
-        self._events: list[Sequence[Any]] = list(before.events)
-        self._lists: list[bytes | list[Child]] = list(before.lists)
+        self._events: list[StoredEvent] = list(before.events)
+        self._lists = list(before.lists)
+        self._opened: dict[int, list[Child]] = {}  # lists that change, by level
         self._next_number, self._free = before.next_number, list(before.free)
         self.written: dict[int, bytes] = {}
         self.freed: list[int] = []
@@ -68,31 +79,46 @@ class KeyEvents:
     def clear(self) -> None:
         """Remove all events."""
         for level in range(len(self._lists)):
-            self._release(level, self._children(level))
-        self._events, self._lists = [], []
+            self._release(level, self._open(level))
+            self._opened[level] = []
+        self._events = []
 
-    def append(self, events: Sequence[Sequence[Any]]) -> None:
+    def append(self, events: Sequence[StoredEvent]) -> None:
         """Add events that are later than all others."""
         self._events.extend(events)
         if len(self._events) <= 2 * self._leaf_events:
             return
         end = (len(self._events) // self._leaf_events - 1) * self._leaf_events
         for start in range(0, end, self._leaf_events):
-            leaf = self._events[start : start + self._leaf_events]
-            states = self._measures.pack(measure.of(leaf) for measure in self._measures.all)
-            self._add(0, self._stored(encode_events(leaf), leaf[0][0], leaf[-1][0], states))
+            self._add(0, self._leaf(self._events[start : start + self._leaf_events]))
         del self._events[:end]
+
+    def change(self, changes: Changes) -> None:
+        """Give timestamps, none of them after the newest event, other events: only blocks on their paths are written."""
+        if not self._events:
+            return
+        bounds = {level: self._bounds(level) for level in reversed(range(len(self._lists)))}
+        parts = {level: part for level, part in bounds.items() if part}
+        newest = self._events[0][0], self._events[-1][0]
+        *shares, of_events = _shares([*parts.values(), newest], changes)
+        self._events = _changed(self._events, of_events)
+        for level, share in zip(parts, shares, strict=True):
+            if share:
+                self._opened[level] = self._rewritten(level, self._open(level), share)
+        for level in reversed(parts):
+            self._cut(level)
+        self.append([])
+        self._refill()
 
     def forget(self, until: int) -> None:
         """Let go of events up to a timestamp, block by block; the newest event of all stays."""
         for level in reversed(range(len(self._lists))):
-            held = self._lists[level]
-            blocks = BlockList(held) if isinstance(held, bytes) else None
-            if blocks is not None and (not blocks.size or blocks.last(0) > until):
-                if blocks.size:
-                    return
+            bounds = self._bounds(level)
+            if bounds is None:
                 continue
-            children = self._children(level)
+            if bounds[0] > until or self._first_block_ends(level) > until:
+                return
+            children = self._open(level)
             gone = next((i for i, child in enumerate(children) if child.last > until), len(children))
             self._release(level, children[:gone])
             del children[:gone]
@@ -102,45 +128,96 @@ class KeyEvents:
         gone = next((i for i, event in enumerate(self._events) if event[0] > until or i == last), 0)
         del self._events[:gone]
 
-    def head(self, pushed: int, deleted: int) -> Head:
-        """Return the row of the key, with the number of pushed rows and of deletions that are applied."""
-        lists = [held if isinstance(held, bytes) else self.encoded(held) for held in self._lists]
-        while lists and not BlockList(lists[-1]).size:
-            lists.pop()
+    def head(self) -> Head:
+        """Write the lists that changed, and return the row of the key. Nothing is changed after this."""
+        for level, children in self._opened.items():
+            self._lists[level] = self._node(children) if children else None
+        while self._lists and self._lists[-1] is None:
+            self._lists.pop()
+        states = self._measures.pack(measure.of(self._events) for measure in self._measures.all)
         # A number that is freed now is free from the next write on: a reader may still hold the head before this one.
-        events = [list(event) for event in self._events]
-        return Head(events, lists, self._next_number, [*self._free, *self.freed], pushed, deleted)
+        free = [*self._free, *self.freed]
+        return Head([list(event) for event in self._events], states, self._lists, self._next_number, free)
 
-    def encoded(self, children: Sequence[Child]) -> bytes:
-        """Encode a list of blocks."""
-        suffixes: list[list[Any]] = []
-        rest: list[Any] | None = None
-        for child in reversed(children):
-            states = self._measures.unpack(child.states)
-            rest = states if rest is None else self._measures.merge(states, rest)
-            suffixes.append(self._measures.pack(rest))
-        return encode_list(children, suffixes[::-1])
+    def _bounds(self, level: int) -> tuple[int, int] | None:
+        """Return the timestamps of the first and the last event of a level; None: it has no events."""
+        if level in self._opened:
+            children = self._opened[level]
+            return (children[0].first, children[-1].last) if children else None
+        held = self._lists[level]
+        return None if held is None else (held.first, held.last)
+
+    def _first_block_ends(self, level: int) -> int:
+        held = self._lists[level]
+        if level in self._opened or held is None:
+            return self._opened[level][0].last
+        return BlockList(self._blocks([held])[0]).lasts[0]
+
+    def _open(self, level: int) -> list[Child]:
+        """Return the blocks of a level to change them."""
+        if level == len(self._lists):
+            self._lists.append(None)
+        if level not in self._opened:
+            held = self._lists[level]
+            self._opened[level] = [] if held is None else BlockList(self._blocks([held])[0]).children()
+            if held is not None:
+                self._drop(held)
+        return self._opened[level]
 
     def _add(self, level: int, child: Child) -> None:
-        if level == len(self._lists):
-            self._lists.append([])
-        children = self._children(level)
-        children.append(child)
-        if len(children) < 2 * self._node_blocks:
-            return
-        oldest = children[: self._node_blocks]
-        del children[: self._node_blocks]
-        states = self._measures.unpack(oldest[0].states)
-        for child_after in oldest[1:]:
-            states = self._measures.merge(states, self._measures.unpack(child_after.states))
-        packed = self._measures.pack(states)
-        self._add(level + 1, self._stored(self.encoded(oldest), oldest[0].first, oldest[-1].last, packed))
+        self._open(level).append(child)
+        self._cut(level)
 
-    def _children(self, level: int) -> list[Child]:
-        held = self._lists[level]
-        if isinstance(held, bytes):
-            held = self._lists[level] = BlockList(held).children()
-        return held
+    def _cut(self, level: int) -> None:
+        """Move the oldest blocks of a level that is full to the next level."""
+        while len(self._opened.get(level, ())) >= 2 * self._node_blocks:
+            children = self._opened[level]
+            oldest = children[: self._node_blocks]
+            del children[: self._node_blocks]
+            self._add(level + 1, self._node(oldest))
+
+    def _rewritten(self, level: int, children: Sequence[Child], changes: Changes) -> list[Child]:
+        """Return the blocks of a list of a level after changes."""
+        shares = list(_shares([(child.first, child.last) for child in children], changes))
+        touched = [child for child, share in zip(children, shares, strict=True) if share]
+        blocks = iter(self._blocks(touched))
+        for child in touched:
+            self._drop(child)
+        result: list[Child] = []
+        for child, share in zip(children, shares, strict=True):
+            if not share:
+                result.append(child)
+            elif level:
+                below = self._rewritten(level - 1, BlockList(next(blocks)).children(), share)
+                result.extend(map(self._node, _pieces(below, self._node_blocks)))
+            else:
+                events = _changed(decode_events(next(blocks)), share)
+                result.extend(map(self._leaf, _pieces(events, self._leaf_events)))
+        return result
+
+    def _refill(self) -> None:
+        """Take the newest events of the blocks into the row of the key, if it has none."""
+        while not self._events:
+            level = next((level for level in range(len(self._lists)) if self._bounds(level)), None)
+            if level is None:
+                return
+            newest = self._open(level).pop()
+            [block] = self._blocks([newest])
+            self._drop(newest)
+            if level:
+                self._opened[level - 1] = BlockList(block).children()
+            else:
+                self._events = list(decode_events(block))
+
+    def _leaf(self, events: Sequence[StoredEvent]) -> Child:
+        states = self._measures.pack(measure.of(events) for measure in self._measures.all)
+        return self._stored(encode_events(events), events[0][0], events[-1][0], states)
+
+    def _node(self, children: Sequence[Child]) -> Child:
+        """Write a list of blocks. Its aggregates are those of the suffix of all blocks."""
+        suffixes = self._measures.suffixes([child.states for child in children])
+        block = encode_list(children, suffixes)
+        return self._stored(block, children[0].first, children[-1].last, suffixes[0])
 
     def _stored(self, block: bytes, first: int, last: int, states: list[Any]) -> Child:
         if self._free:
@@ -151,12 +228,54 @@ class KeyEvents:
         self.written[number] = block
         return Child(number, checksum(block), first, last, states)
 
+    def _blocks(self, children: Sequence[Child]) -> list[bytes]:
+        stored = [child for child in children if child.number not in self.written]
+        fetched = iter(self._fetch([(child.number, child.checksum) for child in stored]) if stored else ())
+        return [self.written.get(child.number) or next(fetched) for child in children]
+
+    def _drop(self, child: Child) -> None:
+        if self.written.pop(child.number, None) is None:
+            self.freed.append(child.number)
+        else:  # no reader knows of it
+            self._free.append(child.number)
+
     def _release(self, level: int, children: Sequence[Child]) -> None:
-        # A block that was written by this very rewrite is not stored yet.
+        """Drop blocks and all blocks below them."""
         if level and children:
-            stored = [child for child in children if child.number not in self.written]
-            blocks = self._fetch([(child.number, child.checksum) for child in stored])
-            blocks += [self.written[child.number] for child in children if child.number in self.written]
-            for block in blocks:
+            for block in self._blocks(children):
                 self._release(level - 1, BlockList(block).children())
-        self.freed.extend(child.number for child in children)
+        for child in children:
+            self._drop(child)
+
+
+def _shares(parts: Sequence[tuple[int, int]], changes: Changes) -> Iterator[Changes]:
+    """Yield the changes of each part: parts are events in order, of which the first and last timestamp are given.
+
+    The events of a timestamp go to the last part that begins by then. Parts before it only lose events.
+    """
+    firsts = [first for first, _ in parts]
+    owners = [max(bisect_right(firsts, timestamp) - 1, 0) for timestamp, _ in changes]
+    for number, (first, last) in enumerate(parts):
+        yield [
+            change if owner == number else (change[0], ())
+            for owner, change in zip(owners, changes, strict=True)
+            if (owner == number and (change[1] or first <= change[0] <= last))
+            or (owner > number and change[0] == last)
+        ]
+
+
+def _changed(events: Sequence[StoredEvent], changes: Changes) -> list[StoredEvent]:
+    result: list[StoredEvent] = []
+    done = 0
+    for timestamp, now in changes:
+        result += events[done : bisect_left(events, timestamp, lo=done, key=_timestamp)]
+        result += now
+        done = bisect_right(events, timestamp, lo=done, key=_timestamp)
+    return [*result, *events[done:]]
+
+
+def _pieces(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Cut items into pieces of a size, if they are more than twice as many."""
+    if len(items) <= 2 * size:
+        return [items] if items else []
+    return [items[start : start + size] for start in range(0, len(items), size)]

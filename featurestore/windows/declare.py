@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from featurestore.errors import DefinitionError
-from featurestore.timing.duration import parse_duration
-from featurestore.windows.aggregation import Aggregation
+from featurestore.windows.arguments import LIFETIME, checked_aggregation
 
 if TYPE_CHECKING:
-    from featurestore.windows.aggregation import Kind
+    from datetime import timedelta
 
-LIFETIME: Final = "lifetime"
-OVER_HINT: Final = 'write over="1h" (us, ms, s, m, h, d, w), a timedelta, over="lifetime", or events=20'
-# A longer window holds no more: timestamps have the years 1 to 9999.
-LONGEST: Final = datetime.max.replace(tzinfo=UTC) - datetime.min.replace(tzinfo=UTC)
-MAX_EVENTS: Final = 2**31 - 1
-WITHOUT_COLUMN: Final = frozenset(["count", "share", "time_since"])
+    import polars as pl
+
+    from featurestore.windows.aggregation import Aggregation
 
 
 def count(
@@ -43,7 +35,7 @@ def count(
         If the window has no length, one that is not above zero, or one beyond what timestamps can hold; or an argument
         has a wrong type. Names the argument.
     """
-    return _aggregation("count", None, over, events, where)
+    return checked_aggregation("count", None, over, events, where)
 
 
 def sum(  # noqa: A001 - windows.sum, as polars.sum
@@ -57,7 +49,7 @@ def sum(  # noqa: A001 - windows.sum, as polars.sum
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("sum", column, over, events, where)
+    return checked_aggregation("sum", column, over, events, where)
 
 
 def mean(
@@ -71,7 +63,7 @@ def mean(
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("mean", column, over, events, where)
+    return checked_aggregation("mean", column, over, events, where)
 
 
 def min(  # noqa: A001 - windows.min, as polars.min
@@ -85,7 +77,7 @@ def min(  # noqa: A001 - windows.min, as polars.min
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("min", column, over, events, where)
+    return checked_aggregation("min", column, over, events, where)
 
 
 def max(  # noqa: A001 - windows.max, as polars.max
@@ -99,7 +91,7 @@ def max(  # noqa: A001 - windows.max, as polars.max
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("max", column, over, events, where)
+    return checked_aggregation("max", column, over, events, where)
 
 
 def first(
@@ -113,7 +105,7 @@ def first(
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("first", column, over, events, where)
+    return checked_aggregation("first", column, over, events, where)
 
 
 def last(
@@ -127,7 +119,7 @@ def last(
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("last", column, over, events, where)
+    return checked_aggregation("last", column, over, events, where)
 
 
 def last_n(
@@ -142,7 +134,7 @@ def last_n(
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("last_n", column, over, events, where, n=n)
+    return checked_aggregation("last_n", column, over, events, where, n=n)
 
 
 def variance(
@@ -156,7 +148,7 @@ def variance(
 
     Float64, null for fewer than two values. Parameters and errors as of `count`.
     """
-    return _aggregation("variance", column, over, events, where)
+    return checked_aggregation("variance", column, over, events, where)
 
 
 def deviation(
@@ -170,7 +162,7 @@ def deviation(
 
     Float64, null for fewer than two values. Parameters and errors as of `count`.
     """
-    return _aggregation("deviation", column, over, events, where)
+    return checked_aggregation("deviation", column, over, events, where)
 
 
 def share(
@@ -184,7 +176,7 @@ def share(
 
     Float64, null for an empty window. Parameters and errors as of `count`.
     """
-    return _aggregation("share", None, over, events, where, condition=condition)
+    return checked_aggregation("share", None, over, events, where, condition=condition)
 
 
 def distinct(
@@ -198,7 +190,98 @@ def distinct(
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("distinct", column, over, events, where)
+    return checked_aggregation("distinct", column, over, events, where)
+
+
+def approximate_distinct(
+    column: str,
+    *,
+    error: float,
+    over: str | timedelta | None = None,
+    events: int | None = None,
+    where: pl.Expr | None = None,
+) -> Aggregation:
+    """Count the different values in the window, approximately. Int64, 0 for an empty window.
+
+    The online store keeps hashes and HyperLogLog registers and not all values (`featurestore.windows.cardinality`). The result
+    depends on the set of values alone, and is exact for few of them.
+
+    Parameters
+    ----------
+    error
+        The relative standard error, from 0.01 to 0.1: two results of three are within it, and 95 % within twice of it.
+        With 0.02 up to 512 different values are counted exactly, with 0.1 up to 16.
+    over, events, where
+        As of `count`.
+
+    Raises
+    ------
+    DefinitionError
+        As `count` does, and if `error` is not a number in its range.
+    """
+    return checked_aggregation("approximate_distinct", column, over, events, where, error=error)
+
+
+def quantile(
+    column: str,
+    quantile: float,
+    *,
+    over: str | timedelta | None = None,
+    events: int | None = None,
+    where: pl.Expr | None = None,
+) -> Aggregation:
+    """Take the smallest value in the window that at least a share of the values do not exceed: 0.5 is the median.
+
+    The dtype of the column, null without values. It is the value at the nearest rank, as ``percentile_disc`` of SQL: always a value
+    of an event, and of two middle values the smaller one.
+
+    Parameters
+    ----------
+    quantile
+        The share: above 0 and below 1. It is taken as the decimal number that is written.
+    over, events, where
+        As of `count`.
+
+    Raises
+    ------
+    DefinitionError
+        As `count` does, and if `quantile` is not a number in its range.
+    """
+    return checked_aggregation("quantile", column, over, events, where, quantile=quantile)
+
+
+def approximate_quantile(
+    column: str,
+    quantile: float,
+    *,
+    error: float,
+    over: str | timedelta | None = None,
+    events: int | None = None,
+    where: pl.Expr | None = None,
+) -> Aggregation:
+    """Take the `quantile` of the values in the window, rounded to as many significant bits as a bound asks for.
+
+    Float64, null without values. The online store keeps how many values are in each bucket and not all values
+    (`featurestore.windows.significant`). The result depends on the values alone.
+
+    Parameters
+    ----------
+    quantile
+        As of `quantile`.
+    error
+        The bound of the relative error, from 0.001 to 0.1: with 0.01, the result is within 1 % of the exact quantile, always.
+        Whole numbers of up to 128 are exact then.
+    over, events, where
+        As of `count`.
+
+    Raises
+    ------
+    DefinitionError
+        As `count` does, and if `quantile` or `error` is not a number in its range.
+    """
+    return checked_aggregation(
+        "approximate_quantile", column, over, events, where, quantile=quantile, error=error
+    )
 
 
 def time_since(
@@ -208,81 +291,4 @@ def time_since(
 
     Parameters and errors as of `count`.
     """
-    return _aggregation("time_since", None, over, events, where)
-
-
-def _aggregation(
-    kind: Kind,
-    column: str | None,
-    over: str | timedelta | None,
-    events: int | None,
-    where: pl.Expr | None,
-    *,
-    condition: pl.Expr | None = None,
-    n: int = 1,
-) -> Aggregation:
-    if kind in WITHOUT_COLUMN:
-        label: str = kind
-    elif isinstance(column, str):
-        label = f"{kind} of {column!r}"
-    else:
-        raise _wrong(kind, "column", column, "the name of a column", f'windows.{kind}("amount", over="1h")')
-    if over is None and events is None:
-        raise DefinitionError(f"{label}: the window has no length", hint=OVER_HINT)
-    if events is not None:
-        _require_count(label, "events", events)
-    _require_count(label, "n", n)
-    if where is not None and not isinstance(where, pl.Expr):
-        raise _wrong(label, "where", where, "a Polars expression", 'where=pl.col("amount") > 0')
-    if kind == "share" and not isinstance(condition, pl.Expr):
-        raise _wrong(
-            label,
-            "condition",
-            condition,
-            "a Polars expression",
-            'windows.share(pl.col("amount") > 0, over="1h")',
-        )
-    return Aggregation(kind, column, _duration(label, over), events, where, condition, n)
-
-
-def _require_count(label: str, argument: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(label, argument, value, "a whole number", f"{argument}=20")
-    if value < 1:
-        raise DefinitionError(
-            f"{label}: {argument} is {value}, but must be at least 1", hint=f"write {argument}=20"
-        )
-    if value > MAX_EVENTS:
-        raise DefinitionError(
-            f"{label}: {argument} is {value}, but must be at most {MAX_EVENTS}", hint=f"write {argument}=20"
-        )
-
-
-def _wrong(label: str, argument: str, value: Any, expected: str, example: str) -> DefinitionError:
-    text = f"{value!s:.60}" if isinstance(value, pl.Expr) else f"{value!r:.60}"
-    return DefinitionError(
-        f"{label}: {argument} is {text} ({type(value).__name__}), but must be {expected}",
-        hint=f"write {example}",
-    )
-
-
-def _duration(label: str, over: Any) -> timedelta | None:
-    if over is None or (isinstance(over, str) and over == LIFETIME):
-        return None
-    if isinstance(over, str):
-        duration = parse_duration(over)
-        if duration is None:
-            raise DefinitionError(f"{label}: over is {over!r}, which is not a duration", hint=OVER_HINT)
-        over = duration
-    if not isinstance(over, timedelta):
-        raise DefinitionError(
-            f"{label}: over is {over!r:.60} ({type(over).__name__}), but must be a duration", hint=OVER_HINT
-        )
-    if over <= timedelta(0):
-        raise DefinitionError(f"{label}: over is {over}, but must be above zero", hint=OVER_HINT)
-    if over > LONGEST:
-        raise DefinitionError(
-            f"{label}: over is {over}, but timestamps hold at most {LONGEST.days:,} days",
-            hint='write over="lifetime" for the whole past',
-        )
-    return over
+    return checked_aggregation("time_since", None, over, events, where)

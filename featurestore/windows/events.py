@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 
+from featurestore.errors import ContractError
 from featurestore.values.exact_integers import ExactColumn, exact_column
 from featurestore.windows.additive import Addends
+from featurestore.windows.cardinality import hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from numpy.typing import NDArray
 
+FINITE: Final = "let the schema of the events refuse it"
 _POSITION = "__position"
 _Made = TypeVar("_Made")
 
@@ -86,12 +89,23 @@ class Events:
         )
 
     def numbers(self, column: str) -> ExactColumn:
-        """Return the values as exact numbers; 0 where there is none."""
+        """Return the values as exact numbers; 0 where there is none.
+
+        Raises
+        ------
+        ContractError
+            If a value is infinite.
+        """
         values = self.frame[column]
         wide = pl.Float64 if values.dtype.is_float() else pl.Int64
-        return self._once(
-            ("numbers", column), lambda: exact_column(values.cast(wide).fill_null(0).to_numpy())
-        )
+
+        def numbers() -> ExactColumn:
+            try:
+                return exact_column(values.cast(wide).fill_null(0).to_numpy())
+            except ValueError as error:
+                raise ContractError(f"a window adds up {column!r}: {error}", hint=FINITE) from error
+
+        return self._once(("numbers", column), numbers)
 
     def order(self, column: str) -> NDArray[np.int64]:
         """Return the events in the order of their values; of equal values, the later one is last."""
@@ -121,6 +135,19 @@ class Events:
             return self.keys * (int(of_values.max(initial=0)) + 1) + of_values
 
         return self._once(("codes", column), codes)
+
+    def hashes(self, column: str) -> NDArray[np.uint64]:
+        """Return a hash of each value."""
+        return self._once(("hashes", column), lambda: hashes(self.frame[column]))
+
+    def hash_codes(self, column: str) -> NDArray[np.int64]:
+        """Return numbers that are the same for the same hash of the same key, and for nothing else."""
+
+        def codes() -> NDArray[np.int64]:
+            different, places = np.unique(self.hashes(column), return_inverse=True)
+            return self.keys * len(different) + places
+
+        return self._once(("hash codes", column), codes)
 
     def _once(self, name: Hashable, make: Callable[[], _Made]) -> _Made:
         if name not in self._made:

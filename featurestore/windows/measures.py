@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
-from operator import add
+from itertools import accumulate
+from operator import add, mul
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import polars as pl
-
 from featurestore.errors import ContractError
+from featurestore.windows.distribution import comparable, finish_distribution, state_of_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import polars as pl
 
     from featurestore.windows.aggregation import Aggregation
     from featurestore.windows.stored_columns import StoredColumns
 
 SECOND: Final = 1_000_000
 MIN_INT64, MAX_INT64 = -(1 << 63), (1 << 63) - 1
-# Floats are whole numbers of 2**-1074, the smallest float above zero.
+# Floats are whole numbers of 2**-1074, the smallest float above zero; their squares, of 2**-2148.
 SCALE: Final = 1074
 _MAX_UNSIGNED: Final = (1 << 64) - 1
 StoredEvent: TypeAlias = "Sequence[Any]"
+# A whole number as digits and how often they are doubled: sums of numbers of about one size have few digits.
+Exact: TypeAlias = "Sequence[int]"
 _SAME: Final = {"mean": "sum", "deviation": "variance"}
+_OF_EVENTS: Final = ("last_n", "distinct", "quantile")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Measure:
 
 def is_mergeable(aggregation: Aggregation) -> bool:
     """Return whether a window is put together from measures; the others are computed of events one by one."""
-    return aggregation.events is None and aggregation.kind not in ("last_n", "distinct")
+    return aggregation.events is None and aggregation.kind not in _OF_EVENTS
 
 
 class Measures:
@@ -92,33 +96,28 @@ class Measures:
         """Pack the states of all measures."""
         return [measure.pack(state) for measure, state in zip(self.all, states, strict=True)]
 
-    def unpack(self, packed: Iterable[Any]) -> list[Any]:
-        """Unpack the states of all measures."""
-        return [measure.unpack(state) for measure, state in zip(self.all, packed, strict=True)]
-
-    def merge(self, older: Sequence[Any], newer: Sequence[Any]) -> list[Any]:
-        """Put the states of all measures of two parts together."""
-        return [
-            measure.merge(first, second)
-            for measure, first, second in zip(self.all, older, newer, strict=True)
-        ]
+    def suffixes(self, parts: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        """Return for each part the packed states of it and all parts after it; the parts are packed, the oldest first."""
+        columns: list[list[Any]] = []
+        for measure, packed in zip(self.all, zip(*parts, strict=True), strict=True):
+            states = map(measure.unpack, reversed(packed))
+            suffixes = accumulate(states, partial(_merged_before, measure.merge))
+            columns.append([*map(measure.pack, suffixes)][::-1])
+        return [list(states) for states in zip(*columns, strict=True)] if columns else [[] for _ in parts]
 
     def _identity(self, window: Aggregation) -> tuple[Any, ...]:
         where, condition = (
             None if expression is None else self._columns.condition(expression)
             for expression in (window.where, window.condition)
         )
-        return _SAME.get(window.kind, window.kind), window.column, where, condition
-
-
-def comparable(dtype: pl.DataType | None) -> Callable[[Any], Any] | None:
-    """Return the key by which stored values of a dtype are compared; None: themselves."""
-    return Decimal if isinstance(dtype, pl.Decimal) else None
+        return _SAME.get(window.kind, window.kind), window.column, where, condition, window.error
 
 
 def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:
     """Return the function that computes the value of a window from the state of its measure and the timestamp."""
     scale = SCALE if dtype is not None and dtype.is_float() else 0
+    if aggregation.quantile is not None or aggregation.error is not None:
+        return finish_distribution(aggregation, dtype)
     if aggregation.kind in ("sum", "mean", "variance", "deviation"):
         return _finish_numbers(aggregation.kind, scale)
     match aggregation.kind:
@@ -126,20 +125,22 @@ def finish(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any
             return lambda state, _: state[1] / state[0] if state[0] else None
         case "time_since":
             return lambda timestamp, now: None if timestamp is None else (now - timestamp) / SECOND
-        case "min" | "max" if scale:
-            return lambda value, _: None if value is None else value + 0.0
         case _:
-            return lambda value, _: value
+            return _finish_value if scale and aggregation.kind in ("min", "max") else lambda value, _: value
+
+
+def _finish_value(value: float | None, _: int) -> float | None:
+    return None if value is None else value + 0.0
 
 
 def _finish_numbers(kind: str, scale: int) -> Callable[[Any, int], Any]:
     match kind:
         case "sum" if scale:
-            return lambda state, _: _divided(state[1], 1 << SCALE)
+            return lambda state, _: _quotient(state[1], 1, scale)
         case "sum":
-            return lambda state, _: _whole(state[1])
+            return lambda state, _: _whole(state[1][0] << state[1][1])
         case "mean":
-            return lambda state, _: _divided(state[1], state[0] << scale) if state[0] else None
+            return lambda state, _: _quotient(state[1], state[0], scale) if state[0] else None
         case "variance":
             return lambda state, _: _variance(state, scale)
         case _:
@@ -153,7 +154,7 @@ def _root(number: float | None) -> float | None:
 def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, pl.DataType]) -> Measure:
     if window.column is None:
         return _measure_of_events(window, columns)
-    inside, position, dtype = _inside(window, columns), columns.value(window.column), schema[window.column]
+    inside, position, dtype = _inside(window, columns), columns.read(window), schema[window.column]
 
     def values(events: Sequence[StoredEvent]) -> list[Any]:
         return [event[position] for event in inside(events) if event[position] is not None]
@@ -170,6 +171,9 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
                 return best([value for value in (older, newer) if value is not None])
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
+        case _ if window.quantile is not None or window.error is not None:
+            of, merge_parts, pack, unpack = state_of_distribution(window)
+            return Measure(lambda events: of(values(events)), merge_parts, pack, unpack)
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
 
@@ -192,18 +196,18 @@ def _measure_of_events(window: Aggregation, columns: StoredColumns) -> Measure:
 def _measure_of_numbers(
     values: Callable[[Sequence[StoredEvent]], list[Any]], *, squares: bool, dtype: pl.DataType
 ) -> Measure:
-    is_float = dtype.is_float()
-    add_up = _scaled_total if is_float else sum
+    add_up = _sum_of_floats if dtype.is_float() else _sum_of_integers
+    integers = _integers if dtype.is_float() else _themselves
 
-    def total(events: Sequence[StoredEvent]) -> tuple[int, ...]:
+    def total(events: Sequence[StoredEvent]) -> tuple[Any, ...]:
         numbers = values(events)
         return len(numbers), add_up(numbers)
 
-    def with_squares(events: Sequence[StoredEvent]) -> tuple[int, ...]:
-        numbers = list(map(_scaled, values(events))) if is_float else values(events)
-        return len(numbers), sum(numbers), sum(number * number for number in numbers)
+    def with_squares(events: Sequence[StoredEvent]) -> tuple[Any, ...]:
+        digits, doubled = integers(values(events))
+        return len(digits), (sum(digits), doubled), (sum(map(mul, digits, digits)), 2 * doubled)
 
-    return Measure(with_squares if squares else total, _added, _packed_numbers, _unpacked_numbers)
+    return Measure(with_squares if squares else total, _numbers_added, _packed_numbers, _unpacked_numbers)
 
 
 def _inside(
@@ -215,17 +219,29 @@ def _inside(
     return lambda events: [event for event in events if event[where]]
 
 
-def _scaled(value: float) -> int:
+def _integers(values: Sequence[float]) -> tuple[list[int], int]:
+    """Return the digits of floats, and how often all of them are doubled."""
     try:
-        numerator, denominator = value.as_integer_ratio()
+        ratios = [value.as_integer_ratio() for value in values]
     except (OverflowError, ValueError) as error:
+        refused = next(value for value in values if not math.isfinite(value))
         raise ContractError(
-            f"a window adds up {value}", hint="let the schema of the events refuse it"
+            f"a window adds up {refused}", hint="let the schema of the events refuse it"
         ) from error
-    return numerator << (SCALE + 1 - denominator.bit_length())
+    bits = max((denominator.bit_length() for _, denominator in ratios), default=1)
+    digits = [numerator << (bits - denominator.bit_length()) for numerator, denominator in ratios]
+    return digits, SCALE + 1 - bits
 
 
-def _scaled_total(values: Sequence[float]) -> int:
+def _themselves(values: list[int]) -> tuple[list[int], int]:
+    return values, 0
+
+
+def _sum_of_integers(values: Sequence[int]) -> Exact:
+    return sum(values), 0
+
+
+def _sum_of_floats(values: Sequence[float]) -> Exact:
     """Add up floats exactly: `fsum`, and then what each rounding left over, until nothing is left."""
     parts: list[float] = []
     try:
@@ -233,15 +249,20 @@ def _scaled_total(values: Sequence[float]) -> int:
             parts.append(-rest)
             if not math.isfinite(rest):
                 break
-    except OverflowError:  # a partial sum is larger than any float
-        return sum(map(_scaled, values))
-    return -sum(map(_scaled, parts))
+    except (OverflowError, ValueError):  # a partial sum is larger than any float; infinities of both signs
+        digits, doubled = _integers(values)
+        return sum(digits), doubled
+    digits, doubled = _integers(parts)
+    return -sum(digits), doubled
 
 
-def _divided(numerator: int, denominator: int) -> float:
-    """Divide whole numbers, rounded once: Python's division is."""
+def _quotient(numerator: Exact, denominator: int, scale: int) -> float:
+    """Divide an exact number of 2**-scale, rounded once: Python's division is."""
+    digits, doubled = numerator
     try:
-        return numerator / denominator
+        if doubled < scale:
+            return digits / (denominator << (scale - doubled))
+        return (digits << (doubled - scale)) / denominator
     except OverflowError:
         raise OverflowError("a value of a window does not fit into Float64") from None
 
@@ -252,37 +273,62 @@ def _whole(total: int) -> int:
     return total
 
 
-def _variance(state: Sequence[int], scale: int) -> float | None:
-    number, total, squares = state
+def _variance(state: Sequence[Any], scale: int) -> float | None:
+    number, (digits, doubled), (squares, squares_doubled) = state
     if number < 2:  # noqa: PLR2004
         return None
-    return _divided(number * squares - total * total, (number * (number - 1)) << (2 * scale))
+    spread = _plus((number * squares, squares_doubled), (-digits * digits, 2 * doubled))
+    return _quotient(spread, number * (number - 1), 2 * scale)
 
 
 def _added(older: Sequence[int], newer: Sequence[int]) -> tuple[int, ...]:
     return tuple(map(add, older, newer))
 
 
-def _packed_numbers(state: Sequence[int]) -> list[Any]:
-    """Return the count, and each exact number as digits and how often they are doubled."""
-    return [state[0], *(_packed(number) for number in state[1:])]
+def _numbers_added(older: Sequence[Any], newer: Sequence[Any]) -> tuple[Any, ...]:
+    return older[0] + newer[0], *map(_plus, older[1:], newer[1:])
 
 
-def _packed(number: int) -> Any:
-    doubled = (number & -number).bit_length() - 1 if number else 0
-    digits = number >> doubled
+def _plus(first: Exact, second: Exact) -> Exact:
+    digits, doubled = first
+    more, more_doubled = second
+    if not more:
+        return first
+    if not digits:
+        return second
+    if doubled <= more_doubled:
+        return digits + (more << (more_doubled - doubled)), doubled
+    return (digits << (doubled - more_doubled)) + more, more_doubled
+
+
+def _packed_numbers(state: Sequence[Any]) -> list[Any]:
+    """Return the count and the exact numbers: of each the fewest digits, as bytes if they are many."""
+    return [state[0], *map(_packed, state[1:])]
+
+
+def _packed(number: Exact) -> Any:
+    digits, doubled = number
+    if not digits:
+        return 0, 0
+    zeros = (digits & -digits).bit_length() - 1
+    digits >>= zeros
     if MIN_INT64 <= digits <= _MAX_UNSIGNED:
-        return digits, doubled
-    return digits.to_bytes(digits.bit_length() // 8 + 1, "big", signed=True), doubled
+        return digits, doubled + zeros
+    return digits.to_bytes(digits.bit_length() // 8 + 1, "big", signed=True), doubled + zeros
 
 
-def _unpacked_numbers(packed: Sequence[Any]) -> tuple[int, ...]:
-    return packed[0], *(_unpacked(digits, doubled) for digits, doubled in packed[1:])
+def _unpacked_numbers(packed: Sequence[Any]) -> Sequence[Any]:
+    return packed[0], *map(_unpacked, packed[1:])
 
 
-def _unpacked(digits: int | bytes, doubled: int) -> int:
-    number = digits if isinstance(digits, int) else int.from_bytes(digits, "big", signed=True)
-    return number << doubled
+def _unpacked(number: Sequence[Any]) -> Exact:
+    if type(number[0]) is int:
+        return number
+    return int.from_bytes(number[0], "big", signed=True), number[1]
+
+
+def _merged_before(merge: Callable[[Any, Any], Any], newer: Any, older: Any) -> Any:
+    return merge(older, newer)
 
 
 def _newer(older: Any, newer: Any) -> Any:

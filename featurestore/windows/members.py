@@ -9,6 +9,7 @@ import numpy as np
 
 from featurestore.windows.additive import Addends, Order, Places
 from featurestore.windows.extremes import NONE, greatest
+from featurestore.windows.ordered import smallest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,9 @@ class Members(Protocol):
 
     def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
         """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
+
+    def smallest(self, ranks: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rank at a place, from 1, among those that are not negative; -1 where the place is 0."""
 
     def distinct(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Count the different codes, of those that are not negative."""
@@ -40,6 +44,10 @@ class OfDuration:
     def greatest(self, ranks: NDArray[np.int64], n: int = 1) -> NDArray[np.int64]:
         """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
         return greatest(ranks, self.places, n)
+
+    def smallest(self, ranks: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rank at a place, from 1, among those that are not negative; -1 where the place is 0."""
+        return smallest(ranks, self.places, wanted)
 
     def distinct(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Count the different codes, of those that are not negative.
@@ -79,6 +87,13 @@ class OfLast:
         """Return the n greatest ranks, of those that are not negative; -1 where there are fewer."""
         ordered = np.sort(np.maximum(self._of(ranks, NONE), NONE), axis=0)[::-1][:n]
         return np.concatenate([ordered, np.full((n - len(ordered), ordered.shape[1]), NONE)])
+
+    def smallest(self, ranks: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rank at a place, from 1, among those that are not negative; -1 where the place is 0."""
+        of_questions = self._of(ranks, NONE)
+        ordered = np.sort(np.where(of_questions < 0, np.iinfo(np.int64).max, of_questions), axis=0)
+        places = np.maximum(wanted - 1, 0)[None, :]
+        return np.where(wanted > 0, np.take_along_axis(ordered, places, axis=0)[0], NONE)
 
     def distinct(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Count the different codes, of those that are not negative."""

@@ -7,27 +7,26 @@ after the timestamp asked, so a window is all events after its lower edge: its a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
-from featurestore.values.event_codec import BlockList, decode_events
 from featurestore.windows.measures import Measures, finish, is_mergeable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import polars as pl
 
-    from featurestore.values.event_codec import Head
+    from featurestore.values.event_codec import BlockList, Child, Head, Place
     from featurestore.windows.aggregation import Aggregation
     from featurestore.windows.measures import StoredEvent
     from featurestore.windows.stored_columns import StoredColumns
 
-# Asks for a block by number and checksum, and is sent its bytes.
-Asking: TypeAlias = Generator[tuple[int, int], bytes, None]
+# Asks for a block by its place and whether it is a leaf, and is sent what it holds.
+Wanted: TypeAlias = "tuple[Place, bool]"
+Asking: TypeAlias = "Generator[Wanted, Any, None]"
 _timestamp = itemgetter(0)
 
 
@@ -93,74 +92,71 @@ class KeyWindows:
             One raises `OverflowError` if a sum of integers does not fit into 64 bits.
         """
         values: list[Any] = [None] * self._width
-        lists = [BlockList(data) for data in head.lists]
         folded: dict[tuple[int, int], Any] = {}
-        asking = [self._group((head.events, lists, folded), now, group, values) for group in self._by_length]
-        asking += [_compute(walk, head.events, lists, now, values) for walk in self._walks]
+        asking = [self._group(head, folded, now, group, values) for group in self._by_length]
+        asking += [_compute(walk, head, now, values) for walk in self._walks]
         return values, asking
 
     def _group(
         self,
-        stored: tuple[Sequence[StoredEvent], Sequence[BlockList], dict[tuple[int, int], Any]],
+        head: Head,
+        folded: dict[tuple[int, int], Any],
         now: int,
         group: tuple[int | None, tuple[int, ...], list[tuple[int, int, Any]]],
         values: list[Any],
     ) -> Asking:
         length, places, finished = group
-        events, lists, folded = stored
         low = None if length is None else now - length
-        states = yield from self._suffix(events, lists, low, places, folded)
+        states = yield from self._suffix(head, low, places, folded)
         for position, place, finish_state in finished:
             values[position] = finish_state(states[place], now)
 
     def _suffix(
-        self,
-        events: Sequence[StoredEvent],
-        lists: Sequence[BlockList],
-        low: int | None,
-        places: Sequence[int],
-        folded: dict[tuple[int, int], Any],
-    ) -> Generator[tuple[int, int], bytes, dict[int, Any]]:
+        self, head: Head, low: int | None, places: Sequence[int], folded: dict[tuple[int, int], Any]
+    ) -> Generator[Wanted, Any, dict[int, Any]]:
         """Aggregate all events after a timestamp."""
-        start = 0 if low is None else bisect_right(events, low, key=_timestamp)
+        start = 0 if low is None else bisect_right(head.events, low, key=_timestamp)
         states = {}
         for place in places:
             if (place, start) not in folded:
-                folded[place, start] = self._measures.all[place].of(events[start:] if start else events)
+                measure = self._measures.all[place]
+                is_stored = not start and head.states
+                folded[place, start] = (
+                    measure.unpack(head.states[place]) if is_stored else measure.of(head.events[start:])
+                )
             states[place] = folded[place, start]
         if start:
             return states
-        for level, blocks in enumerate(lists):
-            position = 0 if low is None else blocks.first_after(low)
-            if position == blocks.size:
-                if position:
-                    return states
+        for level, blocks in enumerate(head.lists):
+            if blocks is None:
                 continue
-            if (yield from self._from(blocks, level, position, low, states)):
-                return states
+            if low is None or blocks.first > low:
+                self._merge(blocks.states, states)
+                continue
+            if blocks.last > low:
+                yield from self._within(level, blocks, low, states)
+            break
         return states
 
-    def _from(
-        self, blocks: BlockList, level: int, position: int, low: int | None, states: dict[int, Any]
-    ) -> Generator[tuple[int, int], bytes, bool]:
-        """Add the events of a list to states, from a block on; returns whether the edge is in this list."""
-        number, check, first = blocks.place(position)
-        if low is None or first > low:
-            self._merge(blocks.suffix(position), states)
-            return position > 0
-        if position + 1 < blocks.size:
-            self._merge(blocks.suffix(position + 1), states)
-        block = yield number, check
-        if level:
-            children = BlockList(block)
-            yield from self._from(children, level - 1, children.first_after(low), low, states)
-        else:
-            events = decode_events(block)
-            inside = events[bisect_right(events, low, key=_timestamp) :]
-            for place, newer in states.items():
-                measure = self._measures.all[place]
-                states[place] = measure.merge(measure.of(inside), newer)
-        return True
+    def _within(
+        self, level: int, block: Child, low: int, states: dict[int, Any]
+    ) -> Generator[Wanted, Any, None]:
+        """Add the events of a list of blocks after a timestamp that is within it."""
+        place = block.place
+        for _ in range(level + 1):
+            blocks: BlockList = yield place, False
+            position = bisect_right(blocks.lasts, low)
+            place = blocks.place(position)
+            if place[2] > low:
+                self._merge(blocks.suffix(position), states)
+                return
+            if position + 1 < blocks.size:
+                self._merge(blocks.suffix(position + 1), states)
+        events: list[StoredEvent] = yield place, True
+        inside = events[bisect_right(events, low, key=_timestamp) :]
+        for number, newer in states.items():
+            measure = self._measures.all[number]
+            states[number] = measure.merge(measure.of(inside), newer)
 
     def _merge(self, packed: Sequence[Any], states: dict[int, Any]) -> None:
         for place, newer in states.items():
@@ -176,7 +172,7 @@ def _walk(
     schema: Mapping[str, pl.DataType],
 ) -> _Walk:
     where = None if window.where is None else columns.condition(window.where)
-    column = 0 if window.column is None else columns.value(window.column)
+    column = columns.read(window)
     n, enough = window.n, window.events
     if window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last n events.
@@ -208,39 +204,43 @@ def _walk(
     return _Walk(position, length, where, None, enough, lambda events, now: finished(of(events), now))
 
 
-def _compute(
-    walk: _Walk, events: Sequence[StoredEvent], lists: Sequence[BlockList], now: int, values: list[Any]
-) -> Asking:
+def _compute(walk: _Walk, head: Head, now: int, values: list[Any]) -> Asking:
     low = None if walk.length is None else now - walk.length
-    chosen = yield from _walked(events, lists, low, walk)
+    chosen = yield from _walked(head, low, walk)
     values[walk.position] = walk.finish(chosen, now)
 
 
-def _walked(
-    events: Sequence[StoredEvent], lists: Sequence[BlockList], low: int | None, walk: _Walk
-) -> Generator[tuple[int, int], bytes, list[StoredEvent]]:
+def _walked(head: Head, low: int | None, walk: _Walk) -> Generator[Wanted, Any, list[StoredEvent]]:
     """Return the events of a window in order: the last ones, as many as the window counts."""
     chosen: list[StoredEvent] = []
-    if _take(events, low, walk, chosen):
+    if _take(head.events, low, walk, chosen):
         return chosen[::-1]
-    for level, blocks in enumerate(lists):
-        if (yield from _taken(blocks, level, low, walk, chosen)):
+    for level, blocks in enumerate(head.lists):
+        if blocks is None:
+            continue
+        if low is not None and blocks.last <= low:
+            break
+        if (yield from _taken(blocks.place, level, low, walk, chosen)):
             break
     return chosen[::-1]
 
 
 def _taken(
-    blocks: BlockList, level: int, low: int | None, walk: _Walk, chosen: list[StoredEvent]
-) -> Generator[tuple[int, int], bytes, bool]:
-    for position in reversed(range(0 if low is None else blocks.first_after(low), blocks.size)):
-        number, check, _ = blocks.place(position)
-        block = yield number, check
+    place: Place, level: int, low: int | None, walk: _Walk, chosen: list[StoredEvent]
+) -> Generator[Wanted, Any, bool]:
+    """Add the events of a list of blocks, the newest first; returns whether no older event is needed."""
+    blocks: BlockList = yield place, False
+    oldest = 0 if low is None else bisect_right(blocks.lasts, low)
+    for position in reversed(range(oldest, blocks.size)):
+        below = blocks.place(position)
         if level:
-            if (yield from _taken(BlockList(block), level - 1, low, walk, chosen)):
+            if (yield from _taken(below, level - 1, low, walk, chosen)):
                 return True
-        elif _take(decode_events(block), low, walk, chosen):
-            return True
-    return low is not None and bool(blocks.size) and blocks.first_after(low) > 0
+        else:
+            events: list[StoredEvent] = yield below, True
+            if _take(events, low, walk, chosen):
+                return True
+    return oldest > 0
 
 
 def _take(events: Sequence[StoredEvent], low: int | None, walk: _Walk, chosen: list[StoredEvent]) -> bool:

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -16,7 +18,7 @@ from serving import eventually, running
 
 import featurestore
 from featurestore.adapters import lmdb as lmdb_adapter
-from featurestore.adapters import lmdb_file
+from featurestore.adapters import lmdb_check, lmdb_file
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.errors import SkewError, StoreError
 from featurestore.ports import ViewState
@@ -126,6 +128,52 @@ def test_each_part_of_the_file_is_guarded(written, tmp_path, place):
         changed = data.replace(wanted, replacement)
     damaged(tmp_path / "s", written, changed)
     assert code_of(tmp_path / "s", right) == 2
+
+
+def free_place(data):
+    """Return where the free pages of the newest snapshot are listed, in bytes of the file."""
+    newest = max(lmdb_check.metas_in(data), key=lambda meta: meta.transaction)
+    return newest, lmdb_check.TREE.unpack(newest.free)[-1] * newest.page_bytes
+
+
+def test_a_change_in_the_list_of_free_pages_is_noticed_before_a_write_uses_it(written, tmp_path):
+    """No reader looks at this list. With a wrong number in it, a writer ends by a signal or writes over good pages."""
+    data, _, right = written
+    newest, start = free_place(data)
+    assert lmdb_check.Pages(data, newest).fault() is None
+    _, _, lower, upper = lmdb_check.HEAD.unpack_from(data, start)
+    # The number of the page, its kind, the places of its entries, and the numbers that each entry lists.
+    places = struct.unpack_from(f"={(lower - 16) // 2}H", data, start + 16)
+    guarded = [*range(8), 10, 11, *range(16, lower)]
+    for place in places:
+        size, _, key_bytes = lmdb_check.NODE.unpack_from(data, start + place)
+        guarded += range(place + 8 + key_bytes, place + 8 + key_bytes + size)
+    assert len(guarded) > upper // 100
+    for place in guarded:
+        for bit in range(8):
+            changed = bytearray(data)
+            changed[start + place] ^= 1 << bit
+            assert lmdb_check.Pages(bytes(changed), newest).fault() is not None, (place, bit)
+    damaged(tmp_path / "s", written, bytes(changed))
+    assert code_of(tmp_path / "s", right) == 2
+
+
+@given(st.data())
+@examples(6)
+def test_the_pages_of_a_store_that_was_only_written_have_no_fault(data):
+    """Long values, many pages, rows that are replaced, and views that are dropped."""
+    with TemporaryDirectory() as folder:
+        store = LmdbStore(Path(folder), create=True)
+        for version in range(1, data.draw(st.integers(2, 8)) + 1):
+            view, count = data.draw(st.sampled_from("vw")), data.draw(st.sampled_from([1, 60, 2_000]))
+            tail = bytes(data.draw(st.sampled_from([5, 900, 9_000] if count < 100 else [5, 40])))
+            keys = [encode_key((number + version,)) for number in range(count)]
+            rows = {key: seal(key, row_of(key, version)[1][:-4] + tail) for key in keys}
+            if data.draw(st.booleans()):
+                store.drop([view])
+            state = ViewState(definition="d", source="s", watermark=version, row_format=ROW_FORMAT)
+            store.write(view, rows.items(), state, replace=data.draw(st.booleans()))
+            assert lmdb_file.fault_of(Path(folder), trusted=False) is None
 
 
 def test_a_file_that_others_wrote_is_checked_once(written, tmp_path):

@@ -1,12 +1,13 @@
 """Every benchmark runs: on tiny data, in its own process, as `make` starts it."""
 
 import json
+import os
 import re
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import forks
 import pytest
 from servers import program
 
@@ -18,10 +19,13 @@ BENCHMARKS = ROOT / "benchmarks"
 def run_small(tmp_path):
     """Run a benchmark with `--small`; return what it prints."""
 
-    def run(name):
+    def run(name, *, forked=False):
+        # `forked`: the processes of the benchmark are forks, too. They have no other files open than the standard streams.
+        children = {forks.CHILDREN: forks.python()} if forked else {}
         finished = subprocess.run(
-            [sys.executable, BENCHMARKS / f"{name}.py", "--small"],
+            [forks.python(), BENCHMARKS / f"{name}.py", "--small"],
             cwd=tmp_path,
+            env=os.environ | children,
             capture_output=True,
             text=True,
             check=False,
@@ -60,7 +64,7 @@ def installed(peers, printed):
 
 def test_gate(run_small):
     """Each subject counts the same bad rows; the row gate and the large file are measured, too."""
-    printed = run_small("gate")
+    printed = run_small("gate", forked=True)
     table = rows_below(printed, "seconds x by hand CPU s peak MB bad rows")
     peers = {
         "by hand": None,
@@ -86,6 +90,17 @@ def test_leaks(run_small):
     assert (table["check-leaks"][0], table["check-leaks"][1], table["check-leaks"][3]) == ("2", "0", "0")
 
 
+def test_audit_set(run_small):
+    """In the quickstart of timefence, `audit-set` finds at least what timefence finds; its data come with the package."""
+    printed = run_small("audit_set")
+    if find_spec("timefence") is None:
+        pytest.skip(printed.strip())
+    table = rows_below(printed, "feature timefence audit-set leaks either stale other")
+    counts = {name: [int(text) for text in row[:2]] for name, row in table.items()}
+    assert len(counts) == 4
+    assert all(ours >= theirs for theirs, ours in counts.values())
+
+
 def test_preprocessing(run_small):
     """The steps, Polars by hand, polars-ds and scikit-learn compute the same numbers, of one row and of many."""
     printed = run_small("preprocessing")
@@ -106,7 +121,7 @@ def test_splits(run_small):
 
 def test_profile_rows(run_small):
     """The profile and its peer are measured on one file; the source has the rows of Polars' glob."""
-    printed = run_small("profile_rows")
+    printed = run_small("profile_rows", forked=True)
     table = rows_below(printed, "seconds CPU s peak MB rows")
     peers = {
         "profile": None,
@@ -139,7 +154,7 @@ def test_offline(run_small):
 
 def test_windows(run_small):
     """Our windows are right in every bit; each peer is measured, with the share of its cells that are wrong."""
-    printed = run_small("windows")
+    printed = run_small("windows", forked=True)
     table = rows_below(printed, "CPU s us a cell x ours peak MB wrong %")
     peers = {
         "featurestore": None,
@@ -176,7 +191,7 @@ def test_online(run_small):
 
 def test_serving(run_small):
     """Each server answers requests of each size, and the values agree."""
-    printed = run_small("serving")
+    printed = run_small("serving", forked=True)
     header = ["rows", "answers/s", "p50,", "ms", "p99,", "ms", "CPU,", "us"]
     assert [line for line in printed.splitlines() if line.split() == header]
     lines = re.findall(r"^(.+?) +(1|10|100) +[\d,]+ +[\d.]+ +[\d.]+ +[\d,]+$", printed, re.MULTILINE)
@@ -196,7 +211,7 @@ def test_serving(run_small):
 def test_reliability(run_small):
     """A round of faults gives answers and refusals, and none of the answers is wrong."""
     program("redis-server")
-    [line] = run_small("reliability").splitlines()
+    [line] = run_small("reliability", forked=True).splitlines()
     observed = json.loads(line)
     assert list(observed) == [
         "store",
@@ -274,9 +289,26 @@ def test_windows_online(run_small):
     rows = [re.fullmatch(r"(.+?)  +([\d,]+) +([\d,]+)", line).groups() for line in lines[2:]]
     assert [name for name, *_ in rows] == [
         "read",
-        "apply a new event to the stored row",
+        "read, the best of three",
+        "read, no block in memory",
+        "fixed work, to compare",
+        "read over HTTP, one connection, wall",
+        "read over HTTP, the server, mean",
+        "apply a new event",
+        "apply an event that is 30 days late",
         "advance the store by a logged event",
+        "the same, 30 days late",
     ]
+
+
+def test_windows_approximate(run_small):
+    """No quantile is beyond its bound, and a count within 0.02 of so few values is exact."""
+    errors = rows_below(run_small("windows_approximate"), "offline CPU, s mean, % max, %")
+    greatest = {name: float(numbers[-1]) for name, numbers in errors.items() if "approximate" in name}
+    assert greatest.pop("approximate_distinct, 0.1") > 0
+    assert greatest.pop("approximate_distinct, 0.02") == 0
+    assert greatest["approximate_quantile, 0.01"] <= 1
+    assert greatest["approximate_quantile, 0.001"] <= 0.1
 
 
 def test_on_demand_features_are_the_same_in_python_and_in_polars(run_small):

@@ -3,9 +3,8 @@
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
 
+import forks
 import polars as pl
 import pytest
 from runner import run, run_steps
@@ -199,8 +198,7 @@ def test_every_record_names_the_definitions(trained):
 
 def in_shell(root, *words):
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(Path(featurestore.__file__).parents[1]),
+        "PATH": forks.search_path(),
         "GIT_CONFIG_GLOBAL": os.devnull,
     }
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, env=environment)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import forks
 import polars as pl
 import pytest
 from runner import run, run_steps
@@ -22,7 +23,7 @@ COMMANDS = sorted(
 def start(*words, cwd=None):
     """Run a command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "featurestore.cli", *words],
+        [forks.python(), "-m", "featurestore.cli", *words],
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from featurestore import DefinitionError, windows
-from featurestore.windows.declare import LONGEST
+from featurestore.windows.arguments import LONGEST
 
 PAID = pl.col("amount") > 0
 
@@ -44,6 +44,32 @@ PAID = pl.col("amount") > 0
         (
             lambda: windows.mean(pl.col("amount"), over="1h"),
             "mean: column is col.* .Expr., but must be the name",
+        ),
+        (
+            lambda: windows.quantile("a", 1.0, over="1h"),
+            "quantile of 'a': quantile is 1.0, but must be above 0",
+        ),
+        (lambda: windows.quantile("a", 1, over="1h"), "quantile is 1 .int., but must be a number above 0"),
+        (lambda: windows.quantile("a", float("nan"), over="1h"), "quantile is nan, but must be above 0"),
+        (
+            lambda: windows.approximate_quantile("a", 0.0, error=0.01, over="1h"),
+            "approximate_quantile of 'a': quantile is 0.0, but must be above 0",
+        ),
+        (
+            lambda: windows.approximate_quantile("a", 0.5, error=0.5, over="1h"),
+            "error is 0.5, but must be from 0.001 to 0.1",
+        ),
+        (
+            lambda: windows.approximate_distinct("a", error=0.001, over="1h"),
+            "approximate_distinct of 'a': error is 0.001, but must be from 0.01 to 0.1",
+        ),
+        (
+            lambda: windows.approximate_distinct("a", error=None, over="1h"),
+            "error is None .NoneType., but must be a number from 0.01",
+        ),
+        (
+            lambda: windows.approximate_distinct(None, error=0.1, over="1h"),
+            'column is None(.|\n)*windows.approximate_distinct."amount", error=0.02, over="1h"',
         ),
         (lambda: windows.last(None, over="1h"), "last: column is None .NoneType., but must be the name"),
     ],

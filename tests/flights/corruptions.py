@@ -1,7 +1,7 @@
 """Fifty and more ways in which the flights' raw data could be damaged, and the rule that should catch each.
 
-Each is done to the whole real file, as text, as it would arrive. ``python tests/flights/corruptions.py`` does them one by one
-and prints what the gate said; the tests hold it to it.
+Each is done to the real file, as text, as it would arrive. ``python tests/flights/corruptions.py`` does them one by one to
+the whole file, and prints what the gate said; the tests hold it to it.
 """
 
 import sys
@@ -14,6 +14,8 @@ from featurestore.adapters.files import FileReader
 from featurestore.errors import ContractError
 from featurestore.quality.gate.compiled_contract import SOURCE_FILE, SOURCE_ROW
 from featurestore.quality.gate.inspection import inspect
+from featurestore.quality.rules.contract_rules import rules_of
+from featurestore.quality.rules.rule import RowRule
 
 DAY = (pl.col("month") == "7") & (pl.col("day") == "4")
 SOME = pl.int_range(pl.len()) % 20 == 0  # one row in twenty
@@ -128,6 +130,16 @@ class Raw:
             rows = FileReader().scan(source, path).drop(SOURCE_FILE, SOURCE_ROW)
             self.frames[name] = (rows, source.contract)
         return self.frames[name]
+
+    def showing(self, name, rule):
+        """Return the rows in which a rule can find a damage: one in ten if it decides row by row, and else all."""
+        rows, contract = self[name]
+        by_row = {
+            str(each.id)
+            for each in rules_of(contract, fallible=[column.name for column in contract.columns])
+            if isinstance(each, RowRule)
+        }
+        return rows.gather_every(10) if rule in by_row else rows, contract
 
 
 def broken(rows, contract):

@@ -30,7 +30,7 @@ def test_clean_data_raise_no_alarm(raw, name, known):
 @pytest.mark.parametrize(("corrupt", "rule"), FLIGHTS.values(), ids=FLIGHTS)
 def test_flights(raw, corrupt, rule):
     """Each damage is named by its rule."""
-    rows, contract = raw["raw_flights"]
+    rows, contract = raw.showing("raw_flights", rule)
     assert rule in broken(corrupt(rows), contract)
 
 

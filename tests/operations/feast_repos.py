@@ -5,6 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
+from featurestore.adapters.feast.library import load_feast
+
+# The tests that read these repositories import Feast next.
+load_feast()
 DAY = datetime(2026, 1, 10, tzinfo=UTC)
 IMPORTS = """\
 from datetime import timedelta

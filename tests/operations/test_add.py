@@ -195,7 +195,9 @@ def test_a_project_that_hides_its_data_is_mended(tmp_path):
     (tmp_path / "data/raw/visits.csv").write_text(VISITS)
     done = command("add", "data/raw/visits.csv", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["versioned"] == ["data/raw/visits.csv.dvc"]
-    assert (tmp_path / ".gitignore").read_text() == "*.log\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\nnotes\n"
+    assert (
+        tmp_path / ".gitignore"
+    ).read_text() == "*.log\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\n!/data/served.dvc\nnotes\n"
     listed = subprocess.run(
         ["git", "status", "--short", "--untracked-files=all", "data"],
         cwd=tmp_path,

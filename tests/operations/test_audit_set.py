@@ -56,6 +56,7 @@ def test_each_difference_has_its_cause(shared_shop, right):
     rows = edited(rows, 4, coupon="SPRING").drop("ordered_at")
     record = shared_shop.audit_set(rows, "buying")
     assert record.absent == ("ordered_at",)
+    assert {f.ambiguous for f in record.features} == {0}
     counts = {f.name: (f.equal, f.leaking, f.stale, f.others) for f in record.features}
     assert counts == {"amount": (3, 1, 1, 1), "coupon": (4, 1, 0, 1), "ratio": (5, 0, 0, 1)}
     assert causes(record) == [
@@ -121,13 +122,35 @@ def test_a_set_without_rows_is_refused(shared_shop, right):
 
 
 def test_windows_have_a_history_too(tmp_path):
-    """A count that the window had later leaks the future; one that it had before is stale."""
+    """A count that the window had only later leaks the future; one that it had before and later says neither."""
     shop = build_window_shop(tmp_path)
     rows = shop.historical(ASKED.drop("basket"), ["spending:orders_3d"])
     assert rows["orders_3d"].to_list()[:4] == [1, 0, 1, 2]
     changed = edited(edited(rows, 1, orders_3d=1), 3, orders_3d=1)
     record = shop.audit_set(changed.cast({"orders_3d": pl.Int32}), "spending:orders_3d")
-    assert causes(record) == [(1, "orders_3d", "leaks_future"), (3, "orders_3d", "stale")]
+    assert causes(record) == [(1, "orders_3d", "stale_or_future"), (3, "orders_3d", "stale")]
+    [counts] = record.features
+    assert (counts.leaking, counts.ambiguous, counts.stale, record.different) == (0, 1, 1, 2)
+    first = record.cells[0]
+    assert first.known_before < ASKED["event_timestamp"][1] < first.known_at
+    assert "stale or from the future, known at 2024-01-0" in str(first)
+    with pytest.raises(SkewError, match="0 with knowledge of the future, 1 perhaps"):
+        record.require_parity()
+
+
+def test_a_value_that_became_known_at_the_time_of_the_row_is_not_from_the_future(shared_shop):
+    """It was known then, and was not the newest: it is stale."""
+    rows = pl.DataFrame(
+        {"customer": [1], "basket": [1.0], "event_timestamp": [datetime(2024, 1, 6, tzinfo=UTC)]}
+    )
+    right = shared_shop.historical(rows, "buying")
+    assert right["amount"].to_list() == [None]
+    record = shared_shop.audit_set(edited(right, 0, amount=20.1), "buying")
+    assert causes(record) == [(0, "amount", "stale")]
+    earlier = rows.with_columns(pl.col("event_timestamp") - pl.duration(microseconds=1))
+    right = shared_shop.historical(earlier, "buying")
+    record = shared_shop.audit_set(edited(right, 0, amount=20.1), "buying")
+    assert causes(record) == [(0, "amount", "leaks_future")]
 
 
 def test_the_command_prints_counts_and_exits_with_5(shared_shop, right, tmp_path):

@@ -4,10 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import forks
 import polars as pl
 import pytest
 from runner import run as command
@@ -37,13 +36,12 @@ PUSHED = {
 
 def shell(cwd, *lines):
     """Run commands as a person would; returns what they print."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # A machine has one identity of git; the test brings its own.
     who = {f"GIT_{role}_{part}": "a@b" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     done = subprocess.run(
         ["bash", "-ec", "\n".join(lines)],
         cwd=cwd,
-        env={**os.environ, **who, "PATH": path},
+        env={**os.environ, **who, "PATH": forks.search_path()},
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,9 @@
 """What a command acknowledged outlasts a power loss: contents are synced before they count, and names after."""
 
+import errno
+import os
 from contextlib import contextmanager
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -8,6 +11,7 @@ from disk import watched
 from runner import run
 
 from featurestore.adapters.lmdb import LmdbStore
+from featurestore.errors import StoreError
 from featurestore.ports import ViewState
 from featurestore.service.runtime.keys import add_key, remove_key
 from featurestore.storage.files import append_record, write_text
@@ -140,3 +144,40 @@ def test_a_journal_ends_on_disk_before_the_old_files_are_removed(tmp_path, monke
     assert ("fsync", str(journal.parent)) in disk.calls[written:ended]
     assert ("fsync", str(journal.parent)) in disk.calls[ended:removed]
     assert disk.lost() == set()
+
+
+@pytest.mark.parametrize("left", ["folders", "a file"])
+def test_names_that_a_killed_process_made_are_synced_by_the_next(tmp_path, monkeypatch, left):
+    """Nobody knows whether they were synced: that they exist does not say so."""
+    path = tmp_path / "data/a/b/record.jsonl"
+    path.parent.mkdir(parents=True)
+    if left == "a file":
+        path.write_text("{}\n")
+    line = ViewState(definition="d", source="s", watermark=1)
+    with watched(tmp_path, monkeypatch) as disk:
+        append_record(line, path)
+        synced = {place for name, place in disk.calls if name == "fsync"}
+        assert {str(path), *(str(path.parents[level]) for level in range(4))} <= synced
+        disk.calls.clear()
+        append_record(line, path)
+        assert [place for name, place in disk.calls if name == "fsync" and place[0] == "/"] == [str(path)]
+
+
+def test_a_push_after_one_that_could_not_sync_its_folder_outlasts_a_power_loss(shop, monkeypatch):
+    """The first made the folder of the log, and its sync failed: it is refused. The second must sync the folder."""
+    fsync, data = os.fsync, shop.layout.data
+    shop.materialize()
+
+    def full(descriptor):
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        shop.push("last_order", ROWS)
+    assert shop.layout.all_pushed.exists()
+    monkeypatch.undo()
+    with watched(data, monkeypatch) as disk:
+        shop.push("last_order", ROWS)
+    assert ("fsync", str(data)) in disk.calls

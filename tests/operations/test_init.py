@@ -3,9 +3,9 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 import yaml
 from runner import run as command
@@ -39,10 +39,14 @@ def test_the_example_runs_from_raw_files_to_a_served_feature(tmp_path, monkeypat
     assert ", 0 mismatches" in printed
     vector = command("get-online", "buying", "customer=ada", cwd=root)
     assert "last_amount 18.4 PRESENT" in " ".join(vector.stdout.split())
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     words = ["bash", "-ec", "python -m pytest -q tests"]
     done = subprocess.run(
-        words, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        words,
+        cwd=root,
+        env={**os.environ, "PATH": forks.search_path()},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
@@ -57,7 +61,7 @@ def test_init_joins_a_feast_repository_and_a_pipeline(tmp_path):
     kept = {name: (tmp_path / name).read_text() for name in FEAST}
     assert kept == {
         **FEAST,
-        ".gitignore": "*.log\n__pycache__/\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\n",
+        ".gitignore": "*.log\n__pycache__/\n/data/?*\n!/data/raw/\n!/data/pushed.dvc\n!/data/served.dvc\n",
         "pyproject.toml": FEAST["pyproject.toml"] + '\n[tool.featurestore]\nschemas = "schemas"\n'
         'definitions = "features"\ndata = "data"\n',
     }

@@ -1,9 +1,11 @@
 """A materialization may be killed at any time: readers see whole rows, and the next run completes it."""
 
+import os
+import signal
 import subprocess
-import sys
 from datetime import UTC, datetime
 
+import forks
 import polars as pl
 import pytest
 from servers import PostgresServer, RedisServer, run_server
@@ -15,9 +17,9 @@ from featurestore.values.codec import encode_key, open_row
 CUSTOMERS = 20_000
 FIRST, SECOND = datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
 WRITER = """
-import sys, featurestore
+import os, sys, featurestore
 project = featurestore.open(sys.argv[1])
-print("ready", flush=True)
+print(os.getpid(), flush=True)
 project.materialize(until=sys.argv[2], full=sys.argv[3] == "full", progress=lambda *at: print(*at, flush=True))
 """
 
@@ -79,14 +81,15 @@ def test_killed_at_any_moment(stored, mode):
     """A run killed early, midway or late, and then one complete run, leave what an uninterrupted run leaves."""
     store = stored.store()
     for steps in (1, 8, 20):
-        command = [sys.executable, "-c", WRITER, str(stored.settings.root), SECOND.isoformat(), mode]
+        command = [forks.python(), "-c", WRITER, str(stored.settings.root), SECOND.isoformat(), mode]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-            for _ in range(steps + 1):
-                assert writer.stdout.readline()
+            pid = int(writer.stdout.readline())
+            for step in range(steps + 1):
+                assert step == 0 or writer.stdout.readline()
                 seen = worths(store)
                 # A reader sees a view that is written in full before or after; an incremental run, batch by batch.
                 assert len(seen) == 1 or mode == "incremental"
-            writer.kill()
+            os.kill(pid, signal.SIGKILL)
         worths(store)
     stored.materialize(until=SECOND, full=mode == "full")
     assert worths(store) == {2.0}

@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 import msgspec
 import polars as pl
 import pytest
+import yaml
+from labelled_shop import HOUR, NOW, label_shop
+from logged import log_answers
 from runner import run
 from shop import write_files
 
@@ -207,3 +210,27 @@ def test_pushed_rows_without_a_version(shop):
         reason.startswith("pushed or deleted rows of last_order went into one build only")
         for reason in reasons
     )
+
+
+def test_a_set_of_labelled_answers_is_built_from_the_version_of_its_log(shop):
+    """Answers that were logged since then are not in it; the log is data like others, with a version."""
+    root, _ = shop
+    project = featurestore.open(root)
+    project.materialize(until=NOW - HOUR)
+    log_answers(root, 3, as_of=NOW - HOUR, request_id="r1")
+    project = label_shop(project, {"request_id": "r1"}, {"request_id": "r2"})
+    assert {gap.name for gap in project.unversioned()} == {"outcomes", "served log"}
+    DvcVersions().add(root, [root / "data/raw/outcomes.csv"])
+    assert project.add("data/served").versioned == ("data/served.dvc",)
+    assert project.unversioned() == ()
+    stages = yaml.safe_load(project.pipeline())["stages"]
+    readers = [name for name, stage in stages.items() if "data/served" in stage["deps"]]
+    assert readers == ["training-set-answered"]
+    commit(root)
+    manifest = project.training_set("answered")
+    log_answers(root, 3, as_of=NOW - HOUR, request_id="r2")
+    result = project.rebuild("answered")
+    assert (result.same_values, result.digest, manifest.rows) == (True, manifest.digest, 1)
+    project.training_set("answered")
+    digests = [m.inputs["served:buying"] for m in (project.training_manifest("answered"), manifest)]
+    assert f"rows of served:buying {digests[0]} -> {digests[1]}" in project.rebuild("answered").reasons

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from window_shop import build_window_shop
 
 import featurestore
 from featurestore.errors import StoreError
@@ -47,6 +48,29 @@ def written_to(shop, write):
     return replace(workspace, parts=replace(workspace.parts, engine=lambda _: engine))
 
 
+class BeforeEachScan:
+    """A store of which a view is written before each scan."""
+
+    def __init__(self, store, view, write):
+        self._store, self._view, self._write_first = store, view, write
+        self.state, self.read, self.write = store.state, store.read, store.write
+
+    def scan(self, view):
+        if view == self._view:
+            self._write_first()
+        return self._store.scan(view)
+
+
+def release_while(workspace, view, write):
+    """Make a release; while the rows of a view are copied, a user writes."""
+
+    def opened(settings, *, create=False):
+        store = workspace.parts.open_store(settings, create=create)
+        return BeforeEachScan(store, view, write) if settings.root == workspace.root else store
+
+    release(replace(workspace, parts=replace(workspace.parts, open_store=opened)))
+
+
 @pytest.fixture
 def stored(shop):
     shop.training_set("visits")
@@ -70,6 +94,60 @@ def test_writes_between_the_snapshot_and_the_audit_refuse_no_release(stored):
     assert featurestore.open(root).audit().mismatches == stored.audit().mismatches == 0
     stored.push("last_order", order(3, 9.0))
     assert amounts(featurestore.open(root)) == [None, 9.0, last]
+
+
+def test_writes_while_the_store_is_copied_refuse_no_release(stored):
+    """The copy may have rows that came after the release began: its own log has them too."""
+
+    def write():
+        # Under a fixed time, the second one of an event takes a later time.
+        push(stored._workspace, "last_order", order(3, 19.0))
+        push(stored._workspace, "last_order", order(3, 20.0))
+        push(stored._workspace, "last_order", order(7, 21.0))
+        delete(stored._workspace, "last_order", pl.DataFrame({"customer": [2]}))
+
+    release_while(stored._workspace, "last_order", write)
+    root = stored.layout.releases / "0001"
+    assert amounts(featurestore.open(root)) == amounts(stored) == [None, 20.0, 21.0]
+    assert featurestore.open(root).audit().mismatches == 0
+
+
+def test_events_of_a_windowed_view_that_come_while_it_is_copied_count_once(tmp_path):
+    """The copy has some of them already when its log is read."""
+    shop = build_window_shop(tmp_path)
+    for training in shop.catalog.training_sets:
+        shop.training_set(training)
+    shop.check_leaks()
+    shop.materialize()
+    orders = iter(range(100, 1_000))
+
+    def write():
+        for customer in (3, 3, 7):
+            row = order(customer, 5.0).select("customer", "amount", "event_timestamp")
+            push(shop._workspace, "spending", row.with_columns(order=pl.lit(next(orders))))
+
+    release_while(shop._workspace, "spending", write)
+    released = featurestore.open(shop.layout.releases / "0001")
+    features = ["spending:orders_3d", "spending:spent_3d"]
+    answers = [p.get_online([{"customer": 3}, {"customer": 7}], features).rows() for p in (released, shop)]
+    assert answers[0] == answers[1] == [(3, 4, 25.0), (7, 1, 5.0)]
+    assert released.audit().mismatches == 0
+
+
+def test_a_view_that_is_materialized_from_other_rows_while_it_is_copied_is_named(stored):
+    """Its copy would hold the rows of one build, and its state would name another."""
+
+    def write():
+        raw = stored.settings.root / "data/raw/orders.csv"
+        raw.write_text(raw.read_text().replace(",8,", ",9,"))
+        stored.validate("orders")
+        stored.build("last_order")
+        stored.materialize()
+
+    with pytest.raises(StoreError, match="'last_order' was materialized from other rows") as caught:
+        release_while(stored._workspace, "last_order", write)
+    assert caught.value.retry
+    assert active_release(stored.layout) is None
 
 
 @pytest.mark.parametrize("activation", ["release", "rollback"])

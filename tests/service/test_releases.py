@@ -2,9 +2,9 @@
 
 import json
 import subprocess
-import sys
 import threading
 
+import forks
 import polars as pl
 import pytest
 from serving import ROW, eventually, running
@@ -203,7 +203,7 @@ def test_old_releases_are_removed_but_not_the_last_two(stored):
 
 def test_concurrent_releases_are_made_one_after_the_other(stored):
     """No release is lost, and none takes the folder of another."""
-    command = [sys.executable, "-m", "featurestore.cli", "release", "--json"]
+    command = [forks.python(), "-m", "featurestore.cli", "release", "--json"]
     processes = [
         subprocess.Popen(command, cwd=stored.settings.root, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
@@ -239,7 +239,7 @@ def test_an_old_release_that_cannot_be_removed_does_not_stop_the_next(stored, da
     assert stored.rollback() == "0003"
     assert not (stored.layout.releases / "0002").exists()
     done = subprocess.run(
-        [sys.executable, "-m", "featurestore.cli", "release", "--keep", "1"],
+        [forks.python(), "-m", "featurestore.cli", "release", "--keep", "1"],
         cwd=stored.settings.root,
         capture_output=True,
         text=True,

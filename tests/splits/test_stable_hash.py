@@ -49,6 +49,12 @@ def test_a_row_has_its_hash_in_any_company(rows, seed, random):
     assert stable_hash(part, seed).tolist() == [hashes[rows[number]] for number in order]
 
 
+@pytest.mark.parametrize("name", ROWS.columns)
+def test_no_rows_have_no_hashes_of_the_same_dtype(name):
+    """Polars leaves the dtype of an empty column of text as it is where it replaces values."""
+    assert stable_hash([ROWS[name].head(0)], 0).dtype == np.uint64
+
+
 def test_values_are_distinguished():
     """Null, the empty text, other columns and another seed give other hashes; equal integers give equal ones."""
     text = stable_hash([pl.Series([None, "", "\x00null", "a"])], 1)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import examples
+from laws import histories
 
 from featurestore import windows as declare
 from featurestore.errors import ContractError
@@ -17,12 +17,21 @@ from featurestore.testing.window_histories import window_histories
 from featurestore.testing.window_oracle import events_known
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
-from featurestore.values.codec import HEADER, seal, stored_columns
-from featurestore.values.event_codec import EMPTY_HEAD, BlockList, checksum, decode_head, encode_head
+from featurestore.values.codec import HEADER, seal
+from featurestore.values.event_codec import (
+    EMPTY_HEAD,
+    BlockList,
+    checksum,
+    decode_block,
+    decode_head,
+    encode_head,
+)
 from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.measures import Measures
 from featurestore.windows.one_key import KeyWindows
 from featurestore.windows.stored_columns import StoredColumns
+
+START_MICROSECONDS = microseconds(START)
 
 
 class Blocks:
@@ -41,28 +50,31 @@ class Blocks:
     def in_use(self):
         """List the numbers of all blocks that the head reaches."""
         numbers = []
-        for level, data in enumerate(self.head.lists):
-            pending = [(level, BlockList(data))]
+        for level, blocks in enumerate(self.head.lists):
+            pending = [(level, blocks)] if blocks else []
             while pending:
-                depth, blocks = pending.pop()
-                for child in blocks.children():
-                    numbers.append(child.number)
-                    if depth:
-                        pending.append((depth - 1, BlockList(self.blocks[child.number])))
+                depth, child = pending.pop()
+                numbers.append(child.number)
+                if depth >= 0:
+                    pending += [
+                        (depth - 1, below) for below in BlockList(self.blocks[child.number]).children()
+                    ]
         return numbers
 
-    def write(self, events, *, clear=False, forget=None):
+    def write(self, events, *, clear=False, changes=(), forget=None):
         """Rewrite the events, and require that no block of the head before changes."""
         before = self.in_use()
         rewriting = KeyEvents(self.head, self.measures, self.fetch, **self.sizes)
         if clear:
             rewriting.clear()
+        rewriting.change(changes)
         rewriting.append(events)
         if forget is not None:
             rewriting.forget(forget)
+        head = rewriting.head()
         assert not set(rewriting.written) & set(before)
         self.blocks |= rewriting.written
-        self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(rewriting.head(0, 0))))
+        self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(head)))
         after = self.in_use()
         assert len(after) == len(set(after))
         assert sorted([*after, *self.head.free]) == list(range(self.head.next_number)), "a block is lost"
@@ -74,7 +86,9 @@ class Blocks:
             try:
                 wanted = next(asking)
                 while True:
-                    wanted = asking.send(self.fetch([wanted])[0])
+                    (number, check, _, _), is_leaf = wanted
+                    [content] = self.fetch([(number, check)])
+                    wanted = asking.send(decode_block(content, is_leaf=is_leaf))
             except StopIteration:
                 continue
         return values
@@ -88,11 +102,31 @@ def stored_events(history, key, now, columns):
     known = events_known(now, events, history.timing, identity=history.identity, deleted=deleted)
     frame = pl.DataFrame(known, schema=history.event_schema, orient="row")
     timestamp = pl.col(EVENT_TIMESTAMP).dt.epoch("us").alias("timestamp")
-    return frame.select(timestamp, *columns.names, *columns.held()).rows()
+    hashed = columns.values(frame.schema)[len(columns.names) :]
+    return frame.select(timestamp, *columns.names, *hashed, *columns.held()).rows()
+
+
+def early_events(events, data):
+    """Draw events to write before the others: some of them, and some that are replaced later."""
+    shifts = data.draw(
+        st.lists(st.sampled_from([None, 0, 0, 0, 1, -1, 5]), min_size=len(events), max_size=len(events))
+    )
+    early = [
+        (event[0] + shift, *event[1:])
+        for event, shift in zip(events, shifts, strict=True)
+        if shift is not None
+    ]
+    return sorted(early, key=lambda event: event[0])
+
+
+def changed(change, written):
+    """Whether other events were written at a timestamp."""
+    timestamp, events = change
+    return [event for event in written if event[0] == timestamp] != events
 
 
 @given(window_histories(max_events=25), st.integers(1, 3), st.integers(1, 3), st.data())
-@examples(30)
+@histories(30)
 def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node_blocks, data):
     """For every size of blocks, all batches of events, and all that was written and forgotten before."""
     same_key = {"k": "a", "n": 0}
@@ -111,9 +145,16 @@ def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node
     blocks = Blocks(measures, leaf_events, node_blocks)
     blocks.write(events[: data.draw(st.integers(0, len(events)))])
     blocks.write([], clear=True)
+    written = early_events(events, data)
     size = data.draw(st.integers(1, 30))
-    for start in range(0, len(events), size):
-        blocks.write(events[start : start + size])
+    for start in range(0, len(written), size):
+        blocks.write(written[start : start + size])
+    newest = written[-1][0] if written else START_MICROSECONDS - 100
+    timestamps = sorted({event[0] for event in [*written, *events]})
+    now_at = {timestamp: [e for e in events if e[0] == timestamp] for timestamp in timestamps}
+    changes = [(timestamp, there) for timestamp, there in now_at.items() if timestamp <= newest]
+    changes = [change for change in changes if data.draw(st.booleans()) or changed(change, written)]
+    blocks.write([event for event in events if event[0] > newest], changes=changes)
     if None not in durations:
         blocks.write([], forget=microseconds(known_until) - max(durations) // MICROSECOND)
     for later in range(22):
@@ -132,10 +173,7 @@ def answers_of(events, declared):
     frame = pl.DataFrame(events)
     columns = StoredColumns.of(declared)
     windows = KeyWindows(declared, list(declared), columns, frame.schema)
-    values = [
-        value.alias(name)
-        for name, value in zip(columns.names, stored_columns(frame.select(columns.names).schema), strict=True)
-    ]
+    values = columns.values(frame.schema)
     rows = frame.select(pl.int_range(pl.len()).alias("timestamp"), *values, *columns.held()).rows()
     blocks = Blocks(Measures(declared, columns, frame.schema), 1, 1)
     blocks.write(rows)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laws import DEPTH, examples
+from laws import DEPTH, histories
 
 from featurestore import windows
 from featurestore.adapters.lmdb import LmdbStore
@@ -19,14 +19,14 @@ from featurestore.testing.window_stores import require_windows
 from featurestore.timing.known_at import Timing
 from featurestore.values.codec import values_of
 from featurestore.values.event_codec import is_block
-from featurestore.windows.blocks import FREED
+from featurestore.windows.blocks import FREED, LEAF_EVENTS
 
 TIMESTAMPS = st.integers(-2, 40).map(lambda tick: START + timedelta(microseconds=tick))
 WATERMARKS = st.lists(TIMESTAMPS, min_size=1, max_size=4, unique=True).map(sorted)
 
 
 @given(window_histories(), WATERMARKS, st.data())
-@examples(12)
+@histories(12)
 def test_a_store_serves_the_windows_of_the_oracle(history, watermarks, data):
     """Built and pushed events, corrections, deletions and expiry, at each watermark and later."""
     pushed = data.draw(st.integers(0, min(4, len(history.events))))
@@ -82,4 +82,4 @@ def test_a_key_with_many_events_is_stored_in_blocks(tmp_path):
     require_windows(store, history, watermarks, tmp_path / "files", pushed=1)
     rows = list(store.scan("windows"))
     in_use = [row for key, row in rows if is_block(key) and values_of(row) != FREED]
-    assert len(in_use) < 200 / 16 + 4, "blocks of old events are kept"
+    assert len(in_use) < 200 / LEAF_EVENTS + 4, "blocks of old events are kept"

@@ -31,8 +31,8 @@ KEY = Entity("key", ("k",), "a key")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
-NUMBERS = ("sum", "mean", "variance", "deviation")
-OF_ORDER = ("min", "max", "first", "last", "last_n", "distinct")
+NUMBERS = ("sum", "mean", "variance", "deviation", "approximate_quantile")
+OF_ORDER = ("min", "max", "first", "last", "last_n", "distinct", "quantile", "approximate_distinct")
 ALL = (*NUMBERS, *OF_ORDER)
 # The values of the events of a key, one an hour, and the aggregates that can be declared over them.
 TABLE = {
@@ -67,14 +67,16 @@ def declared(kind, n=2):
     """The window over four hours of a kind."""
     if kind == "last_n":
         return windows.last_n("v", n, over="4h")
-    return getattr(windows, kind)("v", over="4h")
+    quantile = (0.7,) if kind.endswith("quantile") else ()
+    bound = {"error": 0.02} if kind.startswith("approximate") else {}
+    return getattr(windows, kind)("v", *quantile, over="4h", **bound)
 
 
 def result(kind, dtype):
     """The dtype of a feature, as it has to be declared."""
-    if kind == "distinct":
+    if kind in ("distinct", "approximate_distinct"):
         return pl.Int64
-    if kind in ("mean", "variance", "deviation"):
+    if kind in ("mean", "variance", "deviation", "approximate_quantile"):
         return pl.Float64
     if kind == "sum":
         return pl.Float64 if dtype in (pl.Float32, pl.Float64) else pl.Int64
@@ -175,6 +177,8 @@ def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_pa
         ("mean", pl.Float64, pl.Float32, [-1e300]),
         ("variance", pl.Float64, pl.Float64, [1e200, -1e200]),
         ("last", pl.Float64, pl.Float32, [1e39]),
+        ("quantile", pl.Int64, pl.Int32, [2**31]),
+        ("approximate_quantile", pl.Float64, pl.Float32, [3.4028234e38]),
     ],
 )
 def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
@@ -192,3 +196,38 @@ def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
     assert len(set(sizes)) > 1
     _, offline, _ = reads(view, sorted(sizes)[-4:], tmp_path / "cases")
     assert all(math.isfinite(value) for value in offline(START + 3 * HOUR))
+
+
+@pytest.mark.parametrize("values", [[1.0, math.inf], [math.inf, -math.inf], [-math.inf]])
+def test_infinities_are_in_order_and_are_not_added_up(values, tmp_path):
+    """A schema that warns lets them pass: they are read as they are, and a sum says what is wrong, on both sides."""
+    now = START + HOUR
+    ordered = ("min", "max", "quantile", "approximate_quantile", "distinct", "approximate_distinct")
+    _, offline, online = reads(view_of(pl.Float64, ordered), values, tmp_path / "ordered")
+    assert bits(offline(now)) == bits(online(now))
+    assert offline(now)[:4] == [min(values), max(values), max(values), max(values)]
+    for kind in ("sum", "mean", "variance"):
+        _, offline, online = reads(view_of(pl.Float64, [kind]), values, tmp_path / kind)
+        for read in (offline, online):
+            with pytest.raises(ContractError, match="a window adds up"):
+                read(now)
+
+
+def test_a_caller_may_change_a_list_that_it_read(tmp_path):
+    """The list is that of an old block of events, which stays in memory for later reads."""
+    view = replace(
+        view_of(pl.List(pl.Int64), ["first"]), windows={"first": windows.first("v", over=timedelta(hours=80))}
+    )
+    hours = range(100)
+    frame = pl.DataFrame(
+        {"k": [1] * 100, EVENT_TIMESTAMP: [START + n * HOUR for n in hours], "v": [[n] for n in hours]},
+        schema=view.contract.schema,
+    )
+    layout, store = Layout(tmp_path), MemoryStore()
+    write_parquet(frame, layout.features(view.name), metadata=metadata_of(view))
+    advance_to(START + 99 * HOUR, view, layout, store)
+    reader = VectorReader(feature_service("service", (view,), owner="test"), store)
+    for _ in range(2):
+        [[first]] = reader.read([{"k": 1}], as_of=START + 104 * HOUR).values
+        assert first == [25]
+        first.append(0)

@@ -14,6 +14,15 @@ from tests.faults.planting import code
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 HOUR = timedelta(hours=1)
 ONE_KEY = "windows.one_key:KeyWindows"
+WINDOWS = """    windows={
+        "median": windows.quantile("amount", 0.5, over="lifetime"),
+        "high": windows.approximate_quantile("amount", 0.9, error=0.1, over="3d"),
+        "amounts": windows.approximate_distinct("amount", error=0.1, over="lifetime"),
+"""
+COLUMNS = """    median: pl.Float64 = pa.Field(nullable=True, description="median", metadata={"unit": "EUR"})
+    high: pl.Float64 = pa.Field(nullable=True, description="high", metadata={"unit": "EUR"})
+    amounts: pl.Int64 = pa.Field(description="different amounts", metadata={"unit": "1"})
+    orders_3d:"""
 FRIENDS = """
 friend = spending["orders_3d", "spent_3d"].aliased("friend", keys={"customer": "friend"})
 friends = feature_service("friends", (spending, friend), owner="shop")
@@ -28,8 +37,13 @@ def built(tmp_path_factory):
     text = path.read_text()
     assert 'identity=("order",),' in text
     path.write_text(
-        text.replace('identity=("order",),', 'identity=("order",), ttl=timedelta(days=5),') + FRIENDS
+        text.replace('identity=("order",),', 'identity=("order",), ttl=timedelta(days=5),').replace(
+            "    windows={\n", WINDOWS
+        )
+        + FRIENDS
     )
+    schemas = folder / "schemas/shop.py"
+    schemas.write_text(schemas.read_text().replace("    orders_3d:", COLUMNS))
     project = featurestore.open(folder)
     project.validate("orders")
     project.build("last_order")
@@ -72,6 +86,9 @@ def test_an_audit_finds(project, tmp_path, monkeypatch):
     """Each fault is on one side only: the store or the join."""
     for target, before, after in (
         (f"{ONE_KEY}._group", "now - length", "now - length - 10**12"),  # a longer window
+        ("windows.histogram:quantile_of", "nearest_rank(quantile, ranks[-1])", "1"),
+        ("windows.distribution:_exact", "len(values)) - 1", "len(values))"),
+        ("windows.cardinality:Registers.count", "len(state)", "len(state) + 1"),
         ("windows.join:_end", "events.timestamps + duration", "events.timestamps + 2 * duration"),
         ("vectors.stored_windows:StoredWindows.answer", "now - newest > self._ttl", "False"),
         ("adapters.windows:read_windows", "= is_expired(", "= pl.lit(value=False) & is_expired("),
@@ -91,8 +108,8 @@ def test_prove_finds_an_edge_that_is_a_microsecond_off(project, tmp_path, monkey
     """An event that is as old as its window has left it; no order of the shop is that old."""
     code(
         f"{ONE_KEY}._suffix",
-        "bisect_right(events, low, key=_timestamp)",
-        "bisect_right(events, low - 1, key=_timestamp)",
+        "bisect_right(head.events, low, key=_timestamp)",
+        "bisect_right(head.events, low - 1, key=_timestamp)",
     )(tmp_path, monkeypatch)
     assert project.prove(cases=3).differences != ()
 

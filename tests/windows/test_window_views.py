@@ -250,6 +250,11 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
         ('description="orders of three days", ', "", "'orders_3d': the description is missing"),
         ('identity=("order",)', 'identity=("amount",)', "identity 'amount' is nullable in schema Ordered"),
         ("entity=customer,", "entity=None,", "'spending': windows are given without an entity"),
+        (
+            "\n\nclass Spending(",
+            '\n    class Config:\n        metadata = {"on_invalid": "warn"}\n\n\nclass Spending(',
+            "column 'spent_3d': sum of 'amount', but schema Ordered lets NaN pass",
+        ),
     ],
 )
 def test_check_names_a_window_that_does_not_fit(tmp_path, old, new, message):

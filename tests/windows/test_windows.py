@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from hypothesis import given
-from laws import examples
+from laws import histories
 
 from featurestore import windows
 from featurestore.testing.oracle import bits
 from featurestore.testing.window_histories import window_histories
 from featurestore.timing.join import AS_OF
 from featurestore.timing.known_at import Timing
-from featurestore.windows.declare import LONGEST, MAX_EVENTS
+from featurestore.windows.arguments import LONGEST, MAX_EVENTS
 from featurestore.windows.join import windows_at
 
 KEYS = ["shop"]
@@ -109,7 +109,7 @@ def test_a_sum_beyond_64_bits_is_an_error_and_not_another_number():
 
 
 @given(window_histories())
-@examples(150)
+@histories(150)
 def test_windows_are_those_of_the_oracle(history):
     """In any order of the events: late ones, corrections, deletions, ties, edges, huge and tiny floats."""
     questions = history.entity_frame.rename({"event_timestamp": AS_OF}).sort("k", "n", AS_OF)

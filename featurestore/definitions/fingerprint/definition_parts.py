@@ -68,6 +68,8 @@ HANDLED_FIELDS = frozenset(
         "steps",
         "fitted",
         "fits",
+        "served",
+        "labellers",
     ]
 )
 
@@ -153,6 +155,10 @@ def _training_set(training: TrainingSet) -> Iterator[Part]:
         yield value_part("schema", "split", " and ".join(map(str, training.split)))
     if training.sample is not None:
         yield value_part("schema", "sample", training.sample)
+    if training.served:
+        yield value_part("schema", "served", training.served)
+    if training.labellers is not None:
+        yield value_part("schema", "labellers", training.labellers)
     if training.fits:
         yield value_part("step", "fits", training.fits)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib import metadata
+from inspect import getmodulename
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.fingerprint.parts import Part, value_part
@@ -26,8 +27,8 @@ COMPUTING = ("polars", "pyarrow", "pandera")
 def installed_version(distribution: str) -> str:
     """Return the version of an installed distribution, or `NOT_INSTALLED`."""
     try:
-        return version(distribution)
-    except PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return NOT_INSTALLED
 
 
@@ -42,9 +43,24 @@ def distributions_of(module: str) -> tuple[str, ...]:
 
 
 @cache
+def modules_of(distribution: str) -> frozenset[str]:
+    """Return the top-level modules that a distribution installs; none if it is not installed."""
+    try:
+        found = metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return frozenset()
+    declared = (found.read_text("top_level.txt") or "").split()
+    files = () if declared else (file for file in found.files or () if file.suffix != ".pyc")
+    inferred = (
+        file.parts[0] if len(file.parts) > 1 else file.stem for file in files if getmodulename(file.name)
+    )
+    return frozenset((*declared, *inferred))
+
+
+@cache
 def _distributions_by_module() -> Mapping[str, list[str]]:
     """List the distributions of every installed module: this reads the files of each distribution, for a second."""
-    return packages_distributions()
+    return metadata.packages_distributions()
 
 
 def semantics_part() -> Part:

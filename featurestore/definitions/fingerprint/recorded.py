@@ -6,7 +6,6 @@ was computed elsewhere, with the versions of the record. Nothing can compute her
 
 from __future__ import annotations
 
-from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -56,12 +55,12 @@ def package_parts(names: Iterable[str], root: Path) -> list[Part]:
 def record_of(versions: dict[str, str]) -> bytes:
     """Return the content of the record: the versions by name, and the modules whose distributions have other names."""
     modules: dict[str, list[str]] = {}
-    known = packages_distributions()
-    for module, distributions in sorted(known.items()):
-        for name in sorted({*distributions} & versions.keys()):
-            if name not in known and not module.startswith("_"):
+    for name in sorted(versions):
+        known = installed.modules_of(name)
+        for module in known if name not in known else ():
+            if not module.startswith("_"):
                 modules.setdefault(module, []).append(name)
-    content = {**versions, **({MODULES: modules} if modules else {})}
+    content = {**versions, **({MODULES: dict(sorted(modules.items()))} if modules else {})}
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 

@@ -11,7 +11,7 @@ from featurestore.errors import ContractError
 from featurestore.timing.clock import MAX_SKEW
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
-from featurestore.values.wording import counted
+from featurestore.values.wording import counted, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class AheadError(ContractError):
     ) -> None:
         super().__init__(
             f"rows pushed to {view!r}: {column!r} of {counted(rows, 'row')} is ahead of the clock, such as "
-            f"{timestamp.isoformat()}, {timestamp - now} after {now.isoformat()}; expected at most {limit}",
+            f"{timestamp.isoformat()}, {duration_text(timestamp - now)} after {now.isoformat()}; expected at most {duration_text(limit)}",
             hint=_HINTS[column],
         )
         self.view = view

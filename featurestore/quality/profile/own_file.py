@@ -16,6 +16,7 @@ from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
 from featurestore.quality.profile.doubts import doubts_of
 from featurestore.quality.profile.keys import MIN_ROWS, key_of
+from featurestore.quality.profile.late_column import late_column
 from featurestore.quality.profile.profile import profile
 from featurestore.quality.profile.schema_draft import draft_schema
 from featurestore.quality.profile.suggest import source_of
@@ -110,6 +111,8 @@ def draft_for(rows: pl.DataFrame, *, dataset: str, name: str, typed: bool) -> Ow
         null_shares=draft.null_shares if rows.height >= MIN_ROWS else {},
     )
     draft, verdict = _that_passes(draft, rows, dataset)
+    timestamps = [f.column for f in draft.fields if f.dtype == parsed.schema[f.column]]
+    draft = replace(draft, late=late_column(parsed, timestamps))
     doubts = {name: tuple(doubts_of(parsed[name], NULL_WORDS)) for name in parsed.columns}
     return OwnFileDraft(draft, readings, verdict, {name: of for name, of in doubts.items() if of})
 

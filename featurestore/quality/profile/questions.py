@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from featurestore.values.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -67,6 +69,12 @@ def _questions(drafted: OwnFileDraft, doubtful: Mapping[str, tuple[str, ...]], r
     if draft.perhaps_unique and not (draft.unique or draft.key):
         column = draft.perhaps_unique[0]
         yield f"{column}: no value repeats; does it identify a row? Then add unique=True"
+    if draft.late is not None:
+        late = draft.late
+        yield (
+            f"{late.column}: it is after {late.event} in {late.later:,} of {counted(late.rows, 'row')}; is a row known only "
+            'then? Then remove the "#" before "known"; if only some columns are, declare it at these'
+        )
     for field in drafted.draft.fields:
         reading = drafted.readings.get(field.column)
         if field.metadata.get("unit") == "?":

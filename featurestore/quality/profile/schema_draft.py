@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.quality.profile.column_profile import ColumnProfile, Value
+    from featurestore.quality.profile.late_column import LateColumn
     from featurestore.quality.profile.profile import Profile
 
 MIN_SURENESS = 0.95
@@ -108,6 +109,8 @@ class SchemaDraft:
         Columns that identify a row together.
     tolerance
         The share of rows that may go to quarantine.
+    late
+        The column that may say when a row became known. None: none does.
     """
 
     name: str
@@ -120,6 +123,7 @@ class SchemaDraft:
     null_shares: dict[str, tuple[float, float]]
     key: tuple[str, ...] = ()
     tolerance: float = MAX_BAD
+    late: LateColumn | None = None
 
 
 def draft_schema(profile: Profile, schema: pl.Schema, *, name: str) -> SchemaDraft:

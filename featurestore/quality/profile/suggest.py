@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.quality.profile.schema_draft import WARNINGS, draft_schema
-from featurestore.values.escapes import quoted
+from featurestore.values.escapes import one_line, quoted
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -98,12 +98,17 @@ def _config(draft: SchemaDraft) -> Iterator[str]:
     yield ""
     yield "        strict = True"
     if draft.unique:
-        yield f"        # {draft.unique[0]} identifies a row"
+        yield f"        # {one_line(draft.unique[0])} identifies a row"
     if draft.key:
         yield f"        unique = {literal(list(draft.key))}  # together"
     yield "        metadata = {"
     yield '            "on_invalid": "quarantine",'
     yield f'            "tolerance": {draft.tolerance!r},'
+    if draft.late is not None:
+        late = draft.late
+        order = f"{one_line(late.column)} is after {one_line(late.event)}"
+        yield f"            # {order} in {late.later:,} of {counted(late.rows, 'row')}: is a row known only then?"
+        yield f'            # "known": {literal(late.known)},'
     yield '            "expect": {'
     if low is not None:
         yield f'                "rows": ({low}, None),  # at least half of what was seen'
@@ -155,6 +160,8 @@ def literal(value: Any) -> str:
     """Return a value as source."""
     if isinstance(value, str):
         return quoted(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))})"
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if hasattr(value, "total_seconds"):

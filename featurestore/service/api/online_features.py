@@ -48,4 +48,4 @@ async def get_online_features(call: Call) -> bytes:
         raise ContractError("the request names no features", hint="send features or feature_service")
     rows = endpoint.wire.rows(request.entities, limit=call.state.options.max_rows)
     vectors, _, _ = await look_up(call, endpoint, rows, None)
-    return msgspec.json.encode(endpoint.wire.answer(vectors, rows, full_names=request.full_feature_names))
+    return endpoint.wire.answer(vectors, rows, full_names=request.full_feature_names)

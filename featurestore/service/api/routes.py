@@ -59,6 +59,7 @@ DOCUMENTED = (
             errors=("400", "409", "413", "422", *COMMON_ERRORS),
         ),
         scope=KeyScope.READ,
+        at_once=True,
     ),
     Route(
         "POST",
@@ -75,6 +76,7 @@ DOCUMENTED = (
         ),
         scope=KeyScope.READ,
         feast_errors=True,
+        at_once=True,
     ),
     Route(
         "POST",

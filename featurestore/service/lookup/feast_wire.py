@@ -29,6 +29,12 @@ NO_EVENT: Final = "1970-01-01T00:00:00Z"
 # Finding a feature takes microseconds, and a name may be repeated.
 MAX_FEATURES: Final = 5_000
 PUSHED: Final = ("online", "online_and_offline")
+_ENCODER: Final = msgspec.json.Encoder()
+_encode: Final = _ENCODER.encode
+_encode_lines: Final = _ENCODER.encode_lines
+# Between the values of two columns.
+_NEXT: Final = b'},{"values":'
+_END: Final = b',"statuses":%b,"event_timestamps":%b' + _NEXT
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,13 +112,13 @@ class Wire:
         self._has_view_without_key = any(not selection.keys for selection in service.reads)
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
-        self._features = [
-            (views.index(origin[name]) if name in origin else None, to_wire(name, dtype))
-            for name, dtype in service.feature_schema.items()
-        ]
+        schema = service.feature_schema
+        self._views = [views.index(origin[name]) if name in origin else None for name in schema]
+        self._plain = [to_wire(name, dtype) for name, dtype in schema.items()]
+        self._all_present = [Status.PRESENT.value] * len(schema)
         keys, names, full = list(service.key_schema), service.feature_names, service.full_names
-        self._names = Metadata([*keys, *names])
-        self._full_names = Metadata([*keys, *(full[name] for name in names)])
+        self._names = _encode(Metadata([*keys, *names]))
+        self._full_names = _encode(Metadata([*keys, *(full[name] for name in names)]))
 
     def rows(self, columns: dict[str, list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
         """Convert the columns of a request to rows, with values in the order of the reader's columns.
@@ -149,8 +155,8 @@ class Wire:
             return [()] * height
         return list(zip(*(column.read(columns[name]) for name, column in wanted.items()), strict=True))
 
-    def answer(self, vectors: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> OnlineResponse:
-        """Convert vectors to Feast's columns.
+    def answer(self, vectors: Vectors, rows: Sequence[Sequence[Any]], *, full_names: bool) -> bytes:
+        """Encode vectors as the JSON of an `OnlineResponse`.
 
         Raises
         ------
@@ -158,37 +164,50 @@ class Wire:
             If a timestamp has a fraction of a second, which Feast's wire cannot carry.
         """
         height = len(rows)
-        # The timestamps of a view and equal statuses are encoded once: many columns share them.
-        nothing = _encoded([NO_EVENT] * height)
+        width = len(self._plain)
+        values: list[Sequence[Any]] = [*_turned(rows, len(self._columns))[: self._keys]]
+        for plain, column in zip(self._plain, _turned(vectors.values, width), strict=True):
+            values.append(column if plain is None else [None if v is None else plain(v) for v in column])
+        if not values:
+            return b'{"results":[],"metadata":%b}' % (self._full_names if full_names else self._names)
+        ends = self._ends(vectors, height)
+        # A line of JSON for each column, in one call: JSON has no line break inside.
+        parts = [b""] * (2 * len(values))
+        parts[::2] = _encode_lines(values)[:-1].split(b"\n")
+        parts[1::2] = ends
+        end = parts.pop().removesuffix(_NEXT)
+        return b'{"results":[{"values":%b%b}],"metadata":%b}' % (
+            b"".join(parts),
+            end,
+            self._full_names if full_names else self._names,
+        )
+
+    def _ends(self, vectors: Vectors, height: int) -> list[bytes]:
+        """Return what follows the values of each column: statuses and timestamps, which many columns share."""
+        nothing = _encode([NO_EVENT] * height)
         stamps = [
-            _encoded([NO_EVENT if event is None else timestamp_of(event) for event in events])
+            _encode([NO_EVENT if event is None else timestamp_of(event) for event in events])
             for events in vectors.events
         ]
-        encoded: dict[tuple[int, ...], Any] = {}
+        ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
+
+        def end(statuses: tuple[int, ...], view: int | None) -> bytes:
+            made = ends.get((statuses, view))
+            if made is None:
+                names = _encode([NAMES[status] for status in statuses])
+                made = _END % (names, nothing if view is None else stamps[view])
+                ends[statuses, view] = made
+            return made
+
         present = (Status.PRESENT.value,) * height
-        encoded[present] = _encoded([NAMES[status] for status in present])
-        results = [
-            FeatureColumn(column, encoded[present], nothing)
-            for column in _turned(rows, len(self._columns))[: self._keys]
-        ]
-        width = len(self._features)
-        for (view, plain), values, statuses in zip(
-            self._features, _turned(vectors.values, width), _turned(vectors.statuses, width), strict=True
-        ):
-            if statuses not in encoded:
-                encoded[statuses] = _encoded([NAMES[status] for status in statuses])
-            results.append(
-                FeatureColumn(
-                    values if plain is None else [None if v is None else plain(v) for v in values],
-                    encoded[statuses],
-                    nothing if view is None else stamps[view],
-                )
-            )
-        return OnlineResponse(results, self._full_names if full_names else self._names)
-
-
-def _encoded(values: list[Any]) -> Any:
-    return msgspec.Raw(msgspec.json.encode(values))
+        keys = [end(present, None)] * self._keys
+        if all(statuses == self._all_present for statuses in vectors.statuses):
+            ends_of_views = [end(present, view) for view in range(len(stamps))]
+            ends_of_views.append(end(present, None))
+            # The last one is of features that are in no view.
+            return [*keys, *[ends_of_views[-1 if view is None else view] for view in self._views]]
+        columns = _turned(vectors.statuses, len(self._views))
+        return [*keys, *map(end, columns, self._views)]
 
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import StoreError
@@ -45,6 +46,8 @@ class Lookups(Workers):
         """
         if local and len(rows) <= MAX_INLINE_ROWS:
             return endpoint.reader.read_checked(rows, as_of=as_of), False
+        # `RouteApp.answer_at_once` stops here.
+        await asyncio.sleep(0)
         try:
             return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=as_of)), False
         except StoreError as error:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from typing import Any, Protocol
+
+KEEP_ALIVE_SECONDS = 5.0
+# One timer looks at all idle connections: a timer for each answer costs each request time.
+CHECK_SECONDS = 1.0
 
 
 class Connection(Protocol):
@@ -12,11 +17,28 @@ class Connection(Protocol):
         """Close the connection, and forget what was not sent."""
 
 
+class IdleConnection(Connection, Protocol):
+    """A connection that may wait for a further request.
+
+    Attributes
+    ----------
+    idle_since
+        Time of the event loop since which it waits. None: a part of a request has arrived.
+    """
+
+    idle_since: float | None
+
+    def close(self) -> None:
+        """Close the connection after what was written is sent."""
+
+
 class Connections:
     """Counts connections from their beginning, before a TLS handshake, and closes one for a new one.
 
     The first to close is the oldest that has never sent a complete head: no caller waits for its answer. Then follow
     those that wait for a further request. A connection whose request is answered is never closed.
+
+    A connection that waits for a further request for `KEEP_ALIVE_SECONDS` is closed at the next check.
 
     Parameters
     ----------
@@ -28,8 +50,9 @@ class Connections:
         self._limit = limit
         # Dictionaries keep their order: the first has been in it for the longest time.
         self._new: dict[Connection, None] = {}
-        self._idle: dict[Connection, None] = {}
-        self._active: set[Connection] = set()
+        self._idle: dict[IdleConnection, None] = {}
+        self._active: dict[Connection, None] = {}
+        self._checking = False
 
     @property
     def crowded(self) -> bool:
@@ -49,12 +72,18 @@ class Connections:
     def active(self, connection: Connection) -> None:
         """Note that a request of the connection is answered."""
         if self._forget(connection):
-            self._active.add(connection)
+            self._active[connection] = None
 
-    def idle(self, connection: Connection) -> None:
+    def idle(self, connection: IdleConnection) -> None:
         """Note that the connection waits for a further request."""
-        if self._forget(connection):
-            self._idle[connection] = None
+        if not self._forget(connection):
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle[connection] = None
+        if not self._checking:
+            self._checking = True
+            loop.call_later(CHECK_SECONDS, self._check, loop)
 
     def closed(self, connection: Connection) -> None:
         """Count a connection no longer."""
@@ -62,11 +91,24 @@ class Connections:
 
     def _forget(self, connection: Connection) -> bool:
         """Return whether the connection was counted."""
-        before = self._count()
-        self._new.pop(connection, None)
-        self._idle.pop(connection, None)
-        self._active.discard(connection)
-        return self._count() < before
+        places: tuple[dict[Any, None], ...] = (self._idle, self._active, self._new)
+        for place in places:
+            if connection in place:
+                del place[connection]
+                return True
+        return False
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        late = loop.time() - KEEP_ALIVE_SECONDS
+        for connection in list(self._idle):
+            if connection.idle_since is None:
+                continue
+            if connection.idle_since > late:
+                break
+            connection.close()
+        self._checking = bool(self._idle)
+        if self._checking:
+            loop.call_later(CHECK_SECONDS, self._check, loop)
 
     def _count(self) -> int:
         return len(self._new) + len(self._idle) + len(self._active)

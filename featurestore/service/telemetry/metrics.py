@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter as Tally
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
     from featurestore.service.telemetry.journal import Entry, Journal
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-# Values to observe, by histogram and label.
-Observed: TypeAlias = "dict[tuple[table.Metric, str], list[float]]"
+
+
+class Bucketed(NamedTuple):
+    """Values by the buckets of a histogram.
+
+    Attributes
+    ----------
+    counts
+        For each bucket, the number of values that are in no smaller one.
+    """
+
+    counts: list[int]
+    total: float
 
 
 class Metrics:
@@ -52,24 +64,22 @@ class Metrics:
 
     def __call__(self, batch: list[Entry]) -> None:
         """Count a batch of requests."""
-        observed: Observed = defaultdict(list)
-        for entry in batch:
-            observed[table.REQUEST_SECONDS, entry.route].append(entry.seconds)
-        for (route, status), count in Tally((entry.route, entry.status) for entry in batch).items():
-            self._counters[table.REQUESTS].labels(route, status).inc(count)
+        by_route: dict[str, list[float]] = defaultdict(list)
         by_endpoint: dict[Endpoint, list[Entry]] = defaultdict(list)
         for entry in batch:
+            by_route[entry.route].append(entry.seconds)
             if entry.endpoint is not None:
                 by_endpoint[entry.endpoint].append(entry)
+        for route, seconds in by_route.items():
+            self._observe(table.REQUEST_SECONDS, route, bucketed(seconds, table.SECONDS))
+        for (route, status), count in Tally((entry.route, entry.status) for entry in batch).items():
+            self._counters[table.REQUESTS].labels(route, status).inc(count)
         for verdict in (entry.verdict for entry in batch if entry.verdict is not None):
             labels = (verdict.dataset, verdict.decision)
             self._counters[table.ROWS_VALIDATED].labels(*labels).inc(verdict.rows_in)
             self._counters[table.ROWS_QUARANTINED].labels(*labels).inc(verdict.rows_quarantined)
         for endpoint, entries in by_endpoint.items():
-            self._count_lookups(endpoint, entries, observed)
-        for (metric, label), values in observed.items():
-            histogram = self._histograms[metric]
-            observe(histogram.labels(label), values, histogram)
+            self._count_lookups(endpoint, entries)
 
     def count_reload(self, outcome: str) -> None:
         """Count a new release that was loaded (``done``) or refused (``refused``)."""
@@ -88,42 +98,44 @@ class Metrics:
         MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
         return generate_latest(all_workers)
 
-    def _count_lookups(self, endpoint: Endpoint, entries: list[Entry], observed: Observed) -> None:
+    def _count_lookups(self, endpoint: Endpoint, entries: list[Entry]) -> None:
         counters = self._counters
-        times = [entry.seconds for entry in entries]
-        observed[table.SERVICE_SECONDS, endpoint.name] += times
+        seconds = bucketed([entry.seconds for entry in entries], table.SECONDS)
+        self._observe(table.SERVICE_SECONDS, endpoint.name, seconds)
         counters[table.ROWS].labels(endpoint.name).inc(sum(entry.row_count for entry in entries))
         counters[table.STALE].labels(endpoint.name).inc(sum(entry.stale for entry in entries))
+        answered = [(microseconds(entry.as_of), entry.events) for entry in entries if entry.as_of is not None]
         for position, selection in enumerate(endpoint.service.reads):
             view = selection.label
             ttl = selection.view.timing.ttl
+            age_limit = None if ttl is None else ttl // MICROSECOND
             misses = 0
             expired = 0
-            ages = observed[table.FEATURE_AGE, view]
-            for entry in entries:
-                if entry.as_of is None:
-                    continue
-                as_of = microseconds(entry.as_of)
-                events = entry.events[position]
-                present = [event for event in events if event is not None]
-                misses += len(events) - len(present)
+            ages = []
+            for as_of, events in answered:
+                present = [event for event in events[position] if event is not None]
+                misses += len(events[position]) - len(present)
                 if present:
                     ages.append((as_of - min(present)) / 1_000_000)
-                if ttl is not None:
-                    oldest = as_of - ttl // MICROSECOND
-                    expired += sum(event < oldest for event in present)
-            observed[table.VIEW_SECONDS, view] += times
+                    if age_limit is not None:
+                        oldest = as_of - age_limit
+                        expired += sum(event < oldest for event in present)
+            self._observe(table.FEATURE_AGE, view, bucketed(ages, table.AGES))
+            self._observe(table.VIEW_SECONDS, view, seconds)
             counters[table.MISSES].labels(view).inc(misses)
             counters[table.EXPIRED].labels(view).inc(expired)
 
+    def _observe(self, metric: table.Metric, label: str, values: Bucketed) -> None:
+        """Observe many values with one step for each bucket; `Histogram.observe` takes one step for each value."""
+        child = self._histograms[metric].labels(label)
+        child._sum.inc(values.total)  # noqa: SLF001 - as observe does; prometheus_client has no bulk form
+        for bucket, count in zip(child._buckets, values.counts, strict=True):  # noqa: SLF001 - as above
+            if count:
+                bucket.inc(count)
 
-def observe(child: Histogram, values: Sequence[float], histogram: Histogram) -> None:
-    """Observe many values with one step for each bucket; `Histogram.observe` takes one step for each value."""
-    bounds = histogram._upper_bounds  # noqa: SLF001 - as observe does; prometheus_client has no bulk form
-    counts = [0] * len(bounds)
-    for value in values:
-        counts[bisect_left(bounds, value)] += 1
-    child._sum.inc(sum(values))  # noqa: SLF001 - as above
-    for bucket, count in zip(child._buckets, counts, strict=True):  # noqa: SLF001 - as above
-        if count:
-            bucket.inc(count)
+
+def bucketed(values: Sequence[float], bounds: Sequence[float]) -> Bucketed:
+    """Count values by the buckets of a histogram. Those above the last bound have one more bucket."""
+    ordered = sorted(values)
+    ends = [*(bisect_right(ordered, bound) for bound in bounds), len(ordered)]
+    return Bucketed([end - begin for begin, end in pairwise((0, *ends))], sum(values))

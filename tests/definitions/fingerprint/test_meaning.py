@@ -1,11 +1,13 @@
 """Edits that change values: each changes the fingerprint and is named."""
 
+import json
 from importlib.metadata import version as installed_version
 
 import pytest
 from grown_shop import FILES, changed, replaced
 
 from featurestore.definitions.fingerprint import installed
+from featurestore.definitions.fingerprint.recorded import record_of
 from featurestore.errors import ConfigError
 
 ORDERS, SCHEMAS, HELPER, RATES = (
@@ -291,3 +293,12 @@ def test_a_record_that_cannot_be_read_is_refused(state):
     state({"packages.json": "[1]"})
     with pytest.raises(ConfigError, match=r"packages\.json: cannot be read"):
         state({RATES: ABSENT, "packages.json": "[1]"})
+
+
+def test_the_record_names_modules_whose_distributions_have_other_names():
+    """A module that has the name of its distribution, or is private, is not listed; nor are rules of our own."""
+    versions = {"PyYAML": "6.0", "featurestore semantics": "2", "polars": "2.1", "scikit-learn": "1.7"}
+    assert json.loads(record_of(versions)) == {
+        **versions,
+        "modules": {"sklearn": ["scikit-learn"], "yaml": ["PyYAML"]},
+    }

@@ -1,0 +1,1 @@
+"""Labels of several labellers: the policy that decides, and how far the labellers agree."""

@@ -1,0 +1,202 @@
+"""Labels that arrive later find the answer that they are of; what has no partner is counted and named."""
+
+import polars as pl
+import pytest
+from labelled_shop import HOUR, NOW, label_shop
+from logged import change_log, log_answers
+from runner import run
+
+import featurestore
+from featurestore.errors import ContractError, DefinitionError, MissingDataError
+from featurestore.operations.card_sections import label_sections
+from featurestore.operations.served_labels import ServedCounts
+
+
+@pytest.fixture
+def served(shop):
+    """Three requests: of customer 1, of customers 2 and 3 together, and of customer 3 an hour later."""
+    shop.materialize(until=NOW - 4 * HOUR)
+    root = shop.settings.root
+    log_answers(root, 1, as_of=NOW - 3 * HOUR, request_id="r1")
+    log_answers(root, 2, 3, as_of=NOW - 2 * HOUR, request_id="r2")
+    log_answers(root, 3, as_of=NOW - HOUR, request_id="r3")
+    return shop
+
+
+def test_a_label_finds_its_answer_by_request_id(served):
+    """The row has keys, request values and time of the answer, and features that are what was served."""
+    project = label_shop(served, {"request_id": "r3", "bought": False}, {"request_id": "r1"})
+    manifest = project.training_set("answered")
+    rows = project.read("answered")
+    assert rows.columns[:5] == ["customer", "basket", "event_timestamp", "request_id", "bought"]
+    assert rows.select("customer", "basket", "event_timestamp", "request_id", "bought").rows() == [
+        (1, 16.0, NOW - 3 * HOUR, "r1", True),
+        (3, 16.0, NOW - HOUR, "r3", False),
+    ]
+    expected = project.historical(rows.select("customer", "basket", "event_timestamp"), "buying")
+    assert rows.select(project.service("buying").feature_names).equals(
+        expected.select(project.service("buying").feature_names)
+    )
+    assert manifest.served == ServedCounts(answers=4, unlabelled=2, different=0)
+    assert list(manifest.inputs) == ["outcomes", "served:buying"]
+    assert project.audit().mismatches == 0
+    assert {"request_id", "bought"} <= {*project.quality.profile("answered").columns}
+
+
+def test_a_label_finds_its_answer_by_key_and_time(served):
+    """Both come back with the answer; a label a microsecond off is of no answer."""
+    at = {"customer": 3, "event_timestamp": NOW - 2 * HOUR}
+    project = label_shop(
+        served,
+        at,
+        {"customer": 3, "event_timestamp": NOW - HOUR, "bought": False},
+        {"customer": 1, "event_timestamp": NOW - 3 * HOUR + HOUR / 3_600_000_000},
+        columns=("customer", "event_timestamp", "bought"),
+    )
+    counts = project.training_set("answered").served
+    assert project.read("answered")["request_id"].to_list() == ["r2", "r3"]
+    assert (counts.unserved, counts.unlabelled) == (1, 2)
+    assert counts.first_unserved == ("customer=1 event_timestamp=2024-01-09 21:00:00.000001+00:00",)
+
+
+def test_one_request_of_several_rows_needs_a_key(served):
+    """A label by request id alone is of two answers; with the key it is of one."""
+    project = label_shop(served, {"request_id": "r2"})
+    with pytest.raises(
+        ContractError, match=r"1 label of several answers, first request_id=r2.*differ in customer"
+    ):
+        project.training_set("answered")
+    project = label_shop(
+        served, {"request_id": "r2", "customer": 3}, columns=("request_id", "customer", "bought")
+    )
+    assert project.training_set("answered").rows == 1
+
+
+def test_several_labels_of_one_answer_are_refused(served):
+    """Also two that say the same; a policy would decide."""
+    project = label_shop(served, {"request_id": "r1"}, {"request_id": "r3"}, {"request_id": "r3"})
+    with pytest.raises(ContractError, match=r"1 answer with several labels, first request_id=r3"):
+        project.training_set("answered")
+    assert not project.layout.training("answered").exists()
+
+
+def test_no_label_is_of_an_answer(served):
+    """The error shows what a label and an answer look like."""
+    project = label_shop(served, {"request_id": "R1"})
+    message = r"none of 1 label is of one of the 4 answers .* such as that of request_id=r1; the first label is of request_id=R1"
+    with pytest.raises(ContractError, match=message):
+        project.training_set("answered")
+
+
+def test_nothing_was_served(shop):
+    """The error names the command that logs answers."""
+    project = label_shop(shop, {"request_id": "r1"})
+    with pytest.raises(MissingDataError, match=r"nothing was logged yet") as error:
+        project.training_set("answered")
+    assert "--log-features" in error.value.hint
+
+
+def test_a_repeated_request_counts_once(served):
+    """A caller that tries again with its request id uses the newest answer."""
+    log_answers(served.settings.root, 1, as_of=NOW - HOUR, request_id="r1")
+    project = label_shop(served, {"request_id": "r1"})
+    manifest = project.training_set("answered")
+    assert (manifest.served.repeated, manifest.served.answers) == (1, 4)
+    assert project.read("answered")["event_timestamp"].to_list() == [NOW - HOUR]
+
+
+def test_a_label_that_is_not_known_yet_leaves_its_answer_without_one(served):
+    """By the column of its time, before the gate; or by a time after the answer; as of a time, from the answers up to then."""
+    columns = ("request_id", "bought", "labelled_at")
+    labels = (
+        {"request_id": "r1", "labelled_at": NOW - HOUR},
+        {"request_id": "r3", "labelled_at": NOW + HOUR},
+        {"request_id": "r0", "bought": None},
+    )
+    project = label_shop(served, *labels, columns=columns, options='matures="labelled_at"')
+    manifest = project.training_set("answered")
+    assert (manifest.rows, manifest.immature, manifest.served.unlabelled) == (1, 2, 3)
+    assert manifest.served.unserved == 0
+    early = project.training_set("answered", as_of=NOW - HOUR)
+    assert (early.rows, early.served.answers) == (1, 4)
+    project = label_shop(served, *labels[:2], options="matures=timedelta(hours=2)")
+    manifest = project.training_set("answered")
+    assert (manifest.rows, manifest.immature, manifest.served.unlabelled) == (1, 1, 3)
+    with pytest.raises(ContractError, match="no label was known at 2024-01-09T22:30"):
+        project.training_set("answered", as_of=NOW - 1.5 * HOUR)
+
+
+def test_answers_of_another_definition_are_named(served):
+    """They are used with the features of now; if they lack a request value, they are left out."""
+    text = (served.settings.root / "feature_repo/shop.py").read_text()
+    changed = text.replace('pl.col("basket") / pl.col("amount")', 'pl.col("basket") * 2 / pl.col("amount")')
+    (served.settings.root / "feature_repo/shop.py").write_text(changed)
+    project = label_shop(featurestore.open(served.settings.root), {"request_id": "r1"})
+    counts = project.training_set("answered").served
+    [before] = counts.others
+    assert (before.release, before.answers, before.lacking) == ("working", 4, ())
+    assert counts.different is None
+    change_log(project, pl.col("customer").cast(pl.Int32))
+    log_answers(project.settings.root, 1, as_of=NOW, request_id="r1")
+    counts = project.training_set("answered").served
+    assert (counts.answers, counts.others[0].lacking, counts.different) == (1, ("customer",), 0)
+
+
+def test_a_value_that_is_not_what_was_served_is_counted(served):
+    """A cell of the log that differs from the training set is a warning: `replay` says why."""
+    change_log(served, (pl.col("ratio") + 1).alias("ratio"))
+    project = label_shop(served, {"request_id": "r1"}, {"request_id": "r3"})
+    assert project.training_set("answered").served.different == 1
+    done = run("training-set", "answered", cwd=project.settings.root)
+    assert "warning: 1 cell is not what was served; run: featurestore replay buying" in done.stdout
+
+
+def test_the_command_and_the_card_show_what_has_no_partner(served):
+    """Answers without a label, labels without an answer, and answers of another definition."""
+    project = label_shop(served, {"request_id": "r1"}, {"request_id": "r9"})
+    root = project.settings.root
+    done = run("training-set", "answered", cwd=root)
+    assert "  1 of 4 answers in the served log has a label; 3 have none\n" in done.stdout
+    assert "  1 label has no answer: request_id=r9\n" in done.stdout
+    [answers] = label_sections(project.training_manifest("answered"))
+    assert dict(answers.rows)["labels without an answer"] == "1"
+
+
+def test_more_answers_change_a_split_by_name(served):
+    """A frozen split may change, because the log did; the cause is named."""
+    root = served.settings.root
+    labels = [
+        {"customer": n % 20, "event_timestamp": NOW - HOUR / (1 + n // 20), "bought": n % 2 == 0}
+        for n in range(40)
+    ]
+    columns = ("customer", "event_timestamp", "bought")
+    project = label_shop(served, *labels, columns=columns, options="split=random_split(test=0.5, seed=3)")
+    log_answers(root, *range(20), as_of=NOW - HOUR)
+    project.training_set("answered")
+    log_answers(root, *range(20), as_of=NOW - HOUR / 2)
+    changes = []
+    project.training_set("answered", on_split_change=changes.append)
+    assert [change.causes for change in changes] == [("version of served:buying",)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "schema", "message"),
+    [
+        (("customer", "bought"), {}, "does not say which answer a label is of"),
+        (("event_timestamp", "bought"), {}, "does not say which answer a label is of"),
+        (
+            ("request_id", "bought"),
+            {"request_id": 'request_id: pl.Int64 = pa.Field(description="request")'},
+            "'request_id' is Int64 in schema Outcomes, but String",
+        ),
+        (
+            ("request_id", "customer", "bought"),
+            {"customer": 'customer: pl.String = pa.Field(description="who")'},
+            "'customer' is String in schema Outcomes, but Int64",
+        ),
+    ],
+)
+def test_labels_that_cannot_find_an_answer_are_refused(shop, columns, schema, message):
+    """When the training set is declared."""
+    with pytest.raises(DefinitionError, match=message):
+        label_shop(shop, columns=columns, **schema)
