@@ -166,7 +166,7 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
             proposal="keep",
             reasons=(),
         )
-        kept = {other.name for other in scores if other.proposal != "drop"}
+        kept = {before.name for before in scores if before.proposal != "drop"}
         is_chance = feature in worth and worth[feature].is_chance
         proposal, reasons = _proposal(score, train[feature], kept, is_chance=is_chance)
         scores.append(msgspec.structs.replace(score, proposal=proposal, reasons=reasons))

@@ -88,7 +88,9 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep]) -> pl.LazyFrame:
     for step in steps:
         outputs = _outputs(names, step)
         if functions := functions_of([step]):
-            features = features.with_columns(**{name: one.expression() for name, one in functions.items()})
+            features = features.with_columns(
+                **{name: function.expression() for name, function in functions.items()}
+            )
         features = features.select(**outputs)
         names = outputs
     return features

@@ -57,7 +57,7 @@ class Counted(State, frozen=True, tag="counted"):
     def _weighted(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self.weights:
             return counts
-        weighted = counts * np.array(self.weights)
+        weighted: NDArray[np.float64] = counts * np.array(self.weights)
         squares = np.zeros(len(counts))
         # One after the other, as for one row: the order decides the last bit.
         for column in weighted.T:
