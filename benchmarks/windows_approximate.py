@@ -156,8 +156,8 @@ def online(count: int, reads: int) -> None:
         key = Key({length: declare(over) for length, over in lengths.items() if length != "6h"}, events)
         key.append(key.rows[:count])
         size = len(key.row) / 1024
-        asked = (YEAR + random.integers(0, 3 * 86_400_000_000, reads)).tolist()
-        print(row(f"{name}: read", microseconds_each([partial(key.read, now) for now in asked])))
+        timestamps = (YEAR + random.integers(0, 3 * 86_400_000_000, reads)).tolist()
+        print(row(f"{name}: read", microseconds_each([partial(key.read, now) for now in timestamps])))
         new = [partial(key.append, [event]) for event in key.rows[count:]]
         print(row(f"{name}: new event", microseconds_each(new)))
         print(f"{name + ': row of the key, KiB':<44}{size:>12,.0f}")

@@ -135,11 +135,11 @@ def measure_reads(project: Project, until: datetime, reads: int) -> dict[str, np
         return microseconds_each([lambda now=now: reader.read([row], as_of=now) for now in later])
 
     read_all()
-    repeated = [read_all() for _ in range(3)]
+    repeated = [read_all() for _ in range(5)]
     first = [VectorReader(service, store) for _ in later[: reads // 10]]
     return {
         "read": np.concatenate(repeated),
-        "read, the best of three": np.min(repeated, axis=0),
+        "read, the best of five": np.min(repeated, axis=0),
         "read, no block in memory": microseconds_each(
             [
                 lambda new=new, now=now: new.read([row], as_of=now)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import FeatureStoreError, UnknownNameError
 from featurestore.operations.logged import LoggedError
 from featurestore.operations.releases import active_release, release_names
 from years.checks import CUSTOMERS, WrongError, check, held_keys, require
@@ -166,6 +166,8 @@ def _again(world: World, act: Act, what: str) -> None:
         if act.do.func.__name__ == "add_key" and name in held:  # type: ignore[attr-defined]
             world.remove_key(name)
         if act.do.func.__name__ == "remove_key" and name not in held:  # type: ignore[attr-defined]
+            # The user hears that there is no such key, and relies on it.
+            require(isinstance(_tried(act.do, what), UnknownNameError), f"{what}: a key is removed twice")
             world.doubtful_keys.discard(name)
             return
     if act.door == "rollback":

@@ -172,7 +172,7 @@ class Pages:
         self._used[0] = self._used[1] = True
 
     def fault(self) -> str | None:
-        """Return what is wrong: a page that two places name, or one that is not what it is said to be."""
+        """Return what is wrong: a page that is used twice, or that is not of the kind that its tree needs."""
         try:
             views = [value for flags, _, value in self._entries(self._meta.databases) if flags & IS_TREE]
             for view in views:
@@ -186,30 +186,32 @@ class Pages:
     def _entries(self, tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         """Walk a tree from its end, take its pages, and return the flags, the key and the value of each entry."""
         _, _, depth, *counts, entries, root = TREE.unpack(tree)
-        seen, found = [0, 0, 0], 0
+        page_counts, entry_count = [0, 0, 0], 0
         waiting = [] if root == NO_PAGE else [(root, depth)]
         while waiting:
             number, level = waiting.pop()
             kind, places = self._page(number)
             if kind != (LEAF if level == 1 else BRANCH):
                 raise _PageError(f"page {number} has the kind {kind}")
-            seen[kind - 1] += 1
+            page_counts[kind - 1] += 1
             for place in reversed(places) if kind == LEAF else places:
                 low, flags, key_bytes = NODE.unpack_from(self._pages, place)
                 if kind == BRANCH:
                     waiting.append((low | flags << 32, level - 1))
                     continue
-                found, at = found + 1, place + NODE.size + key_bytes
+                entry_count, at = entry_count + 1, place + NODE.size + key_bytes
                 key = self._pages[at - key_bytes : at]
                 if flags & IS_LONG:
                     [first] = NUMBER.unpack_from(self._pages, at)
-                    seen[2] += self._take_long(first, low)
+                    page_counts[2] += self._take_long(first, low)
                     at = first * self._size + LONG_HEAD.size
                 elif at + low > (number + 1) * self._size:
                     raise _PageError(f"an entry is longer than its page {number}")
                 yield flags, key, self._pages[at : at + low]
-        if seen != counts or found != entries:
-            raise _PageError(f"{seen} pages and {found:,} entries instead of {counts} and {entries:,}")
+        if page_counts != counts or entry_count != entries:
+            raise _PageError(
+                f"{page_counts} pages and {entry_count:,} entries instead of {counts} and {entries:,}"
+            )
 
     def _page(self, number: int) -> tuple[int, list[int]]:
         """Take a page of nodes, and return its kind and where its nodes are in the file."""

@@ -28,8 +28,8 @@ def check(
     """Type-check all definitions without data.
 
     Says which on-demand views have no plain Python function, so that Polars computes them at each request; which inputs of
-    views do not tell when their rows become known: they are declared static facts, or check-leaks cannot prove them; and
-    which features `rolling` computes at each event, so that they do not slide to the time of a read.
+    views and fitted steps do not tell when their rows become known: they are declared static facts, or check-leaks cannot
+    prove them; and which features `rolling` computes at each event, so that they do not slide to the time of a read.
     Also says which raw files and pushed rows have no version, so that a clone could not build from them. Exits with 7 if
     dvc.yaml does not follow the definitions, and with 3 if `apply` would refuse them: for changes that break feature
     services, or because something that is registered is no longer defined.
@@ -61,7 +61,7 @@ def check(
     lines += [f"Polars computes {name} at each request: {reason}" for name, reason in by_polars.items()]
     lines += [f"{name}: static facts, taken as known before the first row" for name in timeless.static]
     lines += [
-        f"{name}: nothing tells when its rows become known; check-leaks cannot prove views that read it"
+        f"{name}: nothing tells when its rows become known; check-leaks cannot prove the views and steps that read it"
         for name in timeless.unproven
     ]
     if reproducible:

@@ -22,7 +22,7 @@ from featurestore.definitions.fingerprint.loaded import keep_fingerprints
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.project_modules import LOADING, forget, import_module, local_names, package_of
 from featurestore.definitions.source import Source
-from featurestore.definitions.vector import fitting_set
+from featurestore.definitions.vector import fitting_set, tables_of
 from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -198,6 +198,26 @@ class Catalog:
         """Return the datasets that a definition reads, in the order of its parameters."""
         return tuple(self.producer(contract) for contract in derived.inputs)
 
+    def tables(self, service: FeatureService) -> tuple[Source | Dataset, ...]:
+        """Return the sources and datasets that the steps of a service are fitted to, beside the rows of train.
+
+        Raises
+        ------
+        DefinitionError
+            If one is neither a source nor a dataset of the project.
+        """
+        known: dict[str, Source | Dataset] = {**self.sources, **self.datasets}
+        tables = tables_of(service)
+        for table in tables:
+            if known.get(table.name) is not table:
+                raise DefinitionError(
+                    f"feature service {service.name!r}: the table {table.name!r} of a step is neither a source nor a dataset "
+                    "of the project",
+                    hint="declare it in the definitions package; a feature view has a row for each time, so derive a "
+                    "dataset with one row for each key",
+                )
+        return tuple(known[table.name] for table in tables)
+
     def build_order(self) -> tuple[Derived, ...]:
         """Return datasets and feature views in an order in which each comes after its inputs."""
         derived: dict[str, Derived] = {**self.datasets, **self.views}
@@ -219,6 +239,7 @@ class Catalog:
         for service in self.services.values():
             if service.steps:
                 fitting_set(self, service)
+            self.tables(service)
         try:
             self.build_order()
         except CycleError as error:

@@ -15,7 +15,8 @@ from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.split_columns import added_columns
 from featurestore.definitions.vector import fitted_columns, fitted_full_names
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import check_steps, origins
+from featurestore.preprocessing.fit import check_steps, sources
+from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.step import Step
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
@@ -56,7 +57,7 @@ class FeatureService:
     on_demand: tuple[OnDemandFeatureView, ...]
     description: str
     owner: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step | Stack, ...] = ()
     fitted: FittedState | None = None
 
     @property
@@ -131,12 +132,11 @@ class FeatureService:
 
     def sources_of(self, feature: str) -> tuple[Selection, ...]:
         """Return the selections that a feature of the service is read or computed from."""
+        features = frozenset((feature,))
         if self.fitted is not None:
-            feature = origins(self.joined.feature_names, self.fitted.steps)[feature]
-        for view in self.on_demand:
-            if feature in view.feature_names:
-                return view.sources
-        return tuple(selection for selection in self.selections if feature in selection.names)
+            features = sources(self.joined.feature_names, self.fitted.steps)[feature]
+        computed = (s for view in self.on_demand if features & {*view.feature_names} for s in view.sources)
+        return (*(s for s in self.selections if features & {*s.names}), *computed)
 
     @property
     def key_schema(self) -> pl.Schema:
@@ -159,7 +159,7 @@ def feature_service(
     *,
     owner: str,
     description: str = "",
-    steps: Sequence[Step] = (),
+    steps: Sequence[Step | Stack] = (),
 ) -> FeatureService:
     """Declare the features that a model reads.
 
@@ -187,8 +187,8 @@ def feature_service(
     return service
 
 
-def _steps_of(name: str, steps: object) -> tuple[Step, ...]:
-    if isinstance(steps, tuple | list) and all(isinstance(step, Step) for step in steps):
+def _steps_of(name: str, steps: object) -> tuple[Step | Stack, ...]:
+    if isinstance(steps, tuple | list) and all(isinstance(step, Step | Stack) for step in steps):
         return tuple(steps)
     raise DefinitionError(
         f"feature service {name!r}: steps is {steps!r}; expected a list of steps of featurestore.preprocessing",

@@ -19,7 +19,7 @@ from featurestore.definitions.signature import signature_of
 from featurestore.definitions.split_columns import added_columns
 from featurestore.errors import DefinitionError
 from featurestore.labels.declare import labellers_of
-from featurestore.splits.check import require_free_names, sample_of, strategies_of
+from featurestore.splits.check import require_free_names, require_label, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 
@@ -56,7 +56,7 @@ def training_set(
     service
         The features to join.
     label
-        The column of labels.
+        The column of labels: a number, or a class. A column of lists names several classes of a row.
     owner
         Who answers for the training set.
     matures
@@ -82,8 +82,8 @@ def training_set(
     ------
     DefinitionError
         If the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if `matures` cannot be read, or is before the timestamp; or if the split, the sample or the labellers
-        do not fit the schema.
+        another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the
+        timestamp; or if the split, the sample or the labellers do not fit the schema.
     """
 
     def declare(function: Transformation) -> TrainingSet:
@@ -100,6 +100,7 @@ def training_set(
                 f"{where}: schema {contract.name} lacks the label {label!r}",
                 hint=f"add {label!r} to the schema, or name one of its columns as label",
             )
+        require_label(label, contract[label].dtype, where)
         # Also of the columns that the served log adds.
         known = known_of_label(
             entity_rows(contract, service, served=served, labellers=None), label, matures, where

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import apply, origins
+from featurestore.preprocessing.fit import apply, origins, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Column
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.preprocessing.state import FittedState
+    from featurestore.preprocessing.step import Table
 
 
 def fitted_columns(joined: Sequence[Column], fitted: FittedState) -> tuple[Column, ...]:
@@ -30,9 +31,17 @@ def fitted_columns(joined: Sequence[Column], fitted: FittedState) -> tuple[Colum
     by_name = {column.name: column for column in joined}
     rows = pl.LazyFrame(schema={column.name: column.dtype for column in joined})
     origin = origins(by_name, fitted.steps)
+    read = sources(by_name, fitted.steps)
     kept = untouched(by_name, fitted)
     return tuple(
-        by_name[name] if name in kept else _computed(name, dtype, by_name[origin[name]])
+        by_name[name]
+        if name in kept
+        else _computed(
+            name,
+            dtype,
+            by_name[origin[name]],
+            personal=any(by_name[feature].personal for feature in read[name]),
+        )
         for name, dtype in apply(rows, fitted.steps).collect_schema().items()
     )
 
@@ -53,6 +62,12 @@ def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[st
     """Return the full name of each column of the fitted vector, from those of the features before the steps."""
     origin = origins(joined, fitted.steps)
     return {name: f"{joined[feature].removesuffix(feature)}{name}" for name, feature in origin.items()}
+
+
+def tables_of(service: FeatureService) -> tuple[Table, ...]:
+    """Return the tables that the steps of a service are fitted to, beside the rows of train."""
+    tables = [step.reads[0] for step in service.steps if step.reads]
+    return tuple({table.name: table for table in tables}.values())
 
 
 def fitting_set(catalog: Catalog, service: FeatureService) -> TrainingSet:
@@ -79,8 +94,10 @@ def fitting_set(catalog: Catalog, service: FeatureService) -> TrainingSet:
     )
 
 
-def _computed(name: str, dtype: pl.DataType, origin: Column) -> Column:
-    metadata = {key: value for key, value in origin.metadata.items() if key in ("personal", "environments")}
+def _computed(name: str, dtype: pl.DataType, origin: Column, *, personal: bool) -> Column:
+    """Return the contract of a column that is computed from another one; it is personal if anything that it reads is."""
+    metadata = {key: value for key, value in origin.metadata.items() if key == "environments"}
+    metadata |= {"personal": True} if personal else {}
     description = f"fitted from {origin.name}"
     return replace(
         origin,

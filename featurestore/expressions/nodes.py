@@ -6,6 +6,7 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import polars as pl
 
 from featurestore.expressions import logic, numbers, strings, temporal
@@ -90,6 +91,8 @@ class Nodes:
 
     def name(self, node: Any) -> str:
         """Return the name of the column that an expression makes."""
+        if isinstance(node, dict) and "Alias" in node:
+            return str(node["Alias"][1])
         return expression_of(node).meta.output_name()
 
     def _constant(self, node: Any) -> Value:
@@ -148,21 +151,21 @@ class Nodes:
         [(name, options)] = function.items() if isinstance(function, dict) else [(function, None)]
         if name == "Boolean":
             return self._boolean(options, inputs)
+        if name == "ReplaceStrict":
+            return self._replaced(node, inputs, options["return_dtype"])
         if name == "ArrayExpr" and isinstance(options, dict) and "Get" in options:
             return self._element(*map(self.value, inputs))
         dtype = self._dtype(node)
-        # The lists of a replacement are constants, and not values of the row.
-        read = inputs if name != "ReplaceStrict" else (inputs[0], inputs[-1])
-        values = [self.value(part) for part in read]
+        values = [self.value(part) for part in inputs]
         first = values[0]
         if name == "StringExpr":
             return strings.function(self._writer, options, values, dtype)
         if name == "TemporalExpr" and len(values) == 1:
             return temporal.function(self._writer, options, first, dtype)
+        if name == "ToPhysical" and (first.dtype.is_temporal() or first.dtype.is_integer()):
+            return first.of(dtype)
         if name in ("FillNull", "Coalesce"):
             return logic.filled(self._writer, values, dtype)
-        if name == "ReplaceStrict":
-            return self._replaced(inputs, values[0], values[-1], dtype)
         if name in ("MinHorizontal", "MaxHorizontal"):
             return numbers.extreme(self._writer, values, dtype, smallest=name == "MinHorizontal")
         return self._number(name, options, values, dtype)
@@ -174,11 +177,16 @@ class Nodes:
         inner = pl.Series(dtype=array.dtype.inner).dtype
         return self._writer.lifted(f"{array.text}[{index}]", array, dtype=inner, nullable=True)
 
-    def _replaced(self, inputs: Sequence[Any], value: Value, default: Value, dtype: pl.DataType) -> Value:
+    def _replaced(self, node: Any, inputs: Sequence[Any], return_dtype: Any) -> Value:
+        # The lists are constants, and not values of the row: a table of vectors has thousands of them.
         if len(inputs) != _WITH_DEFAULT or not all("Literal" in part for part in inputs[1:3]):
             raise UncompiledError("replace_strict without constants and a default")
+        value, default = self.value(inputs[0]), self.value(inputs[-1])
+        as_default = {"Cast": {"expr": inputs[-1], "dtype": return_dtype, "options": "NonStrict"}}
+        dtype = self._dtype(node if return_dtype is None else as_default)
         old, new = (pl.select(expression_of(part).explode()).to_series() for part in inputs[1:3])
-        held = [as_held(number, dtype) for number in new.cast(dtype).to_list()]
+        numbers = new.cast(dtype).to_list()
+        held = numbers if dtype.is_float() else [as_held(number, dtype) for number in numbers]
         pairs = dict(zip(old.to_list(), held, strict=True))
         return logic.replaced(self._writer, value, pairs, old.dtype, widened(self._writer, default, dtype))
 
@@ -277,4 +285,4 @@ def expression_of(node: Any) -> pl.Expr:
     with warnings.catch_warnings():
         # Polars may change the form between versions; this project pins one.
         warnings.simplefilter("ignore")
-        return pl.Expr.deserialize(json.dumps(node).encode(), format="json")
+        return pl.Expr.deserialize(msgspec.json.encode(node), format="json")

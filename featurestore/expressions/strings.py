@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from featurestore.expressions.patterns import MAX_LENGTH, ascii_only, flat_pattern
 from featurestore.expressions.writer import UncompiledError, Value
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def function(writer: Writer, kind: Any, inputs: Sequence[Value], dtype: pl.DataT
     if any(value.dtype not in (pl.String, pl.Null) and not value.is_literal for value in inputs):
         raise UncompiledError(f"str.{name} of {inputs[0].dtype}")
     text = _text(name, options, inputs)
+    pattern = inputs[1].literal if name == "Contains" and inputs[1].is_literal else None
+    if text is None and isinstance(pattern, str):
+        return _found(writer, inputs[0], pattern, dtype)
     if text is None:
         raise UncompiledError(f"str.{name} with these arguments")
     for value in inputs:
@@ -72,6 +76,19 @@ def _text(name: str, options: dict[str, Any], inputs: Sequence[Value]) -> str | 
     if name == "ConcatHorizontal" and not options["ignore_nulls"]:
         return f"{options['delimiter']!r}.join(({', '.join(texts)},))"
     return None
+
+
+def _found(writer: Writer, value: Value, pattern: str, dtype: pl.DataType) -> Value:
+    """Write whether a regular expression is found. Texts for which the engines may differ are left to Polars."""
+    translated = flat_pattern(pattern, anchored=False)
+    if translated is None:
+        raise UncompiledError("str.contains with this pattern")
+    text = value.text
+    writer.require(f"{text} is None or len({text}) <= {MAX_LENGTH}")
+    if ascii_only(translated):
+        writer.require(f"{text} is None or {text}.isascii()")
+    search = writer.constant(re.compile(translated, re.ASCII).search)
+    return writer.lifted(f"{search}({text}) is not None", value, dtype=dtype)
 
 
 def _slice(name: str, text: str, numbers: Sequence[Any]) -> str:

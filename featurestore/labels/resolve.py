@@ -8,6 +8,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.labels.agreement import Agreement, agreement
+from featurestore.labels.classes import combinations
 from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MAX_NAMED: Final = 5
 _ROW: Final = "__row"
 _AT: Final = "__at"
+_VALUE: Final = "__value"
 _SCORE: Final = "__score"
 
 
@@ -70,31 +72,38 @@ def resolve(
     _require_in_order(labels, labellers, where, is_personal=column in personal)
     numbered = (
         labels.with_row_index(_ROW)
-        .with_columns(pl.col(_ROW).min().over(identity), known_at.alias(_AT))
+        .with_columns(
+            pl.col(_ROW).min().over(identity),
+            known_at.alias(_AT),
+            # Several classes of a row are the same label in any order.
+            combinations(labels[label]).alias(_VALUE),
+        )
         .sort(_ROW, _AT, column, maintain_order=True)
     )
     # The newest label of each labeller.
     newest = numbered.filter(pl.col(_AT) == pl.col(_AT).max().over(_ROW, column))
-    _require_one_label(newest, identity, label, column, where=where, personal=personal)
+    _require_one_label(newest, identity, column, where=where, personal=personal)
     votes = newest.unique([_ROW, column], keep="first", maintain_order=True)
     candidates = numbered if labellers.policy == "first" else votes
-    best = candidates.with_columns(_score(labellers, label).alias(_SCORE)).filter(
+    best = candidates.with_columns(_score(labellers).alias(_SCORE)).filter(
         pl.col(_SCORE) == pl.col(_SCORE).max().over(_ROW)
     )
-    decided = best.filter(pl.col(label).n_unique().over(_ROW) == 1)
+    decided = best.filter(pl.col(_VALUE).n_unique().over(_ROW) == 1)
     rows = decided.unique(_ROW, keep="first" if labellers.policy == "first" else "last", maintain_order=True)
     undecided = votes[_ROW].n_unique() - rows.height
-    return Resolved(rows.drop(_ROW, _AT, _SCORE), agreement(votes, _ROW, column, label, undecided=undecided))
+    return Resolved(
+        rows.drop(_ROW, _AT, _VALUE, _SCORE), agreement(votes, _ROW, column, _VALUE, undecided=undecided)
+    )
 
 
-def _score(labellers: Labellers, label: str) -> pl.Expr:
+def _score(labellers: Labellers) -> pl.Expr:
     """Return a number for each label of a row: those with the greatest decide, if they are equal."""
     if labellers.policy == "latest":
         return pl.col(_AT)
     if labellers.policy == "first":
         return -pl.col(_AT)
     if labellers.policy == "majority":
-        return pl.len().over(_ROW, label)
+        return pl.len().over(_ROW, _VALUE)
     if labellers.policy == "unanimous":
         return pl.lit(0)
     ranks = {name: -rank for rank, name in enumerate(labellers.order)}
@@ -117,14 +126,13 @@ def _require_in_order(labels: pl.DataFrame, labellers: Labellers, where: str, *,
 def _require_one_label(
     newest: pl.DataFrame,
     identity: Sequence[str],
-    label: str,
     column: str,
     *,
     where: str,
     personal: Collection[str],
 ) -> None:
     """Refuse two labels of one labeller for one row at one time: nothing says which of them is the correction."""
-    clashing = newest.filter(pl.col(label).n_unique().over(_ROW, column) > 1)
+    clashing = newest.filter(pl.col(_VALUE).n_unique().over(_ROW, column) > 1)
     if clashing.is_empty():
         return
     first = clashing.row(0, named=True)

@@ -12,6 +12,7 @@ from featurestore.operations.audit_record import Compared, Difference
 from featurestore.operations.cause import Cause
 from featurestore.operations.fit import fitted_rows, fitted_training_set, is_fitting_set, train_mask
 from featurestore.operations.training_set import training_manifest
+from featurestore.preprocessing.embedding import Embedded
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import scan_parquet
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -35,6 +36,7 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
     """Fit and apply the steps of a service to the kept rows of a training set, and compare with what is served and kept.
 
     - What each step learned, and the certificate: the rows that were fitted to are these rows.
+    - The tables that steps were fitted to beside them.
     - No row that was fitted to is in another split.
     - The vector of each kept row.
 
@@ -56,7 +58,11 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
         )
     differences = [
         _difference(training, _STATE, name, before, after)
-        for name, before, after in (*_certificate(served, again.state), *_columns(served, again.state))
+        for name, before, after in (
+            *_certificate(served, again.state),
+            *_tables(served, again.state),
+            *_columns(served, again.state),
+        )
         if before != after
     ]
     manifest = training_manifest(workspace, training.name)
@@ -90,6 +96,24 @@ def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, 
     for before, after in zip(served.steps, now.steps, strict=True):
         for column in dict.fromkeys((*before.columns, *after.columns)):
             yield f"{column}, {after.step}", _text(before, column), _text(after, column)
+        yield f"blocks, {after.step}", f"{before.blocks}", f"{after.blocks}"
+    yield "order of the columns", ", ".join(served.features), ", ".join(now.features)
+
+
+def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
+    """Compare the digests of the tables that the steps were fitted to, beside the rows of train."""
+    digests = [
+        {
+            f"{column}, table {state.table}": state.digest
+            for step in fitted.steps
+            for column, state in step.columns.items()
+            if isinstance(state, Embedded)
+        }
+        for fitted in (served, now)
+    ]
+    for name in dict.fromkeys((*digests[0], *digests[1])):
+        before, after = (digest.get(name, "not read") for digest in digests)
+        yield name, before, after
 
 
 def _text(step: FittedStep, column: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +12,7 @@ from featurestore.operations.audit_causes import path_cause
 from featurestore.operations.audit_record import Compared, Difference, compare_cells
 from featurestore.operations.audit_sample import later_timestamps, next_known, sample_rows
 from featurestore.operations.audit_store import broken
+from featurestore.preprocessing.fit import may_refuse, refused_rows
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import historical
@@ -32,6 +35,7 @@ def audit_paths(
     A service whose request values cannot be found or generated is left out. So are the features of a view whose rows
     in the store differ: each of these cells is counted once, where the store is compared. And so are those of a view
     with rows that became known after its watermark and before that of another view: history knows them, the store not.
+    Rows that a fitted step refuses are left out.
 
     Parameters
     ----------
@@ -52,8 +56,12 @@ def audit_paths(
         for name in service.feature_names
         if not any(selection.view.name in left_out for selection in service.sources_of(name))
     ]
+    rows = _not_refused(workspace, service, rows, [watermark])
     now = _joined(workspace, service, rows, [watermark], times=True)
     later = later_timestamps(workspace, service, now, watermark)
+    kept = _not_refused(workspace, service, rows, later)
+    if kept.height < rows.height:
+        rows, now = kept, _joined(workspace, service, kept, [watermark], times=True)
     after = _joined(workspace, service, rows, later) if later else now
     joined = {watermark: now} | {
         as_of: after.slice(position * rows.height, rows.height) for position, as_of in enumerate(later)
@@ -73,6 +81,18 @@ def _behind(
             if known is not None and known <= watermark:
                 behind.add(view.name)
     return behind
+
+
+def _not_refused(
+    workspace: Workspace, service: FeatureService, rows: pl.DataFrame, timestamps: Sequence[datetime]
+) -> pl.DataFrame:
+    """Leave out the rows that a fitted step refuses at one of some timestamps: no path answers them."""
+    if service.fitted is None or not timestamps or not may_refuse(service.fitted.steps):
+        return rows
+    joined = _joined(workspace, service.joined, rows, timestamps)
+    refused = refused_rows(joined.select(service.joined.feature_names), service.fitted.steps)
+    parts = [refused.slice(position * rows.height, rows.height) for position in range(len(timestamps))]
+    return rows.filter(~reduce(or_, parts))
 
 
 def _joined(

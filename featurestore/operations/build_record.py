@@ -132,6 +132,7 @@ def upstream(workspace: Workspace, *training_sets: TrainingSet) -> tuple[list[So
     waiting: list[Node] = []
     for training in training_sets:
         waiting += [*catalog.inputs(training), *(selection.view for selection in training.service.reads)]
+        waiting += [*catalog.tables(training.service)]
         waiting += [catalog.node(name) for name in referenced(training.contract)]
     while waiting:
         node = waiting.pop()

@@ -95,6 +95,8 @@ def _label(training: TrainingSet, manifest: TrainingManifest) -> Section:
     text = f"{training.label}: {column.description}."
     if training.matures is not None:
         text += f" A label is known at: {training.matures} (a time after the row, or a column)."
+    if manifest.classes:
+        text += " A row may have several classes, or none."
     counts = manifest.labels if len(manifest.labels) <= MAX_CLASSES and not column.personal else {}
     rows = tuple((value, f"{count:,}", f"{count / manifest.rows:.1%}") for value, count in counts.items())
     return Section("Label", (text,), ("value", "rows", "share"), rows)

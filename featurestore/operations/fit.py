@@ -9,19 +9,25 @@ import polars as pl
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.vector import fitting_set
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import apply, fit
+from featurestore.preprocessing.fit import applied, fit
+from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.state import FORMAT, Certificate, FittedState
+from featurestore.preprocessing.step import TableRows
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.splits.sample import IS_REPEATED
+from featurestore.storage.datasets import scan_dataset
 from featurestore.storage.files import scan_parquet
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import require_made_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from featurestore.definitions.catalog import Catalog
-    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.dataset import Dataset
+    from featurestore.definitions.feature_service import FeatureService, TrainingSet
+    from featurestore.definitions.source import Source
+    from featurestore.preprocessing.step import Step
     from featurestore.workspace import Workspace
 
 _ROW: Final = "__row"
@@ -71,13 +77,50 @@ def fitted_rows(workspace: Workspace, training: TrainingSet, rows: pl.DataFrame)
         If that one was built for another definition of the service.
     """
     if is_fitting_set(workspace.catalog, training):
-        return fit_to(training, rows)
+        return fit_to(training, rows, table_rows(workspace, training.service))
     state = workspace.fitted(training.service).fitted if training.service.steps else None
     return None if state is None else FittedRows(state, _applied(training, rows, state))
 
 
-def fit_to(training: TrainingSet, rows: pl.DataFrame) -> FittedRows:
+def fitted_tables(catalog: Catalog, training: TrainingSet) -> tuple[Source | Dataset, ...]:
+    """Return the sources and datasets that a build of a training set reads to fit the steps of its service."""
+    return catalog.tables(training.service) if is_fitting_set(catalog, training) else ()
+
+
+def table_rows(workspace: Workspace, service: FeatureService) -> dict[Step, TableRows]:
+    """Read for each step of a service the columns of its table, with a digest that the order of the rows does not change.
+
+    Raises
+    ------
+    MissingDataError
+        If a table is not built yet.
+    SkewError
+        If another definition of it made the rows.
+    """
+    nodes = {node.name: node for node in workspace.catalog.tables(service)}
+    result = {}
+    for step in service.steps:
+        if isinstance(step, Stack) or step.reads is None:
+            continue
+        table, names = step.reads
+        node = nodes[table.name]
+        # By the key, which a fit requires to be unique.
+        rows = scan_dataset(node, workspace.layout).select(names).sort(names[0]).collect()
+        result[step] = TableRows(rows, digest_of(rows))
+    return result
+
+
+def fit_to(
+    training: TrainingSet, rows: pl.DataFrame, tables: Mapping[Step, TableRows] | None = None
+) -> FittedRows:
     """Fit the steps of a service to the rows of a training set: to those of ``train``, if it is split, each once.
+
+    Parameters
+    ----------
+    rows
+        The rows with the features as they were joined.
+    tables
+        The rows of the table of each step that reads one.
 
     Raises
     ------
@@ -94,6 +137,7 @@ def fit_to(training: TrainingSet, rows: pl.DataFrame) -> FittedRows:
         trained.select(service.feature_names),
         trained[training.label],
         where=f"feature service {service.name!r}",
+        tables=tables,
     )
     _refuse_clashes(training, fitted.rows.columns)
     state = FittedState(
@@ -169,5 +213,5 @@ def _refuse_clashes(training: TrainingSet, names: Iterable[str]) -> None:
 
 def _applied(training: TrainingSet, rows: pl.DataFrame, state: FittedState) -> pl.DataFrame:
     names = training.service.feature_names
-    vectors = apply(rows.lazy().select(names), state.steps).collect()
+    vectors = applied(rows.select(names), state.steps)
     return pl.concat([rows.drop(names), vectors], how="horizontal")

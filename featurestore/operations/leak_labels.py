@@ -12,6 +12,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.known import Known, known_of_columns
+from featurestore.labels.classes import each_class, indicators, is_multi_label
 from featurestore.quality.feature_scores import auc
 from featurestore.splits.declare import SPLIT
 from featurestore.splits.measure import MAX_CLASSES
@@ -106,13 +107,23 @@ def label_leaks(rows: pl.DataFrame, training: TrainingSet) -> list[LabelLeak]:
 
 
 def _telling(rows: pl.DataFrame, training: TrainingSet) -> Iterator[LabelLeak]:
+    label = rows[training.label]
+    # A feature that tells one of several classes of a row is a leak of that class.
+    labels = [label] if not is_multi_label(label.dtype) else _each(label)
     for name in training.service.feature_names:
-        measure = telling(rows[name], rows[training.label])
+        measures = [telling(rows[name], label) for label in labels]
+        measure = max((measure for measure in measures if measure is not None), default=None)
         if measure is not None:
             count = rows.height
             yield LabelLeak(
                 training_set=training.name, kind="predicts_label", column=name, rows=count, measure=measure
             )
+
+
+def _each(label: pl.Series) -> list[pl.Series]:
+    """Return for each of the most frequent classes which rows have it."""
+    counts = each_class(label).value_counts(name="rows").sort(["rows", label.name], descending=[True, False])
+    return indicators(label, counts[label.name].head(MAX_CLASSES).to_list())
 
 
 def telling(feature: pl.Series, label: pl.Series) -> float | None:

@@ -149,6 +149,7 @@ def _training_set_stage(workspace: Workspace, training: TrainingSet) -> Stages:
                 *_pushed(workspace),
                 *(_versioned(workspace, workspace.layout.all_served) if training.served else []),
                 *_applied_state(workspace, training),
+                *_tables(workspace, training),
             ],
             "outs": _outputs(workspace, _training_files(workspace, training)),
         }
@@ -190,6 +191,7 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
 
 
 def _audit_stage(workspace: Workspace) -> Stages:
+    trainings = workspace.catalog.training_sets.values()
     return {
         "audit": {
             "cmd": "featurestore audit",
@@ -198,6 +200,7 @@ def _audit_stage(workspace: Workspace) -> Stages:
                 *_views(workspace),
                 *_pushed(workspace),
                 *_training_sets(workspace),
+                *dict.fromkeys(table for training in trainings for table in _tables(workspace, training)),
             ],
             "outs": _outputs(workspace, [workspace.layout.audit]),
         }
@@ -302,6 +305,14 @@ def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
     if not training.service.steps or is_fitting_set(workspace.catalog, training):
         return []
     return [_relative(workspace, workspace.layout.fitted(training.service.name))]
+
+
+def _tables(workspace: Workspace, training: TrainingSet) -> list[str]:
+    """List the datasets that the steps of a training set are fitted to, beside its rows."""
+    if not is_fitting_set(workspace.catalog, training):
+        return []
+    tables = workspace.catalog.tables(training.service)
+    return [_relative(workspace, dataset_path(node, workspace.layout)) for node in tables]
 
 
 def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:

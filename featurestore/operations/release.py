@@ -285,7 +285,7 @@ def _copy_rows(workspace: Workspace, copy: OnlineStore, states: Mapping[str, Vie
 
 
 def _link_data(workspace: Workspace, frozen: Layout) -> None:
-    """Link the built rows, the training sets and the fitted states."""
+    """Link the built rows, the training sets, the fitted states and the tables that steps were fitted to."""
     layout = workspace.layout
     for name in workspace.catalog.views:
         _link(layout.features(name), frozen.features(name))
@@ -296,6 +296,9 @@ def _link_data(workspace: Workspace, frozen: Layout) -> None:
     for name, service in workspace.catalog.services.items():
         if service.steps:
             _link(layout.fitted(name), frozen.fitted(name))
+        # The audit of the release fits again.
+        for table in workspace.catalog.tables(service):
+            _link(layout.dataset(table.name), frozen.dataset(table.name))
 
 
 def _link_log(workspace: Workspace, frozen: Workspace) -> None:

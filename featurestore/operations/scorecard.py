@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, MissingDataError
+from featurestore.labels.classes import combinations
 from featurestore.operations.fit import train_mask
 from featurestore.operations.leak_labels import MIN_AUC
 from featurestore.operations.training_set import training_manifest
@@ -137,6 +138,8 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     if train.is_empty():
         raise ContractError(f"training set {name!r}: no row of train has a label", hint=f"run: {command}")
     features = [feature for feature in training.service.feature_names if not train[feature].dtype.is_nested()]
+    # Of several classes of a row, each combination counts as a class.
+    train = train.with_columns(combinations(train[training.label]))
     label = label_codes(train[training.label])
     worth = {feature: information(codes_of(train[feature]), label) for feature in features}
     ranked = sorted(features, key=lambda feature: (-worth[feature].share, feature))

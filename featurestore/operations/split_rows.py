@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.labels.classes import each_class
 from featurestore.splits.assign import LEFT_OUT, assign
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.splits.measure import (
@@ -106,6 +107,7 @@ def _part(rows: pl.DataFrame, name: str, training: TrainingSet, entities: list[t
 
 
 def label_counts(values: pl.Series) -> dict[str, int]:
-    """Count the rows of each value, as text, in the order of the values."""
+    """Count the rows of each value, as text, in the order of the values; of lists, the rows with each class."""
+    values = each_class(values)
     counts = values.value_counts(name="rows").sort(values.name, nulls_last=True)
     return {str(value): count for value, count in counts.rows()}

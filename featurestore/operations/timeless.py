@@ -26,14 +26,14 @@ UNPROVEN: Final = "cannot be proven"
 
 
 class Timeless(msgspec.Struct, frozen=True, kw_only=True):
-    """The inputs of feature views without a timestamp.
+    """The inputs of feature views and of fitted steps without a timestamp.
 
     Attributes
     ----------
     static
         Declared as facts that were known before the first row: ``"known": "always"``.
     unproven
-        Nothing tells when their rows become known, so that no proof for leaks of the views that read them is possible.
+        Nothing tells when their rows become known, so that no proof for leaks of what reads them is possible.
     """
 
     static: tuple[str, ...]
@@ -41,7 +41,7 @@ class Timeless(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def timeless(workspace: Workspace) -> Timeless:
-    """Find the datasets without a timestamp at which feature views are cut.
+    """Find the datasets without a timestamp at which feature views are cut, and those that steps are fitted to.
 
     Raises
     ------
@@ -50,6 +50,9 @@ def timeless(workspace: Workspace) -> Timeless:
     """
     catalog = workspace.catalog
     leaves = {node.name: node for view in catalog.views.values() for node in leaf_nodes(view, catalog)}
+    leaves |= {
+        table.name: table for service in catalog.services.values() for table in catalog.tables(service)
+    }
     kinds = {
         name: kind_of(node.contract) for name, node in leaves.items() if not isinstance(node, FeatureView)
     }

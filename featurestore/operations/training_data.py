@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from featurestore.errors import ConfigError, ContractError, UnknownNameError, package_needed_by
+from featurestore.labels.classes import LabelClass, is_multi_label, multi_hot
+from featurestore.operations.training_manifest import TrainingManifest
 from featurestore.splits.declare import SPLIT
 from featurestore.splits.sample import WEIGHT
-from featurestore.storage.files import ROW_GROUP_ROWS, require_parquet
+from featurestore.storage.files import ROW_GROUP_ROWS, read_record, require_parquet
 from featurestore.storage.made_by import require_made_by
 from featurestore.values.arguments import integer_of, names_of
 from featurestore.values.matrix import matrix_of
 from featurestore.values.stable_hash import stable_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from featurestore.adapters.sklearn import FeatureMatrix
+    from featurestore.definitions.feature_service import TrainingSet
     from featurestore.workspace import Workspace
 
 # Row groups whose rows are mixed: half a million rows of a training set are in memory at once.
 POOL_GROUPS: Final = 4
+_NO_BLOCKS: Final[Mapping[str, slice]] = {}
 
 
 class Arrays(NamedTuple):
@@ -39,13 +43,18 @@ class Arrays(NamedTuple):
     X
         Features, one column each, in the order of `names`. A missing value is NaN.
     y
-        Labels, in their own dtype.
+        Labels, in their own dtype. Of a label of several classes: a matrix of UInt8, a column for each of `classes`.
     names
         Names of the features.
     split
         The split of each row. None: the training set declares none.
     weight
         How many rows each row stands for. None: the training set declares no sample.
+    blocks
+        The columns of `X` of each named block (`preprocessing.stack`), as slices. Empty: there are no blocks, or some features
+        were named to read.
+    classes
+        The classes of a label that names several of a row, in the order of the columns of `y`. Empty: it names one.
     """
 
     X: NDArray[np.float64]
@@ -53,6 +62,8 @@ class Arrays(NamedTuple):
     names: tuple[str, ...]
     split: NDArray[Any] | None = None
     weight: NDArray[np.float64] | None = None
+    blocks: Mapping[str, slice] = _NO_BLOCKS
+    classes: tuple[LabelClass, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,10 @@ class TrainingData:
         The column of labels.
     splits
         Names of its splits. Empty: it declares none.
+    blocks
+        Where each named block of the vector is, in order. Empty: there are no blocks, or `features` were named.
+    classes
+        The classes of a label that names several of a row, in their pinned order. Empty: it names one.
     """
 
     name: str
@@ -78,6 +93,8 @@ class TrainingData:
     features: tuple[str, ...]
     label: str
     splits: tuple[str, ...]
+    blocks: Mapping[str, slice] = field(default_factory=dict)
+    classes: tuple[LabelClass, ...] = ()
 
     def polars(self, split: str | None = None) -> pl.DataFrame:
         """Read all columns of a split, or of all rows, as a Polars frame.
@@ -107,7 +124,8 @@ class TrainingData:
         UnknownNameError
             If there is no such split.
         ContractError
-            If a feature holds no numbers, or an integer that a float cannot hold exactly.
+            If a feature holds no numbers, or an integer that a float cannot hold exactly; or a row of several classes has no
+            label.
         """
         return self._arrays(self.polars(split))
 
@@ -184,10 +202,14 @@ class TrainingData:
         return Arrays(
             X=matrix_of(rows, self.features),
             # A copy: a model may write to its arrays.
-            y=rows[self.label].to_numpy(writable=True),
+            y=multi_hot(rows[self.label], self.classes, where=f"training set {self.name!r}")
+            if self.classes
+            else rows[self.label].to_numpy(writable=True),
             names=self.features,
             split=rows[SPLIT].to_numpy() if SPLIT in rows else None,
             weight=rows[WEIGHT].to_numpy(writable=True) if WEIGHT in rows else None,
+            blocks=self.blocks,
+            classes=self.classes,
         )
 
     def _batched(self, size: int, split: str | None, seed: int | None) -> Iterator[Arrays]:
@@ -263,7 +285,18 @@ def read_training_set(
         features=known if features is None else features,
         label=training.label,
         splits=training.split[0].names if training.split else (),
+        classes=_classes(workspace, training),
+        blocks=service.fitted.blocks if service.fitted is not None and features is None else {},
     )
+
+
+def _classes(workspace: Workspace, training: TrainingSet) -> tuple[LabelClass, ...]:
+    """Return the pinned classes of a label that names several of a row; of another label, none."""
+    if not is_multi_label(training.contract[training.label].dtype):
+        return ()
+    path = workspace.layout.training_manifest(training.name)
+    command = f"featurestore training-set {training.name}"
+    return read_record(path, TrainingManifest, made_by=command).classes
 
 
 def _shuffle(numbers: NDArray[np.int64], seed: int | None) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint
 from featurestore.labels.agreement import Agreement
+from featurestore.labels.classes import LabelClass
 from featurestore.labels.declare import Labellers
 from featurestore.operations.served_labels import ServedCounts
 from featurestore.splits.declare import SplitStrategy
@@ -36,6 +37,9 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         The column of labels.
     labels
         Row counts by class of the label. Empty: the label is a quantity.
+    classes
+        The classes of train of a label that names several of a row, in the order of the columns of a matrix. Empty: the label
+        names one class, or is a quantity.
     statuses
         For each feature, the number of values with each status.
     train_statuses
@@ -87,6 +91,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     sampled: Sampled | None = None
     fitted: str | None = None
     train_statuses: dict[str, dict[str, int]] = {}
+    classes: tuple[LabelClass, ...] = ()
     labellers: Labellers | None = None
     agreement: Agreement | None = None
     served: ServedCounts | None = None

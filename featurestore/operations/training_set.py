@@ -9,8 +9,9 @@ from msgspec import structs
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import StoreError
+from featurestore.labels.classes import pinned_classes
 from featurestore.operations.build_record import build_record
-from featurestore.operations.fit import fitted_rows, is_fitting_set, train_mask
+from featurestore.operations.fit import fitted_rows, fitted_tables, is_fitting_set, train_mask
 from featurestore.operations.frozen_splits import require_frozen, split_changes
 from featurestore.operations.label_rows import label_rows
 from featurestore.operations.locate import SERVED
@@ -76,7 +77,8 @@ def training_set(
         If `as_of` is in the future, and the settings have no fixed timestamp.
     ContractError
         If no label is known, the entity rows break their contract, or the request values theirs, labels do not fit the
-        served log or their policy, or a step cannot be fitted; the training set in place does not change.
+        served log or their policy, a label of several classes has none or a null, or a step cannot be fitted; the training
+        set in place does not change.
     MissingDataError
         If a dataset is not built yet, or nothing was served that labels can be of.
     SkewError
@@ -111,6 +113,7 @@ def training_set(
         features={s.view.name: file_fingerprint(dataset_path(s.view, layout)) for s in service.reads},
         label=training.label,
         labels=label_counts(label) if has_classes(label) else {},
+        classes=pinned_classes(label, train_mask(result), where=f"training set {name!r}"),
         statuses=_statuses(joined, service),
         train_statuses=_statuses(joined.filter(train_mask(joined)), service)
         if training.split or training.sample is not None
@@ -154,7 +157,7 @@ def training_set(
 def _inputs(workspace: Workspace, training: TrainingSet, labels: LabelRows) -> dict[str, str]:
     inputs = {
         node.name: file_fingerprint(dataset_path(node, workspace.layout))
-        for node in workspace.catalog.inputs(training)
+        for node in (*workspace.catalog.inputs(training), *fitted_tables(workspace.catalog, training))
     }
     return inputs if labels.log is None else inputs | {f"{SERVED}{training.service.name}": labels.log.digest}
 

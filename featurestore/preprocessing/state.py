@@ -11,9 +11,12 @@ from featurestore.errors import ContractError
 from featurestore.preprocessing.categories import Mapped, MultiHot, OneHot
 from featurestore.preprocessing.dates import Cycled
 from featurestore.preprocessing.discretize import Binned
+from featurestore.preprocessing.embedding import Embedded
 from featurestore.preprocessing.hashing import Hashed
 from featurestore.preprocessing.impute import Filled
 from featurestore.preprocessing.numbers import Clipped, Linear, Scaled
+from featurestore.preprocessing.predict import Predicted
+from featurestore.preprocessing.stack import Block
 from featurestore.preprocessing.target import TargetMeans
 from featurestore.preprocessing.words import Counted
 
@@ -36,6 +39,8 @@ ColumnState: TypeAlias = (
     | TargetMeans
     | Counted
     | Hashed
+    | Embedded
+    | Predicted
 )
 
 
@@ -62,7 +67,7 @@ def _unreadable(state: State, place: str) -> ContractError:
     )
 
 
-class FittedStep(msgspec.Struct, frozen=True, kw_only=True):
+class FittedStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one step learned.
 
     Attributes
@@ -71,10 +76,13 @@ class FittedStep(msgspec.Struct, frozen=True, kw_only=True):
         The step as it was declared, as text.
     columns
         What it learned about each of its columns.
+    blocks
+        The blocks that it puts the columns into, in their order. Empty: it leaves them in their places.
     """
 
     step: str
     columns: dict[str, ColumnState]
+    blocks: tuple[Block, ...] = ()
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +127,15 @@ class FittedState(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate
     steps: tuple[FittedStep, ...]
     features: dict[str, str]
+
+    @property
+    def blocks(self) -> dict[str, slice]:
+        """The place of each named block in the vector, in order. Empty: the steps declare no blocks."""
+        places, start = {}, 0
+        for block in self.steps[-1].blocks if self.steps else ():
+            places[block.name] = slice(start, start + len(block.columns))
+            start += len(block.columns)
+        return places
 
     @property
     def digest(self) -> str:

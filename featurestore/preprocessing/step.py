@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 import msgspec
 import polars as pl
@@ -52,6 +52,11 @@ class ColumnFunction:
 class State(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What a step learned about one column."""
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The other columns that the expressions read."""
+        return ()
+
     def functions(self, name: str) -> dict[str, ColumnFunction]:  # noqa: ARG002 - most states need none
         """Return functions of the column; the expressions read the result of each as a column of its name."""
         return {}
@@ -59,6 +64,39 @@ class State(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_de
     def expressions(self, name: str) -> Outputs:
         """Return what the column becomes: for each column that takes its place, the expression that computes it."""
         raise NotImplementedError
+
+    def refused(self, name: str) -> pl.Expr | None:  # noqa: ARG002 - most states have a value for every row
+        """Return whether a row is refused, because the step has no value for it. None: no row is."""
+        return None
+
+
+class TableContract(Protocol):
+    """The columns of a table."""
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Names and dtypes."""
+
+
+@runtime_checkable
+class Table(Protocol):
+    """A source or a dataset of the project that a step reads."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the project."""
+
+    @property
+    def contract(self) -> TableContract:
+        """The columns that it has."""
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of a table that a step reads, and their digest."""
+
+    rows: pl.DataFrame
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -73,11 +111,17 @@ class Observed:
         The labels of these rows. None: the rows have no labels.
     place
         The step and the column, for messages.
+    rows
+        All columns of these rows, as the step finds them.
+    table
+        The rows of the table that the step reads. None: it reads none.
     """
 
     column: pl.Series
     label: pl.Series | None
     place: str
+    rows: pl.DataFrame | None = None
+    table: TableRows | None = None
 
     def present(self) -> pl.Series:
         """Return the values that are not null.
@@ -126,6 +170,11 @@ class Step(ABC):
     takes: ClassVar[str]
     columns: Columns
 
+    @property
+    def reads(self) -> tuple[Table, tuple[str, ...]] | None:
+        """The table that the step is fitted to beside the rows of train, and its columns, the key first. None: none."""
+        return None
+
     @abstractmethod
     def accepts(self, dtype: pl.DataType) -> bool:
         """Return whether the step can read a column of a dtype."""
@@ -133,6 +182,9 @@ class Step(ABC):
     def mismatch(self, dtype: pl.DataType) -> str | None:  # noqa: ARG002 - most options fit any dtype
         """Return which option does not fit a dtype that the step takes, and what is expected. None: all do."""
         return None
+
+    def check(self, name: str, schema: Mapping[str, pl.DataType], place: str) -> None:  # noqa: B027 - most read one
+        """Check the other columns that the step reads to fit a column. Raises `DefinitionError`."""
 
     @abstractmethod
     def outputs(self, name: str, dtype: pl.DataType) -> Mapping[str, pl.DataType] | None:
@@ -162,6 +214,8 @@ class Step(ABC):
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Table):
+        return repr(value.name)
     return repr(value) if isinstance(value, tuple | str) else str(value)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from featurestore.errors import DefinitionError, UnknownNameError
+from featurestore.labels.classes import is_multi_label, may_have_classes
 from featurestore.splits.declare import RandomSplit, SplitStrategy, TimeSplit
-from featurestore.splits.measure import may_have_classes
 from featurestore.splits.sample import ClassSample, RandomSample, SampleStrategy, SystematicSample
 from featurestore.values.stable_hash import is_hashed
 
@@ -102,9 +102,24 @@ def sample_of(
     if isinstance(sample, ClassSample) and not may_have_classes(schema[label]):
         raise DefinitionError(
             f"{where}: the label {label!r} is {schema[label]}, which has no classes to sample by",
-            hint="sample by random_sample or systematic_sample",
+            hint="sample by random_sample or systematic_sample"
+            + (
+                ": a row has several classes, so no row belongs to one"
+                if is_multi_label(schema[label])
+                else ""
+            ),
         )
     return sample
+
+
+def require_label(label: str, dtype: pl.DataType, where: str) -> None:
+    """Refuse a label that is nested, and not a list of classes. Raises `DefinitionError`."""
+    if dtype.is_nested() and not is_multi_label(dtype):
+        raise DefinitionError(
+            f"{where}: the label {label!r} is {dtype}; expected a number, a class, or a list of classes: text, integers or "
+            "booleans",
+            hint="give each row its classes as a list of text",
+        )
 
 
 def require_free_names(where: str, added: Sequence[str], taken: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.labels.classes import combinations, is_multi_label, may_have_classes
 from featurestore.splits.declare import SPLIT, TRAIN, RandomSplit
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.escapes import one_line
@@ -23,7 +24,6 @@ MAX_CLASSES: Final = 20
 MAX_LISTED: Final = 10
 # A share is far from the declared one if it differs by more than this part of it.
 MAX_SHARE_ERROR: Final = 0.5
-_CLASSES: Final = (pl.Boolean, pl.String)
 
 
 class EntityOverlap(msgspec.Struct, frozen=True):
@@ -98,15 +98,10 @@ class SplitError(ContractError):
 
 
 def has_classes(label: pl.Series) -> bool:
-    """Return whether a label names classes: text, booleans, or integers with at most 20 values."""
-    return may_have_classes(label.dtype) and (
-        isinstance(label.dtype, _CLASSES) or label.n_unique() <= MAX_CLASSES
-    )
-
-
-def may_have_classes(dtype: pl.DataType) -> bool:
-    """Return whether a label of a dtype can name classes: text, booleans or integers."""
-    return isinstance(dtype, _CLASSES) or dtype.is_integer()
+    """Return whether a label names classes: text, booleans, integers with at most 20 values, or lists of several classes."""
+    if is_multi_label(label.dtype):
+        return True
+    return may_have_classes(label.dtype) and (not label.dtype.is_integer() or label.n_unique() <= MAX_CLASSES)
 
 
 def require_every_split(
@@ -145,17 +140,12 @@ def require_every_split(
                 split=name,
                 rows=heights,
             )
-    columns = [label] if has_classes(rows[label]) else []
     stratify = [c for s in strategies if isinstance(s, RandomSplit) for c in s.stratify]
-    strata = [[column] for column in columns] + ([stratify] if stratify and stratify != columns else [])
-    for needed in strata:
-        every = rows.select(needed).unique(maintain_order=True)
-        if needed == columns:
-            # A row without a label is in no class.
-            every = every.drop_nulls()
+    for needed, parts in _strata(rows, label, stratify):
+        every = parts.select(needed).unique(maintain_order=True)
         for name in names:
             missing = every.join(
-                rows.filter(pl.col(SPLIT) == name), on=needed, how="anti", nulls_equal=True
+                parts.filter(pl.col(SPLIT) == name), on=needed, how="anti", nulls_equal=True
             ).sort(needed)
             if missing.height:
                 texts = [
@@ -195,21 +185,38 @@ def require_every_class(
     SplitError
         If a class is lost.
     """
-    label = before.name
-    lost = before.drop_nulls().unique().sort().to_list() if has_classes(before) else []
-    lost = [value for value in lost if value not in set(after.to_list())]
+    if not has_classes(before):
+        return
+    label, rows_before, rows = before.name, before.len(), after.len()
+    if is_multi_label(before.dtype):
+        before, after = (side.explode(empty_as_null=False) for side in (before, after))
+    present = set(after.to_list())
+    lost = [value for value in before.drop_nulls().unique().sort().to_list() if value not in present]
     if lost:
         texts = [PERSONAL if label in personal else one_line(value) for value in lost]
         listing = ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
         raise SplitError(
             f"{where}: the sample of train lacks {counted(len(lost), 'value')} of {label!r}: {listing}; it has "
-            f"{after.len():,} of {counted(before.len(), 'row')}",
+            f"{rows:,} of {counted(rows_before, 'row')}",
             hint=f"give the sample a larger share, or keep a row of each class: random_sample(share=..., stratify={label!r}, ...)",
             split=TRAIN,
-            rows={TRAIN: after.len()},
+            rows={TRAIN: rows},
             column=label,
             missing=texts,
         )
+
+
+def _strata(rows: pl.DataFrame, label: str, stratify: list[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
+    """Yield columns whose values must be in every split, and the rows with these values and their split."""
+    is_multi = is_multi_label(rows.schema[label])
+    by_class = has_classes(rows[label])
+    if by_class:
+        classes = rows.select(SPLIT, label)
+        # A row without a label is in no class.
+        yield [label], (classes.explode(label, empty_as_null=False) if is_multi else classes).drop_nulls()
+    # A label of several classes has more combinations than classes: they count where they are declared.
+    if stratify and (is_multi or not (by_class and stratify == [label])):
+        yield stratify, rows.with_columns(combinations(rows[label])) if is_multi else rows
 
 
 def overlap_of_entities(rows: pl.DataFrame, split: str, keys: Sequence[str]) -> EntityOverlap:

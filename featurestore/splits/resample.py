@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.labels.classes import each_class
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.splits.sample import IS_REPEATED, WEIGHT, ClassSample, RandomSample
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -171,7 +172,7 @@ def _by_class(
 
 def class_counts(label: pl.Series) -> dict[str, int]:
     """Count the rows of each class, by its value as text."""
-    return dict(_texts(label).value_counts(sort=True).sort(label.name).rows())
+    return dict(_texts(each_class(label)).value_counts(sort=True).sort(label.name).rows())
 
 
 def _texts(label: pl.Series) -> pl.Series:

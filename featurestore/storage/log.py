@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,6 +23,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import StoreError
+from featurestore.storage.durable import sync_folder
 from featurestore.storage.files import parquet_schema, write_parquet
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 
@@ -109,6 +111,8 @@ def append(rows: pl.DataFrame, folder: Path, day: date) -> Path:
     except StoreError:
         # A file that has its name already, and could not be synced, is refused too.
         path.unlink(missing_ok=True)
+        with suppress(OSError):  # the disk that refused the write may refuse this too
+            sync_folder(folder)
         raise
     return path
 

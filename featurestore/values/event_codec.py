@@ -1,8 +1,8 @@
 """The codec of windowed views: the events of a key as the bytes of stored rows.
 
 The row of a key, its *head*, is a header of 16 bytes as of all stored rows, and a MessagePack array: the newest events and
-their aggregates, the lists of older blocks (the newest list first), the number of the next block, and the numbers that are
-free. An event is its timestamp (microseconds since 1970-01-01 UTC), the values that windows read as the codec stores them,
+their aggregates, the lists of older blocks (the newest list first), the number of the next block, the numbers that are
+free, and the block of more free numbers. An event is its timestamp (microseconds since 1970-01-01 UTC), the values that windows read as the codec stores them,
 and one boolean for each condition.
 
 A *block* is a row of its own (`block_keys`): a leaf with events, or a list of blocks. The head and each list name their
@@ -63,16 +63,21 @@ class Child(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The row of a key: `states` are the packed aggregates of its events; a list without blocks is None."""
+    """The row of a key.
+
+    `states` are the packed aggregates of its events. A list without blocks is None. `more_free` is the number and the
+    checksum of a block of free numbers, which only writers read.
+    """
 
     events: list[Event]
     states: list[Any]
     lists: list[Child | None]
     next_number: int
     free: list[int]
+    more_free: tuple[int, int] | None
 
 
-EMPTY_HEAD: Final = Head([], [], [], 0, [])
+EMPTY_HEAD: Final = Head([], [], [], 0, [], None)
 
 
 def is_block(key: bytes) -> bool:
@@ -113,8 +118,9 @@ def decode_head(row: bytes | None) -> Head:
     if row is None:
         return EMPTY_HEAD
     try:
-        events, states, lists, next_number, free = _DECODER.decode(values_of(row))
-        return Head(events, states, [named and Child(*named) for named in lists], next_number, free)
+        events, states, lists, next_number, free, more = _DECODER.decode(values_of(row))
+        named = [block and Child(*block) for block in lists]
+        return Head(events, states, named, next_number, free, more and tuple(more))
     except (msgspec.DecodeError, TypeError, ValueError) as error:
         raise undecodable(error) from error
 
@@ -126,6 +132,16 @@ def encode_events(events: Sequence[Sequence[Any]]) -> bytes:
 
 def decode_events(block: bytes) -> list[Event]:
     """Decode the events of a leaf."""
+    return _DECODER.decode(block)
+
+
+def encode_numbers(numbers: Sequence[int]) -> bytes:
+    """Encode the numbers of free blocks."""
+    return _ENCODER.encode(numbers)
+
+
+def decode_numbers(block: bytes) -> list[int]:
+    """Decode the numbers of free blocks."""
     return _DECODER.decode(block)
 
 

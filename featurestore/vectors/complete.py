@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.definitions.call import call, reason
 from featurestore.definitions.vector import untouched
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import apply
+from featurestore.preprocessing.fit import applied
 from featurestore.timing.join import Status, status_column
 from featurestore.values.wording import counted
 
@@ -53,7 +53,7 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 
 def _fitted(vector: pl.DataFrame, names: Sequence[str], state: FittedState) -> pl.DataFrame:
     """Apply fitted steps. A feature that no step changes keeps its status; that of others follows from the value."""
-    fitted = apply(vector.lazy().select(names), state.steps).collect()
+    fitted = applied(vector.select(names), state.steps)
     kept = untouched(dict.fromkeys(names), state)
     computed = fitted.select(*_statuses([name for name in fitted.columns if name not in kept]))
     statuses = pl.concat(

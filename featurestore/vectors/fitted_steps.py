@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.definitions.vector import untouched
 from featurestore.expressions.row_function import NotCompiled, RowFunction, row_function
-from featurestore.preprocessing.fit import apply, functions_of
+from featurestore.preprocessing.fit import REFUSED, applied, apply, functions_of
 from featurestore.timing.join import Status
 from featurestore.values.plain import in_utc_zone
 from featurestore.vectors.compiled import MAX_COMPILED_ROWS, same_value
@@ -35,11 +35,11 @@ def compiled_steps(service: FeatureService) -> RowFunction | NotCompiled:
     steps = () if service.fitted is None else service.fitted.steps
     schema = service.joined.feature_schema
     functions = {name: function.of_value for name, function in functions_of(steps).items()}
-    function = row_function(lambda rows: apply(rows, steps), schema, functions)
+    function = row_function(lambda rows: apply(rows, steps, with_refused=True), schema, functions)
     if isinstance(function, NotCompiled):
         return function
     rows = rows_of_schema(schema)
-    expected = in_utc_zone(apply(rows.lazy(), steps).collect()).rows()
+    expected = in_utc_zone(apply(rows.lazy(), steps, with_refused=True).collect()).rows()
     for row, values in zip(in_utc_zone(rows).rows(), expected, strict=True):
         result = function.compute(row)
         if result is not None and not all(map(same_value, result, values)):
@@ -67,15 +67,23 @@ class FittedSteps:
         ]
         function = compiled_steps(service)
         self._function = function if isinstance(function, RowFunction) else None
+        # The last column of a compiled row then says whether Polars refuses the row, with the reason.
+        self._may_refuse = self._function is not None and REFUSED in self._function.schema
 
     def apply(
         self, values: Sequence[Sequence[Any]], statuses: Sequence[Sequence[int]]
     ) -> tuple[list[list[Any]], list[list[int]]]:
-        """Return values and statuses of the fitted vector, row by row."""
+        """Return values and statuses of the fitted vector, row by row.
+
+        Raises
+        ------
+        ContractError
+            If a step has no value for a row, and its rule is to refuse such a row.
+        """
         fitted = self._compiled(values)
         if fitted is None:
             rows = pl.DataFrame(values, schema=self._schema, orient="row")
-            fitted = [list(row) for row in in_utc_zone(apply(rows.lazy(), self._steps).collect()).rows()]
+            fitted = [list(row) for row in in_utc_zone(applied(rows, self._steps)).rows()]
         return fitted, [
             [
                 (_NULL if value is None else _PRESENT) if position is None else before[position]
@@ -90,7 +98,7 @@ class FittedSteps:
         rows = []
         for row in values:
             result = self._function.compute(row)
-            if result is None:
+            if result is None or (self._may_refuse and result[-1]):
                 return None
-            rows.append(list(result))
+            rows.append(list(result[:-1] if self._may_refuse else result))
         return rows

@@ -36,7 +36,7 @@ PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
 MAX_READS: Final = 10
-MAX_BLOCKS: Final = 2_000  # about 10 MB
+MAX_BLOCK_BYTES: Final = 4 << 20  # of blocks that are kept decoded, as they are stored
 _FLOAT32 = struct.Struct("f")
 _INFINITIES: Final = (math.inf, -math.inf)
 _Answer = TypeVar("_Answer")
@@ -82,6 +82,7 @@ class StoredWindows:
         self._ttl = None if view.timing.ttl is None else view.timing.ttl // MICROSECOND
         # Blocks by key and place. What is stored at a number changes, and with it the checksum: a place never does.
         self._blocks: dict[tuple[bytes, Wanted], Block] = {}
+        self._block_bytes = 0
 
     def answer(
         self, keys: Sequence[bytes], rows: Sequence[bytes | None], now: int, store: RowReader
@@ -167,8 +168,9 @@ class StoredWindows:
         stored = [named[number](place[0]) for number, (place, _) in wanted]
         [(_, rows)] = store.read([(self._view.name, stored)])
         blocks: dict[tuple[int, Wanted], Block] = {}
-        if len(self._blocks) + len(wanted) > MAX_BLOCKS:
+        if self._block_bytes > MAX_BLOCK_BYTES:
             self._blocks.clear()
+            self._block_bytes = 0
         for (number, block), row in zip(wanted, rows, strict=True):
             place, is_leaf = block
             content = b"" if row is None else values_of(row)
@@ -181,6 +183,7 @@ class StoredWindows:
                 )
             decoded = decode_block(content, is_leaf=is_leaf)
             blocks[number, block] = self._blocks[keys[number], block] = decoded
+            self._block_bytes += len(content)
         return blocks
 
     def _typed(self, values: list[Any], events: Sequence[Any]) -> tuple[list[Any], list[int], int | None]:

@@ -12,8 +12,10 @@ from featurestore.values.event_codec import (
     Head,
     checksum,
     decode_events,
+    decode_numbers,
     encode_events,
     encode_list,
+    encode_numbers,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 # The row of a key holds up to twice as many events as a leaf, and a list up to twice as many blocks as a node.
 LEAF_EVENTS: Final = 32
 NODE_BLOCKS: Final = 8
+# Readers decode the row of a key: more numbers of free blocks than these are in a block.
+MAX_FREE: Final = 64
 FREED: Final = b"\xc0"
 Fetch: TypeAlias = "Callable[[Sequence[tuple[int, int]]], list[bytes]]"
 _timestamp = itemgetter(0)
@@ -61,6 +65,7 @@ class KeyEvents:
         *,
         leaf_events: int = LEAF_EVENTS,
         node_blocks: int = NODE_BLOCKS,
+        max_free: int = MAX_FREE,
     ) -> None:
         self._measures, self._fetch = measures, fetch
         self._leaf_events, self._node_blocks = leaf_events, node_blocks
@@ -68,6 +73,7 @@ class KeyEvents:
         self._lists = list(before.lists)
         self._opened: dict[int, list[Child]] = {}  # lists that change, by level
         self._next_number, self._free = before.next_number, list(before.free)
+        self._more_free, self._max_free = before.more_free, max_free
         self.written: dict[int, bytes] = {}
         self.freed: list[int] = []
 
@@ -135,9 +141,29 @@ class KeyEvents:
         while self._lists and self._lists[-1] is None:
             self._lists.pop()
         states = self._measures.pack(measure.of(self._events) for measure in self._measures.all)
+        free = self._free_numbers()
+        events = [list(event) for event in self._events]
+        return Head(events, states, self._lists, self._next_number, free, self._more_free)
+
+    def _free_numbers(self) -> list[int]:
+        """Return the free numbers for the row of the key, and write the others into a block if they are many."""
         # A number that is freed now is free from the next write on: a reader may still hold the head before this one.
+        if len(self._free) + len(self.freed) <= self._max_free:
+            return [*self._free, *self.freed]
+        self._take_more_free()
+        number = self._number()
         free = [*self._free, *self.freed]
-        return Head([list(event) for event in self._events], states, self._lists, self._next_number, free)
+        kept = self._max_free // 2
+        self.written[number] = encode_numbers(free[kept:])
+        self._more_free = number, checksum(self.written[number])
+        return free[:kept]
+
+    def _take_more_free(self) -> None:
+        if self._more_free is not None:
+            [block] = self._fetch([self._more_free])
+            self._free += decode_numbers(block)
+            self.freed.append(self._more_free[0])
+            self._more_free = None
 
     def _bounds(self, level: int) -> tuple[int, int] | None:
         """Return the timestamps of the first and the last event of a level; None: it has no events."""
@@ -220,13 +246,17 @@ class KeyEvents:
         return self._stored(block, children[0].first, children[-1].last, suffixes[0])
 
     def _stored(self, block: bytes, first: int, last: int, states: list[Any]) -> Child:
-        if self._free:
-            number = self._free.pop()
-        else:
-            number = self._next_number
-            self._next_number += 1
+        number = self._number()
         self.written[number] = block
         return Child(number, checksum(block), first, last, states)
+
+    def _number(self) -> int:
+        if not self._free:
+            self._take_more_free()
+        if self._free:
+            return self._free.pop()
+        self._next_number += 1
+        return self._next_number - 1
 
     def _blocks(self, children: Sequence[Child]) -> list[bytes]:
         stored = [child for child in children if child.number not in self.written]

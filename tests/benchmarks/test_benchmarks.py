@@ -289,7 +289,7 @@ def test_windows_online(run_small):
     rows = [re.fullmatch(r"(.+?)  +([\d,]+) +([\d,]+)", line).groups() for line in lines[2:]]
     assert [name for name, *_ in rows] == [
         "read",
-        "read, the best of three",
+        "read, the best of five",
         "read, no block in memory",
         "fixed work, to compare",
         "read over HTTP, one connection, wall",

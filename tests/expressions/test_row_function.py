@@ -83,7 +83,8 @@ KINDS: dict[str, list[pl.Expr]] = {
     ],
     "text": [
         text.str.to_lowercase(), text.str.to_uppercase(), text.str.len_chars(), text.str.len_bytes(), text.str.starts_with("a"),
-        text.str.ends_with(word), text.str.contains("a"), text.str.contains(".", literal=True), text.str.slice(1, 2), text.str.head(2),
+        text.str.ends_with(word), text.str.contains("a"), text.str.contains(".", literal=True),
+        text.str.contains("^[a-z]+$"), text.str.contains(r"\s.b?$"), text.str.contains(r"^\w{1,3}"), text.str.contains("[^A]"), text.str.slice(1, 2), text.str.head(2),
         text.str.tail(2), text.str.tail(0), text.str.strip_chars(), text.str.strip_prefix("a"), text.str.strip_suffix("b"),
         text.str.replace("a", "$0", literal=True), text.str.replace_all("a", "", literal=True), text + word,
         pl.concat_str(text, word, separator="-"), text + "!",
@@ -95,7 +96,7 @@ KINDS: dict[str, list[pl.Expr]] = {
     ],
     "durations": [
         (at - then).dt.total_seconds(), (at - then).dt.total_hours(), (at - then).dt.total_minutes(), (at - then).dt.total_days(),
-        at - pl.lit(HOUR), (at - pl.lit(HOUR)) > then, (at - then) > pl.lit(HOUR), (ms - ms).dt.total_seconds(),
+        at.to_physical(), day.to_physical(), ms.to_physical(), i8.to_physical(), at - pl.lit(HOUR), (at - pl.lit(HOUR)) > then, (at - then) > pl.lit(HOUR), (ms - ms).dt.total_seconds(),
     ],
     "time zones": [
         LOCAL.dt.hour(), LOCAL.dt.year(), LOCAL.dt.date(), LOCAL.dt.weekday(), KOLKATA.dt.minute(), KOLKATA.dt.day(), LOCAL,

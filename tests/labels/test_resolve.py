@@ -178,3 +178,18 @@ def test_kappa_below_chance():
     rows = [(n, who, label) for n, pair in enumerate(opposite) for who, label in zip("xy", pair, strict=True)]
     votes = pl.DataFrame(rows, schema=["row", "who", "label"], orient="row")
     assert agreement(votes, "row", "who", "label", undecided=0).kappa == -1.0
+
+
+def test_several_classes_of_a_row_are_one_label_in_any_order():
+    """Two labellers who name the same classes agree; the list of the newest one is kept as it is."""
+    rows = labels_of([("a", "ann", "", 1), ("a", "ben", "", 2), ("b", "ann", "", 1), ("b", "ben", "", 2)])
+    lists = pl.Series("label", [["x", "y"], ["y", "x"], ["x"], []], dtype=pl.List(pl.String))
+    known_at, labellers = pl.col("at").dt.epoch("us"), labelled_by("who", policy="unanimous")
+
+    decided, measured = resolve(
+        rows.with_columns(lists), ["row"], "label", labellers, known_at=known_at, where="set 's'"
+    )
+
+    assert decided.select("row", "label").rows() == [("a", ["y", "x"])]
+    assert (measured.shared, measured.equal, measured.undecided) == (2, 1, 1)
+    assert measured.kappa is not None

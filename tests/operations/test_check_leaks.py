@@ -97,7 +97,7 @@ def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path)
     assert project.timeless() == Timeless(static=(), unproven=("orders",))
     printed = run("check", cwd=tmp_path).stdout
     assert (
-        "orders: nothing tells when its rows become known; check-leaks cannot prove views that read it"
+        "orders: nothing tells when its rows become known; check-leaks cannot prove the views and steps that read it"
         in printed
     )
     record = project.check_leaks()

@@ -11,7 +11,7 @@ from disk import watched
 from runner import run
 
 from featurestore.adapters.lmdb import LmdbStore
-from featurestore.errors import StoreError
+from featurestore.errors import StoreError, UnknownNameError
 from featurestore.ports import ViewState
 from featurestore.service.runtime.keys import add_key, remove_key
 from featurestore.storage.files import append_record, write_text
@@ -181,3 +181,24 @@ def test_a_push_after_one_that_could_not_sync_its_folder_outlasts_a_power_loss(s
     with watched(data, monkeypatch) as disk:
         shop.push("last_order", ROWS)
     assert ("fsync", str(data)) in disk.calls
+
+
+def test_a_key_that_is_said_to_be_gone_stays_gone(shop, monkeypatch):
+    """Its removal failed after it took place: the command is repeated, and says that there is no such key."""
+    path = shop.layout.keys
+    add_key(path, "one", scopes=("read",))
+    add_key(path, "two", scopes=("read",))
+    fsync = os.fsync
+
+    def full(descriptor):
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == path.parent:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        remove_key(path, "one")
+    monkeypatch.undo()
+    with watched(path.parent, monkeypatch) as disk, pytest.raises(UnknownNameError):
+        remove_key(path, "one")
+    assert ("fsync", str(path.parent)) in disk.calls

@@ -9,8 +9,7 @@ import pytest
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import ContractError
-from featurestore.quality.gate.patterns import flat_pattern
-from featurestore.quality.gate.predicate import predicate_of
+from featurestore.expressions.patterns import flat_pattern
 from featurestore.quality.gate.row_gate import RowGate
 from featurestore.quality.rules.rule_id import RuleId
 
@@ -197,11 +196,22 @@ def test_a_check_that_selects_no_one_expression_is_run_by_itself():
         gate.admit([row(bearing=2.0), row(bearing=0.5)])
 
 
-def test_python_checks_all_but_user_checks():
-    """For a good row, Polars runs only the checks that Python does not cover."""
-    predicate = predicate_of(contract_of(Request))
-    assert predicate.is_good(row())
-    assert {rule.id for rule in gate.rules} - predicate.covers == {RuleId("not_overbooked")}
+def test_python_decides_all_rules_of_a_usual_contract():
+    """A user's own check is an expression, and compiled as all others; one in Python code is left to Polars."""
+    assert gate.compiled.others == ()
+
+    class Coded(Request):
+        """A check that no expression is."""
+
+        @pa.dataframe_check
+        def coded(cls, data):
+            even = pl.col("seats").map_batches(lambda seats: seats % 2 == 0, return_dtype=pl.Boolean)
+            return data.lazyframe.select(even)
+
+    left = RowGate(contract_of(Coded))
+    assert [rule.id for rule in left.compiled.others] == [RuleId("coded")]
+    assert broken(contract_of(Coded), row(seats=150)) == [(0, "seats.isin([100, 200])")]
+    assert broken(contract_of(Coded), row(seats=151, carrier="x"))[-1] == (0, "coded")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from featurestore.values.event_codec import (
     checksum,
     decode_block,
     decode_head,
+    decode_numbers,
     encode_head,
 )
 from featurestore.windows.blocks import KeyEvents
@@ -38,7 +39,8 @@ class Blocks:
     """The rows of one key, as a store holds them."""
 
     def __init__(self, measures: Measures, leaf_events: int, node_blocks: int) -> None:
-        self.measures, self.sizes = measures, {"leaf_events": leaf_events, "node_blocks": node_blocks}
+        sizes = {"leaf_events": leaf_events, "node_blocks": node_blocks, "max_free": 2 * leaf_events}
+        self.measures, self.sizes = measures, sizes
         self.head, self.blocks = EMPTY_HEAD, {}
 
     def fetch(self, wanted):
@@ -77,7 +79,13 @@ class Blocks:
         self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(head)))
         after = self.in_use()
         assert len(after) == len(set(after))
-        assert sorted([*after, *self.head.free]) == list(range(self.head.next_number)), "a block is lost"
+        free = self.head.free
+        assert len(free) <= 2 * self.sizes["leaf_events"], "the row of the key has too many free numbers"
+        if self.head.more_free:
+            number, check = self.head.more_free
+            assert checksum(self.blocks[number]) == check
+            free = [*free, number, *decode_numbers(self.blocks[number])]
+        assert sorted([*after, *free]) == list(range(self.head.next_number)), "a block is lost"
 
     def answer(self, windows: KeyWindows, now: int):
         """Compute the windows."""

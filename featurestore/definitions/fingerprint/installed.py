@@ -46,11 +46,11 @@ def distributions_of(module: str) -> tuple[str, ...]:
 def modules_of(distribution: str) -> frozenset[str]:
     """Return the top-level modules that a distribution installs; none if it is not installed."""
     try:
-        found = metadata.distribution(distribution)
+        package = metadata.distribution(distribution)
     except metadata.PackageNotFoundError:
         return frozenset()
-    declared = (found.read_text("top_level.txt") or "").split()
-    files = () if declared else (file for file in found.files or () if file.suffix != ".pyc")
+    declared = (package.read_text("top_level.txt") or "").split()
+    files = () if declared else (file for file in package.files or () if file.suffix != ".pyc")
     inferred = (
         file.parts[0] if len(file.parts) > 1 else file.stem for file in files if getmodulename(file.name)
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.feature_service import FeatureService, TrainingSet
 from featurestore.definitions.fingerprint.closure import Closure
 from featurestore.definitions.fingerprint.definition_parts import (
@@ -23,6 +24,7 @@ from featurestore.definitions.fingerprint.project_files import ProjectFiles, pro
 from featurestore.definitions.fingerprint.recorded import package_parts
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.source import Source
+from featurestore.definitions.vector import tables_of
 from featurestore.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -172,6 +174,7 @@ class Fingerprints:
             yield from _views(definition.selections)
             # A selection of an on-demand view's features is a copy of the view.
             yield from (self._catalog.on_demand.get(view.name, view) for view in definition.on_demand)
+            yield from (table for table in tables_of(definition) if isinstance(table, Source | Dataset))
         elif not isinstance(definition, Source):
             yield from self._catalog.inputs(definition)
             if isinstance(definition, TrainingSet):

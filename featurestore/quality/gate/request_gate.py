@@ -27,12 +27,19 @@ class RequestGate:
     ----------
     service
         Declares the keys and the request values.
+
+    Attributes
+    ----------
+    uncompiled
+        The rules that only Polars decides. With one of them, each request takes about a millisecond longer.
     """
 
     def __init__(self, service: FeatureService) -> None:
         columns = (*service.key_schema, *service.request_schema)
         gates = map(row_gate, dict.fromkeys(view.request for view in service.on_demand))
         self._gates = [(gate, _selector(gate, columns)) for gate in gates if gate.rules]
+        # The rules are compiled now, and not at the first request.
+        self.uncompiled = [rule for gate, _ in self._gates for rule in gate.compiled.others]
 
     def check_rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Check rows given as Python values: the service's keys, then its request values.

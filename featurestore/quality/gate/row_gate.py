@@ -8,15 +8,15 @@ quarantine: one broken rule refuses it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 import polars as pl
 
 from featurestore.definitions.call import reason
 from featurestore.errors import ContractError
+from featurestore.expressions.row_function import RowFunction, row_function
 from featurestore.quality.gate.casting import cast_plan, fallible_columns
-from featurestore.quality.gate.predicate import predicate_of
 from featurestore.quality.rules.contract_rules import failed_column, rules_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule
 
@@ -83,6 +83,35 @@ class Breaches:
         return "\n".join(lines)
 
 
+class CompiledRules(NamedTuple):
+    """Rules of a contract as plain Python.
+
+    Attributes
+    ----------
+    broken
+        Tells for each rule whether a row breaks it. None: no rule is compiled so.
+    required
+        Positions of further values that must not be missing, of dtypes that are not read in Python.
+    others
+        The rules that only Polars decides.
+    """
+
+    broken: RowFunction | None
+    required: list[int]
+    others: tuple[_Refusing, ...]
+
+    def are_kept_by(self, rows: Sequence[Sequence[Any]]) -> bool:
+        """Return whether all rows keep the rules. False: Polars decides, also about values of another type."""
+        for row in rows:
+            if self.broken is not None:
+                broken = self.broken.compute(row)
+                if broken is None or any(broken):
+                    return False
+            if any(row[position] is None for position in self.required):
+                return False
+        return True
+
+
 class RowGate:
     """The gate of one contract, compiled once.
 
@@ -95,6 +124,8 @@ class RowGate:
     ----------
     rules
         The rules that can refuse a row.
+    compiled
+        Those that plain Python decides, compiled at the first use: other callers check frames alone.
 
     Raises
     ------
@@ -109,9 +140,6 @@ class RowGate:
         rules = rules_of(contract, fallible=fallible_columns(plan))
         only_warns = contract.policy.on_invalid == "warn"
         self.rules = () if only_warns else tuple(rule for rule in rules if _refuses_rows(rule))
-        predicate = predicate_of(contract)
-        self._is_good = predicate.is_good
-        self._uncovered = tuple(rule for rule in self.rules if rule.id not in predicate.covers)
         self._values = {name: [cast_column.value.alias(name)] for name, cast_column in plan.items()}
         self._columns_of: dict[str, str] = {}
         for name, cast_column in plan.items():
@@ -146,7 +174,8 @@ class RowGate:
         ContractError
             If a value is of another type.
         """
-        rules = self._uncovered if self._all_good(rows) else self.rules
+        compiled = self.compiled
+        rules = compiled.others if compiled.are_kept_by(rows) else self.rules
         if not rules or not rows:
             return None
         needed = {name for rule in rules for name in self._columns_read(rule)}
@@ -173,13 +202,31 @@ class RowGate:
         flags = self._flags_of(frame, self.rules)
         return [(self._columns_read(rule), flag) for rule, flag in zip(self.rules, flags, strict=True)]
 
-    def _all_good(self, rows: Sequence[Sequence[Any]]) -> bool:
-        if not self.rules:
-            return True
-        try:
-            return all(map(self._is_good, rows))
-        except (TypeError, AttributeError):  # a value of another type
-            return False
+    @cached_property
+    def compiled(self) -> CompiledRules:
+        """The rules that plain Python decides for a row as Polars does."""
+        rules = [rule for rule in self.rules if isinstance(rule, RowRule)]
+        function = self._function(rules)
+        if function is None:
+            rules = [rule for rule in rules if self._function([rule]) is not None]
+            function = self._function(rules)
+        # Whether a value of any dtype is missing.
+        required = [rule for rule in self.rules if rule.id.kind == "not_null" and rule not in rules]
+        return CompiledRules(
+            function,
+            [list(self._schema).index(rule.id.columns[0]) for rule in required],
+            tuple(rule for rule in self.rules if rule not in (*rules, *required)),
+        )
+
+    def _function(self, rules: Sequence[RowRule]) -> RowFunction | None:
+        """Return the function of a row that tells which rules it breaks; None if there is none."""
+        if not rules:
+            return None
+        names = {name for rule in rules for name in self._columns_read(rule)}
+        values = [value for name in self._schema if name in names for value in self._values[name]]
+        broken = [rule.broken.fill_null(value=False).alias(f"{i}") for i, rule in enumerate(rules)]
+        function = row_function(lambda rows: rows.select(values).select(broken), pl.Schema(self._schema))
+        return function if isinstance(function, RowFunction) else None
 
     def _breaches_in(self, frame: pl.DataFrame, rules: tuple[_Refusing, ...]) -> Breaches | None:
         flags = self._flags_of(frame, rules)

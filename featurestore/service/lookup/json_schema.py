@@ -7,13 +7,16 @@ only as text, and its dot matches other characters than Rust's.
 from __future__ import annotations
 
 import re
+from ctypes import c_float
+from datetime import date, datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from featurestore.quality.gate.patterns import ascii_only, flat_pattern
-from featurestore.quality.gate.predicate import comparable
+from featurestore.expressions.patterns import ascii_only, flat_pattern
 from featurestore.quality.rules.checks import built_in
+from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,12 +64,12 @@ def _keywords(
         yield from (*_keywords(low, arguments, dtype), *_keywords(high, arguments, dtype))
     elif name in _BOUNDS and number:
         keyword, argument = _BOUNDS[name]
-        if comparable(arguments[argument], dtype) is not None:
+        if _comparable(arguments[argument], dtype) is not None:
             yield keyword, arguments[argument]
     elif name in _MEMBERS and (number or dtype in (pl.String, pl.Boolean)):
         [operand] = arguments.values()
         members = operand if name in ("isin", "notin") else [operand]
-        if members and all(comparable(member, dtype) is not None for member in members):
+        if members and all(_comparable(member, dtype) is not None for member in members):
             yield _MEMBERS[name](sorted(members))
     elif name == "str_length":
         yield from (
@@ -76,3 +79,19 @@ def _keywords(
         pattern = flat_pattern(arguments["pattern"], anchored=name == "str_matches")
         if pattern is not None and _NO_DOT.fullmatch(pattern) and not ascii_only(pattern):
             yield "pattern", pattern.replace(r"\Z", "$")
+
+
+def _comparable(bound: Any, dtype: pl.DataType) -> Any:
+    """Return a bound as JSON Schema compares it, as Polars does; None where they may differ."""
+    if dtype.is_integer():
+        low, high = integer_limits(dtype)
+        return bound if type(bound) is int and low <= bound <= high else None
+    if dtype.is_float():
+        if type(bound) not in (int, float) or not isfinite(bound):
+            return None
+        rounded = c_float(bound).value if dtype == pl.Float32 else float(bound)
+        return rounded if isfinite(rounded) and (rounded == bound or type(bound) is float) else None
+    if dtype == pl.Datetime("us", "UTC"):
+        return bound if isinstance(bound, datetime) and bound.utcoffset() == timedelta(0) else None
+    kinds: dict[Any, type] = {pl.String: str, pl.Boolean: bool, pl.Date: date}
+    return bound if type(bound) is kinds.get(type(dtype)) else None

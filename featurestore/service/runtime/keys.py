@@ -10,7 +10,8 @@ import msgspec
 
 from featurestore.errors import ConfigError, StoreError, UnknownNameError
 from featurestore.service.runtime.key_scope import KeyScope
-from featurestore.storage.files import atomic_write
+from featurestore.storage.durable import keep_name
+from featurestore.storage.files import atomic_write, translated_write_errors
 from featurestore.storage.lock import locked
 
 if TYPE_CHECKING:
@@ -146,6 +147,10 @@ def remove_key(path: Path, name: str) -> None:
     with locked(path.with_suffix(".lock")):
         keys = read_keys(path)
         if all(key.name != name for key in keys):
+            # The removal may be of a process that was killed before it synced: who hears that there is no key relies on it.
+            if is_present(path):
+                with translated_write_errors(path):
+                    keep_name(path)
             raise UnknownNameError("API key", name, [key.name for key in keys])
         _write(path, tuple(key for key in keys if key.name != name))
 
