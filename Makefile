@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -57,6 +57,13 @@ s3: $(VENV)/.s3-ready ## install a server of the S3 protocol, and test a DVC rem
 
 $(VENV)/.s3-ready: $(READY) requirements/s3.txt
 	$(PIP) --quiet --require-hashes -r requirements/s3.txt
+	touch $@
+
+croissant: $(VENV)/.croissant-ready ## install MLCommons' validator of Croissant, and test the data card with it
+	python -m pytest tests/operations/test_card.py
+
+$(VENV)/.croissant-ready: $(READY) requirements/croissant.txt
+	$(PIP) --quiet --require-hashes -r requirements/croissant.txt
 	touch $@
 
 serving: $(SERVING)/.ready ## install a serving machine from requirements/serve.txt, and test it
@@ -135,8 +142,13 @@ bench-fingerprint: $(READY) ## edits that change values, and edits that do not, 
 bench-on-demand: $(READY) ## on-demand features of a few rows, in plain Python and in Polars
 	python benchmarks/on_demand.py
 
-bench-preprocessing: $(READY) ## fitted steps of one row and of millions, beside Polars by hand and scikit-learn
+bench-preprocessing: benchmarks/.preprocessing-ready ## fitted steps of one row and of millions, beside Polars by hand, polars-ds and scikit-learn; splits
 	python benchmarks/preprocessing.py
+	python benchmarks/splits.py
+
+benchmarks/.preprocessing-ready: $(READY) benchmarks/preprocessing.txt
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/preprocessing.txt
+	touch $@
 
 bench-faults: $(READY) ## what plain Feast does with the faults that our commands catch
 	python benchmarks/feast_faults.py
@@ -169,8 +181,10 @@ lock: ## resolve the requirements again, and write them with hashes
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements/serve.in --constraints requirements.txt $(NO_TERMINAL) --output-file requirements/serve.txt
 	$(LOCK) requirements/s3.in --output-file requirements/s3.txt
+	$(LOCK) requirements/croissant.in --output-file requirements/croissant.txt
 	$(LOCK) benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	$(LOCK) benchmarks/leaks.in --output-file benchmarks/leaks.txt
+	$(LOCK) benchmarks/preprocessing.in --output-file benchmarks/preprocessing.txt
 	$(LOCK) docs/requirements.in --output-file docs/requirements.txt
 
 clean: ## remove the environment, all data and the site

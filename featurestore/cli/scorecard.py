@@ -22,8 +22,8 @@ def scorecard(
 ) -> None:
     """Show what each feature of a training set tells about the label, and which to keep or drop.
 
-    Measures the rows of train: mutual information, the AUC of the feature alone, missing values by status, drift, features
-    that say the same, and the services that read it.
+    Measures the rows of train: mutual information, the AUC of the feature alone, missing values by status, late rows, the
+    cost of the join, drift, features that say the same, and the services that read it.
 
     Example: `featurestore scorecard departures`
     """
@@ -34,7 +34,7 @@ def scorecard(
 def scorecard_text(result: Scorecard) -> str:
     """Show the features, the most informative first, and the reasons of what is proposed."""
     rows: list[tuple[str, ...]] = [
-        ("feature", "proposal", "information", "AUC", "missing", "drift", "services")
+        ("feature", "proposal", "information", "AUC", "missing", "late", "µs a row", "drift", "services")
     ]
     rows += [_row(score) for score in result.features]
     title = (
@@ -55,6 +55,8 @@ def _row(score: FeatureScore) -> tuple[str, ...]:
         "" if score.information is None else f"{score.information:.2%}",
         "" if score.auc is None else f"{score.auc:.3f}",
         f"{sum(score.missing.values()):.1%}",
+        f"{score.late:.1%}",
+        f"{score.cost:,.0f}",
         score.drift,
         ", ".join(score.services),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
+import msgspec
 import typer
 
 from featurestore.cli.options import (
@@ -26,7 +27,7 @@ from featurestore.values.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from featurestore.project import TrainingManifest
+    from featurestore.project import SplitChange, TrainingManifest
 
 T = TypeVar("T")
 
@@ -138,21 +139,30 @@ def training_set(
     if timestamp is not None:
         with usage("--as-of"):
             opened.settings.require_reached(timestamp, for_labels=True)
-    changes: list[tuple[str, str]] = []
+    changes: dict[str, list[SplitChange]] = {}
 
     def build(name: str) -> TrainingManifest:
-        return opened.training_set(
-            name, as_of=timestamp, on_split_change=lambda change: changes.append((name, str(change)))
-        )
+        changes[name] = []
+        return opened.training_set(name, as_of=timestamp, on_split_change=changes[name].append)
 
     manifests = _each(out, "joining", names or list(opened.catalog.training_sets), build)
     lines = [
         f"{training_text(manifest)}\n  {opened.layout.training(manifest.name)}" for manifest in manifests
     ]
-    lines += [f"{name}: warning: {change}" for name, change in changes]
+    drifts = {manifest.name: opened.split_drift(manifest.name) for manifest in manifests}
+    lines += [f"{name}: warning: {change}" for name, of_set in changes.items() for change in of_set]
     for manifest in manifests:
-        lines += drift_lines(manifest, opened.split_drift(manifest.name))
-    out.result(manifests, "\n".join(lines) or "no training set is defined")
+        lines += drift_lines(manifest, drifts[manifest.name])
+    records = [
+        {
+            **msgspec.to_builtins(manifest),
+            "warnings": manifest.warnings,
+            "split_changes": changes[manifest.name],
+            "split_drift": drifts[manifest.name],
+        }
+        for manifest in manifests
+    ]
+    out.result(records, "\n".join(lines) or "no training set is defined")
 
 
 def materialize(

@@ -62,7 +62,7 @@ def card(workspace: Workspace, name: str) -> CardFiles:
     require_same_definition(workspace, name)
     record = last_record(workspace, name)
     sources, derived = upstream(workspace, training)
-    if empty := list(_empty(training, sources)):
+    if empty := list(missing_texts(training, sources)):
         raise DefinitionError(
             f"data card of training set {name!r}: {counted(len(empty), 'text')} that only a person can write "
             f"{'is' if len(empty) == 1 else 'are'} empty: {', '.join(empty)}",
@@ -106,7 +106,7 @@ def card(workspace: Workspace, name: str) -> CardFiles:
     return files
 
 
-def _empty(training: TrainingSet, sources: list[Source]) -> Iterator[str]:
+def missing_texts(training: TrainingSet, sources: list[Source]) -> Iterator[str]:
     """Name the texts that are empty: of the training set, of its sources, and of its columns."""
     where = f"schema {training.contract.name}"
     if not training.description.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.operations.strategy_texts import sample_text, split_text
 from featurestore.report.card import Section
 from featurestore.splits.assign import LEFT_OUT
 from featurestore.values.wording import PERSONAL, counted
@@ -75,7 +76,7 @@ def sections(
     yield _splits(training, manifest)
     yield from _sample(training, manifest)
     yield _exclusions(training, manifest, verdicts)
-    yield _preprocessing(training)
+    yield _features(training)
     if fitted is not None:
         yield _fitted(fitted)
     yield Section(
@@ -145,18 +146,19 @@ def _splits(training: TrainingSet, manifest: TrainingManifest) -> Section:
         balance = PERSONAL if is_personal else ", ".join(classes)
         period = f"{part.first.isoformat()} to {part.last.isoformat()}"
         rows.append((name, f"{part.rows:,}", balance, period, part.digest))
-    how = tuple(f"{strategy}" for strategy in manifest.split)
+    how = tuple(split_text(strategy, training.identity) for strategy in manifest.split)
     return Section("Splits", how, ("split", "rows", "classes", "period", "digest"), tuple(rows))
 
 
 def _sample(training: TrainingSet, manifest: TrainingManifest) -> Iterator[Section]:
-    if manifest.sampled is not None:
+    if manifest.sampled is not None and manifest.sample is not None:
         sampled = manifest.sampled
-        prior = {} if training.contract[training.label].personal else sampled.prior
+        is_personal = training.contract[training.label].personal
+        prior = {} if is_personal else sampled.prior
         yield Section(
             "Sample",
             (
-                f"{manifest.sample}",
+                sample_text(manifest.sample, is_personal=is_personal),
                 f"{counted(sampled.rows, 'row')} of {sampled.rows_before:,} in train, {sampled.repeated:,} repeated.",
             ),
             ("class", "share before"),
@@ -195,10 +197,10 @@ def _fitted(state: FittedState) -> Section:
     rows = tuple(
         (f"{number}", step.step, ", ".join(step.columns)) for number, step in enumerate(state.steps, 1)
     )
-    return Section("Fitted steps", (text, digest), ("order", "step", "columns"), rows)
+    return Section("Preprocessing", (text, digest), ("order", "step", "columns"), rows)
 
 
-def _preprocessing(training: TrainingSet) -> Section:
+def _features(training: TrainingSet) -> Section:
     rows = tuple(
         (f"{selection.view.name}", selection.view.description, ", ".join(selection.names))
         for selection in training.service.selections
@@ -207,4 +209,4 @@ def _preprocessing(training: TrainingSet) -> Section:
         (view.name, view.description, ", ".join(view.feature_names)) for view in training.service.on_demand
     )
     text = f"Features of service {training.service.name}, each as it was known at the row's timestamp."
-    return Section("Preprocessing", (text,), ("view", "description", "features"), rows)
+    return Section("Features", (text,), ("view", "description", "features"), rows)

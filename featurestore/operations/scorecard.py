@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -27,8 +28,11 @@ from featurestore.quality.profile.profile import profile
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import require_parquet
 from featurestore.storage.made_by import require_made_by
+from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status
+from featurestore.timing.known_at import created_or_event
+from featurestore.vectors.request import entity_rows_of
 
 if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 Proposal = Literal["keep", "review", "drop"]
 MAX_MISSING: Final = 0.95
 LEAK_SHARE: Final = 0.9
+COST_ROWS: Final = 1_000
 _MISSING: Final = (Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 
 
@@ -56,12 +61,18 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
         None: the label has more than two classes, or is a quantity.
     missing
         Share of the rows of train, each once, by status: ``NULL_VALUE``, ``NOT_FOUND``, ``OUTSIDE_MAX_AGE``.
+    late
+        Share of the rows of its view that arrived later than the view's `delay` says. Of an on-demand feature: the largest
+        share of the views that it reads.
+    cost
+        Microseconds that it takes to join its view, with all features that the service reads from it, to a row. Of an
+        on-demand feature: of all views that it reads.
     rare
         How many categories have fewer than 10 rows. None: the feature has no categories.
     drift
         Severity of the drift from train to the other splits; without splits, from the earlier half to the later half.
     same_as
-        Features that say the same, and more about the label.
+        Features that say the same, and more about the label. The first of them that is kept makes the others redundant.
     services
         The feature services that read it.
     proposal, reasons
@@ -73,6 +84,8 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
     information: float | None
     auc: float | None
     missing: dict[str, float]
+    late: float
+    cost: float
     rare: int | None
     drift: str
     same_as: tuple[str, ...]
@@ -104,9 +117,9 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     ContractError
         If no row of train has a label.
     MissingDataError
-        If the training set is not built yet, or a former version of featurestore wrote its manifest.
+        If the training set or a view that it reads is not built yet, or a former version of featurestore wrote the manifest.
     SkewError
-        If another definition of it made the rows.
+        If another definition made the rows of the training set or of a view.
     """
     training = workspace.catalog.training_set(name)
     command = f"featurestore training-set {name}"
@@ -130,11 +143,16 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     label = label_codes(train[training.label])
     worth = {feature: information(codes_of(train[feature]), label) for feature in features}
     ranked = sorted(features, key=lambda feature: (-worth[feature].share, feature))
+    sources = {
+        feature: [selection.label for selection in training.service.joined.sources_of(feature)]
+        for feature in training.service.joined.feature_names
+    }
     same_as: dict[str, list[str]] = {feature: [] for feature in ranked}
     for better, worse in redundant_pairs({feature: train[feature] for feature in ranked}):
         same_as[worse].append(better)
     drifts = _drifts(training, rows)
-    scores = []
+    late, costs = _late(workspace, training), _costs(workspace, training, train)
+    scores: list[FeatureScore] = []
     for feature in (*ranked, *(f for f in training.service.feature_names if f not in worth)):
         score = FeatureScore(
             name=feature,
@@ -142,6 +160,8 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
             information=worth[feature].share if feature in worth else None,
             auc=_auc(train, feature, training.label),
             missing=_missing(manifest, feature),
+            late=max((late[label] for label in sources[feature]), default=0.0),
+            cost=sum(costs[label] for label in sources[feature]),
             rare=rare_categories(train[feature]) if isinstance(train[feature].dtype, pl.String) else None,
             drift=drifts[feature].severity,
             same_as=tuple(same_as.get(feature, ())),
@@ -149,14 +169,16 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
             proposal="keep",
             reasons=(),
         )
-        proposal, reasons = _proposal(
-            score, train[feature], is_chance=feature in worth and worth[feature].is_chance
-        )
+        kept = {before.name for before in scores if before.proposal != "drop"}
+        is_chance = feature in worth and worth[feature].is_chance
+        proposal, reasons = _proposal(score, train[feature], kept, is_chance=is_chance)
         scores.append(msgspec.structs.replace(score, proposal=proposal, reasons=reasons))
     return Scorecard(training_set=name, label=training.label, rows=train.height, features=tuple(scores))
 
 
-def _proposal(score: FeatureScore, values: pl.Series, *, is_chance: bool) -> tuple[Proposal, tuple[str, ...]]:
+def _proposal(
+    score: FeatureScore, values: pl.Series, kept: set[str], *, is_chance: bool
+) -> tuple[Proposal, tuple[str, ...]]:
     drop = []
     missing = sum(score.missing.values())
     if values.n_unique() == 1:
@@ -165,15 +187,20 @@ def _proposal(score: FeatureScore, values: pl.Series, *, is_chance: bool) -> tup
         drop.append(f"{missing:.1%} of its values are missing")
     elif is_chance:
         drop.append("it tells no more about the label than chance")
-    if score.same_as:
-        drop.append(f"it says the same as {', '.join(score.same_as)}")
+    if same := [name for name in score.same_as if name in kept]:
+        drop.append(f"it says the same as {', '.join(same)}")
     if drop:
         return "drop", tuple(drop)
     if (score.auc or 0.0) >= MIN_AUC or (score.information or 0.0) >= LEAK_SHARE:
         return "review", (
             "it predicts the label nearly alone: check when it is known, with featurestore check-leaks",
         )
-    return "keep", (("its values drift",) if score.drift == "major" else ())
+    reasons = ["its values drift"] if score.drift == "major" else []
+    if score.bits is None:
+        reasons.append(
+            "it is a list, and what it tells about the label is not measured: a step such as multi_hot makes columns of it"
+        )
+    return "keep", tuple(reasons)
 
 
 def _auc(train: pl.DataFrame, feature: str, label: str) -> float | None:
@@ -197,6 +224,32 @@ def _missing(manifest: TrainingManifest, feature: str) -> dict[str, float]:
     counts = (manifest.train_statuses or manifest.statuses).get(feature, {})
     rows = sum(counts.values())
     return {status.name: counts.get(status.name, 0) / rows if rows else 0.0 for status in _MISSING}
+
+
+def _late(workspace: Workspace, training: TrainingSet) -> dict[str, float]:
+    """Measure for each view that is read how many of its rows arrived later than it declares."""
+    shares = {}
+    for selection in training.service.joined.reads:
+        timing = selection.view.timing
+        is_late = created_or_event(timing) > pl.col(EVENT_TIMESTAMP) + pl.lit(timing.delay)
+        share = scan_view(selection.view, workspace.layout).select(is_late.mean()).collect().item()
+        shares[selection.label] = share or 0.0
+    return shares
+
+
+def _costs(workspace: Workspace, training: TrainingSet, train: pl.DataFrame) -> dict[str, float]:
+    """Measure for each view that is read the time of its join, in microseconds a row, on some rows of train."""
+    service = training.service.joined
+    rows = train.gather_every(max(train.height // COST_ROWS, 1)).select(
+        *service.key_schema, *service.request_schema, EVENT_TIMESTAMP
+    )
+    rows = entity_rows_of(rows, service, with_timestamp=True)
+    costs = {}
+    for selection, view_rows in zip(service.reads, workspace.rows_of(service), strict=True):
+        start = perf_counter()
+        workspace.engine.historical(rows, [view_rows])
+        costs[selection.label] = (perf_counter() - start) / rows.height * 1e6
+    return costs
 
 
 def _drifts(training: TrainingSet, rows: pl.DataFrame) -> dict[str, ColumnDrift]:

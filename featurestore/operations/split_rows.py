@@ -14,6 +14,7 @@ from featurestore.splits.measure import (
     has_classes,
     overlap_of_entities,
     overlap_of_time,
+    require_every_class,
     require_every_split,
 )
 from featurestore.splits.resample import Sampled, class_counts, resample
@@ -48,17 +49,19 @@ def sample_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame
     Raises
     ------
     SplitError
-        If a split has no rows, or lacks a class of the label.
+        If a split has no rows, or a split or the sample lacks a class of the label.
     ContractError
         If the sample does not fit the classes of train.
     """
     sampled = None
     where = f"training set {training.name!r}"
+    personal = [column.name for column in training.entity_rows.columns if column.personal]
     if training.sample is not None:
         before = rows.filter(pl.col(SPLIT) == TRAIN) if training.split else rows
         rows = resample(rows, training.sample, training.identity, training.label, where=where)
         after = rows.filter(pl.col(SPLIT) == TRAIN) if training.split else rows
         label = before[training.label]
+        require_every_class(label, after[training.label], where=where, personal=personal)
         prior = class_counts(label) if has_classes(label) else {}
         sampled = Sampled(
             rows_before=before.height,
@@ -67,7 +70,6 @@ def sample_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame
             prior={value: count / before.height for value, count in prior.items()},
         )
     if training.split:
-        personal = [column.name for column in training.entity_rows.columns if column.personal]
         require_every_split(rows, training.split, training.label, where=where, personal=personal)
     return rows, sampled
 

@@ -10,6 +10,7 @@ from featurestore.operations.audit_record import AuditRecord
 from featurestore.operations.card import CardFiles
 from featurestore.operations.compare import Comparison
 from featurestore.operations.delete import DeletePlan
+from featurestore.operations.frozen_splits import SplitChange
 from featurestore.operations.join import JoinRecord
 from featurestore.operations.materialize import (
     Materialized,
@@ -71,6 +72,7 @@ __all__ = [
     "Run",
     "Sandbox",
     "Scorecard",
+    "SplitChange",
     "Summary",
     "TrainingData",
     "TrainingManifest",

@@ -168,6 +168,44 @@ def require_every_split(
                 )
 
 
+def require_every_class(
+    before: pl.Series, after: pl.Series, *, where: str, personal: Collection[str] = ()
+) -> None:
+    """Refuse a sample of train that has no row of a class that train has.
+
+    Parameters
+    ----------
+    before, after
+        The label in train and in its sample.
+    where, personal
+        As in `require_every_split`.
+
+    Raises
+    ------
+    SplitError
+        If a class is lost.
+    """
+    if not has_classes(before):
+        return
+    label, rows_before, rows = before.name, before.len(), after.len()
+    if is_multi_label(before.dtype):
+        before, after = (side.explode(empty_as_null=False) for side in (before, after))
+    present = set(after.to_list())
+    lost = [value for value in before.drop_nulls().unique().sort().to_list() if value not in present]
+    if lost:
+        texts = [PERSONAL if label in personal else one_line(value) for value in lost]
+        listing = ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
+        raise SplitError(
+            f"{where}: the sample of train lacks {counted(len(lost), 'value')} of {label!r}: {listing}; it has "
+            f"{rows:,} of {counted(rows_before, 'row')}",
+            hint=f"give the sample a larger share, or keep a row of each class: random_sample(share=..., stratify={label!r}, ...)",
+            split=TRAIN,
+            rows={TRAIN: rows},
+            column=label,
+            missing=texts,
+        )
+
+
 def _strata(rows: pl.DataFrame, label: str, stratify: list[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
     """Yield columns whose values must be in every split, and the rows with these values and their split."""
     is_multi = is_multi_label(rows.schema[label])

@@ -102,12 +102,21 @@ def test_audit_set(run_small):
 
 
 def test_preprocessing(run_small):
-    """The steps, Polars by hand and scikit-learn compute the same numbers, of one row and of many."""
+    """The steps, Polars by hand, polars-ds and scikit-learn compute the same numbers, of one row and of many."""
     printed = run_small("preprocessing")
-    subjects = {"featurestore", "by hand", "scikit-learn"}
-    assert printed.startswith("30 features of one row\n")
-    assert set(rows_below(printed, "subject us")) == subjects
-    assert set(rows_below(printed, "subject seconds x by hand")) == subjects
+    peers = {"featurestore": None, "by hand": None, "scikit-learn": None, "polars-ds": "polars_ds"}
+    assert "30 features of one row\n" in printed
+    assert set(rows_below(printed, "subject us")) == installed(peers, printed)
+    first, second = printed.split("subject         seconds  CPU s  x CPU\n")[1:]
+    assert re.findall(r"^(\S.*?)  ", first, re.MULTILINE)[:2] == ["by hand", "featurestore"]
+    assert re.findall(r"^(\S.*?)  ", second, re.MULTILINE) == ["by hand", "scikit-learn"]
+
+
+def test_splits(run_small):
+    """Each way to split puts a fifth of the rows into test, as scikit-learn's splitter does."""
+    table = rows_below(run_small("splits"), "subject seconds CPU s")
+    ways = ("random", "by group", "by time")
+    assert set(table) == {f"{way}, {peer}" for way in ways for peer in ("featurestore", "scikit-learn")}
 
 
 def test_profile_rows(run_small):

@@ -68,6 +68,49 @@ def test_each_feature_has_a_proposal_with_its_reason(trained):
     assert scores["amount"].services == ("buying",)
 
 
+def test_one_of_the_features_that_say_the_same_is_kept(trained):
+    """A feature that is dropped makes no other redundant: `ratio` says what `amount` says, which is nearly always missing."""
+    manifest = trained.training_manifest("visits")
+    missing = {**manifest.statuses, "amount": {"PRESENT": 1, "NULL_VALUE": 99}}
+    path = trained.layout.training_manifest("visits")
+    write_record(msgspec.structs.replace(manifest, statuses=missing), path)
+    try:
+        scores = {score.name: score for score in trained.quality.scorecard("visits").features}
+    finally:
+        write_record(manifest, path)
+
+    assert (scores["amount"].proposal, scores["ratio"].proposal) == ("drop", "keep")
+    assert scores["ratio"].same_as == ("amount",)
+    assert scores["ratio"].reasons == ()
+
+
+def test_late_rows_and_the_cost_of_the_join_are_those_of_the_views(trained):
+    """Three of the six good orders were loaded later than a minute after them; `ratio` is computed from the same view."""
+    scores = {score.name: score for score in trained.quality.scorecard("visits").features}
+    rows = trained.read("last_order")
+    late = (rows["created_timestamp"] > rows["event_timestamp"] + timedelta(minutes=1)).sum()
+
+    assert late == 3
+    assert {score.late for score in scores.values()} == {late / rows.height}
+    assert len({score.cost for score in scores.values()}) == 1
+    assert scores["ratio"].cost > 0
+
+
+def test_a_list_says_that_it_is_not_measured(trained):
+    """It is kept, with the reason and the step that makes columns of it."""
+    path = trained.layout.training("visits")
+    metadata = pl.read_parquet_metadata(path)
+    rows = pl.read_parquet(path)
+    rows.with_columns(coupon=pl.concat_list("coupon")).write_parquet(path, metadata=metadata)
+    try:
+        [score] = [s for s in trained.quality.scorecard("visits").features if s.name == "coupon"]
+    finally:
+        rows.write_parquet(path, metadata=metadata)
+
+    assert (score.proposal, score.bits) == ("keep", None)
+    assert "multi_hot" in score.reasons[0]
+
+
 def test_a_feature_that_knows_the_label_is_to_be_reviewed(trained):
     """It is informative beyond belief: most such features leak."""
     path = trained.layout.training("visits")

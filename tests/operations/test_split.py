@@ -1,5 +1,6 @@
 """A training set that declares a split says in which part each row is, and what each part holds."""
 
+import json
 from datetime import UTC, datetime
 
 import polars as pl
@@ -32,7 +33,9 @@ def split_visits(
     assert DECORATOR in text
     assert LABEL in text
     text = text.replace(DECORATOR, f"{DECORATOR}, split={split}{more}").replace(LABEL, label)
-    text = text.replace("source, training_set", "source, training_set, random_split, time_split, oversample")
+    text = text.replace(
+        "source, training_set", "source, training_set, random_split, time_split, oversample, random_sample"
+    )
     (root / "feature_repo/shop.py").write_text(text)
     return featurestore.open(root)
 
@@ -108,6 +111,12 @@ def test_validation_and_test_are_frozen(shop):
     done = run("training-set", "visits", cwd=project.settings.root)
     assert "visits: warning: validation changed since the last build (" in done.stdout
     assert "by another version of orders, last_order" in done.stdout
+    orders.write_text(orders.read_text() + "99,1,2024-01-05T00:00:00Z,,1,\n")
+    project.validate("orders")
+    [record] = json.loads(run("training-set", "visits", "--json", cwd=project.settings.root).stdout)
+    changed = {change["split"]: change["causes"] for change in record["split_changes"]}
+    assert list(changed.values()) == [["version of orders"]]
+    assert record["warnings"] == list(project.training_manifest("visits").warnings)
     # The former manifest names other rows of the same data.
     manifest = project.layout.training_manifest("visits")
     digest = project.training_manifest("visits").splits["test"].digest
@@ -148,6 +157,10 @@ def test_validation_and_test_are_compared_with_what_is_served(shop):
     assert {name: drift.rows[1] for name, drift in drifts.items()} == {"validation": 300, "test": 300}
     rows = project.training_manifest("visits").splits["test"].rows
     assert project.quality.drift("visits:test", "served:buying").rows == (rows, 300)
+    [record] = json.loads(run("training-set", "visits", "--json", cwd=project.settings.root).stdout)
+    assert {name: drift["severity"] for name, drift in record["split_drift"].items()} == {
+        name: drift.severity for name, drift in drifts.items()
+    }
     done = run("training-set", "visits", cwd=project.settings.root)
     assert "visits: drift from test to the 300 vectors served in the last days is major: " in done.stdout
     with pytest.raises(UnknownNameError, match="no split named 'tset' in training set 'visits'"):
@@ -183,6 +196,18 @@ def test_a_class_that_a_split_lacks(shop):
     ):
         project.training_set("visits")
     assert project.training_manifest("visits").digest == digest
+
+
+def test_a_sample_without_a_class_is_refused(shop):
+    """A model cannot learn a class of which the sample has no row; a stratified sample has one of each."""
+    project = many_visits(shop, "None", ", sample=random_sample(share=0.02, seed=1)")
+    with pytest.raises(
+        SplitError, match=r"the sample of train lacks 1 value of 'bought': \w+; it has 1 of 60"
+    ) as caught:
+        project.training_set("visits")
+    assert (caught.value.split, caught.value.column, caught.value.rows) == ("train", "bought", {"train": 1})
+    project = split_visits(shop, "None", more=', sample=random_sample(share=0.02, seed=1, stratify="bought")')
+    assert project.training_set("visits").labels == {"False": 1, "True": 1}
 
 
 def test_a_sample_keeps_and_repeats_rows_of_train_alone(shop):

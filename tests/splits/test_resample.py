@@ -11,6 +11,7 @@ from laws import examples
 
 from featurestore import oversample, random_sample, systematic_sample, undersample
 from featurestore.errors import ContractError, DefinitionError
+from featurestore.splits.measure import SplitError, require_every_class
 from featurestore.splits.resample import resample
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -151,3 +152,13 @@ def test_a_sample_that_cannot_be(declare, message):
     """Shares, seeds and steps that say nothing are refused where they are declared."""
     with pytest.raises(DefinitionError, match=message):
         declare()
+
+
+def test_a_class_of_several_that_the_sample_lacks_is_named():
+    """A row may have several classes; each of train must be in a row of its sample."""
+    label = pl.Series("tags", [["red"], ["red", "blue"], [], None])
+    require_every_class(label, label.head(2), where="x")
+    with pytest.raises(
+        SplitError, match=r"x: the sample of train lacks 1 value of 'tags': blue; it has 1 of 4 rows"
+    ):
+        require_every_class(label, label.head(1), where="x")
