@@ -14,6 +14,7 @@ from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
 from featurestore.values.table import UTC_MICROSECONDS, feast_type
+from featurestore.values.wording import duration_text
 from featurestore.windows.arguments import LONGEST
 
 if TYPE_CHECKING:
@@ -287,17 +288,20 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
             )
         if value is not None and value > LONGEST:
             raise DefinitionError(
-                f"feature view {name!r}: {argument} is {value}, but timestamps hold at most {LONGEST.days:,} days",
+                f"feature view {name!r}: {argument} is {duration_text(value)}, but timestamps hold at most {LONGEST.days:,} days",
                 hint=f"write {argument}=timedelta(days=1)",
             )
-    if ttl is not None and ttl <= ZERO:
-        raise DefinitionError(
-            f"feature view {name!r}: ttl is {ttl}, but must be above zero", hint="leave ttl out for no expiry"
-        )
+    for argument, value in (("ttl", ttl), ("every", every)):
+        if value is not None and value <= ZERO:
+            raise DefinitionError(
+                f"feature view {name!r}: {argument} is {duration_text(value)}, but must be above zero",
+                hint=f"write {argument}=timedelta(days=1), or leave it out",
+            )
     if delay < ZERO:
-        raise DefinitionError(f"feature view {name!r}: delay is {delay}, but must not be negative")
-    if every is not None and every <= ZERO:
-        raise DefinitionError(f"feature view {name!r}: every is {every}, but must be above zero")
+        raise DefinitionError(
+            f"feature view {name!r}: delay is {duration_text(delay)}, but must not be negative",
+            hint="write delay=timedelta(hours=1), or leave it out",
+        )
 
 
 def _check_times(name: str, contract: Contract) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from featurestore.splits.declare import RandomSplit
 from featurestore.splits.sample import ClassSample, RandomSample
 from featurestore.values.escapes import one_line
+from featurestore.values.wording import duration_text
 
 if TYPE_CHECKING:
     from featurestore.splits.declare import SplitStrategy
@@ -30,7 +31,11 @@ def split_text(strategy: SplitStrategy, identity: tuple[str, ...]) -> str:
         return text
     begins = {"validation": strategy.validation_from, "test": strategy.test_from}
     starts = ", ".join(f"{name} from {at.isoformat()}" for name, at in begins.items() if at is not None)
-    gap = f" Rows of the last {strategy.gap} before a split are left out." if strategy.gap else ""
+    gap = (
+        f" Rows of the last {duration_text(strategy.gap)} before a split are left out."
+        if strategy.gap
+        else ""
+    )
     return f"By time: {starts}.{gap}"
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.timing.duration import parse_duration
+from featurestore.values.wording import duration_text
 from featurestore.windows.aggregation import OF_QUANTILES, WITHOUT_COLUMN, Aggregation
 
 if TYPE_CHECKING:
@@ -137,10 +138,12 @@ def _duration(label: str, over: Any) -> timedelta | None:
             f"{label}: over is {over!r:.60} ({type(over).__name__}), but must be a duration", hint=OVER_HINT
         )
     if over <= timedelta(0):
-        raise DefinitionError(f"{label}: over is {over}, but must be above zero", hint=OVER_HINT)
+        raise DefinitionError(
+            f"{label}: over is {duration_text(over)}, but must be above zero", hint=OVER_HINT
+        )
     if over > LONGEST:
         raise DefinitionError(
-            f"{label}: over is {over}, but timestamps hold at most {LONGEST.days:,} days",
+            f"{label}: over is {duration_text(over)}, but timestamps hold at most {LONGEST.days:,} days",
             hint='write over="lifetime" for the whole past',
         )
     return over

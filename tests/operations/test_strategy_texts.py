@@ -24,7 +24,7 @@ from featurestore.operations.strategy_texts import sample_text, split_text
             time_split(validation_from="2024-03-01T00:00:00Z", test_from="2024-04-01T00:00:00Z", gap="6h"),
             (
                 "By time: validation from 2024-03-01T00:00:00+00:00, test from 2024-04-01T00:00:00+00:00. "
-                "Rows of the last 6:00:00 before a split are left out."
+                "Rows of the last 6 hours before a split are left out."
             ),
         ),
         (time_split(test_from="2024-04-01T00:00:00Z"), "By time: test from 2024-04-01T00:00:00+00:00."),
