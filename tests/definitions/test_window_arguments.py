@@ -14,7 +14,10 @@ PAID = pl.col("amount") > 0
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
-        (lambda: windows.count(over="99999999d"), "count: over is 99,999,999 days, .* at most 3,652,058 days"),
+        (
+            lambda: windows.count(over="99999999d"),
+            "count: over is 99,999,999 days, .* at most 3,652,058 days",
+        ),
         (lambda: windows.count(over=LONGEST + timedelta(microseconds=1)), "timestamps hold at most"),
         (lambda: windows.count(over=5), "count: over is 5 .int., but must be a duration"),
         (lambda: windows.count(over=True), "over is True .bool., but must be a duration"),
