@@ -53,7 +53,10 @@ def episode(  # noqa: PLR0917 - called in another process
     WrongError
         If an answer is wrong, a write is lost, a recovery fails, or an error is not ours.
     """
-    gc.freeze()  # each process that dies collects what it held: what was imported before need not be looked at
+    # Each process that dies collects what it held: what was imported before the episode need not be looked at.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
     world = World(folder, template, seed, begin + length * (seed - 1), network)
     # How many changes of the disk an act at a door makes: a fault comes at one of them.
     usual: dict[str, int] = {}
