@@ -198,6 +198,7 @@ def test_serving(run_small):
     servers = {
         "empty endpoint",
         "ours, LMDB, /v1/vectors",
+        "ours, LMDB, 5 on-demand features",
         "ours, LMDB, Feast's wire",
         "ours, Redis, /v1/vectors",
         "ours, PostgreSQL, /v1/vectors",
