@@ -45,10 +45,7 @@ def training_text(manifest: TrainingManifest) -> str:
 
 
 def _immature_lines(manifest: TrainingManifest) -> list[str]:
-    if manifest.as_of is None:
-        return []
-    at = manifest.as_of.isoformat()
-    return [f"  {counted(manifest.immature, 'row')} left out: {manifest.label} was not known at {at}"]
+    return [f"  {manifest.immature_text}"] if manifest.immature_text else []
 
 
 def vector_record(project: Project, service: str, vector: pl.DataFrame) -> dict[str, Any]:

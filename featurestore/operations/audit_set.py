@@ -39,7 +39,7 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
     ------
     ContractError
         If there are no rows, or they lack a key, a request value, the timestamp, or all features; or a feature has values of
-        another kind, such as text for numbers.
+        another kind, such as text for numbers; or two columns are one feature, under both of its names.
     MissingDataError, SkewError
         As of `historical`.
     """
@@ -53,14 +53,9 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
         raise ContractError(
             "the training set has no rows; expected at least one", hint="name the file that has them"
         )
+    _require_each_once(full_names, frame)
     ignored = ignored_columns(workspace, frame.columns, {*schema, *spelled}, list(dtypes))
-    frame = frame.rename(
-        {
-            full: name
-            for name, full in full_names.items()
-            if full in frame.columns and name not in frame.columns
-        }
-    )
+    frame = frame.rename({full: name for name, full in full_names.items() if full in frame.columns})
     names = [name for name in dtypes if name in frame.columns]
     if not names:
         raise ContractError(
@@ -81,6 +76,16 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
         ignored=ignored,
         cells=_cells(served_service, cells),
     )
+
+
+def _require_each_once(full_names: dict[str, str], frame: pl.DataFrame) -> None:
+    """Refuse a feature under both of its names: only one of the columns could be compared."""
+    for name, full in full_names.items():
+        if name != full and {name, full} <= set(frame.columns):
+            raise ContractError(
+                f"the training set: columns {name!r} and {full!r} are the same feature; expected one of them",
+                hint="drop the one that the model does not read",
+            )
 
 
 def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:

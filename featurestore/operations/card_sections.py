@@ -178,6 +178,8 @@ def _exclusions(
     ]
     if manifest.immature and manifest.as_of is not None:
         reason = f"{training.label} was not known at {manifest.as_of.isoformat()}"
+        if manifest.counts_labels:
+            reason += " (number of labels)"
         rows.append((training.name, reason, f"{manifest.immature:,}"))
     if manifest.agreement is not None and manifest.agreement.undecided:
         reason = "the policy of the labellers does not decide the label"

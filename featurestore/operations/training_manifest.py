@@ -52,7 +52,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         The timestamp at which labels had to be known. None: the training set does not say when labels are known, and
         was built with all of its rows.
     immature
-        How many rows were left out, because their label was not known at `as_of`.
+        How many rows were left out, because their label was not known at `as_of`. With `labellers` or `served`: how many labels.
     split
         How rows were assigned to splits, with seeds and timestamps. Empty: the training set declares none.
     splits
@@ -102,6 +102,19 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         before = None if self.sampled is None else self.sampled.rows_before
         return tuple(warnings_of(self.splits, self.split, train_rows=before))
 
+    @property
+    def counts_labels(self) -> bool:
+        """Whether `immature` counts labels: a row may have several, or its answer stays without one."""
+        return self.labellers is not None or self.served is not None
+
+    @property
+    def immature_text(self) -> str:
+        """What was left out because it was not known at `as_of`. Empty: the training set does not say when labels are known."""
+        if self.as_of is None:
+            return ""
+        count = counted(self.immature, "label" if self.counts_labels else "row")
+        return f"{count} left out: {self.label} was not known at {self.as_of.isoformat()}"
+
     def _repr_html_(self) -> str:
         size = f"{counted(self.rows, 'row')}, {counted(len(self.columns), 'column')}"
         labels = (
@@ -109,7 +122,7 @@ class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         )
         title = f"training set {self.name} of service {self.service}: {size}; {self.label}: {labels}; {self.digest}"
         if self.as_of is not None:
-            title += f"; {counted(self.immature, 'row')} left out: {self.label} was not known at {self.as_of.isoformat()}"
+            title += f"; {self.immature_text}"
         for name, part in self.splits.items():
             title += f"; {name}: {counted(part.rows, 'row')}"
         statuses = list(dict.fromkeys(status for counts in self.statuses.values() for status in counts))

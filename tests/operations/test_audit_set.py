@@ -48,6 +48,16 @@ def test_what_serving_gives_has_no_difference(shared_shop, right, tmp_path):
         record.require_parity()
 
 
+def test_a_feature_under_both_of_its_names(shared_shop, right):
+    """One of the two columns would not be compared: a wrong one could pass."""
+    full = shared_shop.catalog.service("buying").full_names["amount"]
+    rows = right.with_columns(pl.lit(99.0).alias(full))
+    with pytest.raises(
+        ContractError, match=f"columns 'amount' and '{full}' are the same feature; expected one"
+    ):
+        shared_shop.audit_set(rows, "buying")
+
+
 def test_each_difference_has_its_cause(shared_shop, right):
     """A later order, an order before the newest, a value of nobody, a missing one, and one of the request."""
     rows = edited(right, 1, amount=20.1, coupon="SPRING")

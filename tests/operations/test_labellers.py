@@ -88,6 +88,15 @@ def test_only_labels_that_were_known_count(served):
     assert project.training_set("answered").agreement.kappa == pytest.approx(-1 / 3.5, abs=0.2)
 
 
+def test_the_command_counts_labels_that_were_not_known(served):
+    """They are labels and no rows: each row is in the set, by its other labels."""
+    project = label_shop(served, *LABELS, columns=ALL, options=BY.format("majority"))
+    done = run("training-set", "answered", "--as-of", (NOW - 2 * HOUR).isoformat(), cwd=project.settings.root)
+    assert "answered: 3 rows" in done.stdout
+    assert "  4 labels left out: bought was not known at" in done.stdout
+    assert "4 labels left out: bought was not known at" in project.training_manifest("answered")._repr_html_()
+
+
 def test_the_command_and_the_card_show_the_agreement(served):
     """Two labellers have Cohen's kappa; a tie is left out."""
     labels = [label for label in LABELS if label["labeller"] != "eve"]
