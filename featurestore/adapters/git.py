@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import MissingDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 GET_REVISION = "get it: git fetch --unshallow, or git fetch from where it was pushed to"
 
@@ -49,10 +49,15 @@ def commit_time(root: Path, revision: str) -> datetime:
     return datetime.fromisoformat(text.strip()).astimezone(UTC)
 
 
-def first_commit_with(root: Path, text: str, file: str) -> str | None:
-    """Return the oldest commit in which a file holds a text that it did not hold before; None: there is none."""
-    commits = git(root, "log", "--all", "--reverse", "--format=%H", f"-S{text}", "--", file)
-    return next(iter((commits or "").split()), None)
+def first_commit_with(root: Path, texts: Sequence[str], file: str) -> str | None:
+    """Return the oldest commit in which a file holds hashes that it did not all hold before; None: there is none."""
+    changed = f"-G{'|'.join(texts)}"
+    commits = git(root, "log", "--all", "--reverse", "--format=%H", changed, "--", file) or ""
+    for revision in commits.split():
+        content = git(root, "show", f"{revision}:./{file}") or ""
+        if all(text in content for text in texts):
+            return revision
+    return None
 
 
 @contextmanager

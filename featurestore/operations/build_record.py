@@ -46,6 +46,8 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
         Digest of the bytes of the Parquet file. None: not known, as for a manifest without a record.
     md5
         The hash by which DVC knows the Parquet file; for a manifest without a record, the manifest.
+    state_md5
+        The hash by which DVC knows the fitted state of the service. None: it has no steps, or the hash is not known.
     revision
         The git commit that was checked out. None: the project is in no repository.
     changed
@@ -70,6 +72,7 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     logged: tuple[str, ...] | None
     packages: dict[str, str]
     built_at: datetime
+    state_md5: str | None = None
 
 
 def build_record(
@@ -78,13 +81,12 @@ def build_record(
     """Describe a build of a training set, whose rows are in a file."""
     training = workspace.catalog.training_set(manifest.name)
     root = workspace.root
-    with path.open("rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
     return BuildRecord(
         manifest=manifest,
         columns={column.name: fingerprint(column.to_frame()) for column in rows},
         file=file_fingerprint(path),
-        md5=md5,
+        md5=_md5(path),
+        state_md5=None if manifest.fitted is None else _md5(workspace.layout.fitted(manifest.service)),
         revision=revision_of(root),
         changed=tuple(name for name in changed_files(root) if name != LOCK),
         data=_data_hashes(workspace, training),
@@ -94,6 +96,11 @@ def build_record(
         packages={"python": platform.python_version(), **_versions()},
         built_at=workspace.now(),
     )
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def last_record(workspace: Workspace, name: str) -> BuildRecord:

@@ -61,11 +61,12 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     def require_same(self) -> None:
         """Raise `SkewError` if the values differ, with the first column and the reasons."""
         if not self.same_values:
-            place = (
-                "its columns, the number of its rows, or a value that is not recorded by column"
-                if self.column is None
-                else f"column {self.column!r}"
-            )
+            if self.column is not None:
+                place = f"column {self.column!r}"
+            elif self.digest == self.digest_before:
+                place = "what the steps of its service learned"
+            else:
+                place = "its columns, the number of its rows, or a value that is not recorded by column"
             reasons = [f"\n  {reason}" for reason in self.reasons[:MAX_REASONS]]
             raise SkewError(
                 f"training set {self.name!r} of revision {self.revision}: {place} differs first"
@@ -149,7 +150,8 @@ def _revision(workspace: Workspace, record: BuildRecord) -> str:
 
     A run builds before its code and its dvc.lock are committed: the commit that was checked out does not have them.
     """
-    committed = first_commit_with(workspace.root, record.md5, LOCK)
+    hashes = [record.md5] if record.state_md5 is None else [record.md5, record.state_md5]
+    committed = first_commit_with(workspace.root, hashes, LOCK)
     if committed is not None:
         return committed
     if record.revision is None:

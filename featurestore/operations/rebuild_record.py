@@ -62,7 +62,7 @@ def record_for(workspace: Workspace, manifest: Path | str) -> BuildRecord:
 
 def _from_git(workspace: Workspace, path: Path, content: bytes, manifest: TrainingManifest) -> BuildRecord:
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    revision = first_commit_with(workspace.root, md5, LOCK)
+    revision = first_commit_with(workspace.root, [md5], LOCK)
     if revision is None:
         raise MissingDataError(
             f"{path}: the record of its build is not here, and no commit has the manifest in {LOCK}",

@@ -7,6 +7,7 @@ import msgspec
 import polars as pl
 import pytest
 from fitted_shop import ROW, fitted_shop, with_another_training_set, with_steps
+from runner import run
 from serving import running
 
 import featurestore
@@ -228,3 +229,14 @@ def test_a_prove_run_covers_fitted_vectors(project):
 
     assert record.differences == ()
     assert "buying" in record.services
+
+
+def test_check_accepts_steps_that_are_not_fitted_again_yet(project):
+    """A step that changed, or a state that is gone, is for the next build: the definitions are right."""
+    path = project.settings.root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace('scale("standard"', 'scale("robust"'))
+    run("pipeline", "--write", cwd=project.settings.root)
+    assert run("check", cwd=project.settings.root).returncode == 0
+
+    project.layout.fitted("buying").unlink()
+    assert run("check", cwd=project.settings.root).returncode == 0
