@@ -121,12 +121,19 @@ class Catalog:
 
         Raises
         ------
+        DefinitionError
+            If the features are neither text nor a list of text.
         UnknownNameError
             If a service, view or feature does not exist.
         """
         if isinstance(features, FeatureService):
             return features
         if not isinstance(features, str):
+            if not isinstance(features, list | tuple) or not all(isinstance(item, str) for item in features):
+                raise DefinitionError(
+                    f"features: a {type(features).__name__} is neither the name of a feature service nor a list of names",
+                    hint="name a service, or list features as text: 'view:feature' or 'view'",
+                )
             return self.request(features, full_names=full_names)
         if ":" in features or features in self.views or features in self.on_demand:
             return self.request([features])
@@ -265,6 +272,10 @@ def _refuse_clashes(definitions: Iterable[Definition]) -> None:
 
 
 def _find(kind: str, name: str, table: dict[str, T]) -> T:
+    if not isinstance(name, str):
+        raise DefinitionError(
+            f"the name of a {kind} is a {type(name).__name__}; expected text", hint="give one name as text"
+        )
     if name not in table:
         raise UnknownNameError(kind, name, table)
     return table[name]

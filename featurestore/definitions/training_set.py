@@ -13,7 +13,7 @@ from featurestore.definitions.entity_rows import (
     require_columns,
     require_labels_of_answers,
 )
-from featurestore.definitions.feature_service import TrainingSet
+from featurestore.definitions.feature_service import FeatureService, TrainingSet
 from featurestore.definitions.known import known_of_label
 from featurestore.definitions.signature import signature_of
 from featurestore.definitions.split_columns import added_columns
@@ -26,7 +26,6 @@ from featurestore.values.table import UTC_MICROSECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.known import Declaration
     from featurestore.definitions.signature import Transformation
     from featurestore.labels.declare import Labellers
@@ -81,7 +80,7 @@ def training_set(
     Raises
     ------
     DefinitionError
-        If the schema lacks the timestamp, the label, a key or a request value, or has one with
+        If `service` is not a feature service; if the schema lacks the timestamp, the label, a key or a request value, or has one with
         another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the
         timestamp; or if the split, the sample or the labellers do not fit the schema.
     """
@@ -90,6 +89,11 @@ def training_set(
         signature = signature_of(function)
         name, contract = function.__name__, signature.output
         where = f"training set {name!r}"
+        if not isinstance(service, FeatureService):
+            raise DefinitionError(
+                f"{where}: service is a {type(service).__name__}; expected a feature service",
+                hint="give the definition itself, not its name",
+            )
         needed = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
         if served:
             require_labels_of_answers(contract, service, label, where)

@@ -39,6 +39,19 @@ def changed(**fields):
     return type("Changed", (Sales,), {"__annotations__": annotations, "__doc__": "Changed.", **values})
 
 
+def test_a_training_set_needs_a_service_and_not_its_name():
+    """The name of a service in place of the service is refused."""
+
+    def visits(sales: Frame[Sales]) -> Frame[Sales]:
+        """Visits."""
+        return sales
+
+    with pytest.raises(
+        DefinitionError, match="training set 'visits': service is a str; expected a feature service"
+    ):
+        featurestore.training_set(service="selling", label="total", owner="me")(visits)
+
+
 TEXT = {"description": "text"}
 
 

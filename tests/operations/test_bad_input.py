@@ -7,6 +7,7 @@ import pytest
 
 from featurestore.errors import (
     ContractError,
+    DefinitionError,
     FeatureStoreError,
     MissingDataError,
     StoreError,
@@ -78,6 +79,21 @@ def test_what_was_refused_can_be_looked_at(shop):
 def test_an_unknown_name_suggests_the_nearest(shop, verb, message):
     """The error of an unknown name suggests the nearest name."""
     with pytest.raises(UnknownNameError, match=message):
+        verb(shop)
+
+
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        (lambda p: p.training_set(["visits"]), "the name of a training set is a list; expected text"),
+        (lambda p: p.validate(5), "the name of a .* is a int; expected text"),
+        (lambda p: p.get_online("buying", [{"customer": 1}]), "features: a list is neither"),
+        (lambda p: p.reader(None), "features: a NoneType is neither"),
+    ],
+)
+def test_a_name_that_is_no_text_is_refused(shop, verb, message):
+    """A list in place of a name, or rows in place of features, is refused before anything is read."""
+    with pytest.raises(DefinitionError, match=message):
         verb(shop)
 
 
