@@ -70,14 +70,17 @@ def keep_name(path: Path) -> None:
     A process that was killed, or whose disk was full, may have made the name without the sync: that it exists does not
     say that it outlasts a power loss. Folders that this process cannot write to are not synced.
     """
+    names = []
     while path != path.parent:
         state = path.stat()
         name = (path, state.st_dev, state.st_ino)
         if name in _SYNCED or not os.access(path.parent, os.W_OK):
-            return
+            break
         sync_folder(path.parent)
-        _SYNCED.add(name)
+        names.append(name)
         path = path.parent
+    # All or none: a name that is in the set says that those above it were synced too.
+    _SYNCED.update(names)
 
 
 def replace(source: Path, target: Path) -> None:

@@ -202,3 +202,23 @@ def test_a_key_that_is_said_to_be_gone_stays_gone(shop, monkeypatch):
     with watched(path.parent, monkeypatch) as disk, pytest.raises(UnknownNameError):
         remove_key(path, "one")
     assert ("fsync", str(path.parent)) in disk.calls
+
+
+def test_a_sync_that_failed_high_above_is_done_again(tmp_path, monkeypatch):
+    """The folders below it were synced: that does not say that those above them were."""
+    path = tmp_path / "data/a/b/record.jsonl"
+    line = ViewState(definition="d", source="s", watermark=1)
+    fsync, top = os.fsync, tmp_path
+
+    def full(descriptor):
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == top:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        append_record(line, path)
+    monkeypatch.undo()
+    with watched(tmp_path, monkeypatch) as disk:
+        append_record(line, path)
+    assert ("fsync", str(top)) in disk.calls
