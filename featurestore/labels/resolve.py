@@ -9,7 +9,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.labels.agreement import Agreement, agreement
 from featurestore.labels.classes import combinations
-from featurestore.values.wording import PERSONAL, counted
+from featurestore.values.wording import PERSONAL, counted, named_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -135,10 +135,7 @@ def _require_one_label(
     clashing = newest.filter(pl.col(_VALUE).n_unique().over(_ROW, column) > 1)
     if clashing.is_empty():
         return
-    first = clashing.row(0, named=True)
-    named = " ".join(
-        f"{name}={PERSONAL if name in personal else first[name]}" for name in (*identity, column)
-    )
+    named = named_values(clashing.row(0, named=True), (*identity, column), personal)
     count = clashing.select(_ROW, column).n_unique()
     raise ContractError(
         f"{where}: {counted(count, 'row')} with two labels of one labeller at one time, first {named}",

@@ -22,6 +22,8 @@ from featurestore.storage.files import write_text
 from featurestore.values.escapes import escaped, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from featurestore.workspace import Workspace
 
 PIPELINE = "dvc.yaml"
@@ -89,9 +91,13 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     """
     root = workspace.root
     layout = workspace.layout
-    for log, folder in ((PUSHED, layout.all_pushed), (SERVED, layout.all_served)):
+    logs = (
+        (PUSHED, layout.all_pushed, add_pushed_version),
+        (SERVED, layout.all_served, add_served_version),
+    )
+    for log, folder, version in logs:
         if not is_sql(target) and (root / target).resolve().is_relative_to(folder.resolve()):
-            return _add_log(workspace, log, folder)
+            return _add_log(workspace, log, folder, version)
     if not is_sql(target) and (source := declared_source(workspace, target)) is not None:
         return _version_only(workspace, source.name, source.location(root / source.path)[0])
     data = result_of(workspace, target, name) if is_sql(target) else input_of(workspace, target, name, owner)
@@ -187,10 +193,12 @@ def _version(workspace: Workspace, path: Path) -> tuple[str, ...]:
     return add_version(workspace, path)
 
 
-def _add_log(workspace: Workspace, name: str, folder: Path) -> Added:
+def _add_log(
+    workspace: Workspace, name: str, folder: Path, version: Callable[[Workspace], tuple[str, ...]]
+) -> Added:
     """Version the log of pushes, or that of answers; with its first version, the stages of dvc.yaml depend on it."""
     workspace.parts.versions.start(workspace.root)
-    records = add_pushed_version(workspace) if name == PUSHED else add_served_version(workspace)
+    records = version(workspace)
     file = workspace.root / PIPELINE
     written = (PIPELINE,) if own_stages(file) and update_pipeline(workspace) else ()
     inside = folder.relative_to(workspace.root).as_posix()

@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.definitions.entity_rows import answer_columns
 from featurestore.errors import ContractError
 from featurestore.operations.served_answers import ANSWER, OtherDefinition
-from featurestore.values.wording import PERSONAL, counted
+from featurestore.values.wording import counted, named_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,4 +144,4 @@ def _join_columns(training: TrainingSet) -> list[str]:
 def _namer(training: TrainingSet, names: list[str]) -> Callable[[dict[str, Any]], str]:
     """Return what writes the columns by which a label finds its answer, without personal values."""
     personal = {column.name for column in training.entity_rows.columns if column.personal}
-    return lambda row: " ".join(f"{name}={PERSONAL if name in personal else row[name]}" for name in names)
+    return lambda row: named_values(row, names, personal)

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.labels.classes import combinations, is_multi_label, may_have_classes
+from featurestore.labels.classes import combinations, each_class, is_multi_label, may_have_classes
 from featurestore.splits.declare import SPLIT, TRAIN, RandomSplit
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.escapes import one_line
@@ -148,16 +148,10 @@ def require_every_split(
                 parts.filter(pl.col(SPLIT) == name), on=needed, how="anti", nulls_equal=True
             ).sort(needed)
             if missing.height:
-                texts = [
-                    ", ".join(
-                        PERSONAL if column in personal else one_line(value) for column, value in row.items()
-                    )
-                    for row in missing.iter_rows(named=True)
-                ]
-                listing = ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
+                texts = _texts(missing, personal)
                 what = " and ".join(map(repr, needed))
                 raise SplitError(
-                    f"{where}: split {name!r} lacks {counted(missing.height, 'value')} of {what}: {listing}; "
+                    f"{where}: split {name!r} lacks {counted(missing.height, 'value')} of {what}: {_listing(texts)}; "
                     f"rows by split: {shown}",
                     hint="merge or leave out rare values, give the split a larger share, or use another seed or timestamp; declare a "
                     "label that is a quantity as a float",
@@ -187,23 +181,32 @@ def require_every_class(
     """
     if not has_classes(before):
         return
-    label, rows_before, rows = before.name, before.len(), after.len()
-    if is_multi_label(before.dtype):
-        before, after = (side.explode(empty_as_null=False) for side in (before, after))
-    present = set(after.to_list())
-    lost = [value for value in before.drop_nulls().unique().sort().to_list() if value not in present]
-    if lost:
-        texts = [PERSONAL if label in personal else one_line(value) for value in lost]
-        listing = ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
+    label, rows = before.name, after.len()
+    present = each_class(after).to_frame()
+    lost = each_class(before).to_frame().drop_nulls().unique().join(present, on=label, how="anti").sort(label)
+    if lost.height:
+        texts = _texts(lost, personal)
         raise SplitError(
-            f"{where}: the sample of train lacks {counted(len(lost), 'value')} of {label!r}: {listing}; it has "
-            f"{rows:,} of {counted(rows_before, 'row')}",
+            f"{where}: the sample of train lacks {counted(lost.height, 'value')} of {label!r}: {_listing(texts)}; it has "
+            f"{rows:,} of {counted(before.len(), 'row')}",
             hint=f"give the sample a larger share, or keep a row of each class: random_sample(share=..., stratify={label!r}, ...)",
             split=TRAIN,
             rows={TRAIN: rows},
             column=label,
             missing=texts,
         )
+
+
+def _texts(missing: pl.DataFrame, personal: Collection[str]) -> list[str]:
+    """Write the values of each row, without personal ones."""
+    return [
+        ", ".join(PERSONAL if column in personal else one_line(value) for column, value in row.items())
+        for row in missing.iter_rows(named=True)
+    ]
+
+
+def _listing(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:MAX_LISTED]) + (" …" if len(texts) > MAX_LISTED else "")
 
 
 def _strata(rows: pl.DataFrame, label: str, stratify: list[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:

@@ -171,7 +171,6 @@ class _Source:
         """Return the timestamps at which keys have a row of `fresh`, or had an event that one replaces, in order."""
         view = self._view
         names = [*view.keys, *view.identity]
-        rows = fresh
         if view.identity:
             rows = self._of_keys(keys).join(fresh.select(names), on=names, how="semi", nulls_equal=True)
         else:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
 
 # In place of a value of a personal column.
 PERSONAL = "(personal)"
@@ -20,6 +24,11 @@ _VOWELS = "aeiou"
 def counted(number: int, noun: str) -> str:
     """Write a count of a noun, given in the singular."""
     return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def named_values(row: Mapping[str, object], names: Iterable[str], personal: Container[str]) -> str:
+    """Write values of a row with their names, such as ``customer=3 amount=1.5``, without personal values."""
+    return " ".join(f"{name}={PERSONAL if name in personal else row[name]}" for name in names)
 
 
 def duration_text(duration: timedelta) -> str:
