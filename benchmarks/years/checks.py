@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import featurestore
-from featurestore.operations.releases import active_release
+from featurestore.operations.release.releases import active_release
 from featurestore.service.runtime.keys import read_keys
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.log import log_files, next_number, without_writes

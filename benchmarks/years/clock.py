@@ -17,7 +17,7 @@ MODULES = (
     "featurestore.storage.commits",
     "featurestore.operations.materialize",
     "featurestore.operations.outcome",
-    "featurestore.operations.release",
+    "featurestore.operations.release.release",
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from featurestore.errors import FeatureStoreError, UnknownNameError
 from featurestore.operations.logged import LoggedError
-from featurestore.operations.releases import active_release, release_names
+from featurestore.operations.release.releases import active_release, release_names
 from years.checks import CUSTOMERS, WrongError, check, held_keys, require
 from years.disk import KilledError
 from years.world import World

@@ -15,7 +15,7 @@ from shop import build_shop, write_files
 
 import featurestore
 from featurestore.adapters import lmdb as lmdb_adapter
-from featurestore.operations.releases import active_release
+from featurestore.operations.release.releases import active_release
 from featurestore.service.runtime.keys import add_key, remove_key
 from featurestore.storage import durable, files
 from years.checks import CUSTOMERS, DAY, VIEW, read_built

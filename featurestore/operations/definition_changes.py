@@ -11,8 +11,8 @@ from featurestore.definitions.fingerprint import Difference, Fingerprint, differ
 from featurestore.definitions.fingerprint.difference import NAMES
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.releases import active_release, read_release
-from featurestore.operations.training_set import training_manifest
+from featurestore.operations.release.releases import active_release, read_release
+from featurestore.operations.training_set.training_set import training_manifest
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record
 from featurestore.storage.made_by import made_by

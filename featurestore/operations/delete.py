@@ -9,9 +9,13 @@ import msgspec
 
 from featurestore.definitions.feature_service import REQUEST, feature_service
 from featurestore.errors import ContractError
-from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.logged import logged
 from featurestore.operations.materialize import materialize_view
+from featurestore.operations.release.active_release import (
+    active_release_with,
+    materialize_release,
+    next_timestamp,
+)
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.lock import locked
 from featurestore.storage.views import compact_log, log_deleted

@@ -12,10 +12,14 @@ import polars as pl
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.operations.active_release import active_release_with, materialize_release, next_timestamp
 from featurestore.operations.logged import logged
 from featurestore.operations.materialize import Materialized, materialize_view
-from featurestore.operations.releases import active_release
+from featurestore.operations.release.active_release import (
+    active_release_with,
+    materialize_release,
+    next_timestamp,
+)
+from featurestore.operations.release.releases import active_release
 from featurestore.quality.gate.ahead import require_not_ahead
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit

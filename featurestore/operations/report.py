@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from featurestore.errors import MissingDataError
-from featurestore.operations.audit_record import AuditRecord
+from featurestore.operations.audit.record import AuditRecord
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.training_set import training_manifest
+from featurestore.operations.training_set.training_set import training_manifest
 from featurestore.quality.change.change_summary import change_summary
 from featurestore.quality.change.drift import drift
 from featurestore.storage.datasets import build_command

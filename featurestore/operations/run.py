@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.operations.add_version import (
+from featurestore.operations.add.version import (
     add_pushed_version,
     add_served_version,
     has_pushed,
     has_served,
 )
 from featurestore.operations.apply import apply
-from featurestore.operations.audit import audit
-from featurestore.operations.audit_record import AuditRecord
+from featurestore.operations.audit.audit import audit
+from featurestore.operations.audit.record import AuditRecord
 from featurestore.operations.build import build
-from featurestore.operations.check import check
-from featurestore.operations.check_leaks import LeakRecord, check_leaks
-from featurestore.operations.frozen_splits import SplitChange
+from featurestore.operations.check.check import check
+from featurestore.operations.check.unversioned import reads_served
+from featurestore.operations.check_leaks.check_leaks import LeakRecord, check_leaks
+from featurestore.operations.check_leaks.state import provable
 from featurestore.operations.ingest import ingest
-from featurestore.operations.leak_state import provable
 from featurestore.operations.materialize import materialize
-from featurestore.operations.pipeline import stages_of, update_pipeline
+from featurestore.operations.pipeline.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
-from featurestore.operations.training_manifest import TrainingManifest
-from featurestore.operations.training_set import training_set
-from featurestore.operations.unversioned import reads_served
+from featurestore.operations.training_set.frozen_splits import SplitChange
+from featurestore.operations.training_set.manifest import TrainingManifest
+from featurestore.operations.training_set.training_set import training_set
 from featurestore.operations.validate import validate
 from featurestore.quality.gate.verdict import Verdict
 

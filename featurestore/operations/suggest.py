@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.source import FORMATS
 from featurestore.errors import ConfigError
-from featurestore.operations.add_input import files_of
-from featurestore.operations.add_read import declared_source, read_input
+from featurestore.operations.add.input import files_of
+from featurestore.operations.add.read import declared_source, read_input
 from featurestore.operations.locate import located
 from featurestore.quality.profile import suggest as drafting
 from featurestore.quality.profile.own_file import draft_for

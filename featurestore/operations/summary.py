@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.operations.audit_record import AuditRecord
+from featurestore.operations.audit.record import AuditRecord
+from featurestore.operations.check.unversioned import Unversioned, unversioned
 from featurestore.operations.materialize import MaterializeRecord
-from featurestore.operations.training_manifest import TrainingManifest
-from featurestore.operations.unversioned import Unversioned, unversioned
+from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.quality.gate.verdict import Verdict
 from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command

@@ -12,10 +12,10 @@ from featurestore.adapters.polars import MIB, PolarsEngine
 from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
 from featurestore.errors import package_needed_by
-from featurestore.operations.adopt import adopt as adopt_repository
+from featurestore.operations.adopt.adopt import adopt as adopt_repository
 from featurestore.operations.init import init as write_project
-from featurestore.operations.releases import served
-from featurestore.operations.serving_paths import GetOnlinePath, ReaderPath
+from featurestore.operations.prove.serving_paths import GetOnlinePath, ReaderPath
+from featurestore.operations.release.releases import served
 from featurestore.project.project import Project
 from featurestore.storage.together import heal
 from featurestore.workspace import Parts, Workspace
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from featurestore.config import Settings
-    from featurestore.operations.adopt import Adopted
-    from featurestore.operations.releases import Release
+    from featurestore.operations.adopt.adopt import Adopted
+    from featurestore.operations.release.releases import Release
     from featurestore.ports import ComputeEngine, Registry, ServingPath
 
 # Shares of the memory setting: what a reader holds of a raw file, and a join of the rows that it reads.

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.config import KEEP_RELEASES, LEAK_CUTS, PROVE_CASES, PROVE_SEED
-from featurestore.operations.add import Added, add
+from featurestore.operations.add.add import Added, add
 from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
-from featurestore.operations.audit import audit
+from featurestore.operations.audit.audit import audit
 from featurestore.operations.build import build
-from featurestore.operations.check import check
-from featurestore.operations.check_leaks import LeakRecord, check_leaks
+from featurestore.operations.check.check import check
+from featurestore.operations.check.expired import OnlyExpired, only_expired
+from featurestore.operations.check.reproducible import check_reproducible
+from featurestore.operations.check.rolling_features import RollingFeature, rolling_features
+from featurestore.operations.check.timeless import Timeless, timeless
+from featurestore.operations.check.uncompiled import uncompiled
+from featurestore.operations.check.unversioned import Unversioned, unversioned
+from featurestore.operations.check_leaks.check_leaks import LeakRecord, check_leaks
 from featurestore.operations.dataset import dataset
 from featurestore.operations.delete import DeletePlan, delete, plan_delete
 from featurestore.operations.example import example
-from featurestore.operations.expired import OnlyExpired, only_expired
 from featurestore.operations.explain import explain
 from featurestore.operations.get_online import get_online
 from featurestore.operations.ingest import ingest
@@ -31,26 +36,21 @@ from featurestore.operations.materialize import (
     plan_materialize,
 )
 from featurestore.operations.overview import overview
-from featurestore.operations.pipeline import pipeline
-from featurestore.operations.prove import ProofRecord, prove
-from featurestore.operations.prune import PrunePlan, plan_prune, prune
+from featurestore.operations.pipeline.pipeline import pipeline
+from featurestore.operations.pipeline.stale_pipeline import StalePipeline, stale_pipeline
+from featurestore.operations.prove.prove import ProofRecord, prove
+from featurestore.operations.prove.sandbox import Sandbox, sandbox
 from featurestore.operations.push import Pushed, push
 from featurestore.operations.read import read
 from featurestore.operations.reader import reader
-from featurestore.operations.release import ReleasePlan, plan_release, release
-from featurestore.operations.releases import Release, active_release, releases
-from featurestore.operations.replay import ReplayRecord, replay
+from featurestore.operations.release.prune import PrunePlan, plan_prune, prune
+from featurestore.operations.release.release import ReleasePlan, plan_release, release
+from featurestore.operations.release.releases import Release, active_release, releases
+from featurestore.operations.release.rollback import RollbackPlan, plan_rollback, rollback
+from featurestore.operations.replay.replay import ReplayRecord, replay
 from featurestore.operations.report import report
-from featurestore.operations.reproducible import check_reproducible
-from featurestore.operations.rollback import RollbackPlan, plan_rollback, rollback
-from featurestore.operations.rolling_features import RollingFeature, rolling_features
 from featurestore.operations.run import Run, run
-from featurestore.operations.sandbox import Sandbox, sandbox
-from featurestore.operations.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.summary import Summary, summary
-from featurestore.operations.timeless import Timeless, timeless
-from featurestore.operations.uncompiled import uncompiled
-from featurestore.operations.unversioned import Unversioned, unversioned
 from featurestore.operations.validate import validate
 from featurestore.project.quality import Quality
 from featurestore.project.training import Training
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.operations.audit_record import AuditRecord
+    from featurestore.operations.audit.record import AuditRecord
     from featurestore.ports import OnlineStore
     from featurestore.quality.gate.verdict import Verdict
     from featurestore.vectors.reader import VectorReader

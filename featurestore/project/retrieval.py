@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from featurestore.operations.audit_set import audit_set
+from featurestore.operations.audit_set.audit_set import audit_set
 from featurestore.operations.historical import historical
 from featurestore.operations.join import JoinRecord, join
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.definitions.feature_service import FeatureService
-    from featurestore.operations.audit_set_record import SetRecord
+    from featurestore.operations.audit_set.record import SetRecord
     from featurestore.operations.join import JoinProgress
     from featurestore.workspace import Workspace
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.operations.card import CardFiles, card
-from featurestore.operations.model_record import ModelRecord, require_model, write_model_record
-from featurestore.operations.rebuild import Rebuilt, rebuild
-from featurestore.operations.split_drift import split_drift
-from featurestore.operations.training_data import TrainingData, read_training_set
-from featurestore.operations.training_set import require_same_service, training_manifest, training_set
+from featurestore.operations.training_set.card import CardFiles, card
+from featurestore.operations.training_set.data import TrainingData, read_training_set
+from featurestore.operations.training_set.model_record import ModelRecord, require_model, write_model_record
+from featurestore.operations.training_set.rebuild import Rebuilt, rebuild
+from featurestore.operations.training_set.split_drift import split_drift
+from featurestore.operations.training_set.training_set import (
+    require_same_service,
+    training_manifest,
+    training_set,
+)
 from featurestore.project.retrieval import Retrieval
 
 if TYPE_CHECKING:
@@ -17,8 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from featurestore.operations.frozen_splits import SplitChange
-    from featurestore.operations.training_manifest import TrainingManifest
+    from featurestore.operations.training_set.frozen_splits import SplitChange
+    from featurestore.operations.training_set.manifest import TrainingManifest
     from featurestore.quality.change.drift import Drift
 
 

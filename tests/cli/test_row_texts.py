@@ -7,7 +7,7 @@ from featurestore.cli.row_texts import deleted_text, pushed_text
 from featurestore.operations.cause import Cause
 from featurestore.operations.delete import DeletePlan
 from featurestore.operations.push import Pushed
-from featurestore.operations.replay import LeftOut, ReplayRecord
+from featurestore.operations.replay.replay import LeftOut, ReplayRecord
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ FAULTS = (
         "an audit that ignores statuses",
         both(
             EXPIRED_IS_NULL,
-            code("operations.audit_record:differing_rows", " | (offline[status] != served[status])", ""),
+            code("operations.audit.record:differing_rows", " | (offline[status] != served[status])", ""),
         ),
         "prove",
         since="audit",
@@ -29,7 +29,7 @@ FAULTS = (
         "an audit that finds differences and succeeds",
         both(
             OVERWRITES,
-            code("operations.audit_record:AuditRecord.require_parity", "if self.mismatches:", "if False:"),
+            code("operations.audit.record:AuditRecord.require_parity", "if self.mismatches:", "if False:"),
         ),
         "prove",
         since="materialize",
@@ -39,7 +39,7 @@ FAULTS = (
         both(
             EXPIRED_IS_NULL,
             code(
-                "operations.audit:_compared",
+                "operations.audit.audit:_compared",
                 "for service in workspace.services.values()",
                 "for service in ()",
             ),

@@ -80,7 +80,7 @@ FAULTS = (
     ),
     Fault(
         "a release loses a row",
-        code("operations.release:_copy_rows", "source.scan(view)", "list(source.scan(view))[1:]"),
+        code("operations.release.release:_copy_rows", "source.scan(view)", "list(source.scan(view))[1:]"),
         "release",
         since="release",
     ),

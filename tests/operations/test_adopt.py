@@ -13,9 +13,9 @@ import featurestore
 from featurestore.adapters.feast.original import FeastOriginal
 from featurestore.adapters.feast.repository import FeastRepository, quiet
 from featurestore.errors import ConfigError, DefinitionError, UnknownNameError
-from featurestore.operations.adopt import plan_adopt
-from featurestore.operations.adopt_compare import compare_historical, compare_on_demand, compare_online
-from featurestore.operations.adopt_pandas import translated
+from featurestore.operations.adopt.adopt import plan_adopt
+from featurestore.operations.adopt.compare import compare_historical, compare_on_demand, compare_online
+from featurestore.operations.adopt.pandas_code import translated
 from featurestore.project import adopt
 
 

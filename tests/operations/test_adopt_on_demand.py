@@ -8,8 +8,8 @@ from feast_repos import one_view, rows, write
 import featurestore
 from featurestore.adapters.feast.original import FeastOriginal
 from featurestore.adapters.feast.repository import FeastRepository
-from featurestore.operations.adopt import plan_adopt
-from featurestore.operations.adopt_compare import compare_on_demand
+from featurestore.operations.adopt.adopt import plan_adopt
+from featurestore.operations.adopt.compare import compare_on_demand
 from featurestore.project import adopt
 
 

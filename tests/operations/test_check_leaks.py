@@ -11,8 +11,8 @@ import featurestore
 from featurestore import DefinitionError, SkewError, UnknownNameError
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import known_of_rows
-from featurestore.operations.check_leaks import check_leaks
-from featurestore.operations.timeless import Timeless
+from featurestore.operations.check.timeless import Timeless
+from featurestore.operations.check_leaks.check_leaks import check_leaks
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from shop import ORDERS, write_files
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
 from featurestore.errors import MissingDataError
-from featurestore.operations.add import add
+from featurestore.operations.add.add import add
 from featurestore.storage.lock import try_locked
 from featurestore.testing import FolderVersions
 

@@ -13,8 +13,8 @@ from featurestore.config import load_settings
 from featurestore.operations.delete import delete
 from featurestore.operations.materialize import materialize
 from featurestore.operations.push import push
-from featurestore.operations.release import release
-from featurestore.operations.replay import replay
+from featurestore.operations.release.release import release
+from featurestore.operations.replay.replay import replay
 from featurestore.project import open_served
 from featurestore.workspace import Workspace
 

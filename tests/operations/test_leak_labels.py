@@ -9,7 +9,7 @@ from runner import run
 
 import featurestore
 from featurestore.errors import SkewError
-from featurestore.operations.leak_labels import label_leaks, telling
+from featurestore.operations.check_leaks.labels import label_leaks, telling
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 COUNT = 200

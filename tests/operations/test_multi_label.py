@@ -15,8 +15,8 @@ import featurestore
 from featurestore import random_sample, random_split, undersample
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.labels.classes import combinations, multi_hot, pinned_classes
-from featurestore.operations.leak_labels import label_leaks
-from featurestore.operations.split_rows import label_counts
+from featurestore.operations.check_leaks.labels import label_leaks
+from featurestore.operations.training_set.split_rows import label_counts
 from featurestore.splits.check import sample_of
 from featurestore.splits.measure import SplitError, require_every_split
 from featurestore.splits.resample import class_counts, resample

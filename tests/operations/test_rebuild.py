@@ -18,7 +18,7 @@ from shop import write_files
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
 from featurestore.errors import ConfigError, MissingDataError, SkewError, StoreError
-from featurestore.operations.build_record import BuildRecord
+from featurestore.operations.training_set.build_record import BuildRecord
 
 WHO = {f"GIT_{role}_{part}": "a@b" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
 

@@ -8,12 +8,12 @@ from window_shop import build_window_shop
 
 import featurestore
 from featurestore.errors import StoreError
-from featurestore.operations.audit import audit
+from featurestore.operations.audit.audit import audit
 from featurestore.operations.delete import delete
 from featurestore.operations.push import push
-from featurestore.operations.release import release
-from featurestore.operations.releases import active_release
-from featurestore.operations.rollback import rollback
+from featurestore.operations.release.release import release
+from featurestore.operations.release.releases import active_release
+from featurestore.operations.release.rollback import rollback
 from featurestore.storage.lock import try_locked
 
 

@@ -12,7 +12,7 @@ from test_split import SPLIT, many_visits
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
 from featurestore.errors import ConfigError, ContractError, StoreError
-from featurestore.operations.pipeline import stages_of
+from featurestore.operations.pipeline.pipeline import stages_of
 from featurestore.operations.run import _steps
 
 OWN = """\

@@ -14,7 +14,7 @@ import featurestore
 from featurestore import random_sample, random_split, time_split, training_set, undersample
 from featurestore.definitions.fingerprint import differences, fingerprint
 from featurestore.errors import ContractError, DefinitionError, SkewError, StoreError, UnknownNameError
-from featurestore.operations.frozen_splits import split_changes
+from featurestore.operations.training_set.frozen_splits import split_changes
 from featurestore.splits.check import require_free_names
 from featurestore.splits.declare import RandomSplit
 from featurestore.splits.measure import EntityOverlap, SplitError

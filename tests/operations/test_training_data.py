@@ -9,7 +9,7 @@ import pytest
 
 import featurestore
 from featurestore.errors import ConfigError, ContractError, MissingPackageError, SkewError, UnknownNameError
-from featurestore.operations.training_data import TrainingData
+from featurestore.operations.training_set.data import TrainingData
 from featurestore.storage.files import ROW_GROUP_ROWS, write_parquet
 
 

@@ -13,7 +13,7 @@ from serving import running
 import featurestore
 from featurestore import preprocessing
 from featurestore.errors import ContractError, DefinitionError, MissingDataError, SkewError
-from featurestore.operations.fit import fit_to
+from featurestore.operations.training_set.fit import fit_to
 from featurestore.preprocessing.numbers import Scaled
 from featurestore.preprocessing.state import StateFile
 from featurestore.storage.fitted import write_state

@@ -157,7 +157,9 @@ FAULTS = {
     "another value of a tree": code(
         "preprocessing.predict:_leaf", "mean_and_variance(values).mean", "mean_and_variance(values).mean * 2"
     ),
-    "another digest of a table": code("operations.fit:table_rows", "digest_of(read)", '"sha256:0"'),
+    "another digest of a table": code(
+        "operations.training_set.fit:table_rows", "digest_of(read)", '"sha256:0"'
+    ),
     "a block in another order": code(
         "preprocessing.stack:Stack.arranged", "for feature in features", "for feature in features[::-1]"
     ),

@@ -5,7 +5,7 @@ import pytest
 from fitted_shop import fitted_shop
 
 from featurestore.errors import SkewError
-from featurestore.operations.fit import fit_to
+from featurestore.operations.training_set.fit import fit_to
 from featurestore.storage.fitted import write_state
 from tests.faults.planting import code
 from tests.laws import DEPTH
@@ -53,7 +53,9 @@ def test_the_audit_finds_steps_that_were_fitted_to_test_rows(project, monkeypatc
     metadata = pl.read_parquet_metadata(path)
     split = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit("train")).otherwise(pl.lit("test"))
     rows = pl.read_parquet(path).with_columns(split=split)
-    code("operations.fit:train_mask", "(rows[SPLIT] == TRAIN)", "(rows[SPLIT] != '')")(path, monkeypatch)
+    code("operations.training_set.fit:train_mask", "(rows[SPLIT] == TRAIN)", "(rows[SPLIT] != '')")(
+        path, monkeypatch
+    )
     state, vectors = fit_to(project.catalog.training_set("visits"), rows)
     rows.write_parquet(path, metadata=metadata)
     vectors.write_parquet(project.layout.fitted_training("visits"), metadata=metadata)

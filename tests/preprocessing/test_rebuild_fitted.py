@@ -10,7 +10,7 @@ from shop import write_files
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
 from featurestore.errors import MissingDataError
-from featurestore.operations.build_record import BuildRecord
+from featurestore.operations.training_set.build_record import BuildRecord
 from featurestore.storage.files import read_record
 
 AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@b")

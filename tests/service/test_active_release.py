@@ -9,7 +9,7 @@ from serving import running
 
 import featurestore
 from featurestore.errors import SkewError
-from featurestore.operations.releases import switch
+from featurestore.operations.release.releases import switch
 from featurestore.service.lookup.active_release import ActiveRelease
 from featurestore.service.runtime.options import Options
 

@@ -11,7 +11,7 @@ from serving import ROW, eventually, running
 
 import featurestore
 from featurestore.errors import ConfigError, MissingDataError, SkewError, StoreError, UnknownNameError
-from featurestore.operations.releases import switch
+from featurestore.operations.release.releases import switch
 from featurestore.project import init
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from featurestore.operations.adopt_text import prose
+from featurestore.operations.adopt.text import prose
 from featurestore.quality.profile.suggest import literal
 from featurestore.values.escapes import escaped, escaped_json, one_line
 

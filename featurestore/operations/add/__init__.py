@@ -1,0 +1,1 @@
+"""Add: draft a dataset, its schema and a view from a file."""

@@ -1,0 +1,1 @@
+"""Adopt: make a project of a Feast repository that exists."""

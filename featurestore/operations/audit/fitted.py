@@ -1,0 +1,160 @@
+"""Audit of fitted states: steps are fitted and applied again to kept training sets, and every number compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import polars as pl
+
+from featurestore.errors import DefinitionError
+from featurestore.operations.audit.record import Compared, Difference
+from featurestore.operations.cause import Cause
+from featurestore.operations.training_set.fit import (
+    fitted_rows,
+    fitted_training_set,
+    is_fitting_set,
+    train_mask,
+)
+from featurestore.operations.training_set.training_set import training_manifest
+from featurestore.preprocessing.embedding import Embedded
+from featurestore.splits.declare import SPLIT, TRAIN
+from featurestore.storage.files import scan_parquet
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.timing.epoch import EPOCH
+from featurestore.values.bits import bits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.preprocessing.state import FittedState, FittedStep
+    from featurestore.workspace import Workspace
+
+PATH: Final = "fitted state"
+_STATE: Final = "(state)"
+_ROWS: Final = "(all rows)"
+MAX_TEXT: Final = 200
+
+
+def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared, list[Difference]]:
+    """Fit and apply the steps of a service to the kept rows of a training set, and compare with what is served and kept.
+
+    - What each step learned, and the certificate: the rows that were fitted to are these rows.
+    - The tables that steps were fitted to beside them.
+    - No row that was fitted to is in another split.
+    - The vector of each kept row.
+
+    Raises
+    ------
+    MissingDataError
+        If the training set is not built, or its state is missing.
+    SkewError
+        If the state is of another definition of the service, or was edited.
+    """
+    path = workspace.layout.training(training.name)
+    rows = scan_parquet(path, made_by=f"featurestore training-set {training.name}").collect()
+    served = workspace.fitted(training.service).fitted
+    again = fitted_rows(workspace, training, rows)
+    if served is None or again is None:
+        raise DefinitionError(
+            f"the service of training set {training.name!r} has no steps",
+            hint="declare steps, or do not audit them",
+        )
+    differences = [
+        _difference(training, _STATE, name, before, after)
+        for name, before, after in (
+            *_certificate(served, again.state),
+            *_tables(served, again.state),
+            *_columns(served, again.state),
+        )
+        if before != after
+    ]
+    manifest = training_manifest(workspace, training.name)
+    applied = "" if manifest is None else f"{manifest.fitted}"
+    if applied != served.digest and not differences:
+        differences.append(_difference(training, _STATE, "digest", applied, served.digest))
+    if is_fitting_set(workspace.catalog, training) and (count := _in_two_splits(training, rows)):
+        differences.append(
+            _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} rows of train in two")
+        )
+    kept = fitted_training_set(workspace, training.name)
+    differences += list(_vectors(training, kept, again.rows))
+    compared = Compared(
+        name=training.name,
+        as_of=rows.select(pl.col(EVENT_TIMESTAMP).max()).item() or EPOCH,
+        rows=rows.height,
+        cells=rows.height * len(served.features),
+        mismatches=len(differences),
+        path=PATH,
+    )
+    return compared, differences
+
+
+def _certificate(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
+    for name in ("rows", "digest", "split", "training_set"):
+        before, after = (f"{getattr(state.certificate, name)}" for state in (served, now))
+        yield f"certificate: {name}", before, after
+
+
+def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
+    for before, after in zip(served.steps, now.steps, strict=True):
+        for column in dict.fromkeys((*before.columns, *after.columns)):
+            yield f"{column}, {after.step}", _text(before, column), _text(after, column)
+        yield f"blocks, {after.step}", f"{before.blocks}", f"{after.blocks}"
+    yield "order of the columns", ", ".join(served.features), ", ".join(now.features)
+
+
+def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
+    """Compare the digests of the tables that the steps were fitted to, beside the rows of train."""
+    digests = [
+        {
+            f"{column}, table {state.table}": state.digest
+            for step in fitted.steps
+            for column, state in step.columns.items()
+            if isinstance(state, Embedded)
+        }
+        for fitted in (served, now)
+    ]
+    for name in dict.fromkeys((*digests[0], *digests[1])):
+        before, after = (digest.get(name, "not read") for digest in digests)
+        yield name, before, after
+
+
+def _text(step: FittedStep, column: str) -> str:
+    state = step.columns.get(column)
+    return "nothing" if state is None else msgspec.json.encode(state).decode()
+
+
+def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> Iterator[Difference]:
+    """Compare the kept vectors: the number of rows, the columns, and the first cell of each column that differs."""
+    if kept.schema != now.schema or kept.height != now.height:
+        sizes = [f"{frame.height:,} rows of {', '.join(frame.columns)}" for frame in (kept, now)]
+        yield _difference(training, _ROWS, "rows and columns", *sizes)
+        return
+    for name in now.columns:
+        differs = bits(kept[name]).ne_missing(bits(now[name]))
+        for row in differs.arg_true().head(1):
+            texts = [f"{frame[name][row]!r}" for frame in (kept, now)]
+            yield _difference(training, f"row {row:,}", name, *texts)
+
+
+def _in_two_splits(training: TrainingSet, rows: pl.DataFrame) -> int:
+    """Count the rows of train that are also in another split, with the same values."""
+    if SPLIT not in rows.columns:
+        return 0
+    columns = [column.name for column in training.entity_rows.columns if column.name in rows.columns]
+    others = rows.filter(pl.col(SPLIT) != TRAIN)
+    return rows.filter(train_mask(rows)).join(others, on=columns, how="semi", nulls_equal=True).height
+
+
+def _difference(training: TrainingSet, key: str, feature: str, before: str, after: str) -> Difference:
+    return Difference(
+        view=training.name,
+        key=key,
+        feature=feature,
+        offline=after[:MAX_TEXT],
+        online=before[:MAX_TEXT],
+        path=PATH,
+        cause=Cause.OTHER_DATA,
+    )

@@ -1,0 +1,1 @@
+"""Check: the definitions, without a row, and what they leave unproven."""

@@ -1,0 +1,1 @@
+"""Pipeline: write `dvc.yaml` from the definitions."""

@@ -1,0 +1,1 @@
+"""Release: what is served changes as a whole, and back."""

@@ -1,0 +1,1 @@
+"""Replay: compute again what a server answered."""

@@ -1,0 +1,1 @@
+"""Training set: split, sampled, fitted, documented and built again."""
