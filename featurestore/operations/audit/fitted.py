@@ -8,8 +8,8 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import DefinitionError
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import Compared, Difference
-from featurestore.operations.cause import Cause
 from featurestore.operations.training_set.fit import (
     fitted_rows,
     fitted_training_set,

@@ -12,8 +12,8 @@ import polars as pl
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.operations.logged import logged
 from featurestore.operations.materialize import Materialized, materialize_view
+from featurestore.operations.push.logged import logged
 from featurestore.operations.release.active_release import (
     active_release_with,
     materialize_release,
