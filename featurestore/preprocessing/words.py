@@ -102,14 +102,11 @@ class BagOfWords(Step):
 
     def _documents(self, observed: Observed) -> dict[str, int]:
         """Return the words that are kept, sorted, with the number of rows that have each."""
-        texts = observed.present().to_frame("text")
-        words = texts.select(_words(pl.col("text")).list.unique()).to_series().explode(empty_as_null=False)
-        rows = dict(
-            words.drop_nulls().value_counts(name="rows").filter(pl.col("rows") >= self.min_frequency).rows()
-        )
+        counts = rows_by_word(observed.present())
+        rows = dict(counts.filter(pl.col("rows") >= self.min_frequency).rows())
         if not rows:
             Observed(
-                words.clear(1), None, f"{observed.place}, words in {self.min_frequency} rows or more"
+                counts["word"].clear(1), None, f"{observed.place}, words in {self.min_frequency} rows or more"
             ).present()
         ranked = sorted(rows, key=lambda word: (-rows[word], word))[: self.max_features]
         return {word: rows[word] for word in sorted(ranked)}
@@ -176,6 +173,12 @@ def tf_idf(
 
 def _words(text: pl.Expr) -> pl.Expr:
     return text.str.to_lowercase().str.extract_all(WORD)
+
+
+def rows_by_word(texts: pl.Series) -> pl.DataFrame:
+    """Count for each word of some texts the rows that have it: columns ``word`` and ``rows``."""
+    words = texts.to_frame("word").select(_words(pl.col("word")).list.unique()).to_series()
+    return words.explode(empty_as_null=False).drop_nulls().value_counts(name="rows")
 
 
 def words_of(text: str) -> list[str]:
