@@ -86,9 +86,11 @@ def test_an_unknown_key_has_values(project):
 
 
 def test_a_pushed_event_is_read_at_once(project):
-    """Online and in training sets, from now on; equal events are separate events."""
+    """Online and in training sets, from now on, also by a reader that held the row before; equal events are separate events."""
     project.materialize()
+    reader = project.reader(AMOUNTS)
     for count in (1, 2, 3):
+        assert reader.read([{"customer": 1}], as_of=NOW + DAY).values == [[count - 1, 2.5 * (count - 1)]]
         pushed = project.push("orders_3d", order(50, 2.5, NOON))
         assert (pushed.rows, pushed.repeated, pushed.older, pushed.deleted) == (1, 0, 0, 0)
         assert read(project, 1, NOW + DAY) == (count, 2.5 * count)
