@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-join bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -104,6 +104,9 @@ $(VENV)/.docs-ready: $(READY) docs/requirements.txt
 
 bench-offline: benchmarks/.ready ## measure the point-in-time join beside its peers
 	python benchmarks/offline.py --plot docs/offline.svg
+
+bench-join: $(READY) ## join 5, 20 and 100 million entity rows from file to file, and measure the peak memory
+	python benchmarks/join.py
 
 bench-online: benchmarks/.ready ## measure materialization and lookup, in process and over HTTP, beside Feast
 	python benchmarks/online.py

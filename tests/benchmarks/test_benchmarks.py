@@ -152,6 +152,12 @@ def test_offline(run_small):
     assert re.search(r"^polars-by-hand .* agrees$", printed, re.MULTILINE)
 
 
+def test_join(run_small):
+    """The command joins all entity rows of a file to a file, as Parquet and as CSV."""
+    table = rows_below(run_small("join", forked=True), "format entity rows seconds CPU s peak MB MB in MB out")
+    assert {name: numbers[0] for name, numbers in table.items()} == {"parquet": "2,000", "csv": "2,000"}
+
+
 def test_windows(run_small):
     """Our windows are right in every bit; each peer is measured, with the share of its cells that are wrong."""
     printed = run_small("windows", forked=True)
