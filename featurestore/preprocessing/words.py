@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 import polars as pl
 
+from featurestore.errors import ContractError
 from featurestore.preprocessing.counts import array_columns, array_of, counted
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import COMPUTED, FLOAT, ColumnFunction, Observed, Outputs, State, Step
 from featurestore.values.arguments import integer_of
+from featurestore.values.wording import counted as counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,9 +107,10 @@ class BagOfWords(Step):
         counts = rows_by_word(observed.present())
         rows = dict(counts.filter(pl.col("rows") >= self.min_frequency).rows())
         if not rows:
-            Observed(
-                counts["word"].clear(1), None, f"{observed.place}, words in {self.min_frequency} rows or more"
-            ).present()
+            raise ContractError(
+                f"{observed.place}: no word is in {counted_noun(self.min_frequency, 'row')} or more, so there is nothing to fit to",
+                hint="declare a smaller min_frequency, or drop the feature from the service",
+            )
         ranked = sorted(rows, key=lambda word: (-rows[word], word))[: self.max_features]
         return {word: rows[word] for word in sorted(ranked)}
 

@@ -199,29 +199,26 @@ def _proposal(
     score: FeatureScore, values: pl.Series, kept: set[str], worth: Information | None
 ) -> tuple[Proposal, tuple[str, ...]]:
     """Say what to do with a feature, and why."""
-    drop = []
     missing = sum(score.missing.values())
-    tells = (
-        ""
-        if worth is None
-        else f"it tells {worth.share:.2%} of the label, and chance alone may give {worth.chance:.2%}"
-    )
+    tells = ""
+    if worth is not None:
+        tells = f"it tells {worth.share:.2%} of the label, and chance alone may give {worth.chance:.2%}"
+    same = [f"it says the same as {name}" for name in score.same_as if name in kept]
+    drop = []
     if values.n_unique() == 1:
         drop.append("it has one value")
     elif missing > MAX_MISSING:
         drop.append(f"{missing:.1%} of its values are missing")
-    elif worth is not None and worth.is_chance and worth.chance <= MAX_CHANCE:
+    elif worth is not None and worth.is_chance:
+        if worth.chance > MAX_CHANCE:
+            return "review", (f"{tells}: {counted(values.len(), 'row')} are too few to decide", *same)
         drop.append(tells)
-    if same := [name for name in score.same_as if name in kept]:
-        drop.append(f"it says the same as {', '.join(same)}")
-    if drop:
-        return "drop", tuple(drop)
+    if drop or same:
+        return "drop", (*drop, *same)
     if (score.auc or 0.0) >= MIN_AUC or (score.information or 0.0) >= LEAK_SHARE:
         return "review", (
             "it predicts the label nearly alone: check when it is known, with featurestore check-leaks",
         )
-    if worth is not None and worth.is_chance:
-        return "review", (f"{tells}: {counted(values.len(), 'row')} are too few to decide",)
     reasons = [tells] if tells else []
     if score.drift == "major":
         reasons.append("its values drift")
