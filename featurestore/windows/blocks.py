@@ -116,6 +116,17 @@ class KeyEvents:
         self.append([])
         self._refill()
 
+    def remove(self, until: int) -> None:
+        """Remove all events up to a timestamp: of the blocks that stay, only those on its path are written."""
+        if not self._events or self._events[-1][0] <= until:
+            self.clear()
+            return
+        for level in reversed(range(len(self._lists))):
+            bounds = self._bounds(level)
+            if bounds is not None and bounds[0] <= until:
+                self._opened[level] = self._later(level, self._open(level), until)
+        self._events = [event for event in self._events if event[0] > until]
+
     def forget(self, until: int) -> None:
         """Let go of events up to a timestamp, block by block; the newest event of all stays."""
         for level in reversed(range(len(self._lists))):
@@ -220,6 +231,20 @@ class KeyEvents:
                 events = _changed(decode_events(next(blocks)), share)
                 result.extend(map(self._leaf, _pieces(events, self._leaf_events)))
         return result
+
+    def _later(self, level: int, children: Sequence[Child], until: int) -> list[Child]:
+        """Return the blocks of a list of a level without the events up to a timestamp."""
+        gone = next((i for i, child in enumerate(children) if child.last > until), len(children))
+        self._release(level, children[:gone])
+        kept = list(children[gone:])
+        if kept and kept[0].first <= until:
+            [block] = self._blocks(kept[:1])
+            self._drop(kept[0])
+            if level:
+                kept[0] = self._node(self._later(level - 1, BlockList(block).children(), until))
+            else:
+                kept[0] = self._leaf([event for event in decode_events(block) if event[0] > until])
+        return kept
 
     def _refill(self) -> None:
         """Take the newest events of the blocks into the row of the key, if it has none."""
