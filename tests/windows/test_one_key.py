@@ -67,12 +67,14 @@ class Blocks:
                     pending += [(depth - 1, block) for block in below.children()]
         return numbers
 
-    def write(self, events, *, clear=False, changes=(), forget=None):
+    def write(self, events, *, clear=False, remove=None, changes=(), forget=None):
         """Rewrite the events, and require that no block of the head before changes."""
         before = self.in_use()
         rewriting = KeyEvents(self.head, self.measures, self.fetch, **self.sizes)
         if clear:
             rewriting.clear()
+        if remove is not None:
+            rewriting.remove(remove)
         rewriting.change(changes)
         rewriting.append(events)
         if forget is not None:
@@ -189,10 +191,17 @@ CHANGED = st.dictionaries(
 )  # events at a timestamp
 
 
-@given(st.integers(1, 3), st.integers(1, 2), st.lists(st.tuples(APPENDED, CHANGED), min_size=1, max_size=5))
+REMOVED = st.none() | st.integers(-1, 40)  # events up to a timestamp
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.lists(st.tuples(APPENDED, REMOVED, CHANGED), min_size=1, max_size=5),
+)
 @examples(40)
 def test_changed_events_take_the_place_of_those_before(leaf_events, node_blocks, steps):
-    """Many events of one timestamp in many blocks, and timestamps that lose all their events, also the newest."""
+    """Many events of one timestamp in many blocks; timestamps that lose all their events, also the newest; removed events."""
     declared = {f"count_{n}": declare.count(over=timedelta(microseconds=n)) for n in range(1, 40, 3)}
     declared["values"] = declare.last_n("i", 1_000, over="lifetime")
     declared["recent"] = declare.last_n("i", 1_000, over=timedelta(microseconds=9))
@@ -201,14 +210,19 @@ def test_changed_events_take_the_place_of_those_before(leaf_events, node_blocks,
     blocks = Blocks(Measures(declared, columns, schema), leaf_events, node_blocks)
     expected: dict[int, list[int]] = {}
     values = count()
-    for appended, changes in steps:
+    for appended, removed, changes in steps:
         start = max((t for t, there in expected.items() if there), default=-1) + 1
         later = {start + n: [next(values) for _ in range(repeats)] for n, repeats in enumerate(appended)}
         blocks.write([(t, value) for t, there in later.items() for value in there])
+        expected |= later
         newest = start + len(appended) - 1
-        now_at = {t: [next(values) for _ in range(n)] for t, n in sorted(changes.items()) if t <= newest}
+        if removed is not None:
+            blocks.write([], remove=removed)
+            expected = {t: [] if t <= removed else there for t, there in expected.items()}
+        stored = max((t for t, there in expected.items() if there), default=-1)
+        now_at = {t: [next(values) for _ in range(n)] for t, n in sorted(changes.items()) if t <= stored}
         blocks.write([], changes=[(t, [(t, value) for value in there]) for t, there in now_at.items()])
-        expected |= later | now_at
+        expected |= now_at
         present = [(t, value) for t in sorted(expected) for value in expected[t]]
         assert [t for t, _ in blocks.head.events][-1:] == [t for t, _ in present][-1:]
         for now in (newest, newest + 3, newest + 1, newest + 1):  # a read goes on from the ones before
