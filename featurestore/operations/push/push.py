@@ -47,8 +47,8 @@ class Pushed(Materialized, frozen=True, kw_only=True):
     rows
         Rows that were pushed.
     repeated, pending, deleted, older
-        Rows that wrote nothing: the same row was pushed before; the row is known later; its key was deleted at the
-        time of its event or after it; the store holds a newer row of its key.
+        Rows that wrote nothing: the same row was pushed at the same time before; the row is known later; its key was
+        deleted at the time of its event or after it; the store holds a newer row of its key.
     pending_until
         When all pending rows are known, in UTC; None: there are none.
     release
@@ -65,6 +65,11 @@ class Pushed(Materialized, frozen=True, kw_only=True):
     older: int = 0
     release: str | None = None
     not_reached: str | None = None
+
+    @property
+    def written(self) -> int:
+        """How many of the rows count in what is served from now on."""
+        return self.rows - self.repeated - self.pending - self.deleted - self.older
 
 
 def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Path) -> Pushed:
