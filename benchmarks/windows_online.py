@@ -242,7 +242,7 @@ def main() -> None:
         print(f"{'microseconds':<44}{'p50':>12}{'p99':>12}")
         for name, times in measure_reads(project, until, repeats).items():
             print(row(name, times))
-        times, cpu = measure_http(project, 0.3 if small else 5)
+        times, cpu = measure_http(project, 0.1 if small else 5)
         print(row("read over HTTP, one connection, wall", times))
         print(row("read over HTTP, the server, mean", np.array([cpu])))
         for name, times in measure_writes(project, repeats).items():
