@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
     from featurestore.definitions.on_demand import OnDemandFeatureView
-    from featurestore.ports import RowReader
+    from featurestore.ports import RowReader, StoredRows, ViewKeys
     from featurestore.storage.layout import Layout
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
@@ -193,12 +193,7 @@ class VectorReader:
         return [(read.selection.view.name, by_columns[read.selection.keys]) for read in self._reads]
 
     def vectors(
-        self,
-        rows: Sequence[Sequence[Any]],
-        wanted: Sequence[tuple[str, Sequence[bytes]]],
-        answers: Sequence[tuple[ViewState | None, Sequence[bytes | None]]],
-        *,
-        as_of: datetime,
+        self, rows: Sequence[Sequence[Any]], wanted: ViewKeys, answers: StoredRows, *, as_of: datetime
     ) -> Vectors:
         """Return the vectors of rows from what the store answered for `wanted`."""
         values, statuses, events, states = self._stored(wanted, answers, len(rows), as_of)
@@ -215,11 +210,7 @@ class VectorReader:
         return Vectors(self._features, values, statuses, self._views, events, states)
 
     def _stored(
-        self,
-        wanted: Sequence[tuple[str, Sequence[bytes]]],
-        answers: Sequence[tuple[ViewState | None, Sequence[bytes | None]]],
-        height: int,
-        as_of: datetime,
+        self, wanted: ViewKeys, answers: StoredRows, height: int, as_of: datetime
     ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]], list[ViewState]]:
         """Return values and statuses by row, in the order of the reads; event timestamps and states by read."""
         now = microseconds(as_of)

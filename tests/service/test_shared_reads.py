@@ -36,7 +36,7 @@ REQUESTS = st.lists(
 @examples(50)
 @given(REQUESTS)
 def test_each_request_gets_what_it_would_get_alone(requests):
-    """Whatever views and keys they name, also the same ones, and also one view twice."""
+    """They may name the same views and keys, and one view twice."""
     assert read_together(STORE, requests) == [STORE.read(wanted) for wanted in requests]
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from featurestore.ports import RowReader, ViewState
+    from featurestore.ports import RowReader, StoredRows, ViewKeys
 
-    Wanted: TypeAlias = Sequence[tuple[str, Sequence[bytes]]]
-    Answers: TypeAlias = list[tuple[ViewState | None, list[bytes | None]]]
-
-# While so many reads are on their way, further requests wait for the end of one, but no longer than PATIENCE_SECONDS.
+# While this many reads are on their way, further requests wait for the end of one, but no longer than PATIENCE_SECONDS.
 MAX_UNDERWAY = 2
 PATIENCE_SECONDS = 0.003
 
@@ -33,7 +30,7 @@ class SharedReads:
     """
 
     def __init__(
-        self, run: Callable[[Callable[[], list[Answers]]], Awaitable[list[Answers]]], max_keys: int
+        self, run: Callable[[Callable[[], list[StoredRows]]], Awaitable[list[StoredRows]]], max_keys: int
     ) -> None:
         self._run = run
         self._max_keys = max_keys
@@ -41,7 +38,7 @@ class SharedReads:
         self._underway: set[asyncio.Task[None]] = set()
         self._is_due = False
 
-    async def read(self, store: RowReader, wanted: Wanted) -> Answers:
+    async def read(self, store: RowReader, wanted: ViewKeys) -> StoredRows:
         """Look up keys of several views in one snapshot, as `RowReader.read`.
 
         Raises
@@ -99,15 +96,15 @@ class SharedReads:
 
 class _Request(NamedTuple):
     store: RowReader
-    wanted: Wanted
-    answer: asyncio.Future[Answers]
+    wanted: ViewKeys
+    answer: asyncio.Future[StoredRows]
 
     @property
     def size(self) -> int:
         return sum(len(keys) for _, keys in self.wanted)
 
 
-def read_together(store: RowReader, requests: Sequence[Wanted]) -> list[Answers]:
+def read_together(store: RowReader, requests: Sequence[ViewKeys]) -> list[StoredRows]:
     """Look up the keys of several requests in one read of the store; return the answers of each."""
     keys: dict[str, list[bytes]] = {}
     places: list[list[slice]] = []
