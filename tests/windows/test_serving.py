@@ -94,6 +94,7 @@ def test_a_pushed_event_is_read_at_once(project):
         assert reader.read([{"customer": 1}], as_of=NOW + DAY).values == [[count - 1, 2.5 * (count - 1)]]
         pushed = project.push("orders_3d", order(50, 2.5, NOON))
         assert (pushed.rows, pushed.repeated, pushed.older, pushed.deleted) == (1, 0, 0, 0)
+        assert pushed.written == 1
         assert read(project, 1, NOW + DAY) == (count, 2.5 * count)
     assert project.audit().mismatches == 0
     project.materialize(full=True)
@@ -217,7 +218,8 @@ def test_a_deleted_key_has_no_events_until_a_later_one(project):
     assert project.delete("orders_3d", pl.DataFrame({"customer": [2, 9]})) == 2
     assert read(project, 2, NOW + DAY) == (0, 0.0)
     assert project.delete("orders_3d", pl.DataFrame({"customer": [2]})) == 0
-    assert project.push("orders_3d", order(60, 3.0, NOON, customer=2)).deleted == 1
+    pushed = project.push("orders_3d", order(60, 3.0, NOON, customer=2))
+    assert (pushed.deleted, pushed.written) == (1, 0)
     assert read(project, 2, NOW + DAY) == (0, 0.0)
     assert project.audit().mismatches == 0
     project.push("orders_3d", order(61, 5.0, NOW + TICK, customer=2))
