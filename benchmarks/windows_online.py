@@ -140,6 +140,12 @@ def measure_reads(project: Project, until: datetime, reads: int) -> dict[str, np
     return {
         "read": np.concatenate(repeated),
         "read, the best of five": np.min(repeated, axis=0),
+        "read, a millisecond after the last one": microseconds_each(
+            [
+                lambda now=until + HOUR + timedelta(milliseconds=n): reader.read([row], as_of=now)
+                for n in range(reads)
+            ]
+        ),
         "read, no block in memory": microseconds_each(
             [
                 lambda new=new, now=now: new.read([row], as_of=now)
