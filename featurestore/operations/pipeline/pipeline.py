@@ -17,6 +17,7 @@ from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
 from featurestore.storage.inside import inside
+from featurestore.storage.layout import version_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -297,7 +298,7 @@ def _pushed(workspace: Workspace) -> list[str]:
 
 def _versioned(workspace: Workspace, folder: Path) -> list[str]:
     """List the folder of a log, once it has a version: without one, a clone would have no such folder."""
-    return [_relative(workspace, folder)] if folder.with_name(f"{folder.name}.dvc").exists() else []
+    return [_relative(workspace, folder)] if version_record(folder).exists() else []
 
 
 def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
