@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from featurestore.values.event_codec import BlockList, Child, Head, Place
     from featurestore.windows.aggregation import Aggregation, Kind
-    from featurestore.windows.measures import Measure, StoredEvent
+    from featurestore.windows.measure import Measure
+    from featurestore.windows.measures import StoredEvent
     from featurestore.windows.open_head import OpenHead
     from featurestore.windows.stored_columns import StoredColumns
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from featurestore.values.event_codec import Head
-    from featurestore.windows.measures import Measure, StoredEvent
+    from featurestore.windows.measure import Measure
+    from featurestore.windows.measures import StoredEvent
 
 # Of the windows of one length. Time goes on: reads are at two lower edges at most, unless they ask for the past.
 MAX_EDGES: Final = 8
