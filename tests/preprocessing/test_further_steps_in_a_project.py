@@ -135,6 +135,8 @@ def test_the_audit_names_a_table_that_changed(project):
     assert difference.feature == "coupon, table coupon_vectors"
     assert difference.online.startswith("sha256:")
     assert difference.online != difference.offline
+    values = record.differences[1]
+    assert (values.online, values.offline) == ("vectors[0][0] 6.0", "vectors[0][0] 9.5")
     assert "featurestore training-set visits" in record.commands
 
 
@@ -147,7 +149,9 @@ def test_the_audit_finds_an_edited_state(project):
 
     edit_state(project, change)
 
-    assert project.audit().differences[0].feature.startswith("coupon, embedding(")
+    difference = project.audit().differences[0]
+    assert difference.feature.startswith("coupon, embedding(")
+    assert (difference.online, difference.offline) == ("vectors[0][1] 9.0", "vectors[0][1] 4.0")
 
 
 FAULTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import polars as pl
@@ -23,6 +23,7 @@ from featurestore.storage.files import scan_parquet
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
 from featurestore.values.bits import bits
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,9 @@ def _certificate(served: FittedState, now: FittedState) -> Iterator[tuple[str, s
 def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
     for before, after in zip(served.steps, now.steps, strict=True):
         for column in dict.fromkeys((*before.columns, *after.columns)):
-            yield f"{column}, {after.step}", _text(before, column), _text(after, column)
+            place, *texts = _first_difference(_learned(before, column), _learned(after, column))
+            served_text, text = (f"{place.lstrip('.')} {part}".lstrip() for part in texts)
+            yield f"{column}, {after.step}", served_text, text
         yield f"blocks, {after.step}", f"{before.blocks}", f"{after.blocks}"
     yield "order of the columns", ", ".join(served.features), ", ".join(now.features)
 
@@ -121,9 +124,27 @@ def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, s
         yield name, before, after
 
 
-def _text(step: FittedStep, column: str) -> str:
-    state = step.columns.get(column)
-    return "nothing" if state is None else msgspec.json.encode(state).decode()
+def _learned(step: FittedStep, column: str) -> Any:
+    """Return what a step learned of a column as plain values; the digest of a table is compared by itself."""
+    state = msgspec.to_builtins(step.columns.get(column))
+    return {name: part for name, part in state.items() if name != "digest"} if state else "nothing"
+
+
+def _first_difference(before: Any, after: Any, place: str = "") -> tuple[str, str, str]:
+    """Return where two plain values differ first, such as ``.vectors[2][0]``, and both values there."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        parts = [
+            (f"{place}.{name}", before.get(name, "nothing"), after.get(name, "nothing"))
+            for name in dict.fromkeys((*before, *after))
+        ]
+    elif isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after):
+        parts = [(f"{place}[{n}]", *pair) for n, pair in enumerate(zip(before, after, strict=True))]
+    elif isinstance(before, tuple) and isinstance(after, tuple):
+        return place, counted(len(before), "entry"), counted(len(after), "entry")
+    else:
+        return place, f"{before}", f"{after}"
+    name, *pair = next((part for part in parts if repr(part[1]) != repr(part[2])), (place, "", ""))
+    return _first_difference(pair[0], pair[1], name)
 
 
 def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> Iterator[Difference]:
