@@ -125,7 +125,7 @@ def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, s
 
 
 def _learned(step: FittedStep, column: str) -> Any:
-    """Return what a step learned of a column as plain values; the digest of a table is compared by itself."""
+    """Return what a step learned of a column as plain values; the digest of a table is compared separately."""
     state = msgspec.to_builtins(step.columns.get(column))
     return {name: part for name, part in state.items() if name != "digest"} if state else "nothing"
 
