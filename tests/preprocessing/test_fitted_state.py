@@ -53,8 +53,7 @@ def test_the_audit_fits_again(project):
 
     [difference] = [d for d in record.differences if d.path == "fitted state"]
     assert difference.feature == "amount, scale(columns=('amount', 'ratio'))"
-    assert difference.online == "center 0.0"
-    assert difference.offline.startswith("center ")
+    assert '"factor":2.0' in difference.online
     assert "featurestore training-set visits" in record.commands
 
 

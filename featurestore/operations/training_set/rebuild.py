@@ -12,12 +12,12 @@ from featurestore.config import load_settings
 from featurestore.definitions.fingerprint import differences
 from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, MissingDataError, SkewError
-from featurestore.operations.build import build
+from featurestore.operations.build.build import build
 from featurestore.operations.ingest import ingest
 from featurestore.operations.training_set.build_record import LOCK, BuildRecord, raw_path, upstream
 from featurestore.operations.training_set.rebuild_record import record_for
 from featurestore.operations.training_set.training_set import training_set
-from featurestore.operations.validate import validate
+from featurestore.operations.validate.validate import validate
 from featurestore.storage.files import read_record
 from featurestore.values.wording import counted
 from featurestore.workspace import Workspace
