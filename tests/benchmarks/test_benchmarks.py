@@ -154,7 +154,9 @@ def test_offline(run_small):
 
 def test_join(run_small):
     """The command joins all entity rows of a file to a file, as Parquet and as CSV."""
-    table = rows_below(run_small("join", forked=True), "format entity rows seconds CPU s peak MB MB in MB out")
+    table = rows_below(
+        run_small("join", forked=True), "format entity rows seconds CPU s peak MB MB in MB out"
+    )
     assert {name: numbers[0] for name, numbers in table.items()} == {"parquet": "2,000", "csv": "2,000"}
 
 
@@ -248,7 +250,7 @@ def test_pushes(run_small):
 
 def test_attack(run_small):
     """Each attack is tried for a moment, and none succeeds."""
-    _, *lines = run_small("attack", forked=True).splitlines()
+    _, *lines = run_small("attack").splitlines()
     results = [re.match(r".{44,}? (holds|skipped|BROKEN) ", line)[1] for line in lines]
     assert len(results) > 35
     assert set(results) <= {"holds", "skipped"}
