@@ -18,7 +18,9 @@ def awaiting_answers(workspace: Workspace) -> tuple[str, ...]:
 
     A log that has a version and is not pulled yet counts as logged.
     """
-    return tuple(name for name, training in workspace.catalog.training_sets.items() if _awaits(workspace, training))
+    return tuple(
+        name for name, training in workspace.catalog.training_sets.items() if _awaits(workspace, training)
+    )
 
 
 def piped_sets(workspace: Workspace) -> tuple[TrainingSet, ...]:

@@ -323,4 +323,8 @@ def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
 
 
 def _training_sets(workspace: Workspace) -> list[str]:
-    return [_relative(workspace, path) for training in piped_sets(workspace) for path in _training_files(workspace, training)]
+    return [
+        _relative(workspace, path)
+        for training in piped_sets(workspace)
+        for path in _training_files(workspace, training)
+    ]
