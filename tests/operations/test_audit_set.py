@@ -131,6 +131,22 @@ def test_a_set_without_rows_is_refused(shared_shop, right):
         shared_shop.audit_set(right.clear(), "buying")
 
 
+@pytest.mark.parametrize("name", ["set.csv", "set.jsonl", "set.parquet"])
+def test_an_empty_file_is_named_as_one(shared_shop, tmp_path, name):
+    """In each format: entity rows, a training set of another tool, and rows to push; with what to do."""
+    path = tmp_path / name
+    path.touch()
+    out = str(tmp_path / "out.parquet")
+    for words in (
+        ("audit-set", str(path), "--service", "buying"),
+        ("push", "last_order", str(path)),
+        ("join", str(path), "--service", "buying", "--out", out),
+    ):
+        done = run(*words, cwd=shared_shop.settings.root)
+        assert done.returncode == 4
+        assert f"{name}: the file is empty; expected rows\n  hint: write the rows again" in done.stderr
+
+
 def test_windows_have_a_history_too(tmp_path):
     """A count that the window had only later leaks the future; one that it had before and later says neither."""
     shop = build_window_shop(tmp_path)

@@ -62,7 +62,10 @@ def test_a_run_says_what_changed_and_what_waits(shop):
     assert done.returncode == 0, done.stderr
     assert "visits: warning: validation changed since the last build (" in done.stdout
     assert "by another version of orders, last_order" in done.stdout
-    assert "training set answered: left out, because no answer of service buying is logged yet\n  hint: run:" in done.stdout
+    assert (
+        "training set answered: left out, because no answer of service buying is logged yet\n  hint: run:"
+        in done.stdout
+    )
     assert "training-set-answered" not in (root / "dvc.yaml").read_text()
     log_answers(root, 1, as_of=NOW, request_id="r1")
     featurestore.open(root).add("data/served")
