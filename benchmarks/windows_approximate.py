@@ -30,6 +30,7 @@ from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.join import windows_at
 from featurestore.windows.measures import Measures
 from featurestore.windows.one_key import KeyWindows
+from featurestore.windows.open_head import OpenHead
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Key:
 
     def read(self, now: int) -> list:
         """Compute the windows."""
-        values, started = self.windows.start(decode_head(self.row), now)
+        values, started = self.windows.start(OpenHead(decode_head(self.row)), now)
         for asking in started:
             try:
                 wanted = next(asking)

@@ -23,7 +23,7 @@ from http_load import cpu_seconds, post
 from serving import free_port, our_command, server
 
 import featurestore
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 from featurestore.storage.files import write_parquet
 from featurestore.storage.made_by import metadata_of
 from featurestore.storage.online import advance_to

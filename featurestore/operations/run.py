@@ -13,10 +13,10 @@ from featurestore.operations.add.version import (
     has_pushed,
     has_served,
 )
-from featurestore.operations.apply import apply
+from featurestore.operations.apply.apply import apply
 from featurestore.operations.audit.audit import audit
 from featurestore.operations.audit.record import AuditRecord
-from featurestore.operations.build import build
+from featurestore.operations.build.build import build
 from featurestore.operations.check.check import check
 from featurestore.operations.check.unversioned import reads_served
 from featurestore.operations.check_leaks.check_leaks import LeakRecord, check_leaks
@@ -29,7 +29,7 @@ from featurestore.operations.report import report
 from featurestore.operations.training_set.frozen_splits import SplitChange
 from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.operations.training_set.training_set import training_set
-from featurestore.operations.validate import validate
+from featurestore.operations.validate.validate import validate
 from featurestore.quality.gate.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.definitions.call import call, reason
-from featurestore.definitions.vector import untouched
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import applied
-from featurestore.timing.join import Status, status_column
+from featurestore.preprocessing.fit import applied, origins
+from featurestore.timing.join import WITHOUT_ROW, Status, status_column
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -52,14 +51,17 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 
 
 def _fitted(vector: pl.DataFrame, names: Sequence[str], state: FittedState) -> pl.DataFrame:
-    """Apply fitted steps. A feature that no step changes keeps its status; that of others follows from the value."""
+    """Apply fitted steps. Where the store has no row for a feature, its columns say so; else the status follows from the value."""
     fitted = applied(vector.select(names), state.steps)
-    kept = untouched(dict.fromkeys(names), state)
-    computed = fitted.select(*_statuses([name for name in fitted.columns if name not in kept]))
-    statuses = pl.concat(
-        [vector.select(status_column(name) for name in names if name in kept), computed], how="horizontal"
+    origin = origins(names, state.steps)
+    statuses = fitted.select(*_statuses(fitted.columns))
+    stored = [vector[status_column(origin[name])] for name in fitted.columns]
+    return fitted.hstack(
+        [
+            before.zip_with(before.is_in(WITHOUT_ROW), by_value).alias(by_value.name)
+            for before, by_value in zip(stored, statuses, strict=True)
+        ]
     )
-    return pl.concat([fitted, statuses.select(map(status_column, fitted.columns))], how="horizontal")
 
 
 def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:

@@ -97,6 +97,13 @@ class Measures:
         """Pack the states of all measures."""
         return [measure.pack(state) for measure, state in zip(self.all, states, strict=True)]
 
+    def merged(self, packed: Sequence[Any], newer: Iterable[Any]) -> list[Any]:
+        """Return the packed states of two parts: the older one is packed."""
+        return [
+            measure.pack(measure.merge(measure.unpack(state), more))
+            for measure, state, more in zip(self.all, packed, newer, strict=True)
+        ]
+
     def suffixes(self, parts: Sequence[Sequence[Any]]) -> list[list[Any]]:
         """Return for each part the packed states of it and all parts after it; the parts are packed, the oldest first."""
         columns: list[list[Any]] = []
@@ -169,7 +176,9 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
             best: Any = partial(min if window.kind == "min" else max, key=comparable(dtype), default=None)
 
             def merge(older: Any, newer: Any) -> Any:
-                return best([value for value in (older, newer) if value is not None])
+                if older is None or newer is None:
+                    return newer if older is None else older
+                return best((older, newer))
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
         case _ if window.quantile is not None or window.error is not None:
@@ -303,14 +312,14 @@ def _plus(first: Exact, second: Exact) -> Exact:
 
 
 def _packed_numbers(state: Sequence[Any]) -> list[Any]:
-    """Return the count and the exact numbers: of each the fewest digits, as bytes if they are many."""
+    """Return the count and the exact numbers: the digits of one as bytes, and as few as there can be, if they are many."""
     return [state[0], *map(_packed, state[1:])]
 
 
 def _packed(number: Exact) -> Any:
     digits, doubled = number
-    if not digits:
-        return 0, 0
+    if MIN_INT64 <= digits <= _MAX_UNSIGNED:
+        return number
     zeros = (digits & -digits).bit_length() - 1
     digits >>= zeros
     if MIN_INT64 <= digits <= _MAX_UNSIGNED:
@@ -319,7 +328,10 @@ def _packed(number: Exact) -> Any:
 
 
 def _unpacked_numbers(packed: Sequence[Any]) -> Sequence[Any]:
-    return packed[0], *map(_unpacked, packed[1:])
+    for number in packed[1:]:
+        if type(number[0]) is not int:
+            return packed[0], *map(_unpacked, packed[1:])
+    return packed
 
 
 def _unpacked(number: Sequence[Any]) -> Exact:

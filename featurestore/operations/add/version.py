@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from featurestore.errors import MissingDataError
-from featurestore.operations.gitignore import show_records
+from featurestore.operations.init.gitignore import show_records
 from featurestore.storage.lock import locked
 from featurestore.storage.views import compact_log
 

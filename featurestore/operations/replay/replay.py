@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import (
     MAX_SHOWN,
     AuditRecord,
@@ -16,7 +17,6 @@ from featurestore.operations.audit.record import (
     Difference,
     compare_cells,
 )
-from featurestore.operations.cause import Cause
 from featurestore.operations.release.releases import (
     RECORD,
     open_release,

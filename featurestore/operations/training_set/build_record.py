@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 LOCK: Final = "dvc.lock"
-PACKAGES: Final = ("featurestore", "polars", "numpy", "pyarrow", "duckdb")
+PACKAGES: Final = ("featurestore", "polars", "numpy", "pyarrow", "duckdb", "scikit-learn")
 
 
 class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):

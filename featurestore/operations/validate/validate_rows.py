@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ContractError
-from featurestore.operations.context import validation_context
+from featurestore.operations.validate.context import validation_context
 from featurestore.quality.gate.inspection import Inspection, inspect
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.view_rows import inspect_view
