@@ -28,7 +28,9 @@ def audit_set(
     Example: `featurestore audit-set visits.parquet --service buying`
     """
     record = opened_at(project).audit_set(file, service)
-    rows = [("feature", "equal", "leaks the future", "stale or future", "stale", "rounded", "other")]
+    rows: list[tuple[str, ...]] = [
+        ("feature", "equal", "leaks the future", "stale or future", "stale", "rounded", "other")
+    ]
     rows += [
         (
             f.name,
