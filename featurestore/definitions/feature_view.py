@@ -10,12 +10,13 @@ import polars as pl
 
 from featurestore.definitions.entity import require_entity
 from featurestore.definitions.signature import signature_of
+from featurestore.definitions.storable import require_storable
 from featurestore.definitions.window_checks import feature_contract
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
 from featurestore.values.checked_calls import checked_call, read_names
-from featurestore.values.table import UTC_MICROSECONDS, feast_type
+from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import duration_text
 from featurestore.windows.arguments import LONGEST
 
@@ -141,8 +142,7 @@ class Selection:
         DefinitionError
             If a name is not text; `UnknownNameError`, if the view has no such feature.
         """
-        names = read_names(f"view {view.name!r}: features", names)
-        for name in names:
+        for name in (names := read_names(f"view {view.name!r}: features", names)):
             if name not in view.feature_names:
                 raise UnknownNameError("feature", name, view.feature_names, within=f"view {view.name!r}")
         return cls(view, names, view.keys)
@@ -308,10 +308,14 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
 
 def _check_times(name: str, contract: Contract) -> None:
     if EVENT_TIMESTAMP not in contract:
-        raise DefinitionError(f"feature view {name!r}: schema {contract.name} lacks {EVENT_TIMESTAMP!r}")
+        raise DefinitionError(
+            f"feature view {name!r}: schema {contract.name} lacks {EVENT_TIMESTAMP!r}",
+            hint='add to the schema: event_timestamp: Annotated[pl.Datetime, "us", "UTC"]',
+        )
     if contract[EVENT_TIMESTAMP].nullable:
         raise DefinitionError(
-            f"feature view {name!r}: {EVENT_TIMESTAMP!r} is nullable in schema {contract.name}"
+            f"feature view {name!r}: {EVENT_TIMESTAMP!r} is nullable in schema {contract.name}",
+            hint="remove nullable=True, and leave rows without a time out in the function",
         )
     for column in (EVENT_TIMESTAMP, CREATED_TIMESTAMP):
         if column in contract and contract[column].dtype != UTC_MICROSECONDS:
@@ -338,7 +342,8 @@ def _check_by_key(view: FeatureView) -> None:
 def _check_features(view: FeatureView) -> None:
     if not view.features:
         raise DefinitionError(
-            f"feature view {view.name!r}: schema {view.feature_contract.name} has no features"
+            f"feature view {view.name!r}: schema {view.feature_contract.name} has no features",
+            hint="add a column that is neither a key nor a time",
         )
     for column in (*view.contract.columns, *view.features):
         if column.name in TIME_COLUMNS - {EVENT_TIMESTAMP, CREATED_TIMESTAMP} or "__" in column.name:
@@ -352,9 +357,4 @@ def _check_features(view: FeatureView) -> None:
                 hint="write pa.Field(description=...) in the schema",
             )
     for column in view.features:
-        try:
-            feast_type(column.dtype)
-        except ValueError as error:
-            raise DefinitionError(
-                f"feature view {view.name!r}, column {column.name!r}: {column.dtype} is not supported: {error}"
-            ) from None
+        require_storable(f"feature view {view.name!r}", column)

@@ -85,7 +85,10 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
     try:
         result = plan_of(view, rows.lazy()).collect()
     except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
+        raise DefinitionError(
+            f"on-demand view {view.name!r} fails: {reason(error)}",
+            hint="its function must work for every row that its request schema allows: change one of them",
+        ) from error
     if result.height != rows.height:
         raise DefinitionError(
             f"on-demand view {view.name!r} returns {counted(result.height, 'row')} for {rows.height:,}",
@@ -136,13 +139,17 @@ def _declared(view: OnDemandFeatureView) -> list[pl.Expr]:
     columns = []
     for column in view.features:
         if column.name not in schema:
-            raise DefinitionError(f"on-demand view {view.name!r} does not compute {column.name!r}")
+            raise DefinitionError(
+                f"on-demand view {view.name!r} does not compute {column.name!r}",
+                hint=f"return {column.name!r} from the function, or remove it from the schema",
+            )
         dtype = schema[column.name]
         value = pl.col(column.name)
         if dtype != column.dtype:
             if not (dtype.is_float() and column.dtype.is_float()) and not isinstance(dtype, pl.Null):
                 raise DefinitionError(
-                    f"on-demand view {view.name!r}: {column.name!r} is {dtype}, but {column.dtype} in its schema"
+                    f"on-demand view {view.name!r}: {column.name!r} is {dtype}, but {column.dtype} in its schema",
+                    hint=f"cast it in the function, or declare {dtype}",
                 )
             value = value.cast(column.dtype)
         if column.dtype.is_float():

@@ -195,7 +195,7 @@ class StoredWindows:
     ) -> dict[tuple[int, Wanted], Block]:
         """Read the blocks that are waited for, and keep them in memory."""
         wanted = list(dict.fromkeys((number, block) for number, _, block in running))
-        named = {number: block_keys(keys[number]) for number, _ in wanted}
+        named = {number: block_keys(keys[number]) for number in {number for number, _ in wanted}}
         stored = [named[number](place[0]) for number, (place, _) in wanted]
         [(_, rows)] = store.read([(self._view.name, stored)])
         blocks: dict[tuple[int, Wanted], Block] = {}

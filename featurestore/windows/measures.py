@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from operator import add, mul
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.errors import ContractError
-from featurestore.windows.distribution import comparable, finish_distribution, functions_of_distribution
+from featurestore.windows.distribution import comparable, finish_distribution, measure_of_distribution
+from featurestore.windows.measure import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,26 +32,6 @@ Exact: TypeAlias = "Sequence[int]"
 # Kinds that are computed from the measure of another kind.
 _MEASURE_OF: Final = {"mean": "sum", "deviation": "variance"}
 _OF_EVENTS: Final = ("last_n", "distinct", "quantile")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A mergeable aggregate.
-
-    Attributes
-    ----------
-    of
-        The state of some events, in order.
-    merge
-        The state of two parts, the older one first.
-    pack, unpack
-        A state as MessagePack can hold it, and back.
-    """
-
-    of: Callable[[Sequence[StoredEvent]], Any]
-    merge: Callable[[Any, Any], Any]
-    pack: Callable[[Any], Any]
-    unpack: Callable[[Any], Any]
 
 
 def is_mergeable(aggregation: Aggregation) -> bool:
@@ -182,8 +163,8 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
         case _ if window.quantile is not None or window.error is not None:
-            of, merge_parts, pack, unpack = functions_of_distribution(window)
-            return Measure(lambda events: of(values(events)), merge_parts, pack, unpack)
+            distribution = measure_of_distribution(window)
+            return replace(distribution, of=lambda events: distribution.of(values(events)))
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
 

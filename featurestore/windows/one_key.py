@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.windows.measures import Measures, finish, is_mergeable
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.values.event_codec import BlockList, Child, Head, Place
-    from featurestore.windows.aggregation import Aggregation
-    from featurestore.windows.measures import Measure, StoredEvent
+    from featurestore.windows.aggregation import Aggregation, Kind
+    from featurestore.windows.measure import Measure
+    from featurestore.windows.measures import StoredEvent
     from featurestore.windows.open_head import OpenHead
     from featurestore.windows.stored_columns import StoredColumns
 
 # A block by its place, and whether it is a leaf. A generator yields it, and is sent what the block holds.
 Wanted: TypeAlias = "tuple[Place, bool]"
 Asking: TypeAlias = "Generator[Wanted, Any, None]"
+# The kind whose value depends on the timestamp, and not on the events alone.
+TIMED: Final[Kind] = "time_since"
 # The value of a window from a state and the timestamp.
 _Finish: TypeAlias = "Callable[[Any, int], Any]"
 
@@ -43,18 +46,26 @@ class _Group:
         The measures that they need, and the number of each among those of the view.
     finished
         For each window its position, which of the measures it needs, and what computes its value.
+    timed
+        The windows whose values depend on the timestamp, and not on the events alone.
     """
 
     length: int | None
     places: Sequence[int]
     measures: Sequence[Measure]
     finished: Sequence[tuple[int, int, _Finish]]
+    timed: Sequence[tuple[int, _Finish]]
 
     def fill(self, edge: Edge, low: float, now: int, values: list[Any]) -> None:
         """Compute the values of the windows after a lower edge."""
-        states = edge.states(low, self.measures)
-        for position, number, finish_state in self.finished:
-            values[position] = finish_state(states[number], now)
+        results = edge.results(low, self.measures, self._results)
+        for (position, _, _), result in zip(self.finished, results, strict=True):
+            values[position] = result
+        for position, finish_state in self.timed:
+            values[position] = finish_state(values[position], now)
+
+    def _results(self, states: Sequence[Any]) -> list[Any]:
+        return [finish_state(states[number], 0) for _, number, finish_state in self.finished]
 
 
 @dataclass(frozen=True)
@@ -102,23 +113,27 @@ class KeyWindows:
     ) -> None:
         self._measures = Measures(windows, columns, schema)
         self._width = len(names)
-        by_length: dict[int | None, list[tuple[int, int, _Finish]]] = {}
+        by_length: dict[int | None, list[tuple[int, int, _Finish, bool]]] = {}
         self._walks: list[_Walk] = []
         for position, name in enumerate(names):
             window = windows[name]
             length = None if window.duration is None else window.duration // MICROSECOND
             if is_mergeable(window):
                 dtype = None if window.column is None else schema[window.column]
-                finished = (position, self._measures.place(window), finish(window, dtype))
-                by_length.setdefault(length, []).append(finished)
+                finished = position, self._measures.place(window), finish(window, dtype)
+                by_length.setdefault(length, []).append((*finished, window.kind == TIMED))
             else:
                 self._walks.append(_walk(position, length, window, columns, schema))
         self._by_length = [self._of_length(length, parts) for length, parts in by_length.items()]
 
-    def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, _Finish]]) -> _Group:
-        places = list(dict.fromkeys(place for _, place, _ in parts))
-        finished = [(position, places.index(place), finish_state) for position, place, finish_state in parts]
-        return _Group(length, places, [self._measures.all[place] for place in places], finished)
+    def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, _Finish, bool]]) -> _Group:
+        places = list(dict.fromkeys(place for _, place, _, _ in parts))
+        finished = [
+            (position, places.index(place), _state if is_timed else finish_state)
+            for position, place, finish_state, is_timed in parts
+        ]
+        timed = [(position, finish_state) for position, _, finish_state, is_timed in parts if is_timed]
+        return _Group(length, places, [self._measures.all[place] for place in places], finished, timed)
 
     def start(self, key: OpenHead, now: int) -> tuple[list[Any], list[Asking]]:
         """Begin to compute the windows of a key at a timestamp.
@@ -237,22 +252,22 @@ def _walk(
         # Missing values do not count among the last n values, but they do among the last n events.
         if enough is None:
             values = lambda events: [e[column] for e in events[::-1]]  # noqa: E731
-            return _Walk(position, length, where, column, n, values, _finished)
+            return _Walk(position, length, where, column, n, values, _state)
         newest = lambda events: [e[column] for e in events[::-1] if e[column] is not None][:n]  # noqa: E731
-        return _Walk(position, length, where, None, enough, newest, _finished)
+        return _Walk(position, length, where, None, enough, newest, _state)
     if window.kind == "distinct":
         number = lambda events: len({e[column] for e in events if e[column] is not None})  # noqa: E731
-        return _Walk(position, length, where, None, enough, number, _finished)
+        return _Walk(position, length, where, None, enough, number, _state)
     # The events are filtered already.
     dtype = None if window.column is None else schema[window.column]
     only = Measures({"": window}, columns, schema, every=True)
     of, finished = only.all[0].of, finish(window, dtype)
-    if window.kind == "quantile":  # the quantile is kept, and not all values
-        return _Walk(position, length, where, None, enough, lambda events: finished(of(events), 0), _finished)
-    return _Walk(position, length, where, None, enough, of, finished)
+    if window.kind == TIMED:
+        return _Walk(position, length, where, None, enough, of, finished)
+    return _Walk(position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
 
 
-def _finished(value: Any, _: int) -> Any:
+def _state(value: Any, _: int) -> Any:
     return value
 
 

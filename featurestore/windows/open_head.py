@@ -7,10 +7,11 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from featurestore.values.event_codec import Head
-    from featurestore.windows.measures import Measure, StoredEvent
+    from featurestore.windows.measure import Measure
+    from featurestore.windows.measures import StoredEvent
 
 # Of the windows of one length. Time goes on: reads are at two lower edges at most, unless they ask for the past.
 MAX_EDGES: Final = 8
@@ -40,25 +41,27 @@ class Edge:
         self._timestamps = [event[0] for event in events]
         self._last: tuple[int, Sequence[Any]] | None = None
 
-    def states(self, low: float, measures: Sequence[Measure]) -> Sequence[Any]:
-        """Return the states of all events after a lower edge."""
+    def results(
+        self, low: float, measures: Sequence[Measure], results_of: Callable[[Sequence[Any]], Sequence[Any]]
+    ) -> Sequence[Any]:
+        """Return the results of the states of all events after a lower edge: those of the last read, if the events are."""
         position = bisect_right(self._timestamps, low)
         last = self._last
         if last is not None and last[0] == position:
             return last[1]
-        states: Sequence[Any]
-        inside = self._events[position:]
+        results = results_of(self._states(self._events[position:], measures))
+        self._last = position, results
+        return results
+
+    def _states(self, inside: Sequence[StoredEvent], measures: Sequence[Measure]) -> Sequence[Any]:
         if self._newer is None:
-            states = [measure.of(inside) for measure in measures]
-        elif inside:
-            states = [
-                measure.merge(measure.of(inside), newer)
-                for measure, newer in zip(measures, self._newer, strict=True)
-            ]
-        else:
-            states = self._newer
-        self._last = position, states
-        return states
+            return [measure.of(inside) for measure in measures]
+        if not inside:
+            return self._newer
+        return [
+            measure.merge(measure.of(inside), newer)
+            for measure, newer in zip(measures, self._newer, strict=True)
+        ]
 
 
 class Result(NamedTuple):

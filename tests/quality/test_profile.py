@@ -146,6 +146,23 @@ def test_rows_are_profiled_as_they_pass():
     assert profiler.profile() == of(FRAME)
 
 
+def test_rows_of_many_parts_have_one_profile_on_all_threads(monkeypatch):
+    """A frame and a query that are read in many parts have the profile of all their rows."""
+    frame = pl.select(n=pl.int_range(6_000) % 700, f=pl.int_range(6_000) / 7)
+    whole = of(frame)
+    monkeypatch.setattr("featurestore.quality.profile.profile.ROWS_AT_ONCE", 100)
+    assert of(frame) == whole
+    assert of(frame.lazy()) == whole
+
+
+def test_a_query_that_fails_is_not_half_a_profile(monkeypatch):
+    """The error of a query that fails after some parts reaches the caller."""
+    monkeypatch.setattr("featurestore.quality.profile.profile.ROWS_AT_ONCE", 100)
+    texts = pl.LazyFrame({"x": ["1"] * 5_999 + ["one"]})
+    with pytest.raises(pl.exceptions.InvalidOperationError, match="one"):
+        of(texts.select(pl.col("x").cast(pl.Int64)))
+
+
 def test_many_values_are_sampled_fairly_and_added_exactly():
     """A profile keeps the same values with exact counts, for every partition of the rows."""
     frame = pl.select(n=pl.int_range(30_000) % 10_000, f=pl.int_range(30_000) / 7)

@@ -205,6 +205,7 @@ def test_changed_events_take_the_place_of_those_before(leaf_events, node_blocks,
     declared = {f"count_{n}": declare.count(over=timedelta(microseconds=n)) for n in range(1, 40, 3)}
     declared["values"] = declare.last_n("i", 1_000, over="lifetime")
     declared["recent"] = declare.last_n("i", 1_000, over=timedelta(microseconds=9))
+    declared["since"] = declare.time_since(over="lifetime")
     columns, schema = StoredColumns.of(declared), {"i": pl.Int64()}
     windows = KeyWindows(declared, list(declared), columns, schema)
     blocks = Blocks(Measures(declared, columns, schema), leaf_events, node_blocks)
@@ -226,7 +227,8 @@ def test_changed_events_take_the_place_of_those_before(leaf_events, node_blocks,
         present = [(t, value) for t in sorted(expected) for value in expected[t]]
         assert [t for t, _ in blocks.head.events][-1:] == [t for t, _ in present][-1:]
         for now in (newest, newest + 3, newest + 1, newest + 1):  # a read goes on from the ones before
-            *counts, newest_first, recent = blocks.answer(windows, now)
+            *counts, newest_first, recent, since = blocks.answer(windows, now)
+            assert since == ((now - present[-1][0]) / 1_000_000 if present else None)
             assert newest_first == [value for _, value in reversed(present)]
             assert recent == [value for t, value in reversed(present) if t > now - 9]
             assert counts == [sum(t > now - n for t, _ in present) for n in range(1, 40, 3)]

@@ -106,7 +106,7 @@ def test_an_audit_finds(project, tmp_path, monkeypatch):
 def test_prove_finds_an_edge_that_is_a_microsecond_off(project, tmp_path, monkeypatch):
     """An event that is as old as its window has left it; no order of the shop is that old."""
     code(
-        "windows.open_head:Edge.states",
+        "windows.open_head:Edge.results",
         "bisect_right(self._timestamps, low)",
         "bisect_right(self._timestamps, low - 1)",
     )(tmp_path, monkeypatch)

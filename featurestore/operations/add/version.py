@@ -60,7 +60,7 @@ def add_pushed_version(workspace: Workspace) -> tuple[str, ...]:
 
 
 def add_served_version(workspace: Workspace) -> tuple[str, ...]:
-    """Version the log of served vectors; returns the records. A server writes whole files, and changes none.
+    """Version the served log; returns the records. A server writes whole files, and changes none.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.storage.layout import version_record
 from featurestore.storage.served_log import served_files
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def piped_sets(workspace: Workspace) -> tuple[TrainingSet, ...]:
 
 def has_version(folder: Path) -> bool:
     """Return whether DVC has a version of the folder of a log: without one, a clone would have no such folder."""
-    return folder.with_name(f"{folder.name}.dvc").exists()
+    return version_record(folder).exists()
 
 
 def _awaits(workspace: Workspace, training: TrainingSet) -> bool:

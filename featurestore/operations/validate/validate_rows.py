@@ -87,5 +87,6 @@ def _require_columns(rows: pl.LazyFrame, contract: Contract, dataset: str) -> No
     missing = [column.name for column in contract.columns if column.name not in columns]
     if missing and any(column.personal for column in contract.columns):
         raise ContractError(
-            f"{dataset}: breaks schema {contract.name}: lacks {', '.join(map(repr, missing))}"
+            f"{dataset}: breaks schema {contract.name}: lacks {', '.join(map(repr, missing))}",
+            hint="send these columns; a CSV file needs their names in its first line",
         )

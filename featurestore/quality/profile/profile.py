@@ -7,6 +7,7 @@ same within one version of Polars. Profiles of two versions do not add up; addin
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ from featurestore.quality.profile.column_profile import ColumnProfile
 from featurestore.quality.profile.sample import Sample, sample_of, smallest_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from featurestore.definitions.contract import Contract
 
@@ -131,18 +132,12 @@ class Profiler:
         # The sum of the parts so far, then the counts of later parts.
         self._parts = [self._count(pl.DataFrame(schema=schema))]
 
-    def passed(self, rows: pl.LazyFrame, *, keep: bool = True) -> pl.LazyFrame:
-        """Return a query with the same rows, which are profiled as they pass.
-
-        Parameters
-        ----------
-        keep
-            False: the query returns no rows, for those who need the profile alone.
-        """
+    def passed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Return a query with the same rows, which are profiled as they pass."""
 
         def profiled(part: pl.DataFrame) -> pl.DataFrame:
             self.add(part)
-            return part if keep else part.clear()
+            return part
 
         return rows.map_batches(profiled, streamable=True, schema=self._schema)
 
@@ -190,9 +185,31 @@ def profile(frame: pl.DataFrame | pl.LazyFrame, *, dataset: str, contract: Contr
     profiler = Profiler(frame.collect_schema(), dataset=dataset, contract=contract)
     if isinstance(frame, pl.DataFrame) and frame.height <= ROWS_AT_ONCE:
         profiler.add(frame)
-    else:
-        profiler.passed(frame.lazy(), keep=False).collect(engine="streaming")
+        return profiler.profile()
+    parts = _parts(frame)
+    # A thread that counts asks for its next part, so no more parts than threads wait in memory. A query that counts
+    # by `map_batches` reads ahead while it counts.
+    reading = Lock()
+
+    def count() -> None:
+        while True:
+            with reading:
+                part = next(parts, None)
+            if part is None:
+                return
+            profiler.add(part)
+
+    threads = pl.thread_pool_size()
+    with ThreadPoolExecutor(threads) as pool:
+        for counted in [pool.submit(count) for _ in range(threads)]:
+            counted.result()
     return profiler.profile()
+
+
+def _parts(frame: pl.DataFrame | pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    if isinstance(frame, pl.DataFrame):
+        return frame.iter_slices(ROWS_AT_ONCE)
+    return iter(frame.collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=False, engine="streaming"))
 
 
 def _is_number(dtype: pl.DataType) -> bool:
