@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.storage.csv_files import MAX_COLUMNS, MAX_ROW_BYTES, require_complete_csv
+from featurestore.storage.empty_files import require_content
 from featurestore.values.casts import cast_values
 from featurestore.values.json_lines import read_lines
 
@@ -87,10 +88,11 @@ def scan_file(path: str | Path, schema: Mapping[str, pl.DataType]) -> ScannedRow
     Raises
     ------
     ContractError
-        If the file has another suffix or cannot be read, a row of a CSV file has too few fields, or a JSON object names a
+        If the file is empty, has another suffix or cannot be read, a row of a CSV file has too few fields, or a JSON object names a
         key twice.
     """
     title = f"entity rows {path}"
+    require_content(Path(path), title)
     suffix = Path(path).suffix
     if suffix in PARQUET or Path(path).is_dir():
         return ScannedRows(pl.scan_parquet(path), title)

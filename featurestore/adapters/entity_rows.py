@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from featurestore.values.accepted import value_check
 from featurestore.values.key_columns import frame_of_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -173,10 +174,16 @@ def rows_given(
     Raises
     ------
     ContractError
-        If a value does not fit its dtype exactly, or another column has values of several types.
+        If they are neither a frame nor a list of dictionaries, a value does not fit its dtype exactly, or another column
+        has values of several types.
     """
     if isinstance(rows, pl.DataFrame | pl.LazyFrame):
         return rows.lazy().collect()
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+        raise ContractError(
+            f"rows for {owner} are {rows!r:.60} ({type(rows).__name__}); expected a frame of Polars or a list of dictionaries",
+            hint='example: [{"customer": 1}], a dictionary for each row',
+        )
     names = {name: None for row in rows for name in row}
     columns = {}
     try:

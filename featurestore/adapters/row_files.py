@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.storage.csv_files import read_complete_csv
+from featurestore.storage.empty_files import require_content
 from featurestore.values.json_keys import require_unique_keys_of_lines
 from featurestore.vectors.pushed_rows import pushed_rows
 
@@ -28,9 +29,10 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
     Raises
     ------
     ContractError
-        If the file cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON object
+        If the file is empty or cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON object
         names a key twice.
     """
+    require_content(path, str(path))
     try:
         if path.suffix == ".parquet":
             return pl.read_parquet(path)

@@ -44,9 +44,16 @@ def _served_lines(manifest: TrainingManifest) -> Iterator[str]:
         yield f"  {counted(served.repeated, 'answer')} left out: the request was repeated, and its newest answer counts"
     if served.unserved:
         shown = [one_line(text) for text in served.first_unserved[:MAX_SHOWN]]
-        more = [f"{served.unserved - len(shown):,} more"] if served.unserved > len(shown) else []
+        hidden = served.unserved_answers - len(shown)
+        more = [f"{hidden:,} more"] if hidden > 0 else []
         labels = f"{counted(served.unserved, 'label')} {_have(served.unserved)}"
         yield f"  {labels} no answer: {', '.join([*shown, *more])}"
+    if served.nearest_time is not None:
+        keys = "has the keys" if served.other_time == 1 else "have the keys"
+        yield (
+            f"  {served.other_time:,} of these {keys} of an answer at another time: {one_line(served.nearest_time)}; times must be "
+            "equal to the microsecond"
+        )
     for answers in served.others:
         by = f"another definition ({answers.release}, {answers.definition[:DIGEST_CHARACTERS]})"
         use = (

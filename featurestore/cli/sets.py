@@ -22,15 +22,23 @@ def audit_set(
 
     The file has keys, event_timestamp, request values, and features under their names or as view__feature. Each cell is
     equal, leaks the future (its value became known only later), stale (its value was known before, and is not the newest),
-    stale or future (its value was known before and again later), or other. Exits with 5 if a cell is not equal, and names
+    stale or future (its value was known before and again later), rounded (equal as a shorter float), or other. Exits with 5 if a cell is not equal, and names
     cells of the rows with the most of them, with the times at which their values were known.
 
     Example: `featurestore audit-set visits.parquet --service buying`
     """
     record = opened_at(project).audit_set(file, service)
-    rows = [("feature", "equal", "leaks the future", "stale or future", "stale", "other")]
+    rows: list[tuple[str, ...]] = [
+        ("feature", "equal", "leaks the future", "stale or future", "stale", "rounded", "other")
+    ]
     rows += [
-        (f.name, f"{f.equal:,}", f"{f.leaking:,}", f"{f.stale_or_future:,}", f"{f.stale:,}", f"{f.others:,}")
+        (
+            f.name,
+            *(
+                f"{count:,}"
+                for count in (f.equal, f.leaking, f.stale_or_future, f.stale, f.rounded, f.others)
+            ),
+        )
         for f in record.features
     ]
     lines = [table(rows), f"{counted(record.rows, 'row')}, {counted(record.different, 'different cell')}"]

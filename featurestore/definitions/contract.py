@@ -191,17 +191,26 @@ def _within(contract: Contract, environment: str | None) -> Contract:
     )
 
 
-@cache
 def contract_of(model: type[DataFrameModel]) -> Contract:
     """Read a Pandera model into a `Contract`.
 
     Raises
     ------
     DefinitionError
-        If the model uses a feature of Pandera that is not supported here (a column named by a
+        If it is not a class of Pandera; or the model uses a feature of Pandera that is not supported here (a column named by a
         regular expression, a parser, a default), or has an unknown policy. Names the model and the
         column.
     """
+    if not isinstance(model, type) or not hasattr(model, "to_schema"):
+        raise DefinitionError(
+            f"schema is {model!r:.60} ({type(model).__name__}); expected a class that inherits pandera.polars.DataFrameModel",
+            hint="write class Orders(pa.DataFrameModel), and pass the class",
+        )
+    return _contract_of(model)
+
+
+@cache
+def _contract_of(model: type[DataFrameModel]) -> Contract:
     name = model.__name__
     try:
         schema = model.to_schema()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.signature import signature_of
+from featurestore.values.checked_calls import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ class Dataset:
     defined_in: Path
 
 
+@checked_call
 def dataset(*, owner: str) -> Callable[[Transformation], Dataset]:
     """Declare a derived dataset. The name of the function is the name of the dataset.
 

@@ -48,6 +48,17 @@ class Entity:
     description: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.keys, tuple | list) or not all(isinstance(key, str) for key in self.keys):
+            raise DefinitionError(
+                f"entity {self.name!r}: keys is {self.keys!r:.60} ({type(self.keys).__name__}); expected a tuple of names",
+                hint='write keys=("customer",), with a comma after a single name',
+            )
+        for field, value in (("name", self.name), ("description", self.description)):
+            if not isinstance(value, str):
+                raise DefinitionError(
+                    f"entity: {field} is {value!r:.60} ({type(value).__name__}); expected text",
+                    hint='write Entity("customer", ("customer",))',
+                )
         if not self.keys or len(set(self.keys)) != len(self.keys):
             raise DefinitionError(
                 f"entity {self.name!r}: keys is {self.keys}, expected one or more different columns",
@@ -86,3 +97,21 @@ class Entity:
                     f"{of}: key {key!r} is {column.dtype}, which cannot be a key",
                     hint=f"use one of {', '.join(dtype.__name__ for dtype in KEY_DTYPES)}",
                 )
+
+
+def require_entity(view: str, entity: object, contract: Contract) -> None:
+    """Refuse what is not an entity, such as its name, and a view whose schema lacks its keys. None: the view has no entity.
+
+    Raises
+    ------
+    DefinitionError
+        If it is something else; or as `Entity.require_keys`.
+    """
+    if entity is None:
+        return
+    if not isinstance(entity, Entity):
+        raise DefinitionError(
+            f"feature view {view!r}: entity is {entity!r:.60} ({type(entity).__name__}); expected an Entity or None",
+            hint='write entity=Entity("customer", ("customer",))',
+        )
+    entity.require_keys(contract, of=f"feature view {view!r}")

@@ -20,6 +20,8 @@ from featurestore.preprocessing.fit import check_steps, sources
 from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.step import Step
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.arguments import instances_of
+from featurestore.values.checked_calls import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,6 +156,7 @@ def _schema(columns: dict[str, pl.DataType]) -> pl.Schema:
     return pl.Schema(columns)
 
 
+@checked_call
 def feature_service(
     name: str,
     features: tuple[FeatureView | Selection | OnDemandFeatureView, ...],
@@ -173,9 +176,16 @@ def feature_service(
     Raises
     ------
     DefinitionError
-        If two features have the same name, a key or request value has two dtypes, `steps` is not a list of steps, or a step does
+        If `features` are not a tuple of views, two features have the same name, a key or request value has two dtypes, `steps` is not a list of steps, or a step does
         not fit the features.
     """
+    features = instances_of(
+        f"feature service {name!r}: features",
+        features,
+        FeatureView | Selection | OnDemandFeatureView,
+        what="feature views, not their names",
+        example="(customer_spending,) or (customer_spending['total_spent'],)",
+    )
     selections = tuple(
         f[f.feature_names] if isinstance(f, FeatureView) else f
         for f in features

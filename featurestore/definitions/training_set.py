@@ -21,6 +21,7 @@ from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.labels.declare import labellers_of
 from featurestore.splits.check import require_free_names, require_label, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.checked_calls import checked_call
 from featurestore.values.table import UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from featurestore.splits.sample import SampleStrategy
 
 
+@checked_call
 def training_set(
     *,
     service: FeatureService,

@@ -55,7 +55,7 @@ def feature_contract(
     UnknownNameError
         As `check_windows` does.
     """
-    _check_types(name, windows, identity)
+    _check_types(name, windows)
     if not windows:
         if schema is not None or identity:
             raise DefinitionError(
@@ -79,7 +79,7 @@ def feature_contract(
     return features
 
 
-def _check_types(name: str, windows: Any, identity: Any) -> None:
+def _check_types(name: str, windows: Any) -> None:
     if not isinstance(windows, Mapping):
         raise DefinitionError(
             f"feature view {name!r}: windows is {windows!r:.60} ({type(windows).__name__}), but must be windows by the name of "
@@ -93,11 +93,6 @@ def _check_types(name: str, windows: Any, identity: Any) -> None:
                 "be a window by the name of its feature",
                 hint=EXAMPLE,
             )
-    if isinstance(identity, str):
-        raise DefinitionError(
-            f"feature view {name!r}: identity is {identity!r}, but must be a tuple of names",
-            hint=f"write identity=({identity!r},)",
-        )
 
 
 def check_windows(

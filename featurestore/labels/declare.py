@@ -63,7 +63,7 @@ def labelled_by(column: str, *, policy: Policy, order: Sequence[str] = ()) -> La
         raise DefinitionError(f"labelled_by: column is {column!r}; expected a name", hint=_EXAMPLE)
     if policy not in POLICIES:
         raise UnknownNameError("policy", str(policy), POLICIES, within="labelled_by")
-    is_given = isinstance(order, str) or len(order) > 0
+    is_given = not isinstance(order, tuple | list) or len(order) > 0
     if is_given != (policy == "priority"):
         raise DefinitionError(
             f"labelled_by: order is {order!r} for policy {policy!r}; expected "

@@ -55,6 +55,7 @@ from featurestore.operations.validate.validate import validate
 from featurestore.project.quality import Quality
 from featurestore.project.training import Training
 from featurestore.storage.layout import Layout
+from featurestore.values.checked_calls import checked_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 Rows = pl.DataFrame | pl.LazyFrame
 
 
+@checked_methods
 class Project(Training):
     """Everything that can be done with a project's data, from Python. Made by `featurestore.open`.
 

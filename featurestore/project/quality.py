@@ -17,6 +17,7 @@ from featurestore.operations.training_set.scorecard import scorecard
 from featurestore.operations.validate.validate_rows import environments, validate_rows
 from featurestore.operations.verdict.junit import write_junit
 from featurestore.operations.verdict.verdict import verdict, verdicts
+from featurestore.values.checked_calls import checked_methods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 
+@checked_methods
 class Quality:
     """Everything that can be asked about the quality of datasets. Made by `featurestore.Project`.
 

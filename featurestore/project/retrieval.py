@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from featurestore.operations.audit_set.audit_set import audit_set
 from featurestore.operations.historical import historical
 from featurestore.operations.join import JoinRecord, join
+from featurestore.values.checked_calls import checked_methods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 
+@checked_methods
 class Retrieval:
     """The base of `featurestore.Project` that joins features to entity rows.
 

@@ -15,6 +15,7 @@ from featurestore.operations.training_set.training_set import (
     training_set,
 )
 from featurestore.project.retrieval import Retrieval
+from featurestore.values.checked_calls import checked_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from featurestore.quality.change.drift import Drift
 
 
+@checked_methods
 class Training(Retrieval):
     """The base of `featurestore.Project` that builds and reads training sets."""
 

@@ -119,7 +119,7 @@ def random_split(
         seed is not an integer, or `by` or `stratify` names no columns.
     """
     for name, value in ((TRAIN, train), (VALIDATION, validation), (TEST, test)):
-        if value is not None and not 0 <= _number(name, value) < _WHOLE:
+        if (value is not None or name != TRAIN) and not 0 <= _number(name, value) < _WHOLE:
             raise DefinitionError(
                 f"random_split: {name} is {value}; expected a share from 0 to below 1",
                 hint=f"example: {name}=0.2",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from featurestore.errors import DefinitionError
 
 if TYPE_CHECKING:
+    from types import UnionType
+
     from featurestore.errors import FeatureStoreError
+
+T = TypeVar("T")
 
 _INTEGERS: Final = range(-(2**63), 2**63)
 
@@ -41,7 +45,7 @@ def names_of(
         Or `error`: if they are not text, there are none, or one is named twice.
     """
     # The order of a set is another one in each process.
-    is_listed = isinstance(names, Iterable) and not isinstance(names, bytes | set | frozenset)
+    is_listed = isinstance(names, Iterable) and not isinstance(names, bytes | set | frozenset | Mapping)
     listed: tuple[object, ...] = (names,) if isinstance(names, str) else tuple(names) if is_listed else ()  # type: ignore[arg-type]
     texts = tuple(name for name in listed if isinstance(name, str) and name)
     if not is_listed or len(texts) != len(listed):
@@ -53,6 +57,41 @@ def names_of(
     if repeated := [name for position, name in enumerate(texts) if name in texts[:position]]:
         raise error(f"{option}: {repeated[0]!r} is named twice", hint="name it once")
     return texts
+
+
+def instances_of(
+    option: str, values: object, kinds: type[T] | UnionType, *, what: str, example: str
+) -> tuple[T, ...]:
+    """Read a list of definitions.
+
+    Parameters
+    ----------
+    option
+        What was given, for messages: ``"feature service 'buying': features"``.
+    kinds
+        The types of the definitions.
+    what
+        What is expected.
+    example
+        What to write, for the hint.
+
+    Raises
+    ------
+    DefinitionError
+        If it is not a list, or an item is something else.
+    """
+    if not isinstance(values, tuple | list):
+        raise DefinitionError(
+            f"{option} is {values!r:.60} ({type(values).__name__}); expected a tuple of {what}",
+            hint=f"example: {example}",
+        )
+    for value in values:
+        if not isinstance(value, kinds):
+            raise DefinitionError(
+                f"{option} has {value!r:.60} ({type(value).__name__}); expected {what}",
+                hint=f"example: {example}",
+            )
+    return tuple(values)
 
 
 def integer_of(

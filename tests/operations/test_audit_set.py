@@ -131,6 +131,22 @@ def test_a_set_without_rows_is_refused(shared_shop, right):
         shared_shop.audit_set(right.clear(), "buying")
 
 
+@pytest.mark.parametrize("name", ["set.csv", "set.jsonl", "set.parquet"])
+def test_an_empty_file_is_named_as_one(shared_shop, tmp_path, name):
+    """In each format: entity rows, a training set of another tool, and rows to push; with what to do."""
+    path = tmp_path / name
+    path.touch()
+    out = str(tmp_path / "out.parquet")
+    for words in (
+        ("audit-set", str(path), "--service", "buying"),
+        ("push", "last_order", str(path)),
+        ("join", str(path), "--service", "buying", "--out", out),
+    ):
+        done = run(*words, cwd=shared_shop.settings.root)
+        assert done.returncode == 4
+        assert f"{name}: the file is empty; expected rows\n  hint: write the rows again" in done.stderr
+
+
 def test_windows_have_a_history_too(tmp_path):
     """A count that the window had only later leaks the future; one that it had before and later says neither."""
     shop = build_window_shop(tmp_path)
@@ -146,6 +162,30 @@ def test_windows_have_a_history_too(tmp_path):
     assert "stale or future, known at 2024-01-0" in str(first)
     with pytest.raises(SkewError, match="0 with knowledge of the future, 1 perhaps"):
         record.require_parity()
+
+
+def test_a_rounded_value_is_named_as_one(tmp_path):
+    """A shorter float is what serving gives, rounded: as a column of Parquet, and as text; the error says what to write."""
+    shop = build_window_shop(tmp_path)
+    right = shop.historical(ASKED, ["basket_share:share"])
+    short = right.with_columns(pl.col("share").cast(pl.Float32))
+    file = tmp_path / "set.csv"
+    short.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    for rows in (short, file):
+        record = shop.audit_set(rows, "basket_share:share")
+        [share] = record.features
+        assert (share.rounded, share.others, share.equal) == (record.different, 0, 6 - record.different)
+        assert share.rounded > 0
+        assert "rounded, equal as Float32" in str(record.cells[0])
+        with pytest.raises(SkewError, match="0 with knowledge of the future") as error:
+            record.require_parity()
+        assert error.value.hint == "write share as Float64, not Float32"
+    [share] = shop.audit_set(edited(short, 0, share=0.3), "basket_share:share").features
+    assert (share.others, share.rounded) == (1, record.different - 1)
+    times = shop.historical(ASKED, ["last_order:ordered_at"]).with_columns(pl.col("ordered_at").cast(pl.Date))
+    record = shop.audit_set(times, "last_order:ordered_at")
+    assert {cell.rounded_to for cell in record.cells} <= {"Date"}
+    assert record.features[0].others == 0
 
 
 def test_a_value_that_became_known_at_the_time_of_the_row_is_not_from_the_future(shared_shop):

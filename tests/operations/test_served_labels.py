@@ -59,7 +59,46 @@ def test_a_label_finds_its_answer_by_key_and_time(served):
     counts = project.training_set("answered").served
     assert project.read("answered")["request_id"].to_list() == ["r2", "r3"]
     assert (counts.unserved, counts.unlabelled) == (1, 2)
-    assert counts.first_unserved == ("customer=1 event_timestamp=2024-01-09 21:00:00.000001+00:00",)
+    late = "customer=1 event_timestamp=2024-01-09 21:00:00.000001+00:00"
+    assert counts.first_unserved == (late,)
+    assert (counts.other_time, counts.nearest_time) == (1, f"{late}, answer at 2024-01-09T21:00:00Z")
+    done = run("training-set", "answered", cwd=project.settings.root)
+    assert (
+        f"  1 label has no answer: {late}\n  1 of these has the keys of an answer at another time: {late}, answer at"
+        in done.stdout
+    )
+
+
+def test_the_time_of_a_label_may_have_another_unit_or_zone(served):
+    """It is the same time: the gate reads it as the schema declares it; a time without a zone is refused."""
+    columns = ("customer", "event_timestamp", "bought")
+    project = label_shop(served, {"customer": 3, "event_timestamp": NOW - 2 * HOUR}, columns=columns)
+    definitions = project.settings.root / "feature_repo/outcomes.py"
+    text = definitions.read_text()
+    time = 'pl.col("event_timestamp")'
+    for change in (
+        '.dt.cast_time_unit("ms")',
+        '.dt.convert_time_zone("Europe/Berlin")',
+        '.dt.cast_time_unit("ns")',
+    ):
+        definitions.write_text(text.replace("'event_timestamp'", f"{time}{change}"))
+        manifest = featurestore.open(project.settings.root).training_set("answered")
+        assert (manifest.rows, manifest.served.unserved) == (1, 0)
+    definitions.write_text(text.replace("'event_timestamp'", f"{time}.dt.replace_time_zone(None)"))
+    with pytest.raises(ContractError, match="event_timestamp"):
+        featurestore.open(project.settings.root).training_set("answered")
+
+
+def test_what_several_labellers_labelled_is_named_once(served):
+    """Two labels of no answer, by two people, name one answer."""
+    orphans = [{"request_id": "r9", "labeller": name} for name in ("ann", "bob")]
+    columns = ("request_id", "labeller", "bought")
+    options = 'labellers=labelled_by("labeller", policy="majority")'
+    project = label_shop(served, {"request_id": "r1"}, *orphans, columns=columns, options=options)
+    counts = project.training_set("answered").served
+    assert (counts.unserved, counts.unserved_answers, counts.first_unserved) == (2, 1, ("request_id=r9",))
+    done = run("training-set", "answered", cwd=project.settings.root)
+    assert "  2 labels have no answer: request_id=r9\n" in done.stdout
 
 
 def test_one_request_of_several_rows_needs_a_key(served):

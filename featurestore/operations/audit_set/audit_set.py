@@ -9,7 +9,15 @@ import polars as pl
 
 from featurestore.adapters.entity_rows import EntityRows
 from featurestore.errors import ContractError
-from featurestore.operations.audit_set.causes import FUTURE, GIVEN, PAST, SERVED, different_cells
+from featurestore.operations.audit_set.causes import (
+    FUTURE,
+    GIVEN,
+    PAST,
+    ROUNDED,
+    SERVED,
+    different_cells,
+    rounded_dtype,
+)
 from featurestore.operations.audit_set.columns import ignored_columns, require_kind
 from featurestore.operations.audit_set.record import SetCause, SetCell, SetFeature, SetRecord
 from featurestore.operations.check_leaks.record import utc_text
@@ -68,13 +76,16 @@ def audit_set(workspace: Workspace, rows: Any, service: str | FeatureService) ->
     served = historical(workspace, entity_rows, served_service)
     keys = served.select(name for name in (*served_service.key_schema, EVENT_TIMESTAMP)).with_row_index(_ROW)
     cells = different_cells(workspace, served_service, keys, frame.select(names), served)
+    rounded_to = {name: rounded_dtype(frame.schema[name], dtypes[name]) for name in names}
     return SetRecord(
         service=served_service.name,
         rows=frame.height,
-        features=tuple(_summary(name, part, frame.height) for name, part in cells.items()),
+        features=tuple(
+            _summary(name, part, frame.height, dtypes[name], rounded_to[name]) for name, part in cells.items()
+        ),
         absent=tuple(name for name in dtypes if name not in names),
         ignored=ignored,
-        cells=_cells(served_service, cells),
+        cells=_cells(served_service, cells, rounded_to),
     )
 
 
@@ -88,7 +99,9 @@ def _require_each_once(full_names: dict[str, str], frame: pl.DataFrame) -> None:
             )
 
 
-def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
+def _summary(
+    name: str, cells: pl.DataFrame, rows: int, dtype: pl.DataType, rounded_to: pl.DataType | None
+) -> SetFeature:
     counts = dict(cells["cause"].value_counts().rows())
     return SetFeature(
         name=name,
@@ -97,10 +110,15 @@ def _summary(name: str, cells: pl.DataFrame, rows: int) -> SetFeature:
         stale_or_future=counts.get(SetCause.STALE_OR_FUTURE, 0),
         stale=counts.get(SetCause.STALE, 0),
         others=counts.get(SetCause.OTHER, 0),
+        rounded=counts.get(SetCause.ROUNDED, 0),
+        rounded_to=str(rounded_to) if counts.get(SetCause.ROUNDED) else None,
+        dtype=str(dtype),
     )
 
 
-def _cells(service: FeatureService, different: dict[str, pl.DataFrame]) -> tuple[SetCell, ...]:
+def _cells(
+    service: FeatureService, different: dict[str, pl.DataFrame], rounded_to: dict[str, pl.DataType | None]
+) -> tuple[SetCell, ...]:
     """Describe the first cells of the rows with the most of them, those that know the future first."""
     located = pl.concat(
         [part.select(_ROW, pl.lit(name).alias("feature"), "cause") for name, part in different.items()]
@@ -138,6 +156,7 @@ def _cells(service: FeatureService, different: dict[str, pl.DataFrame]) -> tuple
                 cause=SetCause(cell["cause"]),
                 known_at=cell[FUTURE],
                 known_before=cell[PAST],
+                rounded_to=str(rounded_to[name]) if cell[ROUNDED] else None,
             )
         )
     return tuple(result)

@@ -12,7 +12,7 @@ from featurestore.operations.historical import historical
 from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import known_at
-from featurestore.values.bits import bits_of
+from featurestore.values.bits import bits, bits_of
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import changes
 
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import Selection
     from featurestore.workspace import Workspace
 
-# Columns of the cells: the value of the training set and of serving, and when the value was known after and before.
+# Columns of the cells: the value of the training set and of serving, when the value was known after and before, and whether
+# rounding explains it.
 GIVEN: Final = "__given"
 SERVED: Final = "__served"
 FUTURE: Final = "__future"
 PAST: Final = "__past"
 # After each row, also of data that a fixed `as_of` does not reach.
 _END: Final = datetime(9000, 1, 1, tzinfo=UTC)
+ROUNDED: Final = "__rounded"
 _BITS: Final = "__bits"
 
 
@@ -64,7 +66,20 @@ def different_cells(
                 *selection.keys, EVENT_TIMESTAMP, bits_of(pl.col(stored), served.schema[name]).alias(_BITS)
             )
             causes[name] = _with_cause(cells[name], known, [*selection.keys, _BITS])
-    return {name: causes.get(name, _without_history(part)).drop(_BITS) for name, part in cells.items()}
+    return {
+        name: _with_rounded(causes.get(name, _without_history(part))).drop(_BITS)
+        for name, part in cells.items()
+    }
+
+
+def rounded_dtype(values: pl.DataType, served: pl.DataType) -> pl.DataType | None:
+    """Return the dtype to which a tool may have rounded a feature: that of its file, or Float32. None: no other one."""
+    if isinstance(served, pl.Float64) and values.is_float():
+        # In a CSV file a Float32 is text like any other number.
+        return pl.Float32()
+    is_number = values.is_numeric() and served.is_numeric()
+    is_time = isinstance(values, pl.Date | pl.Datetime) and isinstance(served, pl.Date | pl.Datetime)
+    return values if values != served and (is_number or is_time) else None
 
 
 def _different(keys: pl.DataFrame, values: pl.Series, served: pl.Series) -> pl.DataFrame:
@@ -73,8 +88,32 @@ def _different(keys: pl.DataFrame, values: pl.Series, served: pl.Series) -> pl.D
     value = values.cast(served.dtype, strict=False)
     cells = keys.with_columns(value.alias(GIVEN), served.alias(SERVED))
     is_lost = values.is_not_null() & value.is_null()
-    bits = [bits_of(pl.col(name), served.dtype) for name in (GIVEN, SERVED)]
-    return cells.filter(bits[0].ne_missing(bits[1]) | is_lost).with_columns(bits[0].alias(_BITS))
+    patterns = [bits_of(pl.col(name), served.dtype) for name in (GIVEN, SERVED)]
+    rounded = _is_rounded(values, served)
+    return (
+        cells.with_columns(rounded.alias(ROUNDED))
+        .filter(patterns[0].ne_missing(patterns[1]) | is_lost)
+        .with_columns(patterns[0].alias(_BITS))
+    )
+
+
+def _is_rounded(values: pl.Series, served: pl.Series) -> pl.Series:
+    """Return for each value whether it is what serving gives, rounded."""
+    dtype = rounded_dtype(values.dtype, served.dtype)
+    if dtype is None:
+        return pl.repeat(value=False, n=values.len(), eager=True)
+    return (
+        bits(values.cast(dtype, strict=False))
+        .eq(bits(served.cast(dtype, strict=False)))
+        .fill_null(value=False)
+    )
+
+
+def _with_rounded(cells: pl.DataFrame) -> pl.DataFrame:
+    """Give rounding as the cause of the cells that it explains; their history says nothing more."""
+    times = (pl.when(~pl.col(ROUNDED)).then(name).alias(name) for name in (FUTURE, PAST))
+    cause = pl.when(ROUNDED).then(pl.lit(SetCause.ROUNDED.value)).otherwise("cause").alias("cause")
+    return cells.with_columns(cause, *times)
 
 
 def _without_history(cells: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,7 @@ class SetCause(StrEnum):
     LEAKS_FUTURE = "leaks_future"
     STALE_OR_FUTURE = "stale_or_future"
     STALE = "stale"
+    ROUNDED = "rounded"
     OTHER = "other"
 
 
@@ -26,6 +27,7 @@ _WORDS: Final = {
     SetCause.LEAKS_FUTURE: "leaks the future",
     SetCause.STALE_OR_FUTURE: "stale or future",
     SetCause.STALE: "stale",
+    SetCause.ROUNDED: "rounded",
     SetCause.OTHER: "other",
 }
 
@@ -45,6 +47,8 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
         When the value became known after the row. None: it never did.
     known_before
         When it was known for the last time before the row. None: it was not.
+    rounded_to
+        The dtype to which what serving gives must be rounded to be the value. None: rounding does not explain it.
     """
 
     row: int
@@ -55,11 +59,16 @@ class SetCell(msgspec.Struct, frozen=True, kw_only=True):
     cause: SetCause
     known_at: datetime | None = None
     known_before: datetime | None = None
+    rounded_to: str | None = None
 
     def __str__(self) -> str:
         times = [utc_text(time) for time in (self.known_before, self.known_at) if time is not None]
         known = f", known at {' and at '.join(times)}" if times else ""
-        return f"row {self.row:,} ({self.key}) {self.feature} {self.value}, served {self.served}: {_WORDS[self.cause]}{known}"
+        rounded = "" if self.rounded_to is None else f", equal as {self.rounded_to}"
+        return (
+            f"row {self.row:,} ({self.key}) {self.feature} {self.value}, served {self.served}: "
+            f"{_WORDS[self.cause]}{known}{rounded}"
+        )
 
 
 class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,9 +85,13 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
         does not tell whether it is stale or from the future.
     stale
         Cells with a value that was known before and never later, and is not the newest.
+    rounded
+        Cells that are equal when what serving gives is rounded to `rounded_to`, such as Float32.
     others
         All other different cells: the feature never had the value for the key, the cell is null where serving has a value,
         or the feature is computed in the request or fitted.
+    dtype
+        What serving gives.
     """
 
     name: str
@@ -87,6 +100,9 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     stale_or_future: int
     stale: int
     others: int
+    rounded: int = 0
+    rounded_to: str | None = None
+    dtype: str = ""
 
 
 class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +129,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def different(self) -> int:
         """How many cells differ from what serving would have given."""
-        return sum(f.leaking + f.stale_or_future + f.stale + f.others for f in self.features)
+        return sum(f.leaking + f.stale_or_future + f.stale + f.rounded + f.others for f in self.features)
 
     def require_parity(self) -> None:
         """Raise if a cell differs.
@@ -128,8 +144,12 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
             unsure = sum(feature.stale_or_future for feature in self.features)
             perhaps = f", {unsure:,} perhaps" if unsure else ""
             shown = "".join(f"\n  {cell}" for cell in self.cells)
+            rounded = [f"{f.name} as {f.dtype}, not {f.rounded_to}" for f in self.features if f.rounded]
+            is_rounded = sum(f.rounded for f in self.features) == self.different
             raise SkewError(
                 f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "
                 f"future{perhaps}{shown}",
-                hint="join the rows with featurestore: featurestore join",
+                hint=f"write {'; '.join(rounded)}"
+                if is_rounded
+                else "join the rows with featurestore: featurestore join",
             )

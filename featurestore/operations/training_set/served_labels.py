@@ -9,7 +9,9 @@ import polars as pl
 
 from featurestore.definitions.entity_rows import answer_columns
 from featurestore.errors import ContractError
+from featurestore.operations.check_leaks.record import utc_text
 from featurestore.operations.training_set.served_answers import ANSWER, OtherDefinition
+from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted, named_values
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_NAMED: Final = 5
 _LABEL: Final = "__label"
+_NEAREST: Final = "__nearest"
 
 
 class ServedCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,8 +38,14 @@ class ServedCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         Answers that repeat a request: the newest of them counts.
     unserved
         Labels without an answer.
+    unserved_answers
+        How many answers they name: several labellers may have labelled the same.
+    other_time
+        Labels without an answer, of whose keys there is an answer at another time.
+    nearest_time
+        The first of them, and the time of the answer that is nearest to it, as text.
     first_unserved
-        The first of them, as text.
+        The answers that the first of them name, each once, as text.
     different
         Cells of the training set that are not what the answer was. None: not compared, because other definitions
         answered, or the service has steps.
@@ -48,6 +57,9 @@ class ServedCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unlabelled: int
     repeated: int = 0
     unserved: int = 0
+    unserved_answers: int = 0
+    other_time: int = 0
+    nearest_time: str | None = None
     first_unserved: tuple[str, ...] = ()
     different: int | None = None
     others: tuple[OtherDefinition, ...] = ()
@@ -126,15 +138,36 @@ def served_counts(
         Those of an answer, that are known.
     """
     unserved = joined.filter(pl.col(ANSWER).is_null())
-    named = _namer(training, _join_columns(training))
+    names = _join_columns(training)
+    rows = unserved.unique(names, keep="first", maintain_order=True)
+    named = _namer(training, names)
+    near = _at_another_time(unserved.select(names), names, log)
     return ServedCounts(
         answers=log.rows.height,
         unlabelled=log.rows.height - labelled[ANSWER].n_unique(),
         repeated=log.repeated,
         unserved=unserved.height,
-        first_unserved=tuple(named(row) for row in unserved.head(MAX_NAMED).iter_rows(named=True)),
+        unserved_answers=rows.height,
+        other_time=near.height,
+        nearest_time=f"{named(near.row(0, named=True))}, answer at {utc_text(near[_NEAREST][0])}"
+        if near.height
+        else None,
+        # Several labellers may have labelled what has no answer: it is named once.
+        first_unserved=tuple(named(row) for row in rows.head(MAX_NAMED).iter_rows(named=True)),
         others=log.others,
     )
+
+
+def _at_another_time(unserved: pl.DataFrame, names: list[str], log: ServedAnswers) -> pl.DataFrame:
+    """Return the labels by keys and time whose keys have an answer, with the time of the nearest one."""
+    by = [name for name in names if name != EVENT_TIMESTAMP]
+    if EVENT_TIMESTAMP not in names or not by:
+        return unserved.clear()
+    answers = log.rows.select(*names, pl.col(EVENT_TIMESTAMP).alias(_NEAREST)).sort(EVENT_TIMESTAMP)
+    nearest = unserved.sort(EVENT_TIMESTAMP, maintain_order=True).join_asof(
+        answers, on=EVENT_TIMESTAMP, by=by, strategy="nearest", check_sortedness=False
+    )
+    return nearest.filter(pl.col(_NEAREST).is_not_null())
 
 
 def _join_columns(training: TrainingSet) -> list[str]:

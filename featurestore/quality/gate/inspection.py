@@ -156,6 +156,12 @@ def admit(inspection: Inspection, *, tolerate: bool = True) -> pl.DataFrame:
 
 def require(verdict: Verdict, *, tolerate: bool = True) -> None:
     """Raise if a dataset is refused; parameters and errors are those of `admit`."""
+    if verdict.decision == "refused" and verdict.rows_in == 0:
+        raise ContractError(
+            f"{verdict.dataset}: refused: it has no rows; schema {verdict.contract} expects at least one\n{verdict.explain()}",
+            hint="check the file that it is read from, or the filters of its function",
+            verdict=verdict,
+        )
     if verdict.decision == "refused" or (verdict.rows_quarantined and not tolerate):
         raise ContractError(
             f"{verdict.dataset}: refused: {verdict.rows_quarantined:,} of {counted(verdict.rows_in, 'row')} break schema "

@@ -1,0 +1,156 @@
+"""Checked calls: what a user gives as a name, path, frame or flag is checked in one place, from the annotations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+
+import polars as pl
+
+from featurestore.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.errors import FeatureStoreError
+
+C = TypeVar("C", bound=type)
+F = TypeVar("F", bound="Callable[..., Any]")
+Read: TypeAlias = "Callable[[str, Any], Any]"
+
+
+def checked_methods(cls: C) -> C:
+    """Make each public method of a class a checked call."""
+    for name, method in list(vars(cls).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(cls, name, checked_call(method))
+    return cls
+
+
+def checked_call(function: F) -> F:
+    """Let a function read its names, paths, frames and flags before it runs.
+
+    A single name stands for a list of one, text for a path. A value of another type raises `DefinitionError`.
+    """
+    signature = inspect.signature(function)
+    reads: dict[str, Read] = {
+        name: READS[parameter.annotation]
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation in READS
+    }
+    optional = {name for name in reads if signature.parameters[name].annotation.endswith("| None")}
+    if not reads:
+        return function
+
+    @wraps(function)
+    def checking(*args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            # Python says better what is missing.
+            return function(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            if name in reads and not (value is None and name in optional):
+                bound.arguments[name] = reads[name](f"{function.__name__}: {name}", value)
+        return function(*bound.args, **bound.kwargs)
+
+    return cast("F", checking)
+
+
+def _text(where: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise _other(where, value, "text", 'give one name, such as "orders"')
+
+
+def _flag(where: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _other(where, value, "True or False", "write True or False")
+
+
+def read_names(where: str, value: object) -> tuple[str, ...]:
+    """Read names, or a single one; there may be none.
+
+    Raises
+    ------
+    DefinitionError
+        If one is not text.
+    """
+    is_list = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    listed: tuple[object, ...] = tuple(value) if is_list else (value,)  # type: ignore[arg-type]
+    names = tuple(name for name in listed if isinstance(name, str))
+    if len(names) < len(listed):
+        raise _other(where, value, "names as text", 'give a list of names, such as ["orders"]')
+    # The order of a set is another one in each process.
+    return tuple(sorted(names)) if isinstance(value, set | frozenset) else names
+
+
+def _texts(where: str, value: object) -> Mapping[str, str]:
+    if isinstance(value, Mapping) and all(isinstance(word, str) for item in value.items() for word in item):
+        return value
+    raise _other(where, value, "texts by name", 'give a dictionary, such as {"team": "pricing"}')
+
+
+def _path(where: str, value: object) -> Path:
+    if isinstance(value, str | Path):
+        return Path(value)
+    raise _other(
+        where, value, "a path", 'give the path of a file as text, such as "orders.csv", or as a Path'
+    )
+
+
+def _path_or_name(where: str, value: object) -> Path | str:
+    if isinstance(value, str | Path):
+        return value
+    raise _other(
+        where,
+        value,
+        "a path or a name",
+        'give the path of a file as text, such as "orders.csv", or as a Path',
+    )
+
+
+def _frame(where: str, value: object) -> pl.DataFrame | pl.LazyFrame:
+    if isinstance(value, pl.DataFrame | pl.LazyFrame):
+        return value
+    raise _other(where, value, "a frame of Polars", "write pl.DataFrame(rows), or pl.read_csv(path)")
+
+
+def _lazy(where: str, value: object) -> pl.LazyFrame:
+    return _frame(where, value).lazy()
+
+
+def _frame_or_path(where: str, value: object) -> pl.DataFrame | pl.LazyFrame | Path:
+    return _path(where, value) if isinstance(value, str | Path) else _frame(where, value)
+
+
+def _other(where: str, value: object, expected: str, hint: str) -> FeatureStoreError:
+    return DefinitionError(
+        f"{where} is {value!r:.60} ({type(value).__name__}); expected {expected}", hint=hint
+    )
+
+
+# By the annotation of a parameter, as it is written. Others are read where they are used: features, entity rows and times.
+READS: Final[dict[str, Read]] = {
+    "bool": _flag,
+    "str": _text,
+    "str | None": _text,
+    "Iterable[str]": read_names,
+    "Collection[str]": read_names,
+    "Collection[str] | None": read_names,
+    "Sequence[str]": read_names,
+    "tuple[str, ...]": read_names,
+    "Mapping[str, str]": _texts,
+    "Mapping[str, str] | None": _texts,
+    "Path": _path,
+    "Path | None": _path,
+    "Path | str": _path_or_name,
+    "Path | str | None": _path_or_name,
+    "Rows": _frame,
+    "Rows | Path": _frame_or_path,
+    "pl.LazyFrame": _lazy,
+}
