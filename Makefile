@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-join bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -80,12 +80,14 @@ $(SERVING)/.ready: $(READY) requirements/serve.txt
 quick: $(READY) ## run a selection of the tests, for a second version of Python
 	python -m pytest -n 2 $(QUICK)
 
+# One law alone may take longer here than a test that hangs.
+laws: PATIENT = -o faulthandler_timeout=3600
 laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault; fit 1,000 columns of each kind, and read windows of 10,000 histories
-	LAW_DEPTH=10 python -m pytest -n 2 -m hypothesis
-	LAW_DEPTH=200 python -m pytest -n 2 tests/preprocessing/test_against_scikit_learn.py tests/preprocessing/test_against_plain_python.py
-	LAW_HISTORIES=10000 python -m pytest -n 2 -k oracle tests/windows/test_windows.py tests/windows/test_one_key.py \
+	LAW_DEPTH=10 python -m pytest -n 2 $(PATIENT) -m hypothesis
+	LAW_DEPTH=200 python -m pytest -n 2 $(PATIENT) tests/preprocessing/test_against_scikit_learn.py tests/preprocessing/test_against_plain_python.py
+	LAW_HISTORIES=10000 python -m pytest -n 2 $(PATIENT) -k oracle tests/windows/test_windows.py tests/windows/test_one_key.py \
 		tests/windows/test_online.py --deselect tests/windows/test_online.py::test_every_store_serves_the_windows_of_the_oracle
-	LAW_DEPTH=10 python -m pytest -n 2 tests/faults
+	LAW_DEPTH=10 python -m pytest -n 2 $(PATIENT) tests/faults
 
 check: $(READY) ## check format, lint, types and layers
 	ruff format --check .
@@ -102,6 +104,9 @@ $(VENV)/.docs-ready: $(READY) docs/requirements.txt
 
 bench-offline: benchmarks/.ready ## measure the point-in-time join beside its peers
 	python benchmarks/offline.py --plot docs/offline.svg
+
+bench-join: $(READY) ## join 5, 20 and 100 million entity rows from file to file, and measure the peak memory
+	python benchmarks/join.py
 
 bench-online: benchmarks/.ready ## measure materialization and lookup, in process and over HTTP, beside Feast
 	python benchmarks/online.py

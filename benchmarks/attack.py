@@ -9,6 +9,7 @@ promise is broken. The same ``--seed`` tries the same bytes again.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -45,7 +46,8 @@ def main() -> None:
         TemporaryDirectory() as folder,
         target(Path(folder), seed=options.seed, budget=budget, small=options.small) as attacked,
     ):
-        set_hypothesis_home_dir(Path(folder) / "hypothesis")
+        # Hypothesis reads tables there, which take seconds to make.
+        set_hypothesis_home_dir(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", Path(folder) / "hypothesis"))
         print(f"{'case':44} {'result':8} {'door':20} observed", flush=True)
         for case in CASES:
             if options.only not in case.name:

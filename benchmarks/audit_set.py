@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import featurestore
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 
 if TYPE_CHECKING:
     from collections.abc import Callable

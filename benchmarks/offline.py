@@ -132,8 +132,8 @@ def measure(subject: str, folder: Path, runs: int) -> None:
 def run(subject: str, folder: Path, runs: int, threads: int) -> dict:
     """Measure one subject in a process of its own, with a number of threads."""
     command = [sys.executable, __file__, "--subject", subject, "--data", str(folder), "--runs", str(runs)]
-    environment = os.environ | {"POLARS_MAX_THREADS": str(threads)}
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    chosen = {} if threads == pl.thread_pool_size() else {"POLARS_MAX_THREADS": str(threads)}
+    finished = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True, check=False)
     if finished.returncode:
         last_lines = finished.stderr.strip().splitlines() or [f"killed ({finished.returncode})"]
         return {"error": last_lines[-1][:200]}

@@ -199,7 +199,7 @@ def answers(port: int) -> bool:
     return False
 
 
-def disturb_data(project: featurestore.Project, version: int, chance: random.Random) -> None:
+def disturb_data(project: featurestore.Project, version: int, chance: random.Random, *, rest: float) -> None:
     """Write a version by a killed process, into the live release, and as one to be rolled back."""
     root = str(project.settings.root)
     write_version(project, version)
@@ -212,24 +212,30 @@ def disturb_data(project: featurestore.Project, version: int, chance: random.Ran
     project.materialize(full=True)
     project.check_leaks()
     project.release(keep=2)
-    time.sleep(1)
+    time.sleep(rest)
     project.rollback()
 
 
-def disturb_store(store: StoreServer, chance: random.Random) -> None:
+def disturb_store(store: StoreServer, chance: random.Random, *, rest: float) -> None:
     """Stop the store's server for a while, then let it hang."""
     store.stop()
     time.sleep(chance.uniform(0.2, 1.0))
     store.start()
-    time.sleep(1)
+    time.sleep(rest)
     store.pause()
     time.sleep(chance.uniform(0.2, 2.0))
     store.resume()
-    time.sleep(1)
+    time.sleep(rest)
 
 
 def run(
-    store: StoreServer | None, folder: Path, seconds: float, pause: float, *, stale_cache_keys: int
+    store: StoreServer | None,
+    folder: Path,
+    seconds: float,
+    *,
+    pause: float,
+    rest: float,
+    stale_cache_keys: int,
 ) -> None:
     """Serve one store under load and faults, and print what the callers observed."""
     project = make_shop(folder, store)
@@ -252,9 +258,9 @@ def run(
                 chance = random.Random(1)  # noqa: S311 - no secret
                 while time.monotonic() < end:
                     version += 1
-                    disturb_data(project, version, chance)
+                    disturb_data(project, version, chance, rest=rest)
                     if store is not None:
-                        disturb_store(store, chance)
+                        disturb_store(store, chance, rest=rest)
             finally:
                 stopping.set()
         for caller in callers:
@@ -293,7 +299,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90, help="how long each store is under load")
     parser.add_argument("--small", action="store_true", help="one round of faults, to see that all works")
     options = parser.parse_args()
-    seconds, pause = (0.1, 0.05) if options.small else (options.seconds, 0.0)
+    # Between requests, and after a fault.
+    seconds, pause, rest = (0.1, 0.05, 0.1) if options.small else (options.seconds, 0.0, 1.0)
     for kind, stale_cache_keys in SMALL_STORES if options.small else STORES:
         with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             try:
@@ -301,7 +308,14 @@ def main() -> None:
             except pytest.skip.Exception as reason:
                 print_skipped(kind.__name__.removesuffix("Server"), str(reason))
                 continue
-            run(store, Path(folder), seconds, pause, stale_cache_keys=stale_cache_keys)
+            run(
+                store,
+                Path(folder),
+                seconds,
+                pause=pause,
+                rest=rest,
+                stale_cache_keys=stale_cache_keys,
+            )
 
 
 if __name__ == "__main__":

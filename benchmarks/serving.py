@@ -277,7 +277,7 @@ def main() -> None:
         serve_empty(options.port)
     elif options.small:
         with TemporaryDirectory() as temporary:
-            compare(Run(Path(temporary), SMALL_ROWS, 0.1))
+            compare(Run(Path(temporary), SMALL_ROWS, 0.03))
     else:
         compare(Run(options.folder, ROWS, options.seconds))
 

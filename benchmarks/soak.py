@@ -143,7 +143,7 @@ def soak(soaked: Target, seconds: float) -> tuple[list[Sample], Counter[int], in
         try:
             while (left := end - time.monotonic()) > 0:
                 samples.append(sample(soaked.process))
-                time.sleep(min(left, 0.2 if soaked.small else 1.0))
+                time.sleep(min(left, 0.1 if soaked.small else 1.0))
         finally:
             stopping.set()
         statuses: Counter[int] = sum((caller.result() for caller in callers), Counter())
@@ -156,9 +156,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=600, help="how long the server is under load")
-    parser.add_argument("--small", action="store_true", help="three seconds, to see that all works")
+    parser.add_argument("--small", action="store_true", help="a second and a half, to see that all works")
     options = parser.parse_args()
-    seconds = 3.0 if options.small else options.seconds
+    seconds = 1.5 if options.small else options.seconds
     with (
         TemporaryDirectory() as folder,
         target(Path(folder), seed=1, budget=0.0, small=options.small) as soaked,
@@ -182,7 +182,7 @@ def main() -> None:
         **{name: [round(value, 1) for value in values] for name, values in parts.items()},
     }
     print(json.dumps(summary), flush=True)
-    # A run of three seconds is too short to be flat: it only starts what a server keeps.
+    # A small run is too short to be flat: it only starts what a server keeps.
     grown = [name for name, (_, second, last) in parts.items() if last > second + ALLOWED[name]]
     failures = sum(count for status, count in statuses.items() if status >= 500)
     if grown and not options.small:

@@ -30,12 +30,14 @@ from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.join import windows_at
 from featurestore.windows.measures import Measures
 from featurestore.windows.one_key import KeyWindows
+from featurestore.windows.open_head import OpenHead
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
     from featurestore.windows.aggregation import Aggregation
 
-YEAR = 365 * 86_400_000_000
+SECOND = 1_000_000
+YEAR = 365 * 86_400 * SECOND
 LENGTHS = {name: {"over": name} for name in HOURS}
 DECLARED = {
     "distinct": lambda over: windows.distinct("user", **over),
@@ -125,9 +127,13 @@ class Key:
         """Read blocks."""
         return [self.blocks[number] for number, _ in wanted]
 
-    def read(self, now: int) -> list:
-        """Compute the windows."""
-        values, started = self.windows.start(decode_head(self.row), now)
+    def opened(self) -> OpenHead:
+        """Decode the row."""
+        return OpenHead(decode_head(self.row))
+
+    def read(self, now: int, opened: OpenHead | None = None) -> list:
+        """Compute the windows: from the stored bytes, or from what reads of the opened row have left."""
+        values, started = self.windows.start(opened or self.opened(), now)
         for asking in started:
             try:
                 wanted = next(asking)
@@ -159,9 +165,39 @@ def online(count: int, reads: int) -> None:
         size = (len(key.row) + sum(map(len, key.blocks.values()))) / 1024
         timestamps = (YEAR + random.integers(0, 3 * 86_400_000_000, reads)).tolist()
         print(row(f"{name}: read", microseconds_each([partial(key.read, now) for now in timestamps])))
+        print(row(f"{name}: the next read, 0.1 s later", next_reads(key, reads)))
         new = [partial(key.append, [event]) for event in key.rows[count:]]
         print(row(f"{name}: new event", microseconds_each(new)))
         print(f"{name + ': stored of the key, KiB':<44}{size:>12,.0f}")
+
+
+def next_reads(key: Key, reads: int) -> np.ndarray:
+    """Read again and again, as time goes on."""
+    opened = key.opened()
+    key.read(YEAR, opened)
+    return microseconds_each(
+        [partial(key.read, YEAR + number * SECOND // 10, opened) for number in range(1, reads)]
+    )
+
+
+def exact(count: int, reads: int) -> None:
+    """Print how long windows take that read each of their events."""
+    random = np.random.default_rng(0)
+    events = pl.DataFrame(
+        {
+            "timestamp": np.sort(random.integers(0, YEAR, count)),
+            "amount": random.lognormal(3, 1, count),
+            "user": random.integers(0, count, count),
+        }
+    )
+    for name in ("distinct", "quantile"):
+        for days in (10, 70, 300):
+            key = Key({name: DECLARED[name]({"over": f"{days}d"})}, events)
+            key.append(key.rows)
+            number = events.filter(pl.col("timestamp") > YEAR - days * 86_400 * SECOND).height
+            first = microseconds_each([partial(key.read, YEAR)] * reads)
+            print(row(f"{name} of {number:,} events: read", first))
+            print(row(f"{name} of {number:,} events: the next read", next_reads(key, 1_000)))
 
 
 def main() -> None:
@@ -176,6 +212,7 @@ def main() -> None:
     user = (pl.int_range(pl.len()).hash(9) % 100_000).cast(pl.String)
     offline(events.with_columns(user=user), entity_rows)
     online(*((2_000, 20) if small else (100_000, 500)))
+    exact(*((2_000, 2) if small else (100_000, 10)))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from http_load import cpu_seconds, post
 from serving import free_port, our_command, server
 
 import featurestore
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 from featurestore.storage.files import write_parquet
 from featurestore.storage.made_by import metadata_of
 from featurestore.storage.online import advance_to
@@ -140,6 +140,12 @@ def measure_reads(project: Project, until: datetime, reads: int) -> dict[str, np
     return {
         "read": np.concatenate(repeated),
         "read, the best of five": np.min(repeated, axis=0),
+        "read, a millisecond after the last one": microseconds_each(
+            [
+                lambda now=until + HOUR + timedelta(milliseconds=n): reader.read([row], as_of=now)
+                for n in range(reads)
+            ]
+        ),
         "read, no block in memory": microseconds_each(
             [
                 lambda new=new, now=now: new.read([row], as_of=now)
@@ -242,7 +248,7 @@ def main() -> None:
         print(f"{'microseconds':<44}{'p50':>12}{'p99':>12}")
         for name, times in measure_reads(project, until, repeats).items():
             print(row(name, times))
-        times, cpu = measure_http(project, 0.3 if small else 5)
+        times, cpu = measure_http(project, 0.1 if small else 5)
         print(row("read over HTTP, one connection, wall", times))
         print(row("read over HTTP, the server, mean", np.array([cpu])))
         for name, times in measure_writes(project, repeats).items():

@@ -134,7 +134,7 @@ def _load_time() -> pl.Expr:
 def featurestore_project(folder: Path, *, late: bool = False, engine: str = "polars") -> Project:
     """Make a project of ours over the files, with one service, ``joined``, of all features."""
     import featurestore  # noqa: PLC0415 - each subject imports its own
-    from featurestore.operations.init import init  # noqa: PLC0415
+    from featurestore.operations.init.init import init  # noqa: PLC0415
 
     root = Path(tempfile.mkdtemp(prefix="project-", dir=folder.resolve()))
     init(root)

@@ -210,7 +210,7 @@ def load_settings(root: Path) -> Settings:
     try:
         tools = tomllib.loads(_text(path)).get("tool", {})
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path} is not TOML: {error}", hint="correct that line") from error
     table = tools.get("featurestore")
     if not isinstance(table, dict):
         similar = get_close_matches("featurestore", tools, n=1)
@@ -311,7 +311,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(
+            f"{path}: cannot be read: {error}", hint="make it a file of UTF-8 text that this user may read"
+        ) from error
 
 
 def _online_kind(path: Path, online: dict[str, Any]) -> str:

@@ -100,6 +100,11 @@ class ViewState(msgspec.Struct, frozen=True, kw_only=True):
     row_format: int = 1
 
 
+# Encoded keys by view; and for each view its state, and for each key its row or None.
+ViewKeys: TypeAlias = "Sequence[tuple[str, Sequence[bytes]]]"
+StoredRows: TypeAlias = "Sequence[tuple[ViewState | None, Sequence[bytes | None]]]"
+
+
 class RowReader(Protocol):
     """Looks up current rows."""
 

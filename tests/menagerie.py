@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 
 SCHEMAS = '''
 from typing import Annotated

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import featurestore
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 
 FILES = {
     "schemas/shop.py": '''

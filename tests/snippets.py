@@ -16,7 +16,7 @@ import yaml
 from servers import free_port
 
 BLOCK = re.compile(
-    r"(?:`(?P<path>[\w./-]+)`:\n\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    r"(?:`(?P<path>[\w./-]+\.\w+)`:\n\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
 ROOT = Path(__file__).parents[1]

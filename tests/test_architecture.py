@@ -25,15 +25,22 @@ FOLDERS = {
     "operations",
     "operations/add",
     "operations/adopt",
+    "operations/apply",
     "operations/audit",
     "operations/audit_set",
+    "operations/build",
     "operations/check",
     "operations/check_leaks",
+    "operations/init",
     "operations/pipeline",
     "operations/prove",
+    "operations/push",
+    "operations/read",
     "operations/release",
     "operations/replay",
     "operations/training_set",
+    "operations/validate",
+    "operations/verdict",
     "preprocessing",
     "project",
     "quality",
@@ -111,6 +118,18 @@ def test_every_folder_is_known_and_every_file_is_named_for_what_it_holds():
     }
     assert folders == FOLDERS
     assert {path.stem for path in modules()} & NAMELESS == set()
+
+
+def test_each_place_in_operations_is_an_operation_that_the_project_offers():
+    """A reader of the folder sees verbs: the other files of an operation are in a folder of its name."""
+    package = ROOT / "featurestore"
+    places = {
+        path.stem
+        for path in (package / "operations").iterdir()
+        if path.stem not in {"__init__", "__pycache__"}
+    }
+    source = "".join(path.read_text() for path in (package / "project").glob("*.py"))
+    assert places == set(re.findall(r"featurestore\.operations\.(\w+)", source))
 
 
 def test_feast_is_imported_in_one_place_only():

@@ -72,6 +72,13 @@ def test_every_block_is_of_a_kind_that_is_run(page):
             assert list(commands(snippet.text))
 
 
+def test_a_block_after_a_name_is_no_file():
+    """Only a name with an ending is a file: a block after the name of an option or a column runs."""
+    block = "```console\n$ ls\n```"
+
+    assert [s.path for s in snippets(f"With `--all`:\n\n{block}\n\n`a/b.py`:\n\n{block}")] == [None, "a/b.py"]
+
+
 def test_every_fence_belongs_to_a_block():
     """No fence is left over, so that no block escapes these tests."""
     for page, text in {**PAGES, "README.md": README}.items():

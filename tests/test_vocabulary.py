@@ -120,9 +120,9 @@ class Place(NamedTuple):
         return f"{self.path}:{self.line}: {self.text!r}: {self.reason}"
 
 
-def texts_of(tree: ast.Module, text: str) -> Iterator[tuple[int, str]]:
+def texts_of(nodes: list[ast.AST], text: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the prose of docstrings, messages and comments."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -139,7 +139,9 @@ def texts_of(tree: ast.Module, text: str) -> Iterator[tuple[int, str]]:
 def is_message(function: ast.expr) -> bool:
     """Say whether a call makes an error (also as `SomeError.of`), or prints."""
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name.endswith("Error") or name in PRINTERS or "Error" in ast.dump(function)
+    return name in PRINTERS or any(
+        "Error" in getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(function)
+    )
 
 
 def strings_in(node: ast.expr) -> Iterator[tuple[int, str]]:
@@ -158,14 +160,14 @@ def denied_in(path: str, first: int, text: str) -> Iterator[Place]:
         yield Place(path, line, " ".join(match[0].split()), REASONS[int(match.lastgroup[1:])])
 
 
-def names_in(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
+def names_in(nodes: list[ast.AST]) -> Iterator[tuple[int, str, bool]]:
     """Yield line and text of each name that a module defines; True for variables and parameters.
 
     Python's own name for the operand of a method such as ``__add__`` is ``other``.
     """
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     operands = {node.args.args[-1] for node in functions if node.name.startswith("__") and node.args.args}
-    for node in ast.walk(tree):
+    for node in nodes:
         if node in operands and node.arg == "other":
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -178,9 +180,9 @@ def names_in(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
             yield node.lineno, node.arg, True
 
 
-def denied_names_in(path: str, tree: ast.Module) -> Iterator[Place]:
+def denied_names_in(path: str, nodes: list[ast.AST]) -> Iterator[Place]:
     """Yield the names that do not say what they hold, or that have a part with a better word."""
-    for line, name, is_variable in ((1, Path(path).stem, False), *names_in(tree)):
+    for line, name, is_variable in ((1, Path(path).stem, False), *names_in(nodes)):
         if is_variable and name in UNNAMED:
             yield Place(path, line, name, "name what the variable holds")
         parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
@@ -192,28 +194,23 @@ def denied_names_in(path: str, tree: ast.Module) -> Iterator[Place]:
 
 
 @cache
-def sources() -> list[tuple[str, str, ast.Module]]:
-    """Return path, text and syntax tree of each module, this one left out."""
+def denied() -> tuple[list[Place], list[Place]]:
+    """Find all denied words, and all denied names; this module is left out."""
+    words: list[Place] = []
+    names: list[Place] = []
     paths = [path for folder in CODE for path in sorted((ROOT / folder).rglob("*.py"))]
-    texts = {path: path.read_text() for path in paths if path != Path(__file__)}
-    return [(path.relative_to(ROOT).as_posix(), text, ast.parse(text)) for path, text in texts.items()]
-
-
-def denied_words() -> list[Place]:
-    """Find all denied words."""
-    places = []
-    for path, text, tree in sources():
-        for line, prose in texts_of(tree, text):
-            places += denied_in(path, line, prose)
+    for path in paths:
+        if path == Path(__file__):
+            continue
+        name, text = path.relative_to(ROOT).as_posix(), path.read_text()
+        nodes = list(ast.walk(ast.parse(text)))
+        names += denied_names_in(name, nodes)
+        for line, prose in texts_of(nodes, text):
+            words += denied_in(name, line, prose)
     for pattern in PAGES:
         for page in sorted(ROOT.glob(pattern)):
-            places += denied_in(page.relative_to(ROOT).as_posix(), 1, page.read_text())
-    return list(dict.fromkeys(places))
-
-
-def denied_names() -> list[Place]:
-    """Find all denied names."""
-    return list(dict.fromkeys(place for path, _, tree in sources() for place in denied_names_in(path, tree)))
+            words += denied_in(page.relative_to(ROOT).as_posix(), 1, page.read_text())
+    return list(dict.fromkeys(words)), list(dict.fromkeys(names))
 
 
 def summary(places: list[Place]) -> str:
@@ -225,14 +222,16 @@ def summary(places: list[Place]) -> str:
 
 def test_no_word_of_the_deny_list_is_used():
     """Docstrings, comments, messages, pages and templates use plain sentences and fixed words."""
-    if places := denied_words():
-        pytest.fail(summary(places))
+    words, _ = denied()
+    if words:
+        pytest.fail(summary(words))
 
 
 def test_no_name_of_the_deny_list_is_used():
     """Names use the field's words, and variables are named for what they hold."""
-    if places := denied_names():
-        pytest.fail(summary(places))
+    _, names = denied()
+    if names:
+        pytest.fail(summary(names))
 
 
 @pytest.mark.parametrize(
@@ -256,16 +255,16 @@ def test_words_are_denied_by_their_context(text, words):
 
 def test_names_are_denied_by_their_parts():
     """A part of a name counts wherever it is; whole words count for variables only."""
-    tree = ast.parse(
+    module = ast.parse(
         "MOST_ROWS = 1\nclass ParseMoment: ...\ndef found(asked): self._least = almost = 1\n"
         "def __add__(self, other): ...\ndef add(self, other): ..."
     )
-    denied = [place.text for place in denied_names_in("rows.py", tree)]
-    assert len(denied) == 5
-    assert set(denied) == {"MOST_ROWS", "ParseMoment", "asked", "_least", "other"}
+    texts = [place.text for place in denied_names_in("rows.py", list(ast.walk(module)))]
+    assert len(texts) == 5
+    assert set(texts) == {"MOST_ROWS", "ParseMoment", "asked", "_least", "other"}
 
 
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [p for p in (*denied_words(), *denied_names()) if p.path.startswith(folder)]
+    chosen = [p for p in (*denied()[0], *denied()[1]) if p.path.startswith(folder)]
     sys.stdout.write("\n".join(map(str, chosen)) + f"\n{summary(chosen)}\n")

@@ -150,7 +150,7 @@ def described(target: Target) -> str:
             @given(case=strategy)
             @hypothesis_seed(target.seed)
             @settings(
-                max_examples=3 if target.small else 100,
+                max_examples=1 if target.small else 100,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
                 database=None,

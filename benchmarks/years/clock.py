@@ -16,7 +16,7 @@ MODULES = (
     "featurestore.storage.online",
     "featurestore.storage.commits",
     "featurestore.operations.materialize",
-    "featurestore.operations.outcome",
+    "featurestore.operations.validate.outcome",
     "featurestore.operations.release.release",
 )
 

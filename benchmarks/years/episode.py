@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from featurestore.errors import FeatureStoreError, UnknownNameError
-from featurestore.operations.logged import LoggedError
+from featurestore.operations.push.logged import LoggedError
 from featurestore.operations.release.releases import active_release, release_names
 from years.checks import CUSTOMERS, WrongError, check, held_keys, require
 from years.disk import KilledError

@@ -190,5 +190,8 @@ def rows_given(
     except ContractError as error:
         raise ContractError(f"rows for {owner}: {error.message}", hint=error.hint) from error
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"rows for {owner}: {str(error).splitlines()[0]}") from error
+        raise ContractError(
+            f"rows for {owner}: {str(error).splitlines()[0]}",
+            hint="give each column values of one type, such as the dtype of the key in its schema",
+        ) from error
     return frame_of_columns(list(columns.values()), len(rows))

@@ -118,7 +118,8 @@ class FileReader:
         for file, schema in ((rows.path, rows.schema) for rows in raw if rows.schema != first):
             if list(schema) != list(first):
                 raise ContractError(
-                    f"{source.name}: {file} has columns {list(schema)}, but {files[0]} has {list(first)}"
+                    f"{source.name}: {file} has columns {list(schema)}, but {files[0]} has {list(first)}",
+                    hint="write all files with the same columns in the same order",
                 )
             name = next(name for name, dtype in schema.items() if dtype != first[name])
             raise ContractError(
@@ -227,5 +228,8 @@ def _locate(origin: PackageFile) -> Path:
         )
     path = Path(next(iter(spec.submodule_search_locations))) / origin.member
     if not path.is_file():
-        raise ConfigError(f"package {origin.package!r} has no file {origin.member!r}")
+        raise ConfigError(
+            f"package {origin.package!r} has no file {origin.member!r}",
+            hint=f"name a file below {path.parents[len(Path(origin.member).parts) - 1]}, or install another version of the package",
+        )
     return path

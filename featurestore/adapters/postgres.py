@@ -172,7 +172,7 @@ class PostgresStore:
         answer: list[Any] = []
         # Before the first write there are no tables.
         with _translated(self._url), self._in_time(), contextlib.suppress(psycopg.errors.UndefinedTable):
-            answer = self._connection.execute(statement, values, prepare=True, binary=True).fetchall()
+            answer = self._connection.reader.execute(statement, values, prepare=True).fetchall()
         held: list[dict[bytes | None, bytes]] = [{} for _ in views]
         for number, key, content in answer:
             held[number][key] = content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,11 @@ class Patient(psycopg.Connection[Any]):
     """
 
     seconds: float | None = None
+
+    @cached_property
+    def reader(self) -> psycopg.Cursor[Any]:
+        """The cursor of all reads. To make a cursor takes as long as to send a statement."""
+        return self.cursor(binary=True)
 
     def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
         """Wait for the server as psycopg does, but no longer than the timeout."""

@@ -95,7 +95,10 @@ def _awaited(answers: Sequence[Any]) -> Iterator[pl.DataFrame]:
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, FeatureStoreError):
             raise error.cause from error
-        raise StoreError(f"Ray: a task fails: {error.cause}") from error
+        raise StoreError(
+            f"Ray: a task fails: {error.cause}",
+            hint="the log of the worker has the traceback; without Ray, the same command shows the error on this machine",
+        ) from error
     except ray.exceptions.RayError as error:
         raise StoreError(f"Ray: {error}", hint="check the cluster, then try again", retry=True) from error
 

@@ -13,6 +13,8 @@ that the store does not hold: reads are refused, and the next materialization wr
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -98,6 +100,7 @@ for v = 1, #KEYS do
 end
 return results
 """
+READ_DIGEST = hashlib.sha1(READ.encode(), usedforsecurity=False).hexdigest()
 TURN = """
 if ARGV[2] ~= redis.call('HGET', KEYS[1], 'last') then return -1 end
 local before = redis.call('HGET', KEYS[1], 'generation') or '0'
@@ -125,11 +128,11 @@ class RedisStore:
     def __init__(self, url: str, project: str) -> None:
         with _translated(url):
             self._redis = _client(url, WRITE_SECONDS)
-            self._reader = _client(url, READ_SECONDS)
+            self._readers = _client(url, READ_SECONDS).connection_pool
             self._begin = self._redis.register_script(BEGIN)
             self._apply = self._redis.register_script(APPLY)
-            self._read = self._reader.register_script(READ)
             self._turn = self._redis.register_script(TURN)
+        self._idle: deque[Any] = deque()
         self._url, self._project = url, project
         self._require_no_eviction()
 
@@ -168,14 +171,32 @@ class RedisStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
-        arguments: list[Any] = [part for _, keys in views for part in (len(keys), *keys)]
+        names = [self._name(view) for view, _ in views]
+        arguments = [part for _, keys in views for part in (len(keys), *keys)]
         with _translated(self._url):
-            answers = self._read(keys=[self._name(view) for view, _ in views], args=arguments)
+            answers = self._evaluate(len(names), *names, *arguments)
         results: list[tuple[ViewState | None, list[bytes | None]]] = []
         for (view, keys), (held, *stored) in zip(views, answers, strict=True):
             state = None if held is None else decode_state(view, held)
             results.append((None, [None] * len(keys)) if state is None else (state, stored))
         return results
+
+    def _evaluate(self, *arguments: Any) -> Any:
+        """Run READ on a connection of its own: the client's `evalsha` takes three times the processor time."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._readers.make_connection()
+        try:
+            connection.connect()
+            try:
+                return _answer(connection, "EVALSHA", READ_DIGEST, *arguments)
+            except (redis.ConnectionError, redis.TimeoutError):
+                return _answer(connection, "EVALSHA", READ_DIGEST, *arguments)
+        except redis.exceptions.NoScriptError:  # the server has started since
+            return _answer(connection, "EVAL", READ, *arguments)
+        finally:
+            self._idle.append(connection)
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """Return all keys and rows of a view, in the order of the keys."""
@@ -226,6 +247,18 @@ class RedisStore:
 
     def _name(self, view: str) -> str:
         return f"{self._project}:{view}"
+
+
+def _answer(connection: Any, *command: Any) -> Any:
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    except redis.ResponseError:
+        raise
+    except BaseException:
+        # The next command would get the rest of this answer.
+        connection.disconnect()
+        raise
 
 
 def _client(url: str, seconds: float) -> Any:

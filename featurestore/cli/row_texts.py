@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def pushed_text(done: Pushed) -> str:
     """Say what a push wrote, why rows of it wrote nothing, and whether the active release has the rows."""
     lines = [
-        f"{done.view}: {counted(done.rows, 'row')} pushed, {counted(done.rows_applied, 'key')} written; until {done.until.isoformat()}"
+        f"{done.view}: {counted(done.rows, 'row')} pushed, {done.written:,} written; until {done.until.isoformat()}"
     ]
     if done.repeated:
-        lines.append(f"  {done.repeated:,} not written: the same row was pushed before")
+        lines.append(f"  {done.repeated:,} not written: the same row was pushed at the same time before")
     if done.pending and done.pending_until is not None:
         lines.append(
             f"  {done.pending:,} not written yet: known at {done.pending_until.isoformat()} or before; "
@@ -39,8 +39,10 @@ def pushed_text(done: Pushed) -> str:
 
 
 def deleted_text(plan: DeletePlan, count: int) -> str:
-    """Say how many keys were deleted, how many were deleted already, and from which release they are deleted too."""
+    """Say how many keys were deleted, stored and deleted already, and from which release they are deleted too."""
     text = f"{plan.view}: {counted(count, 'key')} deleted"
+    if plan.stored < count:
+        text += f", {plan.stored:,} of them stored"
     if count < plan.keys:
         text += f", {plan.keys - count:,} were deleted already"
     if plan.release is not None:

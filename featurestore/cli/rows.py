@@ -67,7 +67,7 @@ def delete(
         Output(json).result(plan, delete_plan_text(plan))
         return
     count = opened.delete(view, keys)
-    record: dict[str, object] = {"view": view, "deleted": count}
+    record: dict[str, object] = {"view": view, "deleted": count, "stored": plan.stored}
     if plan.release is not None:
         record["release"] = plan.release
     Output(json).result(record, deleted_text(plan, count))

@@ -57,6 +57,11 @@ def run(project: Folder = HERE, *, json: Json = False) -> None:
     lines += [
         f"{name}: warning: {change}" for name, changes in done.split_changes.items() for change in changes
     ]
+    lines += [
+        f"training set {name}: left out, because no answer of service {opened.catalog.training_set(name).service.name} is "
+        "logged yet\n  hint: run: featurestore serve --log-features 1"
+        for name in done.awaiting
+    ]
     if done.audit is not None:
         lines.append(
             f"parity: {counted(done.audit.cells, 'cell')} compared, {counted(done.audit.mismatches, 'mismatch')}"

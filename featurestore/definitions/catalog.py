@@ -20,7 +20,14 @@ from featurestore.definitions.feature_service import (
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.fingerprint.loaded import keep_fingerprints
 from featurestore.definitions.on_demand import OnDemandFeatureView
-from featurestore.definitions.project_modules import LOADING, forget, import_module, local_names, package_of
+from featurestore.definitions.project_modules import (
+    LOADING,
+    forget,
+    import_module,
+    local_names,
+    missing_module,
+    package_of,
+)
 from featurestore.definitions.source import Source
 from featurestore.definitions.vector import fitting_set, tables_of
 from featurestore.errors import ConfigError, DefinitionError, FeatureStoreError, UnknownNameError
@@ -335,7 +342,11 @@ def _imported(root: Path, module: str) -> ModuleType:
     except FeatureStoreError:
         raise
     except Exception as error:
+        missing = missing_module(error, root)
         raise DefinitionError(
             f"module {module} cannot be imported: {local_names(reason(error), root)}",
-            hint=f"see {place(error)}",
+            hint=f"see {place(error)}"
+            if missing is None
+            else f"write {missing.as_posix()}, or remove the import at {place(error)}: without it, "
+            "featurestore suggest FILE drafts a schema",
         ) from error

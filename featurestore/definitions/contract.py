@@ -206,7 +206,10 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
     try:
         schema = model.to_schema()
     except Exception as error:  # Pandera raises what its parts raise
-        raise DefinitionError(f"schema {name}: Pandera cannot read it: {error}") from error
+        raise DefinitionError(
+            f"schema {name}: Pandera cannot read it: {error}",
+            hint="annotate each field with a Polars dtype, as in `amount: pl.Float64 = pa.Field(ge=0)`",
+        ) from error
     columns = []
     for column_name, column in schema.columns.items():
         if column.regex or not column.required:
@@ -216,7 +219,10 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
                 hint="declare each column by its name; make it nullable if its values may be missing",
             )
         if column.dtype is None:
-            raise DefinitionError(f"schema {name}, column {column_name!r}: the dtype is missing")
+            raise DefinitionError(
+                f"schema {name}, column {column_name!r}: the dtype is missing",
+                hint=f"annotate it with a Polars dtype, such as `{column_name}: pl.Int64`",
+            )
         dtype = column.dtype.type
         columns.append(
             Column(
@@ -288,8 +294,12 @@ def _policy(name: str, metadata: Mapping[str, Any]) -> Policy:
     policy = Policy(metadata.get("on_invalid", "refuse"), float(metadata.get("tolerance", 0.0)))
     if policy.on_invalid not in get_args(OnInvalid):
         raise DefinitionError(
-            f"schema {name}: on_invalid is {policy.on_invalid!r}, expected one of {', '.join(get_args(OnInvalid))}"
+            f"schema {name}: on_invalid is {policy.on_invalid!r}, expected one of {', '.join(get_args(OnInvalid))}",
+            hint='example: metadata = {"on_invalid": "quarantine"} in class Config of the schema',
         )
     if not 0.0 <= policy.tolerance <= 1.0:
-        raise DefinitionError(f"schema {name}: tolerance is {policy.tolerance}, expected a share from 0 to 1")
+        raise DefinitionError(
+            f"schema {name}: tolerance is {policy.tolerance}, expected a share from 0 to 1",
+            hint='example: metadata = {"tolerance": 0.05} in class Config of the schema',
+        )
     return policy

@@ -72,11 +72,15 @@ class Entity:
         for key in self.keys:
             if key not in contract:
                 raise DefinitionError(
-                    f"{of}: schema {contract.name} lacks {key!r}, a key of entity {self.name!r}"
+                    f"{of}: schema {contract.name} lacks {key!r}, a key of entity {self.name!r}",
+                    hint=f"add {key!r} to the schema, or name another entity",
                 )
             column = contract[key]
             if column.nullable:
-                raise DefinitionError(f"{of}: key {key!r} is nullable in schema {contract.name}")
+                raise DefinitionError(
+                    f"{of}: key {key!r} is nullable in schema {contract.name}",
+                    hint="remove nullable=True, and leave rows without a key out in the function",
+                )
             if not isinstance(column.dtype, KEY_DTYPES):
                 raise DefinitionError(
                     f"{of}: key {key!r} is {column.dtype}, which cannot be a key",

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.definitions.signature import signature_of
+from featurestore.definitions.storable import require_storable
 from featurestore.definitions.window_checks import feature_contract
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
-from featurestore.values.table import UTC_MICROSECONDS, feast_type
+from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import duration_text
 from featurestore.windows.arguments import LONGEST
 
@@ -306,10 +307,14 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
 
 def _check_times(name: str, contract: Contract) -> None:
     if EVENT_TIMESTAMP not in contract:
-        raise DefinitionError(f"feature view {name!r}: schema {contract.name} lacks {EVENT_TIMESTAMP!r}")
+        raise DefinitionError(
+            f"feature view {name!r}: schema {contract.name} lacks {EVENT_TIMESTAMP!r}",
+            hint='add to the schema: event_timestamp: Annotated[pl.Datetime, "us", "UTC"]',
+        )
     if contract[EVENT_TIMESTAMP].nullable:
         raise DefinitionError(
-            f"feature view {name!r}: {EVENT_TIMESTAMP!r} is nullable in schema {contract.name}"
+            f"feature view {name!r}: {EVENT_TIMESTAMP!r} is nullable in schema {contract.name}",
+            hint="remove nullable=True, and leave rows without a time out in the function",
         )
     for column in (EVENT_TIMESTAMP, CREATED_TIMESTAMP):
         if column in contract and contract[column].dtype != UTC_MICROSECONDS:
@@ -336,7 +341,8 @@ def _check_by_key(view: FeatureView) -> None:
 def _check_features(view: FeatureView) -> None:
     if not view.features:
         raise DefinitionError(
-            f"feature view {view.name!r}: schema {view.feature_contract.name} has no features"
+            f"feature view {view.name!r}: schema {view.feature_contract.name} has no features",
+            hint="add a column that is neither a key nor a time",
         )
     for column in (*view.contract.columns, *view.features):
         if column.name in TIME_COLUMNS - {EVENT_TIMESTAMP, CREATED_TIMESTAMP} or "__" in column.name:
@@ -350,9 +356,4 @@ def _check_features(view: FeatureView) -> None:
                 hint="write pa.Field(description=...) in the schema",
             )
     for column in view.features:
-        try:
-            feast_type(column.dtype)
-        except ValueError as error:
-            raise DefinitionError(
-                f"feature view {view.name!r}, column {column.name!r}: {column.dtype} is not supported: {error}"
-            ) from None
+        require_storable(f"feature view {view.name!r}", column)

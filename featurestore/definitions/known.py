@@ -55,7 +55,7 @@ class Known:
 
     def __str__(self) -> str:
         columns = " or else ".join(self.columns) or ALWAYS
-        return f"{columns} + {self.delay}" if self.delay else columns
+        return f"{columns} + {duration_text(self.delay)}" if self.delay else columns
 
 
 def known_of_rows(contract: Contract) -> Known | None:

@@ -11,8 +11,8 @@ from featurestore.definitions.call import call
 from featurestore.definitions.feature_view import FeatureView, Selection
 from featurestore.definitions.row_wise import operation_on_other_rows
 from featurestore.definitions.signature import signature_of
+from featurestore.definitions.storable import require_storable
 from featurestore.errors import DefinitionError, UnknownNameError
-from featurestore.values.table import feast_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,8 @@ def on_demand_feature_view(
         name = function.__name__
         if len(signature.inputs) != 1:
             raise DefinitionError(
-                f"on-demand view {name!r} has {len(signature.inputs)} parameters, expected one: Frame[<request schema>]"
+                f"on-demand view {name!r} has {len(signature.inputs)} parameters, expected one: Frame[<request schema>]",
+                hint="name stored features in the decorator: @on_demand_feature_view(sources=(view,), owner=...)",
             )
         request = signature.inputs[0]
         selections = tuple(s if isinstance(s, Selection) else s[s.feature_names] for s in sources)
@@ -113,12 +114,7 @@ def on_demand_feature_view(
                     f"on-demand view {name!r}, column {column.name!r}: the description is missing",
                     hint="write pa.Field(description=...) in its schema",
                 )
-            try:
-                feast_type(column.dtype)
-            except ValueError as error:
-                raise DefinitionError(
-                    f"on-demand view {name!r}, column {column.name!r}: {column.dtype} is not supported: {error}"
-                ) from None
+            require_storable(f"on-demand view {name!r}", column)
         view = OnDemandFeatureView(
             name=name,
             function=function,

@@ -92,6 +92,14 @@ def local_names(text: str, root: Path) -> str:
     return text.replace(f"{package_of(root)}.", "")
 
 
+def missing_module(error: Exception, root: Path) -> Path | None:
+    """Return the file, relative to the project, whose absence an error is about; None: the error is about something else."""
+    prefix = f"{package_of(root)}."
+    if not isinstance(error, ModuleNotFoundError) or not (error.name or "").startswith(prefix):
+        return None
+    return Path(*str(error.name).removeprefix(prefix).split(".")).with_suffix(".py")
+
+
 class _Finder(MetaPathFinder):
     """Finds the modules of projects, with a loader that redirects absolute imports."""
 

@@ -97,7 +97,8 @@ def source(
     """
     if Path(path).suffix not in FORMATS:
         raise DefinitionError(
-            f"source {name!r}: the path is {path!r}, expected one that ends in {' or '.join(FORMATS)}"
+            f"source {name!r}: the path is {path!r}, expected one that ends in {' or '.join(FORMATS)}",
+            hint="convert the file; featurestore add keeps the result of a query as Parquet",
         )
     if null_values and Path(path).suffix != ".csv":
         raise DefinitionError(

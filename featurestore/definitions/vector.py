@@ -58,6 +58,11 @@ def untouched_features(service: FeatureService) -> frozenset[str]:
     return frozenset(names) if service.fitted is None else untouched(names, service.fitted)
 
 
+def origins_of(service: FeatureService) -> dict[str, str]:
+    """Return for each column of the vector of a service the feature that it is, or is computed from."""
+    return origins(service.joined.feature_names, () if service.fitted is None else service.fitted.steps)
+
+
 def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[str, str]:
     """Return the full name of each column of the fitted vector, from those of the features before the steps."""
     origin = origins(joined, fitted.steps)

@@ -236,7 +236,10 @@ def _check_condition(where: str, expression: pl.Expr, events: Contract) -> None:
     try:
         dtype = condition.collect_schema()["condition"]
     except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"{where}: the condition does not fit schema {events.name}: {error}") from error
+        raise DefinitionError(
+            f"{where}: the condition does not fit schema {events.name}: {error}",
+            hint=f"columns: {', '.join(events.schema)}",
+        ) from error
     if dtype != pl.Boolean():
         raise DefinitionError(
             f"{where}: a condition gives {dtype}, but must be Boolean", hint='write pl.col("amount") > 0'

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.operations.history import history
 from featurestore.operations.profile import profile
-from featurestore.operations.verdict import verdict
+from featurestore.operations.verdict.verdict import verdict
 from featurestore.quality import assess as assessment
 from featurestore.quality.change.change_summary import change_summary
 from featurestore.quality.change.drift import drift

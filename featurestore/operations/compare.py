@@ -8,7 +8,7 @@ import msgspec
 
 from featurestore.errors import UnknownNameError
 from featurestore.operations.drift import drift_between
-from featurestore.operations.locate import Located, located
+from featurestore.operations.read.locate import Located, located
 from featurestore.quality.change.drift import ColumnDrift
 from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
 from featurestore.quality.change.value_changes import ValueChanges, value_changes
@@ -49,7 +49,7 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
     Parameters
     ----------
     before, after
-        References as for `featurestore.operations.locate.located`.
+        References as for `featurestore.operations.read.locate.located`.
     key
         Columns that identify a row; by default the columns that the schema of `after` declares unique, or that of
         `before`.

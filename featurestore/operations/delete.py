@@ -9,8 +9,8 @@ import msgspec
 
 from featurestore.definitions.feature_service import REQUEST, feature_service
 from featurestore.errors import ContractError
-from featurestore.operations.logged import logged
 from featurestore.operations.materialize import materialize_view
+from featurestore.operations.push.logged import logged
 from featurestore.operations.release.active_release import (
     active_release_with,
     materialize_release,

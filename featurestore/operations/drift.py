@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from featurestore.errors import ContractError, UnknownNameError
-from featurestore.operations.locate import Located, located
+from featurestore.operations.read.locate import Located, located
 from featurestore.quality.change import drift as change
 from featurestore.quality.change.binning import MISSING
 from featurestore.quality.change.drift import Drift, max_severity

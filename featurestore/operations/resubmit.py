@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.source import Source
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
-from featurestore.operations.outcome import record_outcome
-from featurestore.operations.validate import inspected
+from featurestore.operations.validate.outcome import record_outcome
+from featurestore.operations.validate.validate import inspected
 from featurestore.quality.gate.corrections import PLACE, merge_corrections, read_corrections
 from featurestore.quality.gate.inspection import Inspection, require
 from featurestore.storage.datasets import corrections_path

@@ -13,22 +13,23 @@ from featurestore.operations.add.version import (
     has_pushed,
     has_served,
 )
-from featurestore.operations.apply import apply
+from featurestore.operations.apply.apply import apply
 from featurestore.operations.audit.audit import audit
 from featurestore.operations.audit.record import AuditRecord
-from featurestore.operations.build import build
+from featurestore.operations.build.build import build
 from featurestore.operations.check.check import check
 from featurestore.operations.check.unversioned import reads_served
 from featurestore.operations.check_leaks.check_leaks import LeakRecord, check_leaks
 from featurestore.operations.check_leaks.state import provable
 from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import materialize
+from featurestore.operations.pipeline.awaiting import awaiting_answers, piped_sets
 from featurestore.operations.pipeline.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
 from featurestore.operations.training_set.frozen_splits import SplitChange
 from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.operations.training_set.training_set import training_set
-from featurestore.operations.validate import validate
+from featurestore.operations.validate.validate import validate
 from featurestore.quality.gate.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         The validation and test splits that differ from the builds that these replace, by training set.
     audit
         The proof of parity; None: it did not run.
+    awaiting
+        The training sets that were left out, because no answer that their labels can be of is logged yet.
     """
 
     steps: tuple[str, ...]
@@ -59,13 +62,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     training_sets: tuple[TrainingManifest, ...]
     audit: AuditRecord | None
     split_changes: dict[str, tuple[SplitChange, ...]]
+    awaiting: tuple[str, ...] = ()
 
 
 def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> Run:
     """Check the definitions, bring dvc.yaml up to date, and run the stages that are out of date.
 
     Raw files, pushed rows, and answers that training sets read get a new version first, if they changed. A later
-    ``dvc repro`` has nothing to do.
+    ``dvc repro`` has nothing to do. A training set of labels of answers is left out until answers are logged.
 
     Parameters
     ----------
@@ -110,6 +114,7 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
         training_sets=tuple(result for result in results if isinstance(result, TrainingManifest)),
         audit=next((result for result in results if isinstance(result, AuditRecord)), None),
         split_changes=changes,
+        awaiting=awaiting_answers(workspace),
     )
 
 
@@ -124,10 +129,13 @@ def _steps(
         **{f"validate-{name}": partial(validate, workspace, name) for name in catalog.sources},
         **{f"build-{node.name}": partial(build, workspace, node.name) for node in catalog.build_order()},
         **{
-            f"training-set-{name}": partial(
-                training_set, workspace, name, on_split_change=partial(on_split_change, name)
+            f"training-set-{training.name}": partial(
+                training_set,
+                workspace,
+                training.name,
+                on_split_change=partial(on_split_change, training.name),
             )
-            for name in catalog.training_sets
+            for training in piped_sets(workspace)
         },
         "apply": partial(apply, workspace),
         "materialize": partial(materialize, workspace, full=True),
@@ -138,7 +146,8 @@ def _steps(
 
 
 def _no_leaks(workspace: Workspace) -> LeakRecord:
-    record = check_leaks(workspace, (*provable(workspace), *workspace.catalog.training_sets))
+    sets = (training.name for training in piped_sets(workspace))
+    record = check_leaks(workspace, (*provable(workspace), *sets))
     record.require_none()
     return record
 

@@ -11,7 +11,7 @@ from featurestore.definitions.source import FORMATS
 from featurestore.errors import ConfigError
 from featurestore.operations.add.input import files_of
 from featurestore.operations.add.read import declared_source, read_input
-from featurestore.operations.locate import located
+from featurestore.operations.read.locate import located
 from featurestore.quality.profile import suggest as drafting
 from featurestore.quality.profile.own_file import draft_for
 from featurestore.quality.profile.suggest import literal

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import numpy as np
 import polars as pl
 
-from featurestore.errors import DefinitionError
+from featurestore.errors import ContractError, DefinitionError
 from featurestore.preprocessing.counts import array_columns, array_of, counted
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import (
@@ -166,8 +166,13 @@ class MultiHotStep(_OfCategories):
     def fit(self, observed: Observed) -> MultiHot:
         """Learn the categories; each counts once in a row. Raises as `Observed.present`."""
         lists = observed.present()
-        elements = Observed(lists.list.unique().explode(empty_as_null=False), None, observed.place)
-        return MultiHot(categories=_with_columns(self.frequent(elements.present())))
+        elements = lists.list.unique().explode(empty_as_null=False).drop_nulls()
+        if elements.is_empty():
+            raise ContractError(
+                f"{observed.place}: no list has a category, so there is nothing to fit to",
+                hint="drop the feature from the service",
+            )
+        return MultiHot(categories=_with_columns(self.frequent(elements)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 import polars as pl
 
+from featurestore.errors import ContractError
 from featurestore.preprocessing.counts import array_columns, array_of, counted
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import COMPUTED, FLOAT, ColumnFunction, Observed, Outputs, State, Step
 from featurestore.values.arguments import integer_of
+from featurestore.values.wording import counted as counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,15 +104,13 @@ class BagOfWords(Step):
 
     def _documents(self, observed: Observed) -> dict[str, int]:
         """Return the words that are kept, sorted, with the number of rows that have each."""
-        texts = observed.present().to_frame("text")
-        words = texts.select(_words(pl.col("text")).list.unique()).to_series().explode(empty_as_null=False)
-        rows = dict(
-            words.drop_nulls().value_counts(name="rows").filter(pl.col("rows") >= self.min_frequency).rows()
-        )
+        counts = rows_by_word(observed.present())
+        rows = dict(counts.filter(pl.col("rows") >= self.min_frequency).rows())
         if not rows:
-            Observed(
-                words.clear(1), None, f"{observed.place}, words in {self.min_frequency} rows or more"
-            ).present()
+            raise ContractError(
+                f"{observed.place}: no word is in {counted_noun(self.min_frequency, 'row')} or more, so there is nothing to fit to",
+                hint="declare a smaller min_frequency, or drop the feature from the service",
+            )
         ranked = sorted(rows, key=lambda word: (-rows[word], word))[: self.max_features]
         return {word: rows[word] for word in sorted(ranked)}
 
@@ -176,6 +176,12 @@ def tf_idf(
 
 def _words(text: pl.Expr) -> pl.Expr:
     return text.str.to_lowercase().str.extract_all(WORD)
+
+
+def rows_by_word(texts: pl.Series) -> pl.DataFrame:
+    """Count for each word of some texts the rows that have it: columns ``word`` and ``rows``."""
+    words = texts.to_frame("word").select(_words(pl.col("word")).list.unique()).to_series()
+    return words.explode(empty_as_null=False).drop_nulls().value_counts(name="rows")
 
 
 def words_of(text: str) -> list[str]:

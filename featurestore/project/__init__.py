@@ -5,7 +5,7 @@ from featurestore.operations.adopt.adopt import Adopted
 from featurestore.operations.adopt.compare import Comparison as FeastComparison
 from featurestore.operations.adopt.compare import Difference as FeastDifference
 from featurestore.operations.adopt.plan import Note as AdoptedNote
-from featurestore.operations.apply import ApplyPlan
+from featurestore.operations.apply.apply import ApplyPlan
 from featurestore.operations.audit.record import AuditRecord
 from featurestore.operations.check.rolling_features import RollingFeature
 from featurestore.operations.check.unversioned import Unversioned
@@ -21,7 +21,7 @@ from featurestore.operations.materialize import (
 )
 from featurestore.operations.prove.prove import ProofRecord
 from featurestore.operations.prove.sandbox import Sandbox
-from featurestore.operations.push import Pushed
+from featurestore.operations.push.push import Pushed
 from featurestore.operations.release.prune import PrunePlan
 from featurestore.operations.release.release import ReleasePlan
 from featurestore.operations.release.releases import Release

@@ -13,7 +13,7 @@ from featurestore.adapters.stores import open_store
 from featurestore.config import load_settings
 from featurestore.errors import package_needed_by
 from featurestore.operations.adopt.adopt import adopt as adopt_repository
-from featurestore.operations.init import init as write_project
+from featurestore.operations.init.init import init as write_project
 from featurestore.operations.prove.serving_paths import GetOnlinePath, ReaderPath
 from featurestore.operations.release.releases import served
 from featurestore.project.project import Project

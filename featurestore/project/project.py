@@ -9,9 +9,9 @@ import polars as pl
 
 from featurestore.config import KEEP_RELEASES, LEAK_CUTS, PROVE_CASES, PROVE_SEED
 from featurestore.operations.add.add import Added, add
-from featurestore.operations.apply import ApplyPlan, apply, plan_apply, registry_changes
+from featurestore.operations.apply.apply import ApplyPlan, apply, plan_apply, registry_changes
 from featurestore.operations.audit.audit import audit
-from featurestore.operations.build import build
+from featurestore.operations.build.build import build
 from featurestore.operations.check.check import check
 from featurestore.operations.check.expired import OnlyExpired, only_expired
 from featurestore.operations.check.reproducible import check_reproducible
@@ -40,8 +40,8 @@ from featurestore.operations.pipeline.pipeline import pipeline
 from featurestore.operations.pipeline.stale_pipeline import StalePipeline, stale_pipeline
 from featurestore.operations.prove.prove import ProofRecord, prove
 from featurestore.operations.prove.sandbox import Sandbox, sandbox
-from featurestore.operations.push import Pushed, push
-from featurestore.operations.read import read
+from featurestore.operations.push.push import Pushed, push
+from featurestore.operations.read.read import read
 from featurestore.operations.reader import reader
 from featurestore.operations.release.prune import PrunePlan, plan_prune, prune
 from featurestore.operations.release.release import ReleasePlan, plan_release, release
@@ -51,7 +51,7 @@ from featurestore.operations.replay.replay import ReplayRecord, replay
 from featurestore.operations.report import report
 from featurestore.operations.run import Run, run
 from featurestore.operations.summary import Summary, summary
-from featurestore.operations.validate import validate
+from featurestore.operations.validate.validate import validate
 from featurestore.project.quality import Quality
 from featurestore.project.training import Training
 from featurestore.storage.layout import Layout
@@ -116,7 +116,7 @@ class Project(Training):
         return check(self._workspace)
 
     def uncompiled(self) -> dict[str, str]:
-        """Find on-demand views that Polars computes at each request; returns the reason by name."""
+        """Find on-demand views and checks that Polars computes at each request; returns the reason by name."""
         return uncompiled(self._workspace)
 
     def timeless(self) -> Timeless:

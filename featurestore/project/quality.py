@@ -9,14 +9,14 @@ from featurestore.operations.assess import assess
 from featurestore.operations.compare import compare
 from featurestore.operations.drift import drift
 from featurestore.operations.history import history
-from featurestore.operations.junit import write_junit
 from featurestore.operations.profile import profile
 from featurestore.operations.quarantine import quarantine
 from featurestore.operations.resubmit import resubmit
 from featurestore.operations.suggest import suggest
 from featurestore.operations.training_set.scorecard import scorecard
-from featurestore.operations.validate_rows import environments, validate_rows
-from featurestore.operations.verdict import verdict, verdicts
+from featurestore.operations.validate.validate_rows import environments, validate_rows
+from featurestore.operations.verdict.junit import write_junit
+from featurestore.operations.verdict.verdict import verdict, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,9 +87,9 @@ class Quality:
         """
         return compare(self._workspace, before, after, key=key)
 
-    def scorecard(self, training_set: str) -> Scorecard:
-        """Measure what each feature of a training set is worth, and propose which to keep or drop."""
-        return scorecard(self._workspace, training_set)
+    def scorecard(self, training_set: str, *, cost: bool = False) -> Scorecard:
+        """Measure what each feature of a training set is worth, and propose which to keep or drop; and the cost of its join."""
+        return scorecard(self._workspace, training_set, cost=cost)
 
     def drift(
         self,

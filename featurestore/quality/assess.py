@@ -14,7 +14,7 @@ import msgspec
 
 from featurestore.quality.profile.documentation import undocumented
 from featurestore.values.escapes import one_line
-from featurestore.values.wording import counted
+from featurestore.values.wording import counted, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,7 +180,7 @@ def _fresh(contract: Contract, profile: Profile, now: datetime) -> Iterator[Fact
             finding = f"newest {newest.isoformat()}, {_days(abs(age))} {relation} now"
             max_age = max_ages.get(name)
             if max_age is not None:
-                finding += f"; expected at most {max_age}"
+                finding += f"; expected at most {duration_text(max_age)}"
             yield Fact(f"freshness: {name}", finding, max_age is None or age <= max_age)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from featurestore.preprocessing.words import rows_by_word
 from featurestore.splits.measure import MAX_CLASSES
 
 if TYPE_CHECKING:
@@ -36,13 +37,18 @@ class Information:
         The mutual information of both, in bits, less what chance alone gives.
     share
         The same as a share of what there is to know about the label, 0 to 1.
-    is_chance
-        Whether a feature that tells nothing would often give as much.
+    chance
+        The share that a feature which tells nothing may reach in this many rows: three standard deviations.
     """
 
     bits: float
     share: float
-    is_chance: bool
+    chance: float
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether a feature that tells nothing would often give as much."""
+        return self.share <= self.chance
 
 
 def label_codes(label: pl.Series) -> Codes:
@@ -76,12 +82,12 @@ def information(feature: Codes, label: Codes) -> Information:
     of_label = _entropy(joint.sum(axis=0))
     nats = _entropy(joint.sum(axis=1)) + of_label - _entropy(joint.ravel())
     degrees = (np.count_nonzero(joint.sum(axis=1)) - 1) * (np.count_nonzero(joint.sum(axis=0)) - 1)
-    # By chance 2 * rows * nats is distributed as chi-square: its mean is the degrees of freedom (Miller and Madow).
-    statistic = 2 * rows * nats
-    limit = degrees + _DEVIATIONS * math.sqrt(2 * degrees)
+    # By chance 2 * rows * nats is distributed as chi-square: its mean is the degrees of freedom (Miller and Madow), its
+    # variance twice as much.
     net = float(max(nats - degrees / (2 * rows), 0.0))
-    share = min(net / of_label, 1.0) if of_label else 0.0
-    return Information(net / math.log(2), share, bool(statistic <= limit))
+    limit = _DEVIATIONS * math.sqrt(2 * degrees) / (2 * rows)
+    share, chance = (min(part / of_label, 1.0) if of_label else 0.0 for part in (net, limit))
+    return Information(net / math.log(2), share, chance)
 
 
 def auc(values: pl.Series, positive: pl.Series) -> float | None:
@@ -101,7 +107,15 @@ def auc(values: pl.Series, positive: pl.Series) -> float | None:
 
 def rare_categories(values: pl.Series) -> int:
     """Count the categories that fewer than 10 rows have."""
-    counts = values.drop_nulls().value_counts(name="count")["count"]
+    return _rare(values.drop_nulls().value_counts(name="count")["count"])
+
+
+def rare_words(texts: pl.Series) -> int:
+    """Count the words that fewer than 10 rows have."""
+    return _rare(rows_by_word(texts)["rows"])
+
+
+def _rare(counts: pl.Series) -> int:
     return int((counts < RARE_ROWS).sum())
 
 

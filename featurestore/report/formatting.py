@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from featurestore.values.wording import duration_text
+
 MAX_LENGTH = 40
 NO_VALUE = "\u2013"
 _GROUPED = 10_000
@@ -58,7 +60,7 @@ def timestamp(at: datetime) -> str:
 
 def measured(value: Any) -> str:
     """Write the measured value of an expectation: a duration or a number."""
-    return str(value) if isinstance(value, timedelta) else number(value)
+    return duration_text(value) if isinstance(value, timedelta) else number(value)
 
 
 def short(value: Any, limit: int = MAX_LENGTH) -> str:

@@ -126,7 +126,7 @@ def random_split(
             )
     if train is not None and abs(train + validation + test - _WHOLE) > _TOLERANCE:
         raise DefinitionError(
-            f"random_split: the shares {train}, {validation} and {test} add up to {train + validation + test:.6g}; "
+            f"random_split: the shares {train}, {validation} and {test} add up to {train + validation + test:.12g}; "
             "expected 1",
             hint="leave out train: it has what validation and test leave",
         )

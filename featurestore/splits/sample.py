@@ -168,15 +168,15 @@ def _shares(where: str, shares: Mapping[object, float] | None) -> dict[str, floa
             hint="example: shares={True: 0.3, False: 0.7}",
         )
     for value, share in values.items():
-        if isinstance(share, bool) or not isinstance(share, int | float) or not share > 0:
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
             raise DefinitionError(
-                f"{where}: the share of class {value} is {share!r}; expected a number above 0",
+                f"{where}: the share of class {value} is {share!r}; expected a number above 0 and at most 1",
                 hint="example: shares={True: 0.3, False: 0.7}",
             )
     total = math.fsum(values.values())
     if not abs(total - 1) <= _TOLERANCE:
         raise DefinitionError(
-            f"{where}: the shares {', '.join(map(str, values.values()))} add up to {total:.6g}; expected 1",
+            f"{where}: the shares {', '.join(map(str, values.values()))} add up to {total:.12g}; expected 1",
             hint="example: shares={True: 0.3, False: 0.7}",
         )
     return values

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def version_record(path: Path) -> Path:
+    """Return where DVC keeps the record of a version of a file or folder that belongs to no stage: beside it."""
+    return path.with_name(f"{path.name}.dvc")
+
+
 @dataclass(frozen=True)
 class Layout:
     """The folders of a project's data."""

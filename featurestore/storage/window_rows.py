@@ -28,7 +28,7 @@ from featurestore.windows.measures import Measures
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -82,7 +82,7 @@ def window_rows(
     """Encode the events of the keys that changed.
 
     Of a key with new rows, those timestamps are written again at which it has a new event, or had one that was replaced.
-    A key that was deleted is written from all of its events.
+    Of a key that was deleted, the events up to that time are removed.
 
     Parameters
     ----------
@@ -102,21 +102,25 @@ def window_rows(
     keys = _keys(view, changed.unique().sort(view.keys).collect(), None if deleted is None else store)
     if deleted is None:
         events = source.events(keys, None)
-        return WindowRows(len(keys), events.height, _pairs(view, store, until, _by_key(keys, events), None))
-    again = set(deleted.select(view.keys).iter_rows())
-    timestamps = source.touched(_but(keys, again), fresh)
-    at_timestamps = source.events(_but(keys, again), timestamps)
+        writer = _Writer(view, store, until)
+        pairs_of_keys = (writer.complete(key, of_key) for key, of_key in _by_key(keys, events))
+        return WindowRows(len(keys), events.height, pairs_of_keys)
+    timestamps = source.touched(keys, fresh)
+    at_timestamps = source.events(keys, timestamps)
     changes = _changes(timestamps, at_timestamps, len(view.keys))
-    if longest_window(view) is not None:
-        # The event that is the newest from now on may have been let go of.
-        again |= {key.values for key in keys if _loses_newest(key, changes.get(key.values, {}))}
-    complete = [key for key in keys if key.values in again]
-    events = source.events(complete, None)
+    deleted_at = _deleted_at(view, deleted)
     # They read blocks. A store cannot be read within its own transaction.
-    pairs = [
-        *_pairs(view, store, until, ((key, []) for key in _but(keys, again)), changes),
-        *_pairs(view, store, until, _by_key(complete, events), None),
-    ]
+    pairs: list[list[Pair]] = []
+    incomplete: list[_Key] = []
+    writer = _Writer(view, store, until)
+    for key in keys:
+        rows = writer.changed(key, changes.get(key.values, {}), deleted_at.get(key.values))
+        if rows is None:
+            incomplete.append(key)
+        else:
+            pairs.append(rows)
+    events = source.events(incomplete, None)
+    pairs += [writer.complete(key, of_key) for key, of_key in _by_key(incomplete, events)]
     return WindowRows(len(keys), at_timestamps.height + events.height, iter(pairs))
 
 
@@ -132,9 +136,10 @@ def _keys(view: FeatureView, changed: pl.DataFrame, store: OnlineStore | None) -
     ]
 
 
-def _but(keys: Sequence[_Key], others: Collection[tuple[Any, ...]]) -> list[_Key]:
-    """Return the keys that are not among others, in their order."""
-    return [key for key in keys if key.values not in others]
+def _deleted_at(view: FeatureView, deleted: pl.DataFrame) -> dict[tuple[Any, ...], int]:
+    """Return for each key that was deleted the last time, in microseconds."""
+    at = deleted.group_by(view.keys).agg(pl.col(EVENT_TIMESTAMP).max().dt.epoch("us"))
+    return {row[:-1]: row[-1] for row in at.select(*view.keys, EVENT_TIMESTAMP).iter_rows()}
 
 
 def _changes(timestamps: pl.DataFrame, events: pl.DataFrame, width: int) -> dict[tuple[Any, ...], _Changes]:
@@ -146,10 +151,6 @@ def _changes(timestamps: pl.DataFrame, events: pl.DataFrame, width: int) -> dict
     for row in events.iter_rows():
         changes[row[:width]][row[width]].append(row[width:])
     return changes
-
-
-def _loses_newest(key: _Key, changes: _Changes) -> bool:
-    return bool(key.head.events) and changes.get(key.head.events[-1][0]) == []
 
 
 def longest_window(view: FeatureView) -> timedelta | None:
@@ -271,41 +272,70 @@ def _by_key(keys: Sequence[_Key], events: pl.DataFrame) -> Iterator[tuple[_Key, 
             yield key, []
 
 
-def _pairs(
-    view: FeatureView,
-    store: OnlineStore,
-    until: datetime,
-    keys: Iterable[tuple[_Key, Sequence[StoredEvent]]],
-    changes: Mapping[tuple[Any, ...], _Changes] | None,
-) -> Iterator[list[Pair]]:
-    """Yield the rows of each key: with changes, or else of all of its events."""
-    measures = Measures(view.windows, StoredColumns.of(view.windows), view.contract.schema)
-    longest = longest_window(view)
-    watermark = microseconds(until)
-    limit = None if longest is None else watermark - longest // MICROSECOND
-    for key, events in keys:
-        number_of = block_keys(key.name)
+class _Writer:
+    """Writes the rows of keys at a watermark."""
 
-        def fetch(
-            blocks: Sequence[tuple[int, int]], named: Callable[[int], bytes] = number_of
-        ) -> list[bytes]:
-            wanted = [named(number) for number, _ in blocks]
-            [(_, rows)] = store.read([(view.name, wanted)])
+    def __init__(self, view: FeatureView, store: OnlineStore, until: datetime) -> None:
+        self._view, self._store = view, store
+        self._measures = Measures(view.windows, StoredColumns.of(view.windows), view.contract.schema)
+        longest = longest_window(view)
+        self._watermark = microseconds(until)
+        # Up to here, events are in no window; None: windows have no end.
+        self._limit = None if longest is None else self._watermark - longest // MICROSECOND
+
+    def complete(self, key: _Key, events: Sequence[StoredEvent]) -> list[Pair]:
+        """Return the rows of a key, from all of its events."""
+        stored = self._opened(key)
+        stored.clear()
+        stored.append(events)
+        return self._rows(key, stored)
+
+    def changed(self, key: _Key, changes: _Changes, deleted_at: int | None) -> list[Pair] | None:
+        """Return the rows of a key after changes. None: the event that is the newest from now on may not be stored.
+
+        Parameters
+        ----------
+        deleted_at
+            The key was deleted at this time: of the stored events, those up to it are removed.
+        """
+        stored = self._opened(key)
+        if deleted_at is not None:
+            stored.remove(deleted_at)
+        newest = stored.newest
+        _apply(stored, changes, self._limit)
+        if newest is not None and self._limit is not None and changes.get(newest) == []:
+            # Events that are in no window may have been let go of, and changes to them are not applied.
+            now = stored.newest
+            if now is None or now <= self._limit:
+                return None
+        return self._rows(key, stored)
+
+    def _opened(self, key: _Key) -> KeyEvents:
+        name_of, store, view = block_keys(key.name), self._store, self._view.name
+
+        def fetch(blocks: Sequence[tuple[int, int]]) -> list[bytes]:
+            wanted = [name_of(number) for number, _ in blocks]
+            [(_, rows)] = store.read([(view, wanted)])
             require_intact(wanted, rows)
             contents = [b"" if row is None else values_of(row) for row in rows]
             if [checksum(content) for content in contents] != [check for _, check in blocks]:
-                raise StoreError(f"view {view.name!r}: stored events do not belong together", hint=REBUILD)
+                raise StoreError(f"view {view!r}: stored events do not belong together", hint=REBUILD)
             return contents
 
-        stored = KeyEvents(key.head, measures, fetch)
-        if changes is None:
-            stored.clear()
-            stored.append(events)
-        else:
-            _apply(stored, changes.get(key.values, {}), limit)
-        if limit is not None:
-            stored.forget(limit)
-        yield _rows_of(key, stored, watermark)
+        return KeyEvents(key.head, self._measures, fetch)
+
+    def _rows(self, key: _Key, stored: KeyEvents) -> list[Pair]:
+        """Return the rows of a key: new blocks first, then the head that lists them, then the blocks that it does not."""
+        if self._limit is not None:
+            stored.forget(self._limit)
+        mark, name_of = header(self._watermark, key.row), block_keys(key.name)
+        head = encode_head(stored.head())
+        contents = [
+            *((name_of(number), block) for number, block in stored.written.items()),
+            (key.name, head),
+            *((name_of(number), FREED) for number in stored.freed),
+        ]
+        return [(name, seal(name, mark + content)) for name, content in contents]
 
 
 def _apply(stored: KeyEvents, changes: _Changes, limit: int | None) -> None:
@@ -322,15 +352,3 @@ def _apply(stored: KeyEvents, changes: _Changes, limit: int | None) -> None:
     stored.append(
         [event for t, events in changes.items() if newest is None or t > newest for event in events]
     )
-
-
-def _rows_of(key: _Key, stored: KeyEvents, watermark: int) -> list[Pair]:
-    """Return the rows of a key: new blocks first, then the head that lists them, then the blocks that it does not."""
-    mark, name_of = header(watermark, key.row), block_keys(key.name)
-    head = encode_head(stored.head())
-    contents = [
-        *((name_of(number), block) for number, block in stored.written.items()),
-        (key.name, head),
-        *((name_of(number), FREED) for number in stored.freed),
-    ]
-    return [(name, seal(name, mark + content)) for name, content in contents]

@@ -42,6 +42,10 @@ class Status(IntEnum):
     OUTSIDE_MAX_AGE = 4
 
 
+# The store has no row for the value, or none that is young enough.
+WITHOUT_ROW: Final = (Status.NOT_FOUND.value, Status.OUTSIDE_MAX_AGE.value)
+
+
 def status_column(feature: str) -> str:
     """Return the name of the column that holds the status of a feature."""
     return f"{feature}{STATUS_SUFFIX}"

@@ -111,7 +111,10 @@ class JsonColumn:
             typed: list[Any] = msgspec.convert(values, self._type, builtin_types=())
         except msgspec.ValidationError as error:
             reason = without_field_names(str(error))
-            raise ContractError(f"{self._where}: {self._name!r}, expected {self._dtype}: {reason}") from error
+            raise ContractError(
+                f"{self._where}: {self._name!r}, expected {self._dtype}: {reason}",
+                hint="GET /openapi.json has the JSON form of each column",
+            ) from error
         return typed
 
 
@@ -125,7 +128,10 @@ def row_count(where: str, columns: Mapping[str, list[Any]]) -> int:
     """
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
-        raise ContractError(f"{where}: the columns have different lengths: {sorted(lengths)}")
+        raise ContractError(
+            f"{where}: the columns have different lengths: {sorted(lengths)}",
+            hint="send one value a row in each column, null where it is missing",
+        )
     return max(lengths, default=0)
 
 

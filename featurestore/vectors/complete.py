@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.definitions.call import call, reason
-from featurestore.definitions.vector import untouched
 from featurestore.errors import DefinitionError
-from featurestore.preprocessing.fit import applied
-from featurestore.timing.join import Status, status_column
+from featurestore.preprocessing.fit import applied, origins
+from featurestore.timing.join import WITHOUT_ROW, Status, status_column
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
@@ -52,14 +51,17 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 
 
 def _fitted(vector: pl.DataFrame, names: Sequence[str], state: FittedState) -> pl.DataFrame:
-    """Apply fitted steps. A feature that no step changes keeps its status; that of others follows from the value."""
+    """Apply fitted steps. Where the store has no row for a feature, its columns say so; else the status follows from the value."""
     fitted = applied(vector.select(names), state.steps)
-    kept = untouched(dict.fromkeys(names), state)
-    computed = fitted.select(*_statuses([name for name in fitted.columns if name not in kept]))
-    statuses = pl.concat(
-        [vector.select(status_column(name) for name in names if name in kept), computed], how="horizontal"
+    origin = origins(names, state.steps)
+    statuses = fitted.select(*_statuses(fitted.columns))
+    stored = [vector[status_column(origin[name])] for name in fitted.columns]
+    return fitted.hstack(
+        [
+            before.zip_with(before.is_in(WITHOUT_ROW), by_value).alias(by_value.name)
+            for before, by_value in zip(stored, statuses, strict=True)
+        ]
     )
-    return pl.concat([fitted, statuses.select(map(status_column, fitted.columns))], how="horizontal")
 
 
 def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
@@ -83,7 +85,10 @@ def compute(view: OnDemandFeatureView, inputs: pl.DataFrame) -> pl.DataFrame:
     try:
         result = plan_of(view, rows.lazy()).collect()
     except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"on-demand view {view.name!r} fails: {reason(error)}") from error
+        raise DefinitionError(
+            f"on-demand view {view.name!r} fails: {reason(error)}",
+            hint="its function must work for every row that its request schema allows: change one of them",
+        ) from error
     if result.height != rows.height:
         raise DefinitionError(
             f"on-demand view {view.name!r} returns {counted(result.height, 'row')} for {rows.height:,}",
@@ -134,13 +139,17 @@ def _declared(view: OnDemandFeatureView) -> list[pl.Expr]:
     columns = []
     for column in view.features:
         if column.name not in schema:
-            raise DefinitionError(f"on-demand view {view.name!r} does not compute {column.name!r}")
+            raise DefinitionError(
+                f"on-demand view {view.name!r} does not compute {column.name!r}",
+                hint=f"return {column.name!r} from the function, or remove it from the schema",
+            )
         dtype = schema[column.name]
         value = pl.col(column.name)
         if dtype != column.dtype:
             if not (dtype.is_float() and column.dtype.is_float()) and not isinstance(dtype, pl.Null):
                 raise DefinitionError(
-                    f"on-demand view {view.name!r}: {column.name!r} is {dtype}, but {column.dtype} in its schema"
+                    f"on-demand view {view.name!r}: {column.name!r} is {dtype}, but {column.dtype} in its schema",
+                    hint=f"cast it in the function, or declare {dtype}",
                 )
             value = value.cast(column.dtype)
         if column.dtype.is_float():

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from featurestore.definitions.vector import untouched
 from featurestore.expressions.row_function import NotCompiled, RowFunction, row_function
-from featurestore.preprocessing.fit import REFUSED, applied, apply, functions_of
-from featurestore.timing.join import Status
+from featurestore.preprocessing.fit import REFUSED, applied, apply, functions_of, origins
+from featurestore.timing.join import WITHOUT_ROW, Status
 from featurestore.values.plain import in_utc_zone
 from featurestore.vectors.compiled import MAX_COMPILED_ROWS, same_value
 from featurestore.vectors.own_rows import rows_of_schema
@@ -59,12 +58,10 @@ class FittedSteps:
     def __init__(self, service: FeatureService) -> None:
         self._schema = service.joined.feature_schema
         self._steps = () if service.fitted is None else service.fitted.steps
-        kept = frozenset() if service.fitted is None else untouched(self._schema, service.fitted)
         names = self._schema.names()
-        # For each column of the fitted vector, where its status was; None: it follows from the value.
-        self._status_positions = [
-            names.index(name) if name in kept else None for name in service.feature_names
-        ]
+        origin = origins(names, self._steps)
+        # For each column of the fitted vector, where the status of the feature is that it is computed from.
+        self._status_positions = [names.index(origin[name]) for name in service.feature_names]
         function = compiled_steps(service)
         self._function = function if isinstance(function, RowFunction) else None
         # The last column of a compiled row then says whether Polars refuses the row, with the reason.
@@ -74,6 +71,8 @@ class FittedSteps:
         self, values: Sequence[Sequence[Any]], statuses: Sequence[Sequence[int]]
     ) -> tuple[list[list[Any]], list[list[int]]]:
         """Return values and statuses of the fitted vector, row by row.
+
+        Where the store has no row for a feature, its columns say so; else the status follows from the value.
 
         Raises
         ------
@@ -86,7 +85,9 @@ class FittedSteps:
             fitted = [list(row) for row in in_utc_zone(applied(rows, self._steps)).rows()]
         return fitted, [
             [
-                (_NULL if value is None else _PRESENT) if position is None else before[position]
+                before[position]
+                if before[position] in WITHOUT_ROW
+                else (_NULL if value is None else _PRESENT)
                 for value, position in zip(row, self._status_positions, strict=True)
             ]
             for row, before in zip(fitted, statuses, strict=True)

@@ -57,4 +57,6 @@ def pushed_rows(view: FeatureView, columns: Mapping[str, list[Any]]) -> pl.DataF
     try:
         return pl.DataFrame(typed, schema={name: schema[name] for name in values})
     except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise ContractError(f"{where}: {str(error).splitlines()[0]}") from error
+        raise ContractError(
+            f"{where}: {str(error).splitlines()[0]}", hint="send values of the dtypes of the view's schema"
+        ) from error

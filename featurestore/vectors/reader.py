@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
     from featurestore.definitions.on_demand import OnDemandFeatureView
-    from featurestore.ports import RowReader
+    from featurestore.ports import RowReader, StoredRows, ViewKeys
     from featurestore.storage.layout import Layout
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (
@@ -172,12 +172,31 @@ class VectorReader:
 
     def read_checked(self, rows: Sequence[Sequence[Any]], *, as_of: datetime) -> Vectors:
         """Look up rows in the order of `columns`, whose values have the declared types already."""
+        wanted = self.wanted(rows)
+
+        def read() -> Vectors:
+            return self.vectors(rows, wanted, self._store.read(wanted), as_of=as_of)
+
+        return read() if self.reads_once else until_unchanged(read)
+
+    @property
+    def reads_once(self) -> bool:
+        """Whether one read of the store answers; windows read older events after it."""
+        return all(read.windows is None for read in self._reads)
+
+    def wanted(self, rows: Sequence[Sequence[Any]]) -> list[tuple[str, list[bytes]]]:
+        """Check rows in the order of `columns`; return the keys to read from the store, by view."""
         if self._check is not None:
             self._check(rows)
         # Views of the same entity have the same keys.
         by_columns = {columns: [encode_key(key_of(row)) for row in rows] for columns, key_of in self._keys_of}
-        keys = [by_columns[read.selection.keys] for read in self._reads]
-        values, statuses, events, states = self.stored(keys, len(rows), as_of=as_of)
+        return [(read.selection.view.name, by_columns[read.selection.keys]) for read in self._reads]
+
+    def vectors(
+        self, rows: Sequence[Sequence[Any]], wanted: ViewKeys, answers: StoredRows, *, as_of: datetime
+    ) -> Vectors:
+        """Return the vectors of rows from what the store answered for `wanted`."""
+        values, statuses, events, states = self._stored(wanted, answers, len(rows), as_of)
         computed = [view.compute(rows, values) for view in self._computed]
         if self._order is not None:
             values = [[row[i] for i in self._order] for row in values]
@@ -190,28 +209,12 @@ class VectorReader:
             values, statuses = self._fitted.apply(values, statuses)
         return Vectors(self._features, values, statuses, self._views, events, states)
 
-    def stored(
-        self, keys: Sequence[Sequence[bytes]], height: int, *, as_of: datetime
-    ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]], list[ViewState]]:
-        """Look up encoded keys: for each of ``service.reads``, one key for each row.
-
-        Returns
-        -------
-        tuple
-            Values and statuses by row, in the order of the reads; event timestamps (microseconds)
-            and states by read.
-        """
-        if all(read.windows is None for read in self._reads):
-            return self._stored(keys, height, as_of)
-        return until_unchanged(lambda: self._stored(keys, height, as_of))
-
     def _stored(
-        self, keys: Sequence[Sequence[bytes]], height: int, as_of: datetime
+        self, wanted: ViewKeys, answers: StoredRows, height: int, as_of: datetime
     ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]], list[ViewState]]:
+        """Return values and statuses by row, in the order of the reads; event timestamps and states by read."""
         now = microseconds(as_of)
-        answers = self._store.read(
-            [(r.selection.view.name, k) for r, k in zip(self._reads, keys, strict=True)]
-        )
+        keys = [of_view for _, of_view in wanted]
         states: list[ViewState] = []
         for read, (held, _) in zip(self._reads, answers, strict=True):
             state = held

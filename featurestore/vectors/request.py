@@ -54,7 +54,8 @@ def entity_rows_of(frame: pl.DataFrame, service: FeatureService, *, with_timesta
     if with_timestamp and (count := result.get_column(EVENT_TIMESTAMP).null_count()):
         first = result.get_column(EVENT_TIMESTAMP).is_null().arg_max()
         raise ContractError(
-            f"{where}: {EVENT_TIMESTAMP!r} is missing in {counted(count, 'row')}, first in row {first}"
+            f"{where}: {EVENT_TIMESTAMP!r} is missing in {counted(count, 'row')}, first in row {first}",
+            hint="give each row the time at which its features are wanted, or leave these rows out",
         )
     return result
 
@@ -75,14 +76,20 @@ def _column(where: str, frame: pl.DataFrame, name: str, dtype: pl.DataType) -> p
         cast = values.dt.convert_time_zone(str(dtype.time_zone)).dt.cast_time_unit(dtype.time_unit)
         if (cast.dt.cast_time_unit(actual.time_unit).to_physical().eq_missing(values.to_physical())).all():
             return cast
-        raise ContractError(f"{where}: {name!r} holds timestamps that do not fit {dtype}")
+        raise ContractError(
+            f"{where}: {name!r} holds timestamps that do not fit {dtype}",
+            hint="round them to the unit of that type",
+        )
     numbers = _exact(values, actual, dtype)
     if numbers is None:
         raise ContractError(
             f"{where}: {name!r} is {actual}, expected {dtype}", hint=f"give values of type {dtype}"
         )
     if numbers.null_count() > values.null_count():
-        raise ContractError(f"{where}: {name!r} holds values that do not fit {dtype}")
+        raise ContractError(
+            f"{where}: {name!r} holds values that do not fit {dtype}",
+            hint="correct these values, or leave their rows out",
+        )
     return numbers
 
 

@@ -14,10 +14,11 @@ from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status, status_column
 from featurestore.values.codec import has_null, require_intact, values_of
-from featurestore.values.event_codec import block_keys, checksum, decode_block, decode_head
+from featurestore.values.event_codec import EMPTY_HEAD, block_keys, checksum, decode_block, decode_head
 from featurestore.values.plain import from_stored, to_series
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
 from featurestore.windows.one_key import KeyWindows
+from featurestore.windows.open_head import OpenHead
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ PRESENT, NULL, NOT_FOUND, EXPIRED = (
     status.value for status in (Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
 )
 MAX_READS: Final = 10
-MAX_BLOCK_BYTES: Final = 4 << 20  # of blocks that are kept decoded, as they are stored
+MAX_HELD_BYTES: Final = 4 << 20  # of rows and blocks that are kept decoded, as they are stored
+OVERHEAD_BYTES: Final = 600  # of the objects that hold a row, or what is put together of it
 _FLOAT32 = struct.Struct("f")
 _INFINITIES: Final = (math.inf, -math.inf)
 _Answer = TypeVar("_Answer")
@@ -80,9 +82,11 @@ class StoredWindows:
         declared = view.feature_contract.schema
         self._declared = [_declared(declared[name]) for name in self.names]
         self._ttl = None if view.timing.ttl is None else view.timing.ttl // MICROSECOND
+        # Rows by key, as they were stored and opened.
+        self._rows: dict[bytes, tuple[bytes, OpenHead]] = {}
         # Blocks by key and place. What is stored at a number changes, and with it the checksum: a place never does.
         self._blocks: dict[tuple[bytes, Wanted], Block] = {}
-        self._block_bytes = 0
+        self._held_bytes = 0
 
     def answer(
         self, keys: Sequence[bytes], rows: Sequence[bytes | None], now: int, store: RowReader
@@ -115,22 +119,28 @@ class StoredWindows:
         StoreError
             If a row is damaged or cannot be decoded.
         """
-        heads = [decode_head(row) for row in rows]
+        self._make_room()
+        heads = [self._open(key, row) for key, row in zip(keys, rows, strict=True)]
         answers: list[tuple[list[Any], list[int], int | None] | None] = [None] * len(rows)
         computed: list[list[Any]] = []
         running: list[_Running] = []
-        for number, head in enumerate(heads):
+        for number, opened in enumerate(heads):
             if has_null(keys[number]):  # such a row belongs to no key, as offline
                 answers[number] = ([None] * len(self.names), [NOT_FOUND] * len(self.names), None)
                 computed.append([])
                 continue
-            newest = head.events[-1][0] if head.events else None
+            newest = opened.newest
             if newest is not None and self._ttl is not None and now - newest > self._ttl:
                 answers[number] = ([None] * len(self.names), [EXPIRED] * len(self.names), newest)
                 computed.append([])
                 continue
-            values, started = self._windows.start(head, now)
+            try:
+                values, started = self._windows.start(opened, now)
+            except OverflowError as error:
+                raise self._too_large(error) from error
             computed.append(values)
+            # What is put together of a row takes about as much as the row.
+            self._held_bytes += len(started) * (OVERHEAD_BYTES + len(rows[number] or b""))
             for asking in started:
                 self._step(number, keys[number], asking, None, running)
         while running:  # one read for each level of blocks, for all keys and windows
@@ -139,9 +149,27 @@ class StoredWindows:
             for number, asking, wanted in waiting:
                 self._step(number, keys[number], asking, blocks[number, wanted], running)
         return [
-            answer or self._typed(values, head.events)
-            for answer, values, head in zip(answers, computed, heads, strict=True)
+            answer or self._typed(values, opened.newest)
+            for answer, values, opened in zip(answers, computed, heads, strict=True)
         ]
+
+    def _make_room(self) -> None:
+        if self._held_bytes > MAX_HELD_BYTES:
+            self._rows.clear()
+            self._blocks.clear()
+            self._held_bytes = 0
+
+    def _open(self, key: bytes, row: bytes | None) -> OpenHead:
+        """Return the row of a key, decoded: as it was left by the last read, if it is the same."""
+        if row is None:
+            return OpenHead(EMPTY_HEAD)
+        held = self._rows.get(key)
+        if held is not None and held[0] == row:
+            return held[1]
+        opened = OpenHead(decode_head(row))
+        self._rows[key] = row, opened
+        self._held_bytes += OVERHEAD_BYTES + len(row)
+        return opened
 
     def _step(
         self, number: int, key: bytes, asking: Asking, block: Block | None, running: list[_Running]
@@ -154,23 +182,24 @@ class StoredWindows:
         except StopIteration:
             return
         except OverflowError as error:
-            raise ContractError(
-                f"view {self._view.name!r}: {error}", hint="declare the window as a mean, or make it shorter"
-            ) from error
+            raise self._too_large(error) from error
         running.append((number, asking, wanted))
+
+    def _too_large(self, error: OverflowError) -> ContractError:
+        return ContractError(
+            f"view {self._view.name!r}: {error}", hint="declare the window as a mean, or make it shorter"
+        )
 
     def _fetched(
         self, keys: Sequence[bytes], running: Sequence[_Running], store: RowReader
     ) -> dict[tuple[int, Wanted], Block]:
         """Read the blocks that are waited for, and keep them in memory."""
         wanted = list(dict.fromkeys((number, block) for number, _, block in running))
-        named = {number: block_keys(keys[number]) for number, _ in wanted}
+        named = {number: block_keys(keys[number]) for number in {number for number, _ in wanted}}
         stored = [named[number](place[0]) for number, (place, _) in wanted]
         [(_, rows)] = store.read([(self._view.name, stored)])
         blocks: dict[tuple[int, Wanted], Block] = {}
-        if self._block_bytes > MAX_BLOCK_BYTES:
-            self._blocks.clear()
-            self._block_bytes = 0
+        self._make_room()
         for (number, block), row in zip(wanted, rows, strict=True):
             place, is_leaf = block
             content = b"" if row is None else values_of(row)
@@ -183,10 +212,10 @@ class StoredWindows:
                 )
             decoded = decode_block(content, is_leaf=is_leaf)
             blocks[number, block] = self._blocks[keys[number], block] = decoded
-            self._block_bytes += len(content)
+            self._held_bytes += len(content)
         return blocks
 
-    def _typed(self, values: list[Any], events: Sequence[Any]) -> tuple[list[Any], list[int], int | None]:
+    def _typed(self, values: list[Any], newest: int | None) -> tuple[list[Any], list[int], int | None]:
         try:
             for position, declared in enumerate(self._declared):
                 if declared is not None and values[position] is not None:
@@ -199,7 +228,7 @@ class StoredWindows:
         return (
             values,
             [NULL if value is None else PRESENT for value in values],
-            events[-1][0] if events else None,
+            newest,
         )
 
 

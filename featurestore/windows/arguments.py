@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.timing.duration import parse_duration
+from featurestore.values.arguments import integer_of, number_of
 from featurestore.values.wording import duration_text
 from featurestore.windows.aggregation import OF_QUANTILES, WITHOUT_COLUMN, Aggregation
 
@@ -58,8 +59,8 @@ def checked_aggregation(
     if over is None and events is None:
         raise DefinitionError(f"{label}: the window has no length", hint=OVER_HINT)
     if events is not None:
-        _require_count(label, "events", events)
-    _require_count(label, "n", n)
+        integer_of(f"{label}: events", events, smallest=1, largest=MAX_EVENTS, example="events=20")
+    integer_of(f"{label}: n", n, smallest=1, largest=MAX_EVENTS, example="n=3")
     if where is not None and not isinstance(where, pl.Expr):
         raise _wrong(label, "where", where, "a Polars expression", 'where=pl.col("amount") > 0')
     if kind == "share" and not isinstance(condition, pl.Expr):
@@ -71,11 +72,11 @@ def checked_aggregation(
             'windows.share(pl.col("amount") > 0, over="1h")',
         )
     if kind in OF_QUANTILES:
-        quantile = _number(label, "quantile", quantile, "above 0 and below 1", 0.95)
+        quantile = number_of(f"{label}: quantile", quantile, example="quantile=0.95")
         if not 0 < quantile < 1:
             raise DefinitionError(
-                f"{label}: quantile is {quantile}, but must be above 0 and below 1",
-                hint="write quantile=0.95, or windows.min or windows.max for the ends",
+                f"{label}: quantile is {quantile}; expected a number above 0 and below 1",
+                hint="example: quantile=0.95; windows.min and windows.max are the ends",
             )
     if kind in ERROR_LIMITS:
         error = _error(label, error, *ERROR_LIMITS[kind])
@@ -88,33 +89,14 @@ def _example(kind: Kind) -> str:
     return f'windows.{kind}("amount", {further}over="1h")'
 
 
-def _number(label: str, argument: str, value: Any, expected: str, example: float) -> float:
-    if not isinstance(value, float):
-        raise _wrong(label, argument, value, f"a number {expected}", f"{argument}={example}")
-    return float(value)
-
-
 def _error(label: str, value: Any, smallest: float, largest: float) -> float:
-    expected = f"from {smallest} to {largest}"
-    error = _number(label, "error", value, expected, EXAMPLE_ERROR)
+    error = number_of(f"{label}: error", value, example=f"error={EXAMPLE_ERROR}")
     if not smallest <= error <= largest:
         raise DefinitionError(
-            f"{label}: error is {error}, but must be {expected}", hint=f"write error={EXAMPLE_ERROR}"
+            f"{label}: error is {error}; expected a number from {smallest} to {largest}",
+            hint=f"example: error={EXAMPLE_ERROR}",
         )
     return error
-
-
-def _require_count(label: str, argument: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(label, argument, value, "a whole number", f"{argument}=20")
-    if value < 1:
-        raise DefinitionError(
-            f"{label}: {argument} is {value}, but must be at least 1", hint=f"write {argument}=20"
-        )
-    if value > MAX_EVENTS:
-        raise DefinitionError(
-            f"{label}: {argument} is {value}, but must be at most {MAX_EVENTS}", hint=f"write {argument}=20"
-        )
 
 
 def _wrong(label: str, argument: str, value: Any, expected: str, example: str) -> DefinitionError:

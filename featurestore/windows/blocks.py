@@ -70,6 +70,7 @@ class KeyEvents:
         self._measures, self._fetch = measures, fetch
         self._leaf_events, self._node_blocks = leaf_events, node_blocks
         self._events: list[StoredEvent] = list(before.events)
+        self._states = before.states  # of these events; empty: they are to be computed
         self._lists = list(before.lists)
         self._opened: dict[int, list[Child]] = {}  # lists that change, by level
         self._next_number, self._free = before.next_number, list(before.free)
@@ -87,13 +88,17 @@ class KeyEvents:
         for level in range(len(self._lists)):
             self._release(level, self._open(level))
             self._opened[level] = []
-        self._events = []
+        self._events, self._states = [], []
 
     def append(self, events: Sequence[StoredEvent]) -> None:
         """Add events that are later than all others."""
         self._events.extend(events)
         if len(self._events) <= 2 * self._leaf_events:
+            if self._states and events:
+                added = (measure.of(events) for measure in self._measures.all)
+                self._states = self._measures.merged(self._states, added)
             return
+        self._states = []
         end = (len(self._events) // self._leaf_events - 1) * self._leaf_events
         for start in range(0, end, self._leaf_events):
             self._add(0, self._leaf(self._events[start : start + self._leaf_events]))
@@ -107,7 +112,8 @@ class KeyEvents:
         parts = {level: part for level, part in bounds.items() if part}
         newest = self._events[0][0], self._events[-1][0]
         *shares, of_events = _shares([*parts.values(), newest], changes)
-        self._events = _changed(self._events, of_events)
+        if of_events:
+            self._events, self._states = _changed(self._events, of_events), []
         for level, share in zip(parts, shares, strict=True):
             if share:
                 self._opened[level] = self._rewritten(level, self._open(level), share)
@@ -115,6 +121,17 @@ class KeyEvents:
             self._cut(level)
         self.append([])
         self._refill()
+
+    def remove(self, until: int) -> None:
+        """Remove all events up to a timestamp: of the blocks that stay, only those on its path are written."""
+        if not self._events or self._events[-1][0] <= until:
+            self.clear()
+            return
+        for level in reversed(range(len(self._lists))):
+            bounds = self._bounds(level)
+            if bounds is not None and bounds[0] <= until:
+                self._opened[level] = self._later(level, self._open(level), until)
+        self._events, self._states = [event for event in self._events if event[0] > until], []
 
     def forget(self, until: int) -> None:
         """Let go of events up to a timestamp, block by block; the newest event of all stays."""
@@ -132,7 +149,9 @@ class KeyEvents:
                 return
         last = len(self._events) - 1
         gone = next((i for i, event in enumerate(self._events) if event[0] > until or i == last), 0)
-        del self._events[:gone]
+        if gone:
+            del self._events[:gone]
+            self._states = []
 
     def head(self) -> Head:
         """Write the lists that changed, and return the row of the key. Nothing is changed after this."""
@@ -140,7 +159,9 @@ class KeyEvents:
             self._lists[level] = self._node(children) if children else None
         while self._lists and self._lists[-1] is None:
             self._lists.pop()
-        states = self._measures.pack(measure.of(self._events) for measure in self._measures.all)
+        states = self._states or self._measures.pack(
+            measure.of(self._events) for measure in self._measures.all
+        )
         free = self._free_numbers()
         events = [list(event) for event in self._events]
         return Head(events, states, self._lists, self._next_number, free, self._more_free)
@@ -221,6 +242,20 @@ class KeyEvents:
                 result.extend(map(self._leaf, _pieces(events, self._leaf_events)))
         return result
 
+    def _later(self, level: int, children: Sequence[Child], until: int) -> list[Child]:
+        """Return the blocks of a list of a level without the events up to a timestamp."""
+        gone = next((i for i, child in enumerate(children) if child.last > until), len(children))
+        self._release(level, children[:gone])
+        kept = list(children[gone:])
+        if kept and kept[0].first <= until:
+            [block] = self._blocks(kept[:1])
+            self._drop(kept[0])
+            if level:
+                kept[0] = self._node(self._later(level - 1, BlockList(block).children(), until))
+            else:
+                kept[0] = self._leaf([event for event in decode_events(block) if event[0] > until])
+        return kept
+
     def _refill(self) -> None:
         """Take the newest events of the blocks into the row of the key, if it has none."""
         while not self._events:
@@ -233,7 +268,7 @@ class KeyEvents:
             if level:
                 self._opened[level - 1] = BlockList(block).children()
             else:
-                self._events = list(decode_events(block))
+                self._events, self._states = list(decode_events(block)), []
 
     def _leaf(self, events: Sequence[StoredEvent]) -> Child:
         states = self._measures.pack(measure.of(events) for measure in self._measures.all)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from operator import add
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from featurestore.windows.cardinality import Registers, precision_of
 from featurestore.windows.histogram import histogram, merged, packed, quantile_of, unpacked
+from featurestore.windows.measure import Measure
 from featurestore.windows.significant import nearest_rank, significant_bits
 
 if TYPE_CHECKING:
@@ -17,21 +18,16 @@ if TYPE_CHECKING:
 
     from featurestore.windows.aggregation import Aggregation
 
-# `of`, `merge`, `pack` and `unpack` of a `featurestore.windows.measures.Measure`, over values in place of events.
-Functions: TypeAlias = (
-    "tuple[Callable[[Any], Any], Callable[[Any, Any], Any], Callable[[Any], Any], Callable[[Any], Any]]"
-)
 
-
-def functions_of_distribution(aggregation: Aggregation) -> Functions:
-    """Return the functions over what is kept of values: all of them, or with a bound, a histogram or registers."""
+def measure_of_distribution(aggregation: Aggregation) -> Measure:
+    """Return the measure of values, not of events: all of them, or with a bound, a histogram or registers."""
     if aggregation.error is None:
-        return list, add, list, list
+        return Measure(list, add, list, list)
     if aggregation.quantile is None:
         registers = Registers(precision_of(aggregation.error))
-        return registers.of, registers.merge, registers.pack, registers.unpack
+        return Measure(registers.of, registers.merge, registers.pack, registers.unpack)
     bits = significant_bits(aggregation.error)
-    return lambda values: histogram(values, bits), merged, packed, unpacked
+    return Measure(lambda values: histogram(values, bits), merged, packed, unpacked)
 
 
 def finish_distribution(aggregation: Aggregation, dtype: pl.DataType | None) -> Callable[[Any, int], Any]:

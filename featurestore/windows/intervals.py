@@ -46,21 +46,23 @@ def with_intervals(
     Returns
     -------
     pl.LazyFrame
-        The same columns in the same order, ``known_at`` (the interval begins) and ``__until`` (it has ended; null:
-        never), both Datetime('us', 'UTC').
+        The same rows in any order; the same columns in the same order, ``known_at`` (the interval begins) and
+        ``__until`` (it has ended; null: never), both Datetime('us', 'UTC').
     """
     known = events.with_columns(known_at(timing).alias(KNOWN_AT))
+    never = pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias(UNTIL)
     if identity:
+        group = [*keys, *identity]
+        # Most events are never replaced, and to order the rows of each group takes most of the time.
+        rows = pl.len().over(group)
         # Of rows that become known at one timestamp, the one with the greater version is the later.
-        next_known = (
-            pl.col(KNOWN_AT)
-            .shift(-1)
-            .over([*keys, *identity], order_by=[KNOWN_AT, *_version_columns(timing)])
+        next_known = pl.col(KNOWN_AT).shift(-1).over(group, order_by=[KNOWN_AT, *_version_columns(timing)])
+        several = known.filter(rows > 1).with_columns(_version(timing)).with_columns(next_known.alias(UNTIL))
+        known = pl.concat(
+            [known.filter(rows == 1).with_columns(never), several.drop(_version_columns(timing))]
         )
-        known = known.with_columns(_version(timing)).with_columns(next_known.alias(UNTIL))
-        known = known.drop(_version_columns(timing))
     else:
-        known = known.with_columns(pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias(UNTIL))
+        known = known.with_columns(never)
     if deletions is None:
         return known
     by_time = deletions.select(*keys, pl.col(EVENT_TIMESTAMP).alias(_DELETED_AT)).sort(_DELETED_AT)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from operator import add, mul
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.errors import ContractError
-from featurestore.windows.distribution import comparable, finish_distribution, functions_of_distribution
+from featurestore.windows.distribution import comparable, finish_distribution, measure_of_distribution
+from featurestore.windows.measure import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,26 +32,6 @@ Exact: TypeAlias = "Sequence[int]"
 # Kinds that are computed from the measure of another kind.
 _MEASURE_OF: Final = {"mean": "sum", "deviation": "variance"}
 _OF_EVENTS: Final = ("last_n", "distinct", "quantile")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A mergeable aggregate.
-
-    Attributes
-    ----------
-    of
-        The state of some events, in order.
-    merge
-        The state of two parts, the older one first.
-    pack, unpack
-        A state as MessagePack can hold it, and back.
-    """
-
-    of: Callable[[Sequence[StoredEvent]], Any]
-    merge: Callable[[Any, Any], Any]
-    pack: Callable[[Any], Any]
-    unpack: Callable[[Any], Any]
 
 
 def is_mergeable(aggregation: Aggregation) -> bool:
@@ -96,6 +77,13 @@ class Measures:
     def pack(self, states: Iterable[Any]) -> list[Any]:
         """Pack the states of all measures."""
         return [measure.pack(state) for measure, state in zip(self.all, states, strict=True)]
+
+    def merged(self, packed: Sequence[Any], newer: Iterable[Any]) -> list[Any]:
+        """Return the packed states of two parts: the older one is packed."""
+        return [
+            measure.pack(measure.merge(measure.unpack(state), more))
+            for measure, state, more in zip(self.all, packed, newer, strict=True)
+        ]
 
     def suffixes(self, parts: Sequence[Sequence[Any]]) -> list[list[Any]]:
         """Return for each part the packed states of it and all parts after it; the parts are packed, the oldest first."""
@@ -169,12 +157,14 @@ def _measure(window: Aggregation, columns: StoredColumns, schema: Mapping[str, p
             best: Any = partial(min if window.kind == "min" else max, key=comparable(dtype), default=None)
 
             def merge(older: Any, newer: Any) -> Any:
-                return best([value for value in (older, newer) if value is not None])
+                if older is None or newer is None:
+                    return newer if older is None else older
+                return best((older, newer))
 
             return Measure(lambda events: best(values(events)), merge, _same, _same)
         case _ if window.quantile is not None or window.error is not None:
-            of, merge_parts, pack, unpack = functions_of_distribution(window)
-            return Measure(lambda events: of(values(events)), merge_parts, pack, unpack)
+            distribution = measure_of_distribution(window)
+            return replace(distribution, of=lambda events: distribution.of(values(events)))
         case _:
             return _measure_of_numbers(values, squares=window.kind in ("variance", "deviation"), dtype=dtype)
 
@@ -303,14 +293,14 @@ def _plus(first: Exact, second: Exact) -> Exact:
 
 
 def _packed_numbers(state: Sequence[Any]) -> list[Any]:
-    """Return the count and the exact numbers: of each the fewest digits, as bytes if they are many."""
+    """Return the count and the exact numbers: the digits of one as bytes, and as few as there can be, if they are many."""
     return [state[0], *map(_packed, state[1:])]
 
 
 def _packed(number: Exact) -> Any:
     digits, doubled = number
-    if not digits:
-        return 0, 0
+    if MIN_INT64 <= digits <= _MAX_UNSIGNED:
+        return number
     zeros = (digits & -digits).bit_length() - 1
     digits >>= zeros
     if MIN_INT64 <= digits <= _MAX_UNSIGNED:
@@ -319,7 +309,10 @@ def _packed(number: Exact) -> Any:
 
 
 def _unpacked_numbers(packed: Sequence[Any]) -> Sequence[Any]:
-    return packed[0], *map(_unpacked, packed[1:])
+    for number in packed[1:]:
+        if type(number[0]) is not int:
+            return packed[0], *map(_unpacked, packed[1:])
+    return packed
 
 
 def _unpacked(number: Sequence[Any]) -> Exact:

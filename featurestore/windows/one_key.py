@@ -6,13 +6,14 @@ after the timestamp asked, so a window is all events after its lower edge: its a
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.windows.measures import Measures, finish, is_mergeable
+from featurestore.windows.open_head import ALL, Edge, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -20,26 +21,72 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.values.event_codec import BlockList, Child, Head, Place
-    from featurestore.windows.aggregation import Aggregation
+    from featurestore.windows.aggregation import Aggregation, Kind
+    from featurestore.windows.measure import Measure
     from featurestore.windows.measures import StoredEvent
+    from featurestore.windows.open_head import OpenHead
     from featurestore.windows.stored_columns import StoredColumns
 
 # A block by its place, and whether it is a leaf. A generator yields it, and is sent what the block holds.
 Wanted: TypeAlias = "tuple[Place, bool]"
 Asking: TypeAlias = "Generator[Wanted, Any, None]"
-_timestamp = itemgetter(0)
+# The kind whose value depends on the timestamp, and not on the events alone.
+TIMED: Final[Kind] = "time_since"
+# The value of a window from a state and the timestamp.
+_Finish: TypeAlias = "Callable[[Any, int], Any]"
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The windows of one length that are put together from measures.
+
+    Attributes
+    ----------
+    places, measures
+        The measures that they need, and the number of each among those of the view.
+    finished
+        For each window its position, which of the measures it needs, and what computes its value.
+    timed
+        The windows whose values depend on the timestamp, and not on the events alone.
+    """
+
+    length: int | None
+    places: Sequence[int]
+    measures: Sequence[Measure]
+    finished: Sequence[tuple[int, int, _Finish]]
+    timed: Sequence[tuple[int, _Finish]]
+
+    def fill(self, edge: Edge, low: float, now: int, values: list[Any]) -> None:
+        """Compute the values of the windows after a lower edge."""
+        results = edge.results(low, self.measures, self._results)
+        for (position, _, _), result in zip(self.finished, results, strict=True):
+            values[position] = result
+        for position, finish_state in self.timed:
+            values[position] = finish_state(values[position], now)
+
+    def _results(self, states: Sequence[Any]) -> list[Any]:
+        return [finish_state(states[number], 0) for _, number, finish_state in self.finished]
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """A window that is computed from single events, the newest first, until it has enough."""
+    """A window that is computed from single events, the newest first, until it has enough.
+
+    Attributes
+    ----------
+    state
+        What is kept of the events of the window, in order.
+    finish
+        The value of the window.
+    """
 
     position: int
     length: int | None
     where: int | None
     column: int | None
     enough: int | None
-    finish: Callable[[list[StoredEvent], int], Any]
+    state: Callable[[list[StoredEvent]], Any]
+    finish: _Finish
 
 
 class KeyWindows:
@@ -66,102 +113,129 @@ class KeyWindows:
     ) -> None:
         self._measures = Measures(windows, columns, schema)
         self._width = len(names)
-        by_length: dict[int | None, list[tuple[int, int, Any]]] = {}
+        by_length: dict[int | None, list[tuple[int, int, _Finish, bool]]] = {}
         self._walks: list[_Walk] = []
         for position, name in enumerate(names):
             window = windows[name]
             length = None if window.duration is None else window.duration // MICROSECOND
             if is_mergeable(window):
                 dtype = None if window.column is None else schema[window.column]
-                finished = (position, self._measures.place(window), finish(window, dtype))
-                by_length.setdefault(length, []).append(finished)
+                finished = position, self._measures.place(window), finish(window, dtype)
+                by_length.setdefault(length, []).append((*finished, window.kind == TIMED))
             else:
                 self._walks.append(_walk(position, length, window, columns, schema))
-        self._by_length = [
-            (length, tuple(dict.fromkeys(place for _, place, _ in of_length)), of_length)
-            for length, of_length in by_length.items()
-        ]
+        self._by_length = [self._of_length(length, parts) for length, parts in by_length.items()]
 
-    def start(self, head: Head, now: int) -> tuple[list[Any], list[Asking]]:
+    def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, _Finish, bool]]) -> _Group:
+        places = list(dict.fromkeys(place for _, place, _, _ in parts))
+        finished = [
+            (position, places.index(place), _state if is_timed else finish_state)
+            for position, place, finish_state, is_timed in parts
+        ]
+        timed = [(position, finish_state) for position, _, finish_state, is_timed in parts if is_timed]
+        return _Group(length, places, [self._measures.all[place] for place in places], finished, timed)
+
+    def start(self, key: OpenHead, now: int) -> tuple[list[Any], list[Asking]]:
         """Begin to compute the windows of a key at a timestamp.
 
         Returns
         -------
         tuple
             The values, which are complete once all generators have ended; and the generators, which ask for blocks.
-            One raises `OverflowError` if a sum of integers does not fit into 64 bits.
+            What `key` holds already is computed at once.
+
+        Raises
+        ------
+        OverflowError
+            If a sum of integers does not fit into 64 bits; generators raise it too.
         """
         values: list[Any] = [None] * self._width
-        folded: dict[tuple[int, int], Any] = {}
-        asking = [self._group(head, folded, now, group, values) for group in self._by_length]
-        asking += [_compute(walk, head, now, values) for walk in self._walks]
+        asking: list[Asking] = []
+        for number, group in enumerate(self._by_length):
+            low = _low(group.length, now)
+            edge = key.edge(number, low)
+            if edge is None:
+                asking.append(self._group(key, number, now, values))
+            else:
+                group.fill(edge, low, now, values)
+        for number, walk in enumerate(self._walks):
+            result = key.result(number, _low(walk.length, now))
+            if result is None:
+                asking.append(_compute(walk, number, key, now, values))
+            else:
+                values[walk.position] = walk.finish(result.state, now)
         return values, asking
 
-    def _group(
-        self,
-        head: Head,
-        folded: dict[tuple[int, int], Any],
-        now: int,
-        group: tuple[int | None, tuple[int, ...], list[tuple[int, int, Any]]],
-        values: list[Any],
-    ) -> Asking:
-        length, places, finished = group
-        low = None if length is None else now - length
-        states = yield from self._suffix(head, low, places, folded)
-        for position, place, finish_state in finished:
-            values[position] = finish_state(states[place], now)
+    def _group(self, key: OpenHead, number: int, now: int, values: list[Any]) -> Asking:
+        group = self._by_length[number]
+        low = _low(group.length, now)
+        edge = yield from self._edge(key, low, group.places)
+        key.keep(number, edge)
+        group.fill(edge, low, now, values)
 
-    def _suffix(
-        self, head: Head, low: int | None, places: Sequence[int], folded: dict[tuple[int, int], Any]
-    ) -> Generator[Wanted, Any, dict[int, Any]]:
-        """Aggregate all events after a timestamp."""
-        start = 0 if low is None else bisect_right(head.events, low, key=_timestamp)
-        states = {}
-        for place in places:
-            if (place, start) not in folded:
-                measure = self._measures.all[place]
-                is_stored = not start and head.states
-                folded[place, start] = (
-                    measure.unpack(head.states[place]) if is_stored else measure.of(head.events[start:])
-                )
-            states[place] = folded[place, start]
-        if start:
-            return states
+    def _edge(self, key: OpenHead, low: float, places: Sequence[int]) -> Generator[Wanted, Any, Edge]:
+        """Find a lower edge, and aggregate all events after its block."""
+        head = key.head
+        end = head.events[0][0] if head.events else math.inf
+        if end <= low:
+            return Edge(end, math.inf, head.events, None)
         for level, blocks in enumerate(head.lists):
             if blocks is None:
                 continue
-            if low is None or blocks.first > low:
-                self._merge(blocks.states, states)
-                continue
-            if blocks.last > low:
-                yield from self._within(level, blocks, low, states)
-            break
-        return states
+            if blocks.last <= low:
+                return Edge(blocks.last, end, (), self._newer(key, level, places))
+            if blocks.first <= low:
+                return (yield from self._within(level, blocks, low, places, self._newer(key, level, places)))
+            end = blocks.first
+        return Edge(ALL, end, (), self._newer(key, len(head.lists), places))
 
     def _within(
-        self, level: int, block: Child, low: int, states: dict[int, Any]
-    ) -> Generator[Wanted, Any, None]:
-        """Add the events of a list of blocks after a timestamp that is within it."""
+        self, level: int, block: Child, low: float, places: Sequence[int], newer: list[Any]
+    ) -> Generator[Wanted, Any, Edge]:
+        """Find a lower edge that is within a list of blocks."""
         place = block.place
         for _ in range(level + 1):
             blocks: BlockList = yield place, False
             position = bisect_right(blocks.lasts, low)
             place = blocks.place(position)
-            if place[2] > low:
-                self._merge(blocks.suffix(position), states)
-                return
+            first = place[2]
+            if first > low:
+                newer = self._merged(blocks.suffix(position), places, newer)
+                return Edge(blocks.lasts[position - 1], first, (), newer)
             if position + 1 < blocks.size:
-                self._merge(blocks.suffix(position + 1), states)
+                newer = self._merged(blocks.suffix(position + 1), places, newer)
         events: list[StoredEvent] = yield place, True
-        inside = events[bisect_right(events, low, key=_timestamp) :]
-        for number, newer in states.items():
-            measure = self._measures.all[number]
-            states[number] = measure.merge(measure.of(inside), newer)
+        return Edge(place[2], place[3], events, newer)
 
-    def _merge(self, packed: Sequence[Any], states: dict[int, Any]) -> None:
-        for place, newer in states.items():
-            measure = self._measures.all[place]
-            states[place] = measure.merge(measure.unpack(packed[place]), newer)
+    def _newer(self, key: OpenHead, level: int, places: Sequence[int]) -> list[Any]:
+        """Return the states of all events that are newer than the list of blocks of a level."""
+        return [self._newer_state(key, level, place) for place in places]
+
+    def _newer_state(self, key: OpenHead, level: int, place: int) -> Any:
+        if (place, level) in key.newer:
+            return key.newer[place, level]
+        measure, head = self._measures.all[place], key.head
+        if level == 0:
+            state = measure.unpack(head.states[place]) if head.states else measure.of(())
+        else:
+            state = self._newer_state(key, level - 1, place)
+            blocks = head.lists[level - 1]
+            if blocks is not None:
+                state = measure.merge(measure.unpack(blocks.states[place]), state)
+        key.newer[place, level] = state
+        return state
+
+    def _merged(self, packed: Sequence[Any], places: Sequence[int], newer: Sequence[Any]) -> list[Any]:
+        measures = self._measures.all
+        return [
+            measures[place].merge(measures[place].unpack(packed[place]), state)
+            for place, state in zip(places, newer, strict=True)
+        ]
+
+
+def _low(length: int | None, now: int) -> float:
+    """Return the lower edge of a window: its events are later."""
+    return ALL if length is None else now - length
 
 
 def _walk(
@@ -177,40 +251,36 @@ def _walk(
     if window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last n events.
         if enough is None:
-            return _Walk(
-                position, length, where, column, n, lambda events, _: [e[column] for e in events[::-1]]
-            )
-        return _Walk(
-            position,
-            length,
-            where,
-            None,
-            enough,
-            lambda events, _: [e[column] for e in events[::-1] if e[column] is not None][:n],
-        )
+            values = lambda events: [e[column] for e in events[::-1]]  # noqa: E731
+            return _Walk(position, length, where, column, n, values, _state)
+        newest = lambda events: [e[column] for e in events[::-1] if e[column] is not None][:n]  # noqa: E731
+        return _Walk(position, length, where, None, enough, newest, _state)
     if window.kind == "distinct":
-        return _Walk(
-            position,
-            length,
-            where,
-            None,
-            enough,
-            lambda events, _: len({e[column] for e in events if e[column] is not None}),
-        )
+        number = lambda events: len({e[column] for e in events if e[column] is not None})  # noqa: E731
+        return _Walk(position, length, where, None, enough, number, _state)
     # The events are filtered already.
     dtype = None if window.column is None else schema[window.column]
     only = Measures({"": window}, columns, schema, every=True)
     of, finished = only.all[0].of, finish(window, dtype)
-    return _Walk(position, length, where, None, enough, lambda events, now: finished(of(events), now))
+    if window.kind == TIMED:
+        return _Walk(position, length, where, None, enough, of, finished)
+    return _Walk(position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
 
 
-def _compute(walk: _Walk, head: Head, now: int, values: list[Any]) -> Asking:
-    low = None if walk.length is None else now - walk.length
-    chosen = yield from _window_events(head, low, walk)
-    values[walk.position] = walk.finish(chosen, now)
+def _state(value: Any, _: int) -> Any:
+    return value
 
 
-def _window_events(head: Head, low: int | None, walk: _Walk) -> Generator[Wanted, Any, list[StoredEvent]]:
+def _compute(walk: _Walk, number: int, key: OpenHead, now: int, values: list[Any]) -> Asking:
+    low = _low(walk.length, now)
+    chosen = yield from _window_events(key.head, low, walk)
+    state = walk.state(chosen)
+    first = ALL if len(chosen) == walk.enough else low
+    key.results[number] = Result(first, chosen[0][0] if chosen else math.inf, state)
+    values[walk.position] = walk.finish(state, now)
+
+
+def _window_events(head: Head, low: float, walk: _Walk) -> Generator[Wanted, Any, list[StoredEvent]]:
     """Return the events of a window in order: the last ones, as many as the window counts."""
     chosen: list[StoredEvent] = []
     if _take_events(head.events, low, walk, chosen):
@@ -218,7 +288,7 @@ def _window_events(head: Head, low: int | None, walk: _Walk) -> Generator[Wanted
     for level, blocks in enumerate(head.lists):
         if blocks is None:
             continue
-        if low is not None and blocks.last <= low:
+        if blocks.last <= low:
             break
         if (yield from _take_from_list(blocks.place, level, low, walk, chosen)):
             break
@@ -226,11 +296,11 @@ def _window_events(head: Head, low: int | None, walk: _Walk) -> Generator[Wanted
 
 
 def _take_from_list(
-    place: Place, level: int, low: int | None, walk: _Walk, chosen: list[StoredEvent]
+    place: Place, level: int, low: float, walk: _Walk, chosen: list[StoredEvent]
 ) -> Generator[Wanted, Any, bool]:
     """Add the events of a list of blocks, the newest first; returns whether no older event is needed."""
     blocks: BlockList = yield place, False
-    oldest = 0 if low is None else bisect_right(blocks.lasts, low)
+    oldest = bisect_right(blocks.lasts, low)
     for position in reversed(range(oldest, blocks.size)):
         below = blocks.place(position)
         if level:
@@ -243,9 +313,7 @@ def _take_from_list(
     return oldest > 0
 
 
-def _take_events(
-    events: Sequence[StoredEvent], low: int | None, walk: _Walk, chosen: list[StoredEvent]
-) -> bool:
+def _take_events(events: Sequence[StoredEvent], low: float, walk: _Walk, chosen: list[StoredEvent]) -> bool:
     """Add events, the newest first; returns whether no older event is needed."""
     for event in _newest_first(events, low):
         if (walk.where is None or event[walk.where]) and (
@@ -254,11 +322,11 @@ def _take_events(
             chosen.append(event)
             if len(chosen) == walk.enough:
                 return True
-    return bool(events) and low is not None and events[0][0] <= low
+    return bool(events) and events[0][0] <= low
 
 
-def _newest_first(events: Sequence[StoredEvent], low: int | None) -> Iterator[StoredEvent]:
+def _newest_first(events: Sequence[StoredEvent], low: float) -> Iterator[StoredEvent]:
     for event in reversed(events):
-        if low is not None and event[0] <= low:
+        if event[0] <= low:
             return
         yield event

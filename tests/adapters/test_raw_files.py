@@ -241,7 +241,9 @@ def test_the_name_of_a_file_is_not_a_pattern(tmp_path):
     for number, name in enumerate(["a[1].parquet", "b*.parquet", "b2.parquet"]):
         pl.DataFrame({"n": [number]}).write_parquet(tmp_path / name)
     numbers = source("numbers", Numbers, "*.parquet", owner="shop")
-    rows = FileReader().scan(numbers, tmp_path / "*.parquet").lazy().select("source_file", "n").collect().rows()
+    rows = (
+        FileReader().scan(numbers, tmp_path / "*.parquet").lazy().select("source_file", "n").collect().rows()
+    )
     assert rows == [("a[1].parquet", 0), ("b*.parquet", 1), ("b2.parquet", 2)]
 
 

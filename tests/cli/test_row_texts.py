@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from featurestore.cli.replay_text import replay_text
 from featurestore.cli.row_texts import deleted_text, pushed_text
-from featurestore.operations.cause import Cause
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.delete import DeletePlan
-from featurestore.operations.push import Pushed
+from featurestore.operations.push.push import Pushed
 from featurestore.operations.replay.replay import LeftOut, ReplayRecord
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)
@@ -26,8 +26,8 @@ def test_a_push_says_why_rows_wrote_nothing_and_whether_the_release_was_reached(
     reasons = {"repeated": 1, "pending": 1, "pending_until": NOW, "deleted": 1, "older": 1}
     text = pushed_text(Pushed(**common, **reasons, release="0001"))
     assert text.splitlines() == [
-        "v: 4 rows pushed, 0 keys written; until 2024-01-10T00:00:00+00:00",
-        "  1 not written: the same row was pushed before",
+        "v: 4 rows pushed, 0 written; until 2024-01-10T00:00:00+00:00",
+        "  1 not written: the same row was pushed at the same time before",
         "  1 not written yet: known at 2024-01-10T00:00:00+00:00 or before; then run: featurestore materialize",
         "  1 not written: the key was deleted at the time of the event or after it",
         "  1 not written: the store holds a newer row of the key",
@@ -44,6 +44,12 @@ def test_a_deletion_names_the_release_and_the_keys_that_were_deleted_already():
     assert deleted_text(plan, 1) == (
         "v: 1 key deleted, 2 were deleted already; release 0001, which is active, does not have them either"
     )
+
+
+def test_a_deletion_says_how_many_of_the_keys_were_stored():
+    """A mistyped key is marked as deleted, and the text says that no row of it was stored."""
+    plan = DeletePlan(view="v", at=NOW, keys=1, stored=0, release=None)
+    assert deleted_text(plan, 1) == "v: 1 key deleted, 0 of them stored"
 
 
 def test_a_replay_prints_causes_and_what_was_not_compared():

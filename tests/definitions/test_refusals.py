@@ -157,11 +157,20 @@ def test_an_unknown_feature_suggests_the_nearest():
             "import polrs as pl",
             r"module feature_repo.shop cannot be imported: ModuleNotFoundError(.|\n)*shop.py, line 4",
         ),
+        (
+            "import polars as pl",
+            "import schemas.visits",
+            r"No module named 'schemas.visits'\n  hint: write schemas/visits.py, or remove the import at \S+shop.py, line 4:",
+        ),
         ("import polars as pl", "def (", r"cannot be imported: SyntaxError(.|\n)*shop.py, line 4"),
         ('owner="shop", ttl=', 'owner="shop", tll=', "cannot be imported: TypeError.*'tll'"),
         ("return orders.select(", "return int(", r"'last_order' fails: TypeError(.|\n)*shop.py, line 1\d"),
         ("return rows.select(ratio=", "return dict(ratio=", "'compared' returns a dict, expected a frame"),
-        ('/ pl.col("amount")', '/ pl.col("amuont")', 'fails: ColumnNotFoundError: .*"amuont".*$'),
+        (
+            '/ pl.col("amount")',
+            '/ pl.col("amuont")',
+            r'fails: ColumnNotFoundError: .*"amuont".*\n  hint: its function must work for every row',
+        ),
     ],
 )
 def test_what_a_users_code_raises_is_said_with_its_place(shop_files, original, replaced, message):

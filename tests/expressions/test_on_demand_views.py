@@ -143,3 +143,35 @@ def test_check_names_the_views_that_polars_computes(shop_files: Path) -> None:
 
     assert "Polars computes compared at each request: Cbrt of Float64" in run("check", cwd=shop_files).stdout
     assert featurestore.open(shop_files).uncompiled() == {"compared": "Cbrt of Float64"}
+
+
+OWN_CHECKS = """
+    @pa.check("basket")
+    def is_near_a_cube(cls, data):
+        return data.lazyframe.select(pl.col(data.key).cbrt() < 30)
+
+    @pa.check("basket")
+    def is_positive(cls, data):
+        return data.lazyframe.select(pl.col(data.key) >= 0)
+
+    @pa.check("basket")
+    def is_doubled(cls, data):
+        return data.lazyframe.with_columns(pl.col(data.key) * 2).select(pl.col(data.key) >= 0)
+"""
+
+
+def test_check_names_the_checks_of_requests_that_polars_decides(shop_files: Path) -> None:
+    """The line has the schema, the rule and the reason; a check that is compiled is not named."""
+    schemas = shop_files / "schemas/shop.py"
+    line = 'description="worth of the basket", metadata={"unit": "EUR"})\n'
+    schemas.write_text(schemas.read_text().replace(line, line + OWN_CHECKS))
+
+    expected = {
+        "Basket: basket.is_near_a_cube": "Cbrt of Float64",
+        "Basket: basket.is_doubled": "it does more than select one expression",
+    }
+    assert featurestore.open(shop_files).uncompiled() == expected
+    assert (
+        "Polars computes Basket: basket.is_near_a_cube at each request: Cbrt of Float64"
+        in run("check", cwd=shop_files).stdout
+    )

@@ -44,7 +44,7 @@ FAULTS = (
     Fault(
         "a push that is known before it was written",
         code(
-            "operations.push:push",
+            "operations.push.push:push",
             "settle_versions(definition, admitted,",
             "settle_versions(definition, admitted.with_columns(pl.col(CREATED_TIMESTAMP).dt.offset_by('-1h')),",
         ),

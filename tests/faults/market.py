@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import featurestore
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 
 NOW = "2024-01-10T00:00:00Z"
 EARLIER = "2024-01-07T12:00:00Z"

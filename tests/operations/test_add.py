@@ -11,7 +11,7 @@ from runner import run as command
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
 from featurestore.errors import ConfigError, ContractError, DefinitionError, MissingDataError
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 
 VISITS = "clinic,visit,day,weight\n" + "".join(
     f"{'ABC'[n % 3]},{n // 3},{n % 28 + 1:02d}.{n % 12 + 1:02d}.2024,{'.' if n % 17 == 0 else 50 + n % 9 / 2}\n"

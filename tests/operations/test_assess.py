@@ -31,9 +31,11 @@ def test_declarations_count(shop_files):
     The age of the newest row is measured.
     """
     schemas = shop_files / "schemas/shop.py"
-    declared = '"licence": "internal", "permitted_use": "forecasts", "segments": ["coupon"], "on_invalid"'
+    declared = '"licence": "internal", "permitted_use": "forecasts", "segments": ["coupon"], '
+    declared += '"expect": {"fresh": {"ordered_at": timedelta(days=1, hours=12)}}, "on_invalid"'
     text = schemas.read_text().replace('"on_invalid"', declared)
     personal = 'description="who ordered", metadata={"personal": True})\n    ordered_at'
+    text = text.replace("import pandera", "from datetime import timedelta\n\nimport pandera", 1)
     schemas.write_text(text.replace('description="who ordered")\n    ordered_at', personal))
     project = featurestore.open(shop_files)
     project.validate("orders")
@@ -41,7 +43,9 @@ def test_declarations_count(shop_files):
     assert answers(assessment)["accessible"] is True
     assert facts(assessment, "accessible")["personal data"] == ("customer", True)
     assert facts(assessment, "sizeable")["rows by coupon"][0].startswith("(missing) 5, SPRING 1")
-    assert facts(assessment, "reliable")["freshness: ordered_at"][0].endswith("12.0 hours before now")
+    assert facts(assessment, "reliable")["freshness: ordered_at"][0].endswith(
+        "12.0 hours before now; expected at most 1 day 12 hours"
+    )
     assert all(
         value is None for _, value, _ in project.quality.profile("orders").columns["customer"].values.counts
     )

@@ -23,19 +23,28 @@ TERMS = {
 }
 POLICY = '"tolerance": 0.5'
 SPLIT = 'split=random_split(test=0.4, seed=2, by="customer"), sample=oversample(seed=1)'
+BOUGHT = "pl.col('order') // 9 % 3 == 0"
+# Each row has the class "a", and every third one "b" too: a label of several classes.
+KINDS = "pl.when(pl.col('order') // 9 % 3 == 0).then(pl.lit(['a', 'b'])).otherwise(pl.lit(['a']))"
 
 
-def documented(shop, terms: dict = TERMS, licence: str = "CC0-1.0", steps: str = "") -> featurestore.Project:
+def documented(
+    shop, terms: dict = TERMS, licence: str = "CC0-1.0", steps: str = "", label: str = BOUGHT
+) -> featurestore.Project:
     """Give the shop 40 orders, and declare the texts of its schemas; split and sample the visits."""
     root = shop.settings.root
     assert POLICY in FILES["schemas/shop.py"]
     schemas = FILES["schemas/shop.py"].replace(POLICY, f'{POLICY}, "licence": {licence!r}')
+    if label == KINDS:
+        schemas = schemas.replace("bought: pl.Boolean", "bought: pl.List(pl.String)")
     (root / "schemas/shop.py").write_text(f"{schemas}\n    class Config:\n        metadata = {terms!r}\n")
     definitions = FILES["feature_repo/shop.py"].replace(
         "source, training_set", "source, training_set, random_split, oversample"
     )
-    definitions = definitions.replace('label="bought"', f'label="bought", {SPLIT}')
-    definitions = definitions.replace("bought=pl.lit(True)", "bought=pl.col('order') // 9 % 3 == 0")
+    definitions = definitions.replace(
+        'label="bought"', f'label="bought", {SPLIT if label == BOUGHT else SPLIT.partition(", sample")[0]}'
+    )
+    definitions = definitions.replace("bought=pl.lit(True)", f"bought={label}")
     definitions = definitions.replace(
         '(last_order, compared), owner="shop"', f'(last_order, compared), owner="shop"{steps}'
     )
@@ -170,6 +179,35 @@ def test_a_text_that_only_a_person_can_write(shop):
         str(project.layout.card("visits").with_suffix(suffix))
         for suffix in (".html", ".md", ".croissant.json")
     ]
+
+
+def test_a_label_of_several_classes(shop):
+    """Each class has its count and share, which add up to more than all rows; catalogues read a list of text."""
+    project = documented(shop, label=KINDS)
+    files = project.card("visits")
+    manifest = project.training_manifest("visits")
+    text = files.markdown.read_text()
+    page = Cells(files.html.read_text()).texts
+    many = manifest.labels["b"]
+    fields = {
+        field["name"]: field for field in json.loads(files.croissant.read_text())["recordSet"][1]["field"]
+    }
+
+    assert manifest.labels == {"a": manifest.rows, "b": many}
+    assert "A row may have several classes, or none." in text
+    assert f"| a | {manifest.rows} | 100.0% |\n| b | {many} | {many / manifest.rows:.1%} |" in text
+    at = page.index("b")
+    assert [cell for cell in page[at : at + 6] if cell.strip()][:3] == [
+        "b",
+        f"{many}",
+        f"{many / manifest.rows:.1%}",
+    ]
+    assert f"a 100.0%, b {manifest.splits['test'].labels['b'] / manifest.splits['test'].rows:.1%}" in text
+    assert {name: fields["bought"][name] for name in ("dataType", "isArray", "arrayShape")} == {
+        "dataType": "sc:Text",
+        "isArray": True,
+        "arrayShape": "-1",
+    }
 
 
 def test_fitted_steps_are_named(shop):

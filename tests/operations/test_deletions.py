@@ -18,7 +18,7 @@ from featurestore.operations.delete import delete
 from featurestore.operations.get_online import get_online
 from featurestore.operations.historical import historical
 from featurestore.operations.materialize import materialize
-from featurestore.operations.push import push
+from featurestore.operations.push.push import push
 from featurestore.testing import MemoryStore
 from featurestore.workspace import Workspace
 

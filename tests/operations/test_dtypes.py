@@ -11,7 +11,7 @@ from serving import running
 
 import featurestore
 from featurestore.errors import ContractError
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 from featurestore.project.composition import _workspace
 from featurestore.values.plain import in_utc_zone
 

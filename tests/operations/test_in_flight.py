@@ -12,7 +12,7 @@ from shop import build_shop
 from featurestore.config import load_settings
 from featurestore.operations.delete import delete
 from featurestore.operations.materialize import materialize
-from featurestore.operations.push import push
+from featurestore.operations.push.push import push
 from featurestore.operations.release.release import release
 from featurestore.operations.replay.replay import replay
 from featurestore.project import open_served

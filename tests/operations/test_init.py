@@ -12,8 +12,8 @@ from runner import run as command
 
 import featurestore
 from featurestore.errors import ConfigError
-from featurestore.operations.gitignore import show_records
-from featurestore.operations.init import init
+from featurestore.operations.init.gitignore import show_records
+from featurestore.operations.init.init import init
 
 ROOT = Path(__file__).parents[2]
 FEAST = {

@@ -80,7 +80,9 @@ def test_a_build_is_recorded(kept):
     record = record_of(root)
     assert (record.revision, record.changed) == (revision, ())
     assert record.data == {"data/raw/orders.csv": "7081d1c5f61e716f13e83127dd81237f"}
-    assert set(record.packages) == {"python", "featurestore", "polars", "numpy", "pyarrow", "duckdb"}
+    assert set(record.packages) == {
+        *("python", "featurestore", "polars", "numpy", "pyarrow", "duckdb", "scikit-learn")
+    }
     assert record.built_at.isoformat() == "2024-01-10T00:00:00+00:00"
     assert list(record.columns) == list(record.manifest.columns)
 
@@ -118,9 +120,30 @@ def test_a_difference_is_named(shop):
     grown = commit(root)
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, revision=grown)))
     with pytest.raises(
-        SkewError, match=r"its columns, the number of its rows, .* differs first:\n  rows of orders sha256"
+        SkewError, match=r"the number of its rows \(5 -> 6\) differs first:\n  rows of orders sha256"
     ):
         featurestore.open(root).rebuild("visits").require_same()
+
+
+def test_a_renamed_column_is_named(shop):
+    """Beside its new name; and so is the package that computes, if its version is another one."""
+    root, _ = shop
+    path = root / "data/records/training/visits.json"
+    record = record_of(root)
+    for file in (root / "feature_repo/shop.py", root / "schemas/shop.py"):
+        file.write_text(file.read_text().replace("ratio", "share"))
+    git(root, "checkout", "--quiet", "HEAD~1", "--", "data/raw/orders.csv.dvc")
+    later = commit(root)
+    packages = record.packages | {"polars": "1.0.0"}
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, revision=later, packages=packages)))
+
+    result = featurestore.open(root).rebuild("visits")
+
+    assert result.column == "ratio"
+    assert result.reasons[0] == "columns ratio -> share"
+    assert any(reason.startswith("package polars 1.0.0 -> ") for reason in result.reasons)
+    with pytest.raises(SkewError, match="column 'ratio' differs first:\n  columns ratio -> share"):
+        result.require_same()
 
 
 def test_data_that_are_gone(shop):

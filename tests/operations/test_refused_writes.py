@@ -12,8 +12,8 @@ import pytest
 from featurestore.config import load_settings
 from featurestore.errors import SkewError, StoreError
 from featurestore.operations.delete import delete
-from featurestore.operations.logged import LoggedError
-from featurestore.operations.push import push
+from featurestore.operations.push.logged import LoggedError
+from featurestore.operations.push.push import push
 from featurestore.storage.log import log_files
 from featurestore.workspace import Workspace
 

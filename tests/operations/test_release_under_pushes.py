@@ -10,7 +10,7 @@ import featurestore
 from featurestore.errors import StoreError
 from featurestore.operations.audit.audit import audit
 from featurestore.operations.delete import delete
-from featurestore.operations.push import push
+from featurestore.operations.push.push import push
 from featurestore.operations.release.release import release
 from featurestore.operations.release.releases import active_release
 from featurestore.operations.release.rollback import rollback

@@ -8,7 +8,7 @@ import pytest
 from logged import change_log, log_answers
 
 from featurestore.errors import MissingDataError, SkewError, UnknownNameError
-from featurestore.operations.cause import Cause
+from featurestore.operations.audit.cause import Cause
 from featurestore.storage.views import log_rows
 from featurestore.values.codec import encode_keys, encode_rows
 

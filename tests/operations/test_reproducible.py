@@ -13,7 +13,7 @@ from featurestore import DefinitionError, MissingDataError, NotReproducibleError
 from featurestore.cli.app import app
 from featurestore.definitions.contract import contract_of
 from featurestore.definitions.ordered import ordered_execution
-from featurestore.operations.inputs import in_total_order
+from featurestore.operations.build.inputs import in_total_order
 
 HEAD = """
 import random

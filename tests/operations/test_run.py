@@ -6,6 +6,8 @@ from functools import partial
 
 import pytest
 import yaml
+from labelled_shop import NOW, label_shop
+from logged import log_answers
 from runner import run
 from test_split import SPLIT, many_visits
 
@@ -45,25 +47,46 @@ def versioned(shop_files):
     return shop_files
 
 
-def test_a_run_says_that_validation_or_test_changed(shop):
-    """As `training-set` does, for which it runs."""
+def test_a_run_says_what_changed_and_what_waits(shop):
+    """Validation or test changed, as `training-set` says; without a served log, labels of answers have no rows yet."""
     project = many_visits(shop, SPLIT)
     project.training_set("visits")
+    label_shop(project, {"request_id": "r1"})
     root = project.settings.root
     orders = root / "data/raw/orders.csv"
     more = "".join(f"{n},{n},2024-01-04T00:00:00Z,,1,\n" for n in range(70, 90))
     orders.write_text(orders.read_text() + more)
     DvcVersions().start(root)
-    DvcVersions().add(root, [orders])
+    DvcVersions().add(root, [orders, root / "data/raw/outcomes.csv"])
     done = run("run", cwd=root)
     assert done.returncode == 0, done.stderr
     assert "visits: warning: validation changed since the last build (" in done.stdout
     assert "by another version of orders, last_order" in done.stdout
+    assert (
+        "training set answered: left out, because no answer of service buying is logged yet\n  hint: run:"
+        in done.stdout
+    )
+    assert "training-set-answered" not in (root / "dvc.yaml").read_text()
+    log_answers(root, 1, as_of=NOW, request_id="r1")
+    featurestore.open(root).add("data/served")
+    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    assert "data/served" in stages["training-set-answered"]["deps"]
 
 
 def test_every_stage_of_ours_is_a_step(shop_files):
     """No stage of dvc.yaml is left to DVC by mistake."""
     workspace = featurestore.open(shop_files)._workspace
+    assert _steps(workspace).keys() == stages_of(workspace).keys()
+
+
+def test_a_training_set_of_a_log_that_is_not_pulled_has_a_stage(shop_files):
+    """The version of the log may hold its answers; a log that is here without an answer of its service does not."""
+    workspace = label_shop(featurestore.open(shop_files), {"request_id": "r1"})._workspace
+    served = shop_files / "data/served"
+    served.with_name("served.dvc").write_text("outs: []\n")
+    assert "training-set-answered" in stages_of(workspace)
+    (served / "other").mkdir(parents=True)
+    assert "training-set-answered" not in stages_of(workspace)
     assert _steps(workspace).keys() == stages_of(workspace).keys()
 
 

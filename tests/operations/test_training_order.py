@@ -6,7 +6,7 @@ import pytest
 
 import featurestore
 from featurestore.definitions.contract import contract_of
-from featurestore.operations.inputs import in_total_order
+from featurestore.operations.build.inputs import in_total_order
 from featurestore.storage.fingerprint import fingerprint
 
 ORDERS = {

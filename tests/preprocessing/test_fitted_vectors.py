@@ -1,6 +1,7 @@
 """The vector that is served is the fitted one: the same bits by every path, and as training computes it."""
 
 import json
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -56,6 +57,25 @@ def test_a_step_without_an_expression_has_the_same_bits(template_shop, tmp_path)
 
     assert project.audit().mismatches == 0
     assert project.uncompiled() == {}
+
+
+def test_a_key_without_a_row_is_told_from_a_row_with_nulls(project):
+    """Its columns have values, which steps fill in, and say that the store has no row; a null that is filled in is present."""
+    rows = [{"customer": customer, "basket": 16.0} for customer in (2, 1, 77)]
+    as_of = project.settings.now()
+    names = ("amount", "missingindicator_amount", "coupon_none", "ordered_at")
+    vectors = project.reader("buying").read(rows, as_of=as_of)
+    joined = project.historical(
+        pl.DataFrame(rows).with_columns(event_timestamp=pl.lit(as_of)), "buying", statuses=True
+    )
+    statuses = [[row[NAMES.index(name)] for name in names] for row in vectors.statuses]
+
+    assert statuses == [[1, 1, 1, 1], [1, 1, 1, 1], [3, 3, 3, 3]]
+    assert joined.select(f"{name}__status" for name in names).rows() == [*map(tuple, statuses)]
+    assert vectors.values[2][:3] == vectors.values[1][:3] != vectors.values[0][:3]
+    assert vectors.values[2][1] == 1.0
+    later = project.reader("buying").read(rows[1:2], as_of=as_of + timedelta(seconds=1))
+    assert later.statuses[0][:4] == [4, 4, 4, 4]
 
 
 def test_many_rows_have_the_bits_of_one(project):

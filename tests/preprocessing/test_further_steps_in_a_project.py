@@ -135,6 +135,10 @@ def test_the_audit_names_a_table_that_changed(project):
     assert difference.feature == "coupon, table coupon_vectors"
     assert difference.online.startswith("sha256:")
     assert difference.online != difference.offline
+    value = record.differences[1]
+    assert value.feature.startswith("coupon, embedding(")
+    assert value.feature.endswith(": vectors[0][0] and 3 other values")
+    assert (value.online, value.offline) == ("6.0", "9.5")
     assert "featurestore training-set visits" in record.commands
 
 

@@ -12,7 +12,7 @@ from tests.laws import DEPTH
 
 FAULTS = {
     "a reader that forgets the steps": code(
-        "vectors.reader:VectorReader.read_checked", "if self._fitted is not None:", "if False:"
+        "vectors.reader:VectorReader.vectors", "if self._fitted is not None:", "if False:"
     ),
     "a row function that computes another value": code(
         "vectors.fitted_steps:FittedSteps._compiled", "list(result)", "[value and -1.0 for value in result]"

@@ -139,7 +139,13 @@ def fitted(step, values, label=None, dtype=None):
         (preprocessing.scale("min_max", columns="x"), [0.0, 5e-324], "cannot be scaled to 1"),
         (preprocessing.scale("min_max", columns="x"), [-1.7e308, 1.7e308], "cannot be scaled to 1"),
         (preprocessing.target("x"), ["a", "b"], "no label"),
-        (preprocessing.bag_of_words("x"), ["one", "two"], "words in 2 rows or more"),
+        (preprocessing.bag_of_words("x"), ["one", "two"], "no word is in 2 rows or more"),
+        (preprocessing.tf_idf("x", min_frequency=1), ["", "?"], "no word is in 1 row or more"),
+        (
+            preprocessing.multi_hot("x"),
+            pl.Series([[], [None]], dtype=pl.List(pl.String)),
+            "no list has a category",
+        ),
     ],
 )
 def test_values_that_cannot_be_fitted_to_are_refused(step, values, message):

@@ -47,7 +47,7 @@ KEPT_AND_BROKEN = {
         {"fresh": {"at": timedelta(hours=1)}},
         {"fresh": {"at": timedelta(minutes=59)}},
         "at.fresh(0:59:00)",
-        "datetime.timedelta(seconds=3600)",
+        "1 hour",
     ),
     "null_share": ({"null_share": {"shop": 0.0}}, None, None, None),
     "distinct": (
@@ -74,7 +74,7 @@ KEPT_AND_BROKEN = {
         {"gap": {"at": timedelta(hours=2)}},
         {"gap": {"at": (timedelta(hours=1, minutes=59), ["shop"])}},
         "at.gap(1:59:00 by shop)",
-        "datetime.timedelta(seconds=7200)",
+        "2 hours",
     ),
     "increasing": ({"increasing": ["at"]}, {"increasing": ["amount"]}, "amount.increasing", "1"),
     "one_label": (

@@ -13,6 +13,7 @@ from featurestore.quality.feature_scores import (
     information,
     label_codes,
     rare_categories,
+    rare_words,
     redundant_pairs,
 )
 from tests.laws import examples
@@ -81,3 +82,8 @@ def test_features_that_say_the_same_are_pairs():
 def test_rare_categories_are_counted():
     """Fewer than 10 rows."""
     assert rare_categories(pl.Series(["a"] * 10 + ["b"] * 9 + ["c", None])) == 2
+
+
+def test_rare_words_are_counted():
+    """Words of fewer than 10 rows; a row counts once for a word that it repeats."""
+    assert rare_words(pl.Series(["red wine"] * 9 + ["Red red", None, ""])) == 1

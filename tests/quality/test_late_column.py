@@ -88,3 +88,8 @@ def test_a_name_with_a_line_break_stays_in_its_comment():
     """Also that of the column that identifies a row."""
     rows = pl.DataFrame({"order\nid": range(60)})
     assert contract_from(draft(rows).source, "RawOwn").key == ("order\nid",)
+
+
+def test_a_delay_is_written_in_words():
+    """As in every message: not ``1 day, 0:00:00``."""
+    assert str(Known(("at",), timedelta(days=1, minutes=30))) == "at + 1 day 30 minutes"

@@ -1,8 +1,10 @@
 """Numbers, shares and names as text on a page."""
 
+from datetime import timedelta
+
 import pytest
 
-from featurestore.report.formatting import breakable, count, number, share, short
+from featurestore.report.formatting import breakable, count, measured, number, share, short
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,8 @@ def test_long_names_are_cut_or_broken():
     """A name may break between its parts, and its characters are escaped."""
     assert short("x" * 50) == "x" * 39 + "…"
     assert breakable("dep_delay.in_range(<1)") == "dep_<wbr>delay.<wbr>in_<wbr>range(&lt;1)"
+
+
+def test_a_measured_duration_is_written_in_words():
+    """A number has its digits; a duration has its units."""
+    assert (measured(timedelta(hours=25)), measured(0.5)) == ("1 day 1 hour", "0.5")

@@ -3,7 +3,7 @@
 import polars as pl
 
 import featurestore
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 
 COLUMNS = 300
 SCHEMA = "import pandera.polars as pa\nimport polars as pl\n\n\nclass Wide(pa.DataFrameModel):\n" + "".join(

@@ -137,7 +137,11 @@ def test_shares_that_do_not_fit_the_classes():
         (lambda: systematic_sample(every=0, seed=1), "every is 0"),
         (lambda: systematic_sample(every=2.5, seed=1), r"every is 2\.5"),
         (lambda: undersample(seed=1, shares={True: 0.5, False: 0.6}), r"add up to 1\.1; expected 1"),
-        (lambda: undersample(seed=1, shares={True: 1.5, False: -0.5}), "class False is -0.5"),
+        (lambda: undersample(seed=1, shares={True: 0.3, False: 0.70001}), r"add up to 1\.00001; expected 1"),
+        (lambda: oversample(seed=1, shares={True: float("inf"), False: 0.5}), "class True is inf; expected"),
+        (lambda: oversample(seed=1, shares={True: -0.5, False: 1.5}), r"class True is -0\.5; expected"),
+        (lambda: oversample(seed=1, shares={True: 10**400, False: 0.5}), "at most 1"),
+        (lambda: undersample(seed=1, shares={True: 0.5, False: -0.5}), "class False is -0.5"),
         (lambda: oversample(seed=1, shares={True: float("nan")}), "class True is nan"),
         (
             lambda: undersample(seed=1, shares=[0.5, 0.5]),

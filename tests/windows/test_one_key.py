@@ -32,6 +32,7 @@ from featurestore.values.event_codec import (
 from featurestore.windows.blocks import KeyEvents
 from featurestore.windows.measures import Measures
 from featurestore.windows.one_key import KeyWindows
+from featurestore.windows.open_head import OpenHead
 from featurestore.windows.stored_columns import StoredColumns
 
 START_MICROSECONDS = microseconds(START)
@@ -44,6 +45,7 @@ class Blocks:
         sizes = {"leaf_events": leaf_events, "node_blocks": node_blocks, "max_free": 2 * leaf_events}
         self.measures, self.sizes = measures, sizes
         self.head, self.blocks = EMPTY_HEAD, {}
+        self.opened = OpenHead(EMPTY_HEAD)
 
     def fetch(self, wanted):
         """Read blocks; each must be the one that the list names."""
@@ -65,12 +67,14 @@ class Blocks:
                     pending += [(depth - 1, block) for block in below.children()]
         return numbers
 
-    def write(self, events, *, clear=False, changes=(), forget=None):
+    def write(self, events, *, clear=False, remove=None, changes=(), forget=None):
         """Rewrite the events, and require that no block of the head before changes."""
         before = self.in_use()
         rewriting = KeyEvents(self.head, self.measures, self.fetch, **self.sizes)
         if clear:
             rewriting.clear()
+        if remove is not None:
+            rewriting.remove(remove)
         rewriting.change(changes)
         rewriting.append(events)
         if forget is not None:
@@ -79,6 +83,7 @@ class Blocks:
         assert not set(rewriting.written) & set(before)
         self.blocks |= rewriting.written
         self.head = decode_head(seal(b"", bytes(HEADER.size) + encode_head(head)))
+        self.opened = OpenHead(self.head)
         after = self.in_use()
         assert len(after) == len(set(after))
         assert len(head.events) <= 2 * self.sizes["leaf_events"], "the row of the key has too many events"
@@ -92,7 +97,7 @@ class Blocks:
 
     def answer(self, windows: KeyWindows, now: int):
         """Compute the windows."""
-        values, started = windows.start(self.head, now)
+        values, started = windows.start(self.opened, now)
         for asking in started:
             try:
                 wanted = next(asking)
@@ -168,8 +173,9 @@ def test_the_windows_of_a_key_are_those_of_the_oracle(history, leaf_events, node
     blocks.write([event for event in events if event[0] > newest], changes=changes)
     if None not in durations:
         blocks.write([], forget=microseconds(known_until) - max(durations) // MICROSECOND)
-    for later in range(22):
-        now = known_until + later * MICROSECOND
+    step = data.draw(st.sampled_from([1, 5, 21]))  # a read goes on from the ones before, earlier or later
+    for number in range(22):
+        now = known_until + number * step % 22 * MICROSECOND
         values = blocks.answer(windows, microseconds(now))
         expected = history.expected(("a", 0), now)
         typed = [
@@ -185,30 +191,47 @@ CHANGED = st.dictionaries(
 )  # events at a timestamp
 
 
-@given(st.integers(1, 3), st.integers(1, 2), st.lists(st.tuples(APPENDED, CHANGED), min_size=1, max_size=5))
+REMOVED = st.none() | st.integers(-1, 40)  # events up to a timestamp
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.lists(st.tuples(APPENDED, REMOVED, CHANGED), min_size=1, max_size=5),
+)
 @examples(40)
 def test_changed_events_take_the_place_of_those_before(leaf_events, node_blocks, steps):
-    """Many events of one timestamp in many blocks, and timestamps that lose all their events, also the newest."""
+    """Many events of one timestamp in many blocks; timestamps that lose all their events, also the newest; removed events."""
     declared = {f"count_{n}": declare.count(over=timedelta(microseconds=n)) for n in range(1, 40, 3)}
     declared["values"] = declare.last_n("i", 1_000, over="lifetime")
+    declared["recent"] = declare.last_n("i", 1_000, over=timedelta(microseconds=9))
+    declared["since"] = declare.time_since(over="lifetime")
     columns, schema = StoredColumns.of(declared), {"i": pl.Int64()}
     windows = KeyWindows(declared, list(declared), columns, schema)
     blocks = Blocks(Measures(declared, columns, schema), leaf_events, node_blocks)
     expected: dict[int, list[int]] = {}
     values = count()
-    for appended, changes in steps:
+    for appended, removed, changes in steps:
         start = max((t for t, there in expected.items() if there), default=-1) + 1
         later = {start + n: [next(values) for _ in range(repeats)] for n, repeats in enumerate(appended)}
         blocks.write([(t, value) for t, there in later.items() for value in there])
+        expected |= later
         newest = start + len(appended) - 1
-        now_at = {t: [next(values) for _ in range(n)] for t, n in sorted(changes.items()) if t <= newest}
+        if removed is not None:
+            blocks.write([], remove=removed)
+            expected = {t: [] if t <= removed else there for t, there in expected.items()}
+        stored = max((t for t, there in expected.items() if there), default=-1)
+        now_at = {t: [next(values) for _ in range(n)] for t, n in sorted(changes.items()) if t <= stored}
         blocks.write([], changes=[(t, [(t, value) for value in there]) for t, there in now_at.items()])
-        expected |= later | now_at
+        expected |= now_at
         present = [(t, value) for t in sorted(expected) for value in expected[t]]
-        *counts, newest_first = blocks.answer(windows, 40)
         assert [t for t, _ in blocks.head.events][-1:] == [t for t, _ in present][-1:]
-        assert newest_first == [value for _, value in reversed(present)]
-        assert counts == [sum(t > 40 - n for t, _ in present) for n in range(1, 40, 3)]
+        for now in (newest, newest + 3, newest + 1, newest + 1):  # a read goes on from the ones before
+            *counts, newest_first, recent, since = blocks.answer(windows, now)
+            assert since == ((now - present[-1][0]) / 1_000_000 if present else None)
+            assert newest_first == [value for _, value in reversed(present)]
+            assert recent == [value for t, value in reversed(present) if t > now - 9]
+            assert counts == [sum(t > now - n for t, _ in present) for n in range(1, 40, 3)]
 
 
 def answers_of(events, declared):

@@ -12,6 +12,7 @@ from serving import running
 import featurestore
 from featurestore.errors import StoreError
 from featurestore.storage.views import log_deleted, log_rows
+from featurestore.timing.epoch import microseconds
 from featurestore.timing.join import Status
 from featurestore.values.codec import REBUILD, encode_key
 from featurestore.values.event_codec import is_block
@@ -86,11 +87,14 @@ def test_an_unknown_key_has_values(project):
 
 
 def test_a_pushed_event_is_read_at_once(project):
-    """Online and in training sets, from now on; equal events are separate events."""
+    """Online and in training sets, from now on, also by a reader that held the row before; equal events are separate events."""
     project.materialize()
+    reader = project.reader(AMOUNTS)
     for count in (1, 2, 3):
+        assert reader.read([{"customer": 1}], as_of=NOW + DAY).values == [[count - 1, 2.5 * (count - 1)]]
         pushed = project.push("orders_3d", order(50, 2.5, NOON))
         assert (pushed.rows, pushed.repeated, pushed.older, pushed.deleted) == (1, 0, 0, 0)
+        assert pushed.written == 1
         assert read(project, 1, NOW + DAY) == (count, 2.5 * count)
     assert project.audit().mismatches == 0
     project.materialize(full=True)
@@ -140,7 +144,23 @@ def test_a_new_event_leaves_the_blocks_of_its_key_and_a_late_one_changes_those_o
     assert read(project, 1, NOW + DAY, "corrected_3d") == (402, 805.0)
     assert push("corrected_3d", order(100, 0.0, NOON)) <= 4
     assert read(project, 1, NOW + DAY, "corrected_3d") == (402, 802.0)
+    # The newest event moves back to where others are, and the one before it becomes the newest.
+    push("corrected_3d", order(100, 1.0, NOON + minutes[1]))
+    assert 0 < push("corrected_3d", order(100, 1.0, NOON - DAY + minutes[9])) <= 4
+    assert read(project, 1, NOW + DAY, "corrected_3d") == (402, 803.0)
     assert project.audit().mismatches == 0
+
+
+def test_the_newest_event_is_right_after_all_events_of_a_key_moved_out_of_its_windows(project):
+    """Changes to events that are too old for each window are not applied: the newest one is read from the built rows."""
+    project.materialize()
+    project.push("corrected_3d", pl.concat([order(1, 1.0, NOON, 7), order(2, 1.0, NOON + TICK, 7)]))
+    later = NOW + 10 * DAY
+    object.__setattr__(project.settings, "as_of", later)
+    moved = [order(1, 1.0, NOON - DAY, 7), order(2, 1.0, NOON - 2 * DAY, 7)]
+    project.push("corrected_3d", pl.concat(moved))
+    vectors = project.reader(["corrected_3d:orders_3d"]).read([{"customer": 7}], as_of=later)
+    assert (vectors.values, vectors.events) == ([[0]], [[microseconds(NOON - DAY)]])
 
 
 def test_keys_are_written_again_for_several_reasons_at_once(project):
@@ -198,7 +218,8 @@ def test_a_deleted_key_has_no_events_until_a_later_one(project):
     assert project.delete("orders_3d", pl.DataFrame({"customer": [2, 9]})) == 2
     assert read(project, 2, NOW + DAY) == (0, 0.0)
     assert project.delete("orders_3d", pl.DataFrame({"customer": [2]})) == 0
-    assert project.push("orders_3d", order(60, 3.0, NOON, customer=2)).deleted == 1
+    pushed = project.push("orders_3d", order(60, 3.0, NOON, customer=2))
+    assert (pushed.deleted, pushed.written) == (1, 0)
     assert read(project, 2, NOW + DAY) == (0, 0.0)
     assert project.audit().mismatches == 0
     project.push("orders_3d", order(61, 5.0, NOW + TICK, customer=2))

@@ -13,7 +13,6 @@ from tests.faults.planting import code
 
 NOW = datetime(2024, 1, 10, tzinfo=UTC)  # the shop's clock
 HOUR = timedelta(hours=1)
-ONE_KEY = "windows.one_key:KeyWindows"
 WINDOWS = """    windows={
         "median": windows.quantile("amount", 0.5, over="lifetime"),
         "high": windows.approximate_quantile("amount", 0.9, error=0.1, over="3d"),
@@ -85,7 +84,7 @@ def test_without_a_fault_all_agree(project):
 def test_an_audit_finds(project, tmp_path, monkeypatch):
     """Each fault is on one side only: the store or the join."""
     for target, before, after in (
-        (f"{ONE_KEY}._group", "now - length", "now - length - 10**12"),  # a longer window
+        ("windows.one_key:_low", "now - length", "now - length - 10**12"),  # a longer window
         ("windows.histogram:quantile_of", "nearest_rank(quantile, ranks[-1])", "1"),
         ("windows.distribution:_exact", "len(values)) - 1", "len(values))"),
         ("windows.cardinality:Registers.count", "len(state)", "len(state) + 1"),
@@ -107,9 +106,9 @@ def test_an_audit_finds(project, tmp_path, monkeypatch):
 def test_prove_finds_an_edge_that_is_a_microsecond_off(project, tmp_path, monkeypatch):
     """An event that is as old as its window has left it; no order of the shop is that old."""
     code(
-        f"{ONE_KEY}._suffix",
-        "bisect_right(head.events, low, key=_timestamp)",
-        "bisect_right(head.events, low - 1, key=_timestamp)",
+        "windows.open_head:Edge.results",
+        "bisect_right(self._timestamps, low)",
+        "bisect_right(self._timestamps, low - 1)",
     )(tmp_path, monkeypatch)
     assert project.prove(cases=3).differences != ()
 
@@ -139,6 +138,6 @@ def test_replay_finds_windows_that_were_served_wrong_and_a_rollback_serves_the_f
     served = featurestore.open(root / "data/releases/current")
     assert served.get_online([{"customer": 1}], ["spending:orders_3d"])["orders_3d"].to_list() == [1]
     with monkeypatch.context() as fault:
-        code(f"{ONE_KEY}._group", "now - length", "now - length - 10**12")(tmp_path, fault)
+        code("windows.one_key:_low", "now - length", "now - length - 10**12")(tmp_path, fault)
         log_answers(root, 1, 2, 3, service="spenders")
     assert project.replay("spenders").mismatches > 0

@@ -135,7 +135,10 @@ def compute_on_demand(feast_repo: str, name: str, inputs: dict[str, Any]) -> dic
     columns = []
     for column, dtype in view.input_schema.items():
         if column not in inputs:
-            raise ContractError(f"on-demand view {name!r}: the request lacks {column!r}")
+            raise ContractError(
+                f"on-demand view {name!r}: the request lacks {column!r}",
+                hint=f"add {column!r} ({dtype}) to the entity rows",
+            )
         values = pl.Series(column, list(inputs[column]), strict=False)
         if dtype.is_temporal() and values.dtype.is_integer():
             values = pl.from_epoch(values, "s").dt.replace_time_zone("UTC")  # Feast's wire has seconds

@@ -189,7 +189,8 @@ class PolarsOfflineStore(OfflineStore):
         view = _view_of(config, data_source)
         if view is None:
             raise ContractError(
-                f"source {data_source.name!r} does not belong to a feature view of this project"
+                f"source {data_source.name!r} does not belong to a feature view of this project",
+                hint="run: featurestore apply; Feast then knows the feature views of the project",
             )
         if view.windows:
             entity_rows = _window_changes(

@@ -151,7 +151,10 @@ def _config(folder: Path) -> RepoConfig:
         with quiet():
             return load_repo_config(folder, path)
     except Exception as error:  # Feast and its plugins raise what they raise
-        raise ConfigError(f"{path}: Feast cannot read it: {error}") from error
+        raise ConfigError(
+            f"{path}: Feast cannot read it: {error}",
+            hint="correct the file until `feast configuration` prints it in its folder",
+        ) from error
 
 
 def _parsed(folder: Path) -> list[Any]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from featurestore.errors import MissingDataError
-from featurestore.operations.gitignore import show_records
+from featurestore.operations.init.gitignore import show_records
 from featurestore.storage.lock import locked
 from featurestore.storage.views import compact_log
 
@@ -60,7 +60,7 @@ def add_pushed_version(workspace: Workspace) -> tuple[str, ...]:
 
 
 def add_served_version(workspace: Workspace) -> tuple[str, ...]:
-    """Version the log of served vectors; returns the records. A server writes whole files, and changes none.
+    """Version the served log; returns the records. A server writes whole files, and changes none.
 
     Raises
     ------

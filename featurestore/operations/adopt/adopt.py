@@ -20,11 +20,11 @@ from featurestore.operations.adopt.names import name_all
 from featurestore.operations.adopt.plan import AdoptPlan, Note
 from featurestore.operations.adopt.services import plan_on_demand, plan_service
 from featurestore.operations.adopt.views import plan_view, warn_of_created
-from featurestore.operations.build import build
+from featurestore.operations.build.build import build
 from featurestore.operations.check.check import check
-from featurestore.operations.init import init
+from featurestore.operations.init.init import init
 from featurestore.operations.materialize import materialize
-from featurestore.operations.validate import validate
+from featurestore.operations.validate.validate import validate
 from featurestore.storage.files import atomic_write, sink_parquet, write_text
 
 if TYPE_CHECKING:

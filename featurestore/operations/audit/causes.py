@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import polars as pl
 
 from featurestore.definitions.feature_service import FeatureService
-from featurestore.operations.cause import Cause
+from featurestore.operations.audit.cause import Cause
 from featurestore.ports import ViewRows
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.timing.columns import EVENT_TIMESTAMP

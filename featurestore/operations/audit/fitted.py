@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import polars as pl
 
 from featurestore.errors import DefinitionError
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import Compared, Difference
-from featurestore.operations.cause import Cause
 from featurestore.operations.training_set.fit import (
     fitted_rows,
     fitted_training_set,
@@ -18,11 +19,13 @@ from featurestore.operations.training_set.fit import (
 )
 from featurestore.operations.training_set.training_set import training_manifest
 from featurestore.preprocessing.embedding import Embedded
+from featurestore.report.formatting import short
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import scan_parquet
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
 from featurestore.values.bits import bits
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +38,7 @@ PATH: Final = "fitted state"
 _STATE: Final = "(state)"
 _ROWS: Final = "(all rows)"
 MAX_TEXT: Final = 200
+ABSENT: Final = "(absent)"
 
 
 def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared, list[Difference]]:
@@ -100,9 +104,11 @@ def _certificate(served: FittedState, now: FittedState) -> Iterator[tuple[str, s
 def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
     for before, after in zip(served.steps, now.steps, strict=True):
         for column in dict.fromkeys((*before.columns, *after.columns)):
-            yield f"{column}, {after.step}", _text(before, column), _text(after, column)
-        yield f"blocks, {after.step}", f"{before.blocks}", f"{after.blocks}"
-    yield "order of the columns", ", ".join(served.features), ", ".join(now.features)
+            yield from _first_difference(
+                f"{column}, {after.step}", *(_learned(step, column) for step in (before, after))
+            )
+        yield from _first_difference(f"blocks, {after.step}", before.blocks, after.blocks)
+    yield from _first_difference("order of the columns", served.features, now.features)
 
 
 def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
@@ -121,9 +127,33 @@ def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, s
         yield name, before, after
 
 
-def _text(step: FittedStep, column: str) -> str:
-    state = step.columns.get(column)
-    return "nothing" if state is None else msgspec.json.encode(state).decode()
+def _learned(step: FittedStep, column: str) -> object:
+    """Return what a step learned of a column; `_tables` compares the digests of tables."""
+    state = step.columns.get(column, ABSENT)
+    return msgspec.structs.replace(state, digest="") if isinstance(state, Embedded) else state
+
+
+def _first_difference(name: str, before: object, after: object) -> Iterator[tuple[str, str, str]]:
+    """Yield the first value that differs, with its place and how many others differ; nothing if both are equal."""
+    if msgspec.json.encode(before) == msgspec.json.encode(after):
+        return
+    different = list(_different_values(msgspec.to_builtins(before), msgspec.to_builtins(after)))
+    for place, *texts in different[:1]:
+        others = f" and {counted(len(different) - 1, 'other value')}" if len(different) > 1 else ""
+        yield f"{name}: {place}{others}", texts[0], texts[1]
+
+
+def _different_values(before: Any, after: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
+    """Compare plain data value by value; yields the place of each that differs, such as ``vectors[0][2]``, and both."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys((*before, *after)):
+            inside = f"{place}.{name}" if place else name
+            yield from _different_values(before.get(name, ABSENT), after.get(name, ABSENT), inside)
+    elif isinstance(before, list | tuple) and isinstance(after, list | tuple):
+        for number, values in enumerate(zip_longest(before, after, fillvalue=ABSENT)):
+            yield from _different_values(*values, f"{place}[{number:,}]")
+    elif repr(before) != repr(after):  # -0.0 is another number than 0.0, and NaN is NaN
+        yield place or "all values", f"{before}", f"{after}"
 
 
 def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> Iterator[Difference]:
@@ -153,8 +183,8 @@ def _difference(training: TrainingSet, key: str, feature: str, before: str, afte
         view=training.name,
         key=key,
         feature=feature,
-        offline=after[:MAX_TEXT],
-        online=before[:MAX_TEXT],
+        offline=short(after, MAX_TEXT),
+        online=short(before, MAX_TEXT),
         path=PATH,
         cause=Cause.OTHER_DATA,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import SkewError
-from featurestore.operations.cause import Cause
+from featurestore.operations.audit.cause import Cause
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits
 from featurestore.values.key_columns import select_columns

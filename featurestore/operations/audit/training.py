@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.causes import cause_in_history
 from featurestore.operations.audit.record import Compared, Difference, compare_cells
-from featurestore.operations.cause import Cause
 from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.storage.files import read_record, require_parquet
 from featurestore.storage.fingerprint import content_fingerprint, file_fingerprint

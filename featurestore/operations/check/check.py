@@ -86,4 +86,7 @@ def _check_function(
     except ContractError as error:
         raise DefinitionError(str(error.message), hint=error.hint) from error
     except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"{where}: fails on empty frames of its inputs: {reason(error)}") from error
+        raise DefinitionError(
+            f"{where}: fails on empty frames of its inputs: {reason(error)}",
+            hint="name columns and dtypes as the schemas of its inputs declare them",
+        ) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.definitions.vector import untouched_features
+from featurestore.definitions.vector import origins_of
 from featurestore.timing.join import Status, status_column
 from featurestore.values.wording import duration_text
 
@@ -54,10 +54,9 @@ def only_expired(
     """
     service = workspace.service(features)
     ttl: dict[str, timedelta] = {}
-    # The status of a value that a step computes does not say whether a stored value is expired.
-    kept = untouched_features(service)
+    origin = origins_of(service)
     for selection in service.selections:
-        names = [name for name in selection.names if name in kept]
+        names = [name for name, feature in origin.items() if feature in selection.names]
         statuses = {status for name in names for status in answer[status_column(name)].unique()}
         if statuses & {*ALIVE}:
             return None

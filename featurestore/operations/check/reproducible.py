@@ -28,7 +28,7 @@ from featurestore.errors import (
     StoreError,
     UnknownNameError,
 )
-from featurestore.operations.inputs import in_total_order, inputs_of
+from featurestore.operations.build.inputs import in_total_order, inputs_of
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
 from featurestore.timing.columns import EVENT_TIMESTAMP

@@ -21,6 +21,7 @@ from featurestore.definitions.known import (
     known_of_rows,
 )
 from featurestore.definitions.source import Source
+from featurestore.operations.build.inputs import in_total_order
 from featurestore.operations.check.timeless import (
     STATIC,
     UNPROVEN,
@@ -29,7 +30,6 @@ from featurestore.operations.check.timeless import (
     known_text,
     leaf_nodes,
 )
-from featurestore.operations.inputs import in_total_order
 from featurestore.quality.gate.casting import cast_known_columns
 from featurestore.storage.datasets import scan_dataset
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP

@@ -10,6 +10,7 @@ import yaml
 from featurestore.definitions.fingerprint import code_files
 from featurestore.operations.check.timeless import leaf_nodes
 from featurestore.operations.check_leaks.state import provable
+from featurestore.operations.pipeline.awaiting import has_version, piped_sets
 from featurestore.operations.pipeline.own_stages import with_others
 from featurestore.operations.pipeline.packages import packages_path, write_packages
 from featurestore.operations.training_set.fit import fitted_tables, is_fitting_set
@@ -78,14 +79,14 @@ def update_pipeline(workspace: Workspace) -> bool:
 
 
 def stages_of(workspace: Workspace) -> Stages:
-    """Return the stages of all definitions, by name."""
+    """Return the stages of all definitions, by name; a training set whose answers are not logged yet has none."""
     stages: Stages = {}
     for source in workspace.catalog.sources.values():
         stages |= _source_stages(workspace, source)
     for derived in workspace.catalog.build_order():
         stages |= _build_stage(workspace, derived)
     stages |= _apply_stage(workspace)
-    for training in workspace.catalog.training_sets.values():
+    for training in piped_sets(workspace):
         stages |= _training_set_stage(workspace, training)
     stages |= _materialize_stage(workspace)
     stages |= _check_leaks_stage(workspace)
@@ -178,8 +179,9 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
         return {}
     leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
     paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]
-    paths += [_relative(workspace, workspace.layout.training(name)) for name in catalog.training_sets]
-    some = (*names, *catalog.training_sets) if len(names) < len(catalog.views) else ()
+    sets = [training.name for training in piped_sets(workspace)]
+    paths += [_relative(workspace, workspace.layout.training(name)) for name in sets]
+    some = (*names, *sets) if len(names) < len(catalog.views) else ()
     command = ["featurestore check-leaks", *some]
     return {
         "check-leaks": {
@@ -191,7 +193,7 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
 
 
 def _audit_stage(workspace: Workspace) -> Stages:
-    trainings = workspace.catalog.training_sets.values()
+    trainings = piped_sets(workspace)
     return {
         "audit": {
             "cmd": "featurestore audit",
@@ -296,8 +298,7 @@ def _pushed(workspace: Workspace) -> list[str]:
 
 
 def _versioned(workspace: Workspace, folder: Path) -> list[str]:
-    """List the folder of a log, once it has a version: without one, a clone would have no such folder."""
-    return [_relative(workspace, folder)] if folder.with_name(f"{folder.name}.dvc").exists() else []
+    return [_relative(workspace, folder)] if has_version(folder) else []
 
 
 def _applied_state(workspace: Workspace, training: TrainingSet) -> list[str]:
@@ -322,5 +323,8 @@ def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
 
 
 def _training_sets(workspace: Workspace) -> list[str]:
-    every = workspace.catalog.training_sets.values()
-    return [_relative(workspace, path) for training in every for path in _training_files(workspace, training)]
+    return [
+        _relative(workspace, path)
+        for training in piped_sets(workspace)
+        for path in _training_files(workspace, training)
+    ]

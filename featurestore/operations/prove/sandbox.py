@@ -18,7 +18,7 @@ from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.delete import delete
 from featurestore.operations.historical import historical
 from featurestore.operations.materialize import materialize
-from featurestore.operations.push import push
+from featurestore.operations.push.push import push
 from featurestore.quality.gate.partition import SOURCE_ROW
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.files import write_parquet
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import FeatureView
-    from featurestore.operations.push import Pushed
+    from featurestore.operations.push.push import Pushed
     from featurestore.quality.gate.inspection import Inspection
     from featurestore.workspace import Workspace
 

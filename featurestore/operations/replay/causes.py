@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import differing_rows
-from featurestore.operations.cause import Cause
 from featurestore.operations.replay.vectors import (
     deleted_after,
     sources_of,

@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
+from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import (
     MAX_SHOWN,
     AuditRecord,
@@ -16,7 +17,6 @@ from featurestore.operations.audit.record import (
     Difference,
     compare_cells,
 )
-from featurestore.operations.cause import Cause
 from featurestore.operations.release.releases import (
     RECORD,
     open_release,
@@ -118,7 +118,7 @@ class ReplayRecord(AuditRecord, frozen=True, kw_only=True):
 def replay(
     workspace: Workspace, features: str | FeatureService, *, release: str | None = None
 ) -> ReplayRecord:
-    """Compare the log of served vectors with the historical join: values bit for bit, and statuses.
+    """Compare the served log with the historical join: values bit for bit, and statuses.
 
     Each vector is recomputed with the definitions and features of the release that served it, so that a release replays
     after the next one was made. Vectors of a removed release are recomputed by the project, if its definition of the

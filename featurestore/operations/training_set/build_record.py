@@ -19,6 +19,7 @@ from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.files import read_record
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+from featurestore.storage.layout import version_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 LOCK: Final = "dvc.lock"
-PACKAGES: Final = ("featurestore", "polars", "numpy", "pyarrow", "duckdb")
+PACKAGES: Final = ("featurestore", "polars", "numpy", "pyarrow", "duckdb", "scikit-learn")
 
 
 class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,8 +171,7 @@ def _data_hashes(workspace: Workspace, training: TrainingSet) -> dict[str, str]:
         for entry in (*stage.get("deps", ()), *stage.get("outs", ())):
             hashes[entry["path"]] = entry.get("md5", "")
     for path in paths:
-        record = path.with_name(f"{path.name}.dvc")
-        for entry in _parsed(record).get("outs", ()):
+        for entry in _parsed(version_record(path)).get("outs", ()):
             hashes[path.relative_to(root).as_posix()] = entry.get("md5", "")
     return {path: digest for path, digest in sorted(hashes.items()) if path in wanted and digest}
 

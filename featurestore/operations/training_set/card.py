@@ -12,7 +12,7 @@ from featurestore.errors import DefinitionError
 from featurestore.operations.training_set.build_record import last_record, upstream
 from featurestore.operations.training_set.card_sections import sections
 from featurestore.operations.training_set.training_set import require_same_definition
-from featurestore.operations.verdict import verdict
+from featurestore.operations.verdict.verdict import verdict
 from featurestore.report.card import Card, CardColumn, html, markdown
 from featurestore.report.croissant import croissant
 from featurestore.storage.files import require_parquet, write_text

@@ -10,7 +10,7 @@ from featurestore.definitions.entity_rows import answer_columns
 from featurestore.definitions.known import Known
 from featurestore.errors import ContractError
 from featurestore.labels.resolve import resolve
-from featurestore.operations.inputs import in_total_order, inputs_of
+from featurestore.operations.build.inputs import in_total_order, inputs_of
 from featurestore.operations.training_set.served_answers import ANSWER, served_answers
 from featurestore.operations.training_set.served_labels import join_answers, require_one_label, served_counts
 from featurestore.quality.gate.inspection import admit, inspect

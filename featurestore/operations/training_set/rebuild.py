@@ -12,13 +12,14 @@ from featurestore.config import load_settings
 from featurestore.definitions.fingerprint import differences
 from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, MissingDataError, SkewError
-from featurestore.operations.build import build
+from featurestore.operations.build.build import build
 from featurestore.operations.ingest import ingest
 from featurestore.operations.training_set.build_record import LOCK, BuildRecord, raw_path, upstream
 from featurestore.operations.training_set.rebuild_record import record_for
 from featurestore.operations.training_set.training_set import training_set
-from featurestore.operations.validate import validate
+from featurestore.operations.validate.validate import validate
 from featurestore.storage.files import read_record
+from featurestore.storage.layout import version_record
 from featurestore.values.wording import counted
 from featurestore.workspace import Workspace
 
@@ -42,9 +43,11 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
         Digests of the values, of the record and of the build.
     same_values, same_bytes
         Whether the values, and the bytes of the file, are equal. None: the bytes are not recorded.
+    rows_before, rows
+        How many rows there were, and are.
     column
-        The first column that differs. None: none does, the columns themselves are others, or the digests of columns
-        are not recorded.
+        The first column whose values differ, that is gone, or that is new. None: none is, the number of rows is another one, or
+        the digests of columns are not recorded.
     reasons
         What differs between the builds, as text: definitions, packages, data. Empty: nothing that is recorded.
     """
@@ -55,6 +58,8 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     same_values: bool
     same_bytes: bool | None
+    rows_before: int
+    rows: int
     column: str | None
     reasons: tuple[str, ...]
 
@@ -65,8 +70,10 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
                 place = f"column {self.column!r}"
             elif self.digest == self.digest_before:
                 place = "what the steps of its service learned"
+            elif self.rows != self.rows_before:
+                place = f"the number of its rows ({self.rows_before:,} -> {self.rows:,})"
             else:
-                place = "its columns, the number of its rows, or a value that is not recorded by column"
+                place = "the order of its columns, or a value that is not recorded by column"
             reasons = [f"\n  {reason}" for reason in self.reasons[:MAX_REASONS]]
             raise SkewError(
                 f"training set {self.name!r} of revision {self.revision}: {place} differs first"
@@ -140,6 +147,8 @@ def rebuild(
         digest=now.manifest.digest,
         same_values=same_values,
         same_bytes=None if record.file is None else now.file == record.file,
+        rows_before=record.manifest.rows,
+        rows=now.manifest.rows,
         column=None if same_values else _first_column(record, now),
         reasons=tuple(_reasons(record, now)),
     )
@@ -193,7 +202,7 @@ def _get_data(
             else:
                 ingest(clean, source.name)
     for log in (clean.layout.all_pushed, clean.layout.all_served):
-        if log.with_name(f"{log.name}.dvc").exists():
+        if version_record(log).exists():
             try:
                 workspace.parts.versions.fetch(
                     workspace.root, _in_project(workspace, clean, log), revision, log
@@ -218,14 +227,19 @@ def _in_project(workspace: Workspace, clean: Workspace, path: Path) -> Path:
 
 
 def _first_column(before: BuildRecord, now: BuildRecord) -> str | None:
-    """Return the first column whose values differ; None: there are other columns, or other rows in all of them."""
-    if before.manifest.columns != now.manifest.columns or before.manifest.rows != now.manifest.rows:
+    """Return the first column that differs, is gone or is new; None: none is known, or all have another number of rows."""
+    if before.manifest.rows != now.manifest.rows or not before.columns:
         return None
-    return next((name for name, digest in before.columns.items() if now.columns.get(name) != digest), None)
+    names = dict.fromkeys((*before.columns, *now.columns))
+    return next((name for name in names if before.columns.get(name) != now.columns.get(name)), None)
 
 
 def _reasons(before: BuildRecord, now: BuildRecord) -> Iterator[str]:
-    """Say what differs between two builds: definitions and packages first, then data, then versions."""
+    """Say what differs between two builds: columns first, then definitions and packages, then data."""
+    gone = [name for name in before.manifest.columns if name not in now.manifest.columns]
+    new = [name for name in now.manifest.columns if name not in before.manifest.columns]
+    if gone or new:
+        yield f"columns {', '.join(gone) or '(none)'} -> {', '.join(new) or '(none)'}"
     if before.manifest.fingerprint is not None and now.manifest.fingerprint is not None:
         for difference in differences(before.manifest.fingerprint, now.manifest.fingerprint):
             yield difference.text

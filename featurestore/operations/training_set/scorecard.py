@@ -13,8 +13,10 @@ from featurestore.labels.classes import combinations
 from featurestore.operations.check_leaks.labels import MIN_AUC
 from featurestore.operations.training_set.fit import train_mask
 from featurestore.operations.training_set.training_set import training_manifest
+from featurestore.preprocessing.selectors import selected
 from featurestore.preprocessing.step import Observed, is_category
 from featurestore.preprocessing.target import Target
+from featurestore.preprocessing.words import BagOfWords
 from featurestore.quality.change.drift import drift
 from featurestore.quality.feature_scores import (
     auc,
@@ -22,6 +24,7 @@ from featurestore.quality.feature_scores import (
     information,
     label_codes,
     rare_categories,
+    rare_words,
     redundant_pairs,
 )
 from featurestore.quality.profile.profile import profile
@@ -32,16 +35,21 @@ from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status
 from featurestore.timing.known_at import created_or_event
+from featurestore.values.wording import counted
 from featurestore.vectors.request import entity_rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
     from featurestore.operations.training_set.manifest import TrainingManifest
     from featurestore.quality.change.drift import ColumnDrift
+    from featurestore.quality.feature_scores import Information
     from featurestore.workspace import Workspace
 
 Proposal = Literal["keep", "review", "drop"]
 MAX_MISSING: Final = 0.95
+MAX_CHANCE: Final = 0.1
 LEAK_SHARE: Final = 0.9
 COST_ROWS: Final = 1_000
 _MISSING: Final = (Status.NULL_VALUE, Status.NOT_FOUND, Status.OUTSIDE_MAX_AGE)
@@ -56,6 +64,8 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
         Mutual information with the label, in bits. None: the feature is a list.
     information
         The same as a share of what there is to know about the label, 0 to 1.
+    chance
+        The `information` that a feature which tells nothing may reach in this many rows.
     auc
         Area under the ROC curve of the feature alone, from 0.5; a category stands for the mean label of the other rows.
         None: the label has more than two classes, or is a quantity.
@@ -64,11 +74,9 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
     late
         Share of the rows of its view that arrived later than the view's `delay` says. Of an on-demand feature: the largest
         share of the views that it reads.
-    cost
-        Microseconds that it takes to join its view, with all features that the service reads from it, to a row. Of an
-        on-demand feature: of all views that it reads.
     rare
-        How many categories have fewer than 10 rows. None: the feature has no categories.
+        How many categories have fewer than 10 rows; of text that a step of the service splits into words, how many words.
+        None: the feature has no categories.
     drift
         Severity of the drift from train to the other splits; without splits, from the earlier half to the later half.
     same_as
@@ -76,22 +84,26 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
     services
         The feature services that read it.
     proposal, reasons
-        What to do, and why. ``review``: it predicts the label so well that it may know it.
+        What to do, and why. ``review``: it predicts the label so well that it may know it, or the rows are too few to tell.
+    cost
+        Microseconds that it takes to join its view, with all features that the service reads from it, to a row. Of an
+        on-demand feature: of all views that it reads. None: not measured.
     """
 
     name: str
     bits: float | None
     information: float | None
+    chance: float | None
     auc: float | None
     missing: dict[str, float]
     late: float
-    cost: float
     rare: int | None
     drift: str
     same_as: tuple[str, ...]
     services: tuple[str, ...]
     proposal: Proposal
     reasons: tuple[str, ...]
+    cost: float | None = None
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,8 +121,13 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[FeatureScore, ...]
 
 
-def scorecard(workspace: Workspace, name: str) -> Scorecard:
+def scorecard(workspace: Workspace, name: str, *, cost: bool = False) -> Scorecard:
     """Measure each feature of a training set, as it is joined, on the rows of train.
+
+    Parameters
+    ----------
+    cost
+        Measure also how long the join takes. Without it, equal data give an equal record.
 
     Raises
     ------
@@ -151,18 +168,21 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
     for better, worse in redundant_pairs({feature: train[feature] for feature in ranked}):
         same_as[worse].append(better)
     drifts = _drifts(training, rows)
-    late, costs = _late(workspace, training), _costs(workspace, training, train)
+    late = _late(workspace, training)
+    costs = _costs(workspace, training, train) if cost else None
+    texts = {*_texts(training.service.joined)}
     scores: list[FeatureScore] = []
     for feature in (*ranked, *(f for f in training.service.feature_names if f not in worth)):
         score = FeatureScore(
             name=feature,
             bits=worth[feature].bits if feature in worth else None,
             information=worth[feature].share if feature in worth else None,
+            chance=worth[feature].chance if feature in worth else None,
             auc=_auc(train, feature, training.label),
             missing=_missing(manifest, feature),
             late=max((late[label] for label in sources[feature]), default=0.0),
-            cost=sum(costs[label] for label in sources[feature]),
-            rare=rare_categories(train[feature]) if isinstance(train[feature].dtype, pl.String) else None,
+            cost=None if costs is None else sum(costs[label] for label in sources[feature]),
+            rare=_rare(train[feature], is_text=feature in texts),
             drift=drifts[feature].severity,
             same_as=tuple(same_as.get(feature, ())),
             services=_services(workspace, training, feature),
@@ -170,37 +190,56 @@ def scorecard(workspace: Workspace, name: str) -> Scorecard:
             reasons=(),
         )
         kept = {before.name for before in scores if before.proposal != "drop"}
-        is_chance = feature in worth and worth[feature].is_chance
-        proposal, reasons = _proposal(score, train[feature], kept, is_chance=is_chance)
+        proposal, reasons = _proposal(score, train[feature], kept, worth.get(feature))
         scores.append(msgspec.structs.replace(score, proposal=proposal, reasons=reasons))
     return Scorecard(training_set=name, label=training.label, rows=train.height, features=tuple(scores))
 
 
 def _proposal(
-    score: FeatureScore, values: pl.Series, kept: set[str], *, is_chance: bool
+    score: FeatureScore, values: pl.Series, kept: set[str], worth: Information | None
 ) -> tuple[Proposal, tuple[str, ...]]:
-    drop = []
+    """Say what to do with a feature, and why."""
     missing = sum(score.missing.values())
+    tells = ""
+    if worth is not None:
+        tells = f"it tells {worth.share:.2%} of the label, and chance alone may give {worth.chance:.2%}"
+    same = [f"it says the same as {name}" for name in score.same_as if name in kept]
+    drop = []
     if values.n_unique() == 1:
         drop.append("it has one value")
     elif missing > MAX_MISSING:
         drop.append(f"{missing:.1%} of its values are missing")
-    elif is_chance:
-        drop.append("it tells no more about the label than chance")
-    if same := [name for name in score.same_as if name in kept]:
-        drop.append(f"it says the same as {', '.join(same)}")
-    if drop:
-        return "drop", tuple(drop)
+    elif worth is not None and worth.is_chance:
+        if worth.chance > MAX_CHANCE:
+            return "review", (f"{tells}: {counted(values.len(), 'row')} are too few to decide", *same)
+        drop.append(tells)
+    if drop or same:
+        return "drop", (*drop, *same)
     if (score.auc or 0.0) >= MIN_AUC or (score.information or 0.0) >= LEAK_SHARE:
         return "review", (
             "it predicts the label nearly alone: check when it is known, with featurestore check-leaks",
         )
-    reasons = ["its values drift"] if score.drift == "major" else []
-    if score.bits is None:
+    reasons = [tells] if tells else []
+    if score.drift == "major":
+        reasons.append("its values drift")
+    if worth is None:
         reasons.append(
             "it is a list, and what it tells about the label is not measured: a step such as multi_hot makes columns of it"
         )
     return "keep", tuple(reasons)
+
+
+def _rare(values: pl.Series, *, is_text: bool) -> int | None:
+    if not isinstance(values.dtype, pl.String):
+        return None
+    return rare_words(values) if is_text else rare_categories(values)
+
+
+def _texts(service: FeatureService) -> Iterator[str]:
+    """List the features that a step of the service splits into words."""
+    for step in service.steps:
+        if isinstance(step, BagOfWords):
+            yield from selected(step.columns, service.feature_schema, step.kind)
 
 
 def _auc(train: pl.DataFrame, feature: str, label: str) -> float | None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from featurestore.errors import MissingDataError
 from featurestore.operations.drift import drift_between
-from featurestore.operations.locate import SERVED, located
+from featurestore.operations.read.locate import SERVED, located
 from featurestore.quality.profile.profile import profile
 from featurestore.splits.declare import TRAIN
 from featurestore.storage.files import require_parquet

@@ -10,7 +10,7 @@ from msgspec import structs
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import StoreError
 from featurestore.labels.classes import pinned_classes
-from featurestore.operations.locate import SERVED
+from featurestore.operations.read.locate import SERVED
 from featurestore.operations.training_set.build_record import build_record
 from featurestore.operations.training_set.fit import fitted_rows, fitted_tables, is_fitting_set, train_mask
 from featurestore.operations.training_set.frozen_splits import require_frozen, split_changes

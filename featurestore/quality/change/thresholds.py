@@ -139,6 +139,12 @@ def _check(thresholds: Mapping[Any, Any], kind: str, where: str) -> None:
             continue
         is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
         if not is_number or not isfinite(threshold) or threshold <= 0:
-            raise DefinitionError(f"{where}: {measure} is {threshold!r}; expected a number above 0, or None")
+            raise DefinitionError(
+                f"{where}: {measure} is {threshold!r}; expected a number above 0, or None",
+                hint=f'example: metadata={{"drift": {{"{measure}": 0.5}}}}',
+            )
         if measure == "distinct" and threshold <= 1:
-            raise DefinitionError(f"{where}: distinct is {threshold!r}; expected a ratio above 1")
+            raise DefinitionError(
+                f"{where}: distinct is {threshold!r}; expected a ratio above 1",
+                hint='example: metadata={"drift": {"distinct": 2}}',
+            )

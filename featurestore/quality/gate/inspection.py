@@ -8,6 +8,7 @@ does, a second one collects the bad rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContex
 from featurestore.quality.rules.rule import DatasetRule
 from featurestore.quality.rules.rule_id import RuleId
 from featurestore.values.printable import printable
-from featurestore.values.wording import counted
+from featurestore.values.wording import counted, duration_text
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -219,8 +220,9 @@ def _measured_text(compiled: CompiledContract, i: int) -> tuple[str, ...]:
     rule = compiled.rules[i]
     if not isinstance(rule, DatasetRule) or rule.bounds is None:
         return ()
-    value = repr(compiled.counts.measured[i])
-    return (f"{value}, expected {rule.expected}" if rule.expected else value,)
+    value = compiled.counts.measured[i]
+    text = duration_text(value) if isinstance(value, timedelta) else repr(value)
+    return (f"{text}, expected {rule.expected}" if rule.expected else text,)
 
 
 def _as_text(values: pl.DataFrame) -> tuple[str, ...]:

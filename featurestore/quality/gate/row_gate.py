@@ -15,7 +15,7 @@ import polars as pl
 
 from featurestore.definitions.call import reason
 from featurestore.errors import ContractError
-from featurestore.expressions.row_function import RowFunction, row_function
+from featurestore.expressions.row_function import NotCompiled, RowFunction, row_function
 from featurestore.quality.gate.casting import cast_plan, fallible_columns
 from featurestore.quality.rules.contract_rules import failed_column, rules_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_BREACHES = 5
 MAX_VALUE_LENGTH, MAX_RULE_LENGTH, MAX_HINT_LENGTH = 60, 160, 500
+SEARCHES = "it does more than select one expression"
+TOGETHER = "the rules of the schema are too many for one function"
 _FLAG = "__flag__"
 _Refusing: TypeAlias = RowRule | SearchRule
 
@@ -207,26 +209,36 @@ class RowGate:
         """The rules that plain Python decides for a row as Polars does."""
         rules = [rule for rule in self.rules if isinstance(rule, RowRule)]
         function = self._function(rules)
-        if function is None:
-            rules = [rule for rule in rules if self._function([rule]) is not None]
+        if isinstance(function, NotCompiled):
+            rules = [rule for rule in rules if isinstance(self._function([rule]), RowFunction)]
             function = self._function(rules)
+        broken = function if isinstance(function, RowFunction) else None
+        rules = [] if broken is None else rules
         # Whether a value of any dtype is missing.
         required = [rule for rule in self.rules if rule.id.kind == "not_null" and rule not in rules]
         return CompiledRules(
-            function,
+            broken,
             [list(self._schema).index(rule.id.columns[0]) for rule in required],
             tuple(rule for rule in self.rules if rule not in (*rules, *required)),
         )
 
-    def _function(self, rules: Sequence[RowRule]) -> RowFunction | None:
-        """Return the function of a row that tells which rules it breaks; None if there is none."""
+    @property
+    def uncompiled(self) -> dict[RuleId, str]:
+        """Why plain Python does not decide a rule, for each rule that only Polars decides."""
+        reasons = {}
+        for rule in self.compiled.others:
+            function = self._function([rule]) if isinstance(rule, RowRule) else NotCompiled(SEARCHES)
+            reasons[rule.id] = function.reason if isinstance(function, NotCompiled) else TOGETHER
+        return reasons
+
+    def _function(self, rules: Sequence[RowRule]) -> RowFunction | NotCompiled:
+        """Return the function of a row that tells which rules it breaks."""
         if not rules:
-            return None
+            return NotCompiled("there are no rules")
         names = {name for rule in rules for name in self._columns_read(rule)}
         values = [value for name in self._schema if name in names for value in self._values[name]]
         broken = [rule.broken.fill_null(value=False).alias(f"{i}") for i, rule in enumerate(rules)]
-        function = row_function(lambda rows: rows.select(values).select(broken), pl.Schema(self._schema))
-        return function if isinstance(function, RowFunction) else None
+        return row_function(lambda rows: rows.select(values).select(broken), pl.Schema(self._schema))
 
     def _breaches_in(self, frame: pl.DataFrame, rules: tuple[_Refusing, ...]) -> Breaches | None:
         flags = self._flags_of(frame, rules)

@@ -72,6 +72,8 @@ class Endpoint:
 
     Attributes
     ----------
+    store
+        As the parameter.
     digest
         Digest of the service's definition.
     stale_reader
@@ -89,6 +91,7 @@ class Endpoint:
         layout: Layout | None = None,
     ) -> None:
         self.service = service
+        self.store = store
         self.name = service.name
         self.named = named
         self.digest = fingerprint(service).digest

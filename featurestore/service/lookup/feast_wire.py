@@ -192,8 +192,14 @@ class Wire:
             for of_view in vectors.events
         ]
         stamps = _encode_lines(events)[:-1].split(b"\n") if events else []
-        present = (Status.PRESENT.value,) * height
-        keys = [_END % (_repeated(Status.PRESENT.name, height), nothing)] * self._keys
+        present = _repeated(Status.PRESENT.name, height)
+        keys = [_END % (present, nothing)] * self._keys
+        if all(statuses == self._all_present for statuses in vectors.statuses):
+            by_view = {
+                view: _END % (present, nothing if view is None else stamps[view])
+                for view in self._distinct_views
+            }
+            return [*keys, *map(by_view.__getitem__, self._views)]
         ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
 
         def end(statuses: tuple[int, ...], view: int | None) -> bytes:
@@ -202,9 +208,6 @@ class Wire:
                 ends[statuses, view] = _END % (names, nothing if view is None else stamps[view])
             return ends[statuses, view]
 
-        if all(statuses == self._all_present for statuses in vectors.statuses):
-            by_view = {view: end(present, view) for view in self._distinct_views}
-            return [*keys, *map(by_view.__getitem__, self._views)]
         columns = _turned(vectors.statuses, len(self._views))
         return [*keys, *map(end, columns, self._views)]
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import StoreError
+from featurestore.service.lookup.shared_reads import SharedReads
 from featurestore.service.runtime.workers import BusyError, Workers
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ MAX_INLINE_ROWS = 200
 
 
 class Lookups(Workers):
-    """Workers that read the online store."""
+    """Workers that read the online store; the arguments are those of `Workers`."""
+
+    def __init__(self, name: str, threads: int, queue: int, seconds: float) -> None:
+        super().__init__(name, threads, queue, seconds)
+        self._shared_reads = SharedReads(self.run, MAX_INLINE_ROWS)
 
     async def read(
         self, endpoint: Endpoint, rows: Sequence[Sequence[Any]], as_of: datetime, *, local: bool
@@ -48,8 +53,13 @@ class Lookups(Workers):
             return endpoint.reader.read_checked(rows, as_of=as_of), False
         # Yields before it begins anything: then `RouteApp.answer_at_once` leaves the request to ASGI.
         await asyncio.sleep(0)
+        reader = endpoint.reader
         try:
-            return await self.run(lambda: endpoint.reader.read_checked(rows, as_of=as_of)), False
+            if reader.reads_once and len(rows) <= MAX_INLINE_ROWS:
+                wanted = reader.wanted(rows)
+                answers = await self._shared_reads.read(endpoint.store, wanted)
+                return reader.vectors(rows, wanted, answers, as_of=as_of), False
+            return await self.run(lambda: reader.read_checked(rows, as_of=as_of)), False
         except StoreError as error:
             if not error.retry or isinstance(error, BusyError) or endpoint.stale_reader is None:
                 raise

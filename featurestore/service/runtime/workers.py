@@ -66,10 +66,11 @@ class Workers:
         future = self._threads.submit(work)
         # A thread that hangs keeps its place after its caller has left.
         loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda done: self._release(loop, done))
+        result: asyncio.Future[T] = loop.create_future()
+        future.add_done_callback(lambda done: self._release(loop, done, result))
         try:
             async with asyncio.timeout(self._seconds) as limit:
-                return await asyncio.wrap_future(future)
+                return await result
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -89,10 +90,17 @@ class Workers:
             retry=True,
         )
 
-    def _release(self, loop: asyncio.AbstractEventLoop, future: Future[Any]) -> None:
+    def _release(self, loop: asyncio.AbstractEventLoop, future: Future[T], result: asyncio.Future[T]) -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._leave, future)
+            loop.call_soon_threadsafe(self._leave, future, result)
 
-    def _leave(self, future: Future[Any]) -> None:
+    def _leave(self, future: Future[T], result: asyncio.Future[T]) -> None:
         self._pending -= 1
         self._late.discard(future)
+        if result.done():
+            return
+        error = future.exception()
+        if error is None:
+            result.set_result(future.result())
+        else:
+            result.set_exception(error)

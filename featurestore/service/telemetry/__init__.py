@@ -1,1 +1,1 @@
-"""What the server reports about itself: the request log, metrics and the served-feature log."""
+"""What the server reports about itself: the request log, metrics and the served log."""

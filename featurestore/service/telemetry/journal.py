@@ -1,6 +1,6 @@
 """The journal: it records each request, and a thread of its own delivers the records to observers.
 
-Observers are metrics, the request log and the served-feature log. A request pays for one small record. If records
+Observers are metrics, the request log and the served log. A request pays for one small record. If records
 arrive faster than observers take them, the newest are dropped and counted. Rows and vectors may be large, so they have
 a limit of their own: beyond it a record waits without them.
 """

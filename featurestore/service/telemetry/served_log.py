@@ -1,4 +1,4 @@
-"""The served-feature log: requests and their answers as Parquet, for `featurestore replay`.
+"""The served log: requests and their answers as Parquet, for `featurestore replay`.
 
 A row is in a file at most `SECONDS_PER_FILE` after its answer, and one of the journal's idle intervals; a process that is
 killed loses no others. Waiting rows are bounded by their number and by their bytes.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ContractError
-from featurestore.operations.context import validation_context
+from featurestore.operations.validate.context import validation_context
 from featurestore.quality.gate.inspection import Inspection, inspect
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_ROW
 from featurestore.quality.gate.view_rows import inspect_view
@@ -87,5 +87,6 @@ def _require_columns(rows: pl.LazyFrame, contract: Contract, dataset: str) -> No
     missing = [column.name for column in contract.columns if column.name not in columns]
     if missing and any(column.personal for column in contract.columns):
         raise ContractError(
-            f"{dataset}: breaks schema {contract.name}: lacks {', '.join(map(repr, missing))}"
+            f"{dataset}: breaks schema {contract.name}: lacks {', '.join(map(repr, missing))}",
+            hint="send these columns; a CSV file needs their names in its first line",
         )

@@ -12,8 +12,8 @@ import polars as pl
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.operations.logged import logged
 from featurestore.operations.materialize import Materialized, materialize_view
+from featurestore.operations.push.logged import logged
 from featurestore.operations.release.active_release import (
     active_release_with,
     materialize_release,
@@ -47,8 +47,8 @@ class Pushed(Materialized, frozen=True, kw_only=True):
     rows
         Rows that were pushed.
     repeated, pending, deleted, older
-        Rows that wrote nothing: the same row was pushed before; the row is known later; its key was deleted at the
-        time of its event or after it; the store holds a newer row of its key.
+        Rows that wrote nothing: the same row was pushed at the same time before; the row is known later; its key was
+        deleted at the time of its event or after it; the store holds a newer row of its key.
     pending_until
         When all pending rows are known, in UTC; None: there are none.
     release
@@ -65,6 +65,11 @@ class Pushed(Materialized, frozen=True, kw_only=True):
     older: int = 0
     release: str | None = None
     not_reached: str | None = None
+
+    @property
+    def written(self) -> int:
+        """How many of the rows count in what is served from now on."""
+        return self.rows - self.repeated - self.pending - self.deleted - self.older
 
 
 def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Path) -> Pushed:

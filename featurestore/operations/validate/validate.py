@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.source import Source
-from featurestore.operations.context import validation_context
-from featurestore.operations.outcome import record_outcome, recorded_failure
+from featurestore.operations.validate.context import validation_context
+from featurestore.operations.validate.outcome import record_outcome, recorded_failure
 from featurestore.quality.gate.corrections import (
     apply_corrections,
     outdated_file,

@@ -12,7 +12,12 @@ import msgspec
 
 from featurestore.definitions.fingerprint import Fingerprint, fingerprint
 from featurestore.errors import DefinitionError
-from featurestore.operations.definition_changes import DefinitionChange, Outdated, changed_parts, outdated
+from featurestore.operations.apply.definition_changes import (
+    DefinitionChange,
+    Outdated,
+    changed_parts,
+    outdated,
+)
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, schema_changes
 from featurestore.storage.files import read_record, write_record
 from featurestore.timing.columns import TIME_COLUMNS

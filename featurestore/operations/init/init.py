@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
-from featurestore.operations.gitignore import FILE as GITIGNORE
-from featurestore.operations.gitignore import add_lines, show_records
-from featurestore.operations.init_example import EXAMPLE, EXAMPLE_DATA
+from featurestore.operations.init.example_project import EXAMPLE, EXAMPLE_DATA
+from featurestore.operations.init.gitignore import FILE as GITIGNORE
+from featurestore.operations.init.gitignore import add_lines, show_records
 from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:

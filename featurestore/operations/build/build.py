@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
-from featurestore.operations.context import validation_context
-from featurestore.operations.inputs import inputs_of
-from featurestore.operations.outcome import record_outcome, recorded_failure
+from featurestore.operations.build.inputs import inputs_of
+from featurestore.operations.validate.context import validation_context
+from featurestore.operations.validate.outcome import record_outcome, recorded_failure
 from featurestore.quality.gate.inspection import inspect
 from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.quality.gate.window_rows import with_windows

@@ -1,0 +1,1 @@
+"""Apply: register the definitions with Feast, and say what changed in them."""

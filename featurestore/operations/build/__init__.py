@@ -1,0 +1,1 @@
+"""Build: run the function of a dataset or feature view on its inputs."""

@@ -1,0 +1,1 @@
+"""Init: write the files of a project."""

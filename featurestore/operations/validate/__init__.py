@@ -1,0 +1,1 @@
+"""Validate: let rows through the gate, and keep what it decided."""

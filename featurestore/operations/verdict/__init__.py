@@ -1,0 +1,1 @@
+"""Verdict: read what the gate decided, or write it for continuous integration."""
