@@ -299,3 +299,15 @@ def test_every_step_of_preprocessing_is_documented():
     selectors = [re.findall(r"`(\w+)\(", row[0]) for row in rows(table(text, "selector of `preprocessing`"))]
     documented = {name for names in (*steps, *selectors) for name in names}
     assert documented == set(preprocessing.__all__)
+
+
+def test_every_step_has_its_arguments():
+    """Arguments after `*` are those that are given by name."""
+    cells = [row[0] for row in rows(table(page("python"), "function of `preprocessing`"))]
+    for name, written in re.findall(r"`(\w+)\((.*?)\)`", " ".join(cells)):
+        parameters = inspect.signature(getattr(preprocessing, name)).parameters.values()
+        by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        by_name = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        before, _, after = written.partition("*")
+        assert before.strip(", ").split(", ") == (by_position or [""]), name
+        assert set(after.strip(", ").split(", ")) - {""} <= by_name, name

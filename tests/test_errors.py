@@ -1,6 +1,8 @@
 """Every error carries its facts as fields; the message is made from them."""
 
+import ast
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,38 @@ def test_a_package_that_is_installed_and_broken_is_not_called_missing():
     reason = "cannot be imported: cannot import name 'nothing'"
     with pytest.raises(MissingPackageError, match=reason), package_needed_by("a drawing"):
         from polars import nothing  # noqa: PLC0415, F401
+
+
+# The branches of the error tree: a more specific class makes its hint from its facts.
+BRANCHES = {"ConfigError", "ContractError", "DefinitionError", "MissingDataError", "SkewError", "StoreError"}
+
+
+def raised_without_help(source):
+    """Return the lines that raise an error of a branch with neither a hint nor the verdict that says what is broken."""
+    calls = [
+        node.exc
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+    ]
+    return [
+        call.lineno
+        for call in calls
+        if ast.unparse(call.func) in BRANCHES
+        and not {"hint", "verdict"} & {word.arg for word in call.keywords}
+    ]
+
+
+def test_each_error_says_what_to_do():
+    """A message alone tells what is wrong; the reader wants to know the next step."""
+    package = Path(__file__).parents[1] / "featurestore"
+    lines = {
+        path.relative_to(package).as_posix(): raised_without_help(path.read_text())
+        for path in package.rglob("*.py")
+    }
+    assert {path: numbers for path, numbers in lines.items() if numbers} == {}
+
+
+def test_an_error_without_a_hint_is_seen():
+    """The check above reads calls, not text: a hint on another line counts, one of another call does not."""
+    source = "raise StoreError(\n  'it fails',\n  hint='wait')\nraise StoreError(text(hint='wait'))\n"
+    assert raised_without_help(source) == [4]

@@ -194,7 +194,7 @@ def _scan(source: Source, path: Path, base: Path) -> _RawFile:
         raise ContractError(f"{source.name}: {path} is empty", hint="replace the file with a complete copy")
     with translated_read_errors(source.name, path):
         if path.suffix == ".parquet":
-            rows = pl.scan_parquet(path, hive_partitioning=False)
+            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False, credential_provider=None)
         else:
             rows = scan_csv(path, f"{source.name}: {path}", list(source.null_values))
         columns = rows.collect_schema()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from inspect import isfunction
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -198,12 +199,21 @@ def feature_service(
 
 
 def _steps_of(name: str, steps: object) -> tuple[Step | Stack, ...]:
-    if isinstance(steps, tuple | list) and all(isinstance(step, Step | Stack) for step in steps):
-        return tuple(steps)
-    raise DefinitionError(
-        f"feature service {name!r}: steps is {steps!r}; expected a list of steps of featurestore.preprocessing",
-        hint='example: steps=[preprocessing.scale(columns=["amount"])]',
-    )
+    hint = 'example: steps=[preprocessing.scale(columns=["amount"])]'
+    if not isinstance(steps, tuple | list):
+        raise DefinitionError(
+            f"feature service {name!r}: steps is {steps!r}; expected a list of steps of featurestore.preprocessing",
+            hint=hint,
+        )
+    for number, step in enumerate(steps, 1):
+        if not isinstance(step, Step | Stack):
+            text = f"the function {step.__name__}" if isfunction(step) else repr(step)
+            raise DefinitionError(
+                f"feature service {name!r}: step {number} is {text}; expected what a call of a function of "
+                "featurestore.preprocessing returns",
+                hint=hint,
+            )
+    return tuple(steps)
 
 
 def with_distinct_names(

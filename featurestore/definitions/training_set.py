@@ -17,7 +17,7 @@ from featurestore.definitions.feature_service import FeatureService, TrainingSet
 from featurestore.definitions.known import known_of_label
 from featurestore.definitions.signature import signature_of
 from featurestore.definitions.split_columns import added_columns
-from featurestore.errors import DefinitionError
+from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.labels.declare import labellers_of
 from featurestore.splits.check import require_free_names, require_label, sample_of, strategies_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -82,7 +82,7 @@ def training_set(
     Raises
     ------
     DefinitionError
-        If `service` is not a feature service; if the schema lacks the timestamp, the label, a key or a request value, or has one with
+        If `service` is not a feature service, or `label` not one name; if the schema lacks the timestamp, the label, a key or a request value, or has one with
         another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the
         timestamp; or if the split, the sample or the labellers do not fit the schema.
     """
@@ -96,15 +96,20 @@ def training_set(
                 f"{where}: service is a {type(service).__name__}; expected a feature service",
                 hint="give the definition itself, not its name",
             )
+        _require_one_label(where, label)
+        for option, value in (("fits", fits), ("served", served)):
+            if not isinstance(value, bool):
+                raise DefinitionError(
+                    f"{where}: {option} is {value!r}; expected True or False", hint=f"example: {option}=True"
+                )
         needed = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
         if served:
             require_labels_of_answers(contract, service, label, where)
             needed[REQUEST_ID] = pl.String()
         require_columns(contract, service, where, served=served, needed=needed)
         if label not in contract:
-            raise DefinitionError(
-                f"{where}: schema {contract.name} lacks the label {label!r}",
-                hint=f"add {label!r} to the schema, or name one of its columns as label",
+            raise UnknownNameError(
+                "label", label, contract.schema, within=f"schema {contract.name} of {where}"
             )
         require_label(label, contract[label].dtype, where)
         # Also of the columns that the served log adds.
@@ -151,3 +156,12 @@ def training_set(
         return declared
 
     return declare
+
+
+def _require_one_label(where: str, label: object) -> None:
+    if not isinstance(label, str):
+        raise DefinitionError(
+            f"{where}: label is {label!r}; expected the name of one column",
+            hint="several classes of a row are one column of lists; for several targets declare a training set each: with an equal "
+            "seed a row is in the same split of all",
+        )

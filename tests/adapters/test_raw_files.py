@@ -236,6 +236,17 @@ def test_many_files_are_read_as_one(tmp_path, in_memory):
     assert rows.lazy().select(pl.len()).collect().item() == len(expected)
 
 
+def test_the_name_of_a_file_is_not_a_pattern(tmp_path):
+    """A file with brackets or a star in its name is read, and no other file for it."""
+    for number, name in enumerate(["a[1].parquet", "b*.parquet", "b2.parquet"]):
+        pl.DataFrame({"n": [number]}).write_parquet(tmp_path / name)
+    numbers = source("numbers", Numbers, "*.parquet", owner="shop")
+    rows = (
+        FileReader().scan(numbers, tmp_path / "*.parquet").lazy().select("source_file", "n").collect().rows()
+    )
+    assert rows == [("a[1].parquet", 0), ("b*.parquet", 1), ("b2.parquet", 2)]
+
+
 def test_one_of_many_files_with_another_dtype_is_named(tmp_path):
     """The message names the file, the column and both dtypes."""
     for i in range(3):

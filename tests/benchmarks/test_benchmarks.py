@@ -299,6 +299,7 @@ def test_windows_online(run_small):
     assert [name for name, *_ in rows] == [
         "read",
         "read, the best of five",
+        "read, a millisecond after the last one",
         "read, no block in memory",
         "fixed work, to compare",
         "read over HTTP, one connection, wall",

@@ -52,6 +52,35 @@ def test_a_training_set_needs_a_service_and_not_its_name():
         featurestore.training_set(service="selling", label="total", owner="me")(visits)
 
 
+selling = feature_service("selling", (), owner="me")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"label": ["total", "shop"]},
+            r"(?s)label is \['total', 'shop'\]; expected the name of one column.*a training set each",
+        ),
+        (
+            {"label": "totl"},
+            "(?s)no label named 'totl' in schema Sales of training set 'visits'.*did you mean 'total'",
+        ),
+        ({"fits": "no"}, "fits is 'no'; expected True or False"),
+        ({"served": 1}, "served is 1; expected True or False"),
+    ],
+)
+def test_a_training_set_has_one_label(options, message):
+    """A list of columns is refused with what to do for several targets; a misspelled label has the nearest name."""
+
+    def visits(sales: Frame[Sales]) -> Frame[Sales]:
+        """Visits."""
+        return sales
+
+    with pytest.raises(DefinitionError, match=message):
+        featurestore.training_set(**{"service": selling, "label": "total", "owner": "me", **options})(visits)
+
+
 TEXT = {"description": "text"}
 
 

@@ -167,7 +167,8 @@ def test_a_text_that_only_a_person_can_write(shop):
     project = documented(shop, {**TERMS, "limits": " ", "url": ""}, licence="")
     with pytest.raises(
         DefinitionError,
-        match=r"3 texts .* are empty: limits in schema Visits, url in .*, licence in schema Raw",
+        match=r"(?s)3 texts .* are empty: limits in schema Visits, url in .*, licence in schema Raw.*"
+        r"hint: write metadata = \{'licence': '.*', 'limits': '.*', 'url': '.*'\} in the class Config",
     ):
         project.card("visits")
     done = run("card", "visits", cwd=project.settings.root)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -64,6 +65,13 @@ def test_a_csv_file_equals_its_parquet_file(shop, sales):
     """The dtypes of a CSV file are inferred from all of its values."""
     before, _ = sales
     assert shop.quality.drift(before, before.replace(".parquet", ".csv")).severity == "none"
+
+
+def test_the_name_of_a_file_is_not_a_pattern(shop, sales):
+    """A file with brackets in its name is compared."""
+    before = Path(sales[0])
+    bracketed = before.rename(before.with_name("before[1].parquet"))
+    assert shop.quality.drift(str(bracketed), sales[0].replace(".parquet", ".csv")).severity == "none"
 
 
 def test_the_last_days_are_compared_with_earlier_ones(shop, sales, tmp_path):

@@ -182,10 +182,19 @@ def test_a_state_that_no_file_holds_is_refused():
         fitted(preprocessing.target("x", smooth=1e308), ["a", "b"], [10.0, 20.0])
 
 
-@pytest.mark.parametrize("steps", [["scale"], "scale", preprocessing.scale(columns="amount"), None])
-def test_steps_are_a_list_of_steps(steps):
-    """The name of a step, or a step alone, is refused where the service is declared."""
-    with pytest.raises(DefinitionError, match=r"feature service 's': steps is .*; expected a list of steps"):
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (["scale"], r"step 1 is 'scale'; expected what a call of a function .*\n.*example: steps=\["),
+        ([preprocessing.scale(columns="a"), preprocessing.impute], "step 2 is the function impute; expected"),
+        ("scale", "steps is 'scale'; expected a list of steps"),
+        (preprocessing.scale(columns="amount"), r"steps is Scale\(.*; expected a list of steps"),
+        (None, "steps is None; expected a list of steps"),
+    ],
+)
+def test_steps_are_a_list_of_steps(steps, message):
+    """The name of a step, a function that is not called, or a step alone, is refused where the service is declared."""
+    with pytest.raises(DefinitionError, match=f"feature service 's': {message}"):
         featurestore.feature_service("s", (), owner="o", steps=steps)
 
 

@@ -149,10 +149,10 @@ def test_rows_are_profiled_as_they_pass():
 def test_rows_of_many_parts_have_one_profile_on_all_threads(monkeypatch):
     """A frame and a query that are read in many parts have the profile of all their rows."""
     frame = pl.select(n=pl.int_range(6_000) % 700, f=pl.int_range(6_000) / 7)
-    whole = of(frame)
+    expected = of(frame)
     monkeypatch.setattr("featurestore.quality.profile.profile.ROWS_AT_ONCE", 100)
-    assert of(frame) == whole
-    assert of(frame.lazy()) == whole
+    assert of(frame) == expected
+    assert of(frame.lazy()) == expected
 
 
 def test_a_query_that_fails_is_not_half_a_profile(monkeypatch):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from featurestore.adapters.feast.repository import FeastRepository
 
 SECOND = timedelta(seconds=1)
+WHOLE_ERROR = "the same call of Feast's SDK, in the folder of its repository, shows the whole error"
 
 
 class FeastOriginal:
@@ -87,7 +88,9 @@ class FeastOriginal:
                 self._store.apply(objects)
             self._registered.update(views)
         except Exception as error:  # Feast raises what it raises
-            raise StoreError(f"Feast cannot register {', '.join(views)}: {_first_line(error)}") from error
+            raise StoreError(
+                f"Feast cannot register {', '.join(views)}: {_first_line(error)}", hint=WHOLE_ERROR
+            ) from error
 
     def historical(self, rows: pl.DataFrame, references: Sequence[str]) -> pl.DataFrame:
         """Join features, such as ``"view:feature"``, to entity rows; returns them in the order of the rows.
@@ -105,7 +108,9 @@ class FeastOriginal:
                 answers = self._store.get_historical_features(frame, list(references)).to_df()
                 table = pa.Table.from_pandas(answers, preserve_index=False)
         except Exception as error:  # as above
-            raise StoreError(f"Feast cannot join {', '.join(references)}: {_first_line(error)}") from error
+            raise StoreError(
+                f"Feast cannot join {', '.join(references)}: {_first_line(error)}", hint=WHOLE_ERROR
+            ) from error
         joined = pl.DataFrame(pl.from_arrow(table)).select(pl.col(number).cast(pl.Int64), *features)
         numbers = pl.DataFrame({number: range(rows.height)}, schema={number: pl.Int64})
         return numbers.join(joined, on=number, how="left", maintain_order="left").drop(number)
@@ -127,7 +132,9 @@ class FeastOriginal:
                 self._store.materialize(start - SECOND, end, [view])
                 answers = self._store.get_online_features(references, rows).to_dict()
         except Exception as error:  # as above
-            raise StoreError(f"Feast cannot look up view {view!r}: {_first_line(error)}") from error
+            raise StoreError(
+                f"Feast cannot look up view {view!r}: {_first_line(error)}", hint=WHOLE_ERROR
+            ) from error
         return pl.DataFrame({name: _series(name, answers[name]) for name in features})
 
 

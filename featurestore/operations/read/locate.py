@@ -195,7 +195,7 @@ def _file(path: Path, reference: str) -> Located:
         raise MissingDataError(f"{path}: not found", hint="name a file that exists, or a dataset")
     with translated_read_errors(path.name, path):
         if path.suffix == ".parquet":
-            raw = rows = pl.scan_parquet(path)
+            raw = rows = pl.scan_parquet(path, glob=False)
         else:
             text = read_complete_csv(path, path.name)
             raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()

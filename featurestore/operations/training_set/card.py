@@ -20,15 +20,17 @@ from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from featurestore.definitions.contract import Contract
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.definitions.source import Source
     from featurestore.workspace import Workspace
 
+LICENCE = "licence"
 # What the schema of a training set declares, and an example of each.
 DECLARED = {
-    "licence": "CC-BY-4.0",
+    LICENCE: "CC-BY-4.0",
     "permitted_use": "forecasts of delays",
     "limits": "no flights that were cancelled",
     "url": "https://example.org/departures",
@@ -63,11 +65,14 @@ def card(workspace: Workspace, name: str) -> CardFiles:
     record = last_record(workspace, name)
     sources, derived = upstream(workspace, training)
     if empty := list(missing_texts(training, sources)):
+        missing = {*_undeclared(training.contract, DECLARED)}
+        missing |= {key for source in sources for key in _undeclared(source.contract, (LICENCE,))}
+        examples = {key: text for key, text in DECLARED.items() if key in missing}
+        config = f"metadata = {examples} in the class Config of a schema; " if examples else ""
         raise DefinitionError(
             f"data card of training set {name!r}: {counted(len(empty), 'text')} that only a person can write "
             f"{'is' if len(empty) == 1 else 'are'} empty: {', '.join(empty)}",
-            hint=f"write them in the schema's Config: metadata = {{'limits': {DECLARED['limits']!r}, ...}}; a description is "
-            "the docstring",
+            hint=f"write {config}the docstring is a description, and pa.Field(description=...) that of a column",
         )
     declared = {key: str(training.contract.metadata[key]) for key in DECLARED}
     verdicts = [(node, verdict(workspace, node.name)) for node in (*sources, *derived)]
@@ -113,14 +118,18 @@ def missing_texts(training: TrainingSet, sources: list[Source]) -> Iterator[str]
         yield f"description of {training.name}"
     if not training.owner.strip():
         yield f"owner of {training.name}"
-    for key in DECLARED:
-        if not str(training.contract.metadata.get(key, "")).strip():
-            yield f"{key} in {where}"
+    for key in _undeclared(training.contract, DECLARED):
+        yield f"{key} in {where}"
     for source in sources:
         if not source.description.strip():
             yield f"description of schema {source.contract.name}"
-        if not str(source.contract.metadata.get("licence", "")).strip():
-            yield f"licence in schema {source.contract.name}"
+        for key in _undeclared(source.contract, (LICENCE,)):
+            yield f"{key} in schema {source.contract.name}"
     for column in training.joined.columns:
         if not (column.description or "").strip():
             yield f"description of column {column.name}"
+
+
+def _undeclared(contract: Contract, keys: Iterable[str]) -> list[str]:
+    """Return the keys whose text a schema leaves empty."""
+    return [key for key in keys if not str(contract.metadata.get(key, "")).strip()]

@@ -75,7 +75,10 @@ def cast_plan(schema: pl.Schema, contract: Contract, *, dataset: str) -> dict[st
         else:
             plan[column.name] = cast_column
     if wrong:
-        raise ContractError(f"{dataset}: schema {contract.name}: {'; '.join(wrong)}")
+        raise ContractError(
+            f"{dataset}: schema {contract.name}: {'; '.join(wrong)}",
+            hint="cast these columns, or declare their dtypes in the schema",
+        )
     return plan
 
 
