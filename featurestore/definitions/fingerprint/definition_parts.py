@@ -13,6 +13,7 @@ from featurestore.definitions.fingerprint.contract_parts import ContractReader
 from featurestore.definitions.fingerprint.installed import COMPUTING, distributions_of
 from featurestore.definitions.fingerprint.parts import Part, part_digest, value_part
 from featurestore.definitions.fingerprint.plain_values import UnknownValueError
+from featurestore.definitions.known import ALWAYS
 from featurestore.definitions.on_demand import OnDemandFeatureView
 from featurestore.definitions.source import Source
 from featurestore.errors import DefinitionError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.fingerprint.closure import Closure
     from featurestore.definitions.fingerprint.parts import DefinitionKind, PartKind
     from featurestore.definitions.fingerprint.project_files import ProjectFiles
+    from featurestore.definitions.known import Known
 
 Fingerprinted: TypeAlias = Source | Dataset | FeatureView | OnDemandFeatureView | FeatureService | TrainingSet
 KINDS: dict[type, DefinitionKind] = {
@@ -150,7 +152,7 @@ def _training_set(training: TrainingSet) -> Iterator[Part]:
     yield value_part("schema", "service", training.service.name)
     # Without these, the digests of training sets of a former version stay.
     if training.matures is not None:
-        yield value_part("timing", "matures", training.matures)
+        yield value_part("timing", "matures", _maturity(training.matures))
     if training.split:
         yield value_part("schema", "split", " and ".join(map(str, training.split)))
     if training.sample is not None:
@@ -218,3 +220,9 @@ def _encoded(definition: Fingerprinted, kind: PartKind, name: str, value: Any, c
             hint="use numbers, text, times, Polars expressions, functions, or containers of them",
         ) from error
     return Part(kind=kind, name=name, digest=part_digest(tokens), value=text)
+
+
+def _maturity(known: Known) -> str:
+    """Write when a label is known. Not as messages do: a text that is reworded would be another definition."""
+    columns = " or else ".join(known.columns) or ALWAYS
+    return f"{columns} + {known.delay}" if known.delay else columns

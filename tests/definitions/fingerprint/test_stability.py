@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from grown_shop import FILES, load, write
 
+import featurestore
 from featurestore.definitions.catalog import Catalog
-from featurestore.definitions.fingerprint import Fingerprint, fingerprint_of
+from featurestore.definitions.fingerprint import Fingerprint, fingerprint, fingerprint_of
 from featurestore.errors import DefinitionError
 
 EVERY = ("raw_orders", "orders", "customer_spending", "compared", "buying", "visits")
@@ -108,3 +109,11 @@ def test_a_file_that_cannot_be_read_is_an_error(state, tmp_path):
     again = Catalog(**{field: getattr(shop.catalog, field) for field in vars(shop.catalog)})
     with pytest.raises(DefinitionError, match=r"orders\.py: the source cannot be read"):
         fingerprint_of(shop.definition("orders"), again)
+
+
+def test_the_words_of_a_maturity_do_not_count():
+    """Messages may write a duration in other words; the digest of a training set stays."""
+    project = featurestore.open(Path(__file__).parents[3])
+    parts = fingerprint(project.catalog.training_set("departures")).parts
+    [matures] = [part for part in parts if part.name == "matures"]
+    assert matures.digest == "ac31b7ce21b874cb"
