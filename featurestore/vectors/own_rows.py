@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -135,12 +135,24 @@ def _value(dtype: pl.DataType, position: int) -> Any:
     if isinstance(dtype, pl.Datetime):
         zoned = _INSTANT + timedelta(hours=number * 31, microseconds=number)
         return pl.Series([zoned]).cast(dtype).item()
+    if isinstance(dtype, pl.Struct):
+        return {
+            field.name: _value(pl.Series(dtype=field.dtype).dtype, (position + i) % len(_NUMBERS))
+            for i, field in enumerate(dtype.fields)
+        }
+    if isinstance(dtype, pl.Enum):
+        categories = dtype.categories.to_list()
+        return categories[number % len(categories)] if categories else None
     values: dict[type[pl.DataType], Any] = {
         pl.Boolean: number % 2 == 0,
         pl.String: "abcdefgh"[number] * (number % 3) + str(number),
+        pl.Categorical: "abcdefgh"[number],
         pl.Binary: bytes([number]) * (number % 3),
         pl.Date: _DAY + timedelta(days=number),
         pl.Decimal: Decimal(number),
+        pl.Duration: timedelta(hours=number * 31),
+        pl.Time: time(number, number),
+        pl.Null: None,
     }
     if type(dtype) in values:
         return values[type(dtype)]

@@ -113,7 +113,7 @@ class StoredWindows:
         Raises
         ------
         ContractError
-            If a sum or a count does not fit into its dtype.
+            If a value does not fit into its dtype. Names the window.
         RewrittenError
             If a key was rewritten since `rows` were read (`until_unchanged`).
         StoreError

@@ -48,6 +48,8 @@ class _Group:
         For each window its position, which of the measures it needs, and what computes its value.
     timed
         The windows whose values depend on the timestamp, and not on the events alone.
+    names
+        Names of all windows, by position.
     """
 
     length: int | None
@@ -55,6 +57,7 @@ class _Group:
     measures: Sequence[Measure]
     finished: Sequence[tuple[int, int, _Finish]]
     timed: Sequence[tuple[int, _Finish]]
+    names: Sequence[str]
 
     def fill(self, edge: Edge, low: float, now: int, values: list[Any]) -> None:
         """Compute the values of the windows after a lower edge."""
@@ -65,7 +68,13 @@ class _Group:
             values[position] = finish_state(values[position], now)
 
     def _results(self, states: Sequence[Any]) -> list[Any]:
-        return [finish_state(states[number], 0) for _, number, finish_state in self.finished]
+        results: list[Any] = []
+        try:
+            for _, number, finish_state in self.finished:
+                results.append(finish_state(states[number], 0))
+        except OverflowError as error:
+            raise _named(self.names[self.finished[len(results)][0]], error) from error
+        return results
 
 
 @dataclass(frozen=True)
@@ -74,12 +83,15 @@ class _Walk:
 
     Attributes
     ----------
+    name
+        The window.
     state
         What is kept of the events of the window, in order.
     finish
         The value of the window.
     """
 
+    name: str
     position: int
     length: int | None
     where: int | None
@@ -112,7 +124,7 @@ class KeyWindows:
         schema: Mapping[str, pl.DataType],
     ) -> None:
         self._measures = Measures(windows, columns, schema)
-        self._width = len(names)
+        self._names = tuple(names)
         by_length: dict[int | None, list[tuple[int, int, _Finish, bool]]] = {}
         self._walks: list[_Walk] = []
         for position, name in enumerate(names):
@@ -123,7 +135,7 @@ class KeyWindows:
                 finished = position, self._measures.place(window), finish(window, dtype)
                 by_length.setdefault(length, []).append((*finished, window.kind == TIMED))
             else:
-                self._walks.append(_walk(position, length, window, columns, schema))
+                self._walks.append(_walk(name, position, length, window, columns, schema))
         self._by_length = [self._of_length(length, parts) for length, parts in by_length.items()]
 
     def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, _Finish, bool]]) -> _Group:
@@ -133,7 +145,8 @@ class KeyWindows:
             for position, place, finish_state, is_timed in parts
         ]
         timed = [(position, finish_state) for position, _, finish_state, is_timed in parts if is_timed]
-        return _Group(length, places, [self._measures.all[place] for place in places], finished, timed)
+        measures = [self._measures.all[place] for place in places]
+        return _Group(length, places, measures, finished, timed, self._names)
 
     def start(self, key: OpenHead, now: int) -> tuple[list[Any], list[Asking]]:
         """Begin to compute the windows of a key at a timestamp.
@@ -147,9 +160,9 @@ class KeyWindows:
         Raises
         ------
         OverflowError
-            If a sum of integers does not fit into 64 bits; generators raise it too.
+            If a value does not fit into 64 bits; generators raise it too. Names the window.
         """
-        values: list[Any] = [None] * self._width
+        values: list[Any] = [None] * len(self._names)
         asking: list[Asking] = []
         for number, group in enumerate(self._by_length):
             low = _low(group.length, now)
@@ -238,7 +251,12 @@ def _low(length: int | None, now: int) -> float:
     return ALL if length is None else now - length
 
 
+def _named(name: str, error: OverflowError) -> OverflowError:
+    return OverflowError(f"window {name!r}: {error}")
+
+
 def _walk(
+    name: str,
     position: int,
     length: int | None,
     window: Aggregation,
@@ -252,19 +270,19 @@ def _walk(
         # Missing values do not count among the last n values, but they do among the last n events.
         if enough is None:
             values = lambda events: [e[column] for e in events[::-1]]  # noqa: E731
-            return _Walk(position, length, where, column, n, values, _state)
+            return _Walk(name, position, length, where, column, n, values, _state)
         newest = lambda events: [e[column] for e in events[::-1] if e[column] is not None][:n]  # noqa: E731
-        return _Walk(position, length, where, None, enough, newest, _state)
+        return _Walk(name, position, length, where, None, enough, newest, _state)
     if window.kind == "distinct":
         number = lambda events: len({e[column] for e in events if e[column] is not None})  # noqa: E731
-        return _Walk(position, length, where, None, enough, number, _state)
+        return _Walk(name, position, length, where, None, enough, number, _state)
     # The events are filtered already.
     dtype = None if window.column is None else schema[window.column]
     only = Measures({"": window}, columns, schema, every=True)
     of, finished = only.all[0].of, finish(window, dtype)
     if window.kind == TIMED:
-        return _Walk(position, length, where, None, enough, of, finished)
-    return _Walk(position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
+        return _Walk(name, position, length, where, None, enough, of, finished)
+    return _Walk(name, position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
 
 
 def _state(value: Any, _: int) -> Any:
@@ -274,7 +292,10 @@ def _state(value: Any, _: int) -> Any:
 def _compute(walk: _Walk, number: int, key: OpenHead, now: int, values: list[Any]) -> Asking:
     low = _low(walk.length, now)
     chosen = yield from _window_events(key.head, low, walk)
-    state = walk.state(chosen)
+    try:
+        state = walk.state(chosen)
+    except OverflowError as error:
+        raise _named(walk.name, error) from error
     first = ALL if len(chosen) == walk.enough else low
     key.results[number] = Result(first, chosen[0][0] if chosen else math.inf, state)
     values[walk.position] = walk.finish(state, now)

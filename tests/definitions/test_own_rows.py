@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from featurestore import DefinitionError, Frame, on_demand_feature_view
-from featurestore.vectors.own_rows import generated_rows, require_own_rows
+from featurestore.vectors.own_rows import ROWS, generated_rows, require_own_rows, rows_of_schema
 
 UTC = Annotated[pl.Datetime, "us", "UTC"]
 c = pl.col
@@ -187,6 +187,25 @@ def test_generated_rows_differ_repeat_and_have_nulls():
         values = rows[name].drop_nulls()
         assert 1 < values.n_unique() < values.len()
         assert bool(rows[name].null_count()) == (name in ("n", "s", "many"))
+
+
+def test_rows_are_generated_of_each_dtype():
+    """Events may have columns that no feature can have."""
+    schema = {
+        "duration": pl.Duration("us"),
+        "time": pl.Time(),
+        "enum": pl.Enum(["low", "high"]),
+        "categorical": pl.Categorical(),
+        "struct": pl.Struct({"a": pl.Int8(), "b": pl.Duration("ms")}),
+        "list": pl.List(pl.Enum(["low", "high"])),
+        "local": pl.Datetime("ns"),
+        "decimal": pl.Decimal(10, 2),
+    }
+    rows = rows_of_schema(schema, schema)
+    assert dict(rows.schema) == schema
+    assert not sum(rows.null_count().row(0))
+    assert all(rows[name].n_unique() > 1 for name in schema)
+    assert rows_of_schema({"null": pl.Null()})["null"].null_count() == ROWS
 
 
 def test_check_finds_it_in_a_project(shop_files):

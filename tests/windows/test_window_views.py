@@ -184,6 +184,27 @@ def test_a_feature_schema_may_warn(tmp_path):
     ]
 
 
+def test_events_may_have_columns_that_no_window_reads_beside_a_condition(tmp_path):
+    """No feature can be a duration or an enum, but a column of an event can."""
+    project = edited(
+        tmp_path,
+        '    order: pl.Int64 = pa.Field(description="number")\n',
+        """    order: pl.Int64 = pa.Field(description="number")
+    waited: Annotated[pl.Duration, "us"] = pa.Field(description="time until it was loaded")
+    level: Annotated[pl.Enum, ("low", "high")] = pa.Field(description="level")
+""",
+    )
+    path = tmp_path / "feature_repo/shop.py"
+    added = 'waited=pl.lit(timedelta(hours=1)), level=pl.lit("low").cast(pl.Enum(["low", "high"])), event'
+    text = path.read_text()
+    assert text.count('"customer", "order", "amount", event') == 1
+    path.write_text(text.replace('"customer", "order", "amount", event', f'"customer", "order", "amount", {added}'))
+    project = featurestore.open(tmp_path)
+    assert project.check()
+    project.validate("orders")
+    assert project.build("spending").decision == "passed"
+
+
 def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
     project = edited(
         tmp_path, '"orders_3d": windows.count(over="3d")', '"orders_3d": windows.sum("big", over="3d")'
