@@ -26,9 +26,11 @@ OF_LISTS = frozenset(["first", "last"])
 # Windows that are never null.
 ALWAYS = frozenset(["count", "sum", "distinct", "approximate_distinct", "last_n"])
 EXAMPLE = 'write windows={"orders_1h": windows.count(over="1h")}'
-ADDED_UP = "integers of up to 64 bits, Float32 and Float64 can be added up; cast the column in the function"
+ADDED_UP = (
+    "integers up to Int64, UInt32, Float32 and Float64 can be added up; cast the column in the function"
+)
 ROUNDED = (
-    "integers of up to 64 bits, Float32 and Float64 can be rounded to a bound; write windows.quantile, which is exact, or "
+    "integers up to Int64, UInt32, Float32 and Float64 can be rounded to a bound; write windows.quantile, which is exact, or "
     "cast the column in the function"
 )
 OWN_EVENT = (
