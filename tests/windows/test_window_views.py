@@ -198,7 +198,9 @@ def test_events_may_have_columns_that_no_window_reads_beside_a_condition(tmp_pat
     added = 'waited=pl.lit(timedelta(hours=1)), level=pl.lit("low").cast(pl.Enum(["low", "high"])), event'
     text = path.read_text()
     assert text.count('"customer", "order", "amount", event') == 1
-    path.write_text(text.replace('"customer", "order", "amount", event', f'"customer", "order", "amount", {added}'))
+    path.write_text(
+        text.replace('"customer", "order", "amount", event', f'"customer", "order", "amount", {added}')
+    )
     project = featurestore.open(tmp_path)
     assert project.check()
     project.validate("orders")
@@ -261,7 +263,7 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
             "'spending', window 'orders_3d': it is 5 .int., but must be a window",
         ),
         ("    windows={", "    windows=5 or {", "'spending': windows is 5 .int., but must be"),
-        ('identity=("order",)', 'identity="order"', "identity is 'order', but must be a tuple"),
+        ('identity=("order",)', "identity=5", "identity is 5 .int.; expected names as text"),
         ("orders_3d: pl.Int32", "orders_3d: pl.String", "gives Int64, but schema Spending says String"),
         (
             'windows.mean("amount", over="lifetime"',
