@@ -15,7 +15,7 @@ from featurestore.values.table import integer_limits
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from featurestore.definitions.feature_view import FeatureView
     from featurestore.definitions.on_demand import OnDemandFeatureView
@@ -127,22 +127,25 @@ def _computed(view: OnDemandFeatureView, row: pl.DataFrame) -> pl.DataFrame | No
 def _value(dtype: pl.DataType, position: int) -> Any:
     number = _NUMBERS[position]
     if isinstance(dtype, pl.List):
-        inner = pl.Series(dtype=dtype.inner).dtype
-        return [_value(inner, (position + i) % len(_NUMBERS)) for i in range(number % 4)]
+        return _values([dtype.inner] * (number % 4), position)
     if isinstance(dtype, pl.Array):
-        inner = pl.Series(dtype=dtype.inner).dtype
-        return [_value(inner, (position + i) % len(_NUMBERS)) for i in range(dtype.size)]
+        return _values([dtype.inner] * dtype.size, position)
+    if isinstance(dtype, pl.Struct):
+        values = _values([field.dtype for field in dtype.fields], position)
+        return dict(zip([field.name for field in dtype.fields], values, strict=True))
+    return _scalar(dtype, number)
+
+
+def _values(dtypes: Sequence[Any], position: int) -> list[Any]:
+    return [
+        _value(pl.Series(dtype=dtype).dtype, (position + i) % len(_NUMBERS)) for i, dtype in enumerate(dtypes)
+    ]
+
+
+def _scalar(dtype: pl.DataType, number: int) -> Any:
     if isinstance(dtype, pl.Datetime):
         zoned = _INSTANT + timedelta(hours=number * 31, microseconds=number)
         return pl.Series([zoned]).cast(dtype).item()
-    if isinstance(dtype, pl.Struct):
-        return {
-            field.name: _value(pl.Series(dtype=field.dtype).dtype, (position + i) % len(_NUMBERS))
-            for i, field in enumerate(dtype.fields)
-        }
-    if isinstance(dtype, pl.Enum):
-        categories = dtype.categories.to_list()
-        return categories[number % len(categories)] if categories else None
     values: dict[type[pl.DataType], Any] = {
         pl.Boolean: number % 2 == 0,
         pl.String: "abcdefgh"[number] * (number % 3) + str(number),
@@ -154,6 +157,8 @@ def _value(dtype: pl.DataType, position: int) -> Any:
         pl.Time: time(number, number),
         pl.Null: None,
     }
+    if isinstance(dtype, pl.Enum):
+        return dtype.categories[number % len(dtype.categories)] if len(dtype.categories) else None
     if type(dtype) in values:
         return values[type(dtype)]
     if dtype.is_float():

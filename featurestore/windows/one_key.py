@@ -129,13 +129,12 @@ class KeyWindows:
         self._walks: list[_Walk] = []
         for position, name in enumerate(names):
             window = windows[name]
-            length = None if window.duration is None else window.duration // MICROSECOND
             if is_mergeable(window):
                 dtype = None if window.column is None else schema[window.column]
                 finished = position, self._measures.place(window), finish(window, dtype)
-                by_length.setdefault(length, []).append((*finished, window.kind == TIMED))
+                by_length.setdefault(_length(window), []).append((*finished, window.kind == TIMED))
             else:
-                self._walks.append(_walk(name, position, length, window, columns, schema))
+                self._walks.append(_walk(name, position, window, columns, schema))
         self._by_length = [self._of_length(length, parts) for length, parts in by_length.items()]
 
     def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, _Finish, bool]]) -> _Group:
@@ -251,6 +250,11 @@ def _low(length: int | None, now: int) -> float:
     return ALL if length is None else now - length
 
 
+def _length(window: Aggregation) -> int | None:
+    """Return the length of a window in microseconds; None: it has no lower edge."""
+    return None if window.duration is None else window.duration // MICROSECOND
+
+
 def _named(name: str, error: OverflowError) -> OverflowError:
     return OverflowError(f"window {name!r}: {error}")
 
@@ -258,11 +262,11 @@ def _named(name: str, error: OverflowError) -> OverflowError:
 def _walk(
     name: str,
     position: int,
-    length: int | None,
     window: Aggregation,
     columns: StoredColumns,
     schema: Mapping[str, pl.DataType],
 ) -> _Walk:
+    length = _length(window)
     where = None if window.where is None else columns.condition(window.where)
     column = columns.read(window)
     n, enough = window.n, window.events

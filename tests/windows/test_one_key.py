@@ -259,7 +259,9 @@ def test_a_sum_beyond_64_bits_raises_and_its_mean_does_not():
     events = {"i": [2**62, 2**62, -(2**62)]}
     assert answers_of(events, {"sum": declare.sum("i", over="1h")}) == [2**62]
     for window in (declare.sum("i", over="1h"), declare.sum("i", events=5)):
-        with pytest.raises(OverflowError, match="window 'total': the sum 9,223,372,036,854,775,808 does not fit"):
+        with pytest.raises(
+            OverflowError, match="window 'total': the sum 9,223,372,036,854,775,808 does not fit"
+        ):
             answers_of({"i": [2**62, 2**62]}, {"count": declare.count(over="1h"), "total": window})
     assert answers_of({"i": [2**62] * 4}, {"mean": declare.mean("i", over="1h")}) == [2.0**62]
 
