@@ -66,8 +66,8 @@ selling = feature_service("selling", (), owner="me")
             {"label": "totl"},
             "(?s)no label named 'totl' in schema Sales of training set 'visits'.*did you mean 'total'",
         ),
-        ({"fits": "no"}, "fits is 'no'; expected True or False"),
-        ({"served": 1}, "served is 1; expected True or False"),
+        ({"fits": "no"}, "fits is 'no' .str.; expected True or False"),
+        ({"served": 1}, "served is 1 .int.; expected True or False"),
     ],
 )
 def test_a_training_set_has_one_label(options, message):
