@@ -1,4 +1,4 @@
-"""Awaiting: training sets of labels of answers that no answer was logged for yet, so that no stage can build them."""
+"""Awaiting: training sets whose labels are of answers, while no answer is logged: no stage can build them yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def awaiting_answers(workspace: Workspace) -> tuple[str, ...]:
-    """List the training sets whose answers are not logged yet, or whose log has no version: they have no stage.
+    """List the training sets without a stage: their answers are not logged yet, or the log of answers has no version.
 
     A log that has a version and is not pulled yet counts as logged.
     """
@@ -24,8 +24,8 @@ def awaiting_answers(workspace: Workspace) -> tuple[str, ...]:
     )
 
 
-def piped_sets(workspace: Workspace) -> tuple[TrainingSet, ...]:
-    """List the other training sets: each has a stage."""
+def sets_with_stage(workspace: Workspace) -> tuple[TrainingSet, ...]:
+    """List the training sets with a stage: all but those of `awaiting_answers`."""
     awaiting = awaiting_answers(workspace)
     sets = workspace.catalog.training_sets
     return tuple(training for name, training in sets.items() if name not in awaiting)
