@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.windows.measures import Measures, finish, is_mergeable
-from featurestore.windows.open_head import ALL, Edge, Result
+from featurestore.windows.open_head import LIFETIME_EDGE, Edge, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -42,12 +42,14 @@ class _Group:
 
     Attributes
     ----------
+    length
+        The length in microseconds; None: a lifetime.
     places, measures
-        The measures that they need, and the number of each among those of the view.
+        The number of each measure that they need, among those of the view, and the measure.
     finished
         For each window its position, which of the measures it needs, and what computes its value.
     timed
-        The windows whose values depend on the timestamp, and not on the events alone.
+        The windows whose values depend on the timestamp, and not on the events alone: position, and what computes the value.
     """
 
     length: int | None
@@ -74,6 +76,14 @@ class _Walk:
 
     Attributes
     ----------
+    position
+        The place of its value among those of the view.
+    length
+        The length in microseconds; None: a lifetime.
+    where, column
+        The place in an event of the condition that it must meet, and of the value that it must have. None: any event.
+    enough
+        The number of events that suffice. None: all events are read.
     state
         What is kept of the events of the window, in order.
     finish
@@ -187,7 +197,7 @@ class KeyWindows:
             if blocks.first <= low:
                 return (yield from self._within(level, blocks, low, places, self._newer(key, level, places)))
             end = blocks.first
-        return Edge(ALL, end, (), self._newer(key, len(head.lists), places))
+        return Edge(LIFETIME_EDGE, end, (), self._newer(key, len(head.lists), places))
 
     def _within(
         self, level: int, block: Child, low: float, places: Sequence[int], newer: list[Any]
@@ -235,7 +245,7 @@ class KeyWindows:
 
 def _low(length: int | None, now: int) -> float:
     """Return the lower edge of a window: its events are later."""
-    return ALL if length is None else now - length
+    return LIFETIME_EDGE if length is None else now - length
 
 
 def _walk(
@@ -268,6 +278,7 @@ def _walk(
 
 
 def _state(value: Any, _: int) -> Any:
+    """Return a state that is the value of its window already."""
     return value
 
 
@@ -275,7 +286,7 @@ def _compute(walk: _Walk, number: int, key: OpenHead, now: int, values: list[Any
     low = _low(walk.length, now)
     chosen = yield from _window_events(key.head, low, walk)
     state = walk.state(chosen)
-    first = ALL if len(chosen) == walk.enough else low
+    first = LIFETIME_EDGE if len(chosen) == walk.enough else low
     key.results[number] = Result(first, chosen[0][0] if chosen else math.inf, state)
     values[walk.position] = walk.finish(state, now)
 
