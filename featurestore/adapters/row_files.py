@@ -29,8 +29,8 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
     Raises
     ------
     ContractError
-        If the file is empty or cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON object
-        names a key twice.
+        If the file is empty or cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON
+        object names a key twice.
     """
     require_content(path, str(path))
     try:

@@ -46,8 +46,8 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     rows_before, rows
         How many rows there were, and are.
     column
-        The first column whose values differ, that is gone, or that is new. None: none is, the number of rows is another one, or
-        the digests of columns are not recorded.
+        The first column whose values differ, that is gone, or that is new. None: there is none, the number of rows differs,
+        or the digests of columns are not recorded.
     reasons
         What differs between the builds, as text: definitions, packages, data. Empty: nothing that is recorded.
     """
@@ -227,7 +227,7 @@ def _in_project(workspace: Workspace, clean: Workspace, path: Path) -> Path:
 
 
 def _first_column(before: BuildRecord, now: BuildRecord) -> str | None:
-    """Return the first column that differs, is gone or is new; None: none is known, or all have another number of rows."""
+    """Return the first column that differs, is gone or is new; None: none is known, or the number of rows differs."""
     if before.manifest.rows != now.manifest.rows or not before.columns:
         return None
     names = dict.fromkeys((*before.columns, *now.columns))
