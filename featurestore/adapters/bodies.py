@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
+from glob import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -149,7 +150,7 @@ def _json_lines(path: Path, node: Node, limits: BodyLimits) -> pl.LazyFrame:
             max_keys=limits.columns,
             max_bytes=limits.line,
         )
-    return lines.marked(pl.scan_ndjson(path, schema=lines.schema))
+    return lines.marked(pl.scan_ndjson(escape(str(path)), schema=lines.schema))
 
 
 FORMATS: Final[dict[str, Callable[[Path, Node, BodyLimits], pl.LazyFrame]]] = {

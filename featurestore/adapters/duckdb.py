@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -97,12 +98,12 @@ def _result(
                 check(name)
         for name, path in tables.items():
             if path.exists():
-                quoted = str(path).replace("'", "''")
+                quoted = escape(str(path)).replace("'", "''")
                 connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{quoted}')")  # noqa: S608 - our own names
         if not files:
-            connection.execute(
-                "SET allowed_paths = $paths", {"paths": [str(path) for path in tables.values()]}
-            )
+            # DuckDB asks both for the pattern, which is the exact path with its characters escaped, and for the file.
+            paths = {text for path in tables.values() for text in (str(path), escape(str(path)))}
+            connection.execute("SET allowed_paths = $paths", {"paths": list(paths)})
             connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.storage.csv_files import MAX_COLUMNS, MAX_ROW_BYTES, require_complete_csv
 from featurestore.storage.empty_files import require_content
+from featurestore.storage.parquet import scan_files
 from featurestore.values.casts import cast_values
 from featurestore.values.json_lines import read_lines
 
@@ -92,15 +94,16 @@ def scan_file(path: str | Path, schema: Mapping[str, pl.DataType]) -> ScannedRow
         names a key twice.
     """
     title = f"entity rows {path}"
-    require_content(Path(path), title)
     suffix = Path(path).suffix
-    if suffix in PARQUET or Path(path).is_dir():
-        return ScannedRows(pl.scan_parquet(path), title)
-    if suffix not in SUFFIXES:
+    is_parquet = suffix in PARQUET or Path(path).is_dir()
+    if not is_parquet and suffix not in SUFFIXES:
         raise ContractError(
             f"{title}: the format {suffix!r} is unknown",
             hint="use a file named .parquet, .csv or .jsonl, or SQL over the project's datasets",
         )
+    require_content(Path(path), title)
+    if is_parquet:
+        return ScannedRows(scan_files(path), title)
     try:
         rows = _csv(Path(path), title) if suffix == ".csv" else _json_lines(Path(path), title, schema)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -129,6 +132,7 @@ def _json_lines(path: Path, title: str, schema: Mapping[str, pl.DataType]) -> pl
         lines = read_lines(
             file, schema, title, inferred=nested, max_keys=MAX_COLUMNS, max_bytes=MAX_ROW_BYTES
         )
-    inferred = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
+    exact = escape(str(path))
+    inferred = pl.scan_ndjson(exact, infer_schema_length=None).collect_schema()
     lines.schema |= {name: inferred[name] for name in lines.schema if name not in schema}
-    return lines.marked(pl.scan_ndjson(path, schema=lines.schema))
+    return lines.marked(pl.scan_ndjson(exact, schema=lines.schema))

@@ -18,6 +18,7 @@ from featurestore.errors import ConfigError, ContractError, MissingDataError
 from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
 from featurestore.storage.csv_files import INCOMPLETE, scan_csv
 from featurestore.storage.files import atomic_write, translated_read_errors
+from featurestore.storage.parquet import scan_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +195,7 @@ def _scan(source: Source, path: Path, base: Path) -> _RawFile:
         raise ContractError(f"{source.name}: {path} is empty", hint="replace the file with a complete copy")
     with translated_read_errors(source.name, path):
         if path.suffix == ".parquet":
-            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False, credential_provider=None)
+            rows = scan_files(path)
         else:
             rows = scan_csv(path, f"{source.name}: {path}", list(source.null_values))
         columns = rows.collect_schema()

@@ -17,6 +17,7 @@ import polars as pl
 
 from featurestore.adapters.windows import WindowJoin, answer_windows, read_windows, window_joins
 from featurestore.definitions.call import run
+from featurestore.storage.parquet import read_files, scan_files
 from featurestore.storage.row_groups import Span, row_bytes, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
@@ -141,7 +142,7 @@ def join_spans(
             answered = without_deleted(
                 answered,
                 select_columns(entity_rows, view_keys(selection)),
-                pl.read_parquet(list(view.deleted)),
+                read_files(view.deleted),
                 names=(EVENT_TIMESTAMP, *selection.features),
             )
         read = read_at(
@@ -189,9 +190,9 @@ def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
 def _rows_of(questions: pl.DataFrame, join: SpanJoin) -> pl.LazyFrame:
     """Return the rows of a join: those of a span in the order of key and version, those of several files in any."""
     if join.span is not None:
-        return pl.scan_parquet(join.paths[0]).slice(join.span.start, join.span.rows)
+        return scan_files(join.paths[0]).slice(join.span.start, join.span.rows)
     names = dict.fromkeys((*join.keys, *version_columns(join.timing), *join.features))
-    rows = pl.scan_parquet(list(join.paths)).select(*names).collect()
+    rows = scan_files(join.paths).select(*names).collect()
     if join.keys and questions.height < rows.height // FEW:
         first_key = join.keys[0]
         rows = rows.join(questions.select(first_key).unique(), on=first_key, how="semi")

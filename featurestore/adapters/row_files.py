@@ -10,6 +10,7 @@ import polars as pl
 from featurestore.errors import ContractError
 from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.empty_files import require_content
+from featurestore.storage.parquet import read_files
 from featurestore.values.json_keys import require_unique_keys_of_lines
 from featurestore.vectors.pushed_rows import pushed_rows
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import FeatureView
 
 
+SUFFIXES: Final = (".parquet", ".csv", ".jsonl", ".ndjson")
 # A date, with or without a time of day, and nothing after it.
 _WITHOUT_ZONE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]*)?)?)?$"
 
@@ -32,25 +34,25 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
         If the file is empty or cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON
         object names a key twice.
     """
+    if path.suffix not in SUFFIXES:
+        raise ContractError(
+            f"{path}: the format {path.suffix!r} is unknown", hint="use a file named .parquet, .csv or .jsonl"
+        )
     require_content(path, str(path))
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
+            return read_files(path)
         if path.suffix == ".csv":
             return _with_zones(read_complete_csv(path, str(path)), path, view)
-        if path.suffix in (".jsonl", ".ndjson"):
-            content = path.read_bytes()
-            rows = _json_rows(msgspec.json.Decoder(dict).decode_lines(content), path, view)
-            require_unique_keys_of_lines(content.split(b"\n"), str(path))
-            return rows
+        content = path.read_bytes()
+        rows = _json_rows(msgspec.json.Decoder(dict).decode_lines(content), path, view)
+        require_unique_keys_of_lines(content.split(b"\n"), str(path))
     except (pl.exceptions.PolarsError, msgspec.DecodeError, OSError) as error:
         raise ContractError(
             f"{path}: cannot be read: {str(error).splitlines()[0]}",
             hint=f"check that it exists and is a complete {path.suffix} file, then push it again",
         ) from error
-    raise ContractError(
-        f"{path}: the format {path.suffix!r} is unknown", hint="use a file named .parquet, .csv or .jsonl"
-    )
+    return rows
 
 
 def _with_zones(rows: pl.DataFrame, path: Path, view: FeatureView) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.row_groups import row_bytes
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import AS_OF, ROW, status_expressions
@@ -107,7 +108,7 @@ def _parts(questions: pl.DataFrame, rows: ViewRows, limit: int) -> list[int]:
     keys = list(rows.selection.view.keys)
     requested = questions.group_by(keys, maintain_order=True).len(_ROWS)
     events = (
-        pl.scan_parquet(list(rows.files))
+        scan_files(rows.files)
         .select(keys)
         .join(requested.lazy(), on=keys, how="semi")
         .group_by(keys)
@@ -151,11 +152,11 @@ def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:
     requested = part.select(keys).unique()
     bounds = part[keys[0]]
     in_range = pl.col(keys[0]).is_between(pl.lit(bounds.first()), pl.lit(bounds.last()))
-    of_keys = pl.scan_parquet(list(join.files)).select(join.columns).filter(in_range)
+    of_keys = scan_files(join.files).select(join.columns).filter(in_range)
     events = of_keys.join(requested.lazy(), on=keys, how="semi").collect()
     deletions = None
     if join.deleted:
-        deletions = pl.scan_parquet(list(join.deleted)).join(requested.lazy(), on=keys, how="semi").collect()
+        deletions = scan_files(join.deleted).join(requested.lazy(), on=keys, how="semi").collect()
     features = features_at(
         part,
         events,

@@ -66,18 +66,34 @@ class Source:
     defined_in: Path
 
     def location(self, path: Path) -> tuple[Path, str | None]:
-        """Split a path into its fixed part and the pattern below it.
+        """Split the path of the raw files, below any folder, into its fixed part and the pattern below it.
 
-        The pattern is None if the path has no wildcard.
+        The pattern is None if the path has no wildcard (see `fixed_part`).
         """
-        parts = path.parts
-        wildcard = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
-        return (path, None) if wildcard is None else (Path(*parts[:wildcard]), str(Path(*parts[wildcard:])))
+        return fixed_part(path, self.path)
 
     @property
     def description(self) -> str:
         """The meaning of a row: the docstring of the schema."""
         return self.contract.description
+
+
+def fixed_part(path: Path, written: str) -> tuple[Path, str | None]:
+    """Split a path into the part without a wildcard, and the pattern below it; None: it has no wildcard.
+
+    Parameters
+    ----------
+    path
+        A path that ends in what was written. A path that exists is no pattern, whatever its characters.
+    written
+        What a person wrote. The folders above it may have any name: none of their characters is a wildcard.
+    """
+    above = len(path.parts) - len(Path(written).parts)
+    parts = enumerate(path.parts)
+    wildcard = next((i for i, part in parts if i >= above and set(part) & set("*?[")), None)
+    if wildcard is None or path.exists():
+        return path, None
+    return Path(*path.parts[:wildcard]), str(Path(*path.parts[wildcard:]))
 
 
 @checked_call

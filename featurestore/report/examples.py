@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.quality.gate.partition import BROKEN_RULES, SOURCE_FILE, SOURCE_ROW
 from featurestore.report.formatting import short
+from featurestore.storage.parquet import scan_files
 from featurestore.values.printable import printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
     rules = [count for count in verdict.rules if not count.warning][:MAX_ROWS]
     if not rules or not verdict.rows_quarantined or not path.exists():
         return Examples()
-    rows = pl.scan_parquet(path)
+    rows = scan_files(path)
     names = rows.collect_schema().names()
     personal = {column.name for column in contract.columns if column.personal}
     suspects = dict.fromkeys(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from featurestore.definitions.feature_view import FeatureView
 from featurestore.definitions.source import Source
 from featurestore.storage.files import require_parquet
 from featurestore.storage.made_by import require_made_by
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.views import scan_view
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
     from featurestore.definitions.catalog import Node
     from featurestore.storage.layout import Layout
@@ -47,7 +48,7 @@ def scan_dataset(node: Node, layout: Layout, *, any_definition: bool = False) ->
     if isinstance(node, FeatureView):
         return scan_view(node, layout, any_definition=any_definition)
     path = require_parquet(dataset_path(node, layout), made_by=build_command(node))
-    return pl.scan_parquet(path if any_definition else require_made_by(node, path))
+    return scan_files(path if any_definition else require_made_by(node, path))
 
 
 def require_same_definition(node: Node, layout: Layout) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, FeatureStoreError, MissingDataError, StoreError
 from featurestore.storage.durable import PARTIAL, keep_name, make_folder, partial_of, replace
+from featurestore.storage.parquet import scan_files, schema_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,7 +191,7 @@ def sink_parquet(frame: pl.LazyFrame, path: Path, *, metadata: dict[str, str] | 
 
 def scan_parquet(path: Path, *, made_by: str) -> pl.LazyFrame:
     """Scan a Parquet file. Raises as `require_parquet` does."""
-    return pl.scan_parquet(require_parquet(path, made_by=made_by))
+    return scan_files(require_parquet(path, made_by=made_by))
 
 
 def require_parquet(path: Path, *, made_by: str) -> Path:
@@ -222,7 +223,7 @@ def parquet_schema(path: Path, *, hint: str) -> pl.Schema:
         If the file is damaged or is not a Parquet file.
     """
     try:
-        return pl.Schema(pl.read_parquet_schema(path))
+        return schema_of_file(path)
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"{path}: cannot be read as Parquet: {error}", hint=hint) from error
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from featurestore.storage.parquet import scan_files
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -30,7 +32,7 @@ def fingerprint(frame: pl.DataFrame) -> str:
 
 def content_fingerprint(path: Path) -> str:
     """Return the `fingerprint` of the rows of a Parquet file, with one column in memory at a time."""
-    scan = pl.scan_parquet(path)
+    scan = scan_files(path)
     names = scan.collect_schema().names()
     return _fingerprint(scan.select(name).collect().to_series() for name in names)
 

@@ -25,6 +25,7 @@ import polars as pl
 from featurestore.errors import StoreError
 from featurestore.storage.durable import sync_folder
 from featurestore.storage.files import parquet_schema, write_parquet
+from featurestore.storage.parquet import read_files
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def without_writes(path: Path, numbers: Iterable[int], target: Path) -> Path:
     if not left_out:
         return path
     copy = target / path.name
-    rows = pl.read_parquet(path)
+    rows = read_files(path)
     write_parquet(rows.filter(~_numbers(path, rows.height).is_in(left_out)), copy)
     return copy
 
@@ -265,7 +266,7 @@ def _adopt(
 
 def _numbered(files: Sequence[LogFile]) -> pl.DataFrame:
     """Read the rows of files, each with the number of its write."""
-    frames = [pl.read_parquet(file.path) for file in files]
+    frames = [read_files(file.path) for file in files]
     numbers = [
         pl.repeat(file.first, frame.height, dtype=pl.Int64, eager=True)
         if file.first == file.last
@@ -280,7 +281,7 @@ def _numbers(path: Path, height: int) -> pl.Series:
     numbers = path.with_suffix(NUMBERS_SUFFIX)
     if not numbers.exists():
         return pl.repeat(None, height, dtype=pl.Int64, eager=True)
-    return pl.read_parquet(numbers)[_NUMBER]
+    return read_files(numbers)[_NUMBER]
 
 
 def _write(

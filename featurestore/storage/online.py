@@ -13,6 +13,7 @@ from featurestore.ports import StoreClock, ViewState
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.log import footer, last_number, log_files, next_number
 from featurestore.storage.made_by import keep_fingerprint
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.views import deleted_keys, files_of
 from featurestore.storage.window_rows import window_rows
 from featurestore.timing.clock import MAX_SKEW
@@ -182,13 +183,13 @@ def advance_to(
     built, *pushed = files_of(view, layout)
     state, before, reason = plan_advance(until, view, layout, store, full=full)
     after = None if reason is not None or before is None else timestamp_of(before.watermark)
-    fresh = [known_rows(pl.scan_parquet(built), view.timing, until=until, after=after)]
+    fresh = [known_rows(scan_files(built), view.timing, until=until, after=after)]
     unseen, seen = _by_writer(pushed, None if after is None else before)
     if unseen:
-        fresh.append(known_rows(pl.scan_parquet(unseen), view.timing, until=until))
+        fresh.append(known_rows(scan_files(unseen), view.timing, until=until))
     pending = [path for path in seen if after is not None and _may_be_known_after(path, view.timing, after)]
     if pending:
-        fresh.append(known_rows(pl.scan_parquet(pending), view.timing, until=until, after=after))
+        fresh.append(known_rows(scan_files(pending), view.timing, until=until, after=after))
     rows = pl.concat(fresh)
     if view.windows:
         known_before = None if after is None else before

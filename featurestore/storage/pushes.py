@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from featurestore.storage.log import footer
+from featurestore.storage.parquet import scan_files
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import microseconds, timestamp_of
 from featurestore.timing.known_at import created_or_event, known_at
@@ -74,7 +75,7 @@ def settle_versions(
     if not late:
         return rows, known
     earlier = (
-        pl.scan_parquet(late)
+        scan_files(late)
         .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
         .join(rows.lazy().select(identity), on=identity, how="semi", nulls_equal=True)
         .select(rows.columns)

@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError
 from featurestore.storage import served_columns as columns
+from featurestore.storage.parquet import scan_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,7 @@ def files_by_definition(files: Iterable[Path]) -> dict[tuple[str, str], list[Pat
     """List the files by the release and the definition that served their vectors: each file has one of them."""
     files_of: dict[tuple[str, str], list[Path]] = {}
     for path in files:
-        first = pl.scan_parquet(path).select(columns.RELEASE, columns.DEFINITION).head(1).collect()
+        first = scan_files(path).select(columns.RELEASE, columns.DEFINITION).head(1).collect()
         for release, definition in first.rows():
             files_of.setdefault((release, definition), []).append(path)
     return files_of
@@ -53,7 +54,7 @@ def served_rows(service: FeatureService, layout: Layout) -> pl.LazyFrame:
     ]
     if not matches:
         raise nothing_logged(service.name, layout, "of this definition")
-    scans = [pl.scan_parquet(path) for path in dict.fromkeys(matches)]
+    scans = [scan_files(path) for path in dict.fromkeys(matches)]
     return pl.concat(scans, how="diagonal")
 
 

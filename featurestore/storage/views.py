@@ -14,6 +14,7 @@ from featurestore.ports import ViewRows
 from featurestore.storage.files import require_parquet
 from featurestore.storage.log import append, compact, footer, log_files
 from featurestore.storage.made_by import require_made_by
+from featurestore.storage.parquet import read_files, scan_files, schema_of_file
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.known_at import created_or_event
 from featurestore.timing.version import in_version_order
@@ -50,7 +51,7 @@ def files_of(view: FeatureView, layout: Layout, *, any_definition: bool = False)
     built = require_parquet(layout.features(view.name), made_by=f"featurestore build {view.name}")
     if not any_definition:
         require_made_by(view, built)
-    schema = pl.Schema(pl.read_parquet_schema(built))
+    schema = schema_of_file(built)
     pushed = log_files(layout.pushed(view.name))
     return (built, *(file.path for file in pushed if footer(file.path).schema == schema))
 
@@ -63,7 +64,7 @@ def rows_of(selection: Selection, layout: Layout) -> ViewRows:
 
 def scan_view(view: FeatureView, layout: Layout, *, any_definition: bool = False) -> pl.LazyFrame:
     """Scan the rows of a view. Parameters and errors as of `files_of`."""
-    return pl.scan_parquet(list(files_of(view, layout, any_definition=any_definition)))
+    return scan_files(list(files_of(view, layout, any_definition=any_definition)))
 
 
 def log_rows(view: FeatureView, rows: pl.DataFrame, layout: Layout) -> Path:
@@ -108,7 +109,7 @@ def deleted_keys(view: FeatureView, layout: Layout, *, since: int = 0) -> pl.Dat
         Leave out files of deletions with smaller numbers alone.
     """
     paths = deleted_files(view, layout, since=since)
-    return pl.read_parquet(list(paths)) if paths else pl.DataFrame(schema=_deleted_schema(view))
+    return read_files(paths) if paths else pl.DataFrame(schema=_deleted_schema(view))
 
 
 def deleted_files(view: FeatureView, layout: Layout, *, since: int = 0) -> tuple[Path, ...]:

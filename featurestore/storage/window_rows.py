@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import polars as pl
 
 from featurestore.errors import StoreError
+from featurestore.storage.parquet import scan_files
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.known_at import known_at
@@ -185,7 +186,7 @@ class _Source:
         )
 
     def _of_keys(self, keys: Sequence[_Key]) -> pl.LazyFrame:
-        return self._only(keys, pl.scan_parquet(list(self._files)))
+        return self._only(keys, scan_files(self._files))
 
     def _only(self, keys: Sequence[_Key], rows: pl.LazyFrame) -> pl.LazyFrame:
         view = self._view

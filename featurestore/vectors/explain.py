@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.storage.parquet import scan_files
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import is_expired, known_at
 from featurestore.timing.version import in_version_order, version_columns
@@ -68,7 +69,7 @@ def _explain(row: dict[str, object], view: ViewRows) -> pl.DataFrame:
     deleted_at = pl.lit(_deleted_at(of_key, as_of, view), dtype=UTC_MICROSECONDS)
     if view.selection.view.windows:
         return explain_windows(of_key, as_of, deleted_at, view, verdict=VERDICT)
-    rows = pl.scan_parquet(list(view.files)).filter(of_key).with_columns(known_at(timing).alias(KNOWN_AT))
+    rows = scan_files(view.files).filter(of_key).with_columns(known_at(timing).alias(KNOWN_AT))
     known = pl.col(KNOWN_AT) <= as_of
     position = pl.int_range(pl.len())
     verdict = (
@@ -95,6 +96,6 @@ def _deleted_at(of_key: pl.Expr, as_of: pl.Expr, view: ViewRows) -> datetime | N
     """Return when the key was deleted for the last time, as of a timestamp; None: it was not deleted."""
     if not view.deleted:
         return None
-    deletions = pl.scan_parquet(list(view.deleted)).filter(of_key, pl.col(EVENT_TIMESTAMP) <= as_of)
+    deletions = scan_files(view.deleted).filter(of_key, pl.col(EVENT_TIMESTAMP) <= as_of)
     last: datetime | None = deletions.select(pl.col(EVENT_TIMESTAMP).max()).collect().item()
     return last

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from featurestore.storage.parquet import scan_files
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import is_expired
 from featurestore.timing.version import version, version_columns
@@ -48,7 +49,7 @@ def explain_windows(
     selection = view.selection
     definition = selection.view
     keys, timing = definition.keys, definition.timing
-    events = pl.scan_parquet(list(view.files)).filter(of_key)
+    events = scan_files(view.files).filter(of_key)
     columns = [name for name in definition.contract.schema if name not in keys]
     # A row that is not known at the timestamp replaces nothing yet: `__until` is after the timestamp then.
     held = with_intervals(events, keys, timing, identity=definition.identity)

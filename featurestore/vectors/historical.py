@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.storage.parquet import scan_files
 from featurestore.timing.columns import AGE_SUFFIX, EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.fold import known_rows
 from featurestore.timing.join import STATUS_SUFFIX, status_column
@@ -159,7 +160,7 @@ def changes(
 
 
 def _scan(rows: ViewRows, keys: pl.DataFrame | None) -> pl.LazyFrame:
-    scan = pl.scan_parquet(list(rows.files))
+    scan = scan_files(rows.files)
     names = rows.selection.view.keys
     return scan.join(keys.lazy(), on=names, how="semi") if keys is not None and names else scan
 
@@ -168,7 +169,7 @@ def _window_changes(
     rows: ViewRows, names: Sequence[str], *, start: datetime | None, end: datetime, keys: pl.DataFrame | None
 ) -> pl.LazyFrame:
     view = rows.selection.view
-    deletions = pl.scan_parquet(list(rows.deleted)) if rows.deleted else None
+    deletions = scan_files(rows.deleted) if rows.deleted else None
     events = with_intervals(
         _scan(rows, keys), view.keys, view.timing, identity=view.identity, deletions=deletions
     )

@@ -55,8 +55,8 @@ def test_a_join_to_a_file_is_the_join_in_memory(shared_shop, space, tmp_path_fac
     @given(st.lists(one_row, max_size=9), st.integers(1, 10), st.sampled_from(["frame", *FORMS]))
     def holds(rows, size, form):
         frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-        if form == "rows.jsonl" and frame.is_empty():
-            form = "frame"  # JSON lines without a line have no columns
+        if form == "rows.jsonl" and frame["id"].null_count() == frame.height:
+            form = "frame"  # a column of JSON lines without a value has no dtype
         expected = shared_shop.historical(frame, "buying", statuses=True, times=True)
         source = frame if form == "frame" else FORMS[form](frame, folder / form)
         record = join(space, source, "buying", out, statuses=True, times=True, batch_rows=size)
@@ -197,7 +197,7 @@ def _to(steps):
         ('{"customer": "1", "basket": 2, "event_timestamp": "2024-01-01T00:00:00Z"}\n', "r.jsonl", "row 1: 'customer' cannot be read"),
         ('{"customer": 1, "customer": 2, "basket": 2}\n', "r.jsonl", "customer"),
         ("", "r.txt", "the format '.txt' is unknown"),
-        ("", "r.parquet", "r.parquet: cannot be read"),
+        ("", "r.parquet", "r.parquet: the file is empty"),
     ],
 )  # fmt: skip
 def test_files_that_hold_no_entity_rows(shared_shop, tmp_path, content, name, message):

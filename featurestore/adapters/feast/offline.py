@@ -25,6 +25,7 @@ from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.datasets import require_same_definition
 from featurestore.storage.files import scan_parquet, write_parquet
 from featurestore.storage.fingerprint import fingerprint
+from featurestore.storage.parquet import read_files, scan_files
 from featurestore.storage.views import rows_of, scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import in_utc
@@ -252,7 +253,7 @@ class PolarsOfflineStore(OfflineStore):
     ) -> None:
         """Append served features to the folder that the logging destination names."""
         folder = local_folder(logging_config.destination.path, config.repo_path)
-        logged = pl.read_parquet(data) if isinstance(data, Path) else pl.DataFrame(data)
+        logged = read_files(data) if isinstance(data, Path) else pl.DataFrame(data)
         name = fingerprint(logged).removeprefix("sha256:")
         write_parquet(logged, folder / f"{name}.parquet")
 
@@ -330,7 +331,7 @@ def _saved(config: Any, data_source: Any) -> pl.LazyFrame:
     path = local_folder(data_source.path, config.repo_path)
     if path.is_dir():
         # Served features are logged as files of one folder.
-        return pl.scan_parquet(sorted(path.glob("*.parquet")))
+        return scan_files(sorted(path.glob("*.parquet")))
     return scan_parquet(path, made_by="store.create_saved_dataset")
 
 

@@ -140,7 +140,7 @@ def _free_hint(workspace: Workspace, data: Input) -> str:
     is_file = data.pattern is None and not data.query
     if source is None or not is_file or Path(source.path).suffix != data.files[0].suffix:
         return new_name
-    if source.location(Path(source.path))[1] is not None:
+    if source.location(workspace.root / source.path)[1] is not None:
         return new_name
     copied = f"cp {shlex.quote(data.files[0].as_posix())} {shlex.quote(source.path)}"
     return (

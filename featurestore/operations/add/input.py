@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from featurestore.definitions.source import FORMATS
+from featurestore.definitions.source import FORMATS, fixed_part
 from featurestore.errors import ConfigError, ContractError, MissingDataError
 from featurestore.storage.files import atomic_write, write_parquet
 
@@ -154,8 +154,7 @@ def files_of(workspace: Workspace, target: str, name: str | None = None, owner: 
         If a format is not supported.
     """
     root = workspace.root
-    path = _existing(root, target)
-    base, pattern = _split(path)
+    base, pattern = _existing(root, target)
     if pattern is None and base.is_dir():
         pattern = _pattern_of(base)
     files = (base,) if pattern is None else tuple(sorted(f for f in base.glob(pattern) if f.is_file()))
@@ -192,23 +191,13 @@ def sql_text(path: Path) -> str:
     return "'{}'".format(path.as_posix().replace("'", "''"))
 
 
-def _existing(root: Path, target: str) -> Path:
-    """Return a target as a path: relative to the project, or else to the current folder."""
-    inside = root / target
-    fixed, pattern = _split(inside)
+def _existing(root: Path, target: str) -> tuple[Path, str | None]:
+    """Split a target into fixed part and pattern: relative to the project, or else to the current folder."""
+    fixed, pattern = fixed_part(root / target, target)
     exists = fixed.exists() if pattern is None else any(fixed.glob(pattern))
-    return Path(fixed.resolve(), *([pattern] if pattern else [])) if exists else _absolute(Path(target))
-
-
-def _absolute(path: Path) -> Path:
-    fixed, pattern = _split(path.absolute())
-    return Path(fixed.resolve(), *([pattern] if pattern else []))
-
-
-def _split(path: Path) -> tuple[Path, str | None]:
-    parts = path.parts
-    wildcard = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
-    return (path, None) if wildcard is None else (Path(*parts[:wildcard]), str(Path(*parts[wildcard:])))
+    if not exists:
+        fixed, pattern = fixed_part(Path(target).absolute(), target)
+    return fixed.resolve(), pattern
 
 
 def _pattern_of(folder: Path) -> str:

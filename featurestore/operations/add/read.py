@@ -13,6 +13,7 @@ from featurestore.operations.add.input import as_query, sql_text
 from featurestore.quality.profile.own_file import texts_of, with_null_words
 from featurestore.quality.profile.text_columns import null_words, read_columns
 from featurestore.storage.files import translated_read_errors
+from featurestore.storage.parquet import schema_of_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,5 +92,5 @@ def _csv_relation(data: Input, separator: str) -> str:
 
 def _columns_of(file: Path) -> pl.Schema:
     if file.suffix == ".parquet":
-        return pl.Schema(pl.read_parquet_schema(file))
+        return schema_of_file(file)
     return pl.scan_csv(file, infer_schema=False, glob=False).collect_schema()

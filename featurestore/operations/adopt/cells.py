@@ -10,6 +10,7 @@ import polars as pl
 
 from featurestore.operations.quarantine import quarantine
 from featurestore.storage.datasets import dataset_path
+from featurestore.storage.parquet import scan_files
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import is_expired, known_at
 from featurestore.values.table import UTC_MICROSECONDS
@@ -43,7 +44,7 @@ class ViewVersions:
 def view_versions(workspace: Workspace, view: FeatureView, latest_by: str = "") -> ViewVersions:
     """Read the rows of a view; `latest_by` is the column of the source by which it keeps one version."""
     order = [CREATED_TIMESTAMP] if view.timing.created else []
-    built = pl.scan_parquet(workspace.layout.features(view.name)).with_columns(
+    built = scan_files(workspace.layout.features(view.name)).with_columns(
         known_at(view.timing).alias(KNOWN_AT)
     )
     bad = quarantine(workspace, view.name).lazy().select(*view.keys, EVENT_TIMESTAMP, *order)
@@ -60,7 +61,7 @@ def view_versions(workspace: Workspace, view: FeatureView, latest_by: str = "") 
     if latest_by:
         # With one time for all rows, the function of the view keeps each version of a row.
         [source] = workspace.catalog.inputs(workspace.catalog.view(view.name))
-        raw = pl.scan_parquet(dataset_path(source, workspace.layout))
+        raw = scan_files(dataset_path(source, workspace.layout))
         every = view.function(raw.with_columns(pl.lit(None, dtype=UTC_MICROSECONDS).alias(latest_by)))
         dtypes = view.contract.schema.items()
         versions = every.select(pl.col(name).cast(dtype) for name, dtype in dtypes).with_columns(

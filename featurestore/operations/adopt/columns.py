@@ -11,6 +11,7 @@ from featurestore.adapters.delta import scan_delta
 from featurestore.definitions.entity import KEY_DTYPES
 from featurestore.errors import ContractError
 from featurestore.quality.profile.suggest import literal
+from featurestore.storage.parquet import scan_files
 from featurestore.values.table import UTC_MICROSECONDS, feast_type
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def scan(path: Path, file_format: FileFormat) -> pl.LazyFrame:
         return scan_delta(path)
     try:
         if file_format == "csv":
-            rows = pl.scan_csv(path, try_parse_dates=True, infer_schema_length=None)
+            rows = pl.scan_csv(path, try_parse_dates=True, infer_schema_length=None, glob=False)
         else:
             files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-            rows = pl.scan_parquet(files, hive_partitioning=False)
+            rows = scan_files(files)
         rows.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ContractError(f"{path}: cannot be read: {error}", hint="write the file again") from error

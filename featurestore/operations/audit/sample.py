@@ -9,6 +9,7 @@ import polars as pl
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.request_gate import RequestGate
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.views import deleted_keys, scan_view
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
@@ -93,7 +94,7 @@ def _training_rows(workspace: Workspace, service: FeatureService) -> pl.DataFram
     if not paths:
         return None
     columns = [*service.key_schema, *service.request_schema]
-    rows = pl.scan_parquet(paths[0]).select(*columns, EVENT_TIMESTAMP)
+    rows = scan_files(paths[0]).select(*columns, EVENT_TIMESTAMP)
     height = rows.select(pl.len()).collect().item()
     spread = rows.gather_every(max(height // SPREAD_ROWS, 1)).head(SPREAD_ROWS)
     return select_columns(pl.concat([spread, rows.tail(LAST_ROWS)]).collect(), columns)

@@ -12,6 +12,7 @@ from featurestore.operations.audit.causes import path_cause, store_cause
 from featurestore.operations.audit.record import Compared, Difference, compare_cells
 from featurestore.operations.get_online import read_online
 from featurestore.storage.datasets import scan_dataset
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.views import rows_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
@@ -112,7 +113,7 @@ def audit_service(
     """Compare the last rows of a training set at the greatest watermark, with on-demand features."""
     service = training.service
     as_of = max(views[selection.view.name].watermark for selection in service.reads)
-    rows = pl.scan_parquet(workspace.layout.training(training.name))
+    rows = scan_files(workspace.layout.training(training.name))
     columns = [*service.key_schema, *service.request_schema]
     entity_rows = select_columns(rows.select(*columns, EVENT_TIMESTAMP).tail(SAMPLE_ROWS).collect(), columns)
     offline = historical(

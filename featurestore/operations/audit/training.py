@@ -14,6 +14,7 @@ from featurestore.operations.audit.record import Compared, Difference, compare_c
 from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.storage.files import read_record, require_parquet
 from featurestore.storage.fingerprint import content_fingerprint, file_fingerprint
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.views import deleted_keys
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
@@ -55,7 +56,7 @@ def audit_training_set(workspace: Workspace, training: TrainingSet) -> tuple[Com
     path = require_parquet(layout.training(training.name), made_by=command)
     manifest = read_record(layout.training_manifest(training.name), TrainingManifest, made_by=command)
     service = training.service
-    kept_rows = pl.scan_parquet(path)
+    kept_rows = scan_files(path)
     digest = content_fingerprint(path)
     is_edited = digest != manifest.digest
     differences = []

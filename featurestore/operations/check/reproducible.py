@@ -31,6 +31,7 @@ from featurestore.errors import (
 from featurestore.operations.build.inputs import in_total_order, inputs_of
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.layout import Layout
+from featurestore.storage.parquet import read_files
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.version import version_columns
 from featurestore.values.wording import PERSONAL, counted
@@ -87,7 +88,7 @@ def check_reproducible(workspace: Workspace, names: Iterable[str] = ()) -> tuple
         build_shuffled(catalog, workspace.layout, names, builds[0], seed=1)
         _in_process(workspace, names, builds[1], seed=2)
         for definition in chosen:
-            first, second = (pl.read_parquet(_file(target, definition.name)) for target in builds)
+            first, second = (read_files(_file(target, definition.name)) for target in builds)
             if difference := _difference(definition, first, second):
                 differences.append(difference)
     if differences:

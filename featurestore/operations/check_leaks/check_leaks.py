@@ -33,6 +33,7 @@ from featurestore.operations.check_leaks.windows import BEFORE_DELAY, PAIR, Last
 from featurestore.storage.files import require_parquet, write_record
 from featurestore.storage.fingerprint import file_fingerprint
 from featurestore.storage.made_by import made_by, require_made_by
+from featurestore.storage.parquet import read_files
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.known_at import Timing, known_at
 from featurestore.values.bits import bits
@@ -116,7 +117,7 @@ def check_training_set(workspace: Workspace, name: str) -> CheckedSet:
     """Find the ways in which a kept training set reveals its label."""
     training = workspace.catalog.training_set(name)
     path = require_parquet(workspace.layout.training(name), made_by=f"featurestore training-set {name}")
-    rows = pl.read_parquet(require_made_by(training, path))
+    rows = read_files(require_made_by(training, path))
     return CheckedSet(
         name=name,
         rows=rows.height,

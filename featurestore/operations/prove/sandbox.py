@@ -24,6 +24,7 @@ from featurestore.quality.gate.view_rows import inspect_view
 from featurestore.storage.files import write_parquet
 from featurestore.storage.layout import Layout
 from featurestore.storage.made_by import metadata_of
+from featurestore.storage.parquet import read_files
 from featurestore.storage.views import files_of
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
@@ -88,7 +89,7 @@ class Sandbox:
     def pushed(self, view: str) -> list[dict[str, Any]]:
         """Return the rows of a view in the log of pushes."""
         _, *logged = files_of(self.workspace.catalog.view(view), self.workspace.layout)
-        return in_utc_zone(pl.read_parquet(logged)).to_dicts() if logged else []
+        return in_utc_zone(read_files(logged)).to_dicts() if logged else []
 
     def materialize(self, view: str, until: datetime | str) -> datetime:
         """Bring a view to a timestamp in the online store. Errors as of `materialize`; returns the watermark."""

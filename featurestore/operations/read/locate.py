@@ -18,6 +18,7 @@ from featurestore.splits.declare import SPLIT
 from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
 from featurestore.storage.files import read_record, require_parquet, translated_read_errors
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.served_log import served_rows
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
@@ -133,8 +134,8 @@ def _training_set(workspace: Workspace, name: str, revision: str, reference: str
         rows = _version(workspace, rows, revision, folder / "rows.parquet")
         profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
         # Git keeps no contract of a training set: its dtypes are what is known of that version.
-        terms = ContractTerms(name, (), terms_of_frame(pl.scan_parquet(rows).collect_schema()))
-    scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
+        terms = ContractTerms(name, (), terms_of_frame(scan_files(rows).collect_schema()))
+    scanned = scan_files(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, contract, read_profile, is_declared=not revision)
 
@@ -144,7 +145,7 @@ def _fitted_training_set(
 ) -> Located:
     """Locate a training set with its fitted vectors."""
     path = workspace.layout.fitted_training(training.name)
-    rows = pl.scan_parquet(require_parquet(path, made_by=f"featurestore training-set {training.name}"))
+    rows = scan_files(require_parquet(path, made_by=f"featurestore training-set {training.name}"))
     own = [column for column in training.joined.columns if column.name not in service.joined.feature_names]
     contract = replace(training.joined, columns=(*own, *service.features))
     read_profile = partial(profile, rows, dataset=reference, contract=contract)
@@ -181,7 +182,7 @@ def _dataset(workspace: Workspace, name: str, revision: str, reference: str, fol
         profile_path = _version(workspace, profile_path, revision, folder / "profile.json")
         record = _version(workspace, layout.contract(name), revision, folder / "contract.json")
         terms = read_record(record, ContractTerms, made_by=command)
-    scanned = pl.scan_parquet(require_parquet(rows, made_by=command))
+    scanned = scan_files(require_parquet(rows, made_by=command))
     read_profile = partial(read_record, profile_path, Profile, made_by=command)
     return Located(reference, scanned, terms, node.contract, read_profile)
 
@@ -195,7 +196,7 @@ def _file(path: Path, reference: str) -> Located:
         raise MissingDataError(f"{path}: not found", hint="name a file that exists, or a dataset")
     with translated_read_errors(path.name, path):
         if path.suffix == ".parquet":
-            raw = rows = pl.scan_parquet(path, glob=False)
+            raw = rows = scan_files(path)
         else:
             text = read_complete_csv(path, path.name)
             raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()

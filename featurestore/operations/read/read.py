@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from featurestore.errors import UnknownNameError
 from featurestore.storage.datasets import scan_dataset
 from featurestore.storage.files import require_parquet
 from featurestore.storage.made_by import require_made_by
+from featurestore.storage.parquet import read_files
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from featurestore.workspace import Workspace
 
 
@@ -35,4 +36,4 @@ def read(workspace: Workspace, name: str) -> pl.DataFrame:
             "source, dataset, feature view or training set", name, (*catalog.nodes, *catalog.training_sets)
         )
     path = require_parquet(layout.training(name), made_by=f"featurestore training-set {name}")
-    return pl.read_parquet(require_made_by(catalog.training_sets[name], path))
+    return read_files(require_made_by(catalog.training_sets[name], path))

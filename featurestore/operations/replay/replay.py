@@ -26,6 +26,7 @@ from featurestore.operations.release.releases import (
 )
 from featurestore.operations.replay.causes import causes_of
 from featurestore.storage import served_columns as columns
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.served_log import files_by_definition, nothing_logged, served_files
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.wording import counted
@@ -157,7 +158,7 @@ def replay(
         if release is not None and made_by != release:
             continue
         # Older files lack the columns that name the state of the store.
-        rows = pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal")
+        rows = pl.concat([scan_files(path) for path in paths], how="diagonal")
         served_by = _workspace_of(workspace, made_by, name, digest)
         if served_by is None:
             count = rows.select(pl.len()).collect().item()

@@ -15,6 +15,7 @@ from featurestore.splits.declare import SPLIT
 from featurestore.splits.sample import WEIGHT
 from featurestore.storage.files import ROW_GROUP_ROWS, read_record, require_parquet
 from featurestore.storage.made_by import require_made_by
+from featurestore.storage.parquet import scan_files
 from featurestore.values.arguments import integer_of, names_of
 from featurestore.values.matrix import matrix_of
 from featurestore.values.stable_hash import stable_hash
@@ -169,7 +170,7 @@ class TrainingData:
             import torch  # noqa: PLC0415 - only tensors need it
 
         batches = self.batches(size, split, seed=seed)
-        schema = pl.scan_parquet(self.path).collect_schema()
+        schema = scan_files(self.path).collect_schema()
         if isinstance(schema[self.label], pl.String):
             raise ContractError(
                 f"training set {self.name!r}: the label {self.label!r} is text, which has no tensor",
@@ -191,7 +192,7 @@ class TrainingData:
         return FeatureMatrix(self.features)
 
     def _scan(self, split: str | None) -> pl.LazyFrame:
-        rows = pl.scan_parquet(self.path)
+        rows = scan_files(self.path)
         if split is None:
             return rows
         if split not in self.splits:
@@ -225,7 +226,7 @@ class TrainingData:
 
     def _pools(self, split: str | None, seed: int | None) -> Iterator[pl.DataFrame]:
         """Read some row groups at a time; with a seed, in an order and with rows in an order that it decides."""
-        scan = pl.scan_parquet(self.path)
+        scan = scan_files(self.path)
         names = scan.collect_schema().names()
         columns = [name for name in (*self.features, self.label, SPLIT, WEIGHT) if name in names]
         height = scan.select(pl.len()).collect().item()

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-import polars as pl
 
 from featurestore.adapters.git import commit_time, first_commit_with
 from featurestore.errors import MissingDataError, StoreError
 from featurestore.operations.training_set.build_record import LOCK, BuildRecord
 from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.storage.fingerprint import file_fingerprint, fingerprint
+from featurestore.storage.parquet import read_files
 
 if TYPE_CHECKING:
     from featurestore.workspace import Workspace
@@ -70,7 +70,7 @@ def _from_git(workspace: Workspace, path: Path, content: bytes, manifest: Traini
             f"featurestore training-set {manifest.name}",
         )
     rows_path = path.with_suffix(".parquet")
-    rows = pl.read_parquet(rows_path) if rows_path.is_file() else None
+    rows = read_files(rows_path) if rows_path.is_file() else None
     is_kept = rows is not None and fingerprint(rows) == manifest.digest
     return BuildRecord(
         manifest=manifest,

@@ -31,6 +31,7 @@ from featurestore.quality.profile.profile import profile
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.storage.files import require_parquet
 from featurestore.storage.made_by import require_made_by
+from featurestore.storage.parquet import read_files
 from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.join import Status
@@ -150,7 +151,7 @@ def scorecard(workspace: Workspace, name: str, *, cost: bool = False) -> Scoreca
             f"training set {name!r}: its manifest does not say which values of train are missing",
             hint=f"a former version wrote it; run: {command}",
         )
-    rows = pl.read_parquet(path)
+    rows = read_files(path)
     train = rows.filter(train_mask(rows)).drop_nulls(training.label)
     if train.is_empty():
         raise ContractError(f"training set {name!r}: no row of train has a label", hint=f"run: {command}")

@@ -12,6 +12,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.storage import served_columns as columns
 from featurestore.storage.fingerprint import fingerprint as digest_of
+from featurestore.storage.parquet import scan_files
 from featurestore.storage.served_log import files_by_definition, nothing_logged, served_files
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.values.bits import bits_of
@@ -90,7 +91,7 @@ def served_answers(workspace: Workspace, training: TrainingSet, as_of: datetime 
     own: list[Path] = []
     logged = files_by_definition(served_files(service.name, workspace.layout))
     for (release, definition), paths in logged.items():
-        scan = pl.concat([pl.scan_parquet(path) for path in paths], how="diagonal")
+        scan = pl.concat([scan_files(path) for path in paths], how="diagonal")
         if as_of is not None:
             scan = scan.filter(pl.col(EVENT_TIMESTAMP) <= as_of)
         dtypes = scan.collect_schema()
@@ -142,7 +143,7 @@ def count_different_cells(joined: pl.DataFrame, training: TrainingSet, log: Serv
     if service.steps or not log.own:
         return None
     keys = list(answer_columns(service))
-    scans = [pl.scan_parquet(path).select(*keys, *service.feature_names) for path in log.own]
+    scans = [scan_files(path).select(*keys, *service.feature_names) for path in log.own]
     # Answers of one request to one question at one time are equal. Without a subset, a lazy `unique` loses the sign of zero.
     rows = joined.lazy().select(*keys, *service.feature_names).unique(keys)
     logged = pl.concat(scans).join(rows, on=keys, how="semi", nulls_equal=True).unique(keys)
