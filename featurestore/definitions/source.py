@@ -84,9 +84,9 @@ def fixed_part(path: Path, written: str) -> tuple[Path, str | None]:
     Parameters
     ----------
     path
-        A path that ends in what was written. A path that exists is no pattern, whatever its characters.
+        A path that ends in `written`. A path that exists is not a pattern.
     written
-        What a person wrote. The folders above it may have any name: none of their characters is a wildcard.
+        What a person wrote. No character of the folders above it is a wildcard.
     """
     above = len(path.parts) - len(Path(written).parts)
     parts = enumerate(path.parts)
