@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.storage.layout import version_record
+from featurestore.storage.layout import has_version
 from featurestore.storage.served_log import served_files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.workspace import Workspace
 
@@ -29,11 +27,6 @@ def sets_with_stage(workspace: Workspace) -> tuple[TrainingSet, ...]:
     awaiting = awaiting_answers(workspace)
     sets = workspace.catalog.training_sets
     return tuple(training for name, training in sets.items() if name not in awaiting)
-
-
-def has_version(folder: Path) -> bool:
-    """Return whether DVC has a version of the folder of a log: without one, a clone would have no such folder."""
-    return version_record(folder).exists()
 
 
 def _awaits(workspace: Workspace, training: TrainingSet) -> bool:

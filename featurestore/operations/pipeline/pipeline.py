@@ -10,7 +10,7 @@ import yaml
 from featurestore.definitions.fingerprint import code_files
 from featurestore.operations.check.timeless import leaf_nodes
 from featurestore.operations.check_leaks.state import provable
-from featurestore.operations.pipeline.awaiting import has_version, sets_with_stage
+from featurestore.operations.pipeline.awaiting import sets_with_stage
 from featurestore.operations.pipeline.own_stages import with_others
 from featurestore.operations.pipeline.packages import packages_path, write_packages
 from featurestore.operations.training_set.fit import fitted_tables, is_fitting_set
@@ -18,6 +18,7 @@ from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
 from featurestore.storage.inside import inside
+from featurestore.storage.layout import has_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -298,6 +299,7 @@ def _pushed(workspace: Workspace) -> list[str]:
 
 
 def _versioned(workspace: Workspace, folder: Path) -> list[str]:
+    # Without a version, a clone has no such folder.
     return [_relative(workspace, folder)] if has_version(folder) else []
 
 

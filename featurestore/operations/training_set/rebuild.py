@@ -19,7 +19,7 @@ from featurestore.operations.training_set.rebuild_record import record_for
 from featurestore.operations.training_set.training_set import training_set
 from featurestore.operations.validate.validate import validate
 from featurestore.storage.files import read_record
-from featurestore.storage.layout import version_record
+from featurestore.storage.layout import has_version
 from featurestore.values.wording import counted
 from featurestore.workspace import Workspace
 
@@ -202,7 +202,7 @@ def _get_data(
             else:
                 ingest(clean, source.name)
     for log in (clean.layout.all_pushed, clean.layout.all_served):
-        if version_record(log).exists():
+        if has_version(log):
             try:
                 workspace.parts.versions.fetch(
                     workspace.root, _in_project(workspace, clean, log), revision, log
