@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
@@ -261,13 +262,10 @@ def _walk(
     if window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last n events.
         if enough is None:
-            values = lambda events: [e[column] for e in events[::-1]]  # noqa: E731
-            return _Walk(position, length, where, column, n, values, _state)
-        newest = lambda events: [e[column] for e in events[::-1] if e[column] is not None][:n]  # noqa: E731
-        return _Walk(position, length, where, None, enough, newest, _state)
+            return _Walk(position, length, where, column, n, partial(_newest, column, None), _state)
+        return _Walk(position, length, where, None, enough, partial(_newest, column, n), _state)
     if window.kind == "distinct":
-        number = lambda events: len({e[column] for e in events if e[column] is not None})  # noqa: E731
-        return _Walk(position, length, where, None, enough, number, _state)
+        return _Walk(position, length, where, None, enough, partial(_distinct, column), _state)
     # The events are filtered already.
     dtype = None if window.column is None else schema[window.column]
     only = Measures({"": window}, columns, schema, every=True)
@@ -275,6 +273,17 @@ def _walk(
     if window.kind == TIMED:
         return _Walk(position, length, where, None, enough, of, finished)
     return _Walk(position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
+
+
+def _newest(column: int, number: int | None, events: Sequence[StoredEvent]) -> list[Any]:
+    """Return the values of events, the newest first. A number: at most that many, without missing ones."""
+    values = [event[column] for event in events[::-1]]
+    return values if number is None else [value for value in values if value is not None][:number]
+
+
+def _distinct(column: int, events: Sequence[StoredEvent]) -> int:
+    """Count the different values of events."""
+    return len({event[column] for event in events if event[column] is not None})
 
 
 def _state(value: Any, _: int) -> Any:
