@@ -189,7 +189,7 @@ def test_an_unknown_feature_suggests_the_nearest():
         (
             "import polars as pl",
             "import schemas.visits",
-            r"No module named 'schemas.visits'\n  hint: write schemas/visits.py, or remove the import at \S+shop.py, line 4:",
+            r"No module named 'schemas.visits'\n  hint: write schemas/visits.py; to draft a schema .* remove the import at \S+shop.py, line 4",
         ),
         ("import polars as pl", "def (", r"cannot be imported: SyntaxError(.|\n)*shop.py, line 4"),
         ('owner="shop", ttl=', 'owner="shop", tll=', "cannot be imported: TypeError.*'tll'"),
