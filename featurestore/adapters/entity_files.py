@@ -90,8 +90,8 @@ def scan_file(path: str | Path, schema: Mapping[str, pl.DataType]) -> ScannedRow
     Raises
     ------
     ContractError
-        If the file is empty, has another suffix or cannot be read, a row of a CSV file has too few fields, or a JSON object names a
-        key twice.
+        If the file is empty, has another suffix or cannot be read, a row of a CSV file has too few fields, or a JSON object
+        names a key twice.
     """
     title = f"entity rows {path}"
     suffix = Path(path).suffix

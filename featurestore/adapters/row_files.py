@@ -31,8 +31,8 @@ def read_rows(path: Path, view: FeatureView) -> pl.DataFrame:
     Raises
     ------
     ContractError
-        If the file is empty or cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON object
-        names a key twice.
+        If the file is empty or cannot be read, has an unknown suffix, has columns that the view does not have, or a JSON
+        object names a key twice.
     """
     if path.suffix not in SUFFIXES:
         raise ContractError(

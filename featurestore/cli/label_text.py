@@ -48,11 +48,11 @@ def _served_lines(manifest: TrainingManifest) -> Iterator[str]:
         more = [f"{hidden:,} more"] if hidden > 0 else []
         labels = f"{counted(served.unserved, 'label')} {_have(served.unserved)}"
         yield f"  {labels} no answer: {', '.join([*shown, *more])}"
-    if served.nearest_time is not None:
+    if served.first_other_time is not None:
         keys = "has the keys" if served.other_time == 1 else "have the keys"
         yield (
-            f"  {served.other_time:,} of these {keys} of an answer at another time: {one_line(served.nearest_time)}; times must be "
-            "equal to the microsecond"
+            f"  {served.other_time:,} of these {keys} of an answer at another time: {one_line(served.first_other_time)}; "
+            "times must be equal to the microsecond"
         )
     for answers in served.others:
         by = f"another definition ({answers.release}, {answers.definition[:DIGEST_CHARACTERS]})"

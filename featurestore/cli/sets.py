@@ -22,8 +22,9 @@ def audit_set(
 
     The file has keys, event_timestamp, request values, and features under their names or as view__feature. Each cell is
     equal, leaks the future (its value became known only later), stale (its value was known before, and is not the newest),
-    stale or future (its value was known before and again later), rounded (equal as a shorter float), or other. Exits with 5 if a cell is not equal, and names
-    cells of the rows with the most of them, with the times at which their values were known.
+    stale or future (its value was known before and again later), rounded (equal when what serving gives is rounded), or
+    other. Exits with 5 if a cell is not equal, and names cells of the rows with the most of them, with the times at which
+    their values were known.
 
     Example: `featurestore audit-set visits.parquet --service buying`
     """

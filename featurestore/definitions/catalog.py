@@ -347,6 +347,6 @@ def _imported(root: Path, module: str) -> ModuleType:
             f"module {module} cannot be imported: {local_names(reason(error), root)}",
             hint=f"see {place(error)}"
             if missing is None
-            else f"write {missing.as_posix()}, or remove the import at {place(error)}: without it, "
-            "featurestore suggest FILE drafts a schema",
+            else f"write {missing.as_posix()}; to draft a schema with featurestore suggest FILE, first remove the import at "
+            f"{place(error)}",
         ) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_ar
 import polars as pl
 
 from featurestore.errors import DefinitionError
+from featurestore.values.arguments import wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,13 +198,14 @@ def contract_of(model: type[DataFrameModel]) -> Contract:
     Raises
     ------
     DefinitionError
-        If it is not a class of Pandera; or the model uses a feature of Pandera that is not supported here (a column named by a
-        regular expression, a parser, a default), or has an unknown policy. Names the model and the
-        column.
+        If it is not a class of Pandera, uses a feature of Pandera that is not supported here (a column named by a regular
+        expression, a parser, a default), or has an unknown policy. Names the model and the column.
     """
     if not isinstance(model, type) or not hasattr(model, "to_schema"):
-        raise DefinitionError(
-            f"schema is {model!r:.60} ({type(model).__name__}); expected a class that inherits pandera.polars.DataFrameModel",
+        raise wrong_type(
+            "schema",
+            model,
+            "a class that inherits pandera.polars.DataFrameModel",
             hint="write class Orders(pa.DataFrameModel), and pass the class",
         )
     return _contract_of(model)

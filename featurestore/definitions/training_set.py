@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from featurestore.splits.check import Split
     from featurestore.splits.sample import SampleStrategy
 
+# `_require_one_label` checks it in place of `checked_call`: its hint says what to do with several labels.
+ColumnName: TypeAlias = str
+
 
 @checked_call
 def training_set(
     *,
     service: FeatureService,
-    label: str,
+    label: ColumnName,
     owner: str,
     matures: Declaration | None = None,
     split: Split | None = None,
@@ -82,8 +85,8 @@ def training_set(
     Raises
     ------
     DefinitionError
-        If `service` is not a feature service, or `label` not one name; if the schema lacks the timestamp, the label, a key or a request value, or has one with
-        another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the
+        If `service` is not a feature service, or `label` is not one name; if the schema lacks the timestamp, the label, a
+        key or a request value, or has one with another dtype; if the label is nested and not a list of classes; if `matures` cannot be read, or is before the
         timestamp; or if the split, the sample or the labellers do not fit the schema.
     """
 
@@ -97,11 +100,6 @@ def training_set(
                 hint="give the definition itself, not its name",
             )
         _require_one_label(where, label)
-        for option, value in (("fits", fits), ("served", served)):
-            if not isinstance(value, bool):
-                raise DefinitionError(
-                    f"{where}: {option} is {value!r}; expected True or False", hint=f"example: {option}=True"
-                )
         needed = {EVENT_TIMESTAMP: UTC_MICROSECONDS, **service.key_schema, **service.request_schema}
         if served:
             require_labels_of_answers(contract, service, label, where)
@@ -162,6 +160,6 @@ def _require_one_label(where: str, label: object) -> None:
     if not isinstance(label, str):
         raise DefinitionError(
             f"{where}: label is {label!r}; expected the name of one column",
-            hint="several classes of a row are one column of lists; for several targets declare a training set each: with an equal "
-            "seed a row is in the same split of all",
+            hint="several classes of a row are one column of lists; for several targets declare a training set each: with an "
+            "equal seed a row is in the same split of all",
         )

@@ -11,6 +11,7 @@ from featurestore.definitions.contract import contract_of
 from featurestore.definitions.row_wise import operation_on_other_rows
 from featurestore.errors import DefinitionError, UnknownNameError
 from featurestore.timing.columns import TIME_COLUMNS
+from featurestore.values.arguments import wrong_type
 from featurestore.values.table import feast_type
 from featurestore.windows.aggregation import NUMERIC, Aggregation
 
@@ -83,16 +84,15 @@ def feature_contract(
 
 def _check_types(name: str, windows: Any) -> None:
     if not isinstance(windows, Mapping):
-        raise DefinitionError(
-            f"feature view {name!r}: windows is {windows!r:.60} ({type(windows).__name__}), but must be windows by the name of "
-            "their feature",
-            hint=EXAMPLE,
+        raise wrong_type(
+            f"feature view {name!r}: windows", windows, "windows by the name of their feature", hint=EXAMPLE
         )
     for feature, aggregation in windows.items():
         if not isinstance(feature, str) or not isinstance(aggregation, Aggregation):
-            raise DefinitionError(
-                f"feature view {name!r}, window {feature!r}: it is {aggregation!r:.60} ({type(aggregation).__name__}), but must "
-                "be a window by the name of its feature",
+            raise wrong_type(
+                f"feature view {name!r}, window {feature!r}: it",
+                aggregation,
+                "a window by the name of its feature",
                 hint=EXAMPLE,
             )
 
@@ -239,7 +239,7 @@ def _check_condition(where: str, expression: pl.Expr, events: Contract) -> None:
         ) from error
     if dtype != pl.Boolean():
         raise DefinitionError(
-            f"{where}: a condition gives {dtype}, but must be Boolean", hint='write pl.col("amount") > 0'
+            f"{where}: a condition gives {dtype}; expected Boolean", hint='write pl.col("amount") > 0'
         )
     if (operation := operation_on_other_rows(condition, rows)) is not None:
         raise DefinitionError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.errors import DefinitionError
-from featurestore.storage.files import scan_parquet
+from featurestore.storage.files import scan_required
 from featurestore.timing.columns import EVENT_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def example(workspace: Workspace, service: str) -> pl.DataFrame:
         return pl.DataFrame(height=1)
     for training in workspace.catalog.training_sets.values():
         if training.service.name == definition.name:
-            rows = scan_parquet(
+            rows = scan_required(
                 workspace.layout.training(training.name),
                 made_by=f"featurestore training-set {training.name}",
             )

@@ -8,7 +8,7 @@ from featurestore.errors import ContractError
 from featurestore.quality.gate.corrections import rows_to_correct
 from featurestore.report.records import records_of
 from featurestore.storage.datasets import build_command
-from featurestore.storage.files import atomic_write, scan_parquet
+from featurestore.storage.files import atomic_write, scan_required
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def quarantine(workspace: Workspace, name: str, *, out: Path | None = None) -> p
             f"{name}: the last run could not read its rows, so it put none in quarantine: {records.unread.reason}",
             hint=f"correct what it read, then run: {command}",
         )
-    rows = scan_parquet(records.quarantine_file, made_by=command).collect()
+    rows = scan_required(records.quarantine_file, made_by=command).collect()
     if out is not None:
         with atomic_write(out) as partial:
             rows_to_correct(rows).write_csv(partial)

@@ -23,7 +23,7 @@ from featurestore.operations.check_leaks.check_leaks import LeakRecord, check_le
 from featurestore.operations.check_leaks.state import provable
 from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import materialize
-from featurestore.operations.pipeline.awaiting import awaiting_answers, piped_sets
+from featurestore.operations.pipeline.awaiting import awaiting_answers, sets_with_stage
 from featurestore.operations.pipeline.pipeline import stages_of, update_pipeline
 from featurestore.operations.report import report
 from featurestore.operations.training_set.frozen_splits import SplitChange
@@ -54,7 +54,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     audit
         The proof of parity; None: it did not run.
     awaiting
-        The training sets that were left out, because no answer that their labels can be of is logged yet.
+        The training sets that were left out: their labels are of answers, and no answer is logged yet.
     """
 
     steps: tuple[str, ...]
@@ -135,7 +135,7 @@ def _steps(
                 training.name,
                 on_split_change=partial(on_split_change, training.name),
             )
-            for training in piped_sets(workspace)
+            for training in sets_with_stage(workspace)
         },
         "apply": partial(apply, workspace),
         "materialize": partial(materialize, workspace, full=True),
@@ -146,7 +146,7 @@ def _steps(
 
 
 def _no_leaks(workspace: Workspace) -> LeakRecord:
-    sets = (training.name for training in piped_sets(workspace))
+    sets = (training.name for training in sets_with_stage(workspace))
     record = check_leaks(workspace, (*provable(workspace), *sets))
     record.require_none()
     return record

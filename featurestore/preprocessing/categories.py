@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.preprocessing.counts import array_columns, array_of, counted
+from featurestore.preprocessing.counts import array_columns, array_of, member_counts
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import (
     COMPUTED,
@@ -65,7 +65,7 @@ class MultiHot(State, frozen=True, tag="multi_hot"):
         return array_columns(f"{COMPUTED}{name}", [*names, f"{name}_{UNKNOWN}"])
 
     def _of_column(self, lists: pl.Series) -> pl.Series:
-        return array_of(np.minimum(counts, 1.0) for counts in counted(lists, self.categories))
+        return array_of(np.minimum(counts, 1.0) for counts in member_counts(lists, self.categories))
 
     def _of_value(self, elements: list[Category | None] | None) -> list[float]:
         present = set(elements or ())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE: Final = 65_536
 
 
-def counted(lists: pl.Series, members: Sequence[Any]) -> Iterator[NDArray[np.float64]]:
+def member_counts(lists: pl.Series, members: Sequence[Any]) -> Iterator[NDArray[np.float64]]:
     """Count in each list how often each member occurs, and after them all other elements. A null is an empty list."""
     width = len(members) + 1
     for start in range(0, max(lists.len(), 1), _ROWS_AT_ONCE):

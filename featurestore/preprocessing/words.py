@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ContractError
-from featurestore.preprocessing.counts import array_columns, array_of, counted
+from featurestore.preprocessing.counts import array_columns, array_of, member_counts
 from featurestore.preprocessing.selectors import columns_of
 from featurestore.preprocessing.step import COMPUTED, FLOAT, ColumnFunction, Observed, Outputs, State, Step
 from featurestore.values.arguments import integer_of
-from featurestore.values.wording import counted as counted_noun
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ class Counted(State, frozen=True, tag="counted"):
 
     def _of_column(self, texts: pl.Series) -> pl.Series:
         lists = texts.to_frame("text").select(_words(pl.col("text")))["text"]
-        return array_of(self._weighted(counts[:, :-1]) for counts in counted(lists, self.words))
+        return array_of(self._weighted(counts[:, :-1]) for counts in member_counts(lists, self.words))
 
     def _weighted(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self.weights:
@@ -108,7 +108,7 @@ class BagOfWords(Step):
         rows = dict(counts.filter(pl.col("rows") >= self.min_frequency).rows())
         if not rows:
             raise ContractError(
-                f"{observed.place}: no word is in {counted_noun(self.min_frequency, 'row')} or more, so there is nothing to fit to",
+                f"{observed.place}: no word is in {counted(self.min_frequency, 'row')} or more, so there is nothing to fit to",
                 hint="declare a smaller min_frequency, or drop the feature from the service",
             )
         ranked = sorted(rows, key=lambda word: (-rows[word], word))[: self.max_features]
@@ -179,7 +179,7 @@ def _words(text: pl.Expr) -> pl.Expr:
 
 
 def rows_by_word(texts: pl.Series) -> pl.DataFrame:
-    """Count for each word of some texts the rows that have it: columns ``word`` and ``rows``."""
+    """Count for each word of some texts the rows that have it: columns ``word`` (String) and ``rows`` (UInt32)."""
     words = texts.to_frame("word").select(_words(pl.col("word")).list.unique()).to_series()
     return words.explode(empty_as_null=False).drop_nulls().value_counts(name="rows")
 

@@ -118,7 +118,7 @@ class Project(Training):
         return check(self._workspace)
 
     def uncompiled(self) -> dict[str, str]:
-        """Find on-demand views and checks that Polars computes at each request; returns the reason by name."""
+        """Find on-demand views, checks and fitted steps that Polars computes at each request; returns the reason by name."""
         return uncompiled(self._workspace)
 
     def timeless(self) -> Timeless:

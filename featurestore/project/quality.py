@@ -90,7 +90,7 @@ class Quality:
         return compare(self._workspace, before, after, key=key)
 
     def scorecard(self, training_set: str, *, cost: bool = False) -> Scorecard:
-        """Measure what each feature of a training set is worth, and propose which to keep or drop; and the cost of its join."""
+        """Measure what each feature of a training set is worth, and propose which to keep; with `cost`, also time its join."""
         return scorecard(self._workspace, training_set, cost=cost)
 
     def drift(

@@ -189,8 +189,8 @@ def sink_parquet(frame: pl.LazyFrame, path: Path, *, metadata: dict[str, str] | 
         )
 
 
-def scan_parquet(path: Path, *, made_by: str) -> pl.LazyFrame:
-    """Scan a Parquet file. Raises as `require_parquet` does."""
+def scan_required(path: Path, *, made_by: str) -> pl.LazyFrame:
+    """Scan a Parquet file that must exist and be complete. Raises as `require_parquet` does."""
     return scan_files(require_parquet(path, made_by=made_by))
 
 

@@ -14,6 +14,11 @@ def version_record(path: Path) -> Path:
     return path.with_name(f"{path.name}.dvc")
 
 
+def has_version(path: Path) -> bool:
+    """Return whether DVC has a version of a file or folder that belongs to no stage."""
+    return version_record(path).exists()
+
+
 @dataclass(frozen=True)
 class Layout:
     """The folders of a project's data."""

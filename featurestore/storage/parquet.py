@@ -1,4 +1,4 @@
-"""Parquet files by their exact names: Polars reads `[`, `?` and `*` in a path as a pattern unless it is told otherwise."""
+"""Parquet files by their exact names: by default Polars reads `[`, `?` and `*` in a path as a pattern."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,12 +7,12 @@ import polars as pl
 
 
 def scan_files(paths: Path | str | Iterable[Path | str]) -> pl.LazyFrame:
-    """Scan a file, several files that have the columns of the first, or a folder of such; no folder's name gives a column."""
+    """Scan a file, several files that have the columns of the first, or a folder of them; the name of a folder gives no column."""
     return pl.scan_parquet(_listed(paths), glob=False, hive_partitioning=False, credential_provider=None)  # noqa: TID251
 
 
 def read_files(paths: Path | str | Iterable[Path | str]) -> pl.DataFrame:
-    """Read a file, several files that have the columns of the first, or a folder of such; no folder's name gives a column."""
+    """Read the files that `scan_files` scans."""
     return scan_files(paths).collect()
 
 

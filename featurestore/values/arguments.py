@@ -59,6 +59,21 @@ def names_of(
     return texts
 
 
+def wrong_type(option: str, value: object, expected: str, *, hint: str) -> DefinitionError:
+    """Return the error about an argument of a wrong type, with its value and type.
+
+    Parameters
+    ----------
+    option
+        What was given: ``"source 'orders': origin"``.
+    expected
+        What is expected: ``"a path"``.
+    """
+    return DefinitionError(
+        f"{option} is {value!r:.60} ({type(value).__name__}); expected {expected}", hint=hint
+    )
+
+
 def instances_of(
     option: str, values: object, kinds: type[T] | UnionType, *, what: str, example: str
 ) -> tuple[T, ...]:
@@ -81,10 +96,7 @@ def instances_of(
         If it is not a list, or an item is something else.
     """
     if not isinstance(values, tuple | list):
-        raise DefinitionError(
-            f"{option} is {values!r:.60} ({type(values).__name__}); expected a tuple of {what}",
-            hint=f"example: {example}",
-        )
+        raise wrong_type(option, values, f"a tuple of {what}", hint=f"example: {example}")
     for value in values:
         if not isinstance(value, kinds):
             raise DefinitionError(

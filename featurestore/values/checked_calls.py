@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import polars as pl
 
-from featurestore.errors import DefinitionError
+from featurestore.values.arguments import wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from featurestore.errors import FeatureStoreError
-
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound="Callable[..., Any]")
 Read: TypeAlias = "Callable[[str, Any], Any]"
+_PATH_HINT: Final = 'give the path of a file as text, such as "orders.csv", or as a Path'
 
 
 def checked_methods(cls: C) -> C:
@@ -63,13 +62,13 @@ def checked_call(function: F) -> F:
 def _text(where: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    raise _other(where, value, "text", 'give one name, such as "orders"')
+    raise wrong_type(where, value, "text", hint='give one name, such as "orders"')
 
 
 def _flag(where: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise _other(where, value, "True or False", "write True or False")
+    raise wrong_type(where, value, "True or False", hint="write True or False")
 
 
 def read_names(where: str, value: object) -> tuple[str, ...]:
@@ -84,7 +83,7 @@ def read_names(where: str, value: object) -> tuple[str, ...]:
     listed: tuple[object, ...] = tuple(value) if is_list else (value,)  # type: ignore[arg-type]
     names = tuple(name for name in listed if isinstance(name, str))
     if len(names) < len(listed):
-        raise _other(where, value, "names as text", 'give a list of names, such as ["orders"]')
+        raise wrong_type(where, value, "names as text", hint='give a list of names, such as ["orders"]')
     # The order of a set is another one in each process.
     return tuple(sorted(names)) if isinstance(value, set | frozenset) else names
 
@@ -92,32 +91,25 @@ def read_names(where: str, value: object) -> tuple[str, ...]:
 def _texts(where: str, value: object) -> Mapping[str, str]:
     if isinstance(value, Mapping) and all(isinstance(word, str) for item in value.items() for word in item):
         return value
-    raise _other(where, value, "texts by name", 'give a dictionary, such as {"team": "pricing"}')
+    raise wrong_type(where, value, "texts by name", hint='give a dictionary, such as {"team": "pricing"}')
 
 
 def _path(where: str, value: object) -> Path:
     if isinstance(value, str | Path):
         return Path(value)
-    raise _other(
-        where, value, "a path", 'give the path of a file as text, such as "orders.csv", or as a Path'
-    )
+    raise wrong_type(where, value, "a path", hint=_PATH_HINT)
 
 
 def _path_or_name(where: str, value: object) -> Path | str:
     if isinstance(value, str | Path):
         return value
-    raise _other(
-        where,
-        value,
-        "a path or a name",
-        'give the path of a file as text, such as "orders.csv", or as a Path',
-    )
+    raise wrong_type(where, value, "a path or a name", hint=_PATH_HINT)
 
 
 def _frame(where: str, value: object) -> pl.DataFrame | pl.LazyFrame:
     if isinstance(value, pl.DataFrame | pl.LazyFrame):
         return value
-    raise _other(where, value, "a frame of Polars", "write pl.DataFrame(rows), or pl.read_csv(path)")
+    raise wrong_type(where, value, "a frame of Polars", hint="write pl.DataFrame(rows), or pl.read_csv(path)")
 
 
 def _lazy(where: str, value: object) -> pl.LazyFrame:
@@ -126,12 +118,6 @@ def _lazy(where: str, value: object) -> pl.LazyFrame:
 
 def _frame_or_path(where: str, value: object) -> pl.DataFrame | pl.LazyFrame | Path:
     return _path(where, value) if isinstance(value, str | Path) else _frame(where, value)
-
-
-def _other(where: str, value: object, expected: str, hint: str) -> FeatureStoreError:
-    return DefinitionError(
-        f"{where} is {value!r:.60} ({type(value).__name__}); expected {expected}", hint=hint
-    )
 
 
 # By the annotation of a parameter, as it is written. Others are read where they are used: features, entity rows and times.

@@ -51,7 +51,10 @@ def complete(rows: pl.DataFrame, read: pl.DataFrame, service: FeatureService) ->
 
 
 def _fitted(vector: pl.DataFrame, names: Sequence[str], state: FittedState) -> pl.DataFrame:
-    """Apply fitted steps. Where the store has no row for a feature, its columns say so; else the status follows from the value."""
+    """Apply fitted steps.
+
+    Where the store has no row for a feature, its columns say so; else the status follows from the value.
+    """
     fitted = applied(vector.select(names), state.steps)
     origin = origins(names, state.steps)
     statuses = fitted.select(*_statuses(fitted.columns))

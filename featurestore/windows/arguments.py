@@ -9,7 +9,7 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.timing.duration import parse_duration
-from featurestore.values.arguments import integer_of, number_of
+from featurestore.values.arguments import integer_of, number_of, wrong_type
 from featurestore.values.wording import duration_text
 from featurestore.windows.aggregation import OF_QUANTILES, WITHOUT_COLUMN, Aggregation
 
@@ -102,7 +102,7 @@ def _error(label: str, value: Any, smallest: float, largest: float) -> float:
 def _wrong(label: str, argument: str, value: Any, expected: str, example: str) -> DefinitionError:
     text = f"{value!s:.60}" if isinstance(value, pl.Expr) else f"{value!r:.60}"
     return DefinitionError(
-        f"{label}: {argument} is {text} ({type(value).__name__}), but must be {expected}",
+        f"{label}: {argument} is {text} ({type(value).__name__}); expected {expected}",
         hint=f"write {example}",
     )
 
@@ -116,12 +116,10 @@ def _duration(label: str, over: Any) -> timedelta | None:
             raise DefinitionError(f"{label}: over is {over!r}, which is not a duration", hint=OVER_HINT)
         over = duration
     if not isinstance(over, timedelta):
-        raise DefinitionError(
-            f"{label}: over is {over!r:.60} ({type(over).__name__}), but must be a duration", hint=OVER_HINT
-        )
+        raise wrong_type(f"{label}: over", over, "a duration", hint=OVER_HINT)
     if over <= timedelta(0):
         raise DefinitionError(
-            f"{label}: over is {duration_text(over)}, but must be above zero", hint=OVER_HINT
+            f"{label}: over is {duration_text(over)}; expected more than zero", hint=OVER_HINT
         )
     if over > LONGEST:
         raise DefinitionError(

@@ -293,7 +293,7 @@ def _plus(first: Exact, second: Exact) -> Exact:
 
 
 def _packed_numbers(state: Sequence[Any]) -> list[Any]:
-    """Return the count and the exact numbers: the digits of one as bytes, and as few as there can be, if they are many."""
+    """Return the count and the exact numbers: trailing zeros and then bytes shorten digits of more than 64 bits."""
     return [state[0], *map(_packed, state[1:])]
 
 

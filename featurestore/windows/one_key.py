@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.windows.measures import Measures, finish, is_mergeable
-from featurestore.windows.open_head import ALL, Edge, Result
+from featurestore.windows.open_head import LIFETIME_EDGE, Edge, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -42,12 +43,14 @@ class _Group:
 
     Attributes
     ----------
+    length
+        The length in microseconds; None: a lifetime.
     places, measures
-        The measures that they need, and the number of each among those of the view.
+        The number of each measure that they need, among those of the view, and the measure.
     finished
         For each window its position, which of the measures it needs, and what computes its value.
     timed
-        The windows whose values depend on the timestamp, and not on the events alone.
+        The windows whose values depend on the timestamp, and not on the events alone: position, and what computes the value.
     names
         Names of all windows, by position.
     """
@@ -85,6 +88,14 @@ class _Walk:
     ----------
     name
         The window.
+    position
+        The place of its value among those of the view.
+    length
+        The length in microseconds; None: a lifetime.
+    where, column
+        The place in an event of the condition that it must meet, and of the value that it must have. None: any event.
+    enough
+        The number of events that suffice. None: all events are read.
     state
         What is kept of the events of the window, in order.
     finish
@@ -199,7 +210,7 @@ class KeyWindows:
             if blocks.first <= low:
                 return (yield from self._within(level, blocks, low, places, self._newer(key, level, places)))
             end = blocks.first
-        return Edge(ALL, end, (), self._newer(key, len(head.lists), places))
+        return Edge(LIFETIME_EDGE, end, (), self._newer(key, len(head.lists), places))
 
     def _within(
         self, level: int, block: Child, low: float, places: Sequence[int], newer: list[Any]
@@ -247,7 +258,7 @@ class KeyWindows:
 
 def _low(length: int | None, now: int) -> float:
     """Return the lower edge of a window: its events are later."""
-    return ALL if length is None else now - length
+    return LIFETIME_EDGE if length is None else now - length
 
 
 def _length(window: Aggregation) -> int | None:
@@ -273,13 +284,10 @@ def _walk(
     if window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last n events.
         if enough is None:
-            values = lambda events: [e[column] for e in events[::-1]]  # noqa: E731
-            return _Walk(name, position, length, where, column, n, values, _state)
-        newest = lambda events: [e[column] for e in events[::-1] if e[column] is not None][:n]  # noqa: E731
-        return _Walk(name, position, length, where, None, enough, newest, _state)
+            return _Walk(name, position, length, where, column, n, partial(_newest, column, None), _state)
+        return _Walk(name, position, length, where, None, enough, partial(_newest, column, n), _state)
     if window.kind == "distinct":
-        number = lambda events: len({e[column] for e in events if e[column] is not None})  # noqa: E731
-        return _Walk(name, position, length, where, None, enough, number, _state)
+        return _Walk(name, position, length, where, None, enough, partial(_distinct, column), _state)
     # The events are filtered already.
     dtype = None if window.column is None else schema[window.column]
     only = Measures({"": window}, columns, schema, every=True)
@@ -289,7 +297,19 @@ def _walk(
     return _Walk(name, position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
 
 
+def _newest(column: int, number: int | None, events: Sequence[StoredEvent]) -> list[Any]:
+    """Return the values of events, the newest first. A number: at most that many, without missing ones."""
+    values = [event[column] for event in events[::-1]]
+    return values if number is None else [value for value in values if value is not None][:number]
+
+
+def _distinct(column: int, events: Sequence[StoredEvent]) -> int:
+    """Count the different values of events."""
+    return len({event[column] for event in events if event[column] is not None})
+
+
 def _state(value: Any, _: int) -> Any:
+    """Return a state that is the value of its window already."""
     return value
 
 
@@ -300,7 +320,7 @@ def _compute(walk: _Walk, number: int, key: OpenHead, now: int, values: list[Any
         state = walk.state(chosen)
     except OverflowError as error:
         raise _named(walk.name, error) from error
-    first = ALL if len(chosen) == walk.enough else low
+    first = LIFETIME_EDGE if len(chosen) == walk.enough else low
     key.results[number] = Result(first, chosen[0][0] if chosen else math.inf, state)
     values[walk.position] = walk.finish(state, now)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Of the windows of one length. Time goes on: reads are at two lower edges at most, unless they ask for the past.
 MAX_EDGES: Final = 8
-ALL: Final = -math.inf  # the lower edge of a lifetime
+LIFETIME_EDGE: Final = -math.inf  # all events are after it
 
 
 class Edge:

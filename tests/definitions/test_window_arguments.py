@@ -19,9 +19,9 @@ PAID = pl.col("amount") > 0
             "count: over is 99,999,999 days, .* at most 3,652,058 days",
         ),
         (lambda: windows.count(over=LONGEST + timedelta(microseconds=1)), "timestamps hold at most"),
-        (lambda: windows.count(over=5), "count: over is 5 .int., but must be a duration"),
-        (lambda: windows.count(over=True), "over is True .bool., but must be a duration"),
-        (lambda: windows.count(over=pl.col("a")), "over is .* .Expr., but must be a duration"),
+        (lambda: windows.count(over=5), "count: over is 5 .int.; expected a duration"),
+        (lambda: windows.count(over=True), "over is True .bool.; expected a duration"),
+        (lambda: windows.count(over=pl.col("a")), "over is .* .Expr.; expected a duration"),
         (lambda: windows.count(events=5.5), "events is 5.5; expected an integer from 1 to 2,147,483,647"),
         (lambda: windows.count(events=True), "events is True; expected an integer"),
         (lambda: windows.count(events="5"), "events is '5'; expected an integer"),
@@ -35,21 +35,21 @@ PAID = pl.col("amount") > 0
         (lambda: windows.last_n("a", 0, over="1h"), "n is 0; expected an integer from 1"),
         (
             lambda: windows.count(over="1h", where=True),
-            "where is True .bool., but must be a Polars expression",
+            "where is True .bool.; expected a Polars expression",
         ),
         (
             lambda: windows.sum("a", over="1h", where="b"),
-            "sum of 'a': where is 'b' .str., but must be a Polars",
+            "sum of 'a': where is 'b' .str.; expected a Polars",
         ),
         (
             lambda: windows.share("amount", over="1h"),
-            "share: condition is 'amount' .str., but must be a Polars",
+            "share: condition is 'amount' .str.; expected a Polars",
         ),
-        (lambda: windows.share(None, over="1h"), "share: condition is None .NoneType., but must be"),
-        (lambda: windows.share(PAID, over="1h", where=[PAID]), "share: where is .* .list., but must be"),
+        (lambda: windows.share(None, over="1h"), "share: condition is None .NoneType.; expected"),
+        (lambda: windows.share(PAID, over="1h", where=[PAID]), "share: where is .* .list.; expected"),
         (
             lambda: windows.mean(pl.col("amount"), over="1h"),
-            "mean: column is col.* .Expr., but must be the name",
+            "mean: column is col.* .Expr.; expected the name",
         ),
         (
             lambda: windows.quantile("a", 1.0, over="1h"),
@@ -77,7 +77,7 @@ PAID = pl.col("amount") > 0
             lambda: windows.approximate_distinct(None, error=0.1, over="1h"),
             'column is None(.|\n)*windows.approximate_distinct."amount", error=0.02, over="1h"',
         ),
-        (lambda: windows.last(None, over="1h"), "last: column is None .NoneType., but must be the name"),
+        (lambda: windows.last(None, over="1h"), "last: column is None .NoneType.; expected the name"),
     ],
 )
 def test_a_wrong_argument_is_named(declare, message):

@@ -110,7 +110,7 @@ def test_an_input_that_does_not_tell_when_it_is_known_cannot_be_proven(tmp_path)
     ("declared", "message"),
     [
         ('"order_at"', "not a column of the schema"),
-        ('"amount"', "Float64, but must be"),
+        ('"amount"', "Float64; expected"),
         ("7", "expected a column"),
         ("timedelta(1)", "expected a column"),
         ("(timedelta(1),)", "expected a column"),

@@ -61,7 +61,7 @@ def test_a_label_finds_its_answer_by_key_and_time(served):
     assert (counts.unserved, counts.unlabelled) == (1, 2)
     late = "customer=1 event_timestamp=2024-01-09 21:00:00.000001+00:00"
     assert counts.first_unserved == (late,)
-    assert (counts.other_time, counts.nearest_time) == (1, f"{late}, answer at 2024-01-09T21:00:00Z")
+    assert (counts.other_time, counts.first_other_time) == (1, f"{late}, answer at 2024-01-09T21:00:00Z")
     done = run("training-set", "answered", cwd=project.settings.root)
     assert (
         f"  1 label has no answer: {late}\n  1 of these has the keys of an answer at another time: {late}, answer at"

@@ -59,7 +59,7 @@ def test_a_step_without_an_expression_has_the_same_bits(template_shop, tmp_path)
     assert project.uncompiled() == {}
 
 
-def test_a_key_without_a_row_is_told_from_a_row_with_nulls(project):
+def test_a_key_without_a_row_differs_from_a_row_with_nulls(project):
     """Its columns have values, which steps fill in, and say that the store has no row; a null that is filled in is present."""
     rows = [{"customer": customer, "basket": 16.0} for customer in (2, 1, 77)]
     as_of = project.settings.now()

@@ -236,7 +236,7 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
     ("old", "new", "message"),
     [
         ('where=pl.col("amount") > 0', 'where=pl.col("worth") > 0', "condition does not fit schema Ordered"),
-        ('where=pl.col("amount") > 0', 'where=pl.col("amount") + 1', "gives Float64, but must be Boolean"),
+        ('where=pl.col("amount") > 0', 'where=pl.col("amount") + 1', "gives Float64; expected Boolean"),
         (
             'where=pl.col("amount") > 0',
             'where=pl.col("amount") == pl.col("amount").max()',
@@ -260,10 +260,10 @@ def test_a_value_beyond_its_dtype_is_refused_with_its_name(tmp_path):
         (
             'windows.count(over="3d")',
             "5",
-            "'spending', window 'orders_3d': it is 5 .int., but must be a window",
+            "'spending', window 'orders_3d': it is 5 .int.; expected a window",
         ),
-        ("    windows={", "    windows=5 or {", "'spending': windows is 5 .int., but must be"),
-        ('identity=("order",)', "identity=5", "identity is 5 .int.; expected names as text"),
+        ("    windows={", "    windows=5 or {", "'spending': windows is 5 .int.; expected"),
+        ('identity=("order",)', "identity=3", "feature_view: identity is 3 .int.; expected names as text"),
         ("orders_3d: pl.Int32", "orders_3d: pl.String", "gives Int64, but schema Spending says String"),
         (
             'windows.mean("amount", over="lifetime"',

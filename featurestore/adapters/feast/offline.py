@@ -23,7 +23,7 @@ from featurestore.definitions.feature_view import FeatureView
 from featurestore.errors import ConfigError, ContractError
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.storage.datasets import require_same_definition
-from featurestore.storage.files import scan_parquet, write_parquet
+from featurestore.storage.files import scan_required, write_parquet
 from featurestore.storage.fingerprint import fingerprint
 from featurestore.storage.parquet import read_files, scan_files
 from featurestore.storage.views import rows_of, scan_view
@@ -332,7 +332,7 @@ def _saved(config: Any, data_source: Any) -> pl.LazyFrame:
     if path.is_dir():
         # Served features are logged as files of one folder.
         return scan_files(sorted(path.glob("*.parquet")))
-    return scan_parquet(path, made_by="store.create_saved_dataset")
+    return scan_required(path, made_by="store.create_saved_dataset")
 
 
 def _tables(context: Context, layout: Layout) -> dict[str, Path]:

@@ -1,1 +1,1 @@
-"""Add: draft a dataset, its schema and a view from a file."""
+"""Add: version a file, and draft a source and its schema for it."""

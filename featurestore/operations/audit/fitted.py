@@ -21,7 +21,7 @@ from featurestore.operations.training_set.training_set import training_manifest
 from featurestore.preprocessing.embedding import Embedded
 from featurestore.report.formatting import short
 from featurestore.splits.declare import SPLIT, TRAIN
-from featurestore.storage.files import scan_parquet
+from featurestore.storage.files import scan_required
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
 from featurestore.values.bits import bits
@@ -57,7 +57,7 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
         If the state is of another definition of the service, or was edited.
     """
     path = workspace.layout.training(training.name)
-    rows = scan_parquet(path, made_by=f"featurestore training-set {training.name}").collect()
+    rows = scan_required(path, made_by=f"featurestore training-set {training.name}").collect()
     served = workspace.fitted(training.service).fitted
     again = fitted_rows(workspace, training, rows)
     if served is None or again is None:

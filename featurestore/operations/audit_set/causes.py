@@ -27,9 +27,9 @@ GIVEN: Final = "__given"
 SERVED: Final = "__served"
 FUTURE: Final = "__future"
 PAST: Final = "__past"
+ROUNDED: Final = "__rounded"
 # After each row, also of data that a fixed `as_of` does not reach.
 _END: Final = datetime(9000, 1, 1, tzinfo=UTC)
-ROUNDED: Final = "__rounded"
 _BITS: Final = "__bits"
 
 
@@ -72,14 +72,20 @@ def different_cells(
     }
 
 
-def rounded_dtype(values: pl.DataType, served: pl.DataType) -> pl.DataType | None:
-    """Return the dtype to which a tool may have rounded a feature: that of its file, or Float32. None: no other one."""
-    if isinstance(served, pl.Float64) and values.is_float():
+def rounded_dtype(dtype: pl.DataType, served: pl.DataType) -> pl.DataType | None:
+    """Return the dtype to which a tool may have rounded a feature; None: there is none.
+
+    Parameters
+    ----------
+    dtype, served
+        The dtype of the feature in the training set, and the one that serving gives.
+    """
+    if isinstance(served, pl.Float64) and dtype.is_float():
         # In a CSV file a Float32 is text like any other number.
         return pl.Float32()
-    is_number = values.is_numeric() and served.is_numeric()
-    is_time = isinstance(values, pl.Date | pl.Datetime) and isinstance(served, pl.Date | pl.Datetime)
-    return values if values != served and (is_number or is_time) else None
+    is_number = dtype.is_numeric() and served.is_numeric()
+    is_time = isinstance(dtype, pl.Date | pl.Datetime) and isinstance(served, pl.Date | pl.Datetime)
+    return dtype if dtype != served and (is_number or is_time) else None
 
 
 def _different(keys: pl.DataFrame, values: pl.Series, served: pl.Series) -> pl.DataFrame:

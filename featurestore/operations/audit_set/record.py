@@ -85,13 +85,13 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
         does not tell whether it is stale or from the future.
     stale
         Cells with a value that was known before and never later, and is not the newest.
-    rounded
-        Cells that are equal when what serving gives is rounded to `rounded_to`, such as Float32.
+    rounded, rounded_to
+        Cells that are equal when what serving gives is rounded to this dtype, such as Float32. None: there are none.
     others
         All other different cells: the feature never had the value for the key, the cell is null where serving has a value,
         or the feature is computed in the request or fitted.
     dtype
-        What serving gives.
+        The dtype that serving gives.
     """
 
     name: str
@@ -145,11 +145,11 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True):
             perhaps = f", {unsure:,} perhaps" if unsure else ""
             shown = "".join(f"\n  {cell}" for cell in self.cells)
             rounded = [f"{f.name} as {f.dtype}, not {f.rounded_to}" for f in self.features if f.rounded]
-            is_rounded = sum(f.rounded for f in self.features) == self.different
+            only_rounded = sum(f.rounded for f in self.features) == self.different
             raise SkewError(
                 f"{counted(self.different, 'cell')} not as serving would have given, {leaking:,} with knowledge of the "
                 f"future{perhaps}{shown}",
                 hint=f"write {'; '.join(rounded)}"
-                if is_rounded
+                if only_rounded
                 else "join the rows with featurestore: featurestore join",
             )

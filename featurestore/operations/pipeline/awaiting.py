@@ -1,21 +1,19 @@
-"""Awaiting: training sets of labels of answers that no answer was logged for yet, so that no stage can build them."""
+"""Awaiting: training sets whose labels are of answers, while no answer is logged: no stage can build them yet."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.storage.layout import version_record
+from featurestore.storage.layout import has_version
 from featurestore.storage.served_log import served_files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.workspace import Workspace
 
 
 def awaiting_answers(workspace: Workspace) -> tuple[str, ...]:
-    """List the training sets whose answers are not logged yet, or whose log has no version: they have no stage.
+    """List the training sets without a stage: their answers are not logged yet, or the log of answers has no version.
 
     A log that has a version and is not pulled yet counts as logged.
     """
@@ -24,16 +22,11 @@ def awaiting_answers(workspace: Workspace) -> tuple[str, ...]:
     )
 
 
-def piped_sets(workspace: Workspace) -> tuple[TrainingSet, ...]:
-    """List the other training sets: each has a stage."""
+def sets_with_stage(workspace: Workspace) -> tuple[TrainingSet, ...]:
+    """List the training sets with a stage: all but those of `awaiting_answers`."""
     awaiting = awaiting_answers(workspace)
     sets = workspace.catalog.training_sets
     return tuple(training for name, training in sets.items() if name not in awaiting)
-
-
-def has_version(folder: Path) -> bool:
-    """Return whether DVC has a version of the folder of a log: without one, a clone would have no such folder."""
-    return version_record(folder).exists()
 
 
 def _awaits(workspace: Workspace, training: TrainingSet) -> bool:

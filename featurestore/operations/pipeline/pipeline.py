@@ -10,7 +10,7 @@ import yaml
 from featurestore.definitions.fingerprint import code_files
 from featurestore.operations.check.timeless import leaf_nodes
 from featurestore.operations.check_leaks.state import provable
-from featurestore.operations.pipeline.awaiting import has_version, piped_sets
+from featurestore.operations.pipeline.awaiting import sets_with_stage
 from featurestore.operations.pipeline.own_stages import with_others
 from featurestore.operations.pipeline.packages import packages_path, write_packages
 from featurestore.operations.training_set.fit import fitted_tables, is_fitting_set
@@ -18,6 +18,7 @@ from featurestore.quality.rules.expectations import referenced
 from featurestore.storage.datasets import corrections_path, dataset_path
 from featurestore.storage.files import write_text
 from featurestore.storage.inside import inside
+from featurestore.storage.layout import has_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +87,7 @@ def stages_of(workspace: Workspace) -> Stages:
     for derived in workspace.catalog.build_order():
         stages |= _build_stage(workspace, derived)
     stages |= _apply_stage(workspace)
-    for training in piped_sets(workspace):
+    for training in sets_with_stage(workspace):
         stages |= _training_set_stage(workspace, training)
     stages |= _materialize_stage(workspace)
     stages |= _check_leaks_stage(workspace)
@@ -179,7 +180,7 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
         return {}
     leaves = {node.name: node for name in names for node in leaf_nodes(catalog.view(name), catalog)}
     paths = [_relative(workspace, dataset_path(node, workspace.layout)) for node in leaves.values()]
-    sets = [training.name for training in piped_sets(workspace)]
+    sets = [training.name for training in sets_with_stage(workspace)]
     paths += [_relative(workspace, workspace.layout.training(name)) for name in sets]
     some = (*names, *sets) if len(names) < len(catalog.views) else ()
     command = ["featurestore check-leaks", *some]
@@ -193,7 +194,7 @@ def _check_leaks_stage(workspace: Workspace) -> Stages:
 
 
 def _audit_stage(workspace: Workspace) -> Stages:
-    trainings = piped_sets(workspace)
+    trainings = sets_with_stage(workspace)
     return {
         "audit": {
             "cmd": "featurestore audit",
@@ -298,6 +299,7 @@ def _pushed(workspace: Workspace) -> list[str]:
 
 
 def _versioned(workspace: Workspace, folder: Path) -> list[str]:
+    # Without a version, a clone has no such folder.
     return [_relative(workspace, folder)] if has_version(folder) else []
 
 
@@ -325,6 +327,6 @@ def _training_files(workspace: Workspace, training: TrainingSet) -> list[Path]:
 def _training_sets(workspace: Workspace) -> list[str]:
     return [
         _relative(workspace, path)
-        for training in piped_sets(workspace)
+        for training in sets_with_stage(workspace)
         for path in _training_files(workspace, training)
     ]

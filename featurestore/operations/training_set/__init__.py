@@ -1,1 +1,1 @@
-"""Training set: split, sampled, fitted, documented and built again."""
+"""Training set: build, split, sample, fit, measure, document and rebuild it."""

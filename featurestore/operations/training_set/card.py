@@ -68,11 +68,11 @@ def card(workspace: Workspace, name: str) -> CardFiles:
         missing = {*_undeclared(training.contract, DECLARED)}
         missing |= {key for source in sources for key in _undeclared(source.contract, (LICENCE,))}
         examples = {key: text for key, text in DECLARED.items() if key in missing}
-        config = f"metadata = {examples} in the class Config of a schema; " if examples else ""
+        metadata = f"write metadata = {examples} in the class Config of a schema; " if examples else ""
         raise DefinitionError(
             f"data card of training set {name!r}: {counted(len(empty), 'text')} that only a person can write "
             f"{'is' if len(empty) == 1 else 'are'} empty: {', '.join(empty)}",
-            hint=f"write {config}the docstring is a description, and pa.Field(description=...) that of a column",
+            hint=f"{metadata}a docstring describes a schema or training set, and pa.Field(description=...) a column",
         )
     declared = {key: str(training.contract.metadata[key]) for key in DECLARED}
     verdicts = [(node, verdict(workspace, node.name)) for node in (*sources, *derived)]

@@ -16,7 +16,7 @@ from featurestore.preprocessing.step import TableRows
 from featurestore.splits.declare import SPLIT, TRAIN
 from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.datasets import scan_dataset
-from featurestore.storage.files import scan_parquet
+from featurestore.storage.files import scan_required
 from featurestore.storage.fingerprint import fingerprint as digest_of
 from featurestore.storage.made_by import require_made_by
 
@@ -173,7 +173,7 @@ def fitted_training_set(workspace: Workspace, name: str) -> pl.DataFrame:
     """
     training = workspace.catalog.training_set(name)
     path = workspace.layout.fitted_training(name)
-    rows = scan_parquet(path, made_by=f"featurestore training-set {name}")
+    rows = scan_required(path, made_by=f"featurestore training-set {name}")
     require_made_by(training, path)
     return rows.collect()
 

@@ -19,7 +19,7 @@ from featurestore.operations.training_set.rebuild_record import record_for
 from featurestore.operations.training_set.training_set import training_set
 from featurestore.operations.validate.validate import validate
 from featurestore.storage.files import read_record
-from featurestore.storage.layout import version_record
+from featurestore.storage.layout import has_version
 from featurestore.values.wording import counted
 from featurestore.workspace import Workspace
 
@@ -46,8 +46,8 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     rows_before, rows
         How many rows there were, and are.
     column
-        The first column whose values differ, that is gone, or that is new. None: none is, the number of rows is another one, or
-        the digests of columns are not recorded.
+        The first column whose values differ, that is gone, or that is new. None: there is none, the number of rows differs,
+        or the digests of columns are not recorded.
     reasons
         What differs between the builds, as text: definitions, packages, data. Empty: nothing that is recorded.
     """
@@ -202,7 +202,7 @@ def _get_data(
             else:
                 ingest(clean, source.name)
     for log in (clean.layout.all_pushed, clean.layout.all_served):
-        if version_record(log).exists():
+        if has_version(log):
             try:
                 workspace.parts.versions.fetch(
                     workspace.root, _in_project(workspace, clean, log), revision, log
@@ -227,7 +227,7 @@ def _in_project(workspace: Workspace, clean: Workspace, path: Path) -> Path:
 
 
 def _first_column(before: BuildRecord, now: BuildRecord) -> str | None:
-    """Return the first column that differs, is gone or is new; None: none is known, or all have another number of rows."""
+    """Return the first column that differs, is gone or is new; None: none is known, or the number of rows differs."""
     if before.manifest.rows != now.manifest.rows or not before.columns:
         return None
     names = dict.fromkeys((*before.columns, *now.columns))

@@ -41,9 +41,9 @@ class ServedCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unserved_answers
         How many answers they name: several labellers may have labelled the same.
     other_time
-        Labels without an answer, of whose keys there is an answer at another time.
-    nearest_time
-        The first of them, and the time of the answer that is nearest to it, as text.
+        Labels without an answer whose keys have an answer at another time.
+    first_other_time
+        The first of them, and the time of the nearest answer of its keys, as text.
     first_unserved
         The answers that the first of them name, each once, as text.
     different
@@ -59,7 +59,7 @@ class ServedCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unserved: int = 0
     unserved_answers: int = 0
     other_time: int = 0
-    nearest_time: str | None = None
+    first_other_time: str | None = None
     first_unserved: tuple[str, ...] = ()
     different: int | None = None
     others: tuple[OtherDefinition, ...] = ()
@@ -149,7 +149,7 @@ def served_counts(
         unserved=unserved.height,
         unserved_answers=rows.height,
         other_time=near.height,
-        nearest_time=f"{named(near.row(0, named=True))}, answer at {utc_text(near[_NEAREST][0])}"
+        first_other_time=f"{named(near.row(0, named=True))}, answer at {utc_text(near[_NEAREST][0])}"
         if near.height
         else None,
         # Several labellers may have labelled what has no answer: it is named once.

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_BREACHES = 5
 MAX_VALUE_LENGTH, MAX_RULE_LENGTH, MAX_HINT_LENGTH = 60, 160, 500
-SEARCHES = "it does more than select one expression"
-TOGETHER = "the rules of the schema are too many for one function"
+NOT_ONE_EXPRESSION = "it does more than select one expression"
+TOO_MANY_RULES = "the rules of the schema are too many for one function"
 _FLAG = "__flag__"
 _Refusing: TypeAlias = RowRule | SearchRule
 
@@ -212,12 +212,12 @@ class RowGate:
         if isinstance(function, NotCompiled):
             rules = [rule for rule in rules if isinstance(self._function([rule]), RowFunction)]
             function = self._function(rules)
-        broken = function if isinstance(function, RowFunction) else None
-        rules = [] if broken is None else rules
+        compiled = function if isinstance(function, RowFunction) else None
+        rules = [] if compiled is None else rules
         # Whether a value of any dtype is missing.
         required = [rule for rule in self.rules if rule.id.kind == "not_null" and rule not in rules]
         return CompiledRules(
-            broken,
+            compiled,
             [list(self._schema).index(rule.id.columns[0]) for rule in required],
             tuple(rule for rule in self.rules if rule not in (*rules, *required)),
         )
@@ -227,8 +227,10 @@ class RowGate:
         """Why plain Python does not decide a rule, for each rule that only Polars decides."""
         reasons = {}
         for rule in self.compiled.others:
-            function = self._function([rule]) if isinstance(rule, RowRule) else NotCompiled(SEARCHES)
-            reasons[rule.id] = function.reason if isinstance(function, NotCompiled) else TOGETHER
+            function = (
+                self._function([rule]) if isinstance(rule, RowRule) else NotCompiled(NOT_ONE_EXPRESSION)
+            )
+            reasons[rule.id] = function.reason if isinstance(function, NotCompiled) else TOO_MANY_RULES
         return reasons
 
     def _function(self, rules: Sequence[RowRule]) -> RowFunction | NotCompiled:

@@ -201,8 +201,8 @@ def profile(frame: pl.DataFrame | pl.LazyFrame, *, dataset: str, contract: Contr
 
     threads = pl.thread_pool_size()
     with ThreadPoolExecutor(threads) as pool:
-        for counted in [pool.submit(count) for _ in range(threads)]:
-            counted.result()
+        for counting in [pool.submit(count) for _ in range(threads)]:
+            counting.result()
     return profiler.profile()
 
 

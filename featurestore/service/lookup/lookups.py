@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Reading this many rows from memory takes less time than handing them to a thread.
 MAX_INLINE_ROWS = 200
+# Of one view or several; a request with more keys has a read of its own.
+MAX_SHARED_KEYS = 200
 
 
 class Lookups(Workers):
@@ -25,7 +27,7 @@ class Lookups(Workers):
 
     def __init__(self, name: str, threads: int, queue: int, seconds: float) -> None:
         super().__init__(name, threads, queue, seconds)
-        self._shared_reads = SharedReads(self.run, MAX_INLINE_ROWS)
+        self._shared_reads = SharedReads(self.run, MAX_SHARED_KEYS)
 
     async def read(
         self, endpoint: Endpoint, rows: Sequence[Sequence[Any]], as_of: datetime, *, local: bool

@@ -34,7 +34,7 @@ def write(frame, path):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """Give the shop in a folder whose name is a pattern, a set of choices and a Hive partition."""
-    return build_shop(write_files(tmp_path_factory.mktemp("odd") / "day=1 [a-b] {c} ü" / "shop*?"))
+    return build_shop(write_files(tmp_path_factory.mktemp("names") / "day=1 [a-b] {c} ü" / "shop*?"))
 
 
 def test_features_are_built_joined_and_served(project):
