@@ -268,6 +268,7 @@ def _feast_settings(path: Path) -> dict[str, Any]:
         ) from None
     settings = settings if isinstance(settings, dict) else {}
     _require_known(path, None, settings, FEAST_SETTINGS)
+    _require_text(path, settings, {"project"})
     online, offline, registry = (settings.get(name) for name in ("online_store", "offline_store", "registry"))
     if not isinstance(online, dict):
         raise ConfigError(f"{path}: online_store is missing", hint="add online_store with its type and path")

@@ -65,6 +65,7 @@ def test_the_known_settings_are_those_that_feast_reads():
         ("pyproject.toml", 'schemas = "schemas"', "schemas = []", "schemas is []; expected text"),
         ("pyproject.toml", 'data = "data"', 'data = "data"\nmemory = true', "memory is True; expected a number of MiB"),
         ("feature_repo/feature_store.yaml", "path: ../data/online/store.lmdb", "path: 3", "path is 3; expected text"),
+        ("feature_repo/feature_store.yaml", "project: ", "project: 1 #", "project is 1; expected text"),
         ("feature_repo/feature_store.yaml", '"2024-01-10T00:00:00Z"', "2024-01-10", "is not a timestamp"),
         ("feature_repo/feature_store.yaml", "type: featurestore.adapters.feast.online.LmdbOnlineStore", "type: [1]", "unknown type"),
     ],

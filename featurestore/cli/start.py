@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,7 @@ def init(
 
     written = [path.as_posix() for path in write_project(folder, example=example)]
     command = "featurestore run" if example else "featurestore add FILE"
-    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     Output(json).result(written, "\n".join([*written, f"next: {enter}{command}"]))
 
 

@@ -8,6 +8,7 @@ generated histories, and with the frame. Timestamps are in UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import polars as pl
 
 from featurestore.definitions.call import reason
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import ContractError, StoreError
+from featurestore.errors import ConfigError, ContractError, StoreError
 from featurestore.expressions.row_function import RowFunction
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
@@ -35,7 +36,6 @@ from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
@@ -154,6 +154,8 @@ class VectorReader:
         ContractError
             If a key is missing or has a wrong type, or a request value has a wrong type or breaks
             its contract.
+        ConfigError
+            If `as_of` is not a datetime with a time zone.
         MissingDataError
             If a view is not materialized.
         SkewError
@@ -161,6 +163,11 @@ class VectorReader:
         StoreError
             If the store does not answer, or a stored row is damaged.
         """
+        if not isinstance(as_of, datetime) or as_of.tzinfo is None:
+            raise ConfigError(
+                f"read: as_of is {as_of!r}; expected a datetime with a time zone",
+                hint="write datetime.now(UTC), or datetime(2026, 1, 31, tzinfo=UTC)",
+            )
         checked = [
             (
                 *(check(row.get(name, ...)) for name, check in self._keys.items()),

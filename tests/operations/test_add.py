@@ -68,6 +68,14 @@ def test_a_file_becomes_a_source_that_its_file_passes(project, tmp_path):
     assert opened.dataset("visits").collect()["weight"].null_count() == 6
 
 
+@pytest.mark.parametrize("name", ["class", "import"])
+def test_a_name_that_python_reserves_becomes_a_module(project, name):
+    """A module named "class" could not be imported, and the whole project with it."""
+    (project / f"{name}.csv").write_text("size\n1\n2\n")
+    added = featurestore.open(project).add(f"{name}.csv")
+    assert added.name in fresh(project).catalog.sources
+
+
 def test_a_folder_of_daily_files_is_one_source(project):
     """DVC versions the folder; adding it again gives the new day a version, and writes no schema."""
     folder = project / "data/raw/orders"

@@ -85,6 +85,29 @@ def test_a_project_is_not_written_twice(tmp_path):
     assert [path.name for path in taken.iterdir()] == ["README.md"]
 
 
+@pytest.mark.parametrize("folder", ["orders.csv", "orders.csv/shop"])
+def test_a_file_in_place_of_the_folder_is_named(tmp_path, folder):
+    """The file stays as it is."""
+    (tmp_path / "orders.csv").write_text("order\n1\n")
+    with pytest.raises(ConfigError, match=r"orders\.csv is a file; expected a folder"):
+        init(tmp_path / folder)
+    assert (tmp_path / "orders.csv").read_text() == "order\n1\n"
+
+
+@pytest.mark.parametrize("folder", ["1", "2026", "1_000", "true", "null", "on", "1e5"])
+def test_the_name_of_a_project_is_text(tmp_path, folder):
+    """Feast refuses a name that YAML reads as a number or a boolean."""
+    init(tmp_path / folder)
+    settings = yaml.safe_load((tmp_path / folder / "feature_repo/feature_store.yaml").read_text())
+    assert settings["project"] == folder
+
+
+def test_the_command_to_enter_a_folder_can_be_pasted(tmp_path, monkeypatch):
+    """A name with characters of the shell is quoted."""
+    monkeypatch.chdir(tmp_path)
+    assert command("init", "my shop").stdout.endswith("next: cd 'my shop' && featurestore add FILE\n")
+
+
 def test_the_reference_project_has_the_lines_that_init_writes(tmp_path):
     """Git sees DVC's records of its data, too; DVC keeps its raw files, which stages fetch, out of git."""
     for name in (".gitignore", ".dvcignore"):

@@ -11,7 +11,7 @@ from laws import examples
 from featurestore.adapters.lmdb import LmdbStore
 from featurestore.definitions.feature_service import feature_service
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import ContractError, MissingDataError, SkewError
+from featurestore.errors import ConfigError, ContractError, MissingDataError, SkewError
 from featurestore.ports import ViewState
 from featurestore.testing import oracle
 from featurestore.testing.strategies import FEATURES, histories
@@ -84,6 +84,16 @@ def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
     shop.materialize()
     with pytest.raises(ContractError, match=message):
         shop.reader(["last_order"]).read([row], as_of=NOW)
+
+
+@pytest.mark.parametrize(
+    "as_of", [NOW.replace(tzinfo=None), "2024-01-10T00:00:00Z", NOW.date(), 5, None], ids=repr
+)
+def test_a_time_that_names_no_timestamp_is_refused(shop, as_of):
+    """A reader takes a datetime with a time zone; the message says so."""
+    shop.materialize()
+    with pytest.raises(ConfigError, match="expected a datetime with a time zone"):
+        shop.reader(["last_order"]).read(ROWS, as_of=as_of)
 
 
 def test_a_store_that_cannot_answer_is_refused(shop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import shlex
 import shutil
@@ -226,4 +227,5 @@ def _require_own_folder(base: Path, files: tuple[Path, ...], root: Path, raw: Pa
 
 def _identifier(name: str) -> str:
     cleaned = re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_")
-    return cleaned if cleaned[:1].isalpha() else f"source_{cleaned}".rstrip("_")
+    is_module = cleaned[:1].isalpha() and not keyword.iskeyword(cleaned)
+    return cleaned if is_module else f"source_{cleaned}".rstrip("_")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import yaml
+
 from featurestore.errors import ConfigError
 from featurestore.operations.init.example_project import EXAMPLE, EXAMPLE_DATA
 from featurestore.operations.init.gitignore import FILE as GITIGNORE
@@ -79,11 +81,16 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
     Raises
     ------
     ConfigError
-        If the folder holds a project of featurestore already, or the example would replace a file; nothing is
-        written then.
+        If `root` is a file or is below one, the folder holds a project of featurestore already, or the example would
+        replace a file; nothing is written then.
     MissingPackageError
         If `versions` needs a package that is not installed; nothing is written then.
     """
+    if file := next((path for path in (root, *root.parents) if path.exists() and not path.is_dir()), None):
+        raise ConfigError(
+            f"{file.resolve()} is a file; expected a folder, which may be missing",
+            hint="name another folder: featurestore init FOLDER",
+        )
     settings = root / "pyproject.toml"
     table = settings.read_text(encoding="utf-8") if settings.exists() else ""
     if "[tool.featurestore]" in table:
@@ -106,8 +113,11 @@ def init(root: Path, *, example: bool = False, versions: DatasetVersions | None 
         versions.start(root)
     # Feast allows letters, digits and underscores.
     name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_") or "features"
-    for path, text in contents.items():
-        write_text(text.replace("{name}", name).replace("{definitions}", definitions), root / path)
+    # YAML reads some names, such as 2026 and true, as other than text.
+    written_name = name if isinstance(yaml.safe_load(name), str) else f'"{name}"'
+    for path, template in contents.items():
+        text = template.replace("project: {name}", f"project: {written_name}").replace("{name}", name)
+        write_text(text.replace("{definitions}", definitions), root / path)
     write_text(f"{table.rstrip()}\n\n{TABLE.replace('{definitions}', definitions)}".lstrip(), settings)
     written = [*contents, "pyproject.toml"]
     hidden = [GITIGNORE] if add_lines(root / GITIGNORE, ("__pycache__/",)) else []
