@@ -15,7 +15,7 @@ import featurestore
 from featurestore import Project, config, errors, preprocessing, testing, windows
 from featurestore.adapters.feast import online
 from featurestore.cli.app import app
-from featurestore.operations.training_set.card import DECLARED
+from featurestore.operations.card.card import DECLARED
 from featurestore.project.quality import Quality
 from featurestore.quality import assess
 from featurestore.quality.change import thresholds

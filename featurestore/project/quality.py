@@ -12,8 +12,8 @@ from featurestore.operations.history import history
 from featurestore.operations.profile import profile
 from featurestore.operations.quarantine import quarantine
 from featurestore.operations.resubmit import resubmit
+from featurestore.operations.scorecard import scorecard
 from featurestore.operations.suggest import suggest
-from featurestore.operations.training_set.scorecard import scorecard
 from featurestore.operations.validate.validate_rows import environments, validate_rows
 from featurestore.operations.verdict.junit import write_junit
 from featurestore.operations.verdict.verdict import verdict, verdicts
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from featurestore.operations.compare import Comparison
-    from featurestore.operations.training_set.scorecard import Scorecard
+    from featurestore.operations.scorecard import Scorecard
     from featurestore.quality.assess import Assessment
     from featurestore.quality.change.anomalies import Anomaly
     from featurestore.quality.change.drift import Drift

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.operations.training_set.card import CardFiles, card
+from featurestore.operations.card.card import CardFiles, card
+from featurestore.operations.rebuild.rebuild import Rebuilt, rebuild
 from featurestore.operations.training_set.data import TrainingData, read_training_set
 from featurestore.operations.training_set.model_record import ModelRecord, require_model, write_model_record
-from featurestore.operations.training_set.rebuild import Rebuilt, rebuild
 from featurestore.operations.training_set.split_drift import split_drift
 from featurestore.operations.training_set.training_set import (
     require_same_service,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import featurestore
+from featurestore.operations.card.card import missing_texts
 from featurestore.operations.training_set.build_record import upstream
-from featurestore.operations.training_set.card import missing_texts
 
 
 @pytest.mark.parametrize("name", ["departures", "late_departures"])

@@ -14,7 +14,7 @@ from featurestore.definitions.entity_rows import entity_rows
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ContractError, DefinitionError, UnknownNameError
 from featurestore.labels.declare import Labellers
-from featurestore.operations.training_set.card_sections import label_sections
+from featurestore.operations.card.sections import label_sections
 
 ALL = ("request_id", "bought", "labeller", "labelled_at")
 BY = 'labellers=labelled_by("labeller", policy={!r}), matures="labelled_at"'

@@ -11,7 +11,7 @@ from runner import run
 import featurestore
 from featurestore import training_set
 from featurestore.errors import ContractError, DefinitionError, MissingDataError
-from featurestore.operations.training_set.card_sections import label_sections
+from featurestore.operations.card.sections import label_sections
 from featurestore.operations.training_set.served_labels import ServedCounts
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from featurestore import oversample, random_sample, random_split, systematic_sample, time_split, undersample
-from featurestore.operations.training_set.strategy_texts import sample_text, split_text
+from featurestore.operations.card.strategy_texts import sample_text, split_text
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import DefinitionError
+from featurestore.operations.card.sections import sections
 from featurestore.operations.training_set.build_record import last_record, upstream
-from featurestore.operations.training_set.card_sections import sections
 from featurestore.operations.training_set.training_set import require_same_definition
 from featurestore.operations.verdict.verdict import verdict
 from featurestore.report.card import Card, CardColumn, html, markdown

@@ -14,8 +14,8 @@ from featurestore.definitions.vector import fitting_set
 from featurestore.errors import ConfigError, MissingDataError, SkewError
 from featurestore.operations.build.build import build
 from featurestore.operations.ingest import ingest
+from featurestore.operations.rebuild.record import record_for
 from featurestore.operations.training_set.build_record import LOCK, BuildRecord, raw_path, upstream
-from featurestore.operations.training_set.rebuild_record import record_for
 from featurestore.operations.training_set.training_set import training_set
 from featurestore.operations.validate.validate import validate
 from featurestore.storage.files import read_record
@@ -97,7 +97,7 @@ def rebuild(
     ----------
     manifest
         The record of the build, the manifest of a training set, or its name: see
-        `featurestore.operations.training_set.rebuild_record.record_for`.
+        `featurestore.operations.rebuild.record.record_for`.
     progress
         Called with the name of each step.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.operations.training_set.strategy_texts import sample_text, split_text
+from featurestore.operations.card.strategy_texts import sample_text, split_text
 from featurestore.report.card import Section
 from featurestore.splits.assign import LEFT_OUT
 from featurestore.values.wording import PERSONAL, counted

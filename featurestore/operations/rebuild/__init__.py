@@ -1,0 +1,1 @@
+"""Rebuild: make a training set again from its record, and name what differs."""
