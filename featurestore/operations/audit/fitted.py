@@ -114,7 +114,7 @@ def _columns(
                 yield from different
             elif any(different):
                 # The place names what was learned as well, such as a category.
-                yield place, f"{PERSONAL}", f"{PERSONAL} of other rows"
+                yield place, PERSONAL, f"{PERSONAL}, another value"
         yield from _first_difference(f"blocks, {after.step}", before.blocks, after.blocks)
     yield from _first_difference("order of the columns", served.features, now.features)
 
