@@ -142,6 +142,12 @@ class FeatureService:
         return (*(s for s in self.selections if features & {*s.names}), *computed)
 
     @property
+    def personal(self) -> frozenset[str]:
+        """The features, entity keys and request values whose values must not be shown."""
+        columns = (*self.features, *self.request_columns.values())
+        return frozenset(column.name for column in columns if column.personal)
+
+    @property
     def key_schema(self) -> pl.Schema:
         """Names and dtypes of the entity keys that a request needs."""
         return _schema({k: d for selection in self.reads for k, d in keys_of(selection).items()})

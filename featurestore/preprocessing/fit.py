@@ -91,7 +91,7 @@ def fit(
             for values in step.training_values(observed, state) or ():
                 trained[values.name] = values
         done = FittedStep(step=str(step), columns=columns)  # type: ignore[arg-type]
-        rows = applied(rows, [done]).with_columns(trained.values())
+        rows = applied(rows, [done], place).with_columns(trained.values())
         fitted.append(done)
     return Fitted(tuple(fitted), rows)
 
@@ -124,8 +124,13 @@ def apply(features: pl.LazyFrame, steps: Iterable[FittedStep], *, with_refused: 
     return features
 
 
-def applied(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> pl.DataFrame:
+def applied(rows: pl.DataFrame, steps: Sequence[FittedStep], place: str | None = None) -> pl.DataFrame:
     """Apply fitted steps to rows of features.
+
+    Parameters
+    ----------
+    place
+        What a refusal names in place of the step: the service and the number of the step.
 
     Raises
     ------
@@ -138,7 +143,7 @@ def applied(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> pl.DataFrame:
     if REFUSED not in result.columns:
         return result
     if result[REFUSED].any():
-        _raise_refusal(rows, steps)
+        _raise_refusal(rows, steps, place)
     return result.drop(REFUSED)
 
 
@@ -157,7 +162,7 @@ def _refused(step: FittedStep) -> list[pl.Expr]:
     return [flag for flag in flags if flag is not None]
 
 
-def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> None:
+def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep], place: str | None) -> None:
     """Name the first step and column that refuse a row. Values are not shown: a column may be personal."""
     for number, step in enumerate(steps):
         before = apply(rows.lazy(), steps[:number])
@@ -166,7 +171,7 @@ def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep]) -> None:
             count = 0 if flag is None else before.select(flag.sum()).collect().item()
             if count:
                 raise ContractError(
-                    f"step {step.step}: {count:,} of {rows.height:,} rows are refused, because {name!r} has no value that "
+                    f"{place or f'step {step.step}'}: {count:,} of {rows.height:,} rows are refused, because {name!r} has no value that "
                     "the step knows",
                     hint="add the missing keys to the table and fit again, or give the step a rule for unknown values",
                 )

@@ -74,7 +74,7 @@ class Stack:
                 taken[feature] = block
         if missing := [feature for feature in schema if feature not in taken]:
             raise DefinitionError(
-                f"{place}: {', '.join(map(repr, missing))} are in no block",
+                f"{place}: {', '.join(map(repr, missing))} {'is' if len(missing) == 1 else 'are'} in no block",
                 hint="name a block for every feature, or leave the feature out of the service",
             )
         return blocks

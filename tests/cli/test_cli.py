@@ -228,7 +228,7 @@ def test_skew_has_its_exit_code(shop_files):
     done = run("audit", "--json", cwd=shop_files)
     assert done.returncode == 5
     assert json.loads(done.stdout)["mismatches"] == 1
-    assert "last_order {'customer': 3} amount: offline 9.0 (PRESENT), online 8.0 (PRESENT)" in done.stderr
+    assert "last_order customer=3 amount: offline 9.0 (PRESENT), online 8.0 (PRESENT)" in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)

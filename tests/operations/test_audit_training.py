@@ -205,3 +205,32 @@ def test_another_function_of_the_training_set_is_named(trained):
         assert caught.value.commands == ("featurestore training-set visits",)
     changed.training_set("visits")
     assert changed.audit().mismatches == 0
+
+
+@pytest.fixture
+def private(shop_files):
+    """A trained shop whose customers and amounts are personal."""
+    schemas = shop_files / "schemas/shop.py"
+    before, view, after = schemas.read_text().partition("class LastOrder")
+    own, basket, rest = after.partition("class Basket")
+    own = own.replace('description="who ordered"', 'description="who", metadata={"personal": True}')
+    own = own.replace('{"unit": "EUR"}', '{"unit": "EUR", "personal": True}')
+    schemas.write_text(before + view + own + basket + rest)
+    project = featurestore.open(shop_files)
+    project.validate("orders")
+    project.build("last_order")
+    project.apply()
+    project.training_set("visits")
+    project.materialize()
+    return project
+
+
+def test_personal_values_are_not_shown(private):
+    """A difference names its row and its feature; a key or a value that is personal is not in it."""
+    rewrite(private, pl.col("amount") + 1, is_noticed=True)
+    cells = [difference for difference in private.audit().differences if difference.feature == "amount"]
+    assert {(cell.offline, cell.online) for cell in cells} <= {
+        (f"(personal) ({status})", f"(personal) ({status})") for status in ("PRESENT", "NULL_VALUE")
+    }
+    assert cells[0].key.startswith("customer=(personal) event_timestamp=2024-01-")
+    assert "11.5" not in str(cells[0])

@@ -167,7 +167,7 @@ def test_a_raw_file_that_changed_since_its_version_is_named(own):
     first.write_text(text)
     assert featurestore.open(own).unversioned() == ()
     (own / "data/raw/orders/2024-01-03.csv").write_text(NEW_DAY)
-    assert "changed since their last version" in warnings_of(own, "orders")[1]
+    assert "changed since" in warnings_of(own, "orders")[1]
 
 
 def test_a_file_in_git_has_a_version(own):
@@ -257,4 +257,4 @@ def test_a_push_since_the_last_version_is_named(history, tmp_path):
 
 def test_without_a_repository_nothing_has_a_version(shop_files):
     """The reason is then the missing repository."""
-    assert "are not in a repository of DVC or git" in command("check", cwd=shop_files).stderr
+    assert "is not in a repository of DVC or git" in command("check", cwd=shop_files).stderr

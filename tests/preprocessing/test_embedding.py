@@ -132,7 +132,8 @@ def test_a_row_without_a_vector_is_refused():
     """By the rule `refuse`: the rows that are fitted to, and later ones; one row by the same rule as many."""
     step = embedding(unknown="refuse")
     with pytest.raises(
-        ContractError, match=r"embedding\(.*2 of 3 rows are refused, because 'c' has no value"
+        ContractError,
+        match=r"service '.*', step 1 \(embedding\(.*2 of 3 rows are refused, because 'c' has no value",
     ):
         fitted(step, ["a", "new", None])
 

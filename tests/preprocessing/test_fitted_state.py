@@ -240,3 +240,23 @@ def test_check_accepts_steps_that_are_not_fitted_again_yet(project):
 
     project.layout.fitted("buying").unlink()
     assert run("check", cwd=project.settings.root).returncode == 0
+
+
+def test_personal_numbers_are_not_shown(template_shop, tmp_path):
+    """The audit names the step and the row of a personal column, and no value of it."""
+    project = fitted_shop(template_shop, tmp_path)
+    schemas = project.settings.root / "schemas/shop.py"
+    text, view, after = schemas.read_text().partition("class LastOrder")
+    after = after.replace('{"unit": "EUR"}', '{"unit": "EUR", "personal": True}', 1)
+    schemas.write_text(text + view + after)
+    project = featurestore.open(project.settings.root)
+    project.build("last_order")
+    project.apply()
+    project.training_set("visits")
+    project.materialize()
+    replaced(project, other_scale)
+
+    [state] = project.audit().differences
+    assert state.feature == "amount, scale(columns=('amount', 'ratio'))"
+    assert state.offline == "(personal), another value"
+    assert state.online == "(personal)"

@@ -61,7 +61,7 @@ def test_blocks_that_say_nothing_are_refused(blocks, message):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([preprocessing.stack({"a": ["x"]})], "'c' are in no block"),
+        ([preprocessing.stack({"a": ["x"]})], "'c' is in no block"),
         ([preprocessing.stack({"a": ["x", "c"], "b": "c"})], "'c' is in the blocks 'a' and 'b'"),
         ([preprocessing.stack({"a": ["x", "d"]})], "no feature named 'd'"),
         ([preprocessing.stack({"a": ["x", "c"], "b": preprocessing.booleans()})], "selects no column"),

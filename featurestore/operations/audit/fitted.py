@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,10 +26,10 @@ from featurestore.storage.files import scan_required
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import EPOCH
 from featurestore.values.bits import bits
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.preprocessing.state import FittedState, FittedStep
@@ -65,12 +66,13 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
             f"the service of training set {training.name!r} has no steps",
             hint="declare steps, or do not audit them",
         )
+    personal = training.service.joined.personal | replace(training.service, fitted=served).personal
     differences = [
         _difference(training, _STATE, name, before, after)
         for name, before, after in (
             *_certificate(served, again.state),
             *_tables(served, again.state),
-            *_columns(served, again.state),
+            *_columns(served, again.state, personal),
         )
         if before != after
     ]
@@ -83,7 +85,7 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
             _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} rows of train in two")
         )
     kept = fitted_training_set(workspace, training.name)
-    differences += list(_vectors(training, kept, again.rows))
+    differences += list(_vectors(training, kept, again.rows, personal))
     compared = Compared(
         name=training.name,
         as_of=rows.select(pl.col(EVENT_TIMESTAMP).max()).item() or EPOCH,
@@ -101,12 +103,18 @@ def _certificate(served: FittedState, now: FittedState) -> Iterator[tuple[str, s
         yield f"certificate: {name}", before, after
 
 
-def _columns(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
+def _columns(
+    served: FittedState, now: FittedState, personal: Container[str]
+) -> Iterator[tuple[str, str, str]]:
     for before, after in zip(served.steps, now.steps, strict=True):
         for column in dict.fromkeys((*before.columns, *after.columns)):
-            yield from _first_difference(
-                f"{column}, {after.step}", *(_learned(step, column) for step in (before, after))
-            )
+            place = f"{column}, {after.step}"
+            different = _first_difference(place, *(_learned(step, column) for step in (before, after)))
+            if column not in personal:
+                yield from different
+            elif any(different):
+                # The place names what was learned as well, such as a category.
+                yield place, PERSONAL, f"{PERSONAL}, another value"
         yield from _first_difference(f"blocks, {after.step}", before.blocks, after.blocks)
     yield from _first_difference("order of the columns", served.features, now.features)
 
@@ -156,7 +164,9 @@ def _different_values(before: Any, after: Any, place: str = "") -> Iterator[tupl
         yield place or "all values", f"{before}", f"{after}"
 
 
-def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> Iterator[Difference]:
+def _vectors(
+    training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame, personal: Container[str]
+) -> Iterator[Difference]:
     """Compare the kept vectors: the number of rows, the columns, and the first cell of each column that differs."""
     if kept.schema != now.schema or kept.height != now.height:
         sizes = [f"{frame.height:,} rows of {', '.join(frame.columns)}" for frame in (kept, now)]
@@ -165,7 +175,7 @@ def _vectors(training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame) -> It
     for name in now.columns:
         differs = bits(kept[name]).ne_missing(bits(now[name]))
         for row in differs.arg_true().head(1):
-            texts = [f"{frame[name][row]!r}" for frame in (kept, now)]
+            texts = [PERSONAL if name in personal else f"{frame[name][row]!r}" for frame in (kept, now)]
             yield _difference(training, f"row {row:,}", name, *texts)
 
 

@@ -130,6 +130,7 @@ def _audit_path(
             served=served,
             as_of=as_of,
             path=path.name,
+            personal=service.personal,
             cause_of=path_cause(service, {}, offline, served),
         )
         parts.append(compared)

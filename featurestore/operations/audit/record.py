@@ -9,13 +9,14 @@ import msgspec
 
 from featurestore.errors import SkewError
 from featurestore.operations.audit.cause import Cause
+from featurestore.operations.check_leaks.record import utc_text
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits
 from featurestore.values.key_columns import select_columns
-from featurestore.values.wording import counted
+from featurestore.values.wording import PERSONAL, counted, named_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     import polars as pl
 
@@ -30,6 +31,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     view
         The view, service or training set.
+    key
+        The keys and timestamp of the row, such as ``customer=3``; empty for a view without keys.
     offline
         What the historical join gives, now.
     online
@@ -50,10 +53,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause = Cause.UNKNOWN
 
     def __str__(self) -> str:
-        return (
-            f"{self.view} {self.key} {self.feature}: offline {self.offline}, {self.path} {self.online}; "
-            f"cause: {self.cause.value}"
-        )
+        place = " ".join(filter(None, (self.view, self.key, self.feature)))
+        return f"{place}: offline {self.offline}, {self.path} {self.online}; cause: {self.cause.value}"
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +142,7 @@ def compare_cells(
     served: pl.DataFrame,
     as_of: datetime,
     path: str = ONLINE,
+    personal: Container[str],
     cause_of: Callable[[str, int], Cause] = lambda *_: Cause.UNKNOWN,
 ) -> tuple[Compared, list[Difference]]:
     """Compare vectors and their statuses row by row: those of the historical join with those that were served.
@@ -149,6 +151,8 @@ def compare_cells(
     ----------
     path
         The side that served, as of `Difference`.
+    personal
+        The columns whose values are not shown.
     cause_of
         Returns why a cell differs, from its feature and the number of its row. Called for the cells that are shown.
     """
@@ -161,10 +165,10 @@ def compare_cells(
         differences.extend(
             Difference(
                 view=name,
-                key=repr(dict(zip(keys, select_columns(offline, keys).row(i), strict=True))),
+                key=_key_text(select_columns(offline, keys), i, personal),
                 feature=feature,
-                offline=f"{offline[feature][i]!r} ({Status(offline[status][i]).name})",
-                online=f"{served[feature][i]!r} ({Status(served[status][i]).name})",
+                offline=f"{_shown(offline, feature, i, personal)} ({Status(offline[status][i]).name})",
+                online=f"{_shown(served, feature, i, personal)} ({Status(served[status][i]).name})",
                 path=path,
                 cause=cause_of(feature, i),
             )
@@ -175,6 +179,18 @@ def compare_cells(
         name=name, as_of=as_of, rows=offline.height, cells=cells, mismatches=mismatches, path=path
     )
     return compared, differences
+
+
+def _key_text(keys: pl.DataFrame, row: int, personal: Container[str]) -> str:
+    values = keys.row(row, named=True)
+    texts = {
+        name: utc_text(value) if isinstance(value, datetime) else value for name, value in values.items()
+    }
+    return named_values(texts, keys.columns, personal)
+
+
+def _shown(rows: pl.DataFrame, feature: str, row: int, personal: Container[str]) -> str:
+    return PERSONAL if feature in personal else repr(rows[feature][row])
 
 
 def differing_rows(feature: str, offline: pl.DataFrame, served: pl.DataFrame) -> pl.Series:

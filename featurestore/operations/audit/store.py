@@ -87,6 +87,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         offline=offline,
         served=served,
         as_of=as_of,
+        personal=frozenset(column.name for column in view.feature_contract.columns if column.personal),
         cause_of=store_cause(workspace.engine, rows, state, offline, served),
     )
     return AuditedView(result, as_of, all_keys)
@@ -134,6 +135,7 @@ def audit_service(
         offline=offline,
         served=served,
         as_of=as_of,
+        personal=service.personal,
         cause_of=path_cause(service, broken(views), offline, served),
     )
 

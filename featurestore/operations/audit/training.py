@@ -85,6 +85,7 @@ def audit_training_set(workspace: Workspace, training: TrainingSet) -> tuple[Com
             served=_with_statuses(kept, joined, service.feature_names),
             as_of=last,
             path=PATH,
+            personal=service.personal,
             cause_of=causes.of(joined, kept),
         )
         parts.append(compared)

@@ -131,13 +131,7 @@ def _cells(
         .sort("count", _ROW, "later", "feature", descending=[True, False, False, False])
         .head(MAX_CELLS)
     )
-    personal = {column.name for column in service.features if column.personal}
-    personal |= {
-        key
-        for selection in service.reads
-        for key, stored in zip(selection.keys, selection.view.keys, strict=True)
-        if selection.view.contract[stored].personal
-    }
+    personal = service.personal
     result = []
     for row in first.iter_rows(named=True):
         name = row["feature"]

@@ -26,6 +26,11 @@ REASONS: dict[VersionGap, str] = {
     "changed": "changed since their last version, so a clone gets other rows",
     "no repository": "are not in a repository of DVC or git, so they have no versions",
 }
+_OF_ONE_FILE: dict[VersionGap, str] = {
+    "no version": "is versioned by neither DVC nor git, so a clone does not get it",
+    "changed": "changed since its last version, so a clone gets other rows",
+    "no repository": "is not in a repository of DVC or git, so it has no versions",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class Unversioned:
 
     def __str__(self) -> str:
         count = counted(self.files, "file")
-        return f"{self.name}: {count} of {self.path} {REASONS[self.reason]}\n  hint: run: {self.command}"
+        reason = (_OF_ONE_FILE if self.files == 1 else REASONS)[self.reason]
+        return f"{self.name}: {count} of {self.path} {reason}\n  hint: run: {self.command}"
 
 
 def unversioned(workspace: Workspace, names: Collection[str] | None = None) -> tuple[Unversioned, ...]:

@@ -212,6 +212,7 @@ def _replay(workspace: Workspace, service: FeatureService, served: pl.DataFrame)
         offline=result.offline,
         served=served,
         as_of=served[EVENT_TIMESTAMP][-1],
+        personal=service.personal,
         cause_of=lambda feature, row: result.causes[feature, row],
     )
     counts: dict[Cause, int] = {}
