@@ -14,22 +14,18 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
-from featurestore.definitions.call import reason
 from featurestore.definitions.fingerprint import fingerprint
-from featurestore.errors import ConfigError, ContractError, StoreError
-from featurestore.expressions.row_function import RowFunction
+from featurestore.errors import ConfigError, StoreError
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.accepted import value_check
 from featurestore.values.codec import ROW_FORMAT, encode_key, is_tombstone, open_row, require_intact
 from featurestore.values.html_table import html_table
-from featurestore.values.plain import from_stored, in_utc_zone
+from featurestore.values.plain import from_stored
 from featurestore.values.wording import counted
-from featurestore.vectors.compiled import MAX_COMPILED_ROWS, compiled
-from featurestore.vectors.complete import compute
+from featurestore.vectors.computed import Computed
 from featurestore.vectors.fitted_steps import FittedSteps
 from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
-    from featurestore.definitions.on_demand import OnDemandFeatureView
     from featurestore.ports import RowReader, StoredRows, ViewKeys
     from featurestore.storage.layout import Layout
 
@@ -137,7 +132,7 @@ class VectorReader:
         self._features = service.feature_names
         self._fitted = None if service.fitted is None else FittedSteps(service)
         self._views = tuple(selection.label for selection in service.reads)
-        self._computed = [_Computed.of(view, self.columns, stored) for view in service.on_demand]
+        self._computed = [Computed.of(view, self.columns, stored) for view in service.on_demand]
 
     def read(self, rows: Sequence[Mapping[str, Any]], *, as_of: datetime) -> Vectors:
         """Look up the vectors of rows of keys and request values.
@@ -245,48 +240,6 @@ class VectorReader:
                 vectors = read.windows.answer(encoded, rows, now, self._store)
                 events.append(_appended(vectors, values, statuses))
         return values, statuses, events, states
-
-
-@dataclass(frozen=True)
-class _Computed:
-    """One on-demand view of a service, and the positions of its inputs."""
-
-    view: OnDemandFeatureView
-    schema: pl.Schema
-    requested: dict[str, int]
-    stored: dict[str, int]
-    function: RowFunction | None  # None: Polars computes all rows
-
-    @classmethod
-    def of(cls, view: OnDemandFeatureView, columns: Sequence[str], stored: Sequence[str]) -> _Computed:
-        schema = view.input_schema
-        requested = {name: columns.index(name) for name in view.request.schema}
-        read = {name: stored.index(name) for name in schema if name not in requested}
-        function = compiled(view)
-        return cls(view, schema, requested, read, function if isinstance(function, RowFunction) else None)
-
-    def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
-        if self.function is not None and len(rows) <= MAX_COMPILED_ROWS:
-            requested, stored = self.requested.values(), self.stored.values()
-            results = []
-            for row, features in zip(rows, values, strict=True):
-                result = self.function.compute([*(row[i] for i in requested), *(features[i] for i in stored)])
-                if result is None:
-                    break
-                results.append(result)
-            else:
-                return results
-        columns = {name: [row[i] for row in rows] for name, i in self.requested.items()}
-        columns |= {name: [row[i] for row in values] for name, i in self.stored.items()}
-        try:
-            inputs = pl.DataFrame(columns, schema=self.schema)
-        except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-            expected = ", ".join(f"{name} as {self.schema[name]}" for name in self.requested)
-            raise ContractError(
-                f"a request value for on-demand view {self.view.name!r} has a wrong type: {reason(error)}",
-                hint=f"give {expected}",
-            ) from error
-        return in_utc_zone(compute(self.view, inputs)).rows()
 
 
 def _answer(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.feature_view import Selection
     from featurestore.ports import RowReader
     from featurestore.values.event_codec import Block
-    from featurestore.windows.one_key import Asking, Wanted
+    from featurestore.windows.walk import Asking, Wanted
 
     # The row, what computes its windows, and the block that it waits for.
     _Running = tuple[int, Asking, Wanted]

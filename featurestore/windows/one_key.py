@@ -9,32 +9,24 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from featurestore.timing.epoch import MICROSECOND
 from featurestore.windows.measures import Measures, finish, is_mergeable
-from featurestore.windows.open_head import LIFETIME_EDGE, Edge, Result
+from featurestore.windows.open_head import LIFETIME_EDGE, Edge
+from featurestore.windows.walk import TIMED, compute, length_of, lower_edge, value_itself, walk_of, with_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     import polars as pl
 
-    from featurestore.values.event_codec import BlockList, Child, Head, Place
-    from featurestore.windows.aggregation import Aggregation, Kind
+    from featurestore.values.event_codec import BlockList, Child
+    from featurestore.windows.aggregation import Aggregation
     from featurestore.windows.measure import Measure
     from featurestore.windows.measures import StoredEvent
     from featurestore.windows.open_head import OpenHead
     from featurestore.windows.stored_columns import StoredColumns
-
-# A block by its place, and whether it is a leaf. A generator yields it, and is sent what the block holds.
-Wanted: TypeAlias = "tuple[Place, bool]"
-Asking: TypeAlias = "Generator[Wanted, Any, None]"
-# The kind whose value depends on the timestamp, and not on the events alone.
-TIMED: Final[Kind] = "time_since"
-# The value of a window from a state and the timestamp.
-_Finish: TypeAlias = "Callable[[Any, int], Any]"
+    from featurestore.windows.walk import Asking, Finish, Walk, Wanted
 
 
 @dataclass(frozen=True)
@@ -58,8 +50,8 @@ class _Group:
     length: int | None
     places: Sequence[int]
     measures: Sequence[Measure]
-    finished: Sequence[tuple[int, int, _Finish]]
-    timed: Sequence[tuple[int, _Finish]]
+    finished: Sequence[tuple[int, int, Finish]]
+    timed: Sequence[tuple[int, Finish]]
     names: Sequence[str]
 
     def fill(self, edge: Edge, low: float, now: int, values: list[Any]) -> None:
@@ -76,40 +68,8 @@ class _Group:
             for _, number, finish_state in self.finished:
                 results.append(finish_state(states[number], 0))
         except OverflowError as error:
-            raise _named(self.names[self.finished[len(results)][0]], error) from error
+            raise with_name(self.names[self.finished[len(results)][0]], error) from error
         return results
-
-
-@dataclass(frozen=True)
-class _Walk:
-    """A window that is computed from single events, the newest first, until it has enough.
-
-    Attributes
-    ----------
-    name
-        The window.
-    position
-        The place of its value among those of the view.
-    length
-        The length in microseconds; None: a lifetime.
-    where, column
-        The place in an event of the condition that it must meet, and of the value that it must have. None: any event.
-    enough
-        The number of events that suffice. None: all events are read.
-    state
-        What is kept of the events of the window, in order.
-    finish
-        The value of the window.
-    """
-
-    name: str
-    position: int
-    length: int | None
-    where: int | None
-    column: int | None
-    enough: int | None
-    state: Callable[[list[StoredEvent]], Any]
-    finish: _Finish
 
 
 class KeyWindows:
@@ -136,22 +96,22 @@ class KeyWindows:
     ) -> None:
         self._measures = Measures(windows, columns, schema)
         self._names = tuple(names)
-        by_length: dict[int | None, list[tuple[int, int, _Finish, bool]]] = {}
-        self._walks: list[_Walk] = []
+        by_length: dict[int | None, list[tuple[int, int, Finish, bool]]] = {}
+        self._walks: list[Walk] = []
         for position, name in enumerate(names):
             window = windows[name]
             if is_mergeable(window):
                 dtype = None if window.column is None else schema[window.column]
                 finished = position, self._measures.place(window), finish(window, dtype)
-                by_length.setdefault(_length(window), []).append((*finished, window.kind == TIMED))
+                by_length.setdefault(length_of(window), []).append((*finished, window.kind == TIMED))
             else:
-                self._walks.append(_walk(name, position, window, columns, schema))
+                self._walks.append(walk_of(name, position, window, columns, schema))
         self._by_length = [self._of_length(length, parts) for length, parts in by_length.items()]
 
-    def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, _Finish, bool]]) -> _Group:
+    def _of_length(self, length: int | None, parts: Sequence[tuple[int, int, Finish, bool]]) -> _Group:
         places = list(dict.fromkeys(place for _, place, _, _ in parts))
         finished = [
-            (position, places.index(place), _state if is_timed else finish_state)
+            (position, places.index(place), value_itself if is_timed else finish_state)
             for position, place, finish_state, is_timed in parts
         ]
         timed = [(position, finish_state) for position, _, finish_state, is_timed in parts if is_timed]
@@ -175,23 +135,23 @@ class KeyWindows:
         values: list[Any] = [None] * len(self._names)
         asking: list[Asking] = []
         for number, group in enumerate(self._by_length):
-            low = _low(group.length, now)
+            low = lower_edge(group.length, now)
             edge = key.edge(number, low)
             if edge is None:
                 asking.append(self._group(key, number, now, values))
             else:
                 group.fill(edge, low, now, values)
         for number, walk in enumerate(self._walks):
-            result = key.result(number, _low(walk.length, now))
+            result = key.result(number, lower_edge(walk.length, now))
             if result is None:
-                asking.append(_compute(walk, number, key, now, values))
+                asking.append(compute(walk, number, key, now, values))
             else:
                 values[walk.position] = walk.finish(result.state, now)
         return values, asking
 
     def _group(self, key: OpenHead, number: int, now: int, values: list[Any]) -> Asking:
         group = self._by_length[number]
-        low = _low(group.length, now)
+        low = lower_edge(group.length, now)
         edge = yield from self._edge(key, low, group.places)
         key.keep(number, edge)
         group.fill(edge, low, now, values)
@@ -254,124 +214,3 @@ class KeyWindows:
             measures[place].merge(measures[place].unpack(packed[place]), state)
             for place, state in zip(places, newer, strict=True)
         ]
-
-
-def _low(length: int | None, now: int) -> float:
-    """Return the lower edge of a window: its events are later."""
-    return LIFETIME_EDGE if length is None else now - length
-
-
-def _length(window: Aggregation) -> int | None:
-    """Return the length of a window in microseconds; None: it has no lower edge."""
-    return None if window.duration is None else window.duration // MICROSECOND
-
-
-def _named(name: str, error: OverflowError) -> OverflowError:
-    return OverflowError(f"window {name!r}: {error}")
-
-
-def _walk(
-    name: str,
-    position: int,
-    window: Aggregation,
-    columns: StoredColumns,
-    schema: Mapping[str, pl.DataType],
-) -> _Walk:
-    length = _length(window)
-    where = None if window.where is None else columns.condition(window.where)
-    column = columns.read(window)
-    n, enough = window.n, window.events
-    if window.kind == "last_n":
-        # Missing values do not count among the last n values, but they do among the last n events.
-        if enough is None:
-            return _Walk(name, position, length, where, column, n, partial(_newest, column, None), _state)
-        return _Walk(name, position, length, where, None, enough, partial(_newest, column, n), _state)
-    if window.kind == "distinct":
-        return _Walk(name, position, length, where, None, enough, partial(_distinct, column), _state)
-    # The events are filtered already.
-    dtype = None if window.column is None else schema[window.column]
-    only = Measures({"": window}, columns, schema, every=True)
-    of, finished = only.all[0].of, finish(window, dtype)
-    if window.kind == TIMED:
-        return _Walk(name, position, length, where, None, enough, of, finished)
-    return _Walk(name, position, length, where, None, enough, lambda events: finished(of(events), 0), _state)
-
-
-def _newest(column: int, number: int | None, events: Sequence[StoredEvent]) -> list[Any]:
-    """Return the values of events, the newest first. A number: at most that many, without missing ones."""
-    values = [event[column] for event in events[::-1]]
-    return values if number is None else [value for value in values if value is not None][:number]
-
-
-def _distinct(column: int, events: Sequence[StoredEvent]) -> int:
-    """Count the different values of events."""
-    return len({event[column] for event in events if event[column] is not None})
-
-
-def _state(value: Any, _: int) -> Any:
-    """Return a state that is the value of its window already."""
-    return value
-
-
-def _compute(walk: _Walk, number: int, key: OpenHead, now: int, values: list[Any]) -> Asking:
-    low = _low(walk.length, now)
-    chosen = yield from _window_events(key.head, low, walk)
-    try:
-        state = walk.state(chosen)
-    except OverflowError as error:
-        raise _named(walk.name, error) from error
-    first = LIFETIME_EDGE if len(chosen) == walk.enough else low
-    key.results[number] = Result(first, chosen[0][0] if chosen else math.inf, state)
-    values[walk.position] = walk.finish(state, now)
-
-
-def _window_events(head: Head, low: float, walk: _Walk) -> Generator[Wanted, Any, list[StoredEvent]]:
-    """Return the events of a window in order: the last ones, as many as the window counts."""
-    chosen: list[StoredEvent] = []
-    if _take_events(head.events, low, walk, chosen):
-        return chosen[::-1]
-    for level, blocks in enumerate(head.lists):
-        if blocks is None:
-            continue
-        if blocks.last <= low:
-            break
-        if (yield from _take_from_list(blocks.place, level, low, walk, chosen)):
-            break
-    return chosen[::-1]
-
-
-def _take_from_list(
-    place: Place, level: int, low: float, walk: _Walk, chosen: list[StoredEvent]
-) -> Generator[Wanted, Any, bool]:
-    """Add the events of a list of blocks, the newest first; returns whether no older event is needed."""
-    blocks: BlockList = yield place, False
-    oldest = bisect_right(blocks.lasts, low)
-    for position in reversed(range(oldest, blocks.size)):
-        below = blocks.place(position)
-        if level:
-            if (yield from _take_from_list(below, level - 1, low, walk, chosen)):
-                return True
-        else:
-            events: list[StoredEvent] = yield below, True
-            if _take_events(events, low, walk, chosen):
-                return True
-    return oldest > 0
-
-
-def _take_events(events: Sequence[StoredEvent], low: float, walk: _Walk, chosen: list[StoredEvent]) -> bool:
-    """Add events, the newest first; returns whether no older event is needed."""
-    for event in _newest_first(events, low):
-        if (walk.where is None or event[walk.where]) and (
-            walk.column is None or event[walk.column] is not None
-        ):
-            chosen.append(event)
-            if len(chosen) == walk.enough:
-                return True
-    return bool(events) and events[0][0] <= low
-
-
-def _newest_first(events: Sequence[StoredEvent], low: float) -> Iterator[StoredEvent]:
-    for event in reversed(events):
-        if event[0] <= low:
-            return
-        yield event

@@ -44,19 +44,19 @@ FAULTS = (
     ),
     Fault(
         "a request value rounded by the server",
-        code("vectors.reader:_Computed.compute", "pl.DataFrame(columns, schema=self.schema)", "pl.DataFrame(columns, schema=self.schema).with_columns(pl.col(*self.requested).cast(pl.Float32).cast(pl.Float64))"),
+        code("vectors.computed:Computed.compute", "pl.DataFrame(columns, schema=self.schema)", "pl.DataFrame(columns, schema=self.schema).with_columns(pl.col(*self.requested).cast(pl.Float32).cast(pl.Float64))"),
         "audit",
         since="audit",
     ),
     Fault(
         "on-demand features in a shorter float",
-        code("vectors.reader:_Computed.compute", "compute(self.view, inputs)", "compute(self.view, inputs).cast(pl.Float32)"),
+        code("vectors.computed:Computed.compute", "compute(self.view, inputs)", "compute(self.view, inputs).cast(pl.Float32)"),
         "audit",
         since="audit",
     ),
     Fault(
         "on-demand features of the first row for all rows",
-        code("vectors.reader:_Computed.compute", ".rows()", ".rows()[:1] * len(rows)"),
+        code("vectors.computed:Computed.compute", ".rows()", ".rows()[:1] * len(rows)"),
         "audit",
         since="audit",
     ),

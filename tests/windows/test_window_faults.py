@@ -84,7 +84,7 @@ def test_without_a_fault_all_agree(project):
 def test_an_audit_finds(project, tmp_path, monkeypatch):
     """Each fault is on one side only: the store or the join."""
     for target, before, after in (
-        ("windows.one_key:_low", "now - length", "now - length - 10**12"),  # a longer window
+        ("windows.walk:lower_edge", "now - length", "now - length - 10**12"),  # a longer window
         ("windows.histogram:quantile_of", "nearest_rank(quantile, ranks[-1])", "1"),
         ("windows.distribution:_exact", "len(values)) - 1", "len(values))"),
         ("windows.cardinality:Registers.count", "len(state)", "len(state) + 1"),
@@ -138,6 +138,6 @@ def test_replay_finds_windows_that_were_served_wrong_and_a_rollback_serves_the_f
     served = featurestore.open(root / "data/releases/current")
     assert served.get_online([{"customer": 1}], ["spending:orders_3d"])["orders_3d"].to_list() == [1]
     with monkeypatch.context() as fault:
-        code("windows.one_key:_low", "now - length", "now - length - 10**12")(tmp_path, fault)
+        code("windows.walk:lower_edge", "now - length", "now - length - 10**12")(tmp_path, fault)
         log_answers(root, 1, 2, 3, service="spenders")
     assert project.replay("spenders").mismatches > 0

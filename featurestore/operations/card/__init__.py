@@ -1,1 +1,1 @@
-"""Card: the facts of a training set, and what its maker says of it, for people and for machines."""
+"""Card: the facts of a training set, and what its maker adds to them, for people and for machines."""
