@@ -44,7 +44,7 @@ def test_a_model_without_a_record_is_refused(root):
 def test_a_model_is_a_file(trained, tmp_path):
     """A folder, or no name at all, is refused before anything is read."""
     project = featurestore.open(trained)
-    for model in ("", "/", tmp_path, str(tmp_path), None, 5, "a\0b"):
+    for model in ("", "/", tmp_path, str(tmp_path), "a\0b"):
         _refuse_model(project, model)
 
 
