@@ -49,8 +49,9 @@ example: $(READY) ## train and measure a model on the reference project, and sho
 python: ## print the Python that environments are made with
 	@echo $(PYTHON)
 
+# Three processes on two cores: tests of servers and stores wait for a quarter of their time.
 test: $(READY) ## run all tests
-	python -m pytest -n 2
+	python -m pytest -n 3
 
 s3: $(VENV)/.s3-ready ## install a server of the S3 protocol, and test a DVC remote on it
 	python -m pytest tests/operations/test_clone.py

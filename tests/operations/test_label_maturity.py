@@ -144,7 +144,7 @@ def test_the_schema_and_matures_share_their_forms(shop):
     assert project.training_set("visits").rows == 5
     assert project.training_set("visits", as_of="2024-01-09T23:59:59Z").rows == 4
     visits = project.catalog.training_set("visits")
-    assert str(visits.matures) == "known_at or else event_timestamp + 11:00:00"
+    assert str(visits.matures) == "known_at or else event_timestamp + 11 hours"
 
 
 @pytest.mark.parametrize(

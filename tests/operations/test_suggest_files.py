@@ -52,7 +52,7 @@ def test_the_null_words_of_a_source_are_read_as_it_declares_them(shop_files):
         ('x"""; 1 + 0; """.csv', "X10"),
         ("two words.csv", "TwoWords"),
         ("2024-01.csv", "Source202401"),
-        ("class.csv", "Class"),
+        ("class.csv", "SourceClass"),
         ("\u202egnirts.csv", "Gnirts"),
     ],
     ids=ascii,

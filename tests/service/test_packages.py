@@ -63,6 +63,7 @@ CALLS = {
 VARIANTS = {
     "compare": ["compare", "orders@HEAD", "orders"],
     "add": ["add", "SELECT 1 AS one", "--name", "one"],
+    "scorecard": ["scorecard", "visits", "--cost"],
 }
 # Commands that end for another reason on this shop.
 OTHER_ENDS = {
@@ -153,6 +154,11 @@ def test_a_command_names_the_package_that_the_page_says(ends, command):
 def test_a_revision_needs_dvc(ends):
     """The command itself needs nothing more; one of its arguments does."""
     assert (ends[0]["compare"], ends[0]["compare variant"]) == (None, "dvc")
+
+
+def test_the_cost_of_a_join_needs_pyarrow(ends):
+    """The scorecard reads the training set; its costs are those of a join."""
+    assert (ends[0]["scorecard"], ends[0]["scorecard variant"]) == (None, "pyarrow")
 
 
 def test_a_query_needs_duckdb(ends):
