@@ -90,28 +90,29 @@ def walk_of(
     schema: Mapping[str, pl.DataType],
 ) -> Walk:
     """Compile a window. `position` is the place of its value; `schema` has the dtypes of the events."""
-    length = length_of(window)
     where = None if window.where is None else columns.condition(window.where)
     column = columns.read(window)
-    n, enough = window.n, window.events
-    if window.kind == "last_n":
+    needed: int | None = None
+    enough = window.events
+    state: Callable[[list[StoredEvent]], Any]
+    of_state: Finish = value_itself
+    if window.kind == "last_n" and enough is None:
+        needed, enough, state = column, window.n, partial(_newest, column, None)
+    elif window.kind == "last_n":
         # Missing values do not count among the last n values, but they do among the last n events.
-        if enough is None:
-            return Walk(
-                name, position, length, where, column, n, partial(_newest, column, None), value_itself
-            )
-        return Walk(name, position, length, where, None, enough, partial(_newest, column, n), value_itself)
-    if window.kind == "distinct":
-        return Walk(name, position, length, where, None, enough, partial(_distinct, column), value_itself)
-    # The events are filtered already.
-    dtype = None if window.column is None else schema[window.column]
-    only = Measures({"": window}, columns, schema, every=True)
-    of, finished = only.all[0].of, finish(window, dtype)
-    if window.kind == TIMED:
-        return Walk(name, position, length, where, None, enough, of, finished)
-    return Walk(
-        name, position, length, where, None, enough, lambda events: finished(of(events), 0), value_itself
-    )
+        state = partial(_newest, column, window.n)
+    elif window.kind == "distinct":
+        state = partial(_distinct, column)
+    else:
+        # The events are filtered already.
+        dtype = None if window.column is None else schema[window.column]
+        of = Measures({"": window}, columns, schema, every=True).all[0].of
+        finished = finish(window, dtype)
+        if window.kind == TIMED:
+            state, of_state = of, finished
+        else:
+            state = partial(_value, of, finished)
+    return Walk(name, position, length_of(window), where, needed, enough, state, of_state)
 
 
 def _newest(column: int, number: int | None, events: Sequence[StoredEvent]) -> list[Any]:
@@ -123,6 +124,13 @@ def _newest(column: int, number: int | None, events: Sequence[StoredEvent]) -> l
 def _distinct(column: int, events: Sequence[StoredEvent]) -> int:
     """Count the different values of events."""
     return len({event[column] for event in events if event[column] is not None})
+
+
+def _value(
+    of: Callable[[Sequence[StoredEvent]], Any], finished: Finish, events: Sequence[StoredEvent]
+) -> Any:
+    """Return the value of a window of events, which no timestamp changes."""
+    return finished(of(events), 0)
 
 
 def value_itself(value: Any, _: int) -> Any:
