@@ -102,16 +102,22 @@ def test_a_request_is_not_answered_by_a_read_that_began_before_it():
     assert len(store.reads) == 2
 
 
+async def hang(reads, store):
+    """Begin as many reads as may be under way, each of which hangs."""
+    hanging = []
+    for _ in range(MAX_UNDERWAY):
+        hanging.append(asyncio.create_task(reads.read(store, wanted(KEYS[0]))))
+        await asyncio.to_thread(store.began.acquire)
+    return hanging
+
+
 def test_reads_that_hang_do_not_hold_up_others():
     """Requests wait for the end of a read only for a moment."""
     store = Store(hanging=MAX_UNDERWAY)
 
     async def behind():
         reads = shared()
-        hanging = []
-        for _ in range(MAX_UNDERWAY):
-            hanging.append(asyncio.create_task(reads.read(store, wanted(KEYS[0]))))
-            await asyncio.to_thread(store.began.acquire)
+        hanging = await hang(reads, store)
         answers = await asyncio.gather(*(reads.read(store, wanted(key)) for key in KEYS))
         assert not any(task.done() for task in hanging)
         store.released.set()
@@ -129,10 +135,7 @@ def test_requests_wait_for_the_end_of_a_read(monkeypatch):
 
     async def crowd():
         reads = shared()
-        tasks = []
-        for _ in range(MAX_UNDERWAY):
-            tasks.append(asyncio.create_task(reads.read(store, wanted(KEYS[0]))))
-            await asyncio.to_thread(store.began.acquire)
+        tasks = await hang(reads, store)
         for key in KEYS:
             tasks.append(asyncio.create_task(reads.read(store, wanted(key))))
             await asyncio.sleep(0)
