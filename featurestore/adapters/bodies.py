@@ -119,8 +119,7 @@ def legible(node: Node, media: str) -> Iterator[None]:
             raise StoreError(
                 f"{node.name}: {error}", hint="free disk space, then try again", retry=True
             ) from error
-        personal = any(column.personal for column in node.contract.columns)
-        reason = "" if personal else ": " + str(error).partition("\n")[0]
+        reason = "" if node.contract.personal else ": " + str(error).partition("\n")[0]
         raise ContractError(
             f"{node.name}: the body cannot be read as {media}{reason}",
             hint="send a complete body in that format",

@@ -150,6 +150,11 @@ class Contract:
     left_out: frozenset[str] = frozenset()
 
     @property
+    def personal(self) -> frozenset[str]:
+        """The columns of personal data, whose values must not be shown."""
+        return frozenset(column.name for column in self.columns if column.personal)
+
+    @property
     def schema(self) -> pl.Schema:
         """Names and dtypes of the columns, in the order of the schema."""
         return pl.Schema({column.name: column.dtype for column in self.columns})

@@ -69,7 +69,7 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
             raise UnknownNameError("column", unknown[0], names, within=after)
         has_key = all(name in side.rows.collect_schema() for name in by for side in sides)
         contracts = [side.contract for side in sides if side.contract is not None]
-        personal = {column.name for contract in contracts for column in contract.columns if column.personal}
+        personal = frozenset[str]().union(*(contract.personal for contract in contracts))
         return Comparison(
             before=before,
             after=after,

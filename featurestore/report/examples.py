@@ -64,7 +64,7 @@ def examples(path: Path, verdict: Verdict, contract: Contract) -> Examples:
         return Examples()
     rows = scan_files(path)
     names = rows.collect_schema().names()
-    personal = {column.name for column in contract.columns if column.personal}
+    personal = contract.personal
     suspects = dict.fromkeys(
         name for count in rules for name in count.rule.columns if name in contract and name in names
     )

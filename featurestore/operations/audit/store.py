@@ -87,7 +87,7 @@ def audit_view(workspace: Workspace, view: FeatureView, store: OnlineStore) -> A
         offline=offline,
         served=served,
         as_of=as_of,
-        personal=frozenset(column.name for column in view.feature_contract.columns if column.personal),
+        personal=view.feature_contract.personal,
         cause_of=store_cause(workspace.engine, rows, state, offline, served),
     )
     return AuditedView(result, as_of, all_keys)

@@ -110,7 +110,7 @@ def _decided(rows: pl.DataFrame, training: TrainingSet, labellers: Labellers) ->
         labellers,
         known_at=pl.lit(0) if training.matures is None else training.matures.timestamp(),
         where=where,
-        personal=[column.name for column in training.contract.columns if column.personal],
+        personal=training.contract.personal,
     )
     if result.rows.is_empty():
         raise ContractError(

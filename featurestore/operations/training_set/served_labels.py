@@ -176,5 +176,5 @@ def _join_columns(training: TrainingSet) -> list[str]:
 
 def _namer(training: TrainingSet, names: list[str]) -> Callable[[dict[str, Any]], str]:
     """Return what writes the columns by which a label finds its answer, without personal values."""
-    personal = {column.name for column in training.entity_rows.columns if column.personal}
+    personal = training.entity_rows.personal
     return lambda row: named_values(row, names, personal)

@@ -55,7 +55,7 @@ def sample_rows(rows: pl.DataFrame, training: TrainingSet) -> tuple[pl.DataFrame
     """
     sampled = None
     where = f"training set {training.name!r}"
-    personal = [column.name for column in training.entity_rows.columns if column.personal]
+    personal = training.entity_rows.personal
     if training.sample is not None:
         before = rows.filter(pl.col(SPLIT) == TRAIN) if training.split else rows
         rows = resample(rows, training.sample, training.identity, training.label, where=where)

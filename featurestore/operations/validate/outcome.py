@@ -86,8 +86,7 @@ def recorded_failure(node: Node, layout: Layout) -> Iterator[None]:
         yield
     except (ContractError, MissingDataError) as error:
         if not isinstance(error, ContractError) or error.verdict is None:
-            is_personal = any(column.personal for column in node.contract.columns)
-            reason = "the command says why" if is_personal else error.message
+            reason = "the command says why" if node.contract.personal else error.message
             write_record(Unread(at=datetime.now(UTC), reason=reason), layout.unread(node.name))
         raise
 

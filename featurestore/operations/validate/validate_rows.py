@@ -85,7 +85,7 @@ def _require_columns(rows: pl.LazyFrame, contract: Contract, dataset: str) -> No
     """Name only the missing columns of personal data: in a file without a header, the column names are values."""
     columns = rows.collect_schema()
     missing = [column.name for column in contract.columns if column.name not in columns]
-    if missing and any(column.personal for column in contract.columns):
+    if missing and contract.personal:
         raise ContractError(
             f"{dataset}: breaks schema {contract.name}: lacks {', '.join(map(repr, missing))}",
             hint="send these columns; a CSV file needs their names in its first line",

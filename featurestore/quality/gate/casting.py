@@ -115,10 +115,9 @@ def _column_message(dataset: str, contract: Contract, missing: list[str], unexpe
         parts.append(f"lacks {', '.join(map(repr, missing))}")
     if unexpected:
         # A name may be a value, as where a file has no header. Then it is not shown beside personal columns.
-        personal = any(column.personal for column in contract.columns)
         names = ", ".join(map(repr, unexpected))
         declared = [column.name for column in contract.columns]
-        parts.append(f"has unexpected {undeclared(unexpected, declared) if personal else names}")
+        parts.append(f"has unexpected {undeclared(unexpected, declared) if contract.personal else names}")
     return f"{dataset}: breaks schema {contract.name}: {' and '.join(parts)}"
 
 

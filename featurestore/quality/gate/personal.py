@@ -35,7 +35,7 @@ M = TypeVar("M", bound=_Metric)
 
 def reads_personal(rule: RuleId, contract: Contract) -> bool:
     """Return whether a rule or metric reads a personal column."""
-    return any(column.personal and column.name in rule.columns for column in contract.columns)
+    return not contract.personal.isdisjoint(rule.columns)
 
 
 def is_value_shown(metric: RuleId, contract: Contract) -> bool:

@@ -148,7 +148,7 @@ class RowGate:
             if cast_column.failed is not None:
                 self._values[name].append(cast_column.failed.alias(failed_column(name)))
                 self._columns_of[failed_column(name)] = name
-        self._personal = frozenset(column.name for column in contract.columns if column.personal)
+        self._personal = contract.personal
 
     def admit(self, rows: Sequence[Sequence[Any]], *, show_values: bool = True) -> None:
         """Accept rows, or raise.

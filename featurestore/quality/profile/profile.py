@@ -122,7 +122,7 @@ class Profiler:
     def __init__(self, schema: pl.Schema, *, dataset: str, contract: Contract | None = None) -> None:
         self._schema = schema
         self._dataset = dataset
-        self._personal = {c.name for c in contract.columns if c.personal} if contract else set()
+        self._personal = contract.personal if contract else frozenset()
         self._segments = tuple(contract.metadata.get("segments", ())) if contract else ()
         self._numbers = tuple(
             name for name, dtype in schema.items() if _is_number(dtype) and name not in self._personal
