@@ -60,11 +60,13 @@ def episode(  # noqa: PLR0917 - called in another process
     world = World(folder, template, seed, begin + length * (seed - 1), network)
     # How many changes of the disk an act at a door makes: a fault comes at one of them.
     usual: dict[str, int] = {}
+    # Each door has a fault before chance decides between them: a short episode sees all of them, too.
+    first = world.chance.sample(DOORS, len(DOORS))
     done = 0
     try:
         while done < faults:
             world.clock.right += length / faults * (2 * world.chance.random())
-            act = _act(world)
+            act = _act(world, first[-1] if first else world.chance.choices(DOORS, WEIGHTS)[0])
             fault = world.chance.choice(FAULTS if network is not None else FAULTS[:-1])
             what = f"{done} faults, {fault} at {act.door}"
             if fault in ("kill", "power", "full disk"):
@@ -77,6 +79,7 @@ def episode(  # noqa: PLR0917 - called in another process
                 happened = _lost_store(world, act, what)
             if happened:
                 done += 1
+                del first[-1:]
                 counts[f"{act.door}: {fault}"] += 1
         _recover(world.materialize, "the last fault")
         check(world, after="the last fault")
@@ -86,9 +89,8 @@ def episode(  # noqa: PLR0917 - called in another process
         world.close()
 
 
-def _act(world: World) -> Act:
+def _act(world: World, door: str) -> Act:
     chance = world.chance
-    [door] = chance.choices(DOORS, WEIGHTS)
     names = release_names(world.project.layout)
     active = active_release(world.project.layout)
     if door == "rollback" and (active is None or names.index(active) == 0):

@@ -262,7 +262,7 @@ def test_year(run_small):
     printed = run_small("year")
     assert re.search(r"^15 faults in .* 0 wrong$", printed, re.MULTILINE), printed
     doors = {line.split()[0] for line in printed.splitlines()[1:-1]}
-    assert {"push", "delete", "materialize", "build", "keys"} <= doors
+    assert {"push", "delete", "materialize", "build", "release", "keys"} <= doors
 
 
 def test_soak(run_small):
