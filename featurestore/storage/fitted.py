@@ -99,12 +99,11 @@ def _read(path: Path, command: str) -> FittedState:
 def _require_belongs(
     service: FeatureService, state: FittedState, layout: Layout, path: Path, command: str
 ) -> None:
-    now = fingerprint(service)
-    if state.definition != now.digest:
+    if state.definition != fingerprint(service).digest:
         raise other_definition(
             f"{path}: the state was fitted for another definition of feature service {service.name!r}",
             find_fingerprint(state.definition, layout),
-            now,
+            service,
             then=[command],
         )
 

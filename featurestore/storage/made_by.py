@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from featurestore.definitions.fingerprint import Fingerprint, differences, fingerprint
+from featurestore.definitions.fingerprint import Fingerprint, changed_files, differences, fingerprint
 from featurestore.definitions.fingerprint.installed import SEMANTICS_PART as SEMANTICS
 from featurestore.errors import SkewError, StoreError
 from featurestore.storage.files import write_record
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.catalog import Node
     from featurestore.definitions.feature_service import TrainingSet
+    from featurestore.definitions.fingerprint.definition_parts import Fingerprinted
     from featurestore.storage.layout import Layout
 
 KEY = "featurestore.fingerprint"
@@ -67,19 +68,24 @@ def require_made_by(definition: Node | TrainingSet, path: Path) -> Path:
     now, before = fingerprint(definition), made_by(path)
     if before is None:
         raise other_definition(
-            f"{path} does not say which definition made it: featurestore did not write this file", None, now
+            f"{path} does not say which definition made it: featurestore did not write this file",
+            None,
+            definition,
         )
     if before.digest != now.digest:
         raise other_definition(
-            f"{path} was made by another definition of {now.kind} {now.name!r}", before, now
+            f"{path} was made by another definition of {now.kind} {now.name!r}", before, definition
         )
     return path
 
 
 def other_definition(
-    message: str, before: Fingerprint | None, now: Fingerprint, *, then: Iterable[str] = ()
+    message: str, before: Fingerprint | None, definition: Fingerprinted, *, then: Iterable[str] = ()
 ) -> SkewError:
-    """Return the error that names how what was found differs from the definition, and the commands to run.
+    """Return the error that names how what was found differs from the definition, and what to do.
+
+    Commands help a process that has the definitions of today. One that read their files before they changed has to be
+    started again.
 
     Parameters
     ----------
@@ -88,6 +94,7 @@ def other_definition(
     then
         Commands to run after those that make the definition's own data again.
     """
+    now = fingerprint(definition)
     different = () if before is None else differences(before, now)
     commands = (*commands_after(before, now), *then)
     hint = f"run: {' && '.join(commands)}"
@@ -99,6 +106,12 @@ def other_definition(
         )
         if made_with:
             hint = f"{hint}. A machine that only serves needs the same versions: pip install {' '.join(made_with)}"
+    changed = changed_files(definition)
+    if changed:
+        hint = (
+            f"start this process again: it read {', '.join(changed[:MAX_NAMED])} before the last change of the "
+            f"definitions; in a notebook: open the project again. If that does not help, {hint}"
+        )
     return SkewError(
         f"{message}{named(difference.text for difference in different)}",
         hint=hint,

@@ -79,12 +79,11 @@ def check_state(
             hint="run: featurestore materialize (and featurestore release, if a release is served)",
             commands=["featurestore materialize"],
         )
-    now = fingerprint(view)
-    if state.definition != now.digest:
+    if state.definition != fingerprint(view).digest:
         raise other_definition(
             f"view {view.name!r}: the online store was written by another definition of it",
             None if layout is None else find_fingerprint(state.definition, layout),
-            now,
+            view,
             then=["featurestore materialize"],
         )
     watermark = timestamp_of(state.watermark)

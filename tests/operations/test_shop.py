@@ -141,6 +141,27 @@ def test_a_store_of_another_definition_is_refused(shop):
         changed.get_online([{"customer": 1, "basket": 1.0}], "buying")
 
 
+def test_a_reader_of_a_former_definition_has_to_be_opened_again(shop):
+    """No command helps a process that has the former definition, so the hint names the files and the restart."""
+    shop.materialize()
+    reader = shop.reader("buying")
+    path = shop.settings.root / "feature_repo/shop.py"
+    path.write_text(path.read_text().replace("ttl=timedelta(days=5)", "ttl=timedelta(days=6)"))
+    changed = featurestore.open(shop.settings.root)
+    with pytest.raises(SkewError) as not_built:
+        changed.get_online([{"customer": 1, "basket": 1.0}], "buying")
+    assert not_built.value.hint == "run: featurestore build last_order && featurestore materialize"
+    changed.build("last_order")
+    changed.materialize()
+    with pytest.raises(SkewError) as caught:
+        reader.read([{"customer": 1, "basket": 1.0}], as_of=shop.settings.now())
+    assert caught.value.hint.startswith(
+        "start this process again: it read feature_repo/shop.py before the last change of the definitions"
+    )
+    with pytest.raises(SkewError, match="start this process again"):
+        shop.historical([{"customer": 1, "basket": 1.0, "event_timestamp": at(5)}], "buying")
+
+
 def test_nothing_is_served_before_it_is_materialized(shop):
     """The error of a view that is not materialized names the command."""
     with pytest.raises(MissingDataError, match="run: featurestore materialize"):

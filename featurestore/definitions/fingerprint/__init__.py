@@ -1,7 +1,7 @@
 """The fingerprint of a definition: what decides its values, and the difference between two by name."""
 
 from featurestore.definitions.fingerprint.difference import Difference, differences
-from featurestore.definitions.fingerprint.loaded import fingerprint, keep_fingerprints
+from featurestore.definitions.fingerprint.loaded import changed_files, fingerprint, keep_fingerprints
 from featurestore.definitions.fingerprint.of_definition import code_files, fingerprint_of
 from featurestore.definitions.fingerprint.parts import Fingerprint, Part
 
@@ -9,6 +9,7 @@ __all__ = [
     "Difference",
     "Fingerprint",
     "Part",
+    "changed_files",
     "code_files",
     "differences",
     "fingerprint",

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.fingerprint.definition_parts import Fingerprinted
     from featurestore.definitions.fingerprint.parts import Fingerprint
+    from featurestore.definitions.fingerprint.project_files import ProjectFiles
 
 _KEPT = "_fingerprint"
+_FILES = "_files"
 
 
 def keep_fingerprints(catalog: Catalog, root: Path) -> None:
@@ -38,6 +40,16 @@ def keep_fingerprints(catalog: Catalog, root: Path) -> None:
     for definition in definitions:
         # Definitions are frozen for their users.
         object.__setattr__(definition, _KEPT, fingerprints.of(definition))
+        object.__setattr__(definition, _FILES, fingerprints.files)
+
+
+def changed_files(definition: Fingerprinted) -> tuple[str, ...]:
+    """List the files of the project that changed after the process read them, relative to the project's folder.
+
+    Empty, too, for a definition that was not loaded from a project.
+    """
+    files: ProjectFiles | None = vars(definition).get(_FILES)
+    return () if files is None else files.changed()
 
 
 def fingerprint(definition: Fingerprinted) -> Fingerprint:

@@ -136,7 +136,7 @@ class Fingerprints:
     ) -> None:
         self._kept = kept
         self._catalog = weakref.proxy(catalog)
-        self._files = ProjectFiles(root)
+        self.files = ProjectFiles(root)
         self._known: dict[int, tuple[Fingerprinted, Fingerprint]] = {}
 
     def of(self, definition: Fingerprinted) -> Fingerprint:
@@ -148,11 +148,11 @@ class Fingerprints:
         return self._known[key][1]
 
     def _compute(self, definition: Fingerprinted) -> Fingerprint:
-        closure = Closure(self._files)
-        declared = own_parts(definition, closure, self._files)
+        closure = Closure(self.files)
+        declared = own_parts(definition, closure, self.files)
         closure.add_import_effects()
         packages = {*distributions(definition), *closure.distributions}
-        declared += [semantics_part(), *package_parts(packages, self._files.root)]
+        declared += [semantics_part(), *package_parts(packages, self.files.root)]
         direct = [self.of(upstream) for upstream in self._direct(definition)]
         links = [
             Part(kind="upstream", name=fingerprint.name, digest=fingerprint.digest) for fingerprint in direct
@@ -162,7 +162,7 @@ class Fingerprints:
             digest=full_digest([kind, definition.name, closure.graph.digest(), *_counted(declared, links)]),
             kind=kind,
             name=definition.name,
-            parts=(*declared, *closure.graph.parts(self._files.relative), *links),
+            parts=(*declared, *closure.graph.parts(self.files.relative), *links),
             upstream=_every_upstream(direct),
         )
 

@@ -71,6 +71,16 @@ class ProjectFiles:
             self._sources[path] = read_source(path)
         return self._sources[path]
 
+    def changed(self) -> tuple[str, ...]:
+        """List the files that are not as they were when they were read, relative to the root, sorted."""
+        return tuple(
+            sorted(
+                self.relative(path)
+                for path, source in self._sources.items()
+                if not source.is_text_of(path)
+            )
+        )
+
     def relative(self, path: Path) -> str:
         """Return a file's POSIX path relative to the root."""
         return path.relative_to(self.root).as_posix()

@@ -101,6 +101,13 @@ class SourceFile:
         if isinstance(node, ast.Import):
             self.also_run += [ImportTarget(0, alias.name, None) for alias in node.names]
 
+    def is_text_of(self, path: Path) -> bool:
+        """Return whether a file holds this text still."""
+        try:
+            return _decoded(path.read_bytes()) == self._text
+        except (OSError, SyntaxError, ValueError):  # it is gone, or cannot be decoded any more
+            return False
+
     @cached_property
     def state_names(self) -> frozenset[str]:
         """Module-level names whose values functions of the file change while they run."""

@@ -98,12 +98,12 @@ def require_model(workspace: Workspace, model: Path | str) -> ModelRecord:
             f"{path} is another file than the one that {_record_of(path).name} was written for",
             hint="copy both files of a model together",
         )
-    now = fingerprint(workspace.service(record.service))
-    if now.digest != record.fingerprint.digest:
+    service = workspace.service(record.service)
+    if fingerprint(service).digest != record.fingerprint.digest:
         raise other_definition(
             f"{path} was trained on another definition of service {record.service!r} than is served; train it again",
             record.fingerprint,
-            now,
+            service,
             then=(f"featurestore training-set {record.training_set}",),
         )
     return record

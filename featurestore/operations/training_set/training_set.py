@@ -227,7 +227,7 @@ def require_same_service(workspace: Workspace, name: str) -> None:
         raise other_definition(
             f"training set {name} was made with another definition of service {training.service.name!r}",
             manifest.fingerprint,
-            fingerprint(training),
+            training,
         )
 
 
@@ -246,4 +246,4 @@ def require_same_definition(workspace: Workspace, name: str) -> None:
     now = fingerprint(training)
     before = None if manifest is None else manifest.fingerprint
     if manifest is not None and (before is None or before.digest != now.digest):
-        raise other_definition(f"training set {name} was made by another definition of it", before, now)
+        raise other_definition(f"training set {name} was made by another definition of it", before, training)
