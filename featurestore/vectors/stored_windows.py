@@ -19,6 +19,7 @@ from featurestore.values.plain import from_stored, to_series
 from featurestore.values.table import UTC_MICROSECONDS, integer_limits
 from featurestore.windows.one_key import KeyWindows
 from featurestore.windows.open_head import OpenHead
+from featurestore.windows.overflow import WindowOverflowError, overflow_hint
 from featurestore.windows.stored_columns import StoredColumns
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class StoredWindows:
                 continue
             try:
                 values, started = self._windows.start(opened, now)
-            except OverflowError as error:
+            except WindowOverflowError as error:
                 raise self._too_large(error) from error
             computed.append(values)
             # What is put together of a row takes about as much as the row.
@@ -181,13 +182,16 @@ class StoredWindows:
                 wanted = asking.send(held)
         except StopIteration:
             return
-        except OverflowError as error:
+        except WindowOverflowError as error:
             raise self._too_large(error) from error
         running.append((number, asking, wanted))
 
-    def _too_large(self, error: OverflowError) -> ContractError:
+    def _too_large(self, error: WindowOverflowError) -> ContractError:
         return ContractError(
-            f"view {self._view.name!r}: {error}", hint="declare the window as a mean, or make it shorter"
+            f"view {self._view.name!r}: {error}",
+            hint=overflow_hint(
+                self._view.windows[error.window], self._view.feature_contract.schema[error.window]
+            ),
         )
 
     def _fetched(
@@ -221,9 +225,10 @@ class StoredWindows:
                 if declared is not None and values[position] is not None:
                     values[position] = declared(values[position])
         except OverflowError as error:
+            name = self.names[position]
             raise ContractError(
-                f"view {self._view.name!r}, feature {self.names[position]!r}: {error}",
-                hint="declare a wider dtype in the schema of the features",
+                f"view {self._view.name!r}, feature {name!r}: {error}",
+                hint=overflow_hint(self._view.windows[name], self._view.feature_contract.schema[name]),
             ) from error
         return (
             values,

@@ -72,7 +72,7 @@ def aggregate(aggregation: Aggregation, window: Window) -> pl.Series:
     Raises
     ------
     OverflowError
-        If a sum of integers does not fit into 64 bits.
+        If a sum of integers does not fit into 64 bits, or a variance into Float64.
     """
     if aggregation.column is not None and aggregation.quantile is not None:
         return _quantile(window, aggregation.column, aggregation.quantile, aggregation.error)

@@ -10,14 +10,13 @@ from featurestore.errors import ContractError
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.windows.aggregation import NUMERIC, Aggregation
 from featurestore.windows.join import windows_at
+from featurestore.windows.overflow import WindowOverflowError, overflow_hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from featurestore.timing.known_at import Timing
-    from featurestore.windows.aggregation import Kind
 
-WIDER_HINT: Final = "declare a wider dtype, or cast the column to Float64 in the function of the view"
 _LAST_EVENT: Final = "__last_event"
 
 
@@ -62,31 +61,33 @@ def features_at(
             identity=identity,
             deletions=deletions,
         )
-    except OverflowError as error:
-        raise ContractError(f"feature view {view!r}: {error}", hint=WIDER_HINT) from error
+    except WindowOverflowError as error:
+        raise ContractError(
+            f"feature view {view!r}: {error}", hint=overflow_hint(windows[error.window], dtypes[error.window])
+        ) from error
     features = [
-        _declared(computed[name], dtype, windows[name].kind, f"feature view {view!r}, column {name!r}")
+        _declared(computed[name], dtype, windows[name], f"feature view {view!r}, column {name!r}")
         for name, dtype in dtypes.items()
     ]
     return pl.DataFrame([*features, computed[_LAST_EVENT].alias(EVENT_TIMESTAMP)])
 
 
-def _declared(values: pl.Series, dtype: pl.DataType, kind: Kind, where: str) -> pl.Series:
+def _declared(values: pl.Series, dtype: pl.DataType, window: Aggregation, where: str) -> pl.Series:
     try:
         result = values.cast(dtype)
     except pl.exceptions.InvalidOperationError as error:
-        raise _too_large(values, dtype, where) from error
+        raise _too_large(values, dtype, window, where) from error
     if dtype.is_float():
         # An infinite event, which a schema may let pass, is read as it is.
-        exact = pl.lit(value=True) if kind in NUMERIC else values.is_finite()
+        exact = pl.lit(value=True) if window.kind in NUMERIC else values.is_finite()
         if pl.select((result.is_infinite() & exact).any()).item():
-            raise _too_large(values, dtype, where)
+            raise _too_large(values, dtype, window, where)
     return result
 
 
-def _too_large(values: pl.Series, dtype: pl.DataType, where: str) -> ContractError:
+def _too_large(values: pl.Series, dtype: pl.DataType, window: Aggregation, where: str) -> ContractError:
     return ContractError(
         f"{where}: a value of the window does not fit into {dtype}; the values are from {values.min()!r} to "
         f"{values.max()!r}",
-        hint=WIDER_HINT,
+        hint=overflow_hint(window, dtype),
     )

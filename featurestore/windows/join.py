@@ -16,6 +16,7 @@ from featurestore.windows.aggregate import Window, aggregate
 from featurestore.windows.events import Events, holds
 from featurestore.windows.intervals import UNTIL, with_intervals
 from featurestore.windows.members import Members, OfDuration, OfLast
+from featurestore.windows.overflow import WindowOverflowError
 from featurestore.windows.positions import Questions
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def windows_at(
 
     Raises
     ------
-    OverflowError
-        If a sum of integers does not fit into 64 bits. Names the window.
+    WindowOverflowError
+        If a value does not fit into 64 bits. Names the window.
     """
     numbered = Questions(_numbers(questions, keys), questions[AS_OF].dt.epoch("us").to_numpy())
     keyed = questions.select(*keys, pl.struct(keys).rle_id().cast(pl.Int64).alias(_KEY)).unique(
@@ -106,7 +107,9 @@ def windows_at(
         try:
             results[name] = aggregate(aggregation, Window(prepared, members, where, numbered.timestamps))
         except OverflowError as error:
-            raise OverflowError(f"window {name!r}: a sum of integers does not fit into 64 bits") from error
+            is_sum = aggregation.kind == "sum"
+            reason = f"a {'sum of integers' if is_sum else 'value'} does not fit into {'64 bits' if is_sum else 'Float64'}"
+            raise WindowOverflowError(name, reason) from error
     return pl.DataFrame(results)
 
 

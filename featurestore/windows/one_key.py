@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.windows.measures import Measures, finish, is_mergeable
 from featurestore.windows.open_head import LIFETIME_EDGE, Edge
-from featurestore.windows.walk import TIMED, compute, length_of, lower_edge, value_itself, walk_of, with_name
+from featurestore.windows.overflow import WindowOverflowError
+from featurestore.windows.walk import TIMED, compute, length_of, lower_edge, value_itself, walk_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -68,7 +69,7 @@ class _Group:
             for _, number, finish_state in self.finished:
                 results.append(finish_state(states[number], 0))
         except OverflowError as error:
-            raise with_name(self.names[self.finished[len(results)][0]], error) from error
+            raise WindowOverflowError(self.names[self.finished[len(results)][0]], str(error)) from error
         return results
 
 
@@ -129,7 +130,7 @@ class KeyWindows:
 
         Raises
         ------
-        OverflowError
+        WindowOverflowError
             If a value does not fit into 64 bits; generators raise it too. Names the window.
         """
         values: list[Any] = [None] * len(self._names)

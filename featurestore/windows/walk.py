@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.windows.measures import Measures, finish
 from featurestore.windows.open_head import LIFETIME_EDGE, Result
+from featurestore.windows.overflow import WindowOverflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -77,11 +78,6 @@ def length_of(window: Aggregation) -> int | None:
     return None if window.duration is None else window.duration // MICROSECOND
 
 
-def with_name(name: str, error: OverflowError) -> OverflowError:
-    """Return an error about a value that does not fit, with the name of its window."""
-    return OverflowError(f"window {name!r}: {error}")
-
-
 def walk_of(
     name: str,
     position: int,
@@ -143,7 +139,7 @@ def compute(walk: Walk, number: int, key: OpenHead, now: int, values: list[Any])
 
     Raises
     ------
-    OverflowError
+    WindowOverflowError
         If the value does not fit into 64 bits. Names the window.
     """
     low = lower_edge(walk.length, now)
@@ -151,7 +147,7 @@ def compute(walk: Walk, number: int, key: OpenHead, now: int, values: list[Any])
     try:
         state = walk.state(chosen)
     except OverflowError as error:
-        raise with_name(walk.name, error) from error
+        raise WindowOverflowError(walk.name, str(error)) from error
     first = LIFETIME_EDGE if len(chosen) == walk.enough else low
     key.results[number] = Result(first, chosen[0][0] if chosen else math.inf, state)
     values[walk.position] = walk.finish(state, now)

@@ -176,6 +176,7 @@ def test_an_aggregate_is_refused_when_it_is_defined_or_it_is_exact(dtype, tmp_pa
         ("sum", pl.Float64, pl.Float64, [1.7e308, 1.7e308]),
         ("mean", pl.Float64, pl.Float32, [-1e300]),
         ("variance", pl.Float64, pl.Float64, [1e200, -1e200]),
+        ("deviation", pl.Float64, pl.Float64, [1e200, -1e200]),
         ("last", pl.Float64, pl.Float32, [1e39]),
         ("quantile", pl.Int64, pl.Int32, [2**31]),
         ("approximate_quantile", pl.Float64, pl.Float32, [3.4028234e38]),
@@ -189,8 +190,12 @@ def test_a_value_beyond_its_dtype_is_an_error_and_not_another_value(
     _, offline, online = reads(view, values, tmp_path)
     now = START + HOUR
     for read in (offline, online):
-        with pytest.raises(ContractError, match="fit into"):
+        with pytest.raises(ContractError, match="fit into") as caught:
             read(now)
+        is_widest = feature_dtype in (pl.Int64, pl.Float64)
+        assert ("declare a wider dtype" in caught.value.hint) == (not is_widest)
+        assert ("as a mean" in caught.value.hint) == (is_widest and kind == "sum")
+        assert "a sum of integers" not in caught.value.message or kind == "sum"
     cases = CaseMaker(view, Random(1)).cases(START, 20)  # noqa: S311 - cases, not secrets
     sizes = [abs(row["v"]) for row in cases.rows if row["v"] is not None]
     assert len(set(sizes)) > 1
