@@ -75,9 +75,7 @@ class ProjectFiles:
         """List the files that are not as they were when they were read, relative to the root, sorted."""
         return tuple(
             sorted(
-                self.relative(path)
-                for path, source in self._sources.items()
-                if not source.is_text_of(path)
+                self.relative(path) for path, source in self._sources.items() if not source.is_text_of(path)
             )
         )
 
