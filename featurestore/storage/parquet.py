@@ -12,9 +12,21 @@ _TAIL_BYTES = 8  # the length of the footer, and the magic number
 MAX_READS = 32
 
 
-def scan_files(paths: Path | str | Iterable[Path | str]) -> pl.LazyFrame:
-    """Scan a file, several files that have the columns of the first, or a folder of them; the name of a folder gives no column."""
-    return pl.scan_parquet(_listed(paths), glob=False, hive_partitioning=False, credential_provider=None)  # noqa: TID251
+def scan_files(paths: Path | str | Iterable[Path | str], *, path_column: str | None = None) -> pl.LazyFrame:
+    """Scan a file, several files that have the columns of the first, or a folder of them; the name of a folder gives no column.
+
+    Parameters
+    ----------
+    path_column
+        The name of a column to add, the path of the file of each row. None: no column is added.
+    """
+    return pl.scan_parquet(  # noqa: TID251
+        _listed(paths),
+        glob=False,
+        hive_partitioning=False,
+        credential_provider=None,
+        include_file_paths=path_column,
+    )
 
 
 def read_files(paths: Path | str | Iterable[Path | str]) -> pl.DataFrame:
