@@ -197,7 +197,7 @@ def profile_file(path: Path, *, dataset: str, contract: Contract | None = None) 
     return _profiled(profiler, slices(path, ROWS_AT_ONCE))
 
 
-def _profiled(profiler: Profiler, parts: Iterator[pl.DataFrame] | Iterator[pl.LazyFrame]) -> Profile:
+def _profiled(profiler: Profiler, parts: Iterator[pl.DataFrame | pl.LazyFrame]) -> Profile:
     # A thread that counts asks for its next part, so no more parts than threads wait in memory. A query that counts
     # by `map_batches` reads ahead while it counts.
     asking = Lock()
