@@ -74,13 +74,13 @@ WRITERS = (by_polars, without_statistics, by_pyarrow, plain_and_uncompressed, wi
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 @pytest.mark.parametrize("group", [1, 5])
 def test_a_file_has_the_profile_of_its_rows(tmp_path, monkeypatch, write, group):
-    """The profile of a file equals that of its rows in memory, whatever wrote the file and wherever a part begins."""
+    """The profile of a file equals that of its rows in memory, for all writers of Parquet and all sizes of parts."""
     path = tmp_path / "rows.parquet"
     write(pl.concat([ROWS, ROWS.reverse()]), path, group)
-    whole = profile(read_files(path), dataset="rows")
+    expected = profile(read_files(path), dataset="rows")
     for size in (1, 4):
         monkeypatch.setattr("featurestore.quality.profile.profile.ROWS_AT_ONCE", size)
-        assert profile_file(path, dataset="rows") == whole
+        assert profile_file(path, dataset="rows") == expected
 
 
 numbers = st.none() | st.integers(-3, 3) | st.floats(allow_nan=True, allow_infinity=True, width=32)
@@ -101,10 +101,10 @@ def test_parts_are_the_rows_of_the_file(tmp_path_factory, values, group, limit):
 def test_a_large_row_group_has_few_parts(tmp_path):
     """The cost of a part grows with its row group: parts of a larger group are larger, and their number has a limit."""
     rows = pl.select(a=pl.int_range(50_000), b=pl.int_range(50_000) % 7)
-    one, many = tmp_path / "one.parquet", tmp_path / "many.parquet"
-    rows.write_parquet(one, row_group_size=50_000)
+    single, many = tmp_path / "one.parquet", tmp_path / "many.parquet"
+    rows.write_parquet(single, row_group_size=50_000)
     rows.write_parquet(many, row_group_size=100)
-    assert len(list(slices(one, 10))) <= 4 * MAX_READS
+    assert len(list(slices(single, 10))) <= 4 * MAX_READS
     assert len(list(slices(many, 100))) == 500
 
 
