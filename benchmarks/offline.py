@@ -169,7 +169,9 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
         skew = ", one key with a tenth of all rows" if options.skew else ""
         title = f"{rows // 5:,} entity rows to {len(VIEWS)} views x {rows:,} rows x 10 features{skew}"
         print(f"\n{title}; threads: {threads}")
-        print(f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}{HEADER if options.widths else ''}")
+        print(
+            f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}{HEADER if options.widths else ''}"
+        )
         ours: dict = {}
         for subject in subjects:
             if rows > MAX_ROWS.get(subject, rows):
@@ -178,7 +180,9 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
             late = subject.endswith("-late")
             folder = options.data / f"{rows}{'-late' if late else ''}{'-skew' if options.skew else ''}"
             make_data(folder, rows, late=late, skew=options.skew)
-            figures = run(subject, folder, 1 if subject in MAX_ROWS else options.runs, threads, widths=options.widths)
+            figures = run(
+                subject, folder, 1 if subject in MAX_ROWS else options.runs, threads, widths=options.widths
+            )
             if "error" in figures:
                 print(f"{subject:20}  {figures['error']}")
                 if options.small or subject.startswith("featurestore"):
@@ -209,7 +213,9 @@ def main() -> None:
         default=[pl.thread_pool_size()],
         help="numbers of threads to measure",
     )
-    parser.add_argument("--widths", action="store_true", help="shares of the work by the threads that are ready")
+    parser.add_argument(
+        "--widths", action="store_true", help="shares of the work by the threads that are ready"
+    )
     parser.add_argument("--skew", action="store_true", help="one key has a tenth of all rows")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--data", type=Path, default=Path("data/bench"), help="folder of the files")

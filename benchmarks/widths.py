@@ -59,7 +59,8 @@ class Widths:
         """Format the shares of the work by width, and the speed-up, below `HEADER`."""
         ends = (*CLASSES[1:], sys.maxsize)
         shares = [
-            sum(seconds for width, seconds in self.seconds.items() if first <= width < end) / (self.total or 1)
+            sum(seconds for width, seconds in self.seconds.items() if first <= width < end)
+            / (self.total or 1)
             for first, end in zip(CLASSES, ends, strict=True)
         ]
         return "".join(f"{share:6.0%}" for share in shares) + f"{self.speed_up():9.1f}"
