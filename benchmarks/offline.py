@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 from peers import peak_memory, print_skipped, runnable
+from widths import HEADER, Widths, watched
 from workload import SMALL_ROWS, VIEWS, feast_store, feature_names, featurestore_project, make_data
 
 if TYPE_CHECKING:
@@ -104,17 +106,18 @@ SUBJECTS: dict[str, Callable[[Path], Join]] = {
 }
 
 
-def measure(subject: str, folder: Path, runs: int) -> None:
+def measure(subject: str, folder: Path, runs: int, *, widths: bool) -> None:
     """Run one subject in this process; print its figures and a summary of its result as JSON."""
     warnings.simplefilter("ignore")
     entity_rows = pl.read_parquet(folder / "entity_rows.parquet")
     join = SUBJECTS[subject](folder)
     seconds, cpu = [], []
-    for _ in range(runs):
-        start, cpu_start = time.perf_counter(), time.process_time()
-        result = join(entity_rows)
-        seconds.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - cpu_start)
+    with watched() if widths else nullcontext(Widths()) as by_width:
+        for _ in range(runs):
+            start, cpu_start = time.perf_counter(), time.process_time()
+            result = join(entity_rows)
+            seconds.append(time.perf_counter() - start)
+            cpu.append(time.process_time() - cpu_start)
     peak = peak_memory()
     names = [name for view in VIEWS for name in feature_names(view)]
     summary = {
@@ -126,12 +129,13 @@ def measure(subject: str, folder: Path, runs: int) -> None:
         "nulls": result.select(names).null_count().row(0),
     }
     figures = {"seconds": statistics.median(seconds), "cpu": statistics.median(cpu), "peak_mb": peak}
-    print(json.dumps(figures | {"summary": summary}))
+    print(json.dumps(figures | {"summary": summary, "widths": by_width.line() if widths else ""}))
 
 
-def run(subject: str, folder: Path, runs: int, threads: int) -> dict:
+def run(subject: str, folder: Path, runs: int, threads: int, *, widths: bool) -> dict:
     """Measure one subject in a process of its own, with a number of threads."""
     command = [sys.executable, __file__, "--subject", subject, "--data", str(folder), "--runs", str(runs)]
+    command += ["--widths"] if widths else []
     chosen = {} if threads == pl.thread_pool_size() else {"POLARS_MAX_THREADS": str(threads)}
     finished = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True, check=False)
     if finished.returncode:
@@ -165,7 +169,9 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
         skew = ", one key with a tenth of all rows" if options.skew else ""
         title = f"{rows // 5:,} entity rows to {len(VIEWS)} views x {rows:,} rows x 10 features{skew}"
         print(f"\n{title}; threads: {threads}")
-        print(f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}")
+        print(
+            f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}{HEADER if options.widths else ''}"
+        )
         ours: dict = {}
         for subject in subjects:
             if rows > MAX_ROWS.get(subject, rows):
@@ -174,7 +180,9 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
             late = subject.endswith("-late")
             folder = options.data / f"{rows}{'-late' if late else ''}{'-skew' if options.skew else ''}"
             make_data(folder, rows, late=late, skew=options.skew)
-            figures = run(subject, folder, 1 if subject in MAX_ROWS else options.runs, threads)
+            figures = run(
+                subject, folder, 1 if subject in MAX_ROWS else options.runs, threads, widths=options.widths
+            )
             if "error" in figures:
                 print(f"{subject:20}  {figures['error']}")
                 if options.small or subject.startswith("featurestore"):
@@ -184,8 +192,8 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
             verdict = "" if late else agreement(figures["summary"], ours["summary"])
             ratio = figures["seconds"] / ours["seconds"]
             print(
-                f"{subject:20}{figures['seconds']:9.2f}{figures['cpu']:9.2f}{figures['peak_mb']:9,.0f}{ratio:8.1f}  "
-                f"{verdict}",
+                f"{subject:20}{figures['seconds']:9.2f}{figures['cpu']:9.2f}{figures['peak_mb']:9,.0f}{ratio:8.1f}"
+                f"{figures['widths']}  {verdict}",
                 flush=True,
             )
             measured.setdefault(subject, []).append((rows, figures["seconds"], figures["peak_mb"]))
@@ -205,6 +213,9 @@ def main() -> None:
         default=[pl.thread_pool_size()],
         help="numbers of threads to measure",
     )
+    parser.add_argument(
+        "--widths", action="store_true", help="shares of the work by the threads that are ready"
+    )
     parser.add_argument("--skew", action="store_true", help="one key has a tenth of all rows")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--data", type=Path, default=Path("data/bench"), help="folder of the files")
@@ -214,7 +225,7 @@ def main() -> None:
     parser.add_argument("--subject", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subject:
-        measure(options.subject, options.data, options.runs)
+        measure(options.subject, options.data, options.runs, widths=options.widths)
         return
     with TemporaryDirectory() as temporary:
         if options.small:

@@ -52,11 +52,11 @@ def write_files(folder: Path, files: int) -> None:
         )
 
 
-def profile_file(folder: Path) -> int:
+def profile_rows(folder: Path) -> int:
     """Profile the large file."""
-    from featurestore.quality.profile.profile import profile  # noqa: PLC0415 - each subject imports its own
+    from featurestore.quality.profile.profile import profile_file  # noqa: PLC0415 - each subject imports its own
 
-    return profile(pl.scan_parquet(folder / "rows.parquet"), dataset="rows").rows
+    return profile_file(folder / "rows.parquet", dataset="rows").rows
 
 
 def summarize_file(folder: Path) -> int:
@@ -83,7 +83,7 @@ def glob_files(folder: Path) -> int:
 
 
 SUBJECTS: dict[str, Callable[[Path], int]] = {
-    "profile": profile_file,
+    "profile": profile_rows,
     "DuckDB SUMMARIZE": summarize_file,
     "source of many files": read_files,
     "Polars' glob": glob_files,

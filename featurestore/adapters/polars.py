@@ -245,12 +245,16 @@ def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) ->
         return times.with_columns(pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names)
     candidates = pl.concat(parts, rechunk=True)
     best = candidates.select(ROW, *version_columns(view.timing)).with_row_index(_POSITION)
-    places = pl.repeat(None, times.height, dtype=pl.UInt32, eager=True)
-    positions = places.scatter(best[ROW], best[_POSITION])
+    # No place is null yet: one thread gathers from a column without nulls three times as fast.
+    missing = candidates.height
+    positions = pl.repeat(missing, times.height, dtype=pl.UInt32, eager=True).scatter(
+        best[ROW], best[_POSITION]
+    )
     # Two spans answer only the few questions whose key has rows in both: there, one answer is not in its place.
     displaced = best.filter(positions[best[ROW]] != best[_POSITION])
     if displaced.height:
         several = best.filter(pl.col(ROW).is_in(displaced[ROW].unique().implode()))
         best = greatest(several.lazy(), view.timing).collect()
         positions = positions.scatter(best[ROW], best[_POSITION])
-    return times.hstack(candidates.select(names)[positions])
+    answered = pl.select(pl.when(positions < missing).then(positions)).to_series()
+    return times.hstack(candidates.select(names)[answered])

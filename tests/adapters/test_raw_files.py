@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from laws import examples
+from polars.testing import assert_frame_equal
 
 import featurestore
-from featurestore.adapters.files import MAX_SCANS, FileReader
+from featurestore.adapters.files import MAX_SCANS, NULL_PARTITION, FileReader
 from featurestore.definitions.source import source
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.storage import csv_files
@@ -265,3 +266,31 @@ def test_a_column_that_the_reader_adds_is_refused(tmp_path, name):
     numbers = source("numbers", Numbers, "n.parquet", owner="shop")
     with pytest.raises(ContractError, match=rf"n\.parquet has a column '{name}'"):
         FileReader().scan(numbers, tmp_path / "n.parquet")
+
+
+def test_parquet_files_that_are_read_together_have_the_rows_of_each(tmp_path):
+    """Small Parquet files are read by one query: each row has the place that a query of its file gives it."""
+    folder = tmp_path / "raw"
+    rows = pl.DataFrame(
+        {
+            "n": pl.Series([1, None, 3], dtype=pl.Int16),
+            "word": ["é", None, ""],
+            "level": pl.Series(["low", "high", None], dtype=pl.Enum(["low", "high"])),
+            "tags": [["a"], [], None],
+        }
+    )
+    places = ("day=1%2F2/b c%20[1].parquet", f"day={NULL_PARTITION}/ü?.parquet", "day=1%2F2/*.parquet")
+    for number, place in enumerate(places):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        # The second file has no rows, and each has row groups of one row.
+        rows.head(3 - number if number != 1 else 0).write_parquet(folder / place, row_group_size=1)
+    numbers = source("numbers", type("Rows", (pa.DataFrameModel,), {}), "raw/**/*.parquet", owner="me")
+    together = FileReader().scan(numbers, folder / "**/*.parquet")
+    in_turn = FileReader(in_memory=0).scan(numbers, folder / "**/*.parquet").collect()
+    assert_frame_equal(together, in_turn)
+    assert together["source_file"].to_list() == [places[2], places[0], places[0], places[0]]
+    assert together["day"].to_list() == ["1/2"] * 4
+    for place in (places[0], places[2]):
+        (folder / place).unlink()
+    empty = FileReader().scan(numbers, folder / "**/*.parquet")
+    assert_frame_equal(empty, in_turn.clear())

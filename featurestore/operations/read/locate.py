@@ -13,7 +13,7 @@ import polars as pl
 
 from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
-from featurestore.quality.profile.profile import Profile, profile
+from featurestore.quality.profile.profile import Profile, profile, profile_file
 from featurestore.splits.declare import SPLIT
 from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
@@ -148,7 +148,7 @@ def _fitted_training_set(
     rows = scan_files(require_parquet(path, made_by=f"featurestore training-set {training.name}"))
     own = [column for column in training.joined.columns if column.name not in service.joined.feature_names]
     contract = replace(training.joined, columns=(*own, *service.features))
-    read_profile = partial(profile, rows, dataset=reference, contract=contract)
+    read_profile = partial(profile_file, path, dataset=reference, contract=contract)
     return Located(reference, rows, contract_terms(contract), contract, read_profile)
 
 
@@ -225,6 +225,8 @@ def guessed(text: pl.Series) -> pl.Series:
 
 def _profiled(rows: pl.LazyFrame, path: Path) -> Profile:
     with translated_read_errors(path.name, path):
+        if path.suffix == ".parquet":
+            return profile_file(path, dataset=path.stem)
         return profile(rows, dataset=path.stem)
 
 

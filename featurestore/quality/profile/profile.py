@@ -19,9 +19,11 @@ from featurestore.errors import ContractError
 from featurestore.quality.profile.column_counts import ColumnCounts
 from featurestore.quality.profile.column_profile import ColumnProfile
 from featurestore.quality.profile.sample import Sample, sample_of, smallest_sample
+from featurestore.storage.parquet import schema_of_file, slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from featurestore.definitions.contract import Contract
 
@@ -186,18 +188,28 @@ def profile(frame: pl.DataFrame | pl.LazyFrame, *, dataset: str, contract: Contr
     if isinstance(frame, pl.DataFrame) and frame.height <= ROWS_AT_ONCE:
         profiler.add(frame)
         return profiler.profile()
-    parts = _parts(frame)
+    return _profiled(profiler, _parts(frame))
+
+
+def profile_file(path: Path, *, dataset: str, contract: Contract | None = None) -> Profile:
+    """Profile a Parquet file as `profile` profiles a query over it, in half the memory."""
+    profiler = Profiler(schema_of_file(path), dataset=dataset, contract=contract)
+    return _profiled(profiler, slices(path, ROWS_AT_ONCE))
+
+
+def _profiled(profiler: Profiler, parts: Iterator[pl.DataFrame | pl.LazyFrame]) -> Profile:
     # A thread that counts asks for its next part, so no more parts than threads wait in memory. A query that counts
     # by `map_batches` reads ahead while it counts.
-    reading = Lock()
+    asking = Lock()
 
     def count() -> None:
         while True:
-            with reading:
+            with asking:
                 part = next(parts, None)
             if part is None:
                 return
-            profiler.add(part)
+            # Each thread reads one part: the streaming engine would read it with all threads.
+            profiler.add(part if isinstance(part, pl.DataFrame) else part.collect(engine="in-memory"))
 
     threads = pl.thread_pool_size()
     with ThreadPoolExecutor(threads) as pool:

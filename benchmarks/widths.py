@@ -1,0 +1,121 @@
+"""How much of a program's work can run at once: its processor time by the number of threads that are ready to run.
+
+``with watched() as widths:`` starts a process that looks at the threads of this one every few milliseconds. Start Polars with
+``POLARS_MAX_THREADS=16`` on any machine: a thread that waits for a core is ready to run, so two cores show what sixteen
+could do. Not seen are phases shorter than the time between two looks, memory bandwidth, and threads that spin while they wait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from select import select
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CORES = 16
+SECONDS_BETWEEN = 0.002
+# The first width of each column of the table.
+CLASSES = (1, 2, 4, 8, 16)
+HEADER = f"{'1':>6}{'2-3':>6}{'4-7':>6}{'8-15':>6}{'16+':>6}{'x on 16':>9}"
+
+
+@dataclass
+class Widths:
+    """Processor seconds of a program by its width: the number of its threads that were ready to run."""
+
+    seconds: dict[int, float] = field(default_factory=dict)
+
+    def add(self, width: int, seconds: float) -> None:
+        """Add work that was done at a width."""
+        self.seconds[width] = self.seconds.get(width, 0.0) + seconds
+
+    @property
+    def total(self) -> float:
+        """All processor seconds."""
+        return sum(self.seconds.values())
+
+    @property
+    def serial_share(self) -> float:
+        """The share of the work that was done while one thread was ready."""
+        return self.seconds.get(1, 0.0) / self.total if self.total else 0.0
+
+    def shortest(self, cores: int = CORES) -> float:
+        """Return the seconds that the work takes if each of its widths has as many cores as it can use."""
+        return sum(seconds / min(cores, width) for width, seconds in self.seconds.items())
+
+    def speed_up(self, cores: int = CORES) -> float:
+        """Return how many times faster than on one core the work can be."""
+        return self.total / self.shortest(cores) if self.total else 1.0
+
+    def line(self) -> str:
+        """Format the shares of the work by width, and the speed-up, below `HEADER`."""
+        ends = (*CLASSES[1:], sys.maxsize)
+        shares = [
+            sum(seconds for width, seconds in self.seconds.items() if first <= width < end)
+            / (self.total or 1)
+            for first, end in zip(CLASSES, ends, strict=True)
+        ]
+        return "".join(f"{share:6.0%}" for share in shares) + f"{self.speed_up():9.1f}"
+
+
+@contextmanager
+def watched() -> Iterator[Widths]:
+    """Measure the widths of what this process does in the block; the result is complete after it."""
+    widths = Widths()
+    command = [sys.executable, __file__, str(os.getpid())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
+        watcher.stdout.readline()  # it is ready
+        yield widths
+        written, _ = watcher.communicate()
+    for width, seconds in json.loads(written):
+        widths.add(width, seconds)
+
+
+def watch(pid: int) -> Widths:
+    """Look at the threads of a process until standard input ends."""
+    widths = Widths()
+    tasks = Path(f"/proc/{pid}/task")
+    before = _processor_times(tasks)
+    print("ready", flush=True)
+    is_done = False
+    while not is_done:
+        is_done = bool(select([sys.stdin], [], [], SECONDS_BETWEEN)[0])
+        width = max(_ready_threads(tasks), 1)
+        now = _processor_times(tasks)
+        # A thread that ended took its last few milliseconds with it.
+        widths.add(width, sum(spent - before.get(thread, 0) for thread, spent in now.items()) / 1e9)
+        before = now
+    return widths
+
+
+def _ready_threads(tasks: Path) -> int:
+    count = 0
+    for thread in tasks.iterdir():
+        # After the name, which is in parentheses and may hold any character, comes the state.
+        count += _read(thread / "stat").rpartition(")")[2].startswith(" R")
+    return count
+
+
+def _processor_times(tasks: Path) -> dict[str, int]:
+    texts = {thread.name: _read(thread / "schedstat") for thread in tasks.iterdir()}
+    return {name: int(text.split()[0]) for name, text in texts.items() if text}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # the thread ended
+
+
+if __name__ == "__main__":
+    measured = watch(int(sys.argv[1]))
+    print(json.dumps(list(measured.seconds.items())))
