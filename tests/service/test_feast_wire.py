@@ -119,6 +119,13 @@ def test_errors_reach_feasts_client_as_feasts_own(applied, tmp_path):
         ({"features": FIELDS, "entities": {"customer": [1], "origin": ["JFK"]}}, "1 column not needed"),
         ({"features": ["compared:ratio"], "entities": {"customer": [1], "basket": [1, 2]}}, "lengths"),
         ({"features": FIELDS, "entities": {"customer": ["1"]}}, "expected Int64"),
+        ({"features": FIELDS, "entities": {"customer": [1, 2**63]}}, "'customer', expected Int64"),
+        ({"features": FIELDS, "entities": {"customer": [1, 2**63]}}, "at `$[1]`"),
+        ({"features": FIELDS, "entities": {"customer": 1}}, "'customer': Expected `array`"),
+        (
+            {"features": ["compared:ratio"], "entities": {"customer": [1, 1], "basket": [1, 2**53 + 1]}},
+            "row 1: ",
+        ),
         ({"features": [], "entities": {"customer": [1]}}, "the request names no features"),
         ({"features": FIELDS}, "missing required field `entities`"),
     ],
