@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.definitions.fingerprint import fingerprint
+from featurestore.errors import ContractError
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.service.lookup.feast_wire import Wire
 from featurestore.service.lookup.request_types import request_type
@@ -105,7 +106,7 @@ class Endpoint:
         schema = {**service.key_schema, **service.request_schema}
         self._width = len(schema)
         self._checks = [
-            (position, value_check("request value", name, dtype))
+            (position, value_check("key" if name in service.key_schema else "request value", name, dtype))
             for position, (name, dtype) in enumerate(schema.items())
             if not is_read_exactly(dtype)
         ]
@@ -151,13 +152,16 @@ class Endpoint:
         keys = len(rows) * self._width + (1 if request.as_of is None else 2)
         require_unique_keys(body, keys, f"request to service {self.name!r}")
         if self._checks:
-            rows = [self._checked(row) for row in rows]
+            rows = [self._checked(number, row) for number, row in enumerate(rows)]
         return rows, request.as_of
 
-    def _checked(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _checked(self, number: int, row: tuple[Any, ...]) -> tuple[Any, ...]:
         values = list(row)
-        for position, check in self._checks:
-            values[position] = check(values[position])
+        try:
+            for position, check in self._checks:
+                values[position] = check(values[position])
+        except ContractError as error:
+            raise ContractError(f"row {number:,}: {error.message}", hint=error.hint) from None
         return tuple(values)
 
     def answer(self, vectors: Vectors, as_of: datetime, *, release: str, stale: bool) -> bytes:
