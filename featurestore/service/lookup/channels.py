@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Protocol
@@ -55,10 +56,10 @@ class Channels:
         StoreError
             If the store does not answer.
         """
-        if not isinstance(store, ChannelStore):
-            return await self._run(lambda: store.read(views))  # type: ignore[no-any-return]
-        of_store = self._of_store.setdefault(store, _OfStore())
-        start = asyncio.get_running_loop().time()
+        of_store = self._of_store.get(store)
+        if of_store is None:
+            of_store = self._of_store[store] = _OfStore()
+        start = time.monotonic()
         if of_store.free:
             lane = of_store.free.pop()
             try:
@@ -71,9 +72,10 @@ class Channels:
             else:
                 of_store.free.append(lane)
                 return answers
-        spent = asyncio.get_running_loop().time() - start
+        spent = time.monotonic() - start
         result: StoredRows = await self._run(lambda: store.read(views), spent=spent)
-        self._open(store, of_store)
+        if isinstance(store, ChannelStore):
+            self._open(store, of_store)
         return result
 
     def close(self) -> None:
@@ -90,22 +92,22 @@ class Channels:
         if (
             of_store.opening is None
             and len(of_store.lanes) < MAX_CHANNELS
-            and loop.time() >= of_store.next_opening
+            and time.monotonic() >= of_store.next_opening
         ):
             of_store.opening = loop.create_task(self._opened(store, of_store))
 
     async def _opened(self, store: ChannelStore, of_store: _OfStore) -> None:
-        loop = asyncio.get_running_loop()
+        channel = None
         try:
             # A store that does not answer fails the reads too, and they say so.
             with suppress(StoreError):
                 channel = await self._run(store.channel)
-                if channel is not None:
-                    of_store.add(_Lane(channel, loop, of_store.remove))
         finally:
             of_store.opening = None
-            if len(of_store.lanes) < MAX_CHANNELS:
-                of_store.next_opening = loop.time() + OPEN_SECONDS
+        if channel is None:
+            of_store.wait()
+        else:
+            of_store.add(_Lane(channel, asyncio.get_running_loop(), of_store.remove))
 
 
 class _OfStore:
@@ -121,7 +123,11 @@ class _OfStore:
         self.lanes.append(lane)
         self.free.append(lane)
 
+    def wait(self) -> None:
+        self.next_opening = time.monotonic() + OPEN_SECONDS
+
     def remove(self, lane: _Lane) -> None:
+        self.wait()
         self.lanes.remove(lane)
         if lane in self.free:
             self.free.remove(lane)
