@@ -43,7 +43,7 @@ class RedisChannel:
     ) -> None:
         self._connection = connection
         self._socket = connection._sock  # noqa: SLF001 - redis-py offers no other way
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._command, self._rows = command, rows
         self._translated, self._on_close = translated, on_close
         self._reader = hiredis.Reader()

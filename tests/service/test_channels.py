@@ -8,6 +8,8 @@ from selectors import EVENT_READ
 import pytest
 from servers import PostgresServer, RedisServer, run_server
 
+from featurestore.adapters.postgres import PostgresStore
+from featurestore.adapters.redis import RedisStore
 from featurestore.errors import StoreError
 from featurestore.service.lookup.channels import MAX_CHANNELS, Channels
 from featurestore.service.runtime.workers import Workers
@@ -43,16 +45,10 @@ class Loop:
             reads = [self.channels.read(store, WANTED) for _ in range(opened + 1)]
             async with asyncio.timeout(30):
                 await asyncio.gather(*reads)
-                while self.in_threads < before + 2:  # the read, and the channel that is opened after it
-                    await asyncio.sleep(0)
-                await self.settled(store)
+                await self.channels._of_store[store].opening
+            assert self.in_threads == before + 2, "a read, and the channel that is opened after it"
             opened += 1
         self.in_threads = 0
-
-    async def settled(self, store):
-        opening = self.channels._of_store[store].opening
-        if opening is not None:
-            await opening
 
 
 def in_loop(scenario, **options):
@@ -72,15 +68,11 @@ def server(request):
     """A server, and a function that opens a store on it."""
     if request.param == "redis":
         pytest.importorskip("hiredis", reason="Redis has channels only with hiredis")
-        from featurestore.adapters.redis import RedisStore as Store
-
-        kind = RedisServer
-    else:
-        from featurestore.adapters.postgres import PostgresStore as Store
-
-        kind = PostgresServer
+    kind, store = {"redis": (RedisServer, RedisStore), "postgres": (PostgresServer, PostgresStore)}[
+        request.param
+    ]
     with run_server(kind) as server:
-        yield server, lambda: Store(server.url, "channels")
+        yield server, lambda: store(server.url, "channels")
 
 
 def test_a_channel_answers_as_the_store(server):
@@ -195,7 +187,7 @@ def test_an_idle_channel_that_is_closed_there_is_closed_here():
         for there in store.servers:
             there.shutdown(socket.SHUT_RDWR)
         async with asyncio.timeout(30):
-            while len(store.closed) < MAX_CHANNELS:
+            while len(store.closed) < MAX_CHANNELS:  # noqa: ASYNC110 - the loop notices it by itself
                 await asyncio.sleep(0)
         assert await loop.channels.read(store, WANTED) == store.read(WANTED)
         assert loop.in_threads == 1
