@@ -1,8 +1,10 @@
 """The event loop reads a remote store by channels, and gets what a thread would get; where a channel fails, a thread reads."""
 
 import asyncio
+import gc
 import socket
 import threading
+import weakref
 from selectors import EVENT_READ
 
 import pytest
@@ -45,7 +47,7 @@ class Loop:
             reads = [self.channels.read(store, WANTED) for _ in range(opened + 1)]
             async with asyncio.timeout(30):
                 await asyncio.gather(*reads)
-                await self.channels._of_store[store].opening
+                await self.channels._of_store.opening
             assert self.in_threads == before + 2, "a read, and the channel that is opened after it"
             opened += 1
         self.in_threads = 0
@@ -66,8 +68,6 @@ def in_loop(scenario, **options):
 @pytest.fixture(scope="module", params=["redis", "postgres"])
 def server(request):
     """A server, and a function that opens a store on it."""
-    if request.param == "redis":
-        pytest.importorskip("hiredis", reason="Redis has channels only with hiredis")
     kind, store = {"redis": (RedisServer, RedisStore), "postgres": (PostgresServer, PostgresStore)}[
         request.param
     ]
@@ -224,5 +224,27 @@ def test_a_caller_that_leaves_takes_no_channel_along():
         del store.silent
         assert len(store.closed) == 1
         assert await loop.channels.read(store, WANTED) == store.read(WANTED)
+
+    in_loop(scenario)
+
+
+def test_the_store_of_a_former_release_closes_with_its_channels():
+    """When another store is read, nothing refers to it any more: no channel that was free, and none that was in use."""
+
+    async def replaced(loop):
+        former, present = Store(), Store()
+        await loop.opened(former)
+        reading = asyncio.create_task(loop.channels.read(former, WANTED))
+        await asyncio.sleep(0)
+        assert await loop.channels.read(present, WANTED) == present.read(WANTED)
+        assert await reading == present.read(WANTED)
+        assert len(former.closed) == MAX_CHANNELS
+        former.closed.clear()  # the channels of this test refer to their store, too
+        return weakref.ref(former)
+
+    async def scenario(loop):
+        closed = await replaced(loop)
+        gc.collect()
+        assert closed() is None
 
     in_loop(scenario)

@@ -30,10 +30,11 @@ class Run(Protocol):
 
 
 class Channels:
-    """The channels of remote stores, for one event loop.
+    """The channels of a remote store, for one event loop.
 
     A channel only makes reads cheaper. If there is none that is free, or if it fails, a thread reads: the store's own
-    `read` has the timeouts, connects again and says what is wrong.
+    `read` has the timeouts, connects again and says what is wrong. Only the store that was read last has channels: the
+    store of a release that is no longer served closes when nothing refers to it.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class Channels:
     def __init__(self, run: Run, seconds: float) -> None:
         self._run = run
         self._seconds = seconds
-        self._of_store: dict[RowReader, _OfStore] = {}
+        self._of_store: _OfStore | None = None
 
     async def read(self, store: RowReader, views: ViewKeys) -> StoredRows:
         """Look up keys of several views in one snapshot, as `RowReader.read`.
@@ -56,9 +57,10 @@ class Channels:
         StoreError
             If the store does not answer.
         """
-        of_store = self._of_store.get(store)
-        if of_store is None:
-            of_store = self._of_store[store] = _OfStore()
+        of_store = self._of_store
+        if of_store is None or of_store.store is not store:
+            self.close()
+            of_store = self._of_store = _OfStore(store)
         start = time.monotonic()
         if of_store.free:
             lane = of_store.free.pop()
@@ -70,7 +72,7 @@ class Channels:
                 lane.close()
                 raise
             else:
-                of_store.free.append(lane)
+                of_store.release(lane)
                 return answers
         spent = time.monotonic() - start
         result: StoredRows = await self._run(lambda: store.read(views), spent=spent)
@@ -79,18 +81,17 @@ class Channels:
         return result
 
     def close(self) -> None:
-        """Close all channels that are free. Called in the event loop."""
-        for of_store in self._of_store.values():
-            for lane in [*of_store.free]:
-                lane.close()
-            if of_store.opening is not None:
-                of_store.opening.cancel()
+        """Close all channels; those that are read, when the read ends. Called in the event loop."""
+        if self._of_store is not None:
+            self._of_store.close()
+            self._of_store = None
 
     def _open(self, store: ChannelStore, of_store: _OfStore) -> None:
         """Begin to open a channel for later reads."""
         loop = asyncio.get_running_loop()
         if (
-            of_store.opening is None
+            not of_store.is_closed
+            and of_store.opening is None
             and len(of_store.lanes) < MAX_CHANNELS
             and time.monotonic() >= of_store.next_opening
         ):
@@ -106,6 +107,8 @@ class Channels:
             of_store.opening = None
         if channel is None:
             of_store.wait()
+        elif of_store.is_closed:
+            channel.close()
         else:
             of_store.add(_Lane(channel, asyncio.get_running_loop(), of_store.remove))
 
@@ -113,7 +116,9 @@ class Channels:
 class _OfStore:
     """The channels of one store, and those that are free."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: RowReader) -> None:
+        self.store = store
+        self.is_closed = False
         self.lanes: list[_Lane] = []
         self.free: list[_Lane] = []
         self.opening: asyncio.Task[None] | None = None
@@ -122,6 +127,18 @@ class _OfStore:
     def add(self, lane: _Lane) -> None:
         self.lanes.append(lane)
         self.free.append(lane)
+
+    def release(self, lane: _Lane) -> None:
+        """Keep a channel for the next read, unless it was closed or is of no more use."""
+        if self.is_closed:
+            lane.close()
+        elif lane in self.lanes:
+            self.free.append(lane)
+
+    def close(self) -> None:
+        self.is_closed = True
+        for lane in [*self.free]:
+            lane.close()
 
     def wait(self) -> None:
         self.next_opening = time.monotonic() + OPEN_SECONDS
