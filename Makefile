@@ -112,6 +112,7 @@ bench-join: $(READY) ## join 5, 20 and 100 million entity rows from file to file
 bench-online: benchmarks/.ready ## measure materialization and lookup, in process and over HTTP, beside Feast
 	python benchmarks/online.py
 	python benchmarks/serving.py
+	python benchmarks/server_stores.py
 
 bench-windows-online: $(READY) ## one key with a million events and five windows, read from the embedded store
 	python benchmarks/windows_online.py

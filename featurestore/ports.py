@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -138,6 +138,42 @@ class OnlineStore(RowReader, Protocol):
 
     def drop(self, views: Sequence[str]) -> None:
         """Remove the rows and the states of views."""
+
+
+class Channel(Protocol):
+    """A connection to an online store for an event loop: no call waits, and one read runs at a time."""
+
+    def fileno(self) -> int:
+        """Return the number of the socket."""
+
+    def read(self, views: ViewKeys) -> Generator[int, int, StoredRows]:
+        """Look up keys as `RowReader.read`, in steps.
+
+        Yields what the next step waits for, and is sent what is ready: `selectors.EVENT_READ`,
+        `selectors.EVENT_WRITE`, or both.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer, or not as expected. The channel is then of no more use.
+        """
+
+    def close(self) -> None:
+        """Close the connection. The store trusts no other connection that is as old."""
+
+
+@runtime_checkable
+class ChannelStore(RowReader, Protocol):
+    """An online store on a server, which an event loop can read without threads."""
+
+    def channel(self) -> Channel | None:
+        """Connect to the server, which may wait. None: the store cannot be read in this way.
+
+        Raises
+        ------
+        StoreError
+            If the server does not answer.
+        """
 
 
 @runtime_checkable

@@ -8,10 +8,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from featurestore.adapters.postgres_connection import Keys, Patient, SilenceError, connect
+from featurestore.adapters.postgres_connection import Patient, SilenceError, connect
+from featurestore.adapters.postgres_read import PostgresChannel, read_steps
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
-from featurestore.storage.stored_state import decode_state, encode_state
+from featurestore.storage.stored_state import encode_state
 from featurestore.timing.epoch import in_utc
 from featurestore.values.codec import HEADER, TOMBSTONE_BYTES
 
@@ -50,11 +51,6 @@ NO_TOMBSTONE = (
     "'\\xffffffffffffffff'::bytea)"
 )
 EMPTY = f"DELETE FROM {{schema}}.rows WHERE view = %s AND {NO_TOMBSTONE}"  # noqa: S608
-HELD = """
-SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = %(view{place})s
-UNION ALL SELECT {place}, key, row FROM unnest(%(keys{place})s::bytea[]) AS asked(key) JOIN {schema}.rows USING (key)
-WHERE view = %(view{place})s
-"""
 LIMITS = "54"  # class of errors: the statement exceeds a limit of PostgreSQL, and a retry does not help
 KEEP = """
 INSERT INTO {schema}.states (view, state) VALUES (%s, %s) ON CONFLICT (view) DO UPDATE SET state = EXCLUDED.state
@@ -80,7 +76,7 @@ class PostgresStore:
     def __init__(self, url: str, project: str) -> None:
         self._schema = sql.Identifier(schema_name(project))
         self._url = url
-        self._reads: dict[int, bytes] = {}
+        self._quoted = self._schema.as_string()
         self._has_written = False
         # A connection has one transaction at a time, so each thread has its own.
         self._own = threading.local()
@@ -119,7 +115,7 @@ class PostgresStore:
         try:
             yield
         except SilenceError:
-            self._generation += 1
+            self._distrust()
             raise
         finally:
             connection.seconds = None
@@ -154,44 +150,34 @@ class PostgresStore:
         """Look up keys of several views in one statement, and so in one snapshot."""
         if not views:
             return []
-        values: dict[str, Any] = {f"view{place}": view for place, (view, _) in enumerate(views)}
-        values |= {f"keys{place}": Keys(keys) for place, (_, keys) in enumerate(views)}
-        statement = self._read_of(len(views))
         used = getattr(self._own, "connection", None)
         try:
-            return self._answered(views, statement, values)
+            return self._answered(views)
         except StoreError as error:
             # The server may have restarted since this connection was last used. A new connection is tried once.
             if not error.retry or used is None or not used.closed:
                 raise
-            return self._answered(views, statement, values)
+            return self._answered(views)
 
     def _answered(
-        self, views: Sequence[tuple[str, Sequence[bytes]]], statement: bytes, values: dict[str, Any]
+        self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        answer: list[Any] = []
-        # Before the first write there are no tables.
-        with _translated(self._url), self._in_time(), contextlib.suppress(psycopg.errors.UndefinedTable):
-            answer = self._connection.reader.execute(statement, values, prepare=True).fetchall()
-        held: list[dict[bytes | None, bytes]] = [{} for _ in views]
-        for number, key, content in answer:
-            held[number][key] = content
-        # The row with the state of a view has no key.
-        states = [
-            decode_state(view, rows[None]) if None in rows else None
-            for (view, _), rows in zip(views, held, strict=True)
-        ]
-        return [
-            (state, [None if state is None else rows.get(key) for key in keys])
-            for (_, keys), rows, state in zip(views, held, states, strict=True)
-        ]
+        with _translated(self._url), self._in_time():
+            try:
+                return [*self._connection.wait(read_steps(self._connection, self._quoted, views))]
+            except psycopg.errors.UndefinedTable:  # before the first write
+                return [(None, [None] * len(keys)) for _, keys in views]
 
-    def _read_of(self, views: int) -> bytes:
-        """Return the statement that reads a number of views; its text is made once."""
-        if views not in self._reads:
-            parts = (HELD.format(place=place, schema="{schema}") for place in range(views))
-            self._reads[views] = self._query(" UNION ALL ".join(parts), has_values=True).as_bytes(None)
-        return self._reads[views]
+    def channel(self) -> PostgresChannel:
+        """Connect for an event loop."""
+        with _translated(self._url):
+            connection = connect(self._url)
+        self._opened[:] = [connection, *(each for each in self._opened if not each.closed)]
+        return PostgresChannel(connection, self._quoted, lambda: _translated(self._url), self._distrust)
+
+    def _distrust(self) -> None:
+        """Replace the connections that are open before their next use."""
+        self._generation += 1
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """Return all keys and rows of a view, in the order of the keys."""

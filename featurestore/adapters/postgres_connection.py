@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 with package_needed_by("the online store PostgreSQL", extra="postgres"):
     import psycopg
-    from psycopg.adapt import Dumper
 
 # TCP detects a lost connection; it takes at most ten seconds to detect that the other machine is down.
 CONNECTING: dict[str, Any] = {
@@ -26,32 +24,19 @@ CONNECTING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-BYTEA = psycopg.postgres.types["bytea"]
+KEYS = psycopg.postgres.types["bytea"]
 # An array: dimensions, flags, type of the items; for its dimension the number of items and the first index.
 _ARRAY = Struct("!iiIii")
-_NO_ITEMS = Struct("!iiI").pack(0, 0, BYTEA.oid)
+_NO_ITEMS = Struct("!iiI").pack(0, 0, KEYS.oid)
 _LENGTH = Struct("!i")
 
 
-@dataclass(frozen=True)
-class Keys:
-    """Keys, as a value of a statement."""
-
-    keys: Sequence[bytes]
-
-
-class KeysDumper(Dumper):
-    """Writes keys as PostgreSQL's binary format of ``bytea[]``, in one step."""
-
-    format = psycopg.pq.Format.BINARY
-    oid = BYTEA.array_oid
-
-    def dump(self, obj: Keys) -> bytes:
-        """Write the keys."""
-        if not obj.keys:
-            return _NO_ITEMS
-        items = (part for key in obj.keys for part in (_LENGTH.pack(len(key)), key))
-        return b"".join((_ARRAY.pack(1, 0, BYTEA.oid, len(obj.keys), 1), *items))
+def dump_keys(keys: Sequence[bytes]) -> bytes:
+    """Write keys as PostgreSQL's binary format of ``bytea[]``, in one step."""
+    if not keys:
+        return _NO_ITEMS
+    items = (part for key in keys for part in (_LENGTH.pack(len(key)), key))
+    return b"".join((_ARRAY.pack(1, 0, KEYS.oid, len(keys), 1), *items))
 
 
 class Patient(psycopg.Connection[Any]):
@@ -68,9 +53,9 @@ class Patient(psycopg.Connection[Any]):
     seconds: float | None = None
 
     @cached_property
-    def reader(self) -> psycopg.Cursor[Any]:
-        """The cursor of all reads. To make a cursor takes as long as to send a statement."""
-        return self.cursor(binary=True)
+    def prepared(self) -> set[bytes]:
+        """The names of the statements that were prepared."""
+        return set()
 
     def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
         """Wait for the server as psycopg does, but no longer than the timeout."""
@@ -107,6 +92,4 @@ def _within(work: Any, seconds: float) -> Generator[Any, Any, Any]:
 
 def connect(url: str) -> Patient:
     """Connect to a database. Each statement is a transaction of its own."""
-    connection = Patient.connect(url, autocommit=True, **CONNECTING)
-    connection.adapters.register_dumper(Keys, KeysDumper)
-    return connection
+    return Patient.connect(url, autocommit=True, **CONNECTING)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from featurestore.ports import ViewState
+    from featurestore.ports import Channel, ViewKeys, ViewState
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -171,17 +171,40 @@ class RedisStore:
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
         """Look up keys of several views in one snapshot."""
-        names = [self._name(view) for view, _ in views]
-        arguments = [part for _, keys in views for part in (len(keys), *keys)]
         with _translated(self._url):
-            answers = self._evaluate(len(names), *names, *arguments)
+            answers = self._evaluate(self._arguments(views))
+        return self._rows(views, answers)
+
+    def channel(self) -> Channel | None:
+        """Connect for an event loop. None: hiredis is not installed."""
+        try:
+            from featurestore.adapters.redis_channel import RedisChannel  # noqa: PLC0415
+        except ImportError:
+            return None
+        with _translated(self._url):
+            connection = self._readers.make_connection()
+            connection.connect()
+        return RedisChannel(
+            connection,
+            lambda views: ("EVALSHA", READ_DIGEST, *self._arguments(views)),
+            self._rows,
+            lambda: _translated(self._url),
+            self._idle.clear,
+        )
+
+    def _arguments(self, views: ViewKeys) -> tuple[Any, ...]:
+        names = [self._name(view) for view, _ in views]
+        return (len(names), *names, *(part for _, keys in views for part in (len(keys), *keys)))
+
+    @staticmethod
+    def _rows(views: ViewKeys, answers: Any) -> list[tuple[ViewState | None, list[bytes | None]]]:
         results: list[tuple[ViewState | None, list[bytes | None]]] = []
         for (view, keys), (held, *stored) in zip(views, answers, strict=True):
             state = None if held is None else decode_state(view, held)
             results.append((None, [None] * len(keys)) if state is None else (state, stored))
         return results
 
-    def _evaluate(self, *arguments: Any) -> Any:
+    def _evaluate(self, arguments: tuple[Any, ...]) -> Any:
         """Run READ on a connection of its own: the client's `evalsha` takes three times the processor time."""
         try:
             connection = self._idle.pop()

@@ -90,6 +90,7 @@ def create_app(options: Options, served: ProjectAsOf | None = None) -> Guard:
         watching = asyncio.create_task(state.watch())
         yield
         watching.cancel()
+        state.lookups.close_channels()
         await asyncio.to_thread(state.close)
 
     # Starlette's router starts and stops the server. Requests never reach it: the guard finds their routes.

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.values.json_bounds import require_bounded
+from featurestore.values.json_rows import column_fault
 from featurestore.values.names import without_field_names
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Call:
         value: str = self.scope["path_params"][name]
         return value
 
-    def decode(self, decode: Callable[[bytes], T], form: str, *, typed: bool = False) -> T:
+    def decode(
+        self, decode: Callable[[bytes], T], form: str, *, typed: bool = False, columns: str | None = None
+    ) -> T:
         """Decode the body.
 
         Parameters
@@ -65,6 +68,8 @@ class Call:
             What the body looks like, for the hint of an error.
         typed
             True: the type that the body is decoded as bounds its lists and objects.
+        columns
+            The field that has columns of values by name: an error names the column.
 
         Raises
         ------
@@ -79,10 +84,11 @@ class Call:
             return decode(self.body)
         except msgspec.DecodeError as error:
             status = 422 if isinstance(error, msgspec.ValidationError) else 400
+            fault = None if columns is None else column_fault(self.body, columns)
             raise RefusedError(
                 status,
                 "InvalidRequest",
-                without_field_names(str(error)),
+                fault or without_field_names(str(error)),
                 hint=f"send {form}; see GET /docs",
             ) from None  # the error of the decoder repeats what was sent
         except RecursionError as error:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from featurestore.ports import ViewState
-from featurestore.values.codec import HEADER, encode_key, is_tombstone, tombstone
+from featurestore.values.codec import HEADER, MAX_KEY_BYTES, encode_key, is_tombstone, tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,7 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
         _deleted_stays_deleted,
         _views_apart,
         _empty_key,
+        _too_long_key,
         _many_rows,
         _drop,
         _threads,
@@ -123,6 +124,13 @@ def _empty_key(store: OnlineStore, reopened: OnlineStore) -> bool:
         and rows == [(state(2), [row(2, b"y")] * 2), (None, [None])]
         and scanned == [(key, row(2, b"y"))]
     )
+
+
+def _too_long_key(store: OnlineStore, reopened: OnlineStore) -> bool:
+    """Have no row of a key that is too long, and read the keys beside it."""
+    key, long_key = encode_key((1,)), encode_key(("x" * MAX_KEY_BYTES,))
+    store.write("one", [(key, row(1, b"a"))], state(1), replace=True)
+    return reopened.read([("one", [key, long_key, key])])[0][1] == [row(1, b"a"), None, row(1, b"a")]
 
 
 def _many_rows(store: OnlineStore, reopened: OnlineStore) -> bool:

@@ -32,6 +32,9 @@ _SCALARS: Final[dict[type[pl.DataType], Any]] = {
 }
 
 
+_raw_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
 def json_type(dtype: pl.DataType) -> Any:
     """Return the type that msgspec reads a value of a dtype as: integers with their range, timestamps with a time zone."""
     if isinstance(dtype, pl.List | pl.Array):
@@ -87,16 +90,22 @@ class JsonColumn:
             years 1 to 9999.
         """
         typed = self._typed(values)
+        result: list[Any] = []
         try:
-            values = [_timestamp(value) for value in typed] if self._is_timestamp else typed
-            return [self._check(value) for value in values]
+            if self._is_timestamp:
+                result.extend(self._check(_timestamp(value)) for value in typed)
+            else:
+                result.extend(map(self._check, typed))
         except ContractError as error:
-            raise ContractError(f"{self._where}: {error.message}", hint=error.hint) from error
+            raise ContractError(
+                f"{self._where}: row {len(result):,}: {error.message}", hint=error.hint
+            ) from error
         except OverflowError as error:
             raise ContractError(
-                f"{self._where}: {self._name!r}: a timestamp is outside the years 1 to 9999",
+                f"{self._where}: row {len(result):,}: {self._name!r}: a timestamp is outside the years 1 to 9999",
                 hint="a number is seconds since 1970, in UTC",
             ) from error
+        return result
 
     def _typed(self, values: list[Any]) -> list[Any]:
         try:
@@ -116,6 +125,26 @@ class JsonColumn:
                 hint="GET /openapi.json has the JSON form of each column",
             ) from error
         return typed
+
+
+def column_fault(body: bytes, field: str) -> str | None:
+    """Say which column of a JSON object is not a list of values, and where. None: the fault of the body is elsewhere.
+
+    Parameters
+    ----------
+    field
+        The field of the body that has the columns by name.
+    """
+    try:
+        columns = _raw_object.decode(_raw_object.decode(body).get(field, b"{}"))
+    except msgspec.DecodeError:
+        return None
+    for name, values in columns.items():
+        try:
+            msgspec.json.decode(values, type=list[Any])
+        except msgspec.DecodeError as error:
+            return f"{name!r:.100}: {error}"
+    return None
 
 
 def row_count(where: str, columns: Mapping[str, list[Any]]) -> int:

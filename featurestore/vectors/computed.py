@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from featurestore.vectors.compiled import MAX_COMPILED_ROWS, compiled
 from featurestore.vectors.complete import compute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from featurestore.definitions.on_demand import OnDemandFeatureView
 
@@ -28,6 +29,7 @@ class Computed:
     schema: pl.Schema
     requested: dict[str, int]
     stored: dict[str, int]
+    inputs_of: Callable[[Sequence[Any]], Sequence[Any]]  # of the values of the request, then the stored ones
     function: RowFunction | None  # None: Polars computes all rows
 
     @classmethod
@@ -37,7 +39,14 @@ class Computed:
         requested = {name: columns.index(name) for name in view.request.schema}
         read = {name: stored.index(name) for name in schema if name not in requested}
         function = compiled(view)
-        return cls(view, schema, requested, read, function if isinstance(function, RowFunction) else None)
+        positions = [*requested.values(), *(len(columns) + i for i in read.values())]
+        # `itemgetter` of one position returns a value and not a row; a view may need no input.
+        first = positions[0] if positions else 0
+        inputs_of = (
+            itemgetter(*positions) if len(positions) > 1 else itemgetter(slice(first, first + len(positions)))
+        )
+        compute = function if isinstance(function, RowFunction) else None
+        return cls(view, schema, requested, read, inputs_of, compute)
 
     def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
         """Compute the features of each row, in the order of the view.
@@ -55,10 +64,9 @@ class Computed:
             If a request value has a wrong type.
         """
         if self.function is not None and len(rows) <= MAX_COMPILED_ROWS:
-            requested, stored = self.requested.values(), self.stored.values()
             results = []
             for row, features in zip(rows, values, strict=True):
-                result = self.function.compute([*(row[i] for i in requested), *(features[i] for i in stored)])
+                result = self.function.compute(self.inputs_of((*row, *features)))
                 if result is None:
                     break
                 results.append(result)

@@ -217,6 +217,14 @@ def test_serving(run_small):
     assert "the values agree" in printed
 
 
+def test_server_stores(run_small):
+    """Each store answers one request at a time and 8 at a time."""
+    printed = run_small("server_stores", forked=True)
+    lines = re.findall(r"^(Redis|PostgreSQL) +(1|8) +[\d,]+ +[\d,]+$", printed, re.MULTILINE)
+    measured = {"Redis", "PostgreSQL"} - skipped(printed)
+    assert sorted(lines) == sorted((store, count) for store in measured for count in ("1", "8"))
+
+
 def test_reliability(run_small):
     """A round of faults gives answers and refusals, and none of the answers is wrong."""
     program("redis-server")

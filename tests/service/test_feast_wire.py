@@ -119,6 +119,13 @@ def test_errors_reach_feasts_client_as_feasts_own(applied, tmp_path):
         ({"features": FIELDS, "entities": {"customer": [1], "origin": ["JFK"]}}, "1 column not needed"),
         ({"features": ["compared:ratio"], "entities": {"customer": [1], "basket": [1, 2]}}, "lengths"),
         ({"features": FIELDS, "entities": {"customer": ["1"]}}, "expected Int64"),
+        ({"features": FIELDS, "entities": {"customer": [1, 2**63]}}, "'customer', expected Int64"),
+        ({"features": FIELDS, "entities": {"customer": [1, 2**63]}}, "at `$[1]`"),
+        ({"features": FIELDS, "entities": {"customer": 1}}, "'customer': Expected `array`"),
+        (
+            {"features": ["compared:ratio"], "entities": {"customer": [1, 1], "basket": [1, 2**53 + 1]}},
+            "row 1: ",
+        ),
         ({"features": [], "entities": {"customer": [1]}}, "the request names no features"),
         ({"features": FIELDS}, "missing required field `entities`"),
     ],
@@ -174,3 +181,18 @@ def test_a_wrong_push_changes_nothing(client, shop):
     assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 422, 404]
     assert client.vectors({"customer": 7, "basket": 9.0}).json()["statuses"] == [[3, 3, 3, 2]]
     assert list(shop.layout.pushed("last_order").glob("*")) == []
+
+
+def test_a_row_alone_has_the_columns_that_it_has_beside_others(client):
+    """Several features of one view, then one of another: where all are present, and where one is missing."""
+    features = ["last_order:amount", "last_order:ordered_at", "compared:ratio"]
+
+    def columns(**entities):
+        answer = client.post("/get-online-features", {"features": features, "entities": entities}).json()
+        assert answer["metadata"]["feature_names"] == ["customer", *names]
+        return [{name: values[:1] for name, values in column.items()} for column in answer["results"]]
+
+    names = [name.partition(":")[2] for name in features]
+    alone = columns(customer=[3], basket=[16.0])
+    assert [column["statuses"] for column in alone] == [["PRESENT"]] * 4
+    assert columns(customer=[3, 99], basket=[16.0, 1.0]) == alone

@@ -54,6 +54,7 @@ def test_seconds_beyond_the_calendar_are_refused(send, seconds):
     }
     status, text = send("/push", msgspec.json.encode({"push_source_name": "last_order", "df": columns}))
     assert status == 422
+    assert "row 0: " in text
     assert "outside the years 1 to 9999" in text
 
 
@@ -70,6 +71,14 @@ def test_timestamps_beyond_the_calendar_in_utc_are_refused(send, timestamp):
     status, text = send("/push", msgspec.json.encode({"push_source_name": "last_order", "df": columns}))
     assert status == 422
     assert "outside the years 1 to 9999" in text
+
+
+@pytest.mark.parametrize("path", [path for path in ROUTES if not path.startswith("/v1")])
+def test_a_number_that_no_float_holds_is_named(send, path):
+    """One value among many: the error has its column and its place."""
+    status, text = send(path, ROUTES[path] % b"[1,1e999,2]")
+    assert status == 422
+    assert "'customer': Number out of range - at `$[1]`" in text
 
 
 REPEATED = [

@@ -18,6 +18,10 @@ KEYS = [bytes([number]) for number in range(6)]
 VIEWS = ("alpha", "beta", "absent")
 
 
+async def in_thread(store, views):
+    return await asyncio.to_thread(store.read, views)
+
+
 def filled():
     store = MemoryStore()
     for place, view in enumerate(VIEWS[:2]):
@@ -37,7 +41,8 @@ REQUESTS = st.lists(
 @given(REQUESTS)
 def test_each_request_gets_what_it_would_get_alone(requests):
     """They may name the same views and keys, and one view twice."""
-    assert read_together(STORE, requests) == [STORE.read(wanted) for wanted in requests]
+    answers = asyncio.run(read_together(STORE, requests, in_thread))
+    assert answers == [STORE.read(wanted) for wanted in requests]
 
 
 class Store:
@@ -64,7 +69,7 @@ def wanted(*keys):
 
 
 def shared(max_keys=100):
-    return SharedReads(asyncio.to_thread, max_keys)
+    return SharedReads(in_thread, max_keys)
 
 
 def test_requests_that_arrive_together_share_a_read():

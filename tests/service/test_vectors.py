@@ -72,6 +72,11 @@ def test_as_of_decides_the_instant(client):
         (b'{"rows":[{"customer":"3","basket":1.0}]}', 422, "Expected `int | null`, got `str`"),
         (b'{"rows":[{"customer":3.5,"basket":1.0}]}', 422, "Expected `int | null`, got `float`"),
         (b'{"rows":[{"customer":9223372036854775808,"basket":1.0}]}', 422, "at `$.rows[0].customer`"),
+        (
+            b'{"rows":[{"customer":3,"basket":1},{"customer":3,"basket":9007199254740993}]}',
+            422,
+            "row 1: request value 'basket' is 9007199254740993",
+        ),
         (b'{"rows":[{"customer":3,"basket":"dear"}]}', 422, "at `$.rows[0].basket`"),
         (b'{"rows":[{"customer":3,"basket":1.0,"x":1}]}', 422, "contains an unknown field - at `$.rows[0]`"),
         (b'{"rows":[],"as_of":"2024-01-10T00:00:00"}', 422, "at `$.as_of`"),

@@ -34,7 +34,7 @@ async def get_online_features(call: Call) -> bytes:
         If the request names no features, a value breaks its contract, or an object names a key twice.
     """
     release = call.release
-    request = call.decode(_request.decode, _FORM)
+    request = call.decode(_request.decode, _FORM, columns="entities")
     require_service(call, request.feature_service)
     fields = (request.feature_service is not None, bool(request.features), request.full_feature_names)
     require_unique_keys(call.body, 1 + sum(fields) + len(request.entities), "request for online features")

@@ -40,7 +40,7 @@ async def push(call: Call) -> Response:
     StoreError
         If another process writes the view for too long, or the store does not answer.
     """
-    request = call.decode(_push_request.decode, _form("push_source_name"))
+    request = call.decode(_push_request.decode, _form("push_source_name"), columns="df")
     if request.to not in PUSHED:
         raise ContractError(
             f"to is {request.to!r}: training would learn rows that serving never knew",
@@ -52,7 +52,7 @@ async def push(call: Call) -> Response:
 
 async def write_to_online_store(call: Call) -> bytes:
     """Answer ``POST /write-to-online-store`` as a push; raises as `push` does."""
-    request = call.decode(_write_request.decode, _form("feature_view_name"))
+    request = call.decode(_write_request.decode, _form("feature_view_name"), columns="df")
     await _push(call, request.feature_view_name, request.df)
     return b"null"
 

@@ -10,7 +10,7 @@ from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError, FeatureStoreError, MissingDataError, SkewError, UnknownNameError
 from featurestore.project import open_served
 from featurestore.service.lookup.endpoint import Endpoint
-from featurestore.service.lookup.stale_cache import StaleCache, StaleCachingReader
+from featurestore.service.lookup.stale_cache import StaleCache
 from featurestore.storage.served_columns import WORKING
 from featurestore.timing.clock import ClockError
 from featurestore.vectors.state import check_state, read_now
@@ -71,14 +71,11 @@ class ActiveRelease:
         self.name = WORKING if release is None else release.name
         self._require_consistency(options, release)
         self.local = self.project.settings.online_url is None
-        store = self.project.store()
-        stale_cache = StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None
-        reader = store if stale_cache is None else StaleCachingReader(store, stale_cache)
         catalog = self.project.catalog
         make = partial(
             Endpoint,
-            store=reader,
-            stale_cache=stale_cache,
+            store=self.project.store(),
+            stale_cache=StaleCache(options.stale_cache_keys) if options.stale_cache_keys else None,
             max_rows=options.max_rows,
             layout=self.project.layout,
         )

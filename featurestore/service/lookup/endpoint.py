@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from featurestore.definitions.fingerprint import fingerprint
+from featurestore.errors import ContractError
 from featurestore.quality.gate.request_gate import RequestGate
 from featurestore.service.lookup.feast_wire import Wire
 from featurestore.service.lookup.request_types import request_type
+from featurestore.service.lookup.stale_cache import StaleCachingReader
 from featurestore.timing.epoch import microseconds
 from featurestore.values.accepted import is_read_exactly, value_check
 from featurestore.values.escapes import quoted
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import RowReader
+    from featurestore.service.lookup.stale_cache import StaleCache
     from featurestore.storage.layout import Layout
 
 
@@ -62,7 +65,7 @@ class Endpoint:
     store
         Reads the rows of the online store.
     stale_cache
-        Reads the last known rows while `store` does not answer. None: there are no last known rows.
+        Keeps the rows that were read, and answers while `store` does not. None: there are no last known rows.
     max_rows
         Maximum number of rows in one request.
     named
@@ -72,8 +75,8 @@ class Endpoint:
 
     Attributes
     ----------
-    store
-        As the parameter.
+    store, stale_cache
+        As the parameters.
     digest
         Digest of the service's definition.
     stale_reader
@@ -85,18 +88,20 @@ class Endpoint:
         service: FeatureService,
         store: RowReader,
         *,
-        stale_cache: RowReader | None,
+        stale_cache: StaleCache | None,
         max_rows: int,
         named: bool = True,
         layout: Layout | None = None,
     ) -> None:
         self.service = service
         self.store = store
+        self.stale_cache = stale_cache
         self.name = service.name
         self.named = named
         self.digest = fingerprint(service).digest
         check = RequestGate(service).check_rows if service.on_demand else None
-        self.reader = VectorReader(service, store, check=check, layout=layout)
+        kept = store if stale_cache is None else StaleCachingReader(store, stale_cache)
+        self.reader = VectorReader(service, kept, check=check, layout=layout)
         self.stale_reader = (
             None if stale_cache is None else VectorReader(service, stale_cache, check=check, layout=layout)
         )
@@ -105,7 +110,7 @@ class Endpoint:
         schema = {**service.key_schema, **service.request_schema}
         self._width = len(schema)
         self._checks = [
-            (position, value_check("request value", name, dtype))
+            (position, value_check("key" if name in service.key_schema else "request value", name, dtype))
             for position, (name, dtype) in enumerate(schema.items())
             if not is_read_exactly(dtype)
         ]
@@ -151,13 +156,16 @@ class Endpoint:
         keys = len(rows) * self._width + (1 if request.as_of is None else 2)
         require_unique_keys(body, keys, f"request to service {self.name!r}")
         if self._checks:
-            rows = [self._checked(row) for row in rows]
+            rows = [self._checked(number, row) for number, row in enumerate(rows)]
         return rows, request.as_of
 
-    def _checked(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _checked(self, number: int, row: tuple[Any, ...]) -> tuple[Any, ...]:
         values = list(row)
-        for position, check in self._checks:
-            values[position] = check(values[position])
+        try:
+            for position, check in self._checks:
+                values[position] = check(values[position])
+        except ContractError as error:
+            raise ContractError(f"row {number:,}: {error.message}", hint=error.hint) from None
         return tuple(values)
 
     def answer(self, vectors: Vectors, as_of: datetime, *, release: str, stale: bool) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -115,8 +116,10 @@ class Wire:
         views = [selection.label for selection in service.reads]
         schema = service.feature_schema
         self._views = [views.index(origin[name]) if name in origin else None for name in schema]
-        self._distinct_views = {*self._views}
-        self._plain = [to_wire(name, dtype) for name, dtype in schema.items()]
+        # Neighbours of one view have the same timestamps.
+        self._neighbours = [(view, len(list(columns))) for view, columns in groupby(self._views)]
+        conversions = [to_wire(name, dtype) for name, dtype in schema.items()]
+        self._converted = [(i, convert) for i, convert in enumerate(conversions) if convert is not None]
         self._all_present = [Status.PRESENT.value] * len(schema)
         keys, names, full = list(service.key_schema), service.feature_names, service.full_names
         self._names = _encode(Metadata([*keys, *names]))
@@ -166,26 +169,24 @@ class Wire:
             If a timestamp has a fraction of a second, which Feast's wire cannot carry.
         """
         height = len(rows)
-        width = len(self._plain)
-        values: list[Sequence[Any]] = [*_turned(rows, len(self._columns))[: self._keys]]
-        for plain, column in zip(self._plain, _turned(vectors.values, width), strict=True):
-            values.append(column if plain is None else [None if v is None else plain(v) for v in column])
+        keys = _turned(rows, len(self._columns))[: self._keys]
+        values: list[Sequence[Any]] = [*keys, *_turned(vectors.values, len(self._views))]
+        for position, convert in self._converted:
+            place = position + self._keys
+            values[place] = [None if value is None else convert(value) for value in values[place]]
+        names = self._full_names if full_names else self._names
         if not values:
-            return b'{"results":[],"metadata":%b}' % (self._full_names if full_names else self._names)
-        ends = self._ends(vectors, height)
-        # A line of JSON for each column, in one call: JSON has no line break inside.
-        parts = [b""] * (2 * len(values))
-        parts[::2] = _encode_lines(values)[:-1].split(b"\n")
-        parts[1::2] = ends
-        end = parts.pop().removesuffix(_NEXT)
-        return b'{"results":[{"values":%b%b}],"metadata":%b}' % (
-            b"".join(parts),
-            end,
-            self._full_names if full_names else self._names,
-        )
+            return b'{"results":[],"metadata":%b}' % names
+        parts = []
+        first = 0
+        for end, count in self._ends(vectors, height):
+            # A line of JSON for each column: JSON has no line break inside, so its end can take the place of one.
+            parts.append(_encode_lines(values[first : first + count]).replace(b"\n", end))
+            first += count
+        return b'{"results":[{"values":%b}],"metadata":%b}' % (b"".join(parts).removesuffix(_NEXT), names)
 
-    def _ends(self, vectors: Vectors, height: int) -> list[bytes]:
-        """Return what follows the values of each column: statuses and timestamps, which many columns share."""
+    def _ends(self, vectors: Vectors, height: int) -> list[tuple[bytes, int]]:
+        """Return what follows the values of a column, statuses and timestamps; and how many neighbours share it."""
         nothing = _repeated(NO_EVENT, height)
         events = [
             [NO_EVENT if event is None else timestamp_of(event) for event in of_view]
@@ -193,13 +194,15 @@ class Wire:
         ]
         stamps = _encode_lines(events)[:-1].split(b"\n") if events else []
         present = _repeated(Status.PRESENT.name, height)
-        keys = [_END % (present, nothing)] * self._keys
+        keys = (_END % (present, nothing), self._keys)
         if all(statuses == self._all_present for statuses in vectors.statuses):
-            by_view = {
-                view: _END % (present, nothing if view is None else stamps[view])
-                for view in self._distinct_views
-            }
-            return [*keys, *map(by_view.__getitem__, self._views)]
+            return [
+                keys,
+                *(
+                    (_END % (present, nothing if view is None else stamps[view]), count)
+                    for view, count in self._neighbours
+                ),
+            ]
         ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
 
         def end(statuses: tuple[int, ...], view: int | None) -> bytes:
@@ -209,7 +212,7 @@ class Wire:
             return ends[statuses, view]
 
         columns = _turned(vectors.statuses, len(self._views))
-        return [*keys, *map(end, columns, self._views)]
+        return [keys, *((end(*column), 1) for column in zip(columns, self._views, strict=True))]
 
 
 @lru_cache(maxsize=64)

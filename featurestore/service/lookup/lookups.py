@@ -1,4 +1,4 @@
-"""Lookups for requests, in threads where they may wait; while the store is away: the stale cache or an error."""
+"""Lookups for requests, which never block the event loop; while the store is away: the stale cache or an error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import StoreError
+from featurestore.service.lookup.channels import Channels
 from featurestore.service.lookup.shared_reads import SharedReads
 from featurestore.service.runtime.workers import BusyError, Workers
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MAX_INLINE_ROWS = 200
 # Of one view or several; a request with more keys has a read of its own.
 MAX_SHARED_KEYS = 200
+# A channel that is silent for longer is given up. At least half of a lookup's time is left for a thread.
+CHANNEL_SECONDS = 1.0
 
 
 class Lookups(Workers):
@@ -27,7 +30,8 @@ class Lookups(Workers):
 
     def __init__(self, name: str, threads: int, queue: int, seconds: float) -> None:
         super().__init__(name, threads, queue, seconds)
-        self._shared_reads = SharedReads(self.run, MAX_SHARED_KEYS)
+        self._channels = Channels(self.run, min(CHANNEL_SECONDS, seconds / 2))
+        self._shared_reads = SharedReads(self._channels.read, MAX_SHARED_KEYS)
 
     async def read(
         self, endpoint: Endpoint, rows: Sequence[Sequence[Any]], as_of: datetime, *, local: bool
@@ -53,16 +57,23 @@ class Lookups(Workers):
         """
         if local and len(rows) <= MAX_INLINE_ROWS:
             return endpoint.reader.read_checked(rows, as_of=as_of), False
-        # Yields before it begins anything: then `RouteApp.answer_at_once` leaves the request to ASGI.
-        await asyncio.sleep(0)
+        if local:
+            # Yields before it begins anything: then `RouteApp.answer_at_once` leaves the request to ASGI.
+            await asyncio.sleep(0)
         reader = endpoint.reader
         try:
             if reader.reads_once and len(rows) <= MAX_INLINE_ROWS:
                 wanted = reader.wanted(rows)
                 answers = await self._shared_reads.read(endpoint.store, wanted)
+                if endpoint.stale_cache is not None:
+                    endpoint.stale_cache.keep(wanted, answers)
                 return reader.vectors(rows, wanted, answers, as_of=as_of), False
             return await self.run(lambda: reader.read_checked(rows, as_of=as_of)), False
         except StoreError as error:
             if not error.retry or isinstance(error, BusyError) or endpoint.stale_reader is None:
                 raise
             return endpoint.stale_reader.read_checked(rows, as_of=as_of), True
+
+    def close_channels(self) -> None:
+        """Close the connections of the event loop. Called in it."""
+        self._channels.close()

@@ -1,4 +1,4 @@
-"""Reads of a remote store that several requests share: one thread and one round trip answer all that wait."""
+"""Reads of a remote store that several requests share: one round trip answers all that wait."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from featurestore.ports import RowReader, StoredRows, ViewKeys
+
+    ReadStore = Callable[[RowReader, ViewKeys], Awaitable[StoredRows]]
 
 # While this many reads are on their way, further requests wait for the end of one, but no longer than PATIENCE_SECONDS.
 MAX_UNDERWAY = 2
@@ -23,16 +25,14 @@ class SharedReads:
 
     Parameters
     ----------
-    run
-        Runs a function in a thread.
+    read_store
+        Reads a store without blocking the event loop.
     max_keys
         Maximum number of keys in one read, unless one request has more.
     """
 
-    def __init__(
-        self, run: Callable[[Callable[[], list[StoredRows]]], Awaitable[list[StoredRows]]], max_keys: int
-    ) -> None:
-        self._run = run
+    def __init__(self, read_store: ReadStore, max_keys: int) -> None:
+        self._read_store = read_store
         self._max_keys = max_keys
         self._waiting: deque[_Request] = deque()
         self._underway: set[asyncio.Task[None]] = set()
@@ -83,7 +83,7 @@ class SharedReads:
 
     async def _answer(self, requests: list[_Request]) -> None:
         try:
-            answers = await self._run(lambda: read_together(requests[0].store, [r.wanted for r in requests]))
+            answers = await read_together(requests[0].store, [r.wanted for r in requests], self._read_store)
         except Exception as error:  # noqa: BLE001 - each request raises it
             for request in requests:
                 if not request.answer.done():
@@ -104,8 +104,12 @@ class _Request(NamedTuple):
         return sum(len(keys) for _, keys in self.wanted)
 
 
-def read_together(store: RowReader, requests: Sequence[ViewKeys]) -> list[StoredRows]:
+async def read_together(
+    store: RowReader, requests: Sequence[ViewKeys], read_store: ReadStore
+) -> list[StoredRows]:
     """Look up the keys of several requests in one read of the store; return the answers of each."""
+    if len(requests) == 1 and len({view for view, _ in requests[0]}) == len(requests[0]):
+        return [await read_store(store, requests[0])]
     keys: dict[str, list[bytes]] = {}
     places: list[list[slice]] = []
     for wanted in requests:
@@ -114,7 +118,7 @@ def read_together(store: RowReader, requests: Sequence[ViewKeys]) -> list[Stored
             of_view = keys.setdefault(view, [])
             places[-1].append(slice(len(of_view), len(of_view) + len(of_request)))
             of_view.extend(of_request)
-    answers = dict(zip(keys, store.read([*keys.items()]), strict=True))
+    answers = dict(zip(keys, await read_store(store, [*keys.items()]), strict=True))
     return [
         [
             (answers[view][0], answers[view][1][place])

@@ -48,8 +48,13 @@ class Workers:
         self._pending = 0
         self._late: set[Future[Any]] = set()
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], *, spent: float = 0.0) -> T:
         """Run work in a thread.
+
+        Parameters
+        ----------
+        spent
+            Seconds of the time limit that have passed already.
 
         Raises
         ------
@@ -69,7 +74,7 @@ class Workers:
         result: asyncio.Future[T] = loop.create_future()
         future.add_done_callback(lambda done: self._release(loop, done, result))
         try:
-            async with asyncio.timeout(self._seconds) as limit:
+            async with asyncio.timeout(self._seconds - spent) as limit:
                 return await result
         except TimeoutError as error:
             if not limit.expired():

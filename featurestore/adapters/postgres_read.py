@@ -1,0 +1,123 @@
+"""The read of PostgreSQL: one prepared statement in the binary format, in steps that a thread or an event loop waits for."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from featurestore.adapters.postgres_connection import KEYS, Patient, dump_keys
+from featurestore.errors import package_needed_by
+from featurestore.storage.stored_state import decode_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    from featurestore.ports import StoredRows, ViewKeys
+
+with package_needed_by("the online store PostgreSQL", extra="postgres"):
+    import psycopg
+    from psycopg import generators, pq
+
+Steps: TypeAlias = "Generator[Any, Any, StoredRows]"
+TEXT = psycopg.postgres.types["text"].oid
+BINARY = pq.Format.BINARY
+OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+# Numbers of parameters: of the view, and of its keys. The row with the state of a view has no key.
+OF_VIEW = """
+SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = ${view}
+UNION ALL SELECT {place}, key, row FROM unnest(${keys}) AS asked(key) JOIN {schema}.rows USING (key)
+WHERE view = ${view}
+"""
+
+
+@cache
+def statement(schema: str, views: int) -> bytes:
+    """Return the statement that reads a number of views.
+
+    Parameters
+    ----------
+    schema
+        The name of the schema, quoted.
+    """
+    parts = (
+        OF_VIEW.format(place=place, schema=schema, view=2 * place + 1, keys=2 * place + 2)
+        for place in range(views)
+    )
+    return " UNION ALL ".join(parts).encode()
+
+
+def read_steps(connection: Patient, schema: str, views: ViewKeys) -> Steps:
+    """Look up keys of several views in one statement, and so in one snapshot.
+
+    Yields what psycopg's generators yield.
+
+    Raises
+    ------
+    psycopg.Error
+        If the server does not answer, or refuses the statement.
+    """
+    server = connection.pgconn
+    encoding = connection.info.encoding
+    name = b"featurestore_%d" % len(views)
+    if name not in connection.prepared:
+        query = statement(schema, len(views))
+        server.send_prepare(name, query, [TEXT, KEYS.array_oid] * len(views))
+        yield from _result(server, encoding)
+        connection.prepared.add(name)
+    values = [value for view, keys in views for value in (view.encode(encoding), dump_keys(keys))]
+    server.send_query_prepared(name, values, [BINARY] * len(values), result_format=BINARY)
+    result = yield from _result(server, encoding)
+    held: list[dict[bytes | None, Any]] = [{} for _ in views]
+    value = result.get_value
+    for number in range(result.ntuples):
+        place = int.from_bytes(value(number, 0), "big")
+        held[place][value(number, 1)] = value(number, 2)
+    answers = []
+    for (view, keys), rows in zip(views, held, strict=True):
+        state = decode_state(view, rows[None]) if None in rows else None
+        answers.append((state, [None if state is None else rows.get(key) for key in keys]))
+    return answers
+
+
+def _result(server: Any, encoding: str) -> Generator[Any, Any, Any]:
+    *_, result = yield from generators.execute(server)
+    if result.status not in OK:
+        raise psycopg.errors.error_from_result(result, encoding)
+    return result
+
+
+class PostgresChannel:
+    """A connection for an event loop.
+
+    Parameters
+    ----------
+    translated
+        Translates the errors of psycopg.
+    on_close
+        Called when the channel closes.
+    """
+
+    def __init__(
+        self,
+        connection: Patient,
+        schema: str,
+        translated: Callable[[], AbstractContextManager[None]],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._connection, self._schema = connection, schema
+        self._translated, self._on_close = translated, on_close
+
+    def fileno(self) -> int:
+        """Return the number of the socket."""
+        return self._connection.fileno()
+
+    def read(self, views: ViewKeys) -> Steps:
+        """Look up keys, in steps."""
+        with self._translated():
+            return (yield from read_steps(self._connection, self._schema, views))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+        self._on_close()

@@ -1,0 +1,101 @@
+"""A connection to Redis for an event loop: redis-py connects and signs in, hiredis writes commands and reads answers."""
+
+from __future__ import annotations
+
+import ssl
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import TYPE_CHECKING, Any
+
+import hiredis
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    from featurestore.ports import StoredRows, ViewKeys
+
+PART_BYTES = 1 << 16
+
+
+class RedisChannel:
+    """A channel of a `RedisStore`.
+
+    Parameters
+    ----------
+    connection
+        A connection of redis-py that is open.
+    command, rows
+        Return the command that reads keys, and what its answer says.
+    translated
+        Translates the errors of redis-py.
+    on_close
+        Called when the channel closes.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        command: Callable[[ViewKeys], tuple[Any, ...]],
+        rows: Callable[[ViewKeys, Any], StoredRows],
+        translated: Callable[[], AbstractContextManager[None]],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._socket = connection._sock  # noqa: SLF001 - redis-py offers no other way
+        self._socket.settimeout(0)
+        self._command, self._rows = command, rows
+        self._translated, self._on_close = translated, on_close
+        self._reader = hiredis.Reader()
+
+    def fileno(self) -> int:
+        """Return the number of the socket."""
+        return int(self._socket.fileno())
+
+    def read(self, views: ViewKeys) -> Generator[int, int, StoredRows]:
+        """Look up keys, in steps."""
+        with self._translated():
+            try:
+                yield from self._send(hiredis.pack_command(self._command(views)))
+                answer = yield from self._receive()
+            except OSError as error:
+                raise redis.ConnectionError(str(error)) from error
+            if isinstance(answer, hiredis.ReplyError):
+                raise redis.ResponseError(str(answer))
+            return self._rows(views, answer)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+        self._on_close()
+
+    def _send(self, command: bytes) -> Generator[int, int, None]:
+        left = memoryview(command)
+        while left:
+            try:
+                left = left[self._socket.send(left) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                yield EVENT_READ | EVENT_WRITE
+            except ssl.SSLWantReadError:
+                yield EVENT_READ
+
+    def _receive(self) -> Generator[int, int, Any]:
+        yield EVENT_READ
+        while True:
+            try:
+                part = self._socket.recv(PART_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                yield EVENT_READ
+                continue
+            except ssl.SSLWantWriteError:
+                yield EVENT_READ | EVENT_WRITE
+                continue
+            if not part:
+                raise redis.ConnectionError("Connection closed by server.")
+            self._reader.feed(part)
+            # False: the answer is not complete. A server's own message, which answers nothing, may come before it.
+            answer: Any = self._reader.gets()
+            while isinstance(answer, hiredis.PushNotification):
+                answer = self._reader.gets()
+            if answer is not False:
+                return answer
