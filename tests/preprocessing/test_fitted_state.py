@@ -290,8 +290,8 @@ def test_personal_categories_are_not_named(template_shop, tmp_path):
     project.training_set("visits")
     project.materialize()
     vectors = project.layout.fitted_training("visits")
-    whole = vectors.read_bytes()
-    kept = pl.read_parquet(whole)
+    built = vectors.read_bytes()
+    kept = pl.read_parquet(built)
     categories = [name for name in kept.columns if name.startswith("coupon_")]
     texts = []
     for changed in (
@@ -301,7 +301,7 @@ def test_personal_categories_are_not_named(template_shop, tmp_path):
     ):
         changed.write_parquet(vectors, metadata=metadata_of(project.catalog.training_set("visits")))
         texts += [f"{difference}" for difference in project.audit().differences]
-    vectors.write_bytes(whole)
+    vectors.write_bytes(built)
     replaced(project, fewer_categories)
     texts += [f"{difference}" for difference in project.audit().differences]
     assert any("coupon (personal) 1" in text for text in texts)
