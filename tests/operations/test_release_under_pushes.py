@@ -192,3 +192,20 @@ def test_an_audit_of_a_store_that_is_written_meanwhile_says_so(stored):
         audit(written_to(stored, write))
     assert caught.value.retry
     assert stored.audit().mismatches == 0
+
+
+def test_a_write_through_a_former_release_reaches_the_active_one(stored):
+    """A server writes through the release that it answers from, and learns of the next one up to a second later."""
+    for _ in range(2):
+        release(stored._workspace)
+    former, active = (featurestore.open(stored.layout.releases / name) for name in ("0001", "0002"))
+    pushed = former.push("last_order", order(3, 9.0))
+    assert (pushed.release, pushed.not_reached) == ("0002", None)
+    assert former.plan_delete("last_order", pl.DataFrame({"customer": [2]})).release == "0002"
+    former.delete("last_order", pl.DataFrame({"customer": [2]}))
+    assert amounts(active) == amounts(former)
+    assert amounts(active)[:2] == [None, 9.0]
+    # The active release itself needs no second write.
+    pushed = active.push("last_order", order(7, 8.0))
+    assert (pushed.release, pushed.not_reached) == (None, None)
+    assert amounts(active) == [None, 9.0, 8.0]

@@ -187,7 +187,7 @@ def test_an_idle_channel_that_is_closed_there_is_closed_here():
         for there in store.servers:
             there.shutdown(socket.SHUT_RDWR)
         async with asyncio.timeout(30):
-            while len(store.closed) < MAX_CHANNELS:  # noqa: ASYNC110 - the loop notices it by itself
+            while len(store.closed) < MAX_CHANNELS:  # noqa: ASYNC110 - the loop notices each closed connection
                 await asyncio.sleep(0)
         assert await loop.channels.read(store, WANTED) == store.read(WANTED)
         assert loop.in_threads == 1

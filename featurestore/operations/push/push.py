@@ -18,8 +18,8 @@ from featurestore.operations.release.active_release import (
     active_release_with,
     materialize_release,
     next_timestamp,
+    other_active_release,
 )
-from featurestore.operations.release.releases import active_release
 from featurestore.quality.gate.ahead import require_not_ahead
 from featurestore.quality.gate.casting import cast_plan
 from featurestore.quality.gate.inspection import admit
@@ -52,7 +52,7 @@ class Pushed(Materialized, frozen=True, kw_only=True):
     pending_until
         When all pending rows are known, in UTC; None: there are none.
     release
-        The active release, which has the rows too; None: there is none, or the project is a release itself.
+        The active release, which has the rows too; None: there is none, or it is the project itself.
     not_reached
         The active release, if it does not take the rows: it does not have the view, or has another schema of it.
     """
@@ -75,7 +75,8 @@ class Pushed(Materialized, frozen=True, kw_only=True):
 def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Path) -> Pushed:
     """Let rows through the gate of a view, log them offline, and bring the online store to the current time.
 
-    The active release is brought to the current time too: what is served has the rows.
+    The active release is brought to the current time too, also if the workspace is a former release: what is served has
+    the rows.
 
     A pushed row is known from now on and never before: training on the past does not see it. A row that corrects
     another one of the same event and ``created_timestamp`` is created one microsecond after it, so that no two rows of
@@ -141,7 +142,7 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             with logged(view, rows_to_log.height):
                 keep_commit(view, file, until, layout)
                 compact_log(definition, layout)
-    active = active_release(layout)
+    active = other_active_release(workspace)
     return Pushed(
         rows=frame.height,
         repeated=admitted.height - rows_to_log.height,

@@ -1,4 +1,4 @@
-"""The active release of a project: it follows what is pushed to the project and deleted from it."""
+"""The active release of a project: it follows what is pushed to the project, or to a release, and deleted from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.operations.materialize import materialize_view
 from featurestore.operations.release.releases import active_release
+from featurestore.storage.layout import Layout
 from featurestore.storage.lock import locked
 from featurestore.storage.online import current_time, next_watermark
 
@@ -15,12 +16,24 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 
+def other_active_release(workspace: Workspace) -> str | None:
+    """Return the name of the active release of the project that a workspace belongs to.
+
+    The workspace may be a release itself: a server writes through the release that it answers from, and learns of
+    the next one up to a second later. None: there is no active release, or it is the workspace itself.
+    """
+    project = Layout(workspace.layout.project_data)
+    name = active_release(project)
+    is_itself = name is not None and (project.releases / name).resolve() == workspace.root.resolve()
+    return None if is_itself else name
+
+
 def active_release_with(workspace: Workspace, view: str) -> Workspace | None:
-    """Open the active release of a project. None: there is none, or it does not have the view."""
-    name = active_release(workspace.layout)
+    """Open the active release of `other_active_release`. None: there is none, or it does not have the view."""
+    name = other_active_release(workspace)
     if name is None:
         return None
-    release = workspace.at(workspace.layout.releases / name)
+    release = workspace.at(Layout(workspace.layout.project_data).releases / name)
     return release if view in release.catalog.views else None
 
 
