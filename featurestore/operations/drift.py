@@ -170,7 +170,14 @@ def _slices(
             f"{name}: column {by!r} is personal; its values cannot name slices",
             hint="slice by a column that is not personal",
         )
-    value_of = _column(rows, by, name).cast(pl.String).fill_null(MISSING).alias(_SLICE)
+    column = _column(rows, by, name)
+    dtype = rows.collect_schema()[by]
+    if dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object):
+        raise ContractError(
+            f"{name}: the values of column {by!r} are {dtype}, which cannot name slices",
+            hint="slice by a column of text, numbers, booleans, dates or times",
+        )
+    value_of = column.cast(pl.String).fill_null(MISSING).alias(_SLICE)
     profilers: dict[str, Profiler] = {}
     for batch in rows.with_columns(value_of).collect_batches(chunk_size=ROWS_AT_ONCE):
         for (value,), part in batch.partition_by(_SLICE, as_dict=True, include_key=False).items():

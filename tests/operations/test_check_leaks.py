@@ -84,7 +84,7 @@ def test_the_command_prints_what_was_tested_and_exits_with_5(project):
     assert json.loads(failed.stdout)["views"][0] in kept["views"]
     assert {"last_amount", "sum_over"} <= {view["name"] for view in kept["views"]}
     assert "of sum_over depend on what became known later" in failed.stderr
-    with pytest.raises(UnknownNameError, match="sum_ove"):
+    with pytest.raises(UnknownNameError, match="feature view or training set named 'sum_ove'"):
         project.check_leaks(["sum_ove"])
 
 

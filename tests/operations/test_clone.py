@@ -242,7 +242,7 @@ def test_a_push_since_the_last_version_is_named(history, tmp_path):
     own = shutil.copytree(history[0], tmp_path / "own", symlinks=True)
     featurestore.open(own).push("last_order", pl.DataFrame({"customer": [4], **PUSHED}))
     expected = (
-        "pushed rows: 3 files of data/pushed changed since their last version, so a clone gets other rows\n"
+        "pushed rows: data/pushed changed since its last version (3 files now), so a clone gets other rows\n"
         "  hint: run: featurestore add data/pushed\n"
     )
     warnings = [command(name, cwd=own).stderr for name in ("check", "summary")]

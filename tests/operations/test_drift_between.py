@@ -134,6 +134,8 @@ def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
         ({"before": "orders", "days": 2, "at": "coupon"}, ContractError, "expected timestamps or dates"),
         ({"before": "orders", "days": 900, "at": "ordered_at"}, ContractError, "there are no earlier rows"),
         ({"before": "orders", "after": "orders", "by": "copon"}, UnknownNameError, "did you mean 'coupon'"),
+        ({"before": "orders:train", "after": "orders"}, UnknownNameError, "only training sets have splits"),
+        ({"before": "orders", "after": "orders:@HEAD"}, UnknownNameError, "only training sets have splits"),
     ],
 )
 def test_data_that_cannot_be_compared(shared_shop, arguments, error, message):
@@ -154,6 +156,24 @@ def test_slices_by_a_personal_column_or_by_too_many_values_are_refused(shop_file
     )
     done = run("drift", "orders", "orders", "--by", "coupon", cwd=shop.settings.root)
     assert (done.returncode, "'coupon' is personal" in done.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series([["a"], []]),
+        pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int64, 2)),
+        pl.Series([{"a": 1}, {"a": 2}]),
+        pl.Series([b"\xff", b"a"]),
+    ],
+    ids=lambda values: str(values.dtype),
+)
+def test_slices_by_a_column_without_names_are_refused(shared_shop, tmp_path, values):
+    """The values of a list, an array, a struct and of bytes do not name a slice."""
+    file = tmp_path / "rows.parquet"
+    pl.DataFrame({"number": [1, 2], "by": values}).write_parquet(file)
+    with pytest.raises(ContractError, match=r"'by' are .*, which cannot name slices"):
+        shared_shop.quality.drift(str(file), str(file), by="by")
 
 
 def test_check_finds_invalid_thresholds(shop_files):

@@ -100,6 +100,16 @@ def test_one_column_identifies_a_row_and_not_by_chance(columns, unique):
         (["Jan 5, 2024", "May 17, 2024"], "dates or times?"),
         (["2024-02-30", "2024-02-01"], "dates or times?"),
         (["2024-01-01 10:00:00 Europe/Berlin"], "dates or times?"),
+        (["2024-01-31", "2024-02-01"], "dates as text? Then declare pl.Date"),
+        (
+            ["2024-01-31 10:00"],
+            (
+                'times as text? Then declare Annotated[pl.Datetime, "us", "UTC"], and "format": "%Y-%m-%d %H:%M" in its metadata'
+                ". Times without a zone are read as UTC"
+            ),
+        ),
+        (["31.01.2024"], 'dates as text? Then declare pl.Date, and "format": "%d.%m.%Y" in its metadata'),
+        (["2024-01-31T10:00:00Z"], 'times as text? Then declare Annotated[pl.Datetime, "us", "UTC"]'),
         (["Y", "N"], "yes and no?"),
         (["ja", "nein", "NA"], "yes and no?"),
         ([1_704_067_200, 1_704_067_260], "times, as seconds since 1970?"),

@@ -23,12 +23,10 @@ PUSHED = "pushed rows"
 SERVED = "served log"
 REASONS: dict[VersionGap, str] = {
     "no version": "are versioned by neither DVC nor git, so a clone does not get them",
-    "changed": "changed since their last version, so a clone gets other rows",
     "no repository": "are not in a repository of DVC or git, so they have no versions",
 }
 _OF_ONE_FILE: dict[VersionGap, str] = {
     "no version": "is versioned by neither DVC nor git, so a clone does not get it",
-    "changed": "changed since its last version, so a clone gets other rows",
     "no repository": "is not in a repository of DVC or git, so it has no versions",
 }
 
@@ -44,7 +42,7 @@ class Unversioned:
     path
         The path or pattern of the data, relative to the project.
     files
-        How many files have no version.
+        How many files have no version. All files of a folder count if one of them changed or was removed.
     reason
         ``"no version"``, ``"changed"`` since the last version, or ``"no repository"``.
     command
@@ -59,6 +57,13 @@ class Unversioned:
 
     def __str__(self) -> str:
         count = counted(self.files, "file")
+        if self.reason == "changed":
+            # DVC compares a folder as a whole: which of its files changed, or are gone, is not known here.
+            size = f" ({count} now)" if self.files > 1 else ""
+            return (
+                f"{self.name}: {self.path} changed since its last version{size}, so a clone gets other rows"
+                f"\n  hint: run: {self.command}"
+            )
         reason = (_OF_ONE_FILE if self.files == 1 else REASONS)[self.reason]
         return f"{self.name}: {count} of {self.path} {reason}\n  hint: run: {self.command}"
 

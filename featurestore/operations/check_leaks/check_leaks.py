@@ -9,6 +9,7 @@ import polars as pl
 from featurestore.config import LEAK_CUTS
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.known import FROM_THE_START, NEVER
+from featurestore.errors import UnknownNameError
 from featurestore.operations.check_leaks.inputs import (
     KNOWN,
     Lineage,
@@ -87,6 +88,9 @@ def check_leaks(
     catalog = workspace.catalog
     named = list(names)
     sets = [name for name in named if name in catalog.training_sets]
+    if unknown := [name for name in named if name not in sets and name not in catalog.views]:
+        known = [*catalog.views, *catalog.training_sets]
+        raise UnknownNameError("feature view or training set", unknown[0], known)
     views = [catalog.view(name) for name in named if name not in sets]
     if not named:
         sets = [name for name in catalog.training_sets if _is_built(workspace, name)]

@@ -119,6 +119,9 @@ def _locate(workspace: Workspace, reference: str, folder: Path, *, after_steps: 
         )
         return _split(rows, split) if split else rows
     if name in catalog.nodes:
+        if ":" in reference.partition("@")[0]:
+            place = f"{reference!r}, and only training sets have splits"
+            raise UnknownNameError("training set", name, catalog.training_sets, within=place)
         return _dataset(workspace, name, revision, reference, folder)
     raise UnknownNameError("dataset", name, [*catalog.nodes, *catalog.training_sets])
 

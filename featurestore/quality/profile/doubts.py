@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from featurestore.quality.profile.text_columns import reading_of
 from featurestore.values.escapes import quoted
 
 if TYPE_CHECKING:
@@ -83,6 +84,13 @@ def _of_text(column: str, values: pl.Series) -> Iterator[str]:
         mark = values.str.extract(_SHORT_YEAR)[0]
         wanted = mark.join(("%d", "%m", "%y"))
         yield f'days with a year of two digits? Then declare pl.Date, and "format": "{wanted}" in its metadata'
+    elif (reading := reading_of(values)).dtype.is_temporal():
+        day_or_time = "pl.Date" if reading.dtype == pl.Date else 'Annotated[pl.Datetime, "us", "UTC"]'
+        spelling = (
+            "" if reading.text_format is None else f', and "format": "{reading.text_format}" in its metadata'
+        )
+        zone = ". Times without a zone are read as UTC" if reading.lacks_zone else ""
+        yield f"{'dates' if reading.dtype == pl.Date else 'times'} as text? Then declare {day_or_time}{spelling}{zone}"
     elif all_match(_DATE):
         yield (
             "dates or times? No known format fits all of them: declare pl.Date or pl.Datetime, "

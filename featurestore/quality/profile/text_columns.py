@@ -64,7 +64,7 @@ def read_columns(texts: pl.DataFrame) -> dict[str, Reading]:
 
     Times without a zone are read as UTC.
     """
-    return {name: _reading(texts[name].drop_nulls().unique().alias("text")) for name in texts.columns}
+    return {name: reading_of(texts[name].drop_nulls().unique().alias("text")) for name in texts.columns}
 
 
 def null_words(by_column: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -79,7 +79,8 @@ def doubtful_words(values: pl.Series) -> tuple[str, ...]:
     return tuple(word for word in NULL_WORDS if word in present)
 
 
-def _reading(values: pl.Series) -> Reading:
+def reading_of(values: pl.Series) -> Reading:
+    """Find the reading of different values of text, none of them null."""
     words = doubtful_words(values)
     rest = values.filter(~values.is_in(words)) if words else values
     if not rest.is_empty():
