@@ -51,8 +51,8 @@ class Computed:
         function = compiled(view)
         positions = [*requested.values(), *(len(columns) + i for i in read.values())]
         # `itemgetter` of one position returns a value and not a row; a view may need no input.
-        at_most_one = slice(positions[0], positions[0] + 1) if positions else slice(0)
-        inputs_of = itemgetter(*positions) if len(positions) > 1 else itemgetter(at_most_one)
+        one_or_none = slice(positions[0], positions[0] + 1) if positions else slice(0)
+        inputs_of = itemgetter(*positions) if len(positions) > 1 else itemgetter(one_or_none)
         row_function = function if isinstance(function, RowFunction) else None
         return cls(view, schema, requested, read, inputs_of, row_function)
 

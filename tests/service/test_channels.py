@@ -186,7 +186,7 @@ def test_an_idle_channel_that_is_closed_there_is_closed_here():
         for there in store.servers:
             there.shutdown(socket.SHUT_RDWR)
         async with asyncio.timeout(30):
-            while len(store.closed) < MAX_CHANNELS:  # noqa: ASYNC110 - the loop notices it by itself
+            while len(store.closed) < MAX_CHANNELS:  # noqa: ASYNC110 - the loop notices it without a read
                 await asyncio.sleep(0)
         assert await loop.channels.read(store, WANTED) == store.read(WANTED)
         assert loop.in_threads == 1
@@ -244,7 +244,7 @@ def test_the_store_of_a_former_release_closes_with_its_channels():
     async def scenario(loop):
         former = await replaced(loop)
         async with asyncio.timeout(30):
-            while former() is not None:  # a thread drops its work a moment after it gave the answer
+            while former() is not None:  # a thread drops its work soon after it gave the answer
                 gc.collect()
                 await asyncio.sleep(0.01)
 
