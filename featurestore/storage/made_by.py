@@ -112,8 +112,9 @@ def other_definition(
             hint = f"{hint}. A machine that only serves needs the same versions: pip install {' '.join(made_with)}"
     changed = changed_files(definition)
     if changed:
+        more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
         hint = (
-            f"start this process again: it read {', '.join(changed[:MAX_NAMED])} before the last change of the "
+            f"start this process again: it read {', '.join(changed[:MAX_NAMED])}{more} before the last change of the "
             f"definitions; in a notebook: open the project again. If that does not help, {hint}"
         )
     return SkewError(
