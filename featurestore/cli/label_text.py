@@ -22,7 +22,7 @@ def label_lines(manifest: TrainingManifest) -> Iterator[str]:
     if manifest.agreement is None or manifest.labellers is None:
         return
     agreement = manifest.agreement
-    measure = "" if agreement.kappa is None else f"; {agreement.measure}'s kappa {agreement.kappa:.2f}"
+    measure = "" if agreement.kappa is None else f"; {agreement.measure_name} {agreement.kappa:.2f}"
     yield (
         f"  {counted(agreement.labellers, 'labeller')}, policy {manifest.labellers.policy}: {counted(agreement.rows, 'row')}, "
         f"{agreement.shared:,} with several labellers, who agree on {agreement.equal:,}{measure}"

@@ -208,7 +208,7 @@ def materialize(
             view.view,
             f"{view.rows_read:,}",
             f"{view.rows_applied:,}",
-            f"{view.rows_older:,}",
+            "-" if view.rows_older is None else f"{view.rows_older:,}",
             "full" if view.full else "incremental",
         )
         for view in record.views

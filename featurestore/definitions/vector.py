@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from featurestore.errors import DefinitionError
 from featurestore.preprocessing.fit import apply, origins, sources
+from featurestore.values.wording import PERSONAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.contract import Column
     from featurestore.definitions.feature_service import FeatureService, TrainingSet
-    from featurestore.preprocessing.state import FittedState
+    from featurestore.preprocessing.state import FittedState, FittedStep
     from featurestore.preprocessing.step import Table
 
 
@@ -67,6 +69,32 @@ def fitted_full_names(joined: Mapping[str, str], fitted: FittedState) -> dict[st
     """Return the full name of each column of the fitted vector, from those of the features before the steps."""
     origin = origins(joined, fitted.steps)
     return {name: f"{joined[feature].removesuffix(feature)}{name}" for name, feature in origin.items()}
+
+
+def shown_names(joined: Sequence[Column], *fits: Sequence[FittedStep]) -> dict[str, str]:
+    """Return the name that messages show of each column of fitted vectors, and of those between two steps.
+
+    A step names columns by what it learned, such as a category. If that is personal, the name of the feature and a
+    number stand for it.
+    """
+    by_name = {column.name: column for column in joined}
+    shown = {name: name for name in by_name}
+    numbers: Counter[str] = Counter()
+    for steps in (fit[:number] for fit in fits for number in range(1, len(fit) + 1)):
+        read = sources(by_name, steps)
+        for name, feature in origins(by_name, steps).items():
+            if name in shown:
+                continue
+            shown[name] = name
+            if any(by_name[source].personal for source in read[name]):
+                numbers[feature] += 1
+                shown[name] = f"{feature} {PERSONAL} {numbers[feature]:,}"
+    return shown
+
+
+def shown_names_of(service: FeatureService) -> dict[str, str]:
+    """Return the name that messages show of each column of the vector of a service, as `shown_names`."""
+    return shown_names(service.joined.features, () if service.fitted is None else service.fitted.steps)
 
 
 def tables_of(service: FeatureService) -> tuple[Table, ...]:

@@ -33,7 +33,8 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         1: they always agree; 0: as often as chance. None: there is no shared row, all labels are equal, or the label is
         a quantity.
     measure
-        ``cohen`` for two labellers, ``fleiss`` for more. None: `kappa` is None.
+        ``cohen``: Cohen's kappa, for two labellers. ``fleiss``: that of Fleiss, for more; rows may have different numbers
+        of labellers. None: `kappa` is None.
     undecided
         Rows that were left out, because the policy decides no label.
     """
@@ -45,6 +46,11 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     kappa: float | None
     measure: Literal["cohen", "fleiss"] | None
     undecided: int
+
+    @property
+    def measure_name(self) -> str:
+        """The measure as it is written in text; empty without one."""
+        return {"cohen": "Cohen's kappa", "fleiss": "Fleiss' kappa", None: ""}[self.measure]
 
 
 def agreement(votes: pl.DataFrame, row: str, labeller: str, label: str, *, undecided: int) -> Agreement:

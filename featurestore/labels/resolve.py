@@ -42,7 +42,8 @@ def resolve(
 ) -> Resolved:
     """Keep one label for each row, and leave out the rows that the policy does not decide.
 
-    A labeller that labels a row again corrects the former label. ``first`` takes the oldest label of all, corrected or not.
+    A labeller that labels a row again corrects the former label; for ``first``, the oldest label of each counts, corrected
+    or not. The agreement is that of the labels that count.
 
     Parameters
     ----------
@@ -80,16 +81,17 @@ def resolve(
         )
         .sort(_ROW, _AT, column, maintain_order=True)
     )
-    # The newest label of each labeller.
-    newest = numbered.filter(pl.col(_AT) == pl.col(_AT).max().over(_ROW, column))
-    _require_one_label(newest, identity, column, where=where, personal=personal)
-    votes = newest.unique([_ROW, column], keep="first", maintain_order=True)
-    candidates = numbered if labellers.policy == "first" else votes
-    best = candidates.with_columns(_score(labellers).alias(_SCORE)).filter(
+    is_first = labellers.policy == "first"
+    # One label of each labeller counts.
+    counting_at = pl.col(_AT).min() if is_first else pl.col(_AT).max()
+    counting = numbered.filter(pl.col(_AT) == counting_at.over(_ROW, column))
+    _require_one_label(counting, identity, column, where=where, personal=personal)
+    votes = counting.unique([_ROW, column], keep="first", maintain_order=True)
+    best = votes.with_columns(_score(labellers).alias(_SCORE)).filter(
         pl.col(_SCORE) == pl.col(_SCORE).max().over(_ROW)
     )
     decided = best.filter(pl.col(_VALUE).n_unique().over(_ROW) == 1)
-    rows = decided.unique(_ROW, keep="first" if labellers.policy == "first" else "last", maintain_order=True)
+    rows = decided.unique(_ROW, keep="first" if is_first else "last", maintain_order=True)
     undecided = votes[_ROW].n_unique() - rows.height
     return Resolved(
         rows.drop(_ROW, _AT, _VALUE, _SCORE), agreement(votes, _ROW, column, _VALUE, undecided=undecided)
@@ -124,7 +126,7 @@ def _require_in_order(labels: pl.DataFrame, labellers: Labellers, where: str, *,
 
 
 def _require_one_label(
-    newest: pl.DataFrame,
+    counting: pl.DataFrame,
     identity: Sequence[str],
     column: str,
     *,
@@ -132,7 +134,7 @@ def _require_one_label(
     personal: Collection[str],
 ) -> None:
     """Refuse two different labels of one labeller for one row at one time: nothing says which corrects the other."""
-    clashing = newest.filter(pl.col(_VALUE).n_unique().over(_ROW, column) > 1)
+    clashing = counting.filter(pl.col(_VALUE).n_unique().over(_ROW, column) > 1)
     if clashing.is_empty():
         return
     named = named_values(clashing.row(0, named=True), (*identity, column), personal)

@@ -72,7 +72,8 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     rows_applied
         Rows written: the newest row of each key, if it is newer than the stored row.
     rows_older
-        Rows not written: a row of the same key that is at least as new was read too, or is stored already.
+        Rows not written: a row of the same key that is at least as new was read too, or is stored already. None: the
+        view has windows, in which each event counts, and the number written is that of the keys and blocks.
     definition, source
         Digests of the view's definition and of the file of built rows: what the store holds now.
     """
@@ -82,7 +83,7 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
     full: bool
     rows_read: int
     rows_applied: int
-    rows_older: int
+    rows_older: int | None
     definition: str = ""
     source: str = ""
 
@@ -216,7 +217,7 @@ def materialize_view(
         full=done.full,
         rows_read=done.read,
         rows_applied=done.applied,
-        rows_older=done.read - done.applied,
+        rows_older=None if view.windows else done.read - done.applied,
         definition=done.state.definition,
         source=done.state.source,
     )

@@ -238,8 +238,10 @@ _OF_VALUES: Final[Mapping[Kind, Callable[[Window, str, int], pl.Series]]] = {
 
 
 def _taken(values: pl.Series, places: NDArray[np.int64]) -> pl.Series:
-    return values.gather(pl.Series(places).replace(-1, None).cast(pl.UInt32))
+    # -1 is not a UInt32: it becomes null.
+    return values[pl.Series(places).cast(pl.UInt32, strict=False)]
 
 
 def _where(known: NDArray[np.bool_], values: NDArray[Any]) -> pl.Series:
-    return pl.select(pl.when(pl.Series(known)).then(pl.Series(values))).to_series()
+    found = pl.Series(values)
+    return found.zip_with(pl.Series(known), pl.Series([None], dtype=found.dtype))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from featurestore.timing.known_at import Timing
     from featurestore.windows.aggregation import Aggregation
 
+# Events, or questions: few enough for many parts, and enough that Python takes little of their time.
+PART_ROWS: Final = 1 << 15
 NEVER = np.iinfo(np.int64).max >> 1
 _KEY = "__key"
 
@@ -41,6 +46,7 @@ def windows_at(
     timing: Timing,
     identity: Sequence[str] = (),
     deletions: pl.DataFrame | None = None,
+    part_rows: int = PART_ROWS,
 ) -> pl.DataFrame:
     """Aggregate for each question the events that are in the window at its timestamp and known by then.
 
@@ -61,6 +67,8 @@ def windows_at(
         The keys of the view, and its timing.
     identity, deletions
         See `featurestore.windows.intervals.with_intervals`.
+    part_rows
+        About how many events, or questions, one thread aggregates at once. The result does not depend on it.
 
     Returns
     -------
@@ -86,8 +94,36 @@ def windows_at(
     # Events of one version are ordered by their values, so that no order of the rows decides.
     columns = [name for name in events.columns if name not in keys]
     ordered = intervals.sort([_KEY, *version(timing), *columns], maintain_order=True).collect()
+    parts = _parts(numbered, ordered, part_rows)
+    aggregated = partial(_aggregated, columns=events.columns, aggregations=aggregations)
+    # NumPy has one thread for each part.
+    with ThreadPoolExecutor(min(pl.thread_pool_size(), len(parts))) as pool:
+        return pl.concat(pool.map(aggregated, *zip(*parts, strict=True)))
+
+
+def _parts(questions: Questions, ordered: pl.DataFrame, rows: int) -> list[tuple[Questions, pl.DataFrame]]:
+    """Split questions and their events before the key of every so many rows; all rows of a key stay together."""
+    keys, event_keys = questions.keys, ordered[_KEY].to_numpy()
+    cuts = np.unique(np.concatenate([keys[rows::rows], event_keys[rows::rows]]))
+    starts = [0, *np.searchsorted(keys, cuts).tolist(), len(keys)]
+    event_starts = [0, *np.searchsorted(event_keys, cuts).tolist(), len(event_keys)]
+    return [
+        (questions[start:end], ordered[event_start:event_end])
+        for (start, end), (event_start, event_end) in zip(
+            pairwise(starts), pairwise(event_starts), strict=True
+        )
+    ]
+
+
+def _aggregated(
+    numbered: Questions,
+    ordered: pl.DataFrame,
+    *,
+    columns: Sequence[str],
+    aggregations: Mapping[str, Aggregation],
+) -> pl.DataFrame:
     conditions = _different([window.where for window in aggregations.values() if window.where is not None])
-    prepared = _prepared(ordered, events.columns, conditions)
+    prepared = _prepared(ordered, columns, conditions)
     first = numbered.first_from(prepared.keys, prepared.known)
     begun = Order.of(first, len(numbered))
     places: dict[timedelta | None, Places] = {}

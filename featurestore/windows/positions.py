@@ -31,6 +31,9 @@ class Questions:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __getitem__(self, part: slice) -> Questions:
+        return Questions(self.keys[part], self.timestamps[part])
+
     def first_from(self, keys: NDArray[np.int64], timestamps: NDArray[np.int64]) -> NDArray[np.int64]:
         """Find for each key and timestamp the first question of that key that is not before the timestamp.
 

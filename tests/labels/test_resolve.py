@@ -64,6 +64,16 @@ def test_the_row_is_that_of_the_newest_equal_label():
     assert resolved(rows, "latest").rows.row(0)[:4] == ("a", "eve", "no", 9)
 
 
+def test_the_agreement_is_that_of_the_labels_that_count():
+    """Ann agreed with Ben at first and not after her correction; ``first`` reads neither the correction nor a clash in it."""
+    rows = [("a", "ann", "no", 1), ("a", "ben", "no", 2), ("a", "ann", "yes", 3)]
+    assert [resolved(rows, policy).agreement.equal for policy in ("first", "latest")] == [1, 0]
+    clash = [*rows, ("a", "ann", "no", 3)]
+    assert resolved(clash, "first").agreement.equal == 1
+    with pytest.raises(ContractError, match="two labels of one labeller at one time"):
+        resolved([*rows, ("a", "ann", "yes", 1)], "first")
+
+
 def test_labels_of_one_time_decide_nothing():
     """Of two labels at one time neither is the latest or the first."""
     rows = [("a", "ann", "yes", 1), ("a", "ben", "no", 1), ("b", "ann", "no", 1)]

@@ -103,7 +103,7 @@ def test_the_command_and_the_card_show_the_agreement(served):
     project = label_shop(served, *labels, columns=ALL, options=BY.format("majority"))
     done = run("training-set", "answered", cwd=project.settings.root)
     assert (
-        "  2 labellers, policy majority: 3 rows, 3 with several labellers, who agree on 1; cohen's kappa 0.00\n"
+        "  2 labellers, policy majority: 3 rows, 3 with several labellers, who agree on 1; Cohen's kappa 0.00\n"
         "  2 rows left out: the policy does not decide the label\n"
     ) in done.stdout
     [labellers, answers] = label_sections(project.training_manifest("answered"))

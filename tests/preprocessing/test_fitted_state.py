@@ -17,6 +17,7 @@ from featurestore.operations.training_set.fit import fit_to
 from featurestore.preprocessing.numbers import Scaled
 from featurestore.preprocessing.state import StateFile
 from featurestore.storage.fitted import write_state
+from featurestore.storage.made_by import metadata_of
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ def other_scale(state):
     columns = {**scale.columns, "amount": Scaled(center=0.0, factor=2.0)}
     scale = msgspec.structs.replace(scale, columns=columns)
     return msgspec.structs.replace(state, steps=(first, scale, *others))
+
+
+def fewer_categories(state):
+    """Return a state whose step learned a category less."""
+    *others, step = state.steps
+    known = step.columns["coupon"]
+    less = msgspec.structs.replace(known, categories=known.categories[:-1])
+    step = msgspec.structs.replace(step, columns={"coupon": less})
+    left_out = [name for name in known.expressions("coupon") if name not in less.expressions("coupon")]
+    features = {name: dtype for name, dtype in state.features.items() if name not in left_out}
+    return msgspec.structs.replace(state, steps=(*others, step), features=features)
 
 
 def test_the_audit_fits_again(project):
@@ -260,3 +272,37 @@ def test_personal_numbers_are_not_shown(template_shop, tmp_path):
     assert state.feature == "amount, scale(columns=('amount', 'ratio'))"
     assert state.offline == "(personal), another value"
     assert state.online == "(personal)"
+
+
+def test_personal_categories_are_not_named(template_shop, tmp_path):
+    """A column that is named by a category of a personal feature has a number in the audit, in each kind of difference."""
+    project = fitted_shop(template_shop, tmp_path)
+    schemas = project.settings.root / "schemas/shop.py"
+    text, view, after = schemas.read_text().partition("class LastOrder")
+    schemas.write_text(
+        text
+        + view
+        + after.replace('description="coupon"', 'description="code", metadata={"personal": True}', 1)
+    )
+    project = featurestore.open(project.settings.root)
+    project.build("last_order")
+    project.apply()
+    project.training_set("visits")
+    project.materialize()
+    vectors = project.layout.fitted_training("visits")
+    built = vectors.read_bytes()
+    kept = pl.read_parquet(built)
+    categories = [name for name in kept.columns if name.startswith("coupon_")]
+    texts = []
+    for changed in (
+        kept.drop(categories[0]),
+        kept.with_columns(-pl.col(categories[0])),
+        kept.rename({categories[0]: "coupon_other"}),
+    ):
+        changed.write_parquet(vectors, metadata=metadata_of(project.catalog.training_set("visits")))
+        texts += [f"{difference}" for difference in project.audit().differences]
+    vectors.write_bytes(built)
+    replaced(project, fewer_categories)
+    texts += [f"{difference}" for difference in project.audit().differences]
+    assert any("coupon (personal) 1" in text for text in texts)
+    assert not any(name in text for name in (*categories, "coupon_other") for text in texts)

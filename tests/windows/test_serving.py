@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from event_shop import build_event_shop
 from feast import FeatureStore
+from runner import run
 from serving import running
 
 import featurestore
@@ -61,6 +62,17 @@ def test_windows_slide_between_two_materializations(project):
     assert read(project, 2, NOON + 3 * DAY - TICK) == (1, 0.0)
     assert read(project, 2, NOON + 3 * DAY) == (0, 0.0)
     assert project.audit().mismatches == 0
+
+
+def test_no_event_of_a_window_is_an_older_row(project):
+    """Events that are read and keys that are written are not counted against each other; the command prints a dash."""
+    [view] = project.materialize(["orders_3d"]).views
+    assert view.rows_read > view.rows_applied
+    assert view.rows_older is None
+    assert project.push("orders_3d", order(30, 1.0, NOON)).rows_older is None
+
+    printed = run("materialize", "orders_3d", "--full", cwd=project.settings.root).stdout
+    assert [line.split()[-2:] for line in printed.splitlines()[-1:]] == [["-", "full"]]
 
 
 def test_steps_of_materialization_serve_what_a_full_one_does(project):

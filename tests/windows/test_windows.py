@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from laws import histories
 
 from featurestore import windows
@@ -13,7 +14,7 @@ from featurestore.testing.window_histories import window_histories
 from featurestore.timing.join import AS_OF
 from featurestore.timing.known_at import Timing
 from featurestore.windows.arguments import LONGEST, MAX_EVENTS
-from featurestore.windows.join import windows_at
+from featurestore.windows.join import PART_ROWS, windows_at
 
 KEYS = ["shop"]
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -108,10 +109,10 @@ def test_a_sum_beyond_64_bits_is_an_error_and_not_another_number():
         ask([NOON], events, {"sum": windows.sum("i", over="1h")})
 
 
-@given(window_histories())
+@given(window_histories(), st.sampled_from([1, 2, PART_ROWS]))
 @histories(150)
-def test_windows_are_those_of_the_oracle(history):
-    """In any order of the events: late ones, corrections, deletions, ties, edges, huge and tiny floats."""
+def test_windows_are_those_of_the_oracle(history, part_rows):
+    """In parts of any size, and in any order of the events: late ones, corrections, deletions, ties, edges, huge and tiny floats."""
     questions = history.entity_frame.rename({"event_timestamp": AS_OF}).sort("k", "n", AS_OF)
     answers = windows_at(
         questions,
@@ -121,6 +122,7 @@ def test_windows_are_those_of_the_oracle(history):
         timing=history.timing,
         identity=history.identity,
         deletions=history.deletion_frame,
+        part_rows=part_rows,
     )
     expected = [history.expected((row["k"], row["n"]), row[AS_OF]) for row in questions.iter_rows(named=True)]
     assert bits([list(row) for row in answers.rows()]) == bits(expected)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import polars as pl
 
+from featurestore.definitions.vector import shown_names
 from featurestore.errors import DefinitionError
 from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import Compared, Difference
@@ -29,7 +30,7 @@ from featurestore.values.bits import bits
 from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from featurestore.definitions.feature_service import TrainingSet
     from featurestore.preprocessing.state import FittedState, FittedStep
@@ -66,13 +67,17 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
             f"the service of training set {training.name!r} has no steps",
             hint="declare steps, or do not audit them",
         )
-    personal = training.service.joined.personal | replace(training.service, fitted=served).personal
+    joined = training.service.joined
+    personal = joined.personal.union(
+        *(replace(joined, fitted=state).personal for state in (served, again.state))
+    )
+    names = shown_names(joined.features, served.steps, again.state.steps)
     differences = [
         _difference(training, _STATE, name, before, after)
         for name, before, after in (
             *_certificate(served, again.state),
-            *_tables(served, again.state),
-            *_columns(served, again.state, personal),
+            *_tables(served, again.state, names),
+            *_columns(served, again.state, personal, names),
         )
         if before != after
     ]
@@ -85,7 +90,7 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
             _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} rows of train in two")
         )
     kept = fitted_training_set(workspace, training.name)
-    differences += list(_vectors(training, kept, again.rows, personal))
+    differences += list(_vectors(training, kept, again.rows, personal, names))
     compared = Compared(
         name=training.name,
         as_of=rows.select(pl.col(EVENT_TIMESTAMP).max()).item() or EPOCH,
@@ -104,26 +109,36 @@ def _certificate(served: FittedState, now: FittedState) -> Iterator[tuple[str, s
 
 
 def _columns(
-    served: FittedState, now: FittedState, personal: Container[str]
+    served: FittedState, now: FittedState, personal: Container[str], names: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str]]:
     for before, after in zip(served.steps, now.steps, strict=True):
         for column in dict.fromkeys((*before.columns, *after.columns)):
-            place = f"{column}, {after.step}"
+            place = f"{names.get(column, column)}, {after.step}"
             different = _first_difference(place, *(_learned(step, column) for step in (before, after)))
-            if column not in personal:
+            if column not in personal and names.get(column, column) == column:
                 yield from different
             elif any(different):
                 # The place names what was learned as well, such as a category.
                 yield place, PERSONAL, f"{PERSONAL}, another value"
-        yield from _first_difference(f"blocks, {after.step}", before.blocks, after.blocks)
-    yield from _first_difference("order of the columns", served.features, now.features)
+        blocks = (
+            [(block.name, _named(block.columns, names)) for block in step.blocks] for step in (before, after)
+        )
+        yield from _first_difference(f"blocks, {after.step}", *blocks)
+    vectors = ([*zip(_named(s.features, names), s.features.values(), strict=True)] for s in (served, now))
+    yield from _first_difference("order of the columns", *vectors)
 
 
-def _tables(served: FittedState, now: FittedState) -> Iterator[tuple[str, str, str]]:
+def _named(columns: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    return [names.get(column, column) for column in columns]
+
+
+def _tables(
+    served: FittedState, now: FittedState, names: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
     """Compare the digests of the tables that the steps were fitted to, beside the rows of train."""
     digests = [
         {
-            f"{column}, table {state.table}": state.digest
+            f"{names.get(column, column)}, table {state.table}": state.digest
             for step in fitted.steps
             for column, state in step.columns.items()
             if isinstance(state, Embedded)
@@ -165,18 +180,27 @@ def _different_values(before: Any, after: Any, place: str = "") -> Iterator[tupl
 
 
 def _vectors(
-    training: TrainingSet, kept: pl.DataFrame, now: pl.DataFrame, personal: Container[str]
+    training: TrainingSet,
+    kept: pl.DataFrame,
+    now: pl.DataFrame,
+    personal: frozenset[str],
+    names: Mapping[str, str],
 ) -> Iterator[Difference]:
     """Compare the kept vectors: the number of rows, the columns, and the first cell of each column that differs."""
     if kept.schema != now.schema or kept.height != now.height:
-        sizes = [f"{frame.height:,} rows of {', '.join(frame.columns)}" for frame in (kept, now)]
+        # The kept vectors may be of another fit, whose categories neither state has.
+        unknown = {name: PERSONAL if personal else name for name in kept.columns if name not in now.columns}
+        known = {**unknown, **names}
+        sizes = [
+            f"{frame.height:,} rows of {', '.join(_named(frame.columns, known))}" for frame in (kept, now)
+        ]
         yield _difference(training, _ROWS, "rows and columns", *sizes)
         return
     for name in now.columns:
         differs = bits(kept[name]).ne_missing(bits(now[name]))
         for row in differs.arg_true().head(1):
             texts = [PERSONAL if name in personal else f"{frame[name][row]!r}" for frame in (kept, now)]
-            yield _difference(training, f"row {row:,}", name, *texts)
+            yield _difference(training, f"row {row:,}", names.get(name, name), *texts)
 
 
 def _in_two_splits(training: TrainingSet, rows: pl.DataFrame) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.vector import shown_names_of
 from featurestore.operations.audit.causes import path_cause
 from featurestore.operations.audit.record import Compared, Difference, compare_cells
 from featurestore.operations.audit.sample import later_timestamps, next_known, sample_rows
@@ -131,6 +132,7 @@ def _audit_path(
             as_of=as_of,
             path=path.name,
             personal=service.personal,
+            names=shown_names_of(service),
             cause_of=path_cause(service, {}, offline, served),
         )
         parts.append(compared)

@@ -16,7 +16,7 @@ from featurestore.values.key_columns import select_columns
 from featurestore.values.wording import PERSONAL, counted, named_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     import polars as pl
 
@@ -143,6 +143,7 @@ def compare_cells(
     as_of: datetime,
     path: str = ONLINE,
     personal: Container[str],
+    names: Mapping[str, str] | None = None,
     cause_of: Callable[[str, int], Cause] = lambda *_: Cause.UNKNOWN,
 ) -> tuple[Compared, list[Difference]]:
     """Compare vectors and their statuses row by row: those of the historical join with those that were served.
@@ -153,6 +154,8 @@ def compare_cells(
         The side that served, as of `Difference`.
     personal
         The columns whose values are not shown.
+    names
+        The name that is shown of each feature, if it is another one (`featurestore.definitions.vector.shown_names`).
     cause_of
         Returns why a cell differs, from its feature and the number of its row. Called for the cells that are shown.
     """
@@ -166,7 +169,7 @@ def compare_cells(
             Difference(
                 view=name,
                 key=_key_text(select_columns(offline, keys), i, personal),
-                feature=feature,
+                feature=(names or {}).get(feature, feature),
                 offline=f"{_shown(offline, feature, i, personal)} ({Status(offline[status][i]).name})",
                 online=f"{_shown(served, feature, i, personal)} ({Status(served[status][i]).name})",
                 path=path,

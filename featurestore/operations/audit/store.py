@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from featurestore.definitions.vector import shown_names_of
 from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.causes import path_cause, store_cause
 from featurestore.operations.audit.record import Compared, Difference, compare_cells
@@ -136,6 +137,7 @@ def audit_service(
         served=served,
         as_of=as_of,
         personal=service.personal,
+        names=shown_names_of(service),
         cause_of=path_cause(service, broken(views), offline, served),
     )
 

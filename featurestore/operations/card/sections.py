@@ -108,7 +108,9 @@ def label_sections(manifest: TrainingManifest) -> Iterator[Section]:
     if agreement is not None and manifest.labellers is not None:
         chosen = manifest.labellers
         order = f": {', '.join(chosen.order)}" if chosen.order else ""
-        kappa = "not defined" if agreement.kappa is None else f"{agreement.kappa:.3f} ({agreement.measure})"
+        kappa = (
+            "not defined" if agreement.kappa is None else f"{agreement.kappa:.3f} ({agreement.measure_name})"
+        )
         share = "no such row" if not agreement.shared else f"{agreement.equal / agreement.shared:.1%}"
         yield Section(
             "Labellers",

@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from featurestore.definitions.fingerprint import fingerprint
+from featurestore.definitions.vector import shown_names_of
 from featurestore.errors import MissingDataError, SkewError
 from featurestore.operations.audit.cause import Cause
 from featurestore.operations.audit.record import (
@@ -213,6 +214,7 @@ def _replay(workspace: Workspace, service: FeatureService, served: pl.DataFrame)
         served=served,
         as_of=served[EVENT_TIMESTAMP][-1],
         personal=service.personal,
+        names=shown_names_of(service),
         cause_of=lambda feature, row: result.causes[feature, row],
     )
     counts: dict[Cause, int] = {}
