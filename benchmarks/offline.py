@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
+from parallelism import HEADER, Parallelism, measured_parallelism
 from peers import peak_memory, print_skipped, runnable
-from widths import HEADER, Widths, watched
 from workload import SMALL_ROWS, VIEWS, feast_store, feature_names, featurestore_project, make_data
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ SUBJECTS: dict[str, Callable[[Path], Join]] = {
 }
 
 
-def measure(subject: str, folder: Path, runs: int, *, widths: bool) -> None:
+def measure(subject: str, folder: Path, runs: int, *, parallelism: bool) -> None:
     """Run one subject in this process; print its figures and a summary of its result as JSON."""
     warnings.simplefilter("ignore")
     entity_rows = pl.read_parquet(folder / "entity_rows.parquet")
     join = SUBJECTS[subject](folder)
     seconds, cpu = [], []
-    with watched() if widths else nullcontext(Widths()) as by_width:
+    with measured_parallelism() if parallelism else nullcontext(Parallelism()) as measured:
         for _ in range(runs):
             start, cpu_start = time.perf_counter(), time.process_time()
             result = join(entity_rows)
@@ -129,13 +129,13 @@ def measure(subject: str, folder: Path, runs: int, *, widths: bool) -> None:
         "nulls": result.select(names).null_count().row(0),
     }
     figures = {"seconds": statistics.median(seconds), "cpu": statistics.median(cpu), "peak_mb": peak}
-    print(json.dumps(figures | {"summary": summary, "widths": by_width.line() if widths else ""}))
+    print(json.dumps(figures | {"summary": summary, "parallelism": measured.line() if parallelism else ""}))
 
 
-def run(subject: str, folder: Path, runs: int, threads: int, *, widths: bool) -> dict:
+def run(subject: str, folder: Path, runs: int, threads: int, *, parallelism: bool) -> dict:
     """Measure one subject in a process of its own, with a number of threads."""
     command = [sys.executable, __file__, "--subject", subject, "--data", str(folder), "--runs", str(runs)]
-    command += ["--widths"] if widths else []
+    command += ["--parallelism"] if parallelism else []
     chosen = {} if threads == pl.thread_pool_size() else {"POLARS_MAX_THREADS": str(threads)}
     finished = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True, check=False)
     if finished.returncode:
@@ -170,7 +170,7 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
         title = f"{rows // 5:,} entity rows to {len(VIEWS)} views x {rows:,} rows x 10 features{skew}"
         print(f"\n{title}; threads: {threads}")
         print(
-            f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}{HEADER if options.widths else ''}"
+            f"{'':20}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}{'x ours':>8}{HEADER if options.parallelism else ''}"
         )
         ours: dict = {}
         for subject in subjects:
@@ -181,7 +181,11 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
             folder = options.data / f"{rows}{'-late' if late else ''}{'-skew' if options.skew else ''}"
             make_data(folder, rows, late=late, skew=options.skew)
             figures = run(
-                subject, folder, 1 if subject in MAX_ROWS else options.runs, threads, widths=options.widths
+                subject,
+                folder,
+                1 if subject in MAX_ROWS else options.runs,
+                threads,
+                parallelism=options.parallelism,
             )
             if "error" in figures:
                 print(f"{subject:20}  {figures['error']}")
@@ -193,7 +197,7 @@ def compare(options: argparse.Namespace, subjects: list[str]) -> dict[str, list[
             ratio = figures["seconds"] / ours["seconds"]
             print(
                 f"{subject:20}{figures['seconds']:9.2f}{figures['cpu']:9.2f}{figures['peak_mb']:9,.0f}{ratio:8.1f}"
-                f"{figures['widths']}  {verdict}",
+                f"{figures['parallelism']}  {verdict}",
                 flush=True,
             )
             measured.setdefault(subject, []).append((rows, figures["seconds"], figures["peak_mb"]))
@@ -214,7 +218,9 @@ def main() -> None:
         help="numbers of threads to measure",
     )
     parser.add_argument(
-        "--widths", action="store_true", help="shares of the work by the threads that are ready"
+        "--parallelism",
+        action="store_true",
+        help="shares of the work by the number of threads that are ready",
     )
     parser.add_argument("--skew", action="store_true", help="one key has a tenth of all rows")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
@@ -225,7 +231,7 @@ def main() -> None:
     parser.add_argument("--subject", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subject:
-        measure(options.subject, options.data, options.runs, widths=options.widths)
+        measure(options.subject, options.data, options.runs, parallelism=options.parallelism)
         return
     with TemporaryDirectory() as temporary:
         if options.small:

@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
+from parallelism import HEADER, Parallelism, measured_parallelism
 from peers import peak_memory, print_skipped, runnable
-from widths import HEADER, Widths, watched
 
 from featurestore import windows
 from featurestore.testing.oracle import bits
@@ -214,12 +214,12 @@ def wrong_cells(questions: pl.DataFrame, events: pl.DataFrame, answered: pl.Data
     return wrong, sampled.height * len(answered.columns)
 
 
-def measure(subject: str, folder: Path, *, widths: bool) -> None:
+def measure(subject: str, folder: Path, *, parallelism: bool) -> None:
     """Run one subject in this process; print its figures as JSON."""
     warnings.simplefilter("ignore")
     questions, events = read_inputs(subject, folder)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    with watched() if widths else nullcontext(Widths()) as by_width:
+    with measured_parallelism() if parallelism else nullcontext(Parallelism()) as measured:
         answered = SUBJECTS[subject](questions, events)
     after = resource.getrusage(resource.RUSAGE_SELF)
     peak = peak_memory()
@@ -227,7 +227,7 @@ def measure(subject: str, folder: Path, *, widths: bool) -> None:
     wrong, cells = wrong_cells(questions, events, answered)
     cost = cpu / max(questions.height * len(answered.columns), 1) * 1e6
     figures = {"cpu": cpu, "cost": cost, "peak": peak, "wrong": wrong / max(cells, 1)}
-    print(json.dumps(figures | {"widths": by_width.line() if widths else ""}))
+    print(json.dumps(figures | {"parallelism": measured.line() if parallelism else ""}))
 
 
 def main() -> None:
@@ -237,18 +237,20 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--entity-rows", type=int, default=200_000)
     parser.add_argument(
-        "--widths", action="store_true", help="shares of the work by the threads that are ready"
+        "--parallelism",
+        action="store_true",
+        help="shares of the work by the number of threads that are ready",
     )
     parser.add_argument("--subject", choices=SUBJECTS)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     if options.subject:
-        measure(options.subject, options.data, widths=options.widths)
+        measure(options.subject, options.data, parallelism=options.parallelism)
         return
     events, rows = (2_000, 40) if options.small else (options.events, options.entity_rows)
     print(f"{events:,} events, {rows:,} entity rows, {len(NAMES)} features; one key has a tenth of both")
     header = f"{'':<20} {'CPU s':>9} {'us a cell':>10} {'x ours':>8} {'peak MB':>8} {'wrong %':>8}"
-    print(f"{header}{HEADER if options.widths else ''}")
+    print(f"{header}{HEADER if options.parallelism else ''}")
     with TemporaryDirectory() as folder:
         make_data(Path(folder), events, rows)
         cost = None
@@ -256,7 +258,7 @@ def main() -> None:
             if not runnable(subject, MODULES.get(subject, ())):
                 continue
             command = [sys.executable, __file__, "--subject", subject, "--data", folder]
-            command += ["--widths"] if options.widths else []
+            command += ["--parallelism"] if options.parallelism else []
             finished = subprocess.run(command, capture_output=True, text=True, check=False)
             if finished.returncode:
                 print_skipped(subject, (finished.stderr.strip().splitlines() or ["killed"])[-1][:200])
@@ -265,7 +267,7 @@ def main() -> None:
             cost = cost or figures["cost"]
             print(
                 f"{subject:<20} {figures['cpu']:>9.2f} {figures['cost']:>10.3f} {figures['cost'] / cost:>8.1f} "
-                f"{figures['peak']:>8,.0f} {100 * figures['wrong']:>8.2f}{figures['widths']}",
+                f"{figures['peak']:>8,.0f} {100 * figures['wrong']:>8.2f}{figures['parallelism']}",
                 flush=True,
             )
 

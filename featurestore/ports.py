@@ -155,11 +155,11 @@ class Channel(Protocol):
         Raises
         ------
         StoreError
-            If the store does not answer, or not as expected. The channel is then of no more use.
+            If the store does not answer, or not as expected. Close the channel then.
         """
 
     def close(self) -> None:
-        """Close the connection. The store trusts no other connection that is as old."""
+        """Close the connection. The store then replaces the connections that it opened before."""
 
 
 @runtime_checkable
@@ -167,7 +167,7 @@ class ChannelStore(RowReader, Protocol):
     """An online store on a server, which an event loop can read without threads."""
 
     def channel(self) -> Channel | None:
-        """Connect to the server, which may wait. None: the store cannot be read in this way.
+        """Connect to the server; this blocks. None: the store cannot be read in this way.
 
         Raises
         ------

@@ -60,13 +60,13 @@ def episode(  # noqa: PLR0917 - called in another process
     world = World(folder, template, seed, begin + length * (seed - 1), network)
     # How many changes of the disk an act at a door makes: a fault comes at one of them.
     usual: dict[str, int] = {}
-    # Each door has a fault before chance decides between them: a short episode sees all of them, too.
-    first = world.chance.sample(DOORS, len(DOORS))
+    # Each door has a fault before chance decides between them, so that a short episode has faults at all doors.
+    unvisited = world.chance.sample(DOORS, len(DOORS))
     done = 0
     try:
         while done < faults:
             world.clock.right += length / faults * (2 * world.chance.random())
-            act = _act(world, first[-1] if first else world.chance.choices(DOORS, WEIGHTS)[0])
+            act = _act(world, unvisited[-1] if unvisited else world.chance.choices(DOORS, WEIGHTS)[0])
             fault = world.chance.choice(FAULTS if network is not None else FAULTS[:-1])
             what = f"{done} faults, {fault} at {act.door}"
             if fault in ("kill", "power", "full disk"):
@@ -79,7 +79,7 @@ def episode(  # noqa: PLR0917 - called in another process
                 happened = _lost_store(world, act, what)
             if happened:
                 done += 1
-                del first[-1:]
+                del unvisited[-1:]
                 counts[f"{act.door}: {fault}"] += 1
         _recover(world.materialize, "the last fault")
         check(world, after="the last fault")

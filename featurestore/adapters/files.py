@@ -37,16 +37,18 @@ class _RawFile:
 
     Attributes
     ----------
-    path, place
-        Its path, and the path relative to the fixed part of the pattern.
+    path
+        Its path.
+    place
+        Its path relative to the fixed part of the pattern.
     rows
-        Its rows.
+        Its rows, as the file has them.
     schema
         Its columns, with those of its folders.
     partitions
-        The values that its folders give.
+        The values of its folders by column. None: Hive's null partition.
     is_marked
-        Whether rows may be incomplete.
+        Whether a column marks rows that may be incomplete.
     """
 
     path: Path
@@ -189,18 +191,18 @@ def _marked(raw: list[_RawFile]) -> list[pl.LazyFrame]:
 
 
 def _read_parquet(raw: list[_RawFile]) -> pl.DataFrame:
-    """Read Parquet files of equal columns by one scan: a query of each file takes longer than its rows, if they are few."""
+    """Read Parquet files of equal columns by one query: a query of each file takes longer than its few rows."""
     rows = scan_files([file.path for file in raw], path_column=SOURCE_FILE).collect()
     # Files without rows have no run.
     runs = rows[SOURCE_FILE].rle().struct.unnest()
     by_path = {str(file.path): file for file in raw}
     files = [by_path[path] for path in runs["value"]]
-    of_files = {SOURCE_FILE: [file.place for file in files]} | {
+    file_columns = {SOURCE_FILE: [file.place for file in files]} | {
         name: [file.partitions[name] for file in files] for name in raw[0].partitions
     }
-    numbers = pl.int_range(runs.height, eager=True).repeat_by(runs["len"]).explode()
+    file_numbers = pl.int_range(runs.height, eager=True).repeat_by(runs["len"]).explode()
     row_numbers = pl.int_ranges(1, runs["len"] + 1, dtype=pl.get_index_type(), eager=True).explode()
-    added = pl.DataFrame(of_files, schema=dict.fromkeys(of_files, pl.String))[numbers]
+    added = pl.DataFrame(file_columns, schema=dict.fromkeys(file_columns, pl.String))[file_numbers]
     placed = rows.drop(SOURCE_FILE).hstack(added).with_columns(row_numbers.alias(SOURCE_ROW))
     frame = placed.select(SOURCE_FILE, SOURCE_ROW, *raw[0].schema)
     return frame.rechunk() if len(raw) > MAX_SCANS else frame

@@ -245,7 +245,7 @@ def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) ->
         return times.with_columns(pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names)
     candidates = pl.concat(parts, rechunk=True)
     best = candidates.select(ROW, *version_columns(view.timing)).with_row_index(_POSITION)
-    # No place is null yet: one thread gathers from a column without nulls three times as fast.
+    # A number and not null marks a row without an answer: a column without nulls is gathered three times as fast.
     missing = candidates.height
     positions = pl.repeat(missing, times.height, dtype=pl.UInt32, eager=True).scatter(
         best[ROW], best[_POSITION]

@@ -102,11 +102,16 @@ class PostgresStore:
             held.close()
         if held is None or held.closed:
             generation = self._generation
-            held = connect(self._url)
+            held = self._connect()
             self._own.connection = held
             self._own.generation = generation
-            self._opened[:] = [held, *(connection for connection in self._opened if not connection.closed)]
         return held
+
+    def _connect(self) -> Patient:
+        """Open a connection that closes with the store."""
+        connection = connect(self._url)
+        self._opened[:] = [connection, *(opened for opened in self._opened if not opened.closed)]
+        return connection
 
     @contextlib.contextmanager
     def _in_time(self) -> Iterator[None]:
@@ -171,12 +176,11 @@ class PostgresStore:
     def channel(self) -> PostgresChannel:
         """Connect for an event loop."""
         with _translated(self._url):
-            connection = connect(self._url)
-        self._opened[:] = [connection, *(each for each in self._opened if not each.closed)]
+            connection = self._connect()
         return PostgresChannel(connection, self._quoted, lambda: _translated(self._url), self._distrust)
 
     def _distrust(self) -> None:
-        """Replace the connections that are open before their next use."""
+        """Have each connection that is open now replaced before its next use."""
         self._generation += 1
 
     def scan(self, view: str) -> Iterator[tuple[bytes, bytes]]:

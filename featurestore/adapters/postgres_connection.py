@@ -24,10 +24,10 @@ CONNECTING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-KEYS = psycopg.postgres.types["bytea"]
+KEY_TYPE = psycopg.postgres.types["bytea"]
 # An array: dimensions, flags, type of the items; for its dimension the number of items and the first index.
 _ARRAY = Struct("!iiIii")
-_NO_ITEMS = Struct("!iiI").pack(0, 0, KEYS.oid)
+_NO_ITEMS = Struct("!iiI").pack(0, 0, KEY_TYPE.oid)
 _LENGTH = Struct("!i")
 
 
@@ -36,7 +36,7 @@ def dump_keys(keys: Sequence[bytes]) -> bytes:
     if not keys:
         return _NO_ITEMS
     items = (part for key in keys for part in (_LENGTH.pack(len(key)), key))
-    return b"".join((_ARRAY.pack(1, 0, KEYS.oid, len(keys), 1), *items))
+    return b"".join((_ARRAY.pack(1, 0, KEY_TYPE.oid, len(keys), 1), *items))
 
 
 class Patient(psycopg.Connection[Any]):

@@ -1,11 +1,11 @@
-"""The read of PostgreSQL: one prepared statement in the binary format, in steps that a thread or an event loop waits for."""
+"""The read of PostgreSQL: one prepared, binary statement, in steps between which a thread or an event loop waits."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from featurestore.adapters.postgres_connection import KEYS, Patient, dump_keys
+from featurestore.adapters.postgres_connection import KEY_TYPE, Patient, dump_keys
 from featurestore.errors import package_needed_by
 from featurestore.storage.stored_state import decode_state
 
@@ -20,11 +20,11 @@ with package_needed_by("the online store PostgreSQL", extra="postgres"):
     from psycopg import generators, pq
 
 Steps: TypeAlias = "Generator[Any, Any, StoredRows]"
-TEXT = psycopg.postgres.types["text"].oid
+TEXT_OID = psycopg.postgres.types["text"].oid
 BINARY = pq.Format.BINARY
 OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-# Numbers of parameters: of the view, and of its keys. The row with the state of a view has no key.
-OF_VIEW = """
+# `view` and `keys` are numbers of parameters. The row with the state of the view has no key.
+VIEW_QUERY = """
 SELECT {place} AS place, NULL::bytea AS key, state FROM {schema}.states WHERE view = ${view}
 UNION ALL SELECT {place}, key, row FROM unnest(${keys}) AS asked(key) JOIN {schema}.rows USING (key)
 WHERE view = ${view}
@@ -41,7 +41,7 @@ def statement(schema: str, views: int) -> bytes:
         The name of the schema, quoted.
     """
     parts = (
-        OF_VIEW.format(place=place, schema=schema, view=2 * place + 1, keys=2 * place + 2)
+        VIEW_QUERY.format(place=place, schema=schema, view=2 * place + 1, keys=2 * place + 2)
         for place in range(views)
     )
     return " UNION ALL ".join(parts).encode()
@@ -62,19 +62,19 @@ def read_steps(connection: Patient, schema: str, views: ViewKeys) -> Steps:
     name = b"featurestore_%d" % len(views)
     if name not in connection.prepared:
         query = statement(schema, len(views))
-        server.send_prepare(name, query, [TEXT, KEYS.array_oid] * len(views))
+        server.send_prepare(name, query, [TEXT_OID, KEY_TYPE.array_oid] * len(views))
         yield from _result(server, encoding)
         connection.prepared.add(name)
     values = [value for view, keys in views for value in (view.encode(encoding), dump_keys(keys))]
     server.send_query_prepared(name, values, [BINARY] * len(values), result_format=BINARY)
     result = yield from _result(server, encoding)
-    held: list[dict[bytes | None, Any]] = [{} for _ in views]
+    rows_by_key: list[dict[bytes | None, Any]] = [{} for _ in views]
     value = result.get_value
     for number in range(result.ntuples):
         place = int.from_bytes(value(number, 0), "big")
-        held[place][value(number, 1)] = value(number, 2)
+        rows_by_key[place][value(number, 1)] = value(number, 2)
     answers = []
-    for (view, keys), rows in zip(views, held, strict=True):
+    for (view, keys), rows in zip(views, rows_by_key, strict=True):
         state = decode_state(view, rows[None]) if None in rows else None
         answers.append((state, [None if state is None else rows.get(key) for key in keys]))
     return answers

@@ -25,8 +25,10 @@ class RedisChannel:
     ----------
     connection
         A connection of redis-py that is open.
-    command, rows
-        Return the command that reads keys, and what its answer says.
+    command
+        Returns the command that reads keys.
+    rows
+        Returns the rows and states in the answer of the command.
     translated
         Translates the errors of redis-py.
     on_close

@@ -69,7 +69,7 @@ class Call:
         typed
             True: the type that the body is decoded as bounds its lists and objects.
         columns
-            The field that has columns of values by name: an error names the column.
+            The field that has the columns by name, so that an error names the column. None: the body has no columns.
 
         Raises
         ------

@@ -82,15 +82,19 @@ def require_made_by(definition: Node | TrainingSet, path: Path) -> Path:
 def other_definition(
     message: str, before: Fingerprint | None, definition: Fingerprinted, *, then: Iterable[str] = ()
 ) -> SkewError:
-    """Return the error that names how what was found differs from the definition, and what to do.
+    """Return the error of data that another definition made: it names the differences, and what to do.
 
-    Commands help a process that has the definitions of today. One that read their files before they changed has to be
-    started again.
+    Commands help only a process that has the present definitions. A process that read the files before they changed
+    has to start again.
 
     Parameters
     ----------
+    message
+        What was made by another definition.
     before
         What the data were made by; None: not known.
+    definition
+        The definition that the data should have been made by, as this process has it.
     then
         Commands to run after those that make the definition's own data again.
     """
@@ -108,8 +112,9 @@ def other_definition(
             hint = f"{hint}. A machine that only serves needs the same versions: pip install {' '.join(made_with)}"
     changed = changed_files(definition)
     if changed:
+        more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
         hint = (
-            f"start this process again: it read {', '.join(changed[:MAX_NAMED])} before the last change of the "
+            f"start this process again: it read {', '.join(changed[:MAX_NAMED])}{more} before the last change of the "
             f"definitions; in a notebook: open the project again. If that does not help, {hint}"
         )
     return SkewError(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-# Of a footer, for a column of a row group: 80 to 125 bytes from Polars, PyArrow and DuckDB, with statistics.
+# What a footer has for one column of one row group: 80 to 125 bytes by Polars, PyArrow and DuckDB, with statistics.
 _CHUNK_BYTES = 100
 _TAIL_BYTES = 8  # the length of the footer, and the magic number
-MAX_READS = 32
+MAX_READS = 32  # of one row group
 
 
 def scan_files(paths: Path | str | Iterable[Path | str], *, path_column: str | None = None) -> pl.LazyFrame:
@@ -18,7 +18,7 @@ def scan_files(paths: Path | str | Iterable[Path | str], *, path_column: str | N
     Parameters
     ----------
     path_column
-        The name of a column to add, the path of the file of each row. None: no column is added.
+        The name of a column to add: the path of each row's file. None: no column is added.
     """
     return pl.scan_parquet(  # noqa: TID251
         _listed(paths),
@@ -40,15 +40,15 @@ def schema_of_file(path: Path | str) -> pl.Schema:
 
 
 def slices(path: Path, limit: int) -> Iterator[pl.LazyFrame]:
-    """Split the rows of a file into consecutive parts, which several threads can read at once.
+    """Split the rows of a Parquet file into consecutive parts, which several threads can read at once.
 
-    A query over the whole file reads row groups ahead, and holds them. A part holds its own rows alone.
+    A query over the whole file reads row groups ahead and holds them. A query of a part holds the rows of the part.
 
     Parameters
     ----------
     limit
-        Rows of a part. A row group is read for each of its parts, so a large one has at most about `MAX_READS` parts,
-        of more rows.
+        Rows of a part. Each part reads its whole row group, so a large row group has at most about `MAX_READS` parts,
+        which then have more rows.
     """
     rows = scan_files(path)
     height = rows.select(pl.len()).collect().item()
@@ -57,7 +57,7 @@ def slices(path: Path, limit: int) -> Iterator[pl.LazyFrame]:
 
 
 def _row_groups(path: Path) -> int:
-    """Estimate the number of row groups from the length of the footer. PyArrow knows it, and its import takes 40 MB."""
+    """Estimate the number of row groups from the length of the footer: PyArrow has it, but its import takes 40 MB."""
     with path.open("rb") as file:
         file.seek(-_TAIL_BYTES, os.SEEK_END)
         footer = int.from_bytes(file.read(4), "little")

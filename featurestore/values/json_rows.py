@@ -90,6 +90,7 @@ class JsonColumn:
             years 1 to 9999.
         """
         typed = self._typed(values)
+        # When a value fails, `result` holds the values before it, so its length is the row.
         result: list[Any] = []
         try:
             if self._is_timestamp:
@@ -128,10 +129,12 @@ class JsonColumn:
 
 
 def column_fault(body: bytes, field: str) -> str | None:
-    """Say which column of a JSON object is not a list of values, and where. None: the fault of the body is elsewhere.
+    """Say which column of a body cannot be decoded as a list of values, and why. None: no column is at fault.
 
     Parameters
     ----------
+    body
+        A JSON object.
     field
         The field of the body that has the columns by name.
     """

@@ -23,14 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Computed:
-    """One on-demand view of a service, and the positions of its inputs."""
+    """One on-demand view of a service, and the positions of its inputs.
+
+    Attributes
+    ----------
+    requested, stored
+        Positions of the inputs among the values of a request, and among the stored features.
+    inputs_of
+        Takes the inputs from one row: its values of the request, then its stored features.
+    function
+        Computes one row. None: Polars computes all rows.
+    """
 
     view: OnDemandFeatureView
     schema: pl.Schema
     requested: dict[str, int]
     stored: dict[str, int]
-    inputs_of: Callable[[Sequence[Any]], Sequence[Any]]  # of the values of the request, then the stored ones
-    function: RowFunction | None  # None: Polars computes all rows
+    inputs_of: Callable[[Sequence[Any]], Sequence[Any]]
+    function: RowFunction | None
 
     @classmethod
     def of(cls, view: OnDemandFeatureView, columns: Sequence[str], stored: Sequence[str]) -> Computed:
@@ -41,12 +51,10 @@ class Computed:
         function = compiled(view)
         positions = [*requested.values(), *(len(columns) + i for i in read.values())]
         # `itemgetter` of one position returns a value and not a row; a view may need no input.
-        first = positions[0] if positions else 0
-        inputs_of = (
-            itemgetter(*positions) if len(positions) > 1 else itemgetter(slice(first, first + len(positions)))
-        )
-        compute = function if isinstance(function, RowFunction) else None
-        return cls(view, schema, requested, read, inputs_of, compute)
+        one_or_none = slice(positions[0], positions[0] + 1) if positions else slice(0)
+        inputs_of = itemgetter(*positions) if len(positions) > 1 else itemgetter(one_or_none)
+        row_function = function if isinstance(function, RowFunction) else None
+        return cls(view, schema, requested, read, inputs_of, row_function)
 
     def compute(self, rows: Sequence[Sequence[Any]], values: list[list[Any]]) -> list[tuple[Any, ...]]:
         """Compute the features of each row, in the order of the view.

@@ -187,12 +187,10 @@ class StoredWindows:
         running.append((number, asking, wanted))
 
     def _too_large(self, error: WindowOverflowError) -> ContractError:
-        return ContractError(
-            f"view {self._view.name!r}: {error}",
-            hint=overflow_hint(
-                self._view.windows[error.window], self._view.feature_contract.schema[error.window]
-            ),
-        )
+        return ContractError(f"view {self._view.name!r}: {error}", hint=self._overflow_hint(error.window))
+
+    def _overflow_hint(self, name: str) -> str:
+        return overflow_hint(self._view.windows[name], self._view.feature_contract.schema[name])
 
     def _fetched(
         self, keys: Sequence[bytes], running: Sequence[_Running], store: RowReader
@@ -228,7 +226,7 @@ class StoredWindows:
             name = self.names[position]
             raise ContractError(
                 f"view {self._view.name!r}, feature {name!r}: {error}",
-                hint=overflow_hint(self._view.windows[name], self._view.feature_contract.schema[name]),
+                hint=self._overflow_hint(name),
             ) from error
         return (
             values,

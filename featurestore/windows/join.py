@@ -144,7 +144,11 @@ def _aggregated(
             results[name] = aggregate(aggregation, Window(prepared, members, where, numbered.timestamps))
         except OverflowError as error:
             is_sum = aggregation.kind == "sum"
-            reason = f"a {'sum of integers' if is_sum else 'value'} does not fit into {'64 bits' if is_sum else 'Float64'}"
+            reason = (
+                "a sum of integers does not fit into 64 bits"
+                if is_sum
+                else "a value does not fit into Float64"
+            )
             raise WindowOverflowError(name, reason) from error
     return pl.DataFrame(results)
 

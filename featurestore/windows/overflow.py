@@ -1,4 +1,4 @@
-"""A value of a window that no number of 64 bits holds, and what helps against it."""
+"""The error of a value of a window that does not fit into 64 bits, and what helps against it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ WIDEST: Final = (pl.Int64(), pl.Float64())
 class WindowOverflowError(OverflowError):
     """A value does not fit into 64 bits.
 
-    Attributes
+    Parameters
     ----------
     window
         The name of the window.
     reason
         What does not fit.
+
+    Attributes
+    ----------
+    window
+        As the parameter.
     """
 
     def __init__(self, window: str, reason: str) -> None:
         super().__init__(f"window {window!r}: {reason}")
         self.window = window
-        self.reason = reason
 
 
 def overflow_hint(window: Aggregation, dtype: pl.DataType) -> str:
@@ -36,6 +40,6 @@ def overflow_hint(window: Aggregation, dtype: pl.DataType) -> str:
     if window.kind == "sum":
         return "declare the window as a mean, or make it shorter"
     return (
-        "bound the column in the schema of the events (ge=, le=), if such values are not meant; or divide it in the "
+        "if such values are wrong, bound the column in the schema of the events (ge=, le=); if not, divide it in the "
         "function of the view"
     )

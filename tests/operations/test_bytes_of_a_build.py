@@ -17,7 +17,7 @@ class Paid(RawOrders):
     """Orders with an amount."""
 '''
 # Definitions, verdict, profile, history and contract are read and written too: half a megabyte for any number of rows.
-TWICE = 1.5
+MAX_RATIO = 1.5
 DEFINITIONS = (
     FILES["feature_repo/shop.py"]
     .replace("data/raw/orders.csv", "data/raw/orders.parquet")
@@ -81,7 +81,7 @@ def test_a_step_reads_its_input_once_and_writes_its_output_once(large_shop, name
         "last_order": (layout.dataset("orders"), layout.features("last_order"), large_shop.build),
     }[name]
     read, written = counted(lambda: step(name))
-    assert 0.5 < read / source.stat().st_size < TWICE
-    assert 1 <= written / output.stat().st_size < TWICE
+    assert 0.5 < read / source.stat().st_size < MAX_RATIO
+    assert 1 <= written / output.stat().st_size < MAX_RATIO
     kept = msgspec.json.decode(layout.profile(name).read_bytes(), type=Profile)
     assert kept == profile_file(output, dataset=name)

@@ -44,9 +44,9 @@ def keep_fingerprints(catalog: Catalog, root: Path) -> None:
 
 
 def changed_files(definition: Fingerprinted) -> tuple[str, ...]:
-    """List the files of the project that changed after the process read them, relative to the project's folder.
+    """List the files of the project that changed after this process read them, relative to the project's folder.
 
-    Empty, too, for a definition that was not loaded from a project.
+    The list is empty for a definition that was not loaded from a project.
     """
     files: ProjectFiles | None = vars(definition).get(_FILES)
     return () if files is None else files.changed()

@@ -125,6 +125,11 @@ class Fingerprints:
         The project's folder, an absolute path.
     kept
         Returns the fingerprint that a definition has already, or None.
+
+    Attributes
+    ----------
+    files
+        The files that were read for the fingerprints.
     """
 
     def __init__(

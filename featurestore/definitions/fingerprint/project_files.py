@@ -72,12 +72,9 @@ class ProjectFiles:
         return self._sources[path]
 
     def changed(self) -> tuple[str, ...]:
-        """List the files that are not as they were when they were read, relative to the root, sorted."""
-        return tuple(
-            sorted(
-                self.relative(path) for path, source in self._sources.items() if not source.is_text_of(path)
-            )
-        )
+        """List the files that changed since they were read: paths relative to the root, sorted."""
+        changed = (path for path, source in self._sources.items() if not source.is_text_of(path))
+        return tuple(sorted(map(self.relative, changed)))
 
     def relative(self, path: Path) -> str:
         """Return a file's POSIX path relative to the root."""

@@ -102,10 +102,10 @@ class SourceFile:
             self.also_run += [ImportTarget(0, alias.name, None) for alias in node.names]
 
     def is_text_of(self, path: Path) -> bool:
-        """Return whether a file holds this text still."""
+        """Return whether a file still holds this text."""
         try:
             return _decoded(path.read_bytes()) == self._text
-        except (OSError, SyntaxError, ValueError):  # it is gone, or cannot be decoded any more
+        except (OSError, SyntaxError, ValueError):  # the file is gone, or cannot be decoded
             return False
 
     @cached_property

@@ -192,7 +192,13 @@ def profile(frame: pl.DataFrame | pl.LazyFrame, *, dataset: str, contract: Contr
 
 
 def profile_file(path: Path, *, dataset: str, contract: Contract | None = None) -> Profile:
-    """Profile a Parquet file as `profile` profiles a query over it, in half the memory."""
+    """Profile a Parquet file as `profile` does a query over it, in less memory. Parameters as of `Profiler`.
+
+    Raises
+    ------
+    polars.exceptions.PolarsError
+        If the file is damaged.
+    """
     profiler = Profiler(schema_of_file(path), dataset=dataset, contract=contract)
     return _profiled(profiler, slices(path, ROWS_AT_ONCE))
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from featurestore.ports import Channel, RowReader, StoredRows, ViewKeys
 
 MAX_CHANNELS = 2
-# A store that refuses a connection, or closes it, is not asked for the next one at once. Threads read it meanwhile.
-OPEN_SECONDS = 1.0
+# How long no channel is opened after the store refused or closed one. Threads read it meanwhile.
+REOPEN_SECONDS = 1.0
 
 
-class Run(Protocol):
+class RunInThread(Protocol):
     """Runs a function in a thread."""
 
     def __call__(self, work: Callable[[], Any], *, spent: float = 0.0) -> Awaitable[Any]:
@@ -32,22 +32,22 @@ class Run(Protocol):
 class Channels:
     """The channels of a remote store, for one event loop.
 
-    A channel only makes reads cheaper. If there is none that is free, or if it fails, a thread reads: the store's own
-    `read` has the timeouts, connects again and says what is wrong. Only the store that was read last has channels: the
-    store of a release that is no longer served closes when nothing refers to it.
+    A channel only makes reads cheaper. If no channel is free, or if one fails, a thread reads: the store's own `read`
+    has timeouts, connects again and says what is wrong. Only the store that was read last has channels: the store of a
+    former release closes as soon as nothing refers to it.
 
     Parameters
     ----------
     run
         Runs a function in a thread.
     seconds
-        How long a channel may be silent. Then it is closed, and a thread reads.
+        Timeout of a read by a channel. After it the channel is closed, and a thread reads.
     """
 
-    def __init__(self, run: Run, seconds: float) -> None:
+    def __init__(self, run: RunInThread, seconds: float) -> None:
         self._run = run
         self._seconds = seconds
-        self._of_store: _OfStore | None = None
+        self._store_channels: _StoreChannels | None = None
 
     async def read(self, store: RowReader, views: ViewKeys) -> StoredRows:
         """Look up keys of several views in one snapshot, as `RowReader.read`.
@@ -57,112 +57,112 @@ class Channels:
         StoreError
             If the store does not answer.
         """
-        of_store = self._of_store
-        if of_store is None or of_store.store is not store:
+        channels = self._store_channels
+        if channels is None or channels.store is not store:
             self.close()
-            of_store = self._of_store = _OfStore(store)
+            channels = self._store_channels = _StoreChannels(store)
         start = time.monotonic()
-        if of_store.free:
-            lane = of_store.free.pop()
+        if channels.free:
+            reader = channels.free.pop()
             try:
-                answers = await lane.read(views, self._seconds)
+                answers = await reader.read(views, self._seconds)
             except StoreError:
-                lane.close()
+                reader.close()
             except BaseException:
-                lane.close()
+                reader.close()
                 raise
             else:
-                of_store.release(lane)
+                channels.release(reader)
                 return answers
         spent = time.monotonic() - start
         result: StoredRows = await self._run(lambda: store.read(views), spent=spent)
         if isinstance(store, ChannelStore):
-            self._open(store, of_store)
+            self._begin_to_open(store, channels)
         return result
 
     def close(self) -> None:
-        """Close all channels; those that are read, when the read ends. Called in the event loop."""
-        if self._of_store is not None:
-            self._of_store.close()
-            self._of_store = None
+        """Close all channels. One that is in use closes when its read ends. Called in the event loop."""
+        if self._store_channels is not None:
+            self._store_channels.close()
+            self._store_channels = None
 
-    def _open(self, store: ChannelStore, of_store: _OfStore) -> None:
-        """Begin to open a channel for later reads."""
+    def _begin_to_open(self, store: ChannelStore, channels: _StoreChannels) -> None:
+        """Begin to open a channel for later reads, unless there are enough or the last attempt was just now."""
         loop = asyncio.get_running_loop()
         if (
-            not of_store.is_closed
-            and of_store.opening is None
-            and len(of_store.lanes) < MAX_CHANNELS
-            and time.monotonic() >= of_store.next_opening
+            not channels.is_closed
+            and channels.opening is None
+            and len(channels.readers) < MAX_CHANNELS
+            and time.monotonic() >= channels.next_opening
         ):
-            of_store.opening = loop.create_task(self._opened(store, of_store))
+            channels.opening = loop.create_task(self._open(store, channels))
 
-    async def _opened(self, store: ChannelStore, of_store: _OfStore) -> None:
+    async def _open(self, store: ChannelStore, channels: _StoreChannels) -> None:
         channel = None
         try:
-            # A store that does not answer fails the reads too, and they say so.
+            # If the store does not answer, the reads fail too, and their error says so.
             with suppress(StoreError):
                 channel = await self._run(store.channel)
         finally:
-            of_store.opening = None
+            channels.opening = None
         if channel is None:
-            of_store.wait()
-        elif of_store.is_closed:
+            channels.delay_opening()
+        elif channels.is_closed:
             channel.close()
         else:
-            of_store.add(_Lane(channel, asyncio.get_running_loop(), of_store.remove))
+            channels.add(_ChannelReader(channel, asyncio.get_running_loop(), channels.remove))
 
 
-class _OfStore:
+class _StoreChannels:
     """The channels of one store, and those that are free."""
 
     def __init__(self, store: RowReader) -> None:
         self.store = store
         self.is_closed = False
-        self.lanes: list[_Lane] = []
-        self.free: list[_Lane] = []
+        self.readers: list[_ChannelReader] = []
+        self.free: list[_ChannelReader] = []
         self.opening: asyncio.Task[None] | None = None
         self.next_opening = 0.0
 
-    def add(self, lane: _Lane) -> None:
-        self.lanes.append(lane)
-        self.free.append(lane)
+    def add(self, reader: _ChannelReader) -> None:
+        self.readers.append(reader)
+        self.free.append(reader)
 
-    def release(self, lane: _Lane) -> None:
-        """Keep a channel for the next read, unless it was closed or is of no more use."""
+    def release(self, reader: _ChannelReader) -> None:
+        """Keep a channel for the next read, unless it is closed."""
         if self.is_closed:
-            lane.close()
-        elif lane in self.lanes:
-            self.free.append(lane)
+            reader.close()
+        elif reader in self.readers:
+            self.free.append(reader)
 
     def close(self) -> None:
         self.is_closed = True
-        for lane in [*self.free]:
-            lane.close()
+        for reader in [*self.free]:
+            reader.close()
 
-    def wait(self) -> None:
-        self.next_opening = time.monotonic() + OPEN_SECONDS
+    def delay_opening(self) -> None:
+        self.next_opening = time.monotonic() + REOPEN_SECONDS
 
-    def remove(self, lane: _Lane) -> None:
-        self.wait()
-        self.lanes.remove(lane)
-        if lane in self.free:
-            self.free.remove(lane)
+    def remove(self, reader: _ChannelReader) -> None:
+        self.delay_opening()
+        self.readers.remove(reader)
+        if reader in self.free:
+            self.free.remove(reader)
 
 
-class _Lane:
-    """A channel in an event loop. It has one read at a time."""
+class _ChannelReader:
+    """Reads a channel in an event loop, one read at a time."""
 
     def __init__(
-        self, channel: Channel, loop: asyncio.AbstractEventLoop, on_close: Callable[[_Lane], None]
+        self, channel: Channel, loop: asyncio.AbstractEventLoop, on_close: Callable[[_ChannelReader], None]
     ) -> None:
         self._channel, self._loop, self._on_close = channel, loop, on_close
         self._file = channel.fileno()
         self._steps: Generator[int, int, StoredRows] | None = None
         self._answer: asyncio.Future[StoredRows] | None = None
         self._is_writing = self._is_closed = False
-        # It stays registered: to register it for each read would take a system call and a quarter of the read's time.
-        loop.add_reader(self._file, self._go_on, EVENT_READ)
+        # The socket stays registered: to register it for each read takes a system call and a quarter of the read's time.
+        loop.add_reader(self._file, self._advance, EVENT_READ)
 
     async def read(self, views: ViewKeys, seconds: float) -> StoredRows:
         """Look up keys.
@@ -170,16 +170,16 @@ class _Lane:
         Raises
         ------
         StoreError
-            If the channel fails, or is silent for too long.
+            If the channel fails, or does not answer in time.
         """
         self._answer = self._loop.create_future()
         self._steps = self._channel.read(views)
-        silent = self._loop.call_later(seconds, self._fail, StoreError("no answer in time", retry=True))
+        timer = self._loop.call_later(seconds, self._fail, StoreError("no answer in time", retry=True))
         try:
-            self._go_on(None)
+            self._advance(None)
             return await self._answer
         finally:
-            silent.cancel()
+            timer.cancel()
             self._steps = self._answer = None
 
     def close(self) -> None:
@@ -191,8 +191,8 @@ class _Lane:
             self._on_close(self)
             self._channel.close()
 
-    def _go_on(self, ready: int | None) -> None:
-        """Run the read until it waits again. Bytes that no read waits for are the end of the connection."""
+    def _advance(self, ready: int | None) -> None:
+        """Run the read until it waits again. Without a read, the socket is ready because the store closed it."""
         if self._steps is None or self._answer is None:
             self.close()
             return
@@ -209,7 +209,7 @@ class _Lane:
         if self._is_writing != bool(waits_for & EVENT_WRITE):
             self._is_writing = not self._is_writing
             if self._is_writing:
-                self._loop.add_writer(self._file, self._go_on, EVENT_WRITE)
+                self._loop.add_writer(self._file, self._advance, EVENT_WRITE)
             else:
                 self._loop.remove_writer(self._file)
 

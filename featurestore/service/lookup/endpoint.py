@@ -100,8 +100,8 @@ class Endpoint:
         self.named = named
         self.digest = fingerprint(service).digest
         check = RequestGate(service).check_rows if service.on_demand else None
-        kept = store if stale_cache is None else StaleCachingReader(store, stale_cache)
-        self.reader = VectorReader(service, kept, check=check, layout=layout)
+        rows = store if stale_cache is None else StaleCachingReader(store, stale_cache)
+        self.reader = VectorReader(service, rows, check=check, layout=layout)
         self.stale_reader = (
             None if stale_cache is None else VectorReader(service, stale_cache, check=check, layout=layout)
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_INLINE_ROWS = 200
 # Of one view or several; a request with more keys has a read of its own.
 MAX_SHARED_KEYS = 200
-# A channel that is silent for longer is given up. At least half of a lookup's time is left for a thread.
+# Timeout of a read by a channel, but at most half of a lookup's time: a thread then has the other half.
 CHANNEL_SECONDS = 1.0
 
 

@@ -108,6 +108,7 @@ async def read_together(
     store: RowReader, requests: Sequence[ViewKeys], read_store: ReadStore
 ) -> list[StoredRows]:
     """Look up the keys of several requests in one read of the store; return the answers of each."""
+    # A single request that names each view once is the read itself.
     if len(requests) == 1 and len({view for view, _ in requests[0]}) == len(requests[0]):
         return [await read_store(store, requests[0])]
     keys: dict[str, list[bytes]] = {}

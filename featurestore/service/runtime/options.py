@@ -84,7 +84,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Annotated[
         int, Meta(ge=1, description="Requests in progress at the same time; more get 503.")
     ] = 256
-    threads: Annotated[int, Meta(ge=1, description="Concurrent lookups in a remote store; more wait.")] = 16
+    threads: Annotated[
+        int, Meta(ge=1, description="Threads for lookups in a remote store; more lookups wait.")
+    ] = 16
     stale_cache_keys: Annotated[
         int,
         Meta(

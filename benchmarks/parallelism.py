@@ -1,8 +1,9 @@
-"""How much of a program's work can run at once: its processor time by the number of threads that are ready to run.
+"""The parallelism of a program: its processor time by the number of threads that are ready to run.
 
-``with watched() as widths:`` starts a process that looks at the threads of this one every few milliseconds. Start Polars with
-``POLARS_MAX_THREADS=16`` on any machine: a thread that waits for a core is ready to run, so two cores show what sixteen
-could do. Not seen are phases shorter than the time between two looks, memory bandwidth, and threads that spin while they wait.
+``with measured_parallelism() as parallelism:`` starts a process that looks at the threads of this one every two
+milliseconds. It needs Linux, and any number of cores: a thread that waits for a core is ready to run, so with
+``POLARS_MAX_THREADS=16`` two cores show what sixteen could do. It does not see shorter phases or the limits of memory
+bandwidth, and it takes a thread that spins while it waits for one that works.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ if TYPE_CHECKING:
 
 CORES = 16
 SECONDS_BETWEEN = 0.002
-# The first width of each column of the table.
+# The fewest ready threads of each column of the table.
 CLASSES = (1, 2, 4, 8, 16)
 HEADER = f"{'1':>6}{'2-3':>6}{'4-7':>6}{'8-15':>6}{'16+':>6}{'x on 16':>9}"
 
 
 @dataclass
-class Widths:
-    """Processor seconds of a program by its width: the number of its threads that were ready to run."""
+class Parallelism:
+    """Processor seconds of a program by the number of its threads that were ready to run."""
 
     seconds: dict[int, float] = field(default_factory=dict)
 
-    def add(self, width: int, seconds: float) -> None:
-        """Add work that was done at a width."""
-        self.seconds[width] = self.seconds.get(width, 0.0) + seconds
+    def add(self, ready: int, seconds: float) -> None:
+        """Add work that was done while a number of threads was ready."""
+        self.seconds[ready] = self.seconds.get(ready, 0.0) + seconds
 
     @property
     def total(self) -> float:
@@ -48,18 +49,18 @@ class Widths:
         return self.seconds.get(1, 0.0) / self.total if self.total else 0.0
 
     def shortest(self, cores: int = CORES) -> float:
-        """Return the seconds that the work takes if each of its widths has as many cores as it can use."""
-        return sum(seconds / min(cores, width) for width, seconds in self.seconds.items())
+        """Return the seconds that the work takes on `cores` cores, if each ready thread has one where there are enough."""
+        return sum(seconds / min(cores, ready) for ready, seconds in self.seconds.items())
 
     def speed_up(self, cores: int = CORES) -> float:
         """Return how many times faster than on one core the work can be."""
         return self.total / self.shortest(cores) if self.total else 1.0
 
     def line(self) -> str:
-        """Format the shares of the work by width, and the speed-up, below `HEADER`."""
+        """Format the shares of the work by ready threads, and the speed-up, below `HEADER`."""
         ends = (*CLASSES[1:], sys.maxsize)
         shares = [
-            sum(seconds for width, seconds in self.seconds.items() if first <= width < end)
+            sum(seconds for ready, seconds in self.seconds.items() if first <= ready < end)
             / (self.total or 1)
             for first, end in zip(CLASSES, ends, strict=True)
         ]
@@ -67,33 +68,33 @@ class Widths:
 
 
 @contextmanager
-def watched() -> Iterator[Widths]:
-    """Measure the widths of what this process does in the block; the result is complete after it."""
-    widths = Widths()
+def measured_parallelism() -> Iterator[Parallelism]:
+    """Measure what this process does in the block. The result is complete after the block."""
+    parallelism = Parallelism()
     command = [sys.executable, __file__, str(os.getpid())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
         watcher.stdout.readline()  # it is ready
-        yield widths
+        yield parallelism
         written, _ = watcher.communicate()
-    for width, seconds in json.loads(written):
-        widths.add(width, seconds)
+    for ready, seconds in json.loads(written):
+        parallelism.add(ready, seconds)
 
 
-def watch(pid: int) -> Widths:
+def watch(pid: int) -> Parallelism:
     """Look at the threads of a process until standard input ends."""
-    widths = Widths()
+    parallelism = Parallelism()
     tasks = Path(f"/proc/{pid}/task")
     before = _processor_times(tasks)
     print("ready", flush=True)
     is_done = False
     while not is_done:
         is_done = bool(select([sys.stdin], [], [], SECONDS_BETWEEN)[0])
-        width = max(_ready_threads(tasks), 1)
+        ready = max(_ready_threads(tasks), 1)
         now = _processor_times(tasks)
-        # A thread that ended took its last few milliseconds with it.
-        widths.add(width, sum(spent - before.get(thread, 0) for thread, spent in now.items()) / 1e9)
+        # The last milliseconds of a thread that ended are missing.
+        parallelism.add(ready, sum(spent - before.get(thread, 0) for thread, spent in now.items()) / 1e9)
         before = now
-    return widths
+    return parallelism
 
 
 def _ready_threads(tasks: Path) -> int:
