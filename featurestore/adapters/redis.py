@@ -14,8 +14,9 @@ that the store does not hold: reads are refused, and the next materialization wr
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,8 @@ class RedisStore:
             self._apply = self._redis.register_script(APPLY)
             self._turn = self._redis.register_script(TURN)
         self._idle: deque[Any] = deque()
+        # The pools of redis-py are parts of cycles: without this they would wait for the garbage collection.
+        weakref.finalize(self, _disconnect, self._idle, (self._redis.connection_pool, self._readers))
         self._url, self._project = url, project
         self._require_no_eviction()
 
@@ -189,8 +192,14 @@ class RedisStore:
             lambda views: ("EVALSHA", READ_DIGEST, *self._arguments(views)),
             self._rows,
             lambda: _translated(self._url),
-            self._idle.clear,
+            self._distrust,
         )
+
+    def _distrust(self) -> None:
+        """Close the connections that wait for their next use: when one is dead, they may be dead too."""
+        while self._idle:
+            with suppress(IndexError):  # a thread takes one meanwhile
+                self._idle.pop().disconnect()
 
     def _arguments(self, views: ViewKeys) -> tuple[Any, ...]:
         names = [self._name(view) for view, _ in views]
@@ -295,6 +304,11 @@ def _client(url: str, seconds: float) -> Any:
         **keepalive,
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def _disconnect(idle: Iterable[Any], pools: Iterable[Any]) -> None:
+    for each in (*idle, *pools):
+        each.disconnect()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
@@ -91,7 +91,8 @@ def remove_store(settings: Settings, views: Sequence[str]) -> None:
     _connected.cache_clear()
 
 
-@cache
+# The connections of a store that was not used lately close: a server loads any number of releases.
+@lru_cache(maxsize=4)
 def _connected(kind: str, url: str, project: str, process: int) -> OnlineStore:  # noqa: ARG001 - no connection survives a fork
     if kind == "redis":
         from featurestore.adapters.redis import RedisStore  # noqa: PLC0415

@@ -88,7 +88,11 @@ class ServerState:
     async def refresh(self) -> None:
         """Load the API keys and the release that are current now. A failure of one does not stop the other."""
         self.keys = self.key_reload.current()
+        former = self.release_reload.active
         await self.release_reload.refresh()
+        if self.release_reload.active is not former:
+            # They would keep its store open until the next lookup.
+            self.lookups.close_channels()
 
     def close(self) -> None:
         """Wait for lookups that run, and write the remaining logs."""

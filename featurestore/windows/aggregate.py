@@ -243,5 +243,5 @@ def _taken(values: pl.Series, places: NDArray[np.int64]) -> pl.Series:
 
 
 def _where(known: NDArray[np.bool_], values: NDArray[Any]) -> pl.Series:
-    found = pl.Series(values)
-    return found.zip_with(pl.Series(known), pl.Series([None], dtype=found.dtype))
+    column = pl.Series(values)
+    return column.zip_with(pl.Series(known), pl.Series([None], dtype=column.dtype))

@@ -102,7 +102,7 @@ def windows_at(
 
 
 def _parts(questions: Questions, ordered: pl.DataFrame, rows: int) -> list[tuple[Questions, pl.DataFrame]]:
-    """Split questions and their events before the key of every so many rows; all rows of a key stay together."""
+    """Split questions and their events before the key of each `rows`-th row; all rows of a key stay together."""
     keys, event_keys = questions.keys, ordered[_KEY].to_numpy()
     cuts = np.unique(np.concatenate([keys[rows::rows], event_keys[rows::rows]]))
     starts = [0, *np.searchsorted(keys, cuts).tolist(), len(keys)]

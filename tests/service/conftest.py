@@ -1,7 +1,13 @@
 """The shop (tests/shop.py), materialized and served."""
 
 import pytest
+from servers import PostgresServer, RedisServer, run_server
 from serving import running
+
+import featurestore
+
+STORES = {"redis": RedisServer, "postgres": PostgresServer}
+KINDS = {"redis": "RedisOnlineStore", "postgres": "PostgresOnlineStore"}
 
 
 @pytest.fixture
@@ -16,3 +22,15 @@ def client(stored):
     """A client of a server of the shop."""
     with running(stored.settings.root) as client:
         yield client
+
+
+@pytest.fixture(params=["redis", "postgres"])
+def remote(request, shop):
+    """The shop with its online store on a server, and that server."""
+    with run_server(STORES[request.param]) as server:
+        path = shop.settings.feast_repo / "feature_store.yaml"
+        text = path.read_text().replace("LmdbOnlineStore", KINDS[request.param])
+        path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {server.url}"))
+        project = featurestore.open(shop.settings.root)
+        project.materialize()
+        yield project, server

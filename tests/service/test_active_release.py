@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from serving import running
+from serving import ROW, eventually, running
 
 import featurestore
 from featurestore.errors import SkewError
@@ -65,7 +65,7 @@ def test_a_running_server_and_a_running_reader_name_the_parts_that_changed(store
         assert "timing delay 0:02:00 -> 0:01:00" in answer.text
         ready = client.get("/ready").text
         assert (
-            "timing delay 0:02:00 -> 0:01:00; body of last_order changed (feature_repo/shop.py); hint: run: "
+            "timing delay 0:02:00 -> 0:01:00; body of last_order changed (feature_repo/shop.py); hint: start this "
             in ready
         )
 
@@ -122,3 +122,31 @@ def test_the_store_of_a_former_release_closes_with_its_last_request(stored):
         assert str(releases / "0007/data/online/store.lmdb/data.mdb") in held
     finally:
         gc.enable()
+
+
+def connections(port):
+    """Return how many connections to a port of this machine are open."""
+    _, *lines = Path("/proc/self/net/tcp").read_text().splitlines()
+    remote, established = f":{port:04X}", "01"
+    return sum(line.split()[2].endswith(remote) and line.split()[3] == established for line in lines)
+
+
+def test_a_server_keeps_no_connection_to_the_store_of_a_former_release(remote):
+    """Switches between two releases open no more connections than the first two, also without garbage collection."""
+    project, server = remote
+    names = [project.release().name for _ in range(2)]
+    with running(project.settings.root, threads=1) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            held = []
+            for name in names * 4:
+                project.rollback(name)
+                eventually(lambda name=name: client.get("/ready").json()["release"] == name)
+                for _ in range(3):
+                    assert client.vectors(ROW).status_code == 200
+                held.append(connections(server.port))
+            # The first two open a store each. The store that is read has two channels at most.
+            assert max(held[2:]) <= held[1] + 2, held
+        finally:
+            gc.enable()

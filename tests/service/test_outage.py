@@ -3,26 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-from servers import PostgresServer, Proxy, RedisServer, run_server
+from servers import Proxy
 from serving import ROW, eventually, running
-
-import featurestore
-
-STORES = {"redis": RedisServer, "postgres": PostgresServer}
-KINDS = {"redis": "RedisOnlineStore", "postgres": "PostgresOnlineStore"}
-
-
-@pytest.fixture(params=["redis", "postgres"])
-def remote(request, shop):
-    """The shop with its online store on a server, and that server."""
-    with run_server(STORES[request.param]) as server:
-        path = shop.settings.feast_repo / "feature_store.yaml"
-        text = path.read_text().replace("LmdbOnlineStore", KINDS[request.param])
-        path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {server.url}"))
-        project = featurestore.open(shop.settings.root)
-        project.materialize()
-        yield project, server
 
 
 def test_a_store_that_stops_gives_503_until_it_is_back(remote):
