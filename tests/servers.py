@@ -108,9 +108,13 @@ class PostgresServer:
 
     def _signal(self, number):
         parent = Path(self._data, "postmaster.pid").read_text().splitlines()[0]
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        for process in (parent, *children):
-            os.kill(int(process), number)
+        os.kill(int(parent), number)
+        # A parent that has not stopped yet may begin another child, for a connection that is being opened.
+        state = Path(f"/proc/{parent}/stat")
+        while number == signal.SIGSTOP and state.read_text().rpartition(") ")[2][0] != "T":
+            os.sched_yield()
+        for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            os.kill(int(child), number)
 
     def _run(self, *command):
         subprocess.run([*self._user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
