@@ -170,10 +170,16 @@ def test_a_caller_that_leaves_frees_its_place(stored):
 def test_requests_in_progress_are_answered_before_the_server_ends(stored):
     """A server that is stopped sends its last answers."""
     with running(stored.settings.root) as client:
-        answers = []
-        threads = [
-            threading.Thread(target=lambda: answers.append(client.vectors(*[ROW] * 500))) for _ in range(8)
-        ]
+        answers, connected = [], threading.Barrier(8)
+
+        def ask():
+            with requests.Session() as session:
+                session.get(client.url + "/health", timeout=30)
+                connected.wait(30)
+                url = client.url + "/v1/vectors/buying"
+                answers.append(session.post(url, json={"rows": [ROW] * 500}, timeout=30))
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         eventually(lambda: answers, "no request was answered")
