@@ -14,14 +14,13 @@ import subprocess
 import sys
 import time
 import warnings
-from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from parallelism import HEADER, Parallelism, measured_parallelism
+from parallelism import HEADER, add_option, measured_parallelism
 from peers import peak_memory, print_skipped, runnable
 from workload import SMALL_ROWS, VIEWS, feast_store, feature_names, featurestore_project, make_data
 
@@ -112,7 +111,7 @@ def measure(subject: str, folder: Path, runs: int, *, parallelism: bool) -> None
     entity_rows = pl.read_parquet(folder / "entity_rows.parquet")
     join = SUBJECTS[subject](folder)
     seconds, cpu = [], []
-    with measured_parallelism() if parallelism else nullcontext(Parallelism()) as measured:
+    with measured_parallelism(wanted=parallelism) as measured:
         for _ in range(runs):
             start, cpu_start = time.perf_counter(), time.process_time()
             result = join(entity_rows)
@@ -129,7 +128,7 @@ def measure(subject: str, folder: Path, runs: int, *, parallelism: bool) -> None
         "nulls": result.select(names).null_count().row(0),
     }
     figures = {"seconds": statistics.median(seconds), "cpu": statistics.median(cpu), "peak_mb": peak}
-    print(json.dumps(figures | {"summary": summary, "parallelism": measured.line() if parallelism else ""}))
+    print(json.dumps(figures | {"summary": summary, "parallelism": measured.line()}))
 
 
 def run(subject: str, folder: Path, runs: int, threads: int, *, parallelism: bool) -> dict:
@@ -217,11 +216,7 @@ def main() -> None:
         default=[pl.thread_pool_size()],
         help="numbers of threads to measure",
     )
-    parser.add_argument(
-        "--parallelism",
-        action="store_true",
-        help="shares of the work by the number of threads that are ready",
-    )
+    add_option(parser)
     parser.add_argument("--skew", action="store_true", help="one key has a tenth of all rows")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--data", type=Path, default=Path("data/bench"), help="folder of the files")

@@ -19,6 +19,7 @@ from select import select
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
 CORES = 16
@@ -57,20 +58,33 @@ class Parallelism:
         return self.total / self.shortest(cores) if self.total else 1.0
 
     def line(self) -> str:
-        """Format the shares of the work by ready threads, and the speed-up, below `HEADER`."""
+        """Format the shares of the work by ready threads, and the speed-up, below `HEADER`; empty if nothing was measured."""
+        if not self.seconds:
+            return ""
         ends = (*CLASSES[1:], sys.maxsize)
         shares = [
-            sum(seconds for ready, seconds in self.seconds.items() if first <= ready < end)
-            / (self.total or 1)
+            sum(seconds for ready, seconds in self.seconds.items() if first <= ready < end) / self.total
             for first, end in zip(CLASSES, ends, strict=True)
         ]
         return "".join(f"{share:6.0%}" for share in shares) + f"{self.speed_up():9.1f}"
 
 
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--parallelism`` to those of a benchmark."""
+    parser.add_argument(
+        "--parallelism",
+        action="store_true",
+        help="shares of the work by the number of threads that are ready",
+    )
+
+
 @contextmanager
-def measured_parallelism() -> Iterator[Parallelism]:
-    """Measure what this process does in the block. The result is complete after the block."""
+def measured_parallelism(*, wanted: bool = True) -> Iterator[Parallelism]:
+    """Measure what this process does in the block, if that is wanted. The result is complete after the block."""
     parallelism = Parallelism()
+    if not wanted:
+        yield parallelism
+        return
     command = [sys.executable, __file__, str(os.getpid())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
         watcher.stdout.readline()  # it is ready

@@ -14,14 +14,13 @@ import resource
 import subprocess
 import sys
 import warnings
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from parallelism import HEADER, Parallelism, measured_parallelism
+from parallelism import HEADER, add_option, measured_parallelism
 from peers import peak_memory, print_skipped, runnable
 
 from featurestore import windows
@@ -219,7 +218,7 @@ def measure(subject: str, folder: Path, *, parallelism: bool) -> None:
     warnings.simplefilter("ignore")
     questions, events = read_inputs(subject, folder)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    with measured_parallelism() if parallelism else nullcontext(Parallelism()) as measured:
+    with measured_parallelism(wanted=parallelism) as measured:
         answered = SUBJECTS[subject](questions, events)
     after = resource.getrusage(resource.RUSAGE_SELF)
     peak = peak_memory()
@@ -227,7 +226,7 @@ def measure(subject: str, folder: Path, *, parallelism: bool) -> None:
     wrong, cells = wrong_cells(questions, events, answered)
     cost = cpu / max(questions.height * len(answered.columns), 1) * 1e6
     figures = {"cpu": cpu, "cost": cost, "peak": peak, "wrong": wrong / max(cells, 1)}
-    print(json.dumps(figures | {"parallelism": measured.line() if parallelism else ""}))
+    print(json.dumps(figures | {"parallelism": measured.line()}))
 
 
 def main() -> None:
@@ -236,11 +235,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny data, to see that all subjects run")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--entity-rows", type=int, default=200_000)
-    parser.add_argument(
-        "--parallelism",
-        action="store_true",
-        help="shares of the work by the number of threads that are ready",
-    )
+    add_option(parser)
     parser.add_argument("--subject", choices=SUBJECTS)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()

@@ -17,6 +17,7 @@ import hashlib
 import weakref
 from collections import deque
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ class RedisStore:
             self._turn = self._redis.register_script(TURN)
         self._idle: deque[Any] = deque()
         # The pools of redis-py are parts of cycles: without this they would wait for the garbage collection.
-        weakref.finalize(self, _disconnect, self._idle, (self._redis.connection_pool, self._readers))
+        weakref.finalize(self, _disconnect, self._idle, self._redis.connection_pool, self._readers)
         self._url, self._project = url, project
         self._require_no_eviction()
 
@@ -192,14 +193,9 @@ class RedisStore:
             lambda views: ("EVALSHA", READ_DIGEST, *self._arguments(views)),
             self._rows,
             lambda: _translated(self._url),
-            self._distrust,
+            # When one connection is dead, those that wait for their next use may be dead too.
+            partial(_disconnect, self._idle),
         )
-
-    def _distrust(self) -> None:
-        """Close the connections that wait for their next use: when one is dead, they may be dead too."""
-        while self._idle:
-            with suppress(IndexError):  # a thread takes one meanwhile
-                self._idle.pop().disconnect()
 
     def _arguments(self, views: ViewKeys) -> tuple[Any, ...]:
         names = [self._name(view) for view, _ in views]
@@ -306,9 +302,12 @@ def _client(url: str, seconds: float) -> Any:
     )
 
 
-def _disconnect(idle: Iterable[Any], pools: Iterable[Any]) -> None:
-    for each in (*idle, *pools):
-        each.disconnect()
+def _disconnect(idle: deque[Any], *pools: Any) -> None:
+    with suppress(IndexError):  # none is left: a thread may take one meanwhile
+        while True:
+            idle.pop().disconnect()
+    for pool in pools:
+        pool.disconnect()
 
 
 @contextmanager

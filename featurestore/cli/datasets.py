@@ -123,8 +123,7 @@ def quarantine(
         return
     verdict = opened.quality.verdict(name, last_run=True)
     contract = opened.catalog.node(name).contract
-    personal = [c.name for c in contract.columns if c.personal and c.name in rows.columns]
-    shown = printable(rows.drop(personal).head(limit))
+    shown = printable(rows.drop(*contract.personal, strict=False).head(limit))
     Output(json).result(_as_text(shown.to_dicts()), quarantine_text(name, shown, rows.height, verdict))
 
 

@@ -52,18 +52,17 @@ def slices(path: Path, limit: int) -> Iterator[pl.LazyFrame]:
     """
     rows = scan_files(path)
     height = rows.select(pl.len()).collect().item()
-    size = max(limit, height // _row_groups(path) // MAX_READS)
+    size = max(limit, height // _row_groups(path, len(rows.collect_schema())) // MAX_READS)
     return (rows.slice(start, size) for start in range(0, height, size))
 
 
-def _row_groups(path: Path) -> int:
+def _row_groups(path: Path, columns: int) -> int:
     """Estimate the number of row groups from the length of the footer: PyArrow has it, but its import takes 40 MB."""
     with path.open("rb") as file:
         file.seek(-_TAIL_BYTES, os.SEEK_END)
         footer = int.from_bytes(file.read(4), "little")
     texts = sum(len(key) + len(value) for key, value in pl.read_parquet_metadata(path).items())
-    columns = len(schema_of_file(path)) or 1
-    return max(1, (footer - texts) // (_CHUNK_BYTES * columns))
+    return max(1, (footer - texts) // (_CHUNK_BYTES * max(columns, 1)))
 
 
 def _listed(paths: Path | str | Iterable[Path | str]) -> list[str]:

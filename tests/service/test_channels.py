@@ -67,19 +67,22 @@ def in_loop(scenario, **options):
 
 @pytest.fixture(scope="module", params=["redis", "postgres"])
 def server(request):
-    """A server, and a function that opens a store on it."""
-    kind, store = {"redis": (RedisServer, RedisStore), "postgres": (PostgresServer, PostgresStore)}[
-        request.param
-    ]
-    with run_server(kind) as server:
-        yield server, lambda: store(server.url, "channels")
+    """A server."""
+    with run_server({"redis": RedisServer, "postgres": PostgresServer}[request.param]) as server:
+        yield server
 
 
-def test_a_channel_answers_as_the_store(server):
-    """Also for commands and answers that the socket cannot take at once, and for another number of views."""
-    _, open_store = server
-    store = open_store()
+@pytest.fixture
+def store(server):
+    """A store on the server, with rows."""
+    kind = RedisStore if isinstance(server, RedisServer) else PostgresStore
+    store = kind(server.url, "channels")
     fill(store)
+    return store
+
+
+def test_a_channel_answers_as_the_store(store):
+    """Also for commands and answers that the socket cannot take at once, and for another number of views."""
     large = [b"%d" % number + b"x" * 1_000 for number in range(3_000)]
     store.write("large", [(key, row(1, key * 3)) for key in large], state(1), replace=False)
 
@@ -93,11 +96,8 @@ def test_a_channel_answers_as_the_store(server):
     in_loop(scenario)
 
 
-def test_a_channel_sees_every_write_that_ended_before_the_read(server):
+def test_a_channel_sees_every_write_that_ended_before_the_read(store):
     """An acknowledged push is in the next answer."""
-    _, open_store = server
-    store = open_store()
-    fill(store)
 
     async def scenario(loop):
         await loop.open_all(store)
@@ -110,18 +110,15 @@ def test_a_channel_sees_every_write_that_ended_before_the_read(server):
     in_loop(scenario)
 
 
-def test_a_channel_that_the_server_closed_is_replaced(server):
+def test_a_channel_that_the_server_closed_is_replaced(server, store):
     """A thread reads, and the next channel is opened after it."""
-    machine, open_store = server
-    store = open_store()
-    fill(store)
 
     async def scenario(loop):
         await loop.open_all(store)
-        await asyncio.to_thread(machine.stop)
+        await asyncio.to_thread(server.stop)
         with pytest.raises(StoreError, match="does not answer"):
             await loop.channels.read(store, WANTED)
-        await asyncio.to_thread(machine.start)
+        await asyncio.to_thread(server.start)
         assert await loop.channels.read(store, WANTED) == await asyncio.to_thread(store.read, WANTED)
 
     in_loop(scenario)
