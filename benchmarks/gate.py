@@ -14,12 +14,14 @@ import subprocess
 import sys
 import time
 import warnings
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from gate_subjects import MODULES, ROWS_PER_GROUP, SUBJECTS, Case, model, write
+from parallelism import HEADER, add_options, environment, measured_parallelism
 from peers import peak_memory, runnable
 
 if TYPE_CHECKING:
@@ -57,33 +59,40 @@ def case_named(name: str, folder: Path, max_rows: int) -> Case:
     return Case(folder / f"{'_'.join((*words, str(rows)))}.parquet", rows, width, one_in, unique)
 
 
-def measure(subject: str, case: Case, repeats: int) -> dict[str, Any]:
+def measure(subject: str, case: Case, repeats: int, *, parallelism: bool) -> dict[str, Any]:
     """Run a subject in this process: once to warm up, then `repeats` times unless it is slow."""
     warnings.simplefilter("ignore")
     run = SUBJECTS[subject](case)
     seconds: list[float] = []
     cpu: list[float] = []
-    while len(seconds) < repeats + 1:
+
+    def timed() -> int:
         start = time.perf_counter()
         cpu_start = time.process_time()
         bad_rows = run()
         seconds.append(time.perf_counter() - start)
         cpu.append(time.process_time() - cpu_start)
-        if seconds[-1] > SLOW_SECONDS:
-            break
+        return bad_rows
+
+    bad_rows = timed()
+    with measured_parallelism(wanted=parallelism) as measured:
+        while len(seconds) < repeats + 1 and seconds[-1] <= SLOW_SECONDS:
+            timed()
     return {
         "seconds": min(seconds[1:] or seconds),
         "cpu": min(cpu[1:] or cpu),
         "bad_rows": bad_rows,
         "mb": peak_memory(),
+        "parallelism": measured.line(),
     }
 
 
-def spawn(subject: str, name: str, options: argparse.Namespace, repeats: int) -> dict[str, Any]:
+def spawn(subject: str, name: str, options: argparse.Namespace, repeats: int, threads: int) -> dict[str, Any]:
     """Measure a subject in a process of its own; return its figures, or an ``error``."""
     command = [sys.executable, __file__, "--subject", subject, "--case", name, "--repeats", str(repeats)]
     command += ["--folder", str(options.folder), "--max-rows", str(options.max_rows)]
-    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    command += ["--parallelism"] if options.parallelism else []
+    finished = subprocess.run(command, env=environment(threads), check=False, capture_output=True, text=True)
     if finished.returncode == 0:
         return json.loads(finished.stdout.splitlines()[-1])
     error = (finished.stderr.strip().splitlines() or [f"killed ({finished.returncode})"])[-1][:200]
@@ -92,17 +101,18 @@ def spawn(subject: str, name: str, options: argparse.Namespace, repeats: int) ->
     return {"error": error}
 
 
-def compare(name: str, subjects: list[str], options: argparse.Namespace) -> None:
-    """Measure all subjects on one case, and print its table."""
+def compare(name: str, subjects: list[str], options: argparse.Namespace, threads: int) -> None:
+    """Measure all subjects on one case with a number of threads, and print its table."""
     case = case_named(name, options.folder, options.max_rows)
     write(case)
-    print(f"\n{name}: {case.rows:,} rows")
-    print(f"  {'':18}{'seconds':>10}{'x by hand':>11}{'CPU s':>9}{'peak MB':>9}{'bad rows':>11}")
+    print(f"\n{name}: {case.rows:,} rows; threads: {threads}")
+    header = f"  {'':18}{'seconds':>10}{'x by hand':>11}{'CPU s':>9}{'peak MB':>9}{'bad rows':>11}"
+    print(f"{header}{HEADER if options.parallelism else ''}")
     measured: dict[str, list[dict[str, Any]]] = {subject: [] for subject in subjects}
     for _ in range(options.rounds):
         for subject, runs in measured.items():
             if not runs or runs[0].get("seconds", SLOW_SECONDS) < SLOW_SECONDS:
-                runs.append(spawn(subject, name, options, options.repeats))
+                runs.append(spawn(subject, name, options, options.repeats, threads))
     hand_seconds = statistics.median(run["seconds"] for run in measured["by hand"])
     expected = measured["by hand"][0]["bad_rows"]
     for subject, runs in measured.items():
@@ -115,7 +125,9 @@ def compare(name: str, subjects: list[str], options: argparse.Namespace) -> None
         bad_rows = runs[0]["bad_rows"]
         verdict = "" if bad_rows == expected else "  WRONG"
         print(
-            f"  {subject:18}{seconds:10.3f}{seconds / hand_seconds:11.2f}{cpu:9.2f}{mb:9,.0f}{bad_rows:11,}{verdict}"
+            f"  {subject:18}{seconds:10.3f}{seconds / hand_seconds:11.2f}{cpu:9.2f}{mb:9,.0f}{bad_rows:11,}"
+            f"{runs[0]['parallelism']}{verdict}",
+            flush=True,
         )
         if verdict and subject == "featurestore":
             sys.exit(f"featurestore found {bad_rows:,} bad rows in the case {name!r}; expected {expected:,}")
@@ -163,12 +175,12 @@ def write_large(case: Case) -> None:
     part.path.unlink()
 
 
-def measure_large(options: argparse.Namespace) -> None:
+def measure_large(options: argparse.Namespace, threads: int) -> None:
     """Let a large file through the gate: a key is unique, one row in a thousand is bad."""
     case = case_named(LARGE, options.folder, options.max_rows)
     if not case.path.exists():
         write_large(case)
-    figures = spawn("featurestore", LARGE, options, repeats=0)
+    figures = spawn("featurestore", LARGE, options, repeats=0, threads=threads)
     print(
         f"\n{case.rows:,} rows, unique key, 0.1 % bad: {figures['seconds']:.1f} s, {figures['mb']:,.0f} MB, "
         f"{figures['bad_rows']:,} bad rows"
@@ -177,12 +189,12 @@ def measure_large(options: argparse.Namespace) -> None:
 
 def run_all(options: argparse.Namespace) -> None:
     """Print all tables that the options select."""
-    subjects = [subject for subject in SUBJECTS if runnable(subject, MODULES.get(subject, ()))]
-    for name in options.cases:
+    subjects = [subject for subject in options.subjects if runnable(subject, MODULES.get(subject, ()))]
+    for name, threads in product(options.cases, options.threads):
         if name == LARGE:
-            measure_large(options)
+            measure_large(options, threads)
         else:
-            compare(name, subjects, options)
+            compare(name, subjects, options, threads)
         if name == WIDE:
             compare_one_row(options)
 
@@ -198,11 +210,13 @@ def main() -> None:
     parser.add_argument("--max-rows", type=int, default=LARGE_ROWS, help="upper limit for the rows of a case")
     parser.add_argument("--small", action="store_true", help="tiny data and one run, to see that all works")
     parser.add_argument("--folder", type=Path, default=Path("data/bench/gate"), help="folder of the files")
+    parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
+    add_options(parser)
     parser.add_argument("--subject", choices=list(SUBJECTS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subject:
         case = case_named(options.cases[0], options.folder, options.max_rows)
-        print(json.dumps(measure(options.subject, case, options.repeats)))
+        print(json.dumps(measure(options.subject, case, options.repeats, parallelism=options.parallelism)))
         return
     with TemporaryDirectory() as temporary:
         if options.small:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from parallelism import HEADER, add_option, measured_parallelism
+from parallelism import HEADER, add_options, environment, measured_parallelism
 from peers import peak_memory, print_skipped, runnable
 from workload import SMALL_ROWS, VIEWS, feast_store, feature_names, featurestore_project, make_data
 
@@ -135,8 +134,7 @@ def run(subject: str, folder: Path, runs: int, threads: int, *, parallelism: boo
     """Measure one subject in a process of its own, with a number of threads."""
     command = [sys.executable, __file__, "--subject", subject, "--data", str(folder), "--runs", str(runs)]
     command += ["--parallelism"] if parallelism else []
-    chosen = {} if threads == pl.thread_pool_size() else {"POLARS_MAX_THREADS": str(threads)}
-    finished = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True, check=False)
+    finished = subprocess.run(command, env=environment(threads), capture_output=True, text=True, check=False)
     if finished.returncode:
         last_lines = finished.stderr.strip().splitlines() or [f"killed ({finished.returncode})"]
         return {"error": last_lines[-1][:200]}
@@ -209,14 +207,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
-    parser.add_argument(
-        "--threads",
-        type=int,
-        nargs="+",
-        default=[pl.thread_pool_size()],
-        help="numbers of threads to measure",
-    )
-    add_option(parser)
+    add_options(parser)
     parser.add_argument("--skew", action="store_true", help="one key has a tenth of all rows")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--data", type=Path, default=Path("data/bench"), help="folder of the files")

@@ -18,6 +18,8 @@ from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
@@ -69,13 +71,26 @@ class Parallelism:
         return "".join(f"{share:6.0%}" for share in shares) + f"{self.speed_up():9.1f}"
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option ``--parallelism`` to those of a benchmark."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options ``--threads`` and ``--parallelism`` to those of a benchmark."""
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[pl.thread_pool_size()],
+        help="numbers of threads to measure",
+    )
     parser.add_argument(
         "--parallelism",
         action="store_true",
         help="shares of the work by the number of threads that are ready",
     )
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment of a process that works with a number of threads."""
+    chosen = {} if threads == pl.thread_pool_size() else {"POLARS_MAX_THREADS": str(threads)}
+    return os.environ | chosen
 
 
 @contextmanager

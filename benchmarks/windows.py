@@ -13,6 +13,7 @@ import math
 import resource
 import subprocess
 import sys
+import time
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from parallelism import HEADER, add_option, measured_parallelism
+from parallelism import HEADER, add_options, environment, measured_parallelism
 from peers import peak_memory, print_skipped, runnable
 
 from featurestore import windows
@@ -41,6 +42,7 @@ FUNCTIONS = ("count", "sum", "mean", "min", "max", "last")
 NAMES = [f"{function}_{over}" for over in HOURS for function in FUNCTIONS]
 TIMING = Timing(created=True)
 SAMPLE = 200
+WARM_UP_ROWS = 1_000
 TILE_KEYS, TILE_HOP = 10, timedelta(hours=1)
 # The naive join has a row for each pair of entity row and event: it runs on a part of the entity rows.
 NAIVE_SHARE = 0.02
@@ -217,15 +219,18 @@ def measure(subject: str, folder: Path, *, parallelism: bool) -> None:
     """Run one subject in this process; print its figures as JSON."""
     warnings.simplefilter("ignore")
     questions, events = read_inputs(subject, folder)
+    SUBJECTS[subject](questions.head(WARM_UP_ROWS), events.head(WARM_UP_ROWS))
     before = resource.getrusage(resource.RUSAGE_SELF)
     with measured_parallelism(wanted=parallelism) as measured:
+        start = time.perf_counter()
         answered = SUBJECTS[subject](questions, events)
+        seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
     peak = peak_memory()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     wrong, cells = wrong_cells(questions, events, answered)
     cost = cpu / max(questions.height * len(answered.columns), 1) * 1e6
-    figures = {"cpu": cpu, "cost": cost, "peak": peak, "wrong": wrong / max(cells, 1)}
+    figures = {"seconds": seconds, "cpu": cpu, "cost": cost, "peak": peak, "wrong": wrong / max(cells, 1)}
     print(json.dumps(figures | {"parallelism": measured.line()}))
 
 
@@ -235,36 +240,51 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny data, to see that all subjects run")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--entity-rows", type=int, default=200_000)
-    add_option(parser)
-    parser.add_argument("--subject", choices=SUBJECTS)
-    parser.add_argument("--data", type=Path)
+    add_options(parser)
+    parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
+    parser.add_argument("--subject", choices=list(SUBJECTS), help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subject:
         measure(options.subject, options.data, parallelism=options.parallelism)
         return
     events, rows = (2_000, 40) if options.small else (options.events, options.entity_rows)
-    print(f"{events:,} events, {rows:,} entity rows, {len(NAMES)} features; one key has a tenth of both")
-    header = f"{'':<20} {'CPU s':>9} {'us a cell':>10} {'x ours':>8} {'peak MB':>8} {'wrong %':>8}"
-    print(f"{header}{HEADER if options.parallelism else ''}")
-    with TemporaryDirectory() as folder:
-        make_data(Path(folder), events, rows)
-        cost = None
-        for subject in SUBJECTS:
-            if not runnable(subject, MODULES.get(subject, ())):
-                continue
-            command = [sys.executable, __file__, "--subject", subject, "--data", folder]
-            command += ["--parallelism"] if options.parallelism else []
-            finished = subprocess.run(command, capture_output=True, text=True, check=False)
-            if finished.returncode:
-                print_skipped(subject, (finished.stderr.strip().splitlines() or ["killed"])[-1][:200])
-                continue
-            figures = json.loads(finished.stdout.splitlines()[-1])
-            cost = cost or figures["cost"]
-            print(
-                f"{subject:<20} {figures['cpu']:>9.2f} {figures['cost']:>10.3f} {figures['cost'] / cost:>8.1f} "
-                f"{figures['peak']:>8,.0f} {100 * figures['wrong']:>8.2f}{figures['parallelism']}",
-                flush=True,
+    subjects = [subject for subject in options.subjects if runnable(subject, MODULES.get(subject, ()))]
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        make_data(folder, events, rows)
+        for threads in options.threads:
+            title = (
+                f"{events:,} events, {rows:,} entity rows, {len(NAMES)} features; one key has a tenth of both"
             )
+            print(f"{title}; threads: {threads}")
+            compare(subjects, folder, threads, parallelism=options.parallelism)
+
+
+def compare(subjects: list[str], folder: Path, threads: int, *, parallelism: bool) -> None:
+    """Measure all subjects with a number of threads, each in a process of its own, and print their table."""
+    header = (
+        f"{'':<20} {'seconds':>9} {'CPU s':>9} {'us a cell':>10} {'x ours':>8} {'peak MB':>8} {'wrong %':>8}"
+    )
+    print(f"{header}{HEADER if parallelism else ''}")
+    cost = None
+    for subject in subjects:
+        command = [sys.executable, __file__, "--subject", subject, "--data", str(folder)]
+        command += ["--parallelism"] if parallelism else []
+        finished = subprocess.run(
+            command, env=environment(threads), capture_output=True, text=True, check=False
+        )
+        if finished.returncode:
+            print_skipped(subject, (finished.stderr.strip().splitlines() or ["killed"])[-1][:200])
+            continue
+        figures = json.loads(finished.stdout.splitlines()[-1])
+        cost = cost or figures["cost"]
+        print(
+            f"{subject:<20} {figures['seconds']:>9.2f} {figures['cpu']:>9.2f} {figures['cost']:>10.3f} "
+            f"{figures['cost'] / cost:>8.1f} {figures['peak']:>8,.0f} {100 * figures['wrong']:>8.2f}"
+            f"{figures['parallelism']}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
