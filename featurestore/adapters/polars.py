@@ -42,6 +42,7 @@ MIB: Final = 1 << 20
 EXPANSION: Final = 8  # the rows of a file take about as many times its bytes
 FEW: Final = 4  # with fewer questions than a fourth of the rows, only rows of their keys are sorted
 _POSITION: Final = "__position"
+_AHEAD: Final = 2  # views whose answers are made while those of another one are put in order
 _NO_ANSWER: Final = pl.DataFrame()
 
 
@@ -96,9 +97,9 @@ class PolarsEngine:
 
         span_bytes = self.span_bytes // self.threads
         try:
-            # While the answers of a view are put in order, those of the next one are made, and no more: the memory
+            # While the answers of a view are put in order, those of the next views are made, and no more: the memory
             # does not grow with the number of views.
-            return join_spans(entity_rows, views, span_bytes, run_joins, at_once=self.threads, ahead=1)
+            return join_spans(entity_rows, views, span_bytes, run_joins, at_once=self.threads, ahead=_AHEAD)
         finally:
             pool.shutdown(cancel_futures=True)
 
