@@ -14,6 +14,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.join import AS_OF
 from featurestore.timing.version import version
+from featurestore.values.memory import keep_freed_memory
 from featurestore.windows.additive import Order, Places
 from featurestore.windows.aggregate import Window, aggregate
 from featurestore.windows.events import Events, holds
@@ -97,6 +98,7 @@ def windows_at(
     conditions = _different([window.where for window in aggregations.values() if window.where is not None])
     parts = _parts(numbered, _prepared(ordered, events.columns, conditions), part_rows)
     aggregated = partial(_aggregated, conditions=conditions, aggregations=aggregations)
+    keep_freed_memory()
     # NumPy has one thread for each part.
     with ThreadPoolExecutor(min(pl.thread_pool_size(), len(parts))) as pool:
         return pl.concat(pool.map(aggregated, *zip(*parts, strict=True)))
