@@ -52,8 +52,8 @@ class Questions:
 def questions_of(entity_rows: pl.DataFrame, selection: Selection) -> Questions:
     """Sort the entity rows of a view by its key and by time, and number them."""
     keys = selection.view.keys
-    asked = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(AS_OF))
-    rows = asked.with_row_index(_ORIGINAL).drop_nulls(list(keys)).sort(*keys, AS_OF)
+    times = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(AS_OF))
+    rows = times.with_row_index(_ORIGINAL).drop_nulls(list(keys)).sort(*keys, AS_OF)
     numbers = np.full(entity_rows.height, rows.height, dtype=np.uint32)
     numbers[rows[_ORIGINAL].to_numpy()] = np.arange(rows.height, dtype=np.uint32)
     return Questions(rows.drop(_ORIGINAL).with_row_index(ROW), numbers)
@@ -70,7 +70,7 @@ def in_entity_order(
         The answers: ``__row``, the version that `timing` names if two parts may answer one question, and the columns of
         `schema`. Of several answers to a question, the one with the greatest version counts.
     questions
-        What was asked.
+        The entity rows.
     schema
         The columns of the result.
 

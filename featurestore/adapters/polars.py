@@ -96,10 +96,11 @@ class PolarsEngine:
             return pool.map(partial(answer, questions), joins)
 
         span_bytes = self.span_bytes // self.threads
+        # While the answers of a view are put in order, those of the next views are made, and no more: the memory does not
+        # grow with the number of views. A few threads have enough to do with one view.
+        ahead = min(_AHEAD, self.threads // 4)
         try:
-            # While the answers of a view are put in order, those of the next views are made, and no more: the memory
-            # does not grow with the number of views.
-            return join_spans(entity_rows, views, span_bytes, run_joins, at_once=self.threads, ahead=_AHEAD)
+            return join_spans(entity_rows, views, span_bytes, run_joins, at_once=self.threads, ahead=ahead)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -129,15 +130,15 @@ def join_spans(
     ahead
         The number of views whose joins are started before the answers of the view before them are put in order. None: all.
     """
-    asked: dict[tuple[tuple[str, ...], tuple[str, ...]], Questions] = {}
+    questions_of_keys: dict[tuple[tuple[str, ...], tuple[str, ...]], Questions] = {}
 
     def start(view: ViewRows) -> tuple[ViewRows, Questions, Iterable[pl.DataFrame]]:
         keys = (view.selection.keys, view.selection.view.keys)
-        if keys not in asked:
-            asked[keys] = questions_of(entity_rows, view.selection)
-        rows = asked[keys].rows
+        if keys not in questions_of_keys:
+            questions_of_keys[keys] = questions_of(entity_rows, view.selection)
+        rows = questions_of_keys[keys].rows
         joins = window_joins if view.selection.view.windows else _joins
-        return view, asked[keys], run_joins(rows, joins(rows, view, span_bytes, at_once))
+        return view, questions_of_keys[keys], run_joins(rows, joins(rows, view, span_bytes, at_once))
 
     joined = []
     for view, questions, parts in _made_ahead(map(start, views), ahead):
@@ -153,12 +154,12 @@ def join_spans(
 
 def _made_ahead(items: Iterator[T], ahead: int | None) -> Iterator[T]:
     """Yield items, each after the next `ahead` ones are made; None: after all."""
-    made: deque[T] = deque()
+    waiting: deque[T] = deque()
     for item in items:
-        made.append(item)
-        if ahead is not None and len(made) > ahead:
-            yield made.popleft()
-    yield from made
+        waiting.append(item)
+        if ahead is not None and len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _schema(view: ViewRows) -> dict[str, pl.DataType]:

@@ -14,20 +14,22 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from featurestore.windows.additive import Places
-
 NONE = -1
 
 
-def greatest(ranks: NDArray[np.int64], places: Places, n: int = 1) -> NDArray[np.int64]:
+def greatest(
+    ranks: NDArray[np.int64], first: NDArray[np.int64], end: NDArray[np.int64], questions: int, n: int = 1
+) -> NDArray[np.int64]:
     """Find the events of the greatest ranks that answer each question.
 
     Parameters
     ----------
     ranks
         A rank for each event, all different and not negative. A negative rank: the event does not count.
-    places
-        The questions that each event answers.
+    first, end
+        The questions that each event answers: from `first` to before `end`, none where they are equal.
+    questions
+        The number of questions.
     n
         How many events are asked for.
 
@@ -36,13 +38,13 @@ def greatest(ranks: NDArray[np.int64], places: Places, n: int = 1) -> NDArray[np
     NDArray[np.int64]
         Shape (n, questions): the ranks, the greatest first; -1 where there are fewer.
     """
-    counts = (places.end > places.first) & (ranks >= 0)
-    first, end, rank = places.first[counts], places.end[counts], ranks[counts]
+    counts = (end > first) & (ranks >= 0)
+    first, end, rank = first[counts], end[counts], ranks[counts]
     level = (np.frexp((end - first).astype(np.float64))[1] - 1).astype(np.int8)
     order = np.argsort(level, kind="stable")
     first, end, rank = first[order], end[order], rank[order]
     bounds = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=1))])
-    table = np.full((n, places.questions), NONE, dtype=np.int64)
+    table = np.full((n, questions), NONE, dtype=np.int64)
     for height in range(len(bounds) - 2, -1, -1):
         length, here = 1 << height, slice(bounds[height], bounds[height + 1])
         _hand_down(table, length)

@@ -19,12 +19,12 @@ from featurestore.windows.additive import Order, Places
 from featurestore.windows.aggregate import Window, aggregate
 from featurestore.windows.events import Events, holds
 from featurestore.windows.intervals import UNTIL, with_intervals
-from featurestore.windows.members import Members, OfDuration, OfLast
+from featurestore.windows.members import Members, OfDurations, OfLast
 from featurestore.windows.overflow import WindowOverflowError
 from featurestore.windows.positions import Questions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
     from datetime import timedelta
 
     from numpy.typing import NDArray
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Events, or questions: few enough for many parts, and enough that Python takes little of their time.
 PART_ROWS: Final = 1 << 15
+FEW_THREADS: Final = 4
 NEVER = np.iinfo(np.int64).max >> 1
 _KEY = "__key"
 
@@ -47,7 +48,7 @@ def windows_at(
     timing: Timing,
     identity: Sequence[str] = (),
     deletions: pl.DataFrame | None = None,
-    part_rows: int = PART_ROWS,
+    part_rows: int | None = None,
 ) -> pl.DataFrame:
     """Aggregate for each question the events that are in the window at its timestamp and known by then.
 
@@ -69,7 +70,8 @@ def windows_at(
     identity, deletions
         See `featurestore.windows.intervals.with_intervals`.
     part_rows
-        About how many events, or questions, one thread aggregates at once. The result does not depend on it.
+        About how many events, or questions, one thread aggregates at once. The result does not depend on it. None: as many
+        as keep all threads busy; many threads get larger parts, because they wait for each other between two steps of NumPy.
 
     Returns
     -------
@@ -96,11 +98,15 @@ def windows_at(
     columns = [name for name in events.columns if name not in keys]
     ordered = intervals.sort([_KEY, *version(timing), *columns], maintain_order=True).collect()
     conditions = _different([window.where for window in aggregations.values() if window.where is not None])
+    threads = pl.thread_pool_size()
+    if part_rows is None:
+        of_each = (ordered.height + questions.height) // threads
+        part_rows = max(PART_ROWS, min(PART_ROWS * threads // FEW_THREADS, of_each))
     parts = _parts(numbered, _prepared(ordered, events.columns, conditions), part_rows)
     aggregated = partial(_aggregated, conditions=conditions, aggregations=aggregations)
     keep_freed_memory()
     # NumPy has one thread for each part.
-    with ThreadPoolExecutor(min(pl.thread_pool_size(), len(parts))) as pool:
+    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
         return pl.concat(pool.map(aggregated, *zip(*parts, strict=True)))
 
 
@@ -144,30 +150,46 @@ def _aggregated(
     first = numbered.first_from(events.keys, events.known)
     begun = Order.of(first, len(numbered))
     places: dict[timedelta | None, Places] = {}
-    results = {}
-    for name, aggregation in aggregations.items():
-        duration = aggregation.duration
-        if duration not in places:
-            end = _end(events, duration)
-            end = np.maximum(numbered.first_from(events.keys, end), first)
-            places[duration] = Places(first, end, begun, len(numbered))
-        where = _number(conditions, aggregation.where)
-        members: Members = OfDuration(places[duration])
-        if aggregation.events is not None:
-            numbers = np.where(events.filters[where], np.arange(len(events)), -1)
-            limit = max(1, min(aggregation.events, len(events)))
-            members = OfLast(members.greatest(numbers, limit))
+    for duration in {aggregation.duration: None for aggregation in aggregations.values()}:
+        end = np.maximum(numbered.first_from(events.keys, _end(events, duration)), first)
+        places[duration] = Places(first, end, begun, len(numbered))
+
+    def compute(names: Sequence[str]) -> list[pl.Series]:
+        own = aggregations[names[0]]
+        where = _number(conditions, own.where)
+        members: Members = OfDurations(tuple(places[aggregations[name].duration] for name in names))
+        if own.events is not None:
+            positions = np.where(events.filters[where], np.arange(len(events)), -1)
+            members = OfLast(members.greatest(positions, max(1, min(own.events, len(events)))))
+        as_of = np.concatenate([numbered.timestamps] * len(names))
         try:
-            results[name] = aggregate(aggregation, Window(events, members, where, numbered.timestamps))
+            values = aggregate(own, Window(events, members, where, as_of))
         except OverflowError as error:
-            is_sum = aggregation.kind == "sum"
+            if len(names) > 1:  # one of them
+                return [value for name in names for value in compute([name])]
+            is_sum = own.kind == "sum"
             reason = (
                 "a sum of integers does not fit into 64 bits"
                 if is_sum
                 else "a value does not fit into Float64"
             )
-            raise WindowOverflowError(name, reason) from error
-    return pl.DataFrame(results)
+            raise WindowOverflowError(names[0], reason) from error
+        return [values.slice(i * len(numbered), len(numbered)) for i in range(len(names))]
+
+    results: dict[str, pl.Series] = {}
+    for names in _together(aggregations, conditions):
+        results |= zip(names, compute(names), strict=True)
+    return pl.DataFrame({name: results[name] for name in aggregations})
+
+
+def _together(aggregations: Mapping[str, Aggregation], conditions: Sequence[pl.Expr]) -> list[list[str]]:
+    """Group aggregations that differ only in their durations."""
+    groups: dict[Hashable, list[str]] = {}
+    for name, own in aggregations.items():
+        is_alone = own.events is not None or own.condition is not None
+        of_kind = (own.kind, own.column, own.n, own.quantile, own.error, _number(conditions, own.where))
+        groups.setdefault(name if is_alone else of_kind, []).append(name)
+    return list(groups.values())
 
 
 def _number(conditions: Sequence[pl.Expr], where: pl.Expr | None) -> int:

@@ -76,16 +76,16 @@ def binned(values: NDArray[np.float64], upper: int) -> pl.DataFrame:
     words = bits(values)
     bins = (words >> np.uint64(upper)).view(np.int64)
     counts = np.bincount(bins)
-    found = np.flatnonzero(counts)
+    occupied = np.flatnonzero(counts)
     lower = (words & np.uint64((1 << upper) - 1)).view(np.int64)
     low, high = (
-        np.bincount(bins, weights=half.astype(np.float64))[found].astype(np.int64)
+        np.bincount(bins, weights=half.astype(np.float64))[occupied].astype(np.int64)
         for half in (lower & ((1 << _HALF) - 1), lower >> _HALF)
     )
     return pl.DataFrame(
         {
-            "bin": found.astype(np.uint64),
-            "count": counts[found],
+            "bin": occupied.astype(np.uint64),
+            "count": counts[occupied],
             "rest": pl.Series(high).cast(pl.Int128) * pl.Series([1 << _HALF], dtype=pl.Int128)
             + pl.Series(low),
         }
