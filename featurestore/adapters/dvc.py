@@ -109,21 +109,40 @@ class DvcVersions:
             from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
             from dvc.exceptions import DvcException  # noqa: PLC0415
             from dvc.scm import SCMError  # noqa: PLC0415
+            from dvc_data.index import DataIndexDirError  # noqa: PLC0415
 
         name = inside(root, path)
         make_folder(target.parent)
+        at = f"{name} at {revision}"
         try:
             with closing(DVCFileSystem(str(root), rev=revision)) as files:
-                if files.isdir(name):
-                    files.get(name, str(target), recursive=True)
-                else:
-                    files.get_file(name, str(target))
+                try:
+                    kind = files.info(name)["type"]
+                except FileNotFoundError as error:
+                    raise _without_version(name, revision) from error
+                try:
+                    if kind == "directory":
+                        files.get(name, str(target), recursive=True)
+                    else:
+                        files.get_file(name, str(target))
+                except (FileNotFoundError, DataIndexDirError) as error:
+                    raise MissingDataError(
+                        f"{at}: neither DVC's cache nor a remote has it",
+                        hint="where they are kept, run: dvc push --all-commits; here, run: dvc fetch --all-commits",
+                    ) from error
+        except MissingDataError:
+            raise
         except (DvcException, SCMError, OSError) as error:
-            raise MissingDataError(
-                f"{name} at {revision}: {_reason(error)}",
-                hint="`git log` lists revisions; `dvc fetch` gets files from the remote",
-            ) from error
+            raise MissingDataError(f"{at}: {_reason(error)}", hint="`git log` lists revisions") from error
         return target
+
+
+def _without_version(name: str, revision: str) -> MissingDataError:
+    return MissingDataError(
+        f"{name} has no version at {revision}",
+        hint="`featurestore run` and `featurestore add` make versions, and `git commit` keeps them; "
+        f"`git log -- dvc.lock {name}.dvc` lists revisions that have some",
+    )
 
 
 def _opened(root: Path) -> Repo | None:
@@ -185,4 +204,5 @@ def _not_in_git(root: Path, files: Iterable[Path]) -> list[Path]:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = (isinstance(error, OSError) and error.strerror) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__

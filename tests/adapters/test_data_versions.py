@@ -1,11 +1,13 @@
 """The versions of DVC and those of a folder behave the same."""
 
 import gc
+import shutil
 import subprocess
 
 import pytest
 
 from featurestore.adapters.dvc import DvcVersions
+from featurestore.errors import MissingDataError
 from featurestore.testing import FolderVersions, require_versions
 
 
@@ -67,3 +69,25 @@ def test_the_suite_finds_versions_that_break_a_law(tmp_path, kind, law):
     versions = kind()
     with pytest.raises(AssertionError, match=law):
         require_versions(versions, versions.commit, tmp_path)
+
+
+def test_data_without_a_version_and_data_that_dvc_lost_are_told_apart(tmp_path):
+    """Each error names the file and the revision, and no error of the system is shown."""
+    versions = DvcVersions()
+    versions.start(tmp_path)
+    file, folder = tmp_path / "raw/a.csv", tmp_path / "raw/days"
+    folder.mkdir(parents=True)
+    for path in (file, folder / "1.csv"):
+        path.write_text("a\n1\n")
+    versions.add(tmp_path, [file, folder])
+    git_commit(tmp_path)
+    for path in (tmp_path / "raw/b.csv", tmp_path / "none"):
+        with pytest.raises(MissingDataError, match=r"^[a-z/.]+ has no version at HEAD\n"):
+            versions.fetch(tmp_path, path, "HEAD", tmp_path / "out")
+    shutil.rmtree(tmp_path / ".dvc/cache")
+    for path in (file, folder):
+        name = path.relative_to(tmp_path).as_posix()
+        with pytest.raises(MissingDataError, match=f"^{name} at HEAD: neither DVC's cache nor a remote"):
+            versions.fetch(tmp_path, path, "HEAD", tmp_path / "out")
+    with pytest.raises(MissingDataError, match="unknown Git revision 'HEADS'"):
+        versions.fetch(tmp_path, file, "HEADS", tmp_path / "out")
