@@ -8,12 +8,13 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
-import polars as pl
-
 from featurestore.values.arguments import wrong_type
+from featurestore.values.frames import frame_of_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import polars as pl
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -107,9 +108,9 @@ def _path_or_name(where: str, value: object) -> Path | str:
 
 
 def _frame(where: str, value: object) -> pl.DataFrame | pl.LazyFrame:
-    if isinstance(value, pl.DataFrame | pl.LazyFrame):
-        return value
-    raise wrong_type(where, value, "a frame of Polars", hint="write pl.DataFrame(rows), or pl.read_csv(path)")
+    if (frame := frame_of_any(value)) is not None:
+        return frame
+    raise wrong_type(where, value, "a frame", hint="write pl.DataFrame(rows), or pl.read_csv(path)")
 
 
 def _lazy(where: str, value: object) -> pl.LazyFrame:

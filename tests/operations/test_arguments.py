@@ -64,7 +64,7 @@ def test_each_method_refuses_an_argument_of_a_wrong_type(shared_shop):
 def test_a_mapping_or_other_text_is_no_list_of_entity_rows(shared_shop):
     """Entity rows and features have forms of their own; each wrong one is an error of ours."""
     for rows in (*WRONG, "customer=1"):
-        with pytest.raises(FeatureStoreError, match="expected a frame of Polars or a list of dictionaries"):
+        with pytest.raises(FeatureStoreError, match="expected a frame or a list of dictionaries"):
             shared_shop.get_online(rows, "last_order")
         with pytest.raises(FeatureStoreError):
             shared_shop.explain(rows, "last_order")
