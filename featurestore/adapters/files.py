@@ -19,6 +19,7 @@ from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
 from featurestore.storage.csv_files import INCOMPLETE, scan_csv
 from featurestore.storage.files import atomic_write, translated_read_errors
 from featurestore.storage.parquet import scan_files
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,8 @@ def _visible(source: Source, base: Path, pattern: str) -> list[Path]:
     is_hidden = {file: any(p.startswith(".") for p in file.relative_to(base).parts) for file in files}
     if hidden := [file for file in files if is_hidden[file]]:
         warnings.warn(
-            f"{source.name}: {len(hidden):,} hidden files are not read, such as {hidden[0]}", stacklevel=3
+            f"{source.name}: left out {counted(len(hidden), 'hidden file')}, such as {hidden[0]}",
+            stacklevel=3,
         )
     return [file for file in files if not is_hidden[file]]
 

@@ -132,7 +132,7 @@ def test_the_fields_of_each_row_are_counted_as_python_counts_them(tmp_path_facto
 def test_a_column_that_occurs_twice_is_refused(shop):
     """Neither of two columns of one name is lost."""
     write(shop, f"{GOOD},9", header=f"{HEADER},coupon,amount")
-    with pytest.raises(ContractError, match="1 columns occur more than once: 'amount'"):
+    with pytest.raises(ContractError, match="the header has 1 name more than once: 'amount'"):
         shop.validate("orders")
 
 
@@ -151,7 +151,7 @@ def test_hidden_files_are_not_data(many, hidden):
     path = many / "data/raw/orders" / hidden
     path.parent.mkdir(exist_ok=True)
     path.write_text("no data\n")
-    with pytest.warns(UserWarning, match="orders: 1 hidden files are not read, such as") as caught:
+    with pytest.warns(UserWarning, match="orders: left out 1 hidden file, such as") as caught:
         assert featurestore.open(many).validate("orders").rows_in == 3
     assert len(caught) == 1
 

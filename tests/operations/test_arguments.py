@@ -5,8 +5,11 @@ import re
 
 import polars as pl
 import pytest
+from runner import run
 
+import featurestore
 from featurestore.errors import DefinitionError, FeatureStoreError
+from featurestore.project.composition import adopt, init
 from featurestore.values.checked_calls import READS
 
 WRONG = (None, 3, b"x", {"a": 1}, [3], object())
@@ -17,8 +20,24 @@ VALUES = {
     "Path | str": "orders.csv",
     "Rows": pl.DataFrame(),
     "Rows | Path": pl.DataFrame(),
+    "pl.DataFrame": pl.DataFrame(),
     "pl.LazyFrame": pl.LazyFrame(),
+    "int": 3,
 }
+# Parameters that are read where they are used, by their annotation. All others are read by `checked_call`.
+READ_LATER = {
+    "features": ["str | FeatureService", "str | Sequence[str] | FeatureService"],
+    "entity rows": ["Any", "Rows | Sequence[Mapping[str, Any]]"],
+    "times": ["datetime | str | None", "timedelta", "timedelta | None", "Mapping[str, timedelta] | None"],
+    "functions": ["JoinProgress | None", "Progress", "Callable[[str], None]", "Callable[[SplitChange], None]"],
+    "results of other methods": ["Sequence[Verdict]"],
+    "definitions": [
+        "Declaration | None", "Entity | None", "FeatureService", "Labellers | None", "Mapping[str, Aggregation] | None",
+        "PackageFile | None", "SampleStrategy | None", "Sequence[Step | Stack]", "Split | None", "type[DataFrameModel]",
+        "tuple[FeatureView | Selection | OnDemandFeatureView, ...]", "tuple[Selection | FeatureView, ...]",
+        "type[DataFrameModel] | None", "ColumnName",
+    ],
+}  # fmt: skip
 
 
 def methods(project):
@@ -38,7 +57,8 @@ def wrong_calls(project):
         }
         for parameter in parameters:
             for value in WRONG if parameter.annotation in READS else ():
-                if value is not None or not parameter.annotation.endswith("None"):
+                is_integer = value == 3 and parameter.annotation.startswith("int")
+                if not is_integer and (value is not None or not parameter.annotation.endswith("None")):
                     yield name, parameter.name, value, method, {**required, parameter.name: value}
 
 
@@ -59,6 +79,55 @@ def test_each_method_refuses_an_argument_of_a_wrong_type(shared_shop):
         "Project.push",
         "Quality.profile",
     }
+
+
+def test_each_parameter_is_read_by_its_annotation_or_where_it_is_used(shared_shop):
+    """An annotation that nobody reads is one of a new kind, or a known one written in another way."""
+    declared = [
+        getattr(featurestore, name) for name in ("source", "dataset", "feature_view", "feature_service")
+    ]
+    declared += [
+        featurestore.on_demand_feature_view,
+        featurestore.training_set,
+        featurestore.open,
+        init,
+        adopt,
+    ]
+    calls = [*declared, *(method for _, method in methods(shared_shop))]
+    annotations = {p.annotation for call in calls for p in inspect.signature(call).parameters.values()}
+    later = {annotation for kinds in READ_LATER.values() for annotation in kinds}
+    assert annotations - READS.keys() == later
+
+
+@pytest.mark.parametrize("call", [featurestore.open, init, adopt])
+def test_an_empty_path_is_not_the_current_folder(call, tmp_path, monkeypatch):
+    """Text without a letter, as of a variable of the shell that has no value, is refused; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    for wrong in ("", *WRONG):
+        with pytest.raises(DefinitionError, match=r"^\w+: \w+ is .*; expected a path"):
+            call(wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["init", ""],
+        ["add", ""],
+        ["drift", "", "orders"],
+        ["quarantine", "orders", "--out="],
+        ["key", "add", ""],
+        ["get-online", "buying", "customer=1", "--as-of", ""],
+    ],
+)
+def test_an_empty_word_is_wrong_usage(words, tmp_path, monkeypatch):
+    """Of each command, as argument and as value of an option; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    place = words[-2] if words[-2].startswith("--") else words[-1].rstrip("=") or "an argument"
+    assert f"{place} is empty, expected text" in " ".join(done.stderr.replace("│", "").split())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mapping_or_other_text_is_no_list_of_entity_rows(shared_shop):
