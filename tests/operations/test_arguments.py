@@ -110,22 +110,21 @@ def test_an_empty_path_is_not_the_current_folder(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "place"),
     [
-        ["init", ""],
-        ["add", ""],
-        ["drift", "", "orders"],
-        ["quarantine", "orders", "--out="],
-        ["key", "add", ""],
-        ["get-online", "buying", "customer=1", "--as-of", ""],
+        (["init", ""], "an argument"),
+        (["add", ""], "an argument"),
+        (["drift", "", "orders"], "an argument"),
+        (["quarantine", "orders", "--out="], "--out"),
+        (["get-online", "buying", "--as-of", "", "customer=1"], "--as-of"),
+        (["key", "add", ""], "an argument"),
     ],
 )
-def test_an_empty_word_is_wrong_usage(words, tmp_path, monkeypatch):
+def test_an_empty_word_is_wrong_usage(words, place, tmp_path, monkeypatch):
     """Of each command, as argument and as value of an option; nothing is written."""
     monkeypatch.chdir(tmp_path)
     done = run(*words)
     assert (done.returncode, done.stdout) == (2, "")
-    place = words[-2] if words[-2].startswith("--") else words[-1].rstrip("=") or "an argument"
     assert f"{place} is empty, expected text" in " ".join(done.stderr.replace("│", "").split())
     assert list(tmp_path.iterdir()) == []
 
