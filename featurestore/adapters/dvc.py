@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import shutil
 import warnings
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -97,7 +99,9 @@ class DvcVersions:
             return run_stages(repo, root, step_of)
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
-        """Copy a file or folder of a git revision from git, DVC's cache or a DVC remote, and return `target`.
+        """Copy a file or folder of a git revision, and return `target`.
+
+        It comes from git, DVC's cache or a DVC remote; or from its place, if it is there as it was at the revision.
 
         Raises
         ------
@@ -109,32 +113,56 @@ class DvcVersions:
             from dvc.api import DVCFileSystem  # noqa: PLC0415 - DVC takes a second to import
             from dvc.exceptions import DvcException  # noqa: PLC0415
             from dvc.scm import SCMError  # noqa: PLC0415
-            from dvc_data.index import DataIndexDirError  # noqa: PLC0415
 
         name = inside(root, path)
         make_folder(target.parent)
-        at = f"{name} at {revision}"
         try:
             with closing(DVCFileSystem(str(root), rev=revision)) as files:
-                try:
-                    kind = files.info(name)["type"]
-                except FileNotFoundError as error:
-                    raise _without_version(name, revision) from error
-                try:
-                    if kind == "directory":
-                        files.get(name, str(target), recursive=True)
-                    else:
-                        files.get_file(name, str(target))
-                except (FileNotFoundError, DataIndexDirError) as error:
-                    raise MissingDataError(
-                        f"{at}: neither DVC's cache nor a remote has it",
-                        hint="where they are kept, run: dvc push --all-commits; here, run: dvc fetch --all-commits",
-                    ) from error
+                _fetch(files, root, name, revision, target)
         except MissingDataError:
             raise
         except (DvcException, SCMError, OSError) as error:
-            raise MissingDataError(f"{at}: {_reason(error)}", hint="`git log` lists revisions") from error
+            raise MissingDataError(
+                f"{name} at {revision}: {_reason(error)}", hint="`git log` lists revisions"
+            ) from error
         return target
+
+
+def _fetch(files: Any, root: Path, name: str, revision: str, target: Path) -> None:
+    from dvc_data.index import DataIndexDirError  # noqa: PLC0415 - DVC takes a second to import
+
+    info: dict[str, Any] = {}
+    try:
+        info = files.info(name)
+        if info["type"] == "directory":
+            files.get(name, str(target), recursive=True)
+        else:
+            files.get_file(name, str(target))
+    except (FileNotFoundError, DataIndexDirError) as error:
+        if isinstance(error, FileNotFoundError) and not info:
+            raise _without_version(name, revision) from error
+        if not _is_in_place(root, root / name, info.get("md5")):
+            raise MissingDataError(
+                f"{name} at {revision}: neither DVC's cache nor a remote has it",
+                hint="where they are kept, run: dvc push --all-commits; here, run: dvc fetch --all-commits",
+            ) from error
+        copy = shutil.copytree if info["type"] == "directory" else shutil.copyfile
+        copy(root / name, target)
+
+
+def _is_in_place(root: Path, path: Path, md5: str | None) -> bool:
+    """Return whether the content in place has a hash of DVC; DVC's record of a folder has its hash."""
+    if md5 is None or not path.exists():
+        return False
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() == md5
+    repo = _opened(root)
+    if repo is None:
+        return False
+    with repo, _translated(root):
+        out = _owner(repo, path)
+        return out is not None and out.hash_info.value == md5 and not out.workspace_status()
 
 
 def _without_version(name: str, revision: str) -> MissingDataError:

@@ -71,7 +71,7 @@ def test_the_suite_finds_versions_that_break_a_law(tmp_path, kind, law):
         require_versions(versions, versions.commit, tmp_path)
 
 
-def test_data_without_a_version_and_data_that_dvc_lost_are_told_apart(tmp_path):
+def test_data_without_a_version_and_data_that_dvc_lost_have_errors_of_their_own(tmp_path):
     """Each error names the file and the revision, and no error of the system is shown."""
     versions = DvcVersions()
     versions.start(tmp_path)
@@ -85,6 +85,11 @@ def test_data_without_a_version_and_data_that_dvc_lost_are_told_apart(tmp_path):
         with pytest.raises(MissingDataError, match=r"^[a-z/.]+ has no version at HEAD\n"):
             versions.fetch(tmp_path, path, "HEAD", tmp_path / "out")
     shutil.rmtree(tmp_path / ".dvc/cache")
+    # What is in place is as good, as long as it is the same.
+    assert versions.fetch(tmp_path, file, "HEAD", tmp_path / "copy").read_text() == "a\n1\n"
+    assert (versions.fetch(tmp_path, folder, "HEAD", tmp_path / "copies") / "1.csv").read_text() == "a\n1\n"
+    file.write_text("a\n2\n")
+    (folder / "2.csv").write_text("a\n2\n")
     for path in (file, folder):
         name = path.relative_to(tmp_path).as_posix()
         with pytest.raises(MissingDataError, match=f"^{name} at HEAD: neither DVC's cache nor a remote"):
