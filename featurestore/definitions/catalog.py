@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from featurestore.definitions.call import place, reason
+from featurestore.definitions.call import add_place, place, reason
 from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import (
@@ -344,7 +344,8 @@ def _modules(root: Path, package: str) -> Iterator[ModuleType]:
 def _imported(root: Path, module: str) -> ModuleType:
     try:
         return import_module(root, module)
-    except FeatureStoreError:
+    except FeatureStoreError as error:
+        add_place(error)
         raise
     except Exception as error:
         missing = missing_module(error, root)
