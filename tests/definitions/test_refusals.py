@@ -200,8 +200,10 @@ def test_an_unknown_feature_suggests_the_nearest():
         ),
         (
             'compared), owner="shop"',
-            'compared), owner="shop", steps=(__import__("featurestore").preprocessing.embedding("coupon", table=orders, '
-            'key="nope", vector="amount"),)',
+            (
+                'compared), owner="shop", steps=(__import__("featurestore").preprocessing.embedding("coupon", table=orders, '
+                'key="nope", vector="amount"),)'
+            ),
             r"no column named 'nope' in table 'orders'\n  hint: known: .*; see \S+shop.py, line \d\d$",
         ),
         ("return orders.select(", "return int(", r"'last_order' fails: TypeError(.|\n)*shop.py, line 1\d"),

@@ -109,7 +109,7 @@ def _summary(
         leaking=counts.get(SetCause.LEAKS_FUTURE, 0),
         stale_or_future=counts.get(SetCause.STALE_OR_FUTURE, 0),
         stale=counts.get(SetCause.STALE, 0),
-        others=counts.get(SetCause.OTHER, 0),
+        others=counts.get(SetCause.OTHER, 0) + counts.get(SetCause.NO_KEY, 0),
         rounded=counts.get(SetCause.ROUNDED, 0),
         rounded_to=str(rounded_to) if counts.get(SetCause.ROUNDED) else None,
         dtype=str(dtype),

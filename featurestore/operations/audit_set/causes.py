@@ -66,9 +66,10 @@ def different_cells(
                 *selection.keys, EVENT_TIMESTAMP, bits_of(pl.col(stored), served.schema[name]).alias(_BITS)
             )
             causes[name] = _with_cause(cells[name], known, [*selection.keys, _BITS])
+    described = {name: causes.get(name, _without_history(part)) for name, part in cells.items()}
     return {
-        name: _with_rounded(causes.get(name, _without_history(part))).drop(_BITS)
-        for name, part in cells.items()
+        name: _with_rounded(_with_missing_key(part, _keys(service, name))).drop(_BITS)
+        for name, part in described.items()
     }
 
 
@@ -113,6 +114,17 @@ def _is_rounded(values: pl.Series, served: pl.Series) -> pl.Series:
         .eq(bits(served.cast(dtype, strict=False)))
         .fill_null(value=False)
     )
+
+
+def _keys(service: FeatureService, feature: str) -> tuple[str, ...]:
+    return tuple({key: None for selection in service.sources_of(feature) for key in selection.keys})
+
+
+def _with_missing_key(cells: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """Give a missing key as the cause of the cells that have one: no row of a view answers them."""
+    is_missing = pl.any_horizontal(pl.lit(value=False), *(pl.col(key).is_null() for key in keys))
+    cause = pl.when(is_missing).then(pl.lit(SetCause.NO_KEY.value)).otherwise("cause")
+    return cells.with_columns(cause.alias("cause"))
 
 
 def _with_rounded(cells: pl.DataFrame) -> pl.DataFrame:
