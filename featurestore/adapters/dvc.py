@@ -8,7 +8,7 @@ import shutil
 import warnings
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from featurestore.adapters.git import git
 from featurestore.errors import ConfigError, MissingDataError, StoreError, package_needed_by
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 NEEDED_BY = "versions of data in DVC"
+# DVC shows no bar if these loggers are silent. A bar whose start is interrupted ends in an error of its own.
+_BARS: Final = ("dvc.progress", "dvc_data.callbacks")
 
 
 class DvcVersions:
@@ -117,7 +119,7 @@ class DvcVersions:
         name = inside(root, path)
         make_folder(target.parent)
         try:
-            with closing(DVCFileSystem(str(root), rev=revision)) as files:
+            with _silent(), closing(DVCFileSystem(str(root), rev=revision)) as files:
                 _fetch(files, root, name, revision, target)
         except MissingDataError:
             raise
@@ -198,11 +200,8 @@ def _translated(root: Path) -> Iterator[None]:
     from dvc.exceptions import DvcException  # noqa: PLC0415 - DVC takes a second to import
     from dvc.lock import LockError  # noqa: PLC0415
 
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with _silent(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dvc(\.|$)")
             yield
     except LockError as error:
@@ -211,8 +210,26 @@ def _translated(root: Path) -> Iterator[None]:
         ) from error
     except DvcException as error:
         raise ConfigError(f"{root}: {_reason(error)}", hint="`dvc status` shows what DVC tracks") from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Show neither bars nor status lines of DVC while the block runs, also on a terminal."""
+    from dvc.ui import ui  # noqa: PLC0415 - DVC takes a second to import
+
+    levels = {"dvc": logging.WARNING, **dict.fromkeys(_BARS, logging.CRITICAL)}
+    before = {name: logging.getLogger(name).level for name in levels}
+    console = ui.error_console
+    was_quiet = console.quiet
+    try:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        console.quiet = True
+        yield
     finally:
-        logger.setLevel(level)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        console.quiet = was_quiet
 
 
 def _owner(repo: Repo, file: Path) -> Any:

@@ -1,6 +1,7 @@
 """The versions of DVC and those of a folder behave the same."""
 
 import gc
+import io
 import shutil
 import subprocess
 
@@ -96,3 +97,23 @@ def test_data_without_a_version_and_data_that_dvc_lost_have_errors_of_their_own(
             versions.fetch(tmp_path, path, "HEAD", tmp_path / "out")
     with pytest.raises(MissingDataError, match="unknown Git revision 'HEADS'"):
         versions.fetch(tmp_path, file, "HEADS", tmp_path / "out")
+
+
+class Terminal(io.StringIO):
+    """Standard error that a person watches."""
+
+    def isatty(self):
+        return True
+
+
+def test_dvc_shows_no_progress(tmp_path, monkeypatch):
+    """Also on a terminal: a bar of DVC whose start is interrupted prints an error of its own."""
+    versions = DvcVersions()
+    versions.start(tmp_path)
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    versions.add(tmp_path, [tmp_path / "a.csv"])
+    git_commit(tmp_path)
+    versions.fetch(tmp_path, tmp_path / "a.csv", "HEAD", tmp_path / "out")
+    assert terminal.getvalue() == ""
