@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 import featurestore
 from featurestore.adapters.files import MAX_SCANS, NULL_PARTITION, FileReader
-from featurestore.definitions.source import source
+from featurestore.definitions.source import Source, source
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.storage import csv_files
 
@@ -294,3 +294,33 @@ def test_parquet_files_that_are_read_together_have_the_rows_of_each(tmp_path):
         (folder / place).unlink()
     empty = FileReader().scan(numbers, folder / "**/*.parquet")
     assert_frame_equal(empty, in_turn.clear())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("in_memory", [0, 1 << 20], ids=["scanned", "read"])
+def test_files_with_their_columns_in_another_order_are_read_by_name(tmp_path, suffix, in_memory):
+    """In the order of the first file, beside the columns of folders and the mark of incomplete rows."""
+    rows = pl.DataFrame({"a": ["1", "2"], "b": ["x", "y"]})
+    for day, frame in (("1", rows), ("2", rows.select("b", "a"))):
+        (tmp_path / f"day={day}").mkdir()
+        getattr(frame, f"write_{suffix}")(tmp_path / f"day={day}/rows.{suffix}")
+    pattern = f"*/*.{suffix}"
+    declared = Source("rows", None, pattern, None, (), "", tmp_path)
+    expected = [("1", "x", "1"), ("2", "y", "1"), ("1", "x", "2"), ("2", "y", "2")]
+    read = FileReader(in_memory).scan(declared, tmp_path / pattern).lazy().collect()
+    assert read.select("a", "b", "day").rows() == expected
+    assert read.columns == ["source_file", "source_row", "a", "b", "day"]
+    if suffix == "csv":
+        with (tmp_path / "day=2/rows.csv").open("a") as file:
+            file.write("z\n")
+        marked = FileReader(in_memory).scan(declared, tmp_path / pattern).lazy().collect()
+        assert marked.select("a", "b", "day", csv_files.INCOMPLETE).rows()[-2:] == [
+            ("2", "y", "2", False),
+            (None, "z", "2", True),
+        ]
+    (tmp_path / f"day=2/rows.{suffix}").unlink()
+    getattr(rows.rename({"b": "c"}), f"write_{suffix}")(tmp_path / f"day=2/rows.{suffix}")
+    with pytest.raises(
+        ContractError, match=r"has columns \['a', 'c', 'day'\], but .* has \['a', 'b', 'day'\]"
+    ):
+        FileReader(in_memory).scan(declared, tmp_path / pattern)
