@@ -103,7 +103,7 @@ class DvcVersions:
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
         """Copy a file or folder of a git revision, and return `target`.
 
-        It comes from git, DVC's cache or a DVC remote; or from its place, if it is there as it was at the revision.
+        It comes from git, DVC's cache or a DVC remote; or from its place, if its content there is that of the revision.
 
         Raises
         ------

@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.definitions.vector import shown_names
 from featurestore.errors import DefinitionError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.audit.record import Compared, Difference
 from featurestore.operations.training_set.fit import (
     fitted_rows,

@@ -16,13 +16,13 @@ from featurestore.operations.audit_set.causes import (
     ROUNDED,
     SERVED,
     different_cells,
-    rounded_dtype,
 )
 from featurestore.operations.audit_set.columns import ignored_columns, require_kind
 from featurestore.operations.audit_set.record import SetCause, SetCell, SetFeature, SetRecord
 from featurestore.operations.check_leaks.record import utc_text
 from featurestore.operations.historical import historical
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.rounding import rounded_dtype
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import PERSONAL
 
