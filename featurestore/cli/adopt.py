@@ -170,7 +170,7 @@ def _difference_lines(comparison: FeastComparison) -> Iterator[str]:
         row += "" if first.known_at is None else f", known at {_time(first.known_at)}"
         yield (
             f"  {comparison.view}, {comparison.side}, {', '.join(d.feature for d in differences)}: "
-            f"{sum(d.cells for d in differences):,} cells: {meaning}"
+            f"{counted(sum(d.cells for d in differences), 'cell')}: {meaning}"
         )
         yield (
             f"    such as {first.feature} of {first.key} at {_time(first.timestamp)}: Feast {first.feast}, "
