@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import wraps
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
@@ -87,8 +88,8 @@ def read_names(where: str, value: object) -> tuple[str, ...]:
 
 
 def _integer(where: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    if isinstance(value, Integral) and not isinstance(value, bool):  # also one of NumPy
+        return int(value)
     raise wrong_type(where, value, "an integer", hint="write a number without a fraction, such as 7")
 
 

@@ -2,7 +2,9 @@
 
 import inspect
 import re
+from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 from runner import run
@@ -144,9 +146,13 @@ def test_a_mapping_or_other_text_is_no_list_of_entity_rows(shared_shop):
 
 
 def test_a_single_name_stands_for_a_list_of_one(shop):
-    """And text stands for the path of a file."""
+    """And text stands for the path of a file, below the project too; a number of NumPy for one of Python."""
     assert [view.name for view in shop.check_leaks("last_order").views] == ["last_order"]
     assert [view.view for view in shop.plan_materialize("last_order").views] == ["last_order"]
+    dates = pl.DataFrame({"at": [date(2024, 1, 1), date(2024, 1, 9)]})
+    dates.write_parquet(shop.settings.root / "dates.parquet")
+    for days in (2, np.int64(2)):
+        assert shop.quality.drift("dates.parquet", days=days).rows == (1, 1)
     out = shop.settings.root / "bad.parquet"
     shop.quality.quarantine("orders", out=str(out))
     assert out.exists()
