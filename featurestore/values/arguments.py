@@ -46,7 +46,7 @@ def names_of(
     """
     # The order of a set is another one in each process.
     texts = None if isinstance(names, set | frozenset) else listed_names(names)
-    if texts is None:
+    if texts is None or "" in texts:
         raise error(
             f"{option} is {names!r}; expected names of {what} as text, in order", hint=f"example: {example}"
         )
@@ -65,7 +65,7 @@ def listed_names(names: object) -> tuple[str, ...] | None:
         listed = tuple(names)
     else:
         return None
-    texts = tuple(name for name in listed if isinstance(name, str) and name)
+    texts = tuple(name for name in listed if isinstance(name, str))
     if len(texts) < len(listed):
         return None
     return tuple(sorted(texts)) if isinstance(names, set | frozenset) else texts
