@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from featurestore.errors import ConfigError, UnknownSettingError
+from featurestore.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -325,27 +326,3 @@ def _online_kind(path: Path, online: dict[str, Any]) -> str:
             hint=f"use one of: {', '.join(ONLINE_STORES)}",
         )
     return ONLINE_STORES[type_name]
-
-
-def parse_timestamp(value: str | datetime) -> datetime:
-    """Read a timestamp, and convert it to UTC.
-
-    Raises
-    ------
-    ConfigError
-        If the text is not an ISO 8601 timestamp, or the timestamp has no offset from UTC.
-    """
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise ConfigError(
-                f"{value!r} is not a timestamp; expected ISO 8601", hint="write it like 2013-12-31T12:00:00Z"
-            ) from None
-    if not isinstance(value, datetime):
-        raise ConfigError(
-            f"{value!r} is not a timestamp; expected ISO 8601", hint="write it like 2013-12-31T12:00:00Z"
-        )
-    if value.tzinfo is None:
-        raise ConfigError(f"{value} has no time zone", hint=f"write {value.isoformat()}Z for UTC")
-    return value.astimezone(UTC)

@@ -9,12 +9,13 @@ from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from featurestore.config import load_settings, parse_timestamp
+from featurestore.config import load_settings
 from featurestore.definitions.catalog import load_catalog
 from featurestore.errors import DefinitionError
 from featurestore.storage.fitted import with_state
 from featurestore.storage.layout import Layout
 from featurestore.storage.views import rows_of
+from featurestore.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

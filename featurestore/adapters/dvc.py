@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import shutil
 import warnings
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from featurestore.adapters.git import git
 from featurestore.errors import ConfigError, MissingDataError, StoreError, package_needed_by
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 
 NEEDED_BY = "versions of data in DVC"
+# DVC shows no bar if these loggers are silent. A bar whose start is interrupted ends in an error of its own.
+_BARS: Final = ("dvc.progress", "dvc_data.callbacks")
 
 
 class DvcVersions:
@@ -97,7 +101,9 @@ class DvcVersions:
             return run_stages(repo, root, step_of)
 
     def fetch(self, root: Path, path: Path, revision: str, target: Path) -> Path:
-        """Copy a file or folder of a git revision from git, DVC's cache or a DVC remote, and return `target`.
+        """Copy a file or folder of a git revision, and return `target`.
+
+        It comes from git, DVC's cache or a DVC remote; or from its place, if its content there is that of the revision.
 
         Raises
         ------
@@ -113,17 +119,60 @@ class DvcVersions:
         name = inside(root, path)
         make_folder(target.parent)
         try:
-            with closing(DVCFileSystem(str(root), rev=revision)) as files:
-                if files.isdir(name):
-                    files.get(name, str(target), recursive=True)
-                else:
-                    files.get_file(name, str(target))
+            with _silent(), closing(DVCFileSystem(str(root), rev=revision)) as files:
+                _fetch(files, root, name, revision, target)
+        except MissingDataError:
+            raise
         except (DvcException, SCMError, OSError) as error:
             raise MissingDataError(
-                f"{name} at {revision}: {_reason(error)}",
-                hint="`git log` lists revisions; `dvc fetch` gets files from the remote",
+                f"{name} at {revision}: {_reason(error)}", hint="`git log` lists revisions"
             ) from error
         return target
+
+
+def _fetch(files: Any, root: Path, name: str, revision: str, target: Path) -> None:
+    from dvc_data.index import DataIndexDirError  # noqa: PLC0415 - DVC takes a second to import
+
+    info: dict[str, Any] = {}
+    try:
+        info = files.info(name)
+        if info["type"] == "directory":
+            files.get(name, str(target), recursive=True)
+        else:
+            files.get_file(name, str(target))
+    except (FileNotFoundError, DataIndexDirError) as error:
+        if isinstance(error, FileNotFoundError) and not info:
+            raise _without_version(name, revision) from error
+        if not _is_in_place(root, root / name, info.get("md5")):
+            raise MissingDataError(
+                f"{name} at {revision}: neither DVC's cache nor a remote has it",
+                hint="where they are kept, run: dvc push --all-commits; here, run: dvc fetch --all-commits",
+            ) from error
+        copy = shutil.copytree if info["type"] == "directory" else shutil.copyfile
+        copy(root / name, target)
+
+
+def _is_in_place(root: Path, path: Path, md5: str | None) -> bool:
+    """Return whether the content in place has a hash of DVC; DVC's record of a folder has its hash."""
+    if md5 is None or not path.exists():
+        return False
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() == md5
+    repo = _opened(root)
+    if repo is None:
+        return False
+    with repo, _translated(root):
+        out = _owner(repo, path)
+        return out is not None and out.hash_info.value == md5 and not out.workspace_status()
+
+
+def _without_version(name: str, revision: str) -> MissingDataError:
+    return MissingDataError(
+        f"{name} has no version at {revision}",
+        hint="`featurestore run` and `featurestore add` make versions, and `git commit` keeps them; "
+        f"`git log -- dvc.lock {name}.dvc` lists revisions that have some",
+    )
 
 
 def _opened(root: Path) -> Repo | None:
@@ -151,11 +200,8 @@ def _translated(root: Path) -> Iterator[None]:
     from dvc.exceptions import DvcException  # noqa: PLC0415 - DVC takes a second to import
     from dvc.lock import LockError  # noqa: PLC0415
 
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with _silent(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dvc(\.|$)")
             yield
     except LockError as error:
@@ -164,8 +210,26 @@ def _translated(root: Path) -> Iterator[None]:
         ) from error
     except DvcException as error:
         raise ConfigError(f"{root}: {_reason(error)}", hint="`dvc status` shows what DVC tracks") from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Show neither bars nor status lines of DVC while the block runs, also on a terminal."""
+    from dvc.ui import ui  # noqa: PLC0415 - DVC takes a second to import
+
+    levels = {"dvc": logging.WARNING, **dict.fromkeys(_BARS, logging.CRITICAL)}
+    before = {name: logging.getLogger(name).level for name in levels}
+    console = ui.error_console
+    was_quiet = console.quiet
+    try:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        console.quiet = True
+        yield
     finally:
-        logger.setLevel(level)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        console.quiet = was_quiet
 
 
 def _owner(repo: Repo, file: Path) -> Any:
@@ -185,4 +249,5 @@ def _not_in_git(root: Path, files: Iterable[Path]) -> list[Path]:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = (isinstance(error, OSError) and error.strerror) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -13,6 +13,7 @@ from featurestore.errors import ContractError
 from featurestore.storage.csv_files import MAX_COLUMNS, MAX_ROW_BYTES, require_complete_csv
 from featurestore.storage.empty_files import require_content
 from featurestore.storage.parquet import scan_files
+from featurestore.values.accepted import accepted_hint
 from featurestore.values.casts import cast_values
 from featurestore.values.json_lines import read_lines
 
@@ -67,7 +68,7 @@ class ScannedRows:
                 row = first + (flags.arg_max() or 0) + 1
                 raise ContractError(
                     f"{self.title}: row {row:,}: {flags.name!r} cannot be read as {self.declared[flags.name]}",
-                    hint="write numbers like 12.5, timestamps like 2013-12-31T12:00:00Z, booleans like true",
+                    hint=accepted_hint(self.declared[flags.name]),
                 )
         return frame.with_columns(cast.value.alias(name) for name, cast in casts.items())
 

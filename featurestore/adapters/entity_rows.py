@@ -12,6 +12,7 @@ import polars as pl
 from featurestore.adapters.entity_files import ScannedRows, is_file, scan_file, unreadable
 from featurestore.errors import ContractError
 from featurestore.values.accepted import value_check
+from featurestore.values.frames import frame_of_any
 from featurestore.values.key_columns import frame_of_columns
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ class EntityRows:
     Attributes
     ----------
     source
-        A Polars frame, an object that exports an Arrow stream (of pandas, pyarrow or DuckDB), the
-        path of a file (Parquet, CSV, JSON lines), or a SQL statement for DuckDB.
+        A frame of Polars, pandas, pyarrow or DuckDB, a list of dictionaries, the path of a file (Parquet,
+        CSV, JSON lines), or a SQL statement for DuckDB.
     schema
         The columns that the request needs, and their dtypes: columns of text files are cast to them.
     tables
@@ -107,16 +108,9 @@ class EntityRows:
     def _scanned(self) -> ScannedRows:
         if is_file(self.source):
             return scan_file(self.source, self.schema)
-        if isinstance(self.source, pl.DataFrame | pl.LazyFrame):
-            return ScannedRows(self.source.lazy(), "entity rows")
-        if hasattr(self.source, "__arrow_c_stream__"):
-            # pandas exports an index that was not reset as a column.
-            frame = pl.DataFrame(self.source).select(pl.exclude("^__index_level_.*$"))
-            return ScannedRows(_without_pandas_floats(frame).lazy(), "entity rows")
-        raise ContractError(
-            f"entity rows cannot be a {type(self.source).__name__}",
-            hint="pass a frame, the path of a file, or SQL over the project's datasets",
-        )
+        expected = "a frame, the path of a file, SQL"
+        frame = _frame_given(self.source, self.schema, "entity rows", expected)
+        return ScannedRows(frame.lazy(), "entity rows")
 
 
 def frame_of(
@@ -145,23 +139,7 @@ def _rebatched(parts: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFram
         yield waiting.rechunk()
 
 
-def _without_pandas_floats(frame: pl.DataFrame) -> pl.DataFrame:
-    """Cast floats to integers where pandas, which has no missing integers, made floats of them."""
-    integers = [
-        name
-        for name, dtype in frame.schema.items()
-        if isinstance(dtype, pl.Float64)
-        and frame[name].null_count()
-        and frame[name].cast(pl.Int64, strict=False).cast(pl.Float64).eq_missing(frame[name]).all()
-    ]
-    return frame.with_columns(pl.col(name).cast(pl.Int64) for name in integers)
-
-
-def rows_given(
-    rows: pl.DataFrame | pl.LazyFrame | Sequence[Mapping[str, Any]],
-    schema: Mapping[str, pl.DataType],
-    owner: str,
-) -> pl.DataFrame:
+def rows_given(rows: Any, schema: Mapping[str, pl.DataType], owner: str) -> pl.DataFrame:
     """Convert the rows of a request to a frame.
 
     Parameters
@@ -177,11 +155,18 @@ def rows_given(
         If they are neither a frame nor a list of dictionaries, a value does not fit its dtype exactly, or another column
         has values of several types.
     """
-    if isinstance(rows, pl.DataFrame | pl.LazyFrame):
-        return rows.lazy().collect()
-    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+    return _frame_given(rows, schema, f"rows for {owner}", "a frame").lazy().collect()
+
+
+def _frame_given(
+    rows: Any, schema: Mapping[str, pl.DataType], title: str, expected: str
+) -> pl.DataFrame | pl.LazyFrame:
+    if (frame := frame_of_any(rows)) is not None:
+        return frame
+    is_list = isinstance(rows, Sequence) and not isinstance(rows, pl.Series)
+    if not is_list or not all(isinstance(row, Mapping) for row in rows):
         raise ContractError(
-            f"rows for {owner} are {rows!r:.60} ({type(rows).__name__}); expected a frame of Polars or a list of dictionaries",
+            f"{title} are {rows!r:.60} ({type(rows).__name__}); expected {expected} or a list of dictionaries",
             hint='example: [{"customer": 1}], a dictionary for each row',
         )
     names = {name: None for row in rows for name in row}
@@ -195,10 +180,10 @@ def rows_given(
             else:
                 columns[name] = pl.Series(name, values, strict=True)
     except ContractError as error:
-        raise ContractError(f"rows for {owner}: {error.message}", hint=error.hint) from error
+        raise ContractError(f"{title}: {error.message}", hint=error.hint) from error
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise ContractError(
-            f"rows for {owner}: {str(error).splitlines()[0]}",
+            f"{title}: {str(error).splitlines()[0]}",
             hint="give each column values of one type, such as the dtype of the key in its schema",
         ) from error
     return frame_of_columns(list(columns.values()), len(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from featurestore.quality.gate.partition import SOURCE_FILE, SOURCE_ROW
 from featurestore.storage.csv_files import INCOMPLETE, scan_csv
 from featurestore.storage.files import atomic_write, translated_read_errors
 from featurestore.storage.parquet import scan_files
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,14 @@ class _RawFile:
         folders = (pl.lit(value, dtype=pl.String).alias(name) for name, value in self.partitions.items())
         numbered = self.rows.with_row_index(SOURCE_ROW, offset=1)
         return numbered.select(pl.lit(self.place).alias(SOURCE_FILE), pl.all(), *folders)
+
+    def in_order(self, names: list[str]) -> _RawFile:
+        """Return the file with its columns in an order."""
+        if list(self.schema) == names:
+            return self
+        own = [name for name in names if name not in self.partitions]
+        mark = [INCOMPLETE] if self.is_marked else []
+        return replace(self, rows=self.rows.select(*own, *mark))
 
 
 class FileReader:
@@ -142,16 +151,17 @@ class FileReader:
         raw = [_scan(source, file, base if pattern else file.parent) for file in files]
         first = raw[0].schema
         for file, schema in ((rows.path, rows.schema) for rows in raw if rows.schema != first):
-            if list(schema) != list(first):
+            if schema.keys() != first.keys():
                 raise ContractError(
                     f"{source.name}: {file} has columns {list(schema)}, but {files[0]} has {list(first)}",
-                    hint="write all files with the same columns in the same order",
+                    hint="write all files with the same columns",
                 )
             name = next(name for name, dtype in schema.items() if dtype != first[name])
             raise ContractError(
                 f"{source.name}: {name!r} is {schema[name]} in {file}, but {first[name]} in {files[0]}",
                 hint="write all files with the same dtypes",
             )
+        raw = [file.in_order(list(first)) for file in raw]
         is_small = sum(file.stat().st_size for file in files) <= self._in_memory
         if is_small and all(file.path.suffix == ".parquet" and not file.is_marked for file in raw):
             with translated_read_errors(source.name, path):
@@ -172,7 +182,8 @@ def _visible(source: Source, base: Path, pattern: str) -> list[Path]:
     is_hidden = {file: any(p.startswith(".") for p in file.relative_to(base).parts) for file in files}
     if hidden := [file for file in files if is_hidden[file]]:
         warnings.warn(
-            f"{source.name}: {len(hidden):,} hidden files are not read, such as {hidden[0]}", stacklevel=3
+            f"{source.name}: left out {counted(len(hidden), 'hidden file')}, such as {hidden[0]}",
+            stacklevel=3,
         )
     return [file for file in files if not is_hidden[file]]
 

@@ -285,7 +285,7 @@ def _faults_of_tree(name: bytes, database: Any, transaction: lmdb.Transaction) -
         count, previous = count + 1, key
     held = transaction.stat(database)["entries"]
     if count != held:
-        yield f"{name!r} has {count:,} of {held:,} rows"
+        yield f"{name!r} has {count:,} rows of {held:,}"
 
 
 def _faults_of_rows(view: bytes, state: bytes, pairs: Any) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
 
 from featurestore.cli.output import table
 from featurestore.values.wording import counted
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from featurestore.quality.profile.profile import Profile
 
 MAX_ITEMS = 12
+_UTC_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?\+00:00")
 CORRELATED = 0.5
 
 
@@ -108,7 +111,10 @@ def quarantine_text(name: str, rows: pl.DataFrame, total: int, verdict: Verdict)
 
 def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
     complete = column.values.complete
-    frequent = ", ".join(f"{value} {count:,}" for value, count in column.values.top(2))
+    frequent = ", ".join(
+        f"{_short(value) if column.kind == 'timestamp' else value} {count:,}"
+        for value, count in column.values.top(2)
+    )
     return (
         name,
         column.dtype.partition("(")[0],
@@ -124,10 +130,24 @@ def _line(name: str, column: ColumnProfile) -> tuple[str, ...]:
 
 
 def _quantile(column: ColumnProfile, share: float) -> str:
+    if column.kind == "timestamp":
+        return _day(column, share)
     return f"{'' if column.is_exact(share) else '≈ '}{_short(column.quantile(share))}"
+
+
+def _day(column: ColumnProfile, share: float) -> str:
+    """Return the day, or the month, in which a quantile of timestamps is; all other times are shown to the second."""
+    days = sorted(column.days)
+    reached = accumulate(column.days[day] for day in days)
+    wanted = share * sum(column.days.values())
+    return next((day for day, count in zip(days, reached, strict=True) if count >= wanted), "")
 
 
 def _short(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,.6g}" if isinstance(value, int | float) else str(value)[:19]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        # A timestamp in UTC has its zone; the fraction of a second has no room.
+        text = str(value)
+        return f"{text[:19]}Z" if _UTC_TIME.fullmatch(text) else text[:19]
+    return f"{value:,.6g}"

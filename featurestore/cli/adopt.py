@@ -12,6 +12,7 @@ import typer
 from featurestore.cli.options import Json  # noqa: TC001 - Typer reads annotations at run time
 from featurestore.cli.output import Output, table
 from featurestore.errors import ConfigError, SkewError
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ def adopt(
     Output(json).result(adopted, "\n".join(adopted_text(adopted)))
     if adopted.unexplained:
         raise SkewError(
-            f"{adopted.unexplained:,} cells of Feast and of the adopted project differ for an unknown reason",
+            f"Feast and the adopted project differ for an unknown reason in {counted(adopted.unexplained, 'cell')}",
             hint="compare these rows: featurestore explain shows the row that answers here",
         )
 
@@ -123,7 +124,7 @@ def adopted_text(adopted: Adopted) -> Iterator[str]:
     if not adopted.written:
         yield f"\nnothing is written yet; to write {adopted.target}, add --write to the command"
         return
-    yield f"\n{len(adopted.written):,} files written in {adopted.target}"
+    yield f"\n{counted(len(adopted.written), 'file')} written in {adopted.target}"
     yield from _comparison_lines(adopted.comparisons)
     yield f"\nnext:\n  cd {adopted.target}\n  featurestore check\n  featurestore pipeline --write"
 
@@ -169,7 +170,7 @@ def _difference_lines(comparison: FeastComparison) -> Iterator[str]:
         row += "" if first.known_at is None else f", known at {_time(first.known_at)}"
         yield (
             f"  {comparison.view}, {comparison.side}, {', '.join(d.feature for d in differences)}: "
-            f"{sum(d.cells for d in differences):,} cells: {meaning}"
+            f"{counted(sum(d.cells for d in differences), 'cell')}: {meaning}"
         )
         yield (
             f"    such as {first.feature} of {first.key} at {_time(first.timestamp)}: Feast {first.feast}, "

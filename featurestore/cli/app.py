@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from featurestore.cli import (
     adopt,
@@ -41,7 +43,30 @@ from featurestore.errors import (
 BRANCHES = (DefinitionError, ContractError, SkewError, MissingDataError, ConfigError, StoreError)
 EXIT_CODES = ", ".join(f"{error.exit_code} {error.outcome}" for error in BRANCHES)
 
+
+class Commands(TyperGroup):
+    """All commands. An empty word is refused here, for each of them: as a path it would be the current folder."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse the words after the name of the program.
+
+        Raises
+        ------
+        typer.BadParameter
+            If one is empty, or an option has an empty value.
+        """
+        for before, word in pairwise(["", *args]):
+            if not word or (word.startswith("--") and word.endswith("=")):
+                option = word.rstrip("=") or (before if before.startswith("-") else "")
+                raise typer.BadParameter(
+                    f"{option or 'an argument'} is empty, expected text; a variable of the shell may have no value",
+                    ctx=ctx,
+                )
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # A serving machine has no Rich.

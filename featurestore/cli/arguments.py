@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from featurestore.errors import ContractError
+from featurestore.timestamps import iso_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,7 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
     """
     import polars as pl  # noqa: PLC0415 - `--help` answers at once
 
-    from featurestore.values.accepted import value_check  # noqa: PLC0415 - as above
+    from featurestore.values.accepted import accepted_hint, value_check  # noqa: PLC0415 - as above
     from featurestore.values.key_columns import frame_of_columns  # noqa: PLC0415 - as above
 
     if bare := [word for word in words if "=" not in word]:
@@ -63,8 +64,7 @@ def values_of(words: Sequence[str], schema: Mapping[str, pl.DataType], owner: st
         except (ContractError, ValueError, ArithmeticError, msgspec.DecodeError) as error:
             raise ContractError(
                 f"{name}={text!r} is not {schema[name]}, which {owner} needs",
-                hint="write numbers like 12.5, timestamps like 2013-12-31T12:00:00Z, booleans like true, "
-                "lists like [1,2]",
+                hint=accepted_hint(schema[name]),
             ) from error
         columns.append(pl.Series(name, [value], dtype=schema[name]))
     return frame_of_columns(columns, 1)
@@ -88,6 +88,6 @@ def _parsed(text: str, dtype: pl.DataType) -> Any:
         pl.Decimal: Decimal,
         pl.Binary: str.encode,
         pl.Date: date.fromisoformat,
-        pl.Datetime: datetime.fromisoformat,
+        pl.Datetime: iso_timestamp,
     }
     return readers.get(type(dtype), str)(text)

@@ -13,7 +13,9 @@ from featurestore.cli.output import Output
 from featurestore.values.wording import counted
 
 Dataset = Annotated[str, typer.Argument(help="A source, dataset, feature view or training set.")]
-Reference = Annotated[str, typer.Argument(help="A dataset, an earlier version as NAME@REVISION, or a file.")]
+Reference = Annotated[
+    str, typer.Argument(help="A dataset, an earlier version as NAME@REVISION, or a file, pattern or folder.")
+]
 
 
 def profile(name: Dataset, project: Folder = HERE, *, json: Json = False) -> None:

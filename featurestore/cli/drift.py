@@ -20,7 +20,7 @@ def drift(
     before: Annotated[
         str,
         typer.Argument(
-            help="A dataset or training set, NAME:SPLIT, NAME@REVISION, served:SERVICE, or a file."
+            help="A dataset or training set, NAME:SPLIT, NAME@REVISION, served:SERVICE, or a file, pattern or folder."
         ),
     ],
     after: Annotated[

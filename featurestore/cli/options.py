@@ -40,7 +40,7 @@ def timestamp_of_option(option: str, text: str | None) -> datetime | None:
     """Read the timestamp of an option; None stays None."""
     if text is None:
         return None
-    from featurestore.config import parse_timestamp  # noqa: PLC0415 - `--help` answers at once
+    from featurestore.timestamps import parse_timestamp  # noqa: PLC0415 - `--help` answers at once
 
     with usage(option):
         return parse_timestamp(text)

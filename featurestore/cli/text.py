@@ -122,14 +122,14 @@ def summary_text(project: Project, summary: Summary) -> str:
     lines += [f"{name}: the last run could not read its rows: {why}" for name, why in summary.unread.items()]
     lines.append("")
     lines.append(
-        f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {len(summary.views)} views"
+        f"features built: {sum(len(v.features) for v in project.catalog.views.values())} in {counted(len(summary.views), 'view')}"
     )
     for t in summary.training_sets:
         labels = (
             ", ".join(f"{one_line(value)} {count:,}" for value, count in t.labels.items()) or "a quantity"
         )
         lines.append(
-            f"training set {t.name}: {counted(t.rows, 'row')} x {len(t.columns)} columns, {t.label}: {labels}"
+            f"training set {t.name}: {counted(t.rows, 'row')} x {counted(len(t.columns), 'column')}, {t.label}: {labels}"
         )
         lines += [*_immature_lines(t), *label_lines(t), *split_lines(t)]
         lines.append(f"  {t.digest}\n  {project.layout.training(t.name)}")
@@ -152,7 +152,7 @@ def proof_text(record: ProofRecord) -> str:
         table(rows),
         f"{counted(len(record.views), 'view')}, {counted(len(record.services), 'service')} on {', '.join(record.stores)}",
         f"{counted(record.cells, 'cell')} of {counted(record.rows, 'row')} compared, {counted(len(record.differences), 'difference')}",
-        f"{record.refused:,} rows beyond their contract refused",
+        f"{counted(record.refused, 'row')} beyond their contract refused",
     ]
     if record.left_out:
         lines.append(

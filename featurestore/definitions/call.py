@@ -72,6 +72,13 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+def add_place(error: FeatureStoreError) -> None:
+    """Add to the hint of an error where the user's code raised it: a declaration inside another one does not know its name."""
+    where = f"see {place(error)}"
+    error.hint = where if error.hint is None else f"{error.hint}; {where}"
+    error.args = (f"{error.message}\n  hint: {error.hint}",)
+
+
 def place(error: BaseException) -> str:
     """Return the file and line where an error arose: the last line of the user's code."""
     if isinstance(error, SyntaxError):

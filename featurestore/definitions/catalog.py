@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from featurestore.definitions.call import place, reason
+from featurestore.definitions.call import add_place, place, reason
 from featurestore.definitions.dataset import Dataset
 from featurestore.definitions.entity import Entity
 from featurestore.definitions.feature_service import (
@@ -129,7 +129,7 @@ class Catalog:
         Raises
         ------
         DefinitionError
-            If the features are neither text nor a list of text.
+            If the features are neither text nor a list of text, or the list is empty.
         UnknownNameError
             If a service, view or feature does not exist.
         """
@@ -139,6 +139,11 @@ class Catalog:
             if not isinstance(features, list | tuple) or not all(isinstance(item, str) for item in features):
                 raise DefinitionError(
                     f"features: a {type(features).__name__} is neither the name of a feature service nor a list of names",
+                    hint="name a service, or list features as text: 'view:feature' or 'view'",
+                )
+            if not features:
+                raise DefinitionError(
+                    "features: none are named",
                     hint="name a service, or list features as text: 'view:feature' or 'view'",
                 )
             return self.request(features, full_names=full_names)
@@ -180,10 +185,10 @@ class Catalog:
             views[alias] = self.view(name).aliased(alias, keys)
         requested: dict[str, list[str]] = {}
         for reference in references:
-            name, _, feature = reference.partition(":")
+            name, colon, feature = reference.partition(":")
             name = name.partition("@")[0]  # Feast appends the version of a view
             every = _find("feature view", name, views).feature_names
-            requested.setdefault(name, []).extend([feature] if feature else every)
+            requested.setdefault(name, []).extend([feature] if colon else every)
         features = tuple(views[name][tuple(dict.fromkeys(names))] for name, names in requested.items())
         selected = with_distinct_names(features) if full_names else features
         return feature_service(REQUEST, selected, owner=REQUEST)
@@ -339,7 +344,8 @@ def _modules(root: Path, package: str) -> Iterator[ModuleType]:
 def _imported(root: Path, module: str) -> ModuleType:
     try:
         return import_module(root, module)
-    except FeatureStoreError:
+    except FeatureStoreError as error:
+        add_place(error)
         raise
     except Exception as error:
         missing = missing_module(error, root)

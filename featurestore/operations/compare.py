@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import UnknownNameError
-from featurestore.operations.drift import drift_between
+from featurestore.operations.drift import drift_between, rows_as
 from featurestore.operations.read.locate import Located, located
 from featurestore.quality.change.drift import ColumnDrift
 from featurestore.quality.change.schema_changes import SchemaChange, Terms, schema_changes
@@ -67,6 +67,8 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
         if unknown := [name for name in key if name not in new.rows.collect_schema()]:
             names = new.rows.collect_schema().names()
             raise UnknownNameError("column", unknown[0], names, within=after)
+        contract = old.contract or new.contract
+        rows = [rows_as(contract, side) for side in sides]
         has_key = all(name in side.rows.collect_schema() for name in by for side in sides)
         contracts = [side.contract for side in sides if side.contract is not None]
         personal = frozenset[str]().union(*(contract.personal for contract in contracts))
@@ -75,7 +77,7 @@ def compare(workspace: Workspace, before: str, after: str, *, key: tuple[str, ..
             after=after,
             rows=(old.profile.rows, new.profile.rows),
             schema=schema_changes(*_comparable_terms(old, new)),
-            values=value_changes(old.rows, new.rows, by, personal) if by and has_key else None,
+            values=value_changes(rows[0], rows[1], by, personal) if by and has_key else None,
             drifted=tuple(c for c in drift_between(old, new).columns if c.severity != "none"),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import polars as pl
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_SLICES = 100
 _SLICE = "__slice__"
+_NAME_ANOTHER: Final = "name another column of timestamps with --at, or at= in Python"
 
 
 def drift(
@@ -42,7 +43,7 @@ def drift(
     ----------
     before, after
         A dataset or training set; a split (``departures:test``); an earlier version (``flights@HEAD~1``); ``served:SERVICE``, the logged answers of a
-        service; or a Parquet or CSV file.
+        service; or a Parquet or CSV file, or a pattern or folder of such files.
     days
         Without `after`: compare the last days of `before` with all earlier rows.
     at
@@ -53,8 +54,8 @@ def drift(
     Raises
     ------
     ContractError
-        If neither or both of `after` and `days` are given, the timestamps are ambiguous, or the column to slice by is
-        personal or has too many values.
+        If neither or both of `after` and `days` are given, a side has no rows, the timestamps are ambiguous, or the column
+        to slice by is personal or has too many values.
     MissingDataError
         If the data do not exist.
     UnknownNameError
@@ -63,13 +64,19 @@ def drift(
     if (after is None) == (days is None) or (at is not None and days is None):
         raise ContractError(
             f"{before}: the data to compare with are missing or ambiguous",
-            hint="name a second dataset, or say how many of the last days (`days`); `at` goes with `days`",
+            hint="name a second dataset, or say how many of the last days (--days, or days= in Python); at goes with days",
         )
     if days is not None:
         with located(workspace, before) as (data,):
             return _drift_within(data, days, at=at, by=by)
     with located(workspace, before, str(after)) as (old, new):
-        return drift_between(old, new, by=by)
+        result = drift_between(old, new, by=by)
+    if empty := [name for name, rows in zip((before, after), result.rows, strict=True) if not rows]:
+        raise ContractError(
+            f"{empty[0]} has no rows, so there is nothing to compare",
+            hint="name data that have rows; `featurestore compare` shows which rows were removed or added",
+        )
+    return result
 
 
 def drift_between(before: Located, after: Located, *, by: str | None = None) -> Drift:
@@ -81,11 +88,13 @@ def drift_between(before: Located, after: Located, *, by: str | None = None) -> 
         columns = contract.columns if contract else ()
         result = change.drift(before.profile, after.profile, columns)
         return msgspec.structs.replace(result, before=names[0], after=names[1])
-    rows = [
-        side.rows if side.raw is None or contract is None else cast_known_columns(side.raw, contract)
-        for side in sides
-    ]
+    rows = [rows_as(contract, side) for side in sides]
     return _compared(rows[0], rows[1], contract, names, by)
+
+
+def rows_as(contract: Contract | None, side: Located) -> pl.LazyFrame:
+    """Return the rows of one side; a file has the dtypes of the contract of the other side."""
+    return side.rows if side.raw is None or contract is None else cast_known_columns(side.raw, contract)
 
 
 def _drift_within(data: Located, days: int, *, at: str | None, by: str | None) -> Drift:
@@ -96,13 +105,13 @@ def _drift_within(data: Located, days: int, *, at: str | None, by: str | None) -
     if not isinstance(dtype, pl.Datetime | pl.Date):
         raise ContractError(
             f"{data.name}: column {timestamp!r} is {dtype}, expected timestamps or dates",
-            hint="name another column of timestamps with `at`",
+            hint=_NAME_ANOTHER,
         )
     newest = data.rows.select(expression.max()).collect().item()
     if newest is None:
         raise ContractError(
             f"{data.name}: column {timestamp!r} has no values, so there are no last days to compare",
-            hint="name another column of timestamps with `at`",
+            hint=_NAME_ANOTHER,
         )
     start = newest - timedelta(days=days)
     names = (f"{data.name} until {start}", f"{data.name}, the last {counted(days, 'day')}")
@@ -121,8 +130,16 @@ def _timestamp_column(data: Located) -> str:
     if EVENT_TIMESTAMP in candidates:
         return EVENT_TIMESTAMP
     if len(candidates) != 1:
-        hint = f"name one of {', '.join(candidates)}" if candidates else "it has no column of timestamps"
-        raise ContractError(f"{data.name}: the column of timestamps is ambiguous", hint=hint)
+        if not candidates:
+            raise ContractError(
+                f"{data.name}: no column has timestamps or dates, so there are no last days to compare",
+                hint="name a second dataset to compare with",
+            )
+        listing = ", ".join(candidates)
+        raise ContractError(
+            f"{data.name}: the column of timestamps is ambiguous: {listing}",
+            hint=f"name one, such as: --at {candidates[0]}, or at={candidates[0]!r} in Python",
+        )
     return candidates[0]
 
 

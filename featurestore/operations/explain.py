@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from featurestore.adapters.entity_rows import frame_of
+from featurestore.adapters.entity_rows import EntityRows
 from featurestore.operations.historical import require_current, tables
+from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors import explain as vectors
 
 if TYPE_CHECKING:
@@ -36,5 +38,6 @@ def explain(
     """
     # Stored rows answer the features as they are joined, whether or not the steps of the service are fitted.
     service = workspace.catalog.requested(features).joined
-    row = frame_of(entity_row, tables(workspace), partial(require_current, workspace))
+    schema = {**service.key_schema, **service.request_schema, EVENT_TIMESTAMP: UTC_MICROSECONDS}
+    row = EntityRows(entity_row, schema, tables(workspace), partial(require_current, workspace)).frame()
     return vectors.explain(row, service, workspace.rows_of(service))

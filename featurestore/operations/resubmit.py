@@ -11,6 +11,7 @@ from featurestore.operations.validate.validate import inspected
 from featurestore.quality.gate.corrections import PLACE, merge_corrections, read_corrections
 from featurestore.quality.gate.inspection import Inspection, require
 from featurestore.storage.datasets import corrections_path
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +87,6 @@ def _require_corrected(inspection: Inspection, submitted: pl.DataFrame, source: 
         for name, row, rules in failing.head(MAX_SHOWN).select(*PLACE, "broken_rules").rows()
     )
     raise ContractError(
-        f"{source.name}: {failing.height:,} corrected rows still break schema {source.contract.name}:{listing}",
+        f"{source.name}: schema {source.contract.name} still refuses {counted(failing.height, 'corrected row')}:{listing}",
         hint=f"correct them in {file}, then run: featurestore resubmit {source.name} {file}",
     )

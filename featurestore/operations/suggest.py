@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from keyword import iskeyword
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.source import FORMATS
 from featurestore.errors import ConfigError
-from featurestore.operations.add.input import files_of
 from featurestore.operations.add.read import declared_source, read_input
+from featurestore.operations.read.files import is_path
+from featurestore.operations.read.input import files_of
 from featurestore.operations.read.locate import located
 from featurestore.quality.profile import suggest as drafting
 from featurestore.quality.profile.own_file import draft_for
@@ -19,6 +18,8 @@ from featurestore.quality.profile.text_columns import null_words
 from featurestore.storage.files import write_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from featurestore.workspace import Workspace
 
 
@@ -52,7 +53,7 @@ def suggest(workspace: Workspace, reference: str, *, name: str | None = None, ou
             f"the name of the schema is {name!r}, expected the name of a Python class",
             hint="use letters, digits and underscores, and begin with a letter",
         )
-    if _is_path(workspace, reference):
+    if is_path(workspace, reference):
         draft = _of_files(workspace, reference, name)
     else:
         with located(workspace, reference) as (data,):
@@ -62,14 +63,6 @@ def suggest(workspace: Workspace, reference: str, *, name: str | None = None, ou
     if out is not None:
         write_text(draft, out)
     return draft
-
-
-def _is_path(workspace: Workspace, reference: str) -> bool:
-    catalog = workspace.catalog
-    if reference.partition("@")[0] in (*catalog.nodes, *catalog.training_sets):
-        return False
-    is_folder = (workspace.root / reference).is_dir() or Path(reference).is_dir()
-    return reference.endswith(FORMATS) or is_folder
 
 
 def _of_files(workspace: Workspace, target: str, name: str | None) -> str:

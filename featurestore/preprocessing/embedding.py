@@ -25,6 +25,7 @@ from featurestore.preprocessing.step import (
     one_of,
 )
 from featurestore.values.arguments import names_of
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -158,7 +159,7 @@ class Embedding(Step):
             raise ContractError(f"{place} has no rows", hint="build it from rows")
         if (repeated := int(rows[self.key].is_duplicated().sum())) or rows[self.key].null_count():
             raise ContractError(
-                f"{place}: {repeated:,} rows share their {self.key!r}, and {rows[self.key].null_count():,} have none; "
+                f"{place}: {counted(repeated, 'row')} with a repeated {self.key!r}, {rows[self.key].null_count():,} without one; "
                 "expected one row for each key",
                 hint=f"declare {self.key!r} unique and not nullable in its schema",
             )

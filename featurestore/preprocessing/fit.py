@@ -14,6 +14,7 @@ from featurestore.preprocessing.selectors import Selector, selected
 from featurestore.preprocessing.stack import Stack
 from featurestore.preprocessing.state import FittedStep, require_readable
 from featurestore.preprocessing.step import Observed
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -171,7 +172,7 @@ def _raise_refusal(rows: pl.DataFrame, steps: Sequence[FittedStep], place: str |
             count = 0 if flag is None else before.select(flag.sum()).collect().item()
             if count:
                 raise ContractError(
-                    f"{place or f'step {step.step}'}: {count:,} of {rows.height:,} rows are refused, because {name!r} has no value that "
+                    f"{place or f'step {step.step}'}: {count:,} of {counted(rows.height, 'row')} refused, because {name!r} has no value that "
                     "the step knows",
                     hint="add the missing keys to the table and fit again, or give the step a rule for unknown values",
                 )

@@ -11,6 +11,7 @@ import polars as pl
 
 from featurestore.errors import ContractError, DefinitionError
 from featurestore.nearest import nearest
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -134,7 +135,7 @@ class Observed:
         values = self.column.drop_nulls()
         if values.is_empty():
             raise ContractError(
-                f"{self.place}: all {self.column.len():,} values are null, so there is nothing to fit to",
+                f"{self.place}: no value is present in {counted(self.column.len(), 'row')}, so there is nothing to fit to",
                 hint="drop the feature from the service, or impute it first with a constant",
             )
         return values

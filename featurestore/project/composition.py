@@ -18,6 +18,7 @@ from featurestore.operations.prove.serving_paths import GetOnlinePath, ReaderPat
 from featurestore.operations.release.releases import served
 from featurestore.project.project import Project
 from featurestore.storage.together import heal
+from featurestore.values.checked_calls import checked_call
 from featurestore.workspace import Parts, Workspace
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ READER_SHARE = 8
 ENGINE_SHARE = 4
 
 
+@checked_call
 def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, as gzip.open
     """Open the project in a folder. If a run was killed while it replaced files, the old files are brought back.
 
@@ -47,6 +49,7 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - featurestore.open, 
     return Project(_workspace(path))
 
 
+@checked_call
 def init(folder: str | Path = ".", *, example: bool = False) -> tuple[Path, ...]:
     """Write the files of a project, and make the repositories of git and DVC that the folder lacks.
 
@@ -65,6 +68,7 @@ def init(folder: str | Path = ".", *, example: bool = False) -> tuple[Path, ...]
     return write_project(root, example=example, versions=DvcVersions())
 
 
+@checked_call
 def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
     """Open what a server of the project in a folder serves: the active release, or the project itself (then None).
 
@@ -79,6 +83,7 @@ def open_served(path: str | Path = ".") -> tuple[Project, Release | None]:
     return Project(workspace), active
 
 
+@checked_call
 def adopt(
     feast_repo: str | Path,
     target: str | Path | None = None,

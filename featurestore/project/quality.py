@@ -108,7 +108,7 @@ class Quality:
         ----------
         before, after
             A dataset or training set; an earlier version (``flights@HEAD~1``); ``served:SERVICE``, the logged answers
-            of a service; or a Parquet or CSV file.
+            of a service; or a Parquet or CSV file, or a pattern or folder of such files.
         days
             Without `after`: compare the last days of `before` with all earlier rows.
         at

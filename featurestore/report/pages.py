@@ -20,6 +20,7 @@ from featurestore.quality.profile.sample import Sample
 from featurestore.report import formatting, svg
 from featurestore.report.columns import ColumnCard, column_card
 from featurestore.report.trends import trend, trends
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -164,14 +165,14 @@ def sentence(records: Records) -> str:
     verdict = records.verdict
     contract = verdict.contract
     if verdict.decision == "passed":
-        passed = f"All {formatting.count(verdict.rows_in)} rows passed contract {contract}"
+        passed = f"All of {counted(verdict.rows_in, 'row')} passed contract {contract}"
         warnings = len(verdict.rules)
         if not warnings:
             return f"{passed}."
-        return f"{passed}, with {warnings:,} {'warning' if warnings == 1 else 'warnings'}."
+        return f"{passed}, with {counted(warnings, 'warning')}."
     rows = verdict.rows_quarantined
     bad = (
-        f"{formatting.count(rows)} of {formatting.count(verdict.rows_in)} rows "
+        f"{formatting.count(rows)} of {counted(verdict.rows_in, 'row')} "
         f"({formatting.share(rows / (verdict.rows_in or 1))})"
     )
     if verdict.decision == "quarantined":

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from featurestore.config import parse_timestamp
 from featurestore.errors import ConfigError, DefinitionError
+from featurestore.timestamps import parse_timestamp
 from featurestore.timing.duration import parse_duration
 from featurestore.values.arguments import integer_of, names_of
 

@@ -80,7 +80,7 @@ def require_complete_csv(path: Path, title: str) -> None:
     if not incomplete.is_empty():
         first = ", ".join(f"{row:,}" for row in incomplete.head(3))
         raise ContractError(
-            f"{title}: {counted(incomplete.len(), 'row')} have fewer fields than the header; the first: row {first}",
+            f"{title}: {counted(incomplete.len(), 'row')} with fewer fields than the header; the first: row {first}",
             hint="complete these rows; write two quotes for an empty text, and nothing for a missing value",
         )
 
@@ -181,7 +181,7 @@ def _names(header: bytes, title: str) -> list[str]:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ContractError(
-            f"{title}: {len(repeated):,} columns occur more than once: {', '.join(map(repr, repeated[:5]))}",
+            f"{title}: the header has {counted(len(repeated), 'name')} more than once: {', '.join(map(repr, repeated[:5]))}",
             hint="give each column a name of its own",
         )
     return names

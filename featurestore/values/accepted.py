@@ -9,6 +9,8 @@
 | Date | `date` |
 | Datetime | `datetime` with a time zone, without a fraction of the dtype's unit |
 | List, Array | `list` and `tuple` of accepted values, and nulls |
+
+A scalar or array of NumPy stands for the Python values that its method `tolist` returns.
 """
 
 from __future__ import annotations
@@ -21,16 +23,22 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.timestamps import is_below_a_microsecond
 from featurestore.values.table import integer_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_KINDS: Final[dict[type[pl.DataType], type]] = {pl.Boolean: bool, pl.String: str, pl.Binary: bytes}
+_Accept: TypeAlias = "Callable[[Any], Any]"
 # More than any Decimal holds, with as many zeros behind them as anyone writes.
 MAX_DIGITS: Final = 400
+_GIVE: Final[dict[type[pl.DataType], str]] = {
+    pl.Boolean: "give a boolean: true or false",
+    pl.String: "give text",
+    pl.Binary: "give bytes",
+    pl.Date: "give a date, such as 2013-12-31, without a time",
+}
 _TICK: Final = {"us": 1, "ms": 1_000}
-_Accept: TypeAlias = "Callable[[Any], Any]"
 
 
 def value_check(what: str, name: str, dtype: pl.DataType) -> Callable[[Any], Any]:
@@ -59,11 +67,46 @@ def value_check(what: str, name: str, dtype: pl.DataType) -> Callable[[Any], Any
         try:
             return accept(value)
         except (ValueError, OverflowError):
+            plain = _python_value(value)
+        try:
+            return accept(plain)
+        except (ValueError, OverflowError):
             raise ContractError(
-                f"{what} {name!r} is {value!r:.100}, expected {dtype}", hint=_hint(dtype)
+                f"{what} {name!r} is {value!r:.100}, expected {dtype}", hint=accepted_hint(dtype)
             ) from None
 
     return check
+
+
+def accepted_hint(dtype: pl.DataType) -> str:
+    """Say what a dtype accepts, for a message about what it does not."""
+    if isinstance(dtype, pl.Datetime):
+        digits = 3 if dtype.time_unit == "ms" else 6
+        return f"give a timestamp with a time zone and at most {digits} digits of a second, such as 2013-12-31T12:00:00Z"
+    if isinstance(dtype, pl.Decimal):
+        return f"give a decimal of at most {dtype.scale} digits after the point; no digit is cut"
+    if isinstance(dtype, pl.List | pl.Array):
+        size = f"{dtype.size:,} " if isinstance(dtype, pl.Array) else ""
+        return f"give a list of {size}values; of each: {accepted_hint(pl.Series(dtype=dtype.inner).dtype)}"
+    if dtype.is_float():
+        return f"give a number; {dtype} does not hold every integer, and none is rounded"
+    if type(dtype) in _GIVE:
+        return _GIVE[type(dtype)]
+    low, high = integer_limits(dtype)
+    return f"give an integer from {low:,} to {high:,}"
+
+
+def _python_value(value: Any) -> Any:
+    """Return the Python values of a scalar or array of NumPy or the like; any other value as it is."""
+    if isinstance(value, list | tuple):
+        return [_python_value(element) for element in value]
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is None or not hasattr(value, "tolist"):
+        return value
+    plain = value.tolist()
+    # NumPy gives the nanoseconds of a time as an integer, which no dtype stands for.
+    is_count = kind in "mM" and not isinstance(plain, date)
+    return value if is_count else plain
 
 
 def is_read_exactly(dtype: pl.DataType) -> bool:
@@ -85,16 +128,20 @@ def _accept(dtype: pl.DataType) -> _Accept:
         return lambda value: _decimal(value, dtype.precision, dtype.scale)
     if dtype.is_float():
         return _float32 if isinstance(dtype, pl.Float32) else _float64
-    is_accepted = _is_date if isinstance(dtype, pl.Date) else _kind_check(dtype)
-    return lambda value: _require(value, is_accepted(value))
-
-
-def _kind_check(dtype: pl.DataType) -> Callable[[Any], bool]:
-    if type(dtype) in _KINDS:
-        kind = _KINDS[type(dtype)]
-        return lambda value: isinstance(value, kind)
+    if type(dtype) in _OF_KIND:
+        return _OF_KIND[type(dtype)]
     low, high = integer_limits(dtype)
-    return lambda value: _is_integer(value) and low <= value <= high
+    return lambda value: _require(value, _is_integer(value) and low <= value <= high)
+
+
+def _of_kind(kind: type, plain: _Accept) -> _Accept:
+    """Accept values of a kind; one of a class derived from it, such as NumPy's text, becomes the kind itself."""
+
+    def accept(value: Any) -> Any:
+        _require(value, isinstance(value, kind))
+        return value if type(value) is kind else plain(value)
+
+    return accept
 
 
 def _is_date(value: Any) -> bool:
@@ -149,9 +196,11 @@ def _decimal(value: Any, precision: int | None, scale: int) -> Decimal:
 
 def _timestamp(value: Any, tick: int) -> datetime:
     _require(value, isinstance(value, datetime) and value.tzinfo is not None)
+    _require(value, not is_below_a_microsecond(value))
     result: datetime = value.astimezone(UTC)
     _require(value, result.microsecond % tick == 0)
-    return result
+    # A timestamp of pandas is a datetime of a derived class.
+    return result if type(result) is datetime else datetime.combine(result.date(), result.time(), UTC)
 
 
 def _elements(dtype: pl.List | pl.Array) -> _Accept:
@@ -165,9 +214,9 @@ def _elements(dtype: pl.List | pl.Array) -> _Accept:
     return elements
 
 
-def _hint(dtype: pl.DataType) -> str | None:
-    if isinstance(dtype, pl.Datetime):
-        return "give a timestamp with a time zone, such as 2013-12-31T12:00:00Z"
-    if isinstance(dtype, pl.Decimal):
-        return f"give a decimal of at most {dtype.scale} digits after the point; no digit is cut"
-    return None
+_OF_KIND: Final[dict[type[pl.DataType], _Accept]] = {
+    pl.Boolean: _of_kind(bool, bool),
+    pl.String: _of_kind(str, str.__str__),
+    pl.Binary: _of_kind(bytes, lambda value: bytes(memoryview(value))),
+    pl.Date: lambda value: _require(value, _is_date(value)),
+}

@@ -45,10 +45,8 @@ def names_of(
         Or `error`: if they are not text, there are none, or one is named twice.
     """
     # The order of a set is another one in each process.
-    is_listed = isinstance(names, Iterable) and not isinstance(names, bytes | set | frozenset | Mapping)
-    listed: tuple[object, ...] = (names,) if isinstance(names, str) else tuple(names) if is_listed else ()  # type: ignore[arg-type]
-    texts = tuple(name for name in listed if isinstance(name, str) and name)
-    if not is_listed or len(texts) != len(listed):
+    texts = None if isinstance(names, set | frozenset) else listed_names(names)
+    if texts is None or "" in texts:
         raise error(
             f"{option} is {names!r}; expected names of {what} as text, in order", hint=f"example: {example}"
         )
@@ -57,6 +55,20 @@ def names_of(
     if repeated := [name for position, name in enumerate(texts) if name in texts[:position]]:
         raise error(f"{option}: {repeated[0]!r} is named twice", hint="name it once")
     return texts
+
+
+def listed_names(names: object) -> tuple[str, ...] | None:
+    """Return names, or a single one, as a tuple; those of a set are sorted. None: they are something else."""
+    if isinstance(names, str):
+        listed: tuple[object, ...] = (names,)
+    elif isinstance(names, Iterable) and not isinstance(names, bytes | Mapping):
+        listed = tuple(names)
+    else:
+        return None
+    texts = tuple(name for name in listed if isinstance(name, str))
+    if len(texts) < len(listed):
+        return None
+    return tuple(sorted(texts)) if isinstance(names, set | frozenset) else texts
 
 
 def wrong_type(option: str, value: object, expected: str, *, hint: str) -> DefinitionError:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import wraps
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
-import polars as pl
-
-from featurestore.values.arguments import wrong_type
+from featurestore.values.arguments import listed_names, wrong_type
+from featurestore.values.frames import frame_of_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import polars as pl
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -36,9 +38,9 @@ def checked_call(function: F) -> F:
     """
     signature = inspect.signature(function)
     reads: dict[str, Read] = {
-        name: READS[parameter.annotation]
+        name: read
         for name, parameter in signature.parameters.items()
-        if parameter.annotation in READS
+        if (read := READS.get(parameter.annotation)) is not None
     }
     optional = {name for name in reads if signature.parameters[name].annotation.endswith("| None")}
     if not reads:
@@ -79,13 +81,16 @@ def read_names(where: str, value: object) -> tuple[str, ...]:
     DefinitionError
         If one is not text.
     """
-    is_list = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-    listed: tuple[object, ...] = tuple(value) if is_list else (value,)  # type: ignore[arg-type]
-    names = tuple(name for name in listed if isinstance(name, str))
-    if len(names) < len(listed):
+    names = listed_names(value)
+    if names is None:
         raise wrong_type(where, value, "names as text", hint='give a list of names, such as ["orders"]')
-    # The order of a set is another one in each process.
-    return tuple(sorted(names)) if isinstance(value, set | frozenset) else names
+    return names
+
+
+def _integer(where: str, value: object) -> int:
+    if isinstance(value, Integral) and not isinstance(value, bool):  # also one of NumPy
+        return int(value)
+    raise wrong_type(where, value, "an integer", hint="write a number without a fraction, such as 7")
 
 
 def _texts(where: str, value: object) -> Mapping[str, str]:
@@ -95,21 +100,26 @@ def _texts(where: str, value: object) -> Mapping[str, str]:
 
 
 def _path(where: str, value: object) -> Path:
-    if isinstance(value, str | Path):
+    # Python reads an empty text as the current folder.
+    if isinstance(value, Path) or (isinstance(value, str) and value):
         return Path(value)
     raise wrong_type(where, value, "a path", hint=_PATH_HINT)
 
 
 def _path_or_name(where: str, value: object) -> Path | str:
-    if isinstance(value, str | Path):
+    if isinstance(value, Path) or (isinstance(value, str) and value):
         return value
     raise wrong_type(where, value, "a path or a name", hint=_PATH_HINT)
 
 
 def _frame(where: str, value: object) -> pl.DataFrame | pl.LazyFrame:
-    if isinstance(value, pl.DataFrame | pl.LazyFrame):
-        return value
-    raise wrong_type(where, value, "a frame of Polars", hint="write pl.DataFrame(rows), or pl.read_csv(path)")
+    if (frame := frame_of_any(value)) is not None:
+        return frame
+    raise wrong_type(where, value, "a frame", hint="write pl.DataFrame(rows), or pl.read_csv(path)")
+
+
+def _eager(where: str, value: object) -> pl.DataFrame:
+    return _frame(where, value).lazy().collect()
 
 
 def _lazy(where: str, value: object) -> pl.LazyFrame:
@@ -129,14 +139,20 @@ READS: Final[dict[str, Read]] = {
     "Collection[str]": read_names,
     "Collection[str] | None": read_names,
     "Sequence[str]": read_names,
+    "Sequence[str] | None": read_names,
     "tuple[str, ...]": read_names,
     "Mapping[str, str]": _texts,
     "Mapping[str, str] | None": _texts,
     "Path": _path,
     "Path | None": _path,
+    "int": _integer,
+    "int | None": _integer,
+    "str | Path": _path_or_name,
+    "str | Path | None": _path_or_name,
     "Path | str": _path_or_name,
     "Path | str | None": _path_or_name,
     "Rows": _frame,
     "Rows | Path": _frame_or_path,
+    "pl.DataFrame": _eager,
     "pl.LazyFrame": _lazy,
 }

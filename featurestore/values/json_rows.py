@@ -11,8 +11,9 @@ import polars as pl
 from msgspec import Meta
 
 from featurestore.errors import ContractError
+from featurestore.timestamps import is_below_a_microsecond
 from featurestore.timing.epoch import in_utc
-from featurestore.values.accepted import value_check
+from featurestore.values.accepted import accepted_hint, value_check
 from featurestore.values.feast_wire import from_seconds
 from featurestore.values.names import without_field_names
 from featurestore.values.table import integer_limits
@@ -89,6 +90,8 @@ class JsonColumn:
             If a value has another type or does not fit the dtype exactly, or a timestamp is outside the
             years 1 to 9999.
         """
+        if self._is_timestamp:
+            self._require_microseconds(values)
         typed = self._typed(values)
         # When a value fails, `result` holds the values before it, so its length is the row.
         result: list[Any] = []
@@ -107,6 +110,15 @@ class JsonColumn:
                 hint="a number is seconds since 1970, in UTC",
             ) from error
         return result
+
+    def _require_microseconds(self, values: list[Any]) -> None:
+        # msgspec rounds further digits.
+        for row, value in enumerate(values):
+            if isinstance(value, str) and is_below_a_microsecond(value):
+                raise ContractError(
+                    f"{self._where}: row {row:,}: {self._name!r} is {value!r:.100}, which has digits below a microsecond",
+                    hint=accepted_hint(self._dtype),
+                )
 
     def _typed(self, values: list[Any]) -> list[Any]:
         try:

@@ -1,4 +1,7 @@
-"""Values that differ only by rounding."""
+"""Values that differ only by rounding.
+
+Two values of one dtype do if they differ by little. Values that a tool wrote in another dtype do if rounding gives their bits.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import math
 from typing import Any, Final
 
 import polars as pl
+
+from featurestore.values.bits import bits
 
 # Two floats that differ by less than this share of the larger one differ by rounding.
 SHARE: Final = 1e-6
@@ -23,3 +28,31 @@ def is_rounded(first: Any, second: Any) -> bool:
     if isinstance(first, float) and isinstance(second, float):
         return math.isclose(first, second, rel_tol=SHARE)
     return first is not None and type(first) is type(second) and bool(first == second)
+
+
+def rounded_dtype(dtype: pl.DataType, served: pl.DataType) -> pl.DataType | None:
+    """Return the dtype to which a tool may have rounded a feature; None: there is none.
+
+    Parameters
+    ----------
+    dtype, served
+        The dtype of the feature in the training set, and the one that serving gives.
+    """
+    if isinstance(served, pl.Float64) and dtype.is_float():
+        # In a CSV file a Float32 is text like any other number.
+        return pl.Float32()
+    is_number = dtype.is_numeric() and served.is_numeric()
+    is_time = isinstance(dtype, pl.Date | pl.Datetime) and isinstance(served, pl.Date | pl.Datetime)
+    return dtype if dtype != served and (is_number or is_time) else None
+
+
+def equal_when_rounded(values: pl.Series, served: pl.Series) -> pl.Series:
+    """Return for each value whether it has the bits of what serving gives, rounded to `rounded_dtype`."""
+    dtype = rounded_dtype(values.dtype, served.dtype)
+    if dtype is None:
+        return pl.repeat(value=False, n=values.len(), eager=True)
+    return (
+        bits(values.cast(dtype, strict=False))
+        .eq(bits(served.cast(dtype, strict=False)))
+        .fill_null(value=False)
+    )

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 import featurestore
 from featurestore.adapters.files import MAX_SCANS, NULL_PARTITION, FileReader
-from featurestore.definitions.source import source
+from featurestore.definitions.source import Source, source
 from featurestore.errors import ContractError, MissingDataError
 from featurestore.storage import csv_files
 
@@ -132,7 +132,7 @@ def test_the_fields_of_each_row_are_counted_as_python_counts_them(tmp_path_facto
 def test_a_column_that_occurs_twice_is_refused(shop):
     """Neither of two columns of one name is lost."""
     write(shop, f"{GOOD},9", header=f"{HEADER},coupon,amount")
-    with pytest.raises(ContractError, match="1 columns occur more than once: 'amount'"):
+    with pytest.raises(ContractError, match="the header has 1 name more than once: 'amount'"):
         shop.validate("orders")
 
 
@@ -151,7 +151,7 @@ def test_hidden_files_are_not_data(many, hidden):
     path = many / "data/raw/orders" / hidden
     path.parent.mkdir(exist_ok=True)
     path.write_text("no data\n")
-    with pytest.warns(UserWarning, match="orders: 1 hidden files are not read, such as") as caught:
+    with pytest.warns(UserWarning, match="orders: left out 1 hidden file, such as") as caught:
         assert featurestore.open(many).validate("orders").rows_in == 3
     assert len(caught) == 1
 
@@ -294,3 +294,33 @@ def test_parquet_files_that_are_read_together_have_the_rows_of_each(tmp_path):
         (folder / place).unlink()
     empty = FileReader().scan(numbers, folder / "**/*.parquet")
     assert_frame_equal(empty, in_turn.clear())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("in_memory", [0, 1 << 20], ids=["scanned", "read"])
+def test_files_with_their_columns_in_another_order_are_read_by_name(tmp_path, suffix, in_memory):
+    """In the order of the first file, beside the columns of folders and the mark of incomplete rows."""
+    rows = pl.DataFrame({"a": ["1", "2"], "b": ["x", "y"]})
+    for day, frame in (("1", rows), ("2", rows.select("b", "a"))):
+        (tmp_path / f"day={day}").mkdir()
+        getattr(frame, f"write_{suffix}")(tmp_path / f"day={day}/rows.{suffix}")
+    pattern = f"*/*.{suffix}"
+    declared = Source("rows", None, pattern, None, (), "", tmp_path)
+    expected = [("1", "x", "1"), ("2", "y", "1"), ("1", "x", "2"), ("2", "y", "2")]
+    read = FileReader(in_memory).scan(declared, tmp_path / pattern).lazy().collect()
+    assert read.select("a", "b", "day").rows() == expected
+    assert read.columns == ["source_file", "source_row", "a", "b", "day"]
+    if suffix == "csv":
+        with (tmp_path / "day=2/rows.csv").open("a") as file:
+            file.write("z\n")
+        marked = FileReader(in_memory).scan(declared, tmp_path / pattern).lazy().collect()
+        assert marked.select("a", "b", "day", csv_files.INCOMPLETE).rows()[-2:] == [
+            ("2", "y", "2", False),
+            (None, "z", "2", True),
+        ]
+    (tmp_path / f"day=2/rows.{suffix}").unlink()
+    getattr(rows.rename({"b": "c"}), f"write_{suffix}")(tmp_path / f"day=2/rows.{suffix}")
+    with pytest.raises(
+        ContractError, match=r"has columns \['a', 'c', 'day'\], but .* has \['a', 'b', 'day'\]"
+    ):
+        FileReader(in_memory).scan(declared, tmp_path / pattern)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from featurestore.cli.replay_text import replay_text
 from featurestore.cli.row_texts import deleted_text, pushed_text
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.delete import DeletePlan
 from featurestore.operations.push.push import Pushed
 from featurestore.operations.replay.replay import LeftOut, ReplayRecord

@@ -193,6 +193,19 @@ def test_an_unknown_feature_suggests_the_nearest():
         ),
         ("import polars as pl", "def (", r"cannot be imported: SyntaxError(.|\n)*shop.py, line 4"),
         ('owner="shop", ttl=', 'owner="shop", tll=', "cannot be imported: TypeError.*'tll'"),
+        (
+            'label="bought"',
+            'split=__import__("featurestore").random_split(test=2, seed=1), label="bought"',
+            r"random_split: .*\n  hint: .*; see \S+shop.py, line \d\d$",
+        ),
+        (
+            'compared), owner="shop"',
+            (
+                'compared), owner="shop", steps=(__import__("featurestore").preprocessing.embedding("coupon", table=orders, '
+                'key="nope", vector="amount"),)'
+            ),
+            r"no column named 'nope' in table 'orders'\n  hint: known: .*; see \S+shop.py, line \d\d$",
+        ),
         ("return orders.select(", "return int(", r"'last_order' fails: TypeError(.|\n)*shop.py, line 1\d"),
         ("return rows.select(ratio=", "return dict(ratio=", "'compared' returns a dict, expected a frame"),
         (

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from shop import build_shop
 
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.service.lookup import feast_wire
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.storage.views import log_deleted

@@ -88,6 +88,18 @@ def test_each_difference_has_its_cause(shared_shop, right):
         record.require_parity()
 
 
+def test_a_row_without_a_key_is_named_as_one(shared_shop, right, tmp_path):
+    """Serving has no row for it: a value there has this cause, also of a feature that is computed from the row."""
+    rows = edited(right, 1, customer=None)
+    record = shared_shop.audit_set(rows, "buying")
+    assert {(cell.row, cell.cause) for cell in record.cells} == {(1, "no_key")}
+    assert {cell.feature for cell in record.cells} == {"amount", "ordered_at", "ratio"}
+    assert [feature.others for feature in record.features if feature.name == "amount"] == [1]
+    assert "customer=None" in str(record.cells[0])
+    assert str(record.cells[0]).endswith("served None: a key is missing, so that serving has no row")
+    assert shared_shop.audit_set(right, "buying").different == 0
+
+
 def test_a_value_that_its_dtype_cannot_hold_is_a_difference(tmp_path):
     """A number that does not fit is not a missing number."""
     shop = build_window_shop(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 import featurestore
 from featurestore.errors import SkewError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.storage.files import write_parquet, write_record
 from featurestore.storage.fingerprint import content_fingerprint, fingerprint
 

@@ -77,6 +77,26 @@ def test_a_key_that_is_not_unique_is_refused():
         value_changes(twice, twice, ["k"])
 
 
+def test_a_key_of_other_dtypes_is_refused():
+    """Integers of two widths are compared; text and numbers are not, and the message names the key."""
+    narrow = pl.LazyFrame({"k": [1], "v": [2]}, {"k": pl.Int16, "v": pl.Int64})
+    wide = pl.LazyFrame({"k": [1], "v": [2]}, {"k": pl.UInt64, "v": pl.Int64})
+    assert value_changes(narrow, wide, ["k"]).same == 1
+    text = pl.LazyFrame({"k": ["1"], "v": [2]})
+    with pytest.raises(ContractError, match="by k: 'k' is Int16 before and String after"):
+        value_changes(narrow, text, ["k"])
+
+
+def test_a_file_is_compared_with_the_dtypes_of_the_contract(shop, tmp_path):
+    """Also a file without rows, whose values have no dtypes: all rows are added."""
+    raw = shop.settings.root / "data/raw/orders.csv"
+    (tmp_path / "empty.csv").write_text(raw.read_text().partition("\n")[0] + "\n")
+    values = shop.quality.compare(str(tmp_path / "empty.csv"), "orders").values
+    assert (values.key, values.same, values.added, values.removed) == (("order",), 0, 6, 0)
+    values = shop.quality.compare(str(raw), "orders").values
+    assert (values.same, values.changed, values.removed) == (6, 0, 1)
+
+
 def test_a_former_version_comes_from_git_and_dvc(shop):
     """The former version has its own contract and its own data."""
     root = shop.settings.root

@@ -45,7 +45,7 @@ def test_a_row_still_bad_is_sent_back(shop, rows_to_correct):
     before = shop.dataset("orders").collect()
     correct(rows_to_correct, customer="-1", amount="-5")
     with pytest.raises(
-        ContractError, match=r"1 corrected rows still break schema RawOrders:\n  row 7 of orders.csv: cust"
+        ContractError, match=r"schema RawOrders still refuses 1 corrected row:\n  row 7 of orders.csv: cust"
     ):
         shop.quality.resubmit("orders", rows_to_correct)
     assert_frame_equal(shop.dataset("orders").collect(), before)

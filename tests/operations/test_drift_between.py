@@ -126,14 +126,20 @@ def test_a_file_is_read_with_the_dtypes_of_the_contract(shop, tmp_path):
     ("arguments", "error", "message"),
     [
         ({"before": "ordrs", "after": "orders"}, UnknownNameError, "did you mean 'orders'"),
-        ({"before": "orders", "after": "nowhere.csv"}, MissingDataError, "nowhere.csv: not found"),
+        ({"before": "orders", "after": "nowhere.csv"}, MissingDataError, "nowhere.csv: no such file"),
         ({"before": "orders", "after": "served:bying"}, UnknownNameError, "did you mean 'buying'"),
         ({"before": "orders"}, ContractError, "name a second dataset, or say how many of the last days"),
         ({"before": "orders", "after": "orders", "days": 2}, ContractError, "name a second dataset, or"),
-        ({"before": "orders", "days": 2}, ContractError, "name one of ordered_at, loaded_at"),
+        (
+            {"before": "orders", "days": 2},
+            ContractError,
+            "name one, such as: --at ordered_at, or at='ordered_at' in",
+        ),
         ({"before": "orders", "days": 2, "at": "coupon"}, ContractError, "expected timestamps or dates"),
         ({"before": "orders", "days": 900, "at": "ordered_at"}, ContractError, "there are no earlier rows"),
         ({"before": "orders", "after": "orders", "by": "copon"}, UnknownNameError, "did you mean 'coupon'"),
+        ({"before": "orders@", "after": "orders"}, ContractError, "write orders@HEAD"),
+        ({"before": "orders", "after": "no/*.csv"}, MissingDataError, "a pattern or a folder"),
         ({"before": "orders:train", "after": "orders"}, UnknownNameError, "only training sets have splits"),
         ({"before": "orders", "after": "orders:@HEAD"}, UnknownNameError, "only training sets have splits"),
     ],
@@ -143,6 +149,42 @@ def test_data_that_cannot_be_compared(shared_shop, arguments, error, message):
     with pytest.raises(error) as raised:
         shared_shop.quality.drift(**arguments)
     assert message in str(raised.value)
+
+
+def test_a_side_without_rows_is_refused(shared_shop, tmp_path):
+    """There is nothing to compare, whichever side it is, by the contract or by slice: no answer is "none"."""
+    empty, raw = tmp_path / "empty.csv", shared_shop.settings.root / "data/raw/orders.csv"
+    empty.write_text(raw.read_text().partition("\n")[0] + "\n")
+    for sides in (("orders", str(empty)), (str(empty), "orders"), (str(empty), str(raw)), (str(empty),) * 2):
+        for by in (None, "coupon"):
+            with pytest.raises(
+                ContractError, match=r"^.*empty.csv has no rows, so there is nothing to compare"
+            ):
+                shared_shop.quality.drift(*sides, by=by)
+    done = run("drift", "orders", str(empty), cwd=shared_shop.settings.root)
+    assert (done.returncode, done.stdout) == (4, "")
+    with pytest.raises(ContractError, match="no column has timestamps or dates, so there are no last days"):
+        shared_shop.quality.drift(str(empty), days=2)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_files_of_a_pattern_or_a_folder_are_one_side(shop, sales, tmp_path, suffix):
+    """As one file of all their rows: as `add` and `suggest` read them, also with a column of a folder's name."""
+    before = pl.read_parquet(sales[0])
+    for part, rows in before.partition_by("shop", as_dict=True, include_key=False).items():
+        folder = tmp_path / f"parts/shop={part[0]}"
+        folder.mkdir(parents=True)
+        getattr(rows, f"write_{suffix}")(folder / f"part[0].{suffix}")
+    for reference in (str(tmp_path / "parts"), str(tmp_path / f"parts/*/*.{suffix}")):
+        result = shop.quality.drift(sales[0], reference, by="shop")
+        assert (result.severity, result.rows, result.only_before, result.only_after) == (
+            "none",
+            (4000, 4000),
+            (),
+            (),
+        )
+        compared = shop.quality.compare(sales[0], reference, key=("order",))
+        assert (compared.values.same, compared.schema, compared.drifted) == (4000, (), ())
 
 
 def test_slices_by_a_personal_column_or_by_too_many_values_are_refused(shop_files, shop, sales, tmp_path):

@@ -13,7 +13,7 @@ import yaml
 from labelled_shop import HOUR, NOW, label_shop
 from logged import log_answers
 from runner import run
-from shop import write_files
+from shop import ORDERS, write_files
 
 import featurestore
 from featurestore.adapters.dvc import DvcVersions
@@ -154,6 +154,9 @@ def test_data_that_are_gone(shop):
     assert done.returncode == 6
     assert "data/raw/orders.csv (md5 7081d1c5f61e716f13e83127dd81237f)" in done.stderr
     assert f"git checkout {revision} && dvc pull data/raw/orders.csv" in done.stderr
+    # The file in place with the right digest is as good.
+    (root / "data/raw/orders.csv").write_text(ORDERS)
+    assert featurestore.open(root).rebuild("visits").same_bytes
 
 
 def test_code_that_was_never_committed(shop):

@@ -10,7 +10,7 @@ from shop import build_shop, write_files
 
 from featurestore.adapters.stores import open_store
 from featurestore.errors import SkewError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.release.releases import read_release
 from featurestore.service.lookup.endpoint import Endpoint
 from featurestore.storage.files import write_parquet

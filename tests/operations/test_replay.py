@@ -8,7 +8,7 @@ import pytest
 from logged import change_log, log_answers
 
 from featurestore.errors import MissingDataError, SkewError, UnknownNameError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.storage.views import log_rows
 from featurestore.values.codec import encode_keys, encode_rows
 
@@ -176,7 +176,7 @@ PLANTED = [
     (served_after_the_deletion, Cause.DELETED),
     (served_another_value, Cause.STORE),
     (served_expired, Cause.EXPIRED),
-    (served_rounded, Cause.PRECISION),
+    (served_rounded, Cause.ROUNDED),
     (served_another_request_value, Cause.REQUEST_VALUE),
 ]
 
@@ -200,7 +200,7 @@ def test_each_of_several_answers_has_its_cause(shop):
     served_rounded(shop)
     log_answers(shop.settings.root, 3)
     change_log(shop, pl.lit(8.000001, dtype=pl.Float32).alias("amount"))
-    assert causes(shop)[Cause.PRECISION] == 2
+    assert causes(shop)[Cause.ROUNDED] == 2
 
 
 def test_a_stale_answer_is_counted_and_is_no_mismatch(shop):

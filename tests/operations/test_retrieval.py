@@ -51,7 +51,7 @@ def test_sql_sees_the_datasets_of_the_project(shop):
     [
         ("SELECT * FROM ordrs", "the query fails: .*ordrs"),
         ("absent.parquet", "absent.parquet: cannot be read"),
-        (3, "entity rows cannot be a int"),
+        (3, "entity rows are 3 \\(int\\); expected"),
     ],
 )
 def test_entity_rows_that_cannot_be_read(shop, rows, message):

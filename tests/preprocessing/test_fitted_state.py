@@ -193,7 +193,7 @@ def test_a_feature_of_nulls_is_refused(kept):
     training, rows = kept
 
     with pytest.raises(
-        ContractError, match=r"feature service 'buying', step 1 .*'amount': all 5 values are null"
+        ContractError, match=r"feature service 'buying', step 1 .*'amount': no value is present in 5 rows"
     ):
         fit_to(training, rows.with_columns(pl.lit(None, dtype=pl.Float32).alias("amount")))
 

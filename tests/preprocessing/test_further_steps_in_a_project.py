@@ -224,7 +224,7 @@ def test_a_row_without_a_vector_is_refused(project):
 
     edit_state(project, change)
 
-    with pytest.raises(ContractError, match="1 of 1 rows are refused, because 'coupon' has no value"):
+    with pytest.raises(ContractError, match="1 of 1 row refused, because 'coupon' has no value"):
         project.get_online([ROW], "buying")
     with pytest.raises(ContractError, match="1 of 1 rows are refused"):
         project.reader("buying").read([ROW], as_of=project.settings.now())

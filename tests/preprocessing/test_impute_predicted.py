@@ -166,8 +166,8 @@ def test_what_the_tree_reads_is_checked_without_data(step, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (pl.lit(None, dtype=pl.Float64).alias("y"), "'y': all 8 values are null"),
-        (pl.lit(None, dtype=pl.Float64).alias("x"), "'y', by 'x': all 8 values are null"),
+        (pl.lit(None, dtype=pl.Float64).alias("y"), "'y': no value is present in 8 rows"),
+        (pl.lit(None, dtype=pl.Float64).alias("x"), "'y', by 'x': no value is present in 8 rows"),
         (pl.lit(float("inf")).alias("x"), "by 'x': a value is NaN or infinite"),
         (pl.lit(1e39).alias("x"), "by 'x': a number is larger than 3.4e"),
     ],

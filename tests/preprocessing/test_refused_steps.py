@@ -133,7 +133,7 @@ def fitted(step, values, label=None, dtype=None):
         (
             preprocessing.impute(columns="x"),
             pl.Series([None, None], dtype=pl.Float64),
-            "all 2 values are null",
+            "no value is present in 2 rows",
         ),
         (preprocessing.scale(columns="x"), [1.0, float("nan")], "NaN or infinite"),
         (preprocessing.scale("min_max", columns="x"), [0.0, 5e-324], "cannot be scaled to 1"),

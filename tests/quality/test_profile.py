@@ -202,6 +202,21 @@ def test_a_median_is_exact_or_marked(values, median, exact):
     assert line[head.index("median")].startswith("≈ ") == (not exact)
 
 
+def test_timestamps_are_shown_with_their_zone_and_the_day_of_the_median():
+    """A timestamp without a zone, and a date, have none."""
+    utc = pl.Series("utc", [datetime(2024, 1, day, 12, microsecond=5, tzinfo=UTC) for day in (1, 2, 3, 3, 9)])
+    profiled = of(utc.to_frame().with_columns(local=utc.dt.replace_time_zone(None), day=utc.dt.date()))
+    lines = [re.split(" {2,}", text) for text in profile_text(profiled).splitlines()[1:5]]
+    columns = {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+    shown = {name: tuple(line[key] for key in ("min", "median", "max")) for name, line in columns.items()}
+    assert shown == {
+        "utc": ("2024-01-01T12:00:00Z", "2024-01-03", "2024-01-09T12:00:00Z"),
+        "local": ("2024-01-01T12:00:00", "2024-01-03", "2024-01-09T12:00:00"),
+        "day": ("2024-01-01", "2024-01-03", "2024-01-09"),
+    }
+    assert columns["utc"]["most frequent"].startswith("2024-01-03T12:00:00Z 2, ")
+
+
 def test_days_become_months_where_there_are_many():
     """Many days are counted by month, for every partition of the rows."""
     days = pl.select(at=pl.datetime_range(datetime(1990, 1, 1), datetime(2010, 1, 1), "1d", time_zone="UTC"))  # noqa: DTZ001

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ConfigError
-from featurestore.operations.add.input import Input, input_of, is_sql, result_of
+from featurestore.operations.add.input import input_of, is_sql, result_of, settle
 from featurestore.operations.add.read import declared_source, read_input
 from featurestore.operations.add.version import add_pushed_version, add_served_version, add_version
 from featurestore.operations.check.unversioned import PUSHED, SERVED
@@ -24,6 +24,7 @@ from featurestore.values.escapes import escaped, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from featurestore.operations.read.input import Input
     from featurestore.workspace import Workspace
 
 PIPELINE = "dvc.yaml"
@@ -108,7 +109,7 @@ def add(workspace: Workspace, target: str, *, name: str | None = None, owner: st
     person = owner or getpass.getuser()
     texts = texts_of(rows)
     workspace.parts.versions.start(root)  # before a file is written: a machine without DVC gets none
-    path = data.settle()
+    path = settle(data)
     versioned = _version(workspace, (root / path) if data.pattern is None else data.folder)
     written = _write(workspace, data, drafted.source, _declaration(data.name, path, person, words))
     return Added(

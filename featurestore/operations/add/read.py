@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from featurestore.definitions.source import RESERVED, Source
+from featurestore.definitions.source import RESERVED
 from featurestore.errors import ContractError, DefinitionError
-from featurestore.operations.add.input import as_query, sql_text
+from featurestore.operations.read.input import as_query, scan_input, sql_text
 from featurestore.quality.profile.own_file import texts_of, with_null_words
 from featurestore.quality.profile.text_columns import null_words, read_columns
 from featurestore.storage.files import translated_read_errors
@@ -18,7 +18,8 @@ from featurestore.storage.parquet import schema_of_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from featurestore.operations.add.input import Input
+    from featurestore.definitions.source import Source
+    from featurestore.operations.read.input import Input
     from featurestore.workspace import Workspace
 
 _HEAD_BYTES: Final = 1 << 16
@@ -55,9 +56,6 @@ def read_input(
     DefinitionError
         If a column has a name that the quarantine uses.
     """
-    no_contract: Any = None  # the reader needs none, and there is none yet
-    path = data.source_path
-    source = Source(data.name, no_contract, path.as_posix(), None, null_values, "", workspace.root)
     with translated_read_errors(data.name, data.files[0]):
         columns = _columns_of(data.files[0])
     if len(columns) == 1 and not data.typed and (wrong := re.search(r"[;\t|]", columns.names()[0])):
@@ -70,7 +68,7 @@ def read_input(
             f"{data.name}: the quarantine uses the column name {taken[0]!r}",
             hint="rename the column in the file",
         )
-    rows = workspace.reader.scan(source, path).lazy().collect(engine="streaming")
+    rows = scan_input(workspace, data, null_values).collect(engine="streaming")
     if data.typed:
         return rows, {}
     texts = texts_of(rows)

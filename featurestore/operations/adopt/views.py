@@ -20,6 +20,7 @@ from featurestore.operations.adopt.columns import (
 from featurestore.operations.adopt.plan import AdoptedSource, AdoptedView
 from featurestore.operations.adopt.text import class_name
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, TIME_COLUMNS
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,7 +224,7 @@ def warn_of_created(plan: AdoptPlan, source: AdoptedSource) -> None:
         )
     else:
         reason = (
-            f"{created!r} is later than the event in {late:,} of {count:,} rows: Feast shows such a row before it was "
+            f"{created!r} is later than the event in {late:,} of {counted(count, 'row')}: Feast shows such a row before it was "
             "known; here the value is null or of an older row until then"
         )
     options = " ".join(f"--backfill {view.feast.name}=DELAY" for view in views)

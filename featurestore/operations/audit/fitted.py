@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.definitions.vector import shown_names
 from featurestore.errors import DefinitionError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.audit.record import Compared, Difference
 from featurestore.operations.training_set.fit import (
     fitted_rows,
@@ -87,7 +87,9 @@ def audit_fitted(workspace: Workspace, training: TrainingSet) -> tuple[Compared,
         differences.append(_difference(training, _STATE, "digest", applied, served.digest))
     if is_fitting_set(workspace.catalog, training) and (count := _in_two_splits(training, rows)):
         differences.append(
-            _difference(training, _STATE, SPLIT, "rows in one split", f"{count:,} rows of train in two")
+            _difference(
+                training, _STATE, SPLIT, "rows in one split", f"{counted(count, 'row')} of train in two"
+            )
         )
     kept = fitted_training_set(workspace, training.name)
     differences += list(_vectors(training, kept, again.rows, personal, names))
@@ -192,7 +194,8 @@ def _vectors(
         unknown = {name: PERSONAL if personal else name for name in kept.columns if name not in now.columns}
         known = {**unknown, **names}
         sizes = [
-            f"{frame.height:,} rows of {', '.join(_named(frame.columns, known))}" for frame in (kept, now)
+            f"{counted(frame.height, 'row')} of {', '.join(_named(frame.columns, known))}"
+            for frame in (kept, now)
         ]
         yield _difference(training, _ROWS, "rows and columns", *sizes)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import SkewError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.check_leaks.record import utc_text
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits

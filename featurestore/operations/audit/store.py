@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from featurestore.definitions.vector import shown_names_of
-from featurestore.operations.audit.cause import Cause
-from featurestore.operations.audit.causes import path_cause, store_cause
+from featurestore.operations.audit.causes import Cause, path_cause, store_cause
 from featurestore.operations.audit.record import Compared, Difference, compare_cells
 from featurestore.operations.get_online import read_online
 from featurestore.storage.datasets import scan_dataset

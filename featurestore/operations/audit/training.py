@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.operations.audit.cause import Cause
-from featurestore.operations.audit.causes import cause_in_history
+from featurestore.operations.audit.causes import Cause, cause_in_history
 from featurestore.operations.audit.record import Compared, Difference, compare_cells
 from featurestore.operations.training_set.manifest import TrainingManifest
 from featurestore.storage.files import read_record, require_parquet
@@ -175,7 +174,7 @@ class _Causes:
             return Cause.OTHER_DATA
         if any(len(view.files) > 1 for view in reads):
             return Cause.PUSHED_LATER
-        return Cause.PRECISION if is_rounded(joined[feature].item(), kept.item()) else Cause.UNKNOWN
+        return Cause.ROUNDED if is_rounded(joined[feature].item(), kept.item()) else Cause.UNKNOWN
 
     def _reads(self, feature: str) -> list[ViewRows]:
         labels = {selection.label for selection in self.service.sources_of(feature)}

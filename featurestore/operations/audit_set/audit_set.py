@@ -16,13 +16,13 @@ from featurestore.operations.audit_set.causes import (
     ROUNDED,
     SERVED,
     different_cells,
-    rounded_dtype,
 )
 from featurestore.operations.audit_set.columns import ignored_columns, require_kind
 from featurestore.operations.audit_set.record import SetCause, SetCell, SetFeature, SetRecord
 from featurestore.operations.check_leaks.record import utc_text
 from featurestore.operations.historical import historical
 from featurestore.timing.columns import EVENT_TIMESTAMP
+from featurestore.values.rounding import rounded_dtype
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import PERSONAL
 
@@ -109,7 +109,7 @@ def _summary(
         leaking=counts.get(SetCause.LEAKS_FUTURE, 0),
         stale_or_future=counts.get(SetCause.STALE_OR_FUTURE, 0),
         stale=counts.get(SetCause.STALE, 0),
-        others=counts.get(SetCause.OTHER, 0),
+        others=counts.get(SetCause.OTHER, 0) + counts.get(SetCause.NO_KEY, 0),
         rounded=counts.get(SetCause.ROUNDED, 0),
         rounded_to=str(rounded_to) if counts.get(SetCause.ROUNDED) else None,
         dtype=str(dtype),

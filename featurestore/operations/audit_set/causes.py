@@ -12,7 +12,8 @@ from featurestore.operations.historical import historical
 from featurestore.storage.views import scan_view
 from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.known_at import known_at
-from featurestore.values.bits import bits, bits_of
+from featurestore.values.bits import bits_of
+from featurestore.values.rounding import equal_when_rounded
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.historical import changes
 
@@ -66,26 +67,11 @@ def different_cells(
                 *selection.keys, EVENT_TIMESTAMP, bits_of(pl.col(stored), served.schema[name]).alias(_BITS)
             )
             causes[name] = _with_cause(cells[name], known, [*selection.keys, _BITS])
+    described = {name: causes.get(name, _without_history(part)) for name, part in cells.items()}
     return {
-        name: _with_rounded(causes.get(name, _without_history(part))).drop(_BITS)
-        for name, part in cells.items()
+        name: _with_rounded(_with_missing_key(part, _keys(service, name))).drop(_BITS)
+        for name, part in described.items()
     }
-
-
-def rounded_dtype(dtype: pl.DataType, served: pl.DataType) -> pl.DataType | None:
-    """Return the dtype to which a tool may have rounded a feature; None: there is none.
-
-    Parameters
-    ----------
-    dtype, served
-        The dtype of the feature in the training set, and the one that serving gives.
-    """
-    if isinstance(served, pl.Float64) and dtype.is_float():
-        # In a CSV file a Float32 is text like any other number.
-        return pl.Float32()
-    is_number = dtype.is_numeric() and served.is_numeric()
-    is_time = isinstance(dtype, pl.Date | pl.Datetime) and isinstance(served, pl.Date | pl.Datetime)
-    return dtype if dtype != served and (is_number or is_time) else None
 
 
 def _different(keys: pl.DataFrame, values: pl.Series, served: pl.Series) -> pl.DataFrame:
@@ -95,7 +81,7 @@ def _different(keys: pl.DataFrame, values: pl.Series, served: pl.Series) -> pl.D
     cells = keys.with_columns(value.alias(GIVEN), served.alias(SERVED))
     is_lost = values.is_not_null() & value.is_null()
     patterns = [bits_of(pl.col(name), served.dtype) for name in (GIVEN, SERVED)]
-    rounded = _is_rounded(values, served)
+    rounded = equal_when_rounded(values, served)
     return (
         cells.with_columns(rounded.alias(ROUNDED))
         .filter(patterns[0].ne_missing(patterns[1]) | is_lost)
@@ -103,16 +89,15 @@ def _different(keys: pl.DataFrame, values: pl.Series, served: pl.Series) -> pl.D
     )
 
 
-def _is_rounded(values: pl.Series, served: pl.Series) -> pl.Series:
-    """Return for each value whether it is what serving gives, rounded."""
-    dtype = rounded_dtype(values.dtype, served.dtype)
-    if dtype is None:
-        return pl.repeat(value=False, n=values.len(), eager=True)
-    return (
-        bits(values.cast(dtype, strict=False))
-        .eq(bits(served.cast(dtype, strict=False)))
-        .fill_null(value=False)
-    )
+def _keys(service: FeatureService, feature: str) -> tuple[str, ...]:
+    return tuple({key: None for selection in service.sources_of(feature) for key in selection.keys})
+
+
+def _with_missing_key(cells: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """Give a missing key as the cause of the cells that have one: no row of a view answers them."""
+    is_missing = pl.any_horizontal(pl.lit(value=False), *(pl.col(key).is_null() for key in keys))
+    cause = pl.when(is_missing).then(pl.lit(SetCause.NO_KEY.value)).otherwise("cause")
+    return cells.with_columns(cause.alias("cause"))
 
 
 def _with_rounded(cells: pl.DataFrame) -> pl.DataFrame:

@@ -20,6 +20,7 @@ class SetCause(StrEnum):
     STALE_OR_FUTURE = "stale_or_future"
     STALE = "stale"
     ROUNDED = "rounded"
+    NO_KEY = "no_key"
     OTHER = "other"
 
 
@@ -28,6 +29,7 @@ _WORDS: Final = {
     SetCause.STALE_OR_FUTURE: "stale or future",
     SetCause.STALE: "stale",
     SetCause.ROUNDED: "rounded",
+    SetCause.NO_KEY: "a key is missing, so that serving has no row",
     SetCause.OTHER: "other",
 }
 
@@ -88,7 +90,7 @@ class SetFeature(msgspec.Struct, frozen=True, kw_only=True):
     rounded, rounded_to
         Cells that are equal when what serving gives is rounded to this dtype, such as Float32. None: there are none.
     others
-        All other different cells: the feature never had the value for the key, the cell is null where serving has a value,
+        All other different cells: the row lacks a key of the feature, the feature never had the value for the key, the cell is null where serving has a value,
         or the feature is computed in the request or fitted.
     dtype
         The dtype that serving gives.

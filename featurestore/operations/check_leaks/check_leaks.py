@@ -38,6 +38,7 @@ from featurestore.storage.parquet import read_files
 from featurestore.timing.epoch import timestamp_of
 from featurestore.timing.known_at import Timing, known_at
 from featurestore.values.bits import bits
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -247,7 +248,9 @@ def _features(
 ) -> Iterator[tuple[str | None, tuple[str, str]]]:
     if expected.height != 1 or rebuilt.height != 1:
         counts = {0: NO_ROW, 1: ROW_EXISTS}
-        first, second = (counts.get(frame.height, f"{frame.height:,} rows") for frame in (expected, rebuilt))
+        first, second = (
+            counts.get(frame.height, counted(frame.height, "row")) for frame in (expected, rebuilt)
+        )
         yield None, (first, second)
         return
     for name in view.stored_schema:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from featurestore.adapters.stores import EMBEDDED, remove_store
-from featurestore.config import parse_timestamp
 from featurestore.errors import MissingDataError, UnknownNameError
 from featurestore.operations.delete import delete
 from featurestore.operations.historical import historical
@@ -26,6 +25,7 @@ from featurestore.storage.layout import Layout
 from featurestore.storage.made_by import metadata_of
 from featurestore.storage.parquet import read_files
 from featurestore.storage.views import files_of
+from featurestore.timestamps import parse_timestamp
 from featurestore.timing.columns import EVENT_TIMESTAMP
 from featurestore.timing.epoch import timestamp_of
 from featurestore.values.key_columns import frame_of_columns

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from featurestore.errors import MissingDataError, UnknownNameError
+from featurestore.errors import ContractError, UnknownNameError
+from featurestore.operations.read.files import is_path, rows_of_files
 from featurestore.quality.change.schema_changes import ContractTerms, contract_terms, terms_of_frame
 from featurestore.quality.profile.profile import Profile, profile, profile_file
 from featurestore.splits.declare import SPLIT
-from featurestore.storage.csv_files import read_complete_csv
 from featurestore.storage.datasets import build_command, dataset_path
-from featurestore.storage.files import read_record, require_parquet, translated_read_errors
+from featurestore.storage.files import read_record, require_parquet
 from featurestore.storage.parquet import scan_files
 from featurestore.storage.served_log import served_rows
 from featurestore.timing.columns import EVENT_TIMESTAMP
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 SERVED = "served:"
-FILES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ def located(
     ----------
     references
         Each the name of a dataset or training set, one split of a training set (``departures:test``), a name and a
-        revision (``flights@HEAD~1``), ``served:SERVICE``, or the path of a Parquet or CSV file.
+        revision (``flights@HEAD~1``), ``served:SERVICE``, or the path of a Parquet or CSV file, or a pattern or folder
+        of such files.
     after_steps
         Read training sets after the steps of their services, as they are read beside what a service answered.
 
@@ -87,6 +87,8 @@ def located(
     ------
     MissingDataError
         If the data do not exist.
+    ContractError
+        If a file cannot be read, or a reference ends in @ without a revision.
     UnknownNameError
         If a reference is neither a file nor a dataset.
     """
@@ -101,13 +103,16 @@ def located(
 
 def _locate(workspace: Workspace, reference: str, folder: Path, *, after_steps: bool) -> Located:
     catalog = workspace.catalog
-    file = Path(reference)
-    if file.suffix in FILES:
-        return _file(file, reference)
+    if is_path(workspace, reference):
+        return _files(workspace, reference)
     if reference.startswith(SERVED):
         name = catalog.service(reference.removeprefix(SERVED)).name
         return _served(workspace, workspace.service(name), reference)
-    name, _, revision = reference.partition("@")
+    name, at, revision = reference.partition("@")
+    if at and not revision:
+        raise ContractError(
+            f"{reference!r} names no revision, expected one of git after the @", hint=f"write {name}@HEAD"
+        )
     name, _, split = name.partition(":")
     if name in catalog.training_sets:
         training = catalog.training_sets[name]
@@ -194,43 +199,10 @@ def _version(workspace: Workspace, path: Path, revision: str, target: Path) -> P
     return workspace.parts.versions.fetch(workspace.root, path, revision, target)
 
 
-def _file(path: Path, reference: str) -> Located:
-    if not path.is_file():
-        raise MissingDataError(f"{path}: not found", hint="name a file that exists, or a dataset")
-    with translated_read_errors(path.name, path):
-        if path.suffix == ".parquet":
-            raw = rows = scan_files(path)
-        else:
-            text = read_complete_csv(path, path.name)
-            raw, rows = text.lazy(), text.select(map(guessed, text)).lazy()
-        terms = ContractTerms(path.name, (), terms_of_frame(rows.collect_schema()))
-    return Located(reference, rows, terms, None, partial(_profiled, rows, path), raw, is_declared=False)
-
-
-def guessed(text: pl.Series) -> pl.Series:
-    """Cast a column of text to the first dtype that all its values can be read as; an empty column stays text."""
-    booleans = {"true": True, "false": False}
-    readings: tuple[Callable[[], pl.Series], ...] = (
-        lambda: text.cast(pl.Int64, strict=False),
-        lambda: text.cast(pl.Float64, strict=False),
-        lambda: text.str.to_lowercase().replace_strict(booleans, default=None, return_dtype=pl.Boolean),
-        lambda: text.str.to_date("%Y-%m-%d", strict=False),
-        lambda: text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", strict=False),
-        lambda: text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False),
-        lambda: text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False),
-    )
-    for read in readings:
-        values = read()
-        if values.null_count() == text.null_count() < text.len():
-            return values
-    return text
-
-
-def _profiled(rows: pl.LazyFrame, path: Path) -> Profile:
-    with translated_read_errors(path.name, path):
-        if path.suffix == ".parquet":
-            return profile_file(path, dataset=path.stem)
-        return profile(rows, dataset=path.stem)
+def _files(workspace: Workspace, reference: str) -> Located:
+    raw, rows, read_profile = rows_of_files(workspace, reference)
+    terms = ContractTerms(Path(reference).name, (), terms_of_frame(rows.collect_schema()))
+    return Located(reference, rows, terms, None, read_profile, raw, is_declared=False)
 
 
 def _served(workspace: Workspace, service: FeatureService, reference: str) -> Located:

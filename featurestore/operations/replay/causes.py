@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.audit.record import differing_rows
 from featurestore.operations.replay.vectors import (
     deleted_after,
@@ -271,7 +271,7 @@ _RULES: tuple[tuple[Cause, Callable[[_Rows, str, Views, int], bool]], ...] = (
     (Cause.LATE_DATA, _Rows.has_late_rows),
     (Cause.OTHER_DATA, _Rows.has_other_rows),
     (Cause.LOST_ROW, _Rows.lost_row),
-    (Cause.PRECISION, _Rows.is_rounded),
+    (Cause.ROUNDED, _Rows.is_rounded),
     (Cause.REQUEST_VALUE, _Rows.is_computed),
     (Cause.EXPIRED, _Rows.is_expired),
     (Cause.STORE, _Rows.has_other_value),

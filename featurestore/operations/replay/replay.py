@@ -10,7 +10,7 @@ import polars as pl
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.definitions.vector import shown_names_of
 from featurestore.errors import MissingDataError, SkewError
-from featurestore.operations.audit.cause import Cause
+from featurestore.operations.audit.causes import Cause
 from featurestore.operations.audit.record import (
     MAX_SHOWN,
     AuditRecord,

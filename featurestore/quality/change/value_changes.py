@@ -61,9 +61,16 @@ def value_changes(
     Raises
     ------
     ContractError
-        If the key is not unique in one of the frames.
+        If the key is not unique in one of the frames, or has other dtypes in the other one.
     """
     schema = after.collect_schema()
+    for name in key:
+        dtypes = (before.collect_schema()[name], schema[name])
+        if dtypes[0] != dtypes[1] and not all(dtype.is_integer() for dtype in dtypes):
+            raise ContractError(
+                f"rows cannot be compared by {', '.join(key)}: {name!r} is {dtypes[0]} before and {dtypes[1]} after",
+                hint="name a key of equal dtypes, or write both data with one dtype",
+            )
     shared = [
         name
         for name, dtype in before.collect_schema().items()

@@ -12,6 +12,7 @@ import polars as pl
 from featurestore.quality.rules.cross_dataset import orphans, sums_differ, too_many_orphans
 from featurestore.quality.rules.rule import Bounds, DatasetRule, SearchRule
 from featurestore.quality.rules.rule_id import RuleId
+from featurestore.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,7 +137,9 @@ def _references(
     for subject, (dataset, target, *tolerance) in references.items():
         columns, keys = _names(subject), _names(target)
         if len(columns) != len(keys):
-            raise ValueError(f"{len(columns)} columns {subject} cannot refer to {len(keys)} columns {target}")
+            raise ValueError(
+                f"{counted(len(columns), 'column')} {subject} cannot refer to {counted(len(keys), 'column')} {target}"
+            )
         scan = partial(context.scan, dataset, dict(zip(keys, columns, strict=True)))
         parameters = (f"{dataset}: {', '.join(keys)}", *map(str, tolerance))
         rule_id = RuleId("references", columns, parameters)

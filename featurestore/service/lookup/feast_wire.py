@@ -108,7 +108,7 @@ class Wire:
 
     def __init__(self, service: FeatureService, columns: Sequence[str]) -> None:
         schema = {**service.key_schema, **service.request_schema}
-        self._where = f"entities for {service.name!r}"
+        self._where = f"entities for {service.title}"
         self._columns = {name: JsonColumn(self._where, name, schema[name]) for name in columns}
         self._keys = len(service.key_schema)
         self._has_view_without_key = any(not selection.keys for selection in service.reads)
