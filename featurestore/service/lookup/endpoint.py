@@ -106,6 +106,7 @@ class Endpoint:
             None if stale_cache is None else VectorReader(service, stale_cache, check=check, layout=layout)
         )
         self._max_rows = max_rows
+        self._where = f"request to service {self.name!r}"
         # The type of the JSON decides about all other values.
         schema = {**service.key_schema, **service.request_schema}
         self._width = len(schema)
@@ -154,7 +155,7 @@ class Endpoint:
         request = self._decoder.decode(body)
         rows = [msgspec.structs.astuple(row) for row in request.rows]
         keys = len(rows) * self._width + (1 if request.as_of is None else 2)
-        require_unique_keys(body, keys, f"request to service {self.name!r}")
+        require_unique_keys(body, keys, self._where)
         if self._checks:
             rows = [self._checked(number, row) for number, row in enumerate(rows)]
         return rows, request.as_of

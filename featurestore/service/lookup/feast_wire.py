@@ -36,7 +36,7 @@ _encode: Final = _ENCODER.encode
 _encode_lines: Final = _ENCODER.encode_lines
 # Between the values of two columns.
 _NEXT: Final = b'},{"values":'
-_END: Final = b',"statuses":%b,"event_timestamps":%b' + _NEXT
+_MIDDLE: Final = b',"statuses":%b,"event_timestamps":'
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,8 @@ class Wire:
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
         schema = service.feature_schema
-        self._views = [views.index(origin[name]) if name in origin else None for name in schema]
+        # A computed feature has no view: its timestamps follow those of all views.
+        self._views = [views.index(origin[name]) if name in origin else -1 for name in schema]
         # Neighbours of one view have the same timestamps.
         self._neighbours = [(view, len(list(columns))) for view, columns in groupby(self._views)]
         conversions = [to_wire(name, dtype) for name, dtype in schema.items()]
@@ -187,28 +188,21 @@ class Wire:
 
     def _ends(self, vectors: Vectors, height: int) -> list[tuple[bytes, int]]:
         """Return what follows the values of a column, statuses and timestamps; and how many neighbours share it."""
-        nothing = _repeated(NO_EVENT, height)
-        events = [
-            [NO_EVENT if event is None else timestamp_of(event) for event in of_view]
-            for of_view in vectors.events
+        present, nothing = _of_height(height)
+        stamps = [
+            _encode([NO_EVENT if event is None else timestamp_of(event) for event in events]) + _NEXT
+            for events in vectors.events
         ]
-        stamps = _encode_lines(events)[:-1].split(b"\n") if events else []
-        present = _repeated(Status.PRESENT.name, height)
-        keys = (_END % (present, nothing), self._keys)
-        if all(statuses == self._all_present for statuses in vectors.statuses):
-            return [
-                keys,
-                *(
-                    (_END % (present, nothing if view is None else stamps[view]), count)
-                    for view, count in self._neighbours
-                ),
-            ]
-        ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
+        stamps.append(nothing)
+        keys = (present + nothing, self._keys)
+        if vectors.statuses.count(self._all_present) == height:
+            return [keys, *[(present + stamps[view], count) for view, count in self._neighbours]]
+        ends: dict[tuple[tuple[int, ...], int], bytes] = {}
 
-        def end(statuses: tuple[int, ...], view: int | None) -> bytes:
+        def end(statuses: tuple[int, ...], view: int) -> bytes:
             if (statuses, view) not in ends:
                 names = _encode([NAMES[status] for status in statuses])
-                ends[statuses, view] = _END % (names, nothing if view is None else stamps[view])
+                ends[statuses, view] = _MIDDLE % names + stamps[view]
             return ends[statuses, view]
 
         columns = _turned(vectors.statuses, len(self._views))
@@ -216,8 +210,9 @@ class Wire:
 
 
 @lru_cache(maxsize=64)
-def _repeated(text: str, height: int) -> bytes:
-    return _encode([text] * height)
+def _of_height(height: int) -> tuple[bytes, bytes]:
+    """Return what follows the values of a column: statuses of rows that are present, and timestamps of no events."""
+    return _MIDDLE % _encode([Status.PRESENT.name] * height), _encode([NO_EVENT] * height) + _NEXT
 
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
