@@ -148,6 +148,8 @@ def _decimal(value: Any, precision: int | None, scale: int) -> Decimal:
 
 
 def _timestamp(value: Any, tick: int) -> datetime:
+    if tick == 1 and type(value) is datetime and value.tzinfo is UTC:
+        return value
     _require(value, isinstance(value, datetime) and value.tzinfo is not None)
     result: datetime = value.astimezone(UTC)
     _require(value, result.microsecond % tick == 0)

@@ -204,7 +204,7 @@ class VectorReader:
         for features in computed:
             for row, row_statuses, more in zip(values, statuses, features, strict=True):
                 row.extend(more)
-                row_statuses.extend([NULL if value is None else PRESENT for value in more])
+                row_statuses.extend(_statuses(more) if None in more else [PRESENT] * len(more))
         if self._fitted is not None:
             values, statuses = self._fitted.apply(values, statuses)
         return Vectors(self._features, values, statuses, self._views, events, states)
@@ -275,11 +275,12 @@ def _answer(
             if features[position] is not None:
                 features[position] = convert(features[position])
         values.extend(features)
-        if None in features:
-            statuses.extend([NULL if value is None else PRESENT for value in features])
-        else:
-            statuses.extend(present)
+        statuses.extend(_statuses(features) if None in features else present)
     return events
+
+
+def _statuses(features: Sequence[Any]) -> list[int]:
+    return [NULL if value is None else PRESENT for value in features]
 
 
 def _appended(
