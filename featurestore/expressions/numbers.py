@@ -73,7 +73,9 @@ def _beside_zero(
 
 def rounded(writer: Writer, text: str, *inputs: Value, dtype: pl.DataType) -> Value:
     """Write the result of one operation on floats, rounded to its width."""
-    return writer.lifted(f"c_float({text}).value" if dtype == pl.Float32 else f"({text})", *inputs, dtype=dtype)
+    return writer.lifted(
+        f"c_float({text}).value" if dtype == pl.Float32 else f"({text})", *inputs, dtype=dtype
+    )
 
 
 def _float_text(writer: Writer, operator: str, left: Value, right: Value) -> str:

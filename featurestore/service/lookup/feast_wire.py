@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -34,9 +34,6 @@ PUSHED: Final = ("online", "online_and_offline")
 _ENCODER: Final = msgspec.json.Encoder()
 _encode: Final = _ENCODER.encode
 _encode_lines: Final = _ENCODER.encode_lines
-# Between the values of two columns.
-_NEXT: Final = b'},{"values":'
-_MIDDLE: Final = b',"statuses":%b,"event_timestamps":'
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,27 +167,33 @@ class Wire:
             If a timestamp has a fraction of a second, which Feast's wire cannot carry.
         """
         height = len(rows)
-        keys = _turned(rows, len(self._columns))[: self._keys]
-        values: list[Sequence[Any]] = [*keys, *_turned(vectors.values, len(self._views))]
+        names = self._full_names if full_names else self._names
+        if not self._keys + len(self._views):
+            return b'{"results":[],"metadata":%b}' % names
+        # A row alone is the values of its columns.
+        values: list[Any] = [
+            *(rows[0] if height == 1 else _turned(rows, len(self._columns)))[: self._keys],
+            *(vectors.values[0] if height == 1 else _turned(vectors.values, len(self._views))),
+        ]
         for position, convert in self._converted:
             place = position + self._keys
-            values[place] = [None if value is None else convert(value) for value in values[place]]
-        names = self._full_names if full_names else self._names
-        if not values:
-            return b'{"results":[],"metadata":%b}' % names
-        parts = []
+            column = values[place : place + 1] if height == 1 else values[place]
+            converted = [None if value is None else convert(value) for value in column]
+            values[place] = converted[0] if height == 1 else converted
+        layout = _layout(height)
+        parts = [layout.begin]
         first = 0
-        for end, count in self._ends(vectors, height):
+        for end, count in self._ends(vectors, layout, height):
             # A line of JSON for each column: JSON has no line break inside, so its end can take the place of one.
             parts.append(_encode_lines(values[first : first + count]).replace(b"\n", end))
             first += count
-        return b'{"results":[{"values":%b}],"metadata":%b}' % (b"".join(parts).removesuffix(_NEXT), names)
+        return b'{"results":[%b}],"metadata":%b}' % (b"".join(parts).removesuffix(layout.next), names)
 
-    def _ends(self, vectors: Vectors, height: int) -> list[tuple[bytes, int]]:
+    def _ends(self, vectors: Vectors, layout: _Layout, height: int) -> list[tuple[bytes, int]]:
         """Return what follows the values of a column, statuses and timestamps; and how many neighbours share it."""
-        present, nothing = _of_height(height)
+        present, nothing = layout.present, layout.nothing
         stamps = [
-            _encode([NO_EVENT if event is None else timestamp_of(event) for event in events]) + _NEXT
+            _encode([NO_EVENT if event is None else timestamp_of(event) for event in events]) + layout.next
             for events in vectors.events
         ]
         stamps.append(nothing)
@@ -202,17 +205,43 @@ class Wire:
         def end(statuses: tuple[int, ...], view: int) -> bytes:
             if (statuses, view) not in ends:
                 names = _encode([NAMES[status] for status in statuses])
-                ends[statuses, view] = _MIDDLE % names + stamps[view]
+                ends[statuses, view] = layout.middle % names + stamps[view]
             return ends[statuses, view]
 
         columns = _turned(vectors.statuses, len(self._views))
         return [keys, *((end(*column), 1) for column in zip(columns, self._views, strict=True))]
 
 
+class _Layout(NamedTuple):
+    """What is around the values of columns of a height. Those of one row are encoded without their brackets.
+
+    Attributes
+    ----------
+    begin
+        Before the values of the first column.
+    middle
+        After the values of a column: its statuses go in it.
+    next
+        After the timestamps of a column: the beginning of the next.
+    present, nothing
+        After the values of a column of rows that are present; and timestamps where there is no event, with `next`.
+    """
+
+    begin: bytes
+    middle: bytes
+    next: bytes
+    present: bytes
+    nothing: bytes
+
+
 @lru_cache(maxsize=64)
-def _of_height(height: int) -> tuple[bytes, bytes]:
-    """Return what follows the values of a column: statuses of rows that are present, and timestamps of no events."""
-    return _MIDDLE % _encode([Status.PRESENT.name] * height), _encode([NO_EVENT] * height) + _NEXT
+def _layout(height: int) -> _Layout:
+    left, right = (b"[", b"]") if height == 1 else (b"", b"")
+    begin = b'{"values":' + left
+    middle = right + b',"statuses":%b,"event_timestamps":'
+    following = b"}," + begin
+    present = middle % _encode([Status.PRESENT.name] * height)
+    return _Layout(begin, middle, following, present, _encode([NO_EVENT] * height) + following)
 
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
