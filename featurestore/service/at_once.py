@@ -122,7 +122,7 @@ class AtOnceProtocol(PatientProtocol):
         self._between = not self.parser.should_upgrade()
         if self._parts is None:
             super().on_message_complete()
-        elif self._answer(self.url, self.headers, self.scope[STARTED], b"".join(self._parts)):  # type: ignore[typeddict-item]
+        elif self._answer(self.url, self.headers, self.scope[STARTED], b"".join(self._parts)):  # type: ignore[literal-required]
             self._parts = None
         else:
             self.take_long_way()

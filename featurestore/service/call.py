@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Call(msgspec.Struct, frozen=True):
+@dataclass(slots=True)
+class Call:
     """One request in progress.
 
     Attributes

@@ -73,9 +73,9 @@ class Computed:
         """
         if self.function is not None and len(rows) <= MAX_COMPILED_ROWS:
             results = []
-            compute, inputs_of = self.function.compute, self.inputs_of
+            function, inputs_of = self.function.compute, self.inputs_of
             for row, features in zip(rows, values, strict=True):
-                result = compute(inputs_of((*row, *features)))
+                result = function(inputs_of((*row, *features)))
                 if result is None:
                     break
                 results.append(result)

@@ -29,7 +29,7 @@ from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
@@ -220,7 +220,7 @@ class VectorReader:
         events: list[list[int | None]] = []
         for read, (_, keys), (_, rows) in zip(self._reads, wanted, answers, strict=True):
             if read.windows is None:
-                events.append(_answer(read, keys, rows, now, values, statuses))
+                events.append(_answer(read, zip(keys, rows, strict=True), now, values, statuses))
             else:
                 require_intact(keys, rows)
                 vectors = read.windows.answer(keys, rows, now, self._store)
@@ -241,8 +241,7 @@ class VectorReader:
 
 def _answer(
     read: _Read,
-    keys: Sequence[bytes],
-    rows: Sequence[bytes | None],
+    stored: Iterable[tuple[bytes, bytes | None]],
     now: int,
     all_values: list[list[Any]],
     all_statuses: list[list[int]],
@@ -251,7 +250,7 @@ def _answer(
     width, positions, present = read.stored_width, read.positions, read.all_present
     oldest = None if read.ttl is None else now - read.ttl
     events: list[int | None] = []
-    for key, row, values, statuses in zip(keys, rows, all_values, all_statuses, strict=True):
+    for (key, row), values, statuses in zip(stored, all_values, all_statuses, strict=True):
         opened = None if row is None else open_row(key, row)
         if opened is None:
             values.extend([None] * len(present))

@@ -113,10 +113,8 @@ class Metrics:
             expired = 0
             ages = []
             for as_of, events in answered:
-                present = events[position]
-                if None in present:
-                    misses += present.count(None)
-                    present = [event for event in present if event is not None]
+                present = [event for event in events[position] if event is not None]
+                misses += len(events[position]) - len(present)
                 if present:
                     age = as_of - min(present)
                     ages.append(age / 1_000_000)
