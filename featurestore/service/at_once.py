@@ -73,6 +73,9 @@ class AtOnceProtocol(PatientProtocol):
         self._late_bodies = late_bodies
         # The same bytes have the same meaning, so the heads of whole requests are parsed once.
         self._heads: dict[bytes, Head] = {}
+        # uvicorn replaces its headers once a second. They are written once for each connection.
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._beginning = OK
 
     def data_received(self, data: bytes) -> None:
         """Answer a whole request with a known head, or parse bytes. A body that is incomplete after them is late."""
@@ -152,8 +155,11 @@ class AtOnceProtocol(PatientProtocol):
         if answer is None:
             return False
         self._answered = True
-        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
-        self.transport.write(b"".join([OK, *lines, answer]))
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._beginning = b"".join([OK, *[b"%b: %b\r\n" % pair for pair in headers]])
+        self.transport.write(self._beginning + answer)
         self.server_state.total_requests += 1
         self._open_connections.idle(self)
         return True

@@ -48,7 +48,7 @@ class Socket(asyncio.Transport):
         """Nothing is read by itself."""
 
     def answers(self):
-        """Return the status, the body and the id of each answer; an id that the server chose is left out."""
+        """Return the status, the body, whether it has the caller's id, and the date of each answer."""
         result, rest = [], self.written
         while rest:
             head, _, rest = rest.partition(b"\r\n\r\n")
@@ -57,11 +57,12 @@ class Socket(asyncio.Transport):
             size = int(headers[b"content-length"])
             body, rest = rest[:size], rest[size:]
             named = headers[b"x-request-id"] == b"abc"
-            result.append((status, body.replace(headers[b"x-request-id"], b""), named))
+            content = body.replace(headers[b"x-request-id"], b"")
+            result.append((status, content, named, headers.get(b"date")))
         return result
 
 
-def exchange(app, reads):
+def exchange(app, reads, state=None):
     """Send reads over one connection, each after the answers to those before; return all answers.
 
     A function among the reads is called at its place.
@@ -70,7 +71,9 @@ def exchange(app, reads):
     async def answered():
         config = uvicorn.Config(app, **settings(app.state.options))
         config.load()
-        connection = config.http_protocol_class(config=config, server_state=ServerState(), app_state={})
+        connection = config.http_protocol_class(
+            config=config, server_state=state or ServerState(), app_state={}
+        )
         connection.connection_made(transport := Socket())
         for data in reads:
             if callable(data):
@@ -112,3 +115,15 @@ def test_a_known_head_is_admitted_each_time_by_itself(stored):
 
     answers = exchange(app, [request, request, without_key, request])
     assert [status.split()[1] for status, *_ in answers] == [b"200", b"200", b"401"]
+
+
+def test_an_answer_has_the_date_of_its_second(stored):
+    """uvicorn replaces the headers of all answers once a second."""
+    state = ServerState()
+    state.default_headers = [(b"date", b"one")]
+
+    async def next_second():
+        state.default_headers = [(b"date", b"two")]
+
+    answers = exchange(Caller(stored).app, [KNOWN, KNOWN, next_second, KNOWN], state)
+    assert [date for *_, date in answers] == [b"one", b"one", b"two"]
