@@ -65,7 +65,7 @@ class AtOnceProtocol(PatientProtocol):
     _bytes = 0
     # A caller who sends many requests in one read does not hold up the others.
     _answered = False
-    # The parser has read all of one request, and nothing of the next.
+    # The parser has read all of one request, and waits for the next.
     _between = True
 
     def __init__(self, open_connections: Connections, late_bodies: LateBodies, **named: Any) -> None:
@@ -90,7 +90,7 @@ class AtOnceProtocol(PatientProtocol):
         was_late = self._parts is not None
         super().data_received(data)
         if known is None and was_between and self._answered:
-            self._remember(head, data)
+            self._keep_head(head, data)
         if was_late != (self._parts is not None):
             if was_late:
                 self._late_bodies.forget(self)
@@ -164,7 +164,7 @@ class AtOnceProtocol(PatientProtocol):
         self._open_connections.idle(self)
         return True
 
-    def _remember(self, head: bytes, data: bytes) -> None:
+    def _keep_head(self, head: bytes, data: bytes) -> None:
         """Keep the head of the request that was answered, if it came alone."""
         size = self._bytes
         if len(data) == len(head) + size and len(head) <= MAX_HEAD_BYTES:

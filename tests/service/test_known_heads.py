@@ -42,10 +42,10 @@ class Socket(asyncio.Transport):
         return False
 
     def pause_reading(self):
-        """Nothing is read by itself."""
+        """Reads are sent by `exchange`."""
 
     def resume_reading(self):
-        """Nothing is read by itself."""
+        """Reads are sent by `exchange`."""
 
     def answers(self):
         """Return the status, the body, whether it has the caller's id, and the date of each answer."""
@@ -101,7 +101,7 @@ def test_a_request_after_others_is_answered_as_alone(stored):
     assert exchange(app, large) == [*alone[KNOWN], *alone[TOO_LARGE], *alone[KNOWN]]
 
 
-def test_a_known_head_is_admitted_each_time_by_itself(stored):
+def test_a_known_head_is_checked_for_each_request(stored):
     """A key that is removed no longer admits a head that has it."""
     keys = stored.layout.keys
     secret = add_key(keys, "reader", scopes=(KeyScope.READ,))

@@ -239,9 +239,9 @@ def _layout(height: int) -> _Layout:
     left, right = (b"[", b"]") if height == 1 else (b"", b"")
     begin = b'{"values":' + left
     middle = right + b',"statuses":%b,"event_timestamps":'
-    following = b"}," + begin
+    next_column = b"}," + begin
     present = middle % _encode([Status.PRESENT.name] * height)
-    return _Layout(begin, middle, following, present, _encode([NO_EVENT] * height) + following)
+    return _Layout(begin, middle, next_column, present, _encode([NO_EVENT] * height) + next_column)
 
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
