@@ -156,14 +156,11 @@ class LmdbStore:
         answers: list[tuple[ViewState | None, list[bytes | None]]] = []
         known = opened.states
         try:
-            for view in (STATES_NAME, *[view for view, _ in views]):
-                if view not in opened.views:
-                    _database(opened, view)
-            states = opened.views.get(STATES_NAME)
+            databases = [opened.views.get(view) or _database(opened, view) for view, _ in views]
+            states = opened.views.get(STATES_NAME) or _database(opened, STATES_NAME)
             with opened.env.begin() as transaction:
                 get, snapshot = transaction.get, transaction.id()
-                for view, keys in views:
-                    database = opened.views.get(view)
+                for (view, keys), database in zip(views, databases, strict=True):
                     number, state = known.get(view, _NOT_READ)
                     if number != snapshot or opened.unlocked:
                         stored = get(view.encode(), db=states) if states is not None else None

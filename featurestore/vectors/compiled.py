@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.on_demand import OnDemandFeatureView
 
-# Polars plans a frame in the time in which a compiled function computes at least as many rows.
-MAX_COMPILED_ROWS: Final = 100
+# Polars plans a frame in the time in which a compiled function computes about as many rows.
+MAX_COMPILED_ROWS: Final = 32
 _CHANGING: Final = frozenset(
     {
         "now",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from featurestore.expressions.row_function import NotCompiled, RowFunction, row_
 from featurestore.preprocessing.fit import REFUSED, applied, apply, functions_of, origins
 from featurestore.timing.join import WITHOUT_ROW, Status
 from featurestore.values.plain import in_utc_zone
-from featurestore.vectors.compiled import same_value
+from featurestore.vectors.compiled import MAX_COMPILED_ROWS, same_value
 from featurestore.vectors.own_rows import rows_of_schema
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.feature_service import FeatureService
 
-# A row of many steps takes longer than a row of an on-demand view, so Polars takes over at fewer rows.
-MAX_FITTED_ROWS: Final = 32
 _PRESENT, _NULL = Status.PRESENT.value, Status.NULL_VALUE.value
 
 
@@ -96,7 +94,7 @@ class FittedSteps:
         ]
 
     def _compiled(self, values: Sequence[Sequence[Any]]) -> list[list[Any]] | None:
-        if self._function is None or len(values) > MAX_FITTED_ROWS:
+        if self._function is None or len(values) > MAX_COMPILED_ROWS:
             return None
         rows = []
         for row in values:
