@@ -169,7 +169,7 @@ class LmdbStore:
                             continue
                         state = _state_of(view, stored)
                         known[view] = snapshot, state
-                    answers.append((state, [get(key, db=database) for key in keys]))
+                    answers.append((state, [get(key, None, database) for key in keys]))
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
         return answers, snapshot

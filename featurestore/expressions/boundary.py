@@ -50,7 +50,7 @@ def load(writer: Writer, position: int, name: str, dtype: pl.DataType) -> Value:
         # A lone surrogate has no bytes: it raises a ValueError, and Polars reports it.
         writer.require(f"{raw} is None or {raw}.isascii() or {raw}.encode()")
     if dtype == pl.Float32:
-        return writer.lifted(f"float32({raw})", value, dtype=dtype)
+        return writer.lifted(f"c_float({raw}).value", value, dtype=dtype)
     if isinstance(dtype, pl.Date):
         return writer.lifted(f"{raw}.toordinal() - {_DAY_ZERO}", value, dtype=dtype)
     if isinstance(dtype, pl.Datetime):

@@ -89,7 +89,7 @@ def _as_number(writer: Writer, value: Value, dtype: pl.DataType) -> Value:
         return _as_float(writer, value, dtype)
     if dtype == pl.Float64:
         return value.of(dtype)
-    return writer.lifted(f"float32({value.text})", value, dtype=dtype)
+    return writer.lifted(f"c_float({value.text}).value", value, dtype=dtype)
 
 
 def _as_float(writer: Writer, value: Value, dtype: pl.DataType) -> Value:
@@ -100,4 +100,4 @@ def _as_float(writer: Writer, value: Value, dtype: pl.DataType) -> Value:
         return writer.lifted(f"float({value.text})", value, dtype=dtype)
     if max(map(abs, limits(value.dtype))) > _EXACT:
         writer.require(f"{value.text} is None or {-_EXACT} <= {value.text} <= {_EXACT}")
-    return writer.lifted(f"float32({value.text})", value, dtype=dtype)
+    return writer.lifted(f"c_float({value.text}).value", value, dtype=dtype)

@@ -73,7 +73,9 @@ def _beside_zero(
 
 def rounded(writer: Writer, text: str, *inputs: Value, dtype: pl.DataType) -> Value:
     """Write the result of one operation on floats, rounded to its width."""
-    return writer.lifted(f"float32({text})" if dtype == pl.Float32 else f"({text})", *inputs, dtype=dtype)
+    return writer.lifted(
+        f"c_float({text}).value" if dtype == pl.Float32 else f"({text})", *inputs, dtype=dtype
+    )
 
 
 def _float_text(writer: Writer, operator: str, left: Value, right: Value) -> str:
@@ -93,11 +95,11 @@ def _float_text(writer: Writer, operator: str, left: Value, right: Value) -> str
     if operator in ("TrueDivide", "Divide"):
         return quotient
     if right.dtype == pl.Float32:
-        quotient = f"float32({quotient})"
+        quotient = f"c_float({quotient}).value"
     if operator == "FloorDivide":
         return f"floor({quotient})"
     product = f"{right.text} * floor({quotient})"
-    return f"{left.text} - {f'float32({product})' if right.dtype == pl.Float32 else product}"
+    return f"{left.text} - {f'c_float({product}).value' if right.dtype == pl.Float32 else product}"
 
 
 def _integer_division(writer: Writer, operator: str, left: Value, right: Value) -> Value:

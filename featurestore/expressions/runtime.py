@@ -82,7 +82,7 @@ NAMES: Final = {
     "atan2": math.atan2,
     "sqrt": math.sqrt,
     "inf": math.inf,
-    "float32": float32,
+    "c_float": c_float,
     "divide": divide,
     "floor": floor,
     "ceil": ceil,

@@ -7,11 +7,11 @@ is late.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from featurestore.service.protocol import CROWDED, PatientProtocol
+from featurestore.service.protocol import PatientProtocol
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -24,6 +24,18 @@ MAX_BYTES = 64 << 10
 OK = STATUS_LINE[200]
 # In the scope of a request: `time.perf_counter` when its head was complete.
 STARTED = "started"
+# A caller sends the same few heads again and again. Longer ones are parsed each time.
+MAX_HEADS = 16
+MAX_HEAD_BYTES = 2 << 10
+HEAD_END = b"\r\n\r\n"
+
+
+class Head(NamedTuple):
+    """What the parser read in the head of a request that was answered at once."""
+
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    body_size: int
 
 
 class AtOnceApp(Protocol):
@@ -53,21 +65,42 @@ class AtOnceProtocol(PatientProtocol):
     _bytes = 0
     # A caller who sends many requests in one read does not hold up the others.
     _answered = False
+    # The parser has read all of one request, and waits for the next.
+    _between = True
 
     def __init__(self, open_connections: Connections, late_bodies: LateBodies, **named: Any) -> None:
         super().__init__(open_connections, **named)
         self._late_bodies = late_bodies
+        # The same bytes have the same meaning, so the heads of whole requests are parsed once.
+        self._heads: dict[bytes, Head] = {}
+        # uvicorn replaces its headers once a second. They are written once for each connection.
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._beginning = OK
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes. A body that is incomplete after them is late."""
-        self._answered = False
+        """Answer a whole request with a known head, or parse bytes. A body that is incomplete after them is late."""
+        was_between, self._answered = self._between, False
+        head = data[: data.find(HEAD_END) + len(HEAD_END)] if was_between else b""
+        known = self._heads.get(head)
+        if known is not None and len(data) == len(head) + known.body_size and self._is_free():
+            if self._answer(known.target, known.headers, time.perf_counter(), data[len(head) :]):
+                return
+            # ASGI decides what it gets.
+            self._answered = True
         was_late = self._parts is not None
         super().data_received(data)
+        if known is None and was_between and self._answered:
+            self._keep_head(head, data)
         if was_late != (self._parts is not None):
             if was_late:
                 self._late_bodies.forget(self)
             else:
                 self._late_bodies.wait(self)
+
+    def on_message_begin(self) -> None:
+        """Note the start of a request."""
+        super().on_message_begin()
+        self._between = False
 
     def begin_request(self) -> None:
         """Wait for the body of a usual request; begin all others."""
@@ -89,20 +122,14 @@ class AtOnceProtocol(PatientProtocol):
 
     def on_message_complete(self) -> None:
         """Answer a usual request, if it turns out to be one."""
+        self._between = not self.parser.should_upgrade()
         if self._parts is None:
             super().on_message_complete()
-            return
-        answer = self.app.answer_at_once(self.scope, self.url, b"".join(self._parts))  # type: ignore[arg-type]
-        if answer is None:
+        elif self._answer(self.url, self.headers, self.scope[STARTED], b"".join(self._parts)):  # type: ignore[literal-required]
+            self._parts = None
+        else:
             self.take_long_way()
             super().on_message_complete()
-            return
-        self._parts = None
-        self._answered = True
-        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
-        self.transport.write(b"".join([OK, *lines, answer]))
-        self.server_state.total_requests += 1
-        self._open_connections.idle(self)
 
     def take_long_way(self) -> None:
         """Answer by ASGI the request that has arrived so far."""
@@ -122,15 +149,45 @@ class AtOnceProtocol(PatientProtocol):
         self.take_long_way()
         super().shutdown()
 
+    def _answer(self, target: bytes, headers: list[tuple[bytes, bytes]], started: float, body: bytes) -> bool:
+        """Answer a request at once, unless it has to take the long way."""
+        answer = self.app.answer_at_once({"headers": headers, STARTED: started}, target, body)
+        if answer is None:
+            return False
+        self._answered = True
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._beginning = b"".join([OK, *[b"%b: %b\r\n" % pair for pair in headers]])
+        self.transport.write(self._beginning + answer)
+        self.server_state.total_requests += 1
+        self._open_connections.idle(self)
+        return True
+
+    def _keep_head(self, head: bytes, data: bytes) -> None:
+        """Keep the head of the request that was answered, if it came alone."""
+        size = self._bytes
+        if len(data) == len(head) + size and len(head) <= MAX_HEAD_BYTES:
+            if len(self._heads) == MAX_HEADS:
+                self._heads.clear()
+            self._heads[head] = Head(self.url, self.headers, size)
+
     def _is_usual(self) -> bool:
         parser = self.parser
         return (
             not self._answered
             and self.app.may_answer_at_once(self.url)
-            and (self.cycle is None or self.cycle.response_complete)
+            and self._is_free()
             and parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and not (parser.should_upgrade() or self.expect_100_continue or self.flow.write_paused)
-            and not (self.transport.is_closing() or CROWDED in self.scope)
+            and not (parser.should_upgrade() or self.expect_100_continue)
+        )
+
+    def _is_free(self) -> bool:
+        """Return whether the connection can answer a request at once."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not (self.flow.write_paused or self.transport.is_closing())
+            and not self._open_connections.crowded
         )

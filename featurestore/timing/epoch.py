@@ -14,7 +14,8 @@ def microseconds(timestamp: datetime) -> int:
 
 def timestamp_of(microseconds: int) -> datetime:
     """Return the timestamp, in UTC, at a number of microseconds after 1970-01-01 UTC."""
-    return EPOCH + timedelta(microseconds=microseconds)
+    # A name of the argument would take a third of the time: each timestamp of each answer is made here.
+    return EPOCH + timedelta(0, 0, microseconds)
 
 
 def in_utc(timestamp: datetime) -> datetime:

@@ -195,6 +195,8 @@ def _decimal(value: Any, precision: int | None, scale: int) -> Decimal:
 
 
 def _timestamp(value: Any, tick: int) -> datetime:
+    if tick == 1 and type(value) is datetime and value.tzinfo is UTC:
+        return value
     _require(value, isinstance(value, datetime) and value.tzinfo is not None)
     _require(value, not is_below_a_microsecond(value))
     result: datetime = value.astimezone(UTC)

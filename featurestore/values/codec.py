@@ -46,6 +46,10 @@ _NIL: Final = b"\xc0"
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENCODE: Final = _ENCODER.encode
 _DECODER: Final = msgspec.msgpack.Decoder(list)
+# Looking up the method at each row takes as long as it runs.
+_decode_list: Final = _DECODER.decode
+_unpack: Final = HEADER.unpack_from
+_DAMAGED: Final = "a stored row is damaged: its checksum is not that of its bytes"
 
 
 def version_of(row: bytes) -> bytes:
@@ -77,7 +81,7 @@ def require_intact(keys: Sequence[bytes], rows: Sequence[bytes | None]) -> None:
         keys = [key for key, row in zip(keys, rows, strict=True) if row is not None]
     # As `is_intact`, without a step of Python for each row.
     if not set(map(crc32, held, map(crc32, keys))) <= _ALL_INTACT:
-        raise StoreError("a stored row is damaged: its checksum is not that of its bytes", hint=REBUILD)
+        raise StoreError(_DAMAGED, hint=REBUILD)
 
 
 def values_of(row: bytes) -> bytes:
@@ -167,13 +171,20 @@ def event_of(row: bytes) -> int:
     return event - _OFFSET
 
 
-def open_row(row: bytes) -> tuple[int, list[Any]]:
-    """Return the event timestamp of a stored row, and its feature values as stored.
+def open_row(key: bytes, row: bytes) -> tuple[int, list[Any]] | None:
+    """Return the event timestamp of a stored row and its feature values as stored. None: the key was deleted.
 
-    The row must not be a tombstone.
+    Raises
+    ------
+    StoreError
+        If the row has changed since it was written, or cannot be decoded.
     """
+    if crc32(row, crc32(key)) != _INTACT:
+        raise StoreError(_DAMAGED, hint=REBUILD)
+    if len(row) == TOMBSTONE_BYTES and is_tombstone(row):
+        return None
     try:
-        return HEADER.unpack_from(row)[0] - _OFFSET, _DECODER.decode(row[_VALUES])
+        return _unpack(row)[0] - _OFFSET, _decode_list(row[_VALUES])
     except msgspec.DecodeError as error:
         raise StoreError(f"stored bytes cannot be decoded: {error}", hint=REBUILD) from error
 

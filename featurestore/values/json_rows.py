@@ -13,7 +13,7 @@ from msgspec import Meta
 from featurestore.errors import ContractError
 from featurestore.timestamps import is_below_a_microsecond
 from featurestore.timing.epoch import in_utc
-from featurestore.values.accepted import accepted_hint, value_check
+from featurestore.values.accepted import accepted_hint, is_read_exactly, value_check
 from featurestore.values.feast_wire import from_seconds
 from featurestore.values.names import without_field_names
 from featurestore.values.table import integer_limits
@@ -79,7 +79,8 @@ class JsonColumn:
         self._type: Any = list[value | None]  # type: ignore[valid-type]
         # msgspec keeps what it knows of a struct, and examines any other type at each call.
         self._column: Any = msgspec.defstruct("Column", [("values", self._type)], array_like=True)
-        self._check = value_check("value", name, dtype)
+        # None: a value of the type is one of the dtype.
+        self._check = None if is_read_exactly(dtype) else value_check("value", name, dtype)
 
     def read(self, values: list[Any]) -> list[Any]:
         """Read values.
@@ -93,6 +94,8 @@ class JsonColumn:
         if self._is_timestamp:
             self._require_microseconds(values)
         typed = self._typed(values)
+        if self._check is None:
+            return typed
         # When a value fails, `result` holds the values before it, so its length is the row.
         result: list[Any] = []
         try:

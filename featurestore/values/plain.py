@@ -65,4 +65,4 @@ def _in_utc(dtype: Any) -> Any:
 
 def _timestamp_of(dtype: pl.Datetime) -> Callable[[int], Any]:
     unit = _UNITS[dtype.time_unit]
-    return lambda ticks: EPOCH + timedelta(microseconds=ticks * unit)
+    return lambda ticks: EPOCH + timedelta(0, 0, ticks * unit)

@@ -73,8 +73,9 @@ class Computed:
         """
         if self.function is not None and len(rows) <= MAX_COMPILED_ROWS:
             results = []
+            function, inputs_of = self.function.compute, self.inputs_of
             for row, features in zip(rows, values, strict=True):
-                result = self.function.compute(self.inputs_of((*row, *features)))
+                result = function(inputs_of((*row, *features)))
                 if result is None:
                     break
                 results.append(result)

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import ConfigError, StoreError
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
 from featurestore.values.accepted import value_check
-from featurestore.values.codec import ROW_FORMAT, encode_key, is_tombstone, open_row, require_intact
+from featurestore.values.codec import encode_key, open_row, require_intact
 from featurestore.values.html_table import html_table
 from featurestore.values.plain import from_stored
 from featurestore.values.wording import counted
@@ -31,7 +29,7 @@ from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
@@ -82,7 +80,6 @@ class _Read:
     """One view of a service, prepared for reads."""
 
     selection: Selection
-    definition: str
     key_of: Callable[[Sequence[Any]], tuple[Any, ...]]
     positions: tuple[int, ...] | None  # None: all features, in the order stored
     stored_width: int
@@ -120,7 +117,16 @@ class VectorReader:
         self._layout = layout
         self.columns = (*service.key_schema, *service.request_schema)
         self._reads = [_ready(selection, self.columns) for selection in service.reads]
-        self._keys_of = [*{read.selection.keys: read.key_of for read in self._reads}.items()]
+        # Views of the same entity have the same keys.
+        keys_of = {read.selection.keys: read.key_of for read in self._reads}
+        self._keys_of = [*keys_of.values()]
+        self._wanted = [
+            (read.selection.view.name, [*keys_of].index(read.selection.keys)) for read in self._reads
+        ]
+        # Whether one read of the store answers; windows read older events after it.
+        self.reads_once = all(read.windows is None for read in self._reads)
+        # The states that were accepted last, and the newest watermark of them.
+        self._accepted: tuple[list[ViewState], int] = [], 0
         self._keys = {name: value_check("key", name, dtype) for name, dtype in service.key_schema.items()}
         self._requested = {
             name: value_check("request value", name, dtype) for name, dtype in service.request_schema.items()
@@ -175,38 +181,30 @@ class VectorReader:
     def read_checked(self, rows: Sequence[Sequence[Any]], *, as_of: datetime) -> Vectors:
         """Look up rows in the order of `columns`, whose values have the declared types already."""
         wanted = self.wanted(rows)
-
-        def read() -> Vectors:
+        if self.reads_once:
             return self.vectors(rows, wanted, self._store.read(wanted), as_of=as_of)
-
-        return read() if self.reads_once else until_unchanged(read)
-
-    @property
-    def reads_once(self) -> bool:
-        """Whether one read of the store answers; windows read older events after it."""
-        return all(read.windows is None for read in self._reads)
+        return until_unchanged(lambda: self.vectors(rows, wanted, self._store.read(wanted), as_of=as_of))
 
     def wanted(self, rows: Sequence[Sequence[Any]]) -> list[tuple[str, list[bytes]]]:
         """Check rows in the order of `columns`; return the keys to read from the store, by view."""
         if self._check is not None:
             self._check(rows)
-        # Views of the same entity have the same keys.
-        by_columns = {columns: [encode_key(key_of(row)) for row in rows] for columns, key_of in self._keys_of}
-        return [(read.selection.view.name, by_columns[read.selection.keys]) for read in self._reads]
+        keys = [list(map(encode_key, map(key_of, rows))) for key_of in self._keys_of]
+        return [(view, keys[place]) for view, place in self._wanted]
 
     def vectors(
         self, rows: Sequence[Sequence[Any]], wanted: ViewKeys, answers: StoredRows, *, as_of: datetime
     ) -> Vectors:
         """Return the vectors of rows from what the store answered for `wanted`."""
         values, statuses, events, states = self._stored(wanted, answers, len(rows), as_of)
-        computed = [view.compute(rows, values) for view in self._computed]
+        computed = [view.compute(rows, values) for view in self._computed] if self._computed else ()
         if self._order is not None:
             values = [[row[i] for i in self._order] for row in values]
             statuses = [[row[i] for i in self._order] for row in statuses]
         for features in computed:
             for row, row_statuses, more in zip(values, statuses, features, strict=True):
                 row.extend(more)
-                row_statuses.extend([NULL if value is None else PRESENT for value in more])
+                row_statuses.extend(_statuses(more) if None in more else [PRESENT] * len(more))
         if self._fitted is not None:
             values, statuses = self._fitted.apply(values, statuses)
         return Vectors(self._features, values, statuses, self._views, events, states)
@@ -216,35 +214,34 @@ class VectorReader:
     ) -> tuple[list[list[Any]], list[list[int]], list[list[int | None]], list[ViewState]]:
         """Return values and statuses by row, in the order of the reads; event timestamps and states by read."""
         now = microseconds(as_of)
-        keys = [of_view for _, of_view in wanted]
-        states: list[ViewState] = []
-        for read, (held, _) in zip(self._reads, answers, strict=True):
-            state = held
-            if (
-                state is None
-                or state.definition != read.definition
-                or state.watermark > now
-                or state.row_format != ROW_FORMAT
-            ):
-                state = check_state(read.selection.view, state, as_of, self._layout)
-            states.append(state)
-        # Once for all views: that takes less time than once for each.
-        require_intact([*chain.from_iterable(keys)], [*chain.from_iterable(rows for _, rows in answers)])
+        states = self._checked_states([state for state, _ in answers], now, as_of)
         values: list[list[Any]] = [[] for _ in range(height)]
         statuses: list[list[int]] = [[] for _ in range(height)]
         events: list[list[int | None]] = []
-        for read, encoded, (_, rows) in zip(self._reads, keys, answers, strict=True):
+        for read, (_, keys), (_, rows) in zip(self._reads, wanted, answers, strict=True):
             if read.windows is None:
-                events.append(_answer(read, rows, now, values, statuses))
+                events.append(_answer(read, zip(keys, rows, strict=True), now, values, statuses))
             else:
-                vectors = read.windows.answer(encoded, rows, now, self._store)
+                require_intact(keys, rows)
+                vectors = read.windows.answer(keys, rows, now, self._store)
                 events.append(_appended(vectors, values, statuses))
         return values, statuses, events, states
+
+    def _checked_states(self, held: list[ViewState | None], now: int, as_of: datetime) -> list[ViewState]:
+        """Refuse a store that cannot answer. States that were accepted are compared only with `as_of`."""
+        states, watermark = self._accepted
+        if held != states or watermark > now:
+            states = [
+                check_state(read.selection.view, state, as_of, self._layout)
+                for read, state in zip(self._reads, held, strict=True)
+            ]
+            self._accepted = states, max((state.watermark for state in states), default=now)
+        return states
 
 
 def _answer(
     read: _Read,
-    rows: Sequence[bytes | None],
+    stored: Iterable[tuple[bytes, bytes | None]],
     now: int,
     all_values: list[list[Any]],
     all_statuses: list[list[int]],
@@ -253,13 +250,14 @@ def _answer(
     width, positions, present = read.stored_width, read.positions, read.all_present
     oldest = None if read.ttl is None else now - read.ttl
     events: list[int | None] = []
-    for row, values, statuses in zip(rows, all_values, all_statuses, strict=True):
-        if row is None or is_tombstone(row):
+    for (key, row), values, statuses in zip(stored, all_values, all_statuses, strict=True):
+        opened = None if row is None else open_row(key, row)
+        if opened is None:
             values.extend([None] * len(present))
             statuses.extend([NOT_FOUND] * len(present))
             events.append(None)
             continue
-        event, features = open_row(row)
+        event, features = opened
         events.append(event)
         if oldest is not None and event < oldest:
             values.extend([None] * len(present))
@@ -276,11 +274,12 @@ def _answer(
             if features[position] is not None:
                 features[position] = convert(features[position])
         values.extend(features)
-        if None in features:
-            statuses.extend([NULL if value is None else PRESENT for value in features])
-        else:
-            statuses.extend(present)
+        statuses.extend(_statuses(features) if None in features else present)
     return events
+
+
+def _statuses(features: Sequence[Any]) -> list[int]:
+    return [NULL if value is None else PRESENT for value in features]
 
 
 def _appended(
@@ -304,7 +303,6 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
     first = positions[0] if positions else 0
     return _Read(
         selection=selection,
-        definition=fingerprint(view).digest,
         # `itemgetter` of one position returns a value and not a row; a view without an entity has no position.
         key_of=itemgetter(*positions)
         if len(positions) > 1

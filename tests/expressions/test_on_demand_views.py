@@ -14,9 +14,11 @@ from runner import run
 import featurestore
 from featurestore import Frame, on_demand_feature_view
 from featurestore.definitions.on_demand import OnDemandFeatureView
+from featurestore.errors import ContractError
 from featurestore.expressions.row_function import NotCompiled, RowFunction
-from featurestore.vectors.compiled import compiled
+from featurestore.vectors.compiled import MAX_COMPILED_ROWS, compiled
 from featurestore.vectors.complete import compute
+from featurestore.vectors.computed import Computed
 
 
 class Asked(pa.DataFrameModel):
@@ -55,6 +57,18 @@ def test_one_row_has_the_bits_that_it_has_among_many() -> None:
     function = compiled(view)
     assert isinstance(function, RowFunction)
     assert [function.compute(row) for row in rows.rows()] == [(value,) for value in together]
+
+
+@pytest.mark.parametrize("count", [1, MAX_COMPILED_ROWS, MAX_COMPILED_ROWS + 1])
+@pytest.mark.parametrize("expression", [pl.col("x") * pl.col("n"), pl.col("x") / pl.col("n").abs().sqrt()])
+def test_rows_of_a_request_are_those_of_polars(expression: pl.Expr, count: int) -> None:
+    """For few rows and for many, and where the function leaves the last row to Polars."""
+    view = view_of(expression)
+    rows = [(k / 10, k) for k in range(1, count)] + [(0.5, 2**63 - 1)]
+    expected = compute(view, pl.DataFrame(rows, schema=view.input_schema, orient="row")).rows()
+    assert Computed.of(view, ("x", "n"), ()).compute(rows, [[]] * count) == expected
+    with pytest.raises(ContractError, match="wrong type"):
+        Computed.of(view, ("x", "n"), ()).compute([*rows[:-1], (0.5, "2")], [[]] * count)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def worths(store):
     keys = [encode_key((number,)) for number in range(1, CUSTOMERS, 97)]
     [(state, rows)] = store.read([("last_order", keys)])
     assert state is not None
-    values = [open_row(row)[1][:2] for row in rows if row is not None]
+    values = [open_row(key, row)[1][:2] for key, row in zip(keys, rows, strict=True) if row is not None]
     assert len(values) == len(keys)
     assert all(str(int(amount)) == coupon for amount, coupon in values)
     return {amount for amount, _ in values}

@@ -39,10 +39,11 @@ def test_every_zone_keeps_every_instant(unit):
         frame = pl.DataFrame({"k": range(len(ticks)), "t": pl.Series(ticks).cast(dtype)}).with_columns(
             event_timestamp=pl.lit(INSTANTS[0], pl.Datetime("us", "UTC"))
         )
-        stored = [row for _, row in encode_rows(frame, ["k"], pl.Schema({"t": dtype}))]
-        assert decode_rows(stored, pl.Schema({"t": dtype}))["t"].to_physical().to_list() == ticks, zone
+        stored = list(encode_rows(frame, ["k"], pl.Schema({"t": dtype})))
+        rows = [row for _, row in stored]
+        assert decode_rows(rows, pl.Schema({"t": dtype}))["t"].to_physical().to_list() == ticks, zone
         convert = from_stored(dtype)
-        values = [convert(open_row(row)[1][0]) for row in stored]
+        values = [convert(open_row(key, row)[1][0]) for key, row in stored]
         assert values == in_utc_zone(frame)["t"].to_list() == expected, zone
         assert msgspec.json.decode(msgspec.json.encode(values), type=list[datetime]) == expected, zone
         # And back: a value that was read is the same instant as an input of an on-demand view.

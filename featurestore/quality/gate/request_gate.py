@@ -49,7 +49,9 @@ class RequestGate:
         ContractError
             If a value breaks its contract; names all breaches.
         """
-        refuse([gate.breaches([select(row) for row in rows]) for gate, select in self._gates])
+        breaches = [gate.breaches(list(map(select, rows))) for gate, select in self._gates]
+        if any(breaches):
+            refuse(breaches)
 
     def check_frame(self, frame: pl.DataFrame) -> None:
         """Check the rows of a frame in the declared dtypes; raises as `check_rows` does."""

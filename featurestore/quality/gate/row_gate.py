@@ -107,10 +107,11 @@ class CompiledRules(NamedTuple):
         for row in rows:
             if self.broken is not None:
                 broken = self.broken.compute(row)
-                if broken is None or any(broken):
+                if broken is None or True in broken:
                     return False
-            if any(row[position] is None for position in self.required):
-                return False
+            for position in self.required:
+                if row[position] is None:
+                    return False
         return True
 
 

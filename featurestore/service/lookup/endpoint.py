@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -21,12 +21,12 @@ from featurestore.values.json_keys import require_unique_keys
 from featurestore.vectors.reader import VectorReader, Vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.ports import RowReader
     from featurestore.service.lookup.stale_cache import StaleCache
     from featurestore.storage.layout import Layout
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -106,6 +106,7 @@ class Endpoint:
             None if stale_cache is None else VectorReader(service, stale_cache, check=check, layout=layout)
         )
         self._max_rows = max_rows
+        self._where = f"request to service {self.name!r}"
         # The type of the JSON decides about all other values.
         schema = {**service.key_schema, **service.request_schema}
         self._width = len(schema)
@@ -154,7 +155,7 @@ class Endpoint:
         request = self._decoder.decode(body)
         rows = [msgspec.structs.astuple(row) for row in request.rows]
         keys = len(rows) * self._width + (1 if request.as_of is None else 2)
-        require_unique_keys(body, keys, f"request to service {self.name!r}")
+        require_unique_keys(body, keys, self._where)
         if self._checks:
             rows = [self._checked(number, row) for number, row in enumerate(rows)]
         return rows, request.as_of
@@ -171,8 +172,11 @@ class Endpoint:
     def answer(self, vectors: Vectors, as_of: datetime, *, release: str, stale: bool) -> bytes:
         """Encode an answer as JSON: timestamps as RFC 3339, bytes as base64, decimals as text."""
         now = microseconds(as_of)
-        ages = {name: _ages(events, now) for name, events in zip(vectors.views, vectors.events, strict=True)}
-        return msgspec.json.encode(
+        ages = {
+            name: [None if event is None else (now - event) / 1_000_000 for event in events]
+            for name, events in zip(vectors.views, vectors.events, strict=True)
+        }
+        return _encode(
             Answer(
                 service=self.name,
                 release=release,
@@ -184,7 +188,3 @@ class Endpoint:
                 ages=ages,
             )
         )
-
-
-def _ages(events: Sequence[int | None], now: int) -> list[float | None]:
-    return [None if event is None else (now - event) / 1_000_000 for event in events]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -34,9 +34,6 @@ PUSHED: Final = ("online", "online_and_offline")
 _ENCODER: Final = msgspec.json.Encoder()
 _encode: Final = _ENCODER.encode
 _encode_lines: Final = _ENCODER.encode_lines
-# Between the values of two columns.
-_NEXT: Final = b'},{"values":'
-_END: Final = b',"statuses":%b,"event_timestamps":%b' + _NEXT
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +112,8 @@ class Wire:
         origin = {name: selection.label for selection in service.selections for name in selection.names}
         views = [selection.label for selection in service.reads]
         schema = service.feature_schema
-        self._views = [views.index(origin[name]) if name in origin else None for name in schema]
+        # A computed feature has no view: its timestamps follow those of all views.
+        self._views = [views.index(origin[name]) if name in origin else -1 for name in schema]
         # Neighbours of one view have the same timestamps.
         self._neighbours = [(view, len(list(columns))) for view, columns in groupby(self._views)]
         conversions = [to_wire(name, dtype) for name, dtype in schema.items()]
@@ -169,55 +167,81 @@ class Wire:
             If a timestamp has a fraction of a second, which Feast's wire cannot carry.
         """
         height = len(rows)
-        keys = _turned(rows, len(self._columns))[: self._keys]
-        values: list[Sequence[Any]] = [*keys, *_turned(vectors.values, len(self._views))]
+        names = self._full_names if full_names else self._names
+        if not self._keys + len(self._views):
+            return b'{"results":[],"metadata":%b}' % names
+        # A row alone is the values of its columns.
+        values: list[Any] = [
+            *(rows[0] if height == 1 else _turned(rows, len(self._columns)))[: self._keys],
+            *(vectors.values[0] if height == 1 else _turned(vectors.values, len(self._views))),
+        ]
         for position, convert in self._converted:
             place = position + self._keys
-            values[place] = [None if value is None else convert(value) for value in values[place]]
-        names = self._full_names if full_names else self._names
-        if not values:
-            return b'{"results":[],"metadata":%b}' % names
-        parts = []
+            column = values[place : place + 1] if height == 1 else values[place]
+            converted = [None if value is None else convert(value) for value in column]
+            values[place] = converted[0] if height == 1 else converted
+        layout = _layout(height)
+        parts = [layout.begin]
         first = 0
-        for end, count in self._ends(vectors, height):
+        for end, count in self._ends(vectors, layout, height):
             # A line of JSON for each column: JSON has no line break inside, so its end can take the place of one.
             parts.append(_encode_lines(values[first : first + count]).replace(b"\n", end))
             first += count
-        return b'{"results":[{"values":%b}],"metadata":%b}' % (b"".join(parts).removesuffix(_NEXT), names)
+        return b'{"results":[%b}],"metadata":%b}' % (b"".join(parts).removesuffix(layout.next), names)
 
-    def _ends(self, vectors: Vectors, height: int) -> list[tuple[bytes, int]]:
+    def _ends(self, vectors: Vectors, layout: _Layout, height: int) -> list[tuple[bytes, int]]:
         """Return what follows the values of a column, statuses and timestamps; and how many neighbours share it."""
-        nothing = _repeated(NO_EVENT, height)
-        events = [
-            [NO_EVENT if event is None else timestamp_of(event) for event in of_view]
-            for of_view in vectors.events
+        present, nothing = layout.present, layout.nothing
+        stamps = [
+            _encode([NO_EVENT if event is None else timestamp_of(event) for event in events]) + layout.next
+            for events in vectors.events
         ]
-        stamps = _encode_lines(events)[:-1].split(b"\n") if events else []
-        present = _repeated(Status.PRESENT.name, height)
-        keys = (_END % (present, nothing), self._keys)
-        if all(statuses == self._all_present for statuses in vectors.statuses):
-            return [
-                keys,
-                *(
-                    (_END % (present, nothing if view is None else stamps[view]), count)
-                    for view, count in self._neighbours
-                ),
-            ]
-        ends: dict[tuple[tuple[int, ...], int | None], bytes] = {}
+        stamps.append(nothing)
+        keys = (present + nothing, self._keys)
+        if vectors.statuses.count(self._all_present) == height:
+            return [keys, *[(present + stamps[view], count) for view, count in self._neighbours]]
+        ends: dict[tuple[tuple[int, ...], int], bytes] = {}
 
-        def end(statuses: tuple[int, ...], view: int | None) -> bytes:
+        def end(statuses: tuple[int, ...], view: int) -> bytes:
             if (statuses, view) not in ends:
                 names = _encode([NAMES[status] for status in statuses])
-                ends[statuses, view] = _END % (names, nothing if view is None else stamps[view])
+                ends[statuses, view] = layout.middle % names + stamps[view]
             return ends[statuses, view]
 
         columns = _turned(vectors.statuses, len(self._views))
         return [keys, *((end(*column), 1) for column in zip(columns, self._views, strict=True))]
 
 
+class _Layout(NamedTuple):
+    """What is around the values of columns of a height. Those of one row are encoded without their brackets.
+
+    Attributes
+    ----------
+    begin
+        Before the values of the first column.
+    middle
+        After the values of a column: its statuses go in it.
+    next
+        After the timestamps of a column: the beginning of the next.
+    present, nothing
+        After the values of a column of rows that are present; and timestamps where there is no event, with `next`.
+    """
+
+    begin: bytes
+    middle: bytes
+    next: bytes
+    present: bytes
+    nothing: bytes
+
+
 @lru_cache(maxsize=64)
-def _repeated(text: str, height: int) -> bytes:
-    return _encode([text] * height)
+def _layout(height: int) -> _Layout:
+    left, right = (b"[", b"]") if height == 1 else (b"", b"")
+    begin = b'{"values":' + left
+    middle = right + b',"statuses":%b,"event_timestamps":'
+    next_column = b"}," + begin
+    present = middle % _encode([Status.PRESENT.name] * height)
+    return _Layout(begin, middle, next_column, present, _encode([NO_EVENT] * height) + next_column)
 
 
 def _turned(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:

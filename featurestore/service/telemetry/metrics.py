@@ -116,10 +116,10 @@ class Metrics:
                 present = [event for event in events[position] if event is not None]
                 misses += len(events[position]) - len(present)
                 if present:
-                    ages.append((as_of - min(present)) / 1_000_000)
-                    if age_limit is not None:
-                        oldest = as_of - age_limit
-                        expired += sum(event < oldest for event in present)
+                    age = as_of - min(present)
+                    ages.append(age / 1_000_000)
+                    if age_limit is not None and age > age_limit:
+                        expired += sum(as_of - event > age_limit for event in present)
             self._observe(table.FEATURE_AGE, view, bucketed(ages, table.AGES))
             self._observe(table.VIEW_SECONDS, view, seconds)
             counters[table.MISSES].labels(view).inc(misses)

@@ -70,7 +70,7 @@ class RequestLog:
             method=entry.method,
             route=entry.route,
             status=entry.status,
-            ms=round(entry.seconds * 1000, 3),
+            ms=round(entry.seconds * 1_000_000) / 1000,
             release=entry.release,
             caller=entry.caller,
             error=entry.error,
