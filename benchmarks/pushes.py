@@ -3,22 +3,31 @@
 ``make bench-pushes`` pushes 100,000 rows, one at a time, to a view of 20,000 customers over LMDB, and
 prints the CPU time of a push by its number. It then joins entity rows to both logs, before and after
 `materialize` merges the first one, and checks that the values agree.
+
+At last several callers push to one view over HTTP at the same time, each its next row when the last one is
+acknowledged. It prints how long an acknowledgement took and how many were refused, and checks that every row that was
+acknowledged is served.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
+import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from serving import serve_process
 from shop import build_shop, write_files
 
 if TYPE_CHECKING:
@@ -91,6 +100,51 @@ def compare_reads(
             sys.exit("WRONG: the values of the two logs differ")
         each, at_once = (statistics.median(seconds) * 1_000 for seconds in times)
         print(f"{count:>20,}  {each:>9.1f}  {at_once:>11.1f}  {each / at_once:>5.2f}")
+
+
+def push_at_once(project: featurestore.Project, callers: int, each: int, *options: str) -> None:
+    """Push rows from several callers over HTTP, each one after the other, and print how long they took."""
+    with serve_process(project.settings.root, "--no-log-requests", *options) as server:
+
+        def call(caller: int) -> list[tuple[int, float]]:
+            answers = []
+            with requests.Session() as session:
+                for number in range(caller, callers * each, callers):
+                    row = orders(range(number, number + 1)).with_columns(pl.selectors.temporal().dt.strftime("%FT%TZ"))
+                    body = {"push_source_name": VIEW, "df": row.to_dict(as_series=False)}
+                    begun = time.perf_counter()
+                    answer = session.post(f"{server.url}/push", json=body, timeout=60)
+                    answers.append((answer.status_code, time.perf_counter() - begun))
+                    if answer.ok:
+                        _require_served(session, server.url, number)
+            return answers
+
+        begun, cpu = time.perf_counter(), _cpu_seconds(server.process.pid)
+        with ThreadPoolExecutor(callers) as pool:
+            answers = [answer for of_caller in pool.map(call, range(callers)) for answer in of_caller]
+        seconds, cpu = time.perf_counter() - begun, _cpu_seconds(server.process.pid) - cpu
+    taken = sorted(seconds for status, seconds in answers if status == requests.codes.ok)
+    refused = {status: count for status, count in Counter(s for s, _ in answers).items() if status != requests.codes.ok}
+    if len(answers) == callers * each and not project.audit().mismatches:
+        print(
+            f"{callers} callers x {each} pushes: median {statistics.median(taken) * 1_000:.0f} ms, 99th percentile "
+            f"{taken[len(taken) * 99 // 100] * 1_000:.0f} ms, {len(taken) / seconds:.0f} a second, "
+            f"{cpu / len(taken) * 1_000:.1f} ms of CPU each; refused: {refused or 0}"
+        )
+
+
+def _require_served(session: requests.Session, url: str, number: int) -> None:
+    """Exit with 1 if a row that was acknowledged is not served."""
+    [row] = orders(range(number, number + 1)).to_dicts()
+    entity = {"customer": row["customer"], "basket": 1.0}
+    answer = session.post(f"{url}/v1/vectors/buying", json={"rows": [entity]}, timeout=60)
+    if row["amount"] not in answer.json()["values"][0]:
+        sys.exit(f"WRONG: push {number:,} was acknowledged and is not served: {answer.text}")
+
+
+def _cpu_seconds(process: int) -> float:
+    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
