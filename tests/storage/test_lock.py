@@ -213,27 +213,28 @@ def test_who_has_the_turn_does_what_waits_behind_it(path):
 
 def test_what_fails_together_fails_for_each_and_nobody_else(path):
     """A failure before the items are taken is that of one thread; the next does the rest."""
-    outcomes = []
+    calls, outcomes = [], {}
 
     def work(take):
-        if not outcomes:
+        calls.append("work")
+        if len(calls) == 1:
             raise ValueError("before")
-        if len(outcomes) == 1:
-            take()
+        items = take()
+        if len(calls) == 2:
             raise ValueError("after")
-        return take()
+        return items
 
     def do(item):
         try:
-            outcomes.append(locked_together(path, item, lambda other: other < 3, work))
+            outcomes[item] = locked_together(path, item, lambda other: other < 3, work)
         except ValueError as error:
-            outcomes.append(str(error))
+            outcomes[item] = str(error)
 
     with locked(path):
         threads = in_order(path, [partial(do, item) for item in range(4)])
     for thread in threads:
         thread.join(SECONDS)
-    assert outcomes == ["before", "after", "after", 3]
+    assert outcomes == {0: "before", 1: "after", 2: "after", 3: 3}
 
 
 def test_what_is_refused_is_never_done_and_what_is_done_is_not_refused(path):
