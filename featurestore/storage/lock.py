@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
+    from featurestore.storage.turns import Waiting
+
 POLL_SECONDS = 0.005
 NEXT_SUFFIX = ".next"
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)

@@ -95,7 +95,10 @@ def test_who_gives_up_leaves_the_queue(path):
     held, refused = [], []
 
     def give_up():
-        with patience(time.monotonic()), pytest.raises(StoreError, match="another process or thread") as error:
+        with (
+            patience(time.monotonic()),
+            pytest.raises(StoreError, match="another process or thread") as error,
+        ):
             with locked(path):
                 held.append("late")
         refused.append(error.value.retry)
