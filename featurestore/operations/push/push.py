@@ -11,7 +11,7 @@ import polars as pl
 
 from featurestore.adapters.row_files import read_rows
 from featurestore.config import FixedClock
-from featurestore.errors import ContractError, DefinitionError, FeatureStoreError, StoreError
+from featurestore.errors import DefinitionError, FeatureStoreError, StoreError
 from featurestore.operations.materialize import Materialized, materialize_view
 from featurestore.operations.push.logged import LoggedError, logged
 from featurestore.operations.release.active_release import (
@@ -22,8 +22,7 @@ from featurestore.operations.release.active_release import (
 )
 from featurestore.quality.gate.ahead import require_not_ahead
 from featurestore.quality.gate.casting import cast_plan
-from featurestore.quality.gate.inspection import admit
-from featurestore.quality.gate.view_rows import inspect_view
+from featurestore.quality.gate.refused_rows import RefusedRowsError, admit_rows, refused_text
 from featurestore.splits.sample import IS_REPEATED
 from featurestore.storage.commits import keep_commit
 from featurestore.storage.files import write_record
@@ -100,9 +99,10 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
     ------
     AheadError
         If a row was created more than a minute after the current time, or its event is more than a year after it.
+    RefusedRowsError
+        If a row breaks the view's contract, or is a copy that a sample made; nothing is written then.
     ContractError
-        If the file cannot be read, a row breaks the view's contract, or a row is a copy that a sample made; nothing is
-        written then.
+        If the file cannot be read, or the rows as a whole break the contract.
     DefinitionError
         If the view's schema has no ``created_timestamp``: training would take the row as known since its event.
     MissingDataError
@@ -120,8 +120,8 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
             "would take a pushed row as known since its event",
             hint=f"declare {CREATED_TIMESTAMP!r} in schema {definition.contract.name}",
         )
-    _refuse_repeated(definition, frame)
-    own = _Push(workspace, frame)
+    own = _Push(workspace, frame, first=1 if isinstance(rows, Path) else 0)
+    _refuse_repeated(definition, own)
     outcome = locked_together(
         workspace.layout.pushing(view),
         own,
@@ -134,10 +134,11 @@ def push(workspace: Workspace, view: str, rows: pl.DataFrame | pl.LazyFrame | Pa
 
 
 class _Push(NamedTuple):
-    """The rows of one push, which waits for its turn."""
+    """The rows of one push, which waits for its turn; messages count them from `first`."""
 
     workspace: Workspace
     rows: pl.DataFrame
+    first: int
 
     def fits(self, other: _Push) -> bool:
         """Return whether another push can be written with this one."""
@@ -167,7 +168,7 @@ def _push_together(
                 files_of(release.catalog.view(view.name), release.layout)  # raises before anything is logged
             known = next_timestamp(workspace, view.name, release)
             pushes = take()
-            checked = [_checked(view, push.rows, known) for push in pushes]
+            checked = [_checked(view, push, known) for push in pushes]
             admitted = [rows for rows in checked if isinstance(rows, pl.DataFrame)]
             if not admitted:
                 return list(checked)
@@ -192,10 +193,10 @@ def _push_together(
     return [outcome if isinstance(outcome, FeatureStoreError) else next(pushed) for outcome in checked]
 
 
-def _checked(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.DataFrame | FeatureStoreError:
+def _checked(view: FeatureView, push: _Push, known: datetime) -> pl.DataFrame | FeatureStoreError:
     """Return the rows that the gate admits, or why it refuses them."""
     try:
-        return admit(inspect_view(view, _stamped(view, rows, known).lazy()), tolerate=False)
+        return admit_rows(view, _stamped(view, push, known), first=push.first)
     except FeatureStoreError as error:
         return error
 
@@ -246,16 +247,20 @@ def _own(error: FeatureStoreError, rows: int) -> FeatureStoreError:
     return error
 
 
-def _refuse_repeated(view: FeatureView, rows: pl.DataFrame) -> None:
+def _refuse_repeated(view: FeatureView, push: _Push) -> None:
+    rows = push.rows
     if IS_REPEATED not in rows.columns or IS_REPEATED in view.contract:
         return
     # In a file of text it is text.
-    repeated = rows.filter(pl.col(IS_REPEATED).cast(pl.String).str.to_lowercase() == "true")
-    if repeated.height:
-        raise ContractError(
-            f"rows for view {view.name!r}: {counted(repeated.height, 'row')} of a sample are marked {IS_REPEATED!r}; copies are for "
-            "training alone",
+    is_repeated = rows[IS_REPEATED].cast(pl.String).str.to_lowercase() == "true"
+    refused = is_repeated.arg_true().to_list()
+    if refused:
+        named = refused_text(((row, f"a copy, by {IS_REPEATED!r}") for row in refused), first=push.first)
+        raise RefusedRowsError(
+            f"rows for view {view.name!r}: {counted(len(refused), 'row')} of a sample are marked {IS_REPEATED!r}; copies are for "
+            f"training alone{named}",
             hint=f"leave out the rows where {IS_REPEATED!r} is true",
+            refused_rows=refused,
         )
 
 
@@ -273,14 +278,16 @@ def _advance_fixed_clock(workspace: Workspace, until: datetime) -> None:
         write_record(FixedClock(as_of=settings.as_of, now=now), settings.fixed_clock)
 
 
-def _stamped(view: FeatureView, rows: pl.DataFrame, known: datetime) -> pl.DataFrame:
+def _stamped(view: FeatureView, push: _Push, known: datetime) -> pl.DataFrame:
     """Let rows be created at a timestamp, also those that say that they were created before it, or a little after it."""
+    rows = push.rows
     if CREATED_TIMESTAMP not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=UTC_MICROSECONDS).alias(CREATED_TIMESTAMP))
     plan = cast_plan(rows.schema, view.contract, dataset=view.name)
     failed = plan[CREATED_TIMESTAMP].failed
     if failed is not None and rows.select(failed.any()).item():
         # A value that is not a timestamp must not become the current time: the gate names it.
-        admit(inspect_view(view, rows.lazy()), tolerate=False)
-    require_not_ahead(view, rows, {name: column.value for name, column in plan.items()}, known)
+        admit_rows(view, rows, first=push.first)
+    values = {name: column.value for name, column in plan.items()}
+    require_not_ahead(view, rows, values, known, first=push.first)
     return rows.with_columns(pl.lit(known, dtype=UTC_MICROSECONDS).alias(CREATED_TIMESTAMP))
