@@ -106,7 +106,9 @@ def compare_reads(
 
 def push_at_once(project: featurestore.Project, callers: int, each: int, *options: str) -> None:
     """Push rows from several callers over HTTP, each one after the other, and print how long they took."""
-    rows = orders(range(callers * each)).with_columns(pl.selectors.temporal().dt.strftime("%FT%TZ")).to_dicts()
+    rows = (
+        orders(range(callers * each)).with_columns(pl.selectors.temporal().dt.strftime("%FT%TZ")).to_dicts()
+    )
     with serve_process(project.settings.root, "--no-log-requests", *options) as server:
         port = int(server.url.rpartition(":")[2])
 

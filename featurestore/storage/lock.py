@@ -77,7 +77,7 @@ def locked_together(
     item
         What this thread wants to be done.
     fits
-        Says of an item of a thread behind this one whether both can be done together.
+        Whether an item of a thread behind this one can be done together with this one.
     work
         Does the items that the function it gets returns when it is called: this one first, the others in the order in
         which they came. It returns a result for each of them. If it raises, all of them fail; before the call, only
@@ -93,26 +93,26 @@ def locked_together(
         if waiting.is_taken:
             if waiting.error is not None:
                 raise waiting.error
-            result: _Result = waiting.result
-            return result
-        others: list[Waiting] = []
+            done: _Result = waiting.result
+            return done
+        behind: list[Waiting] = []
 
         def take() -> list[_Item]:
-            others.extend(_turns.take(key, fits))
-            return [item, *(other.item for other in others)]
+            behind.extend(_turns.take(key, fits))
+            return [item, *(follower.item for follower in behind)]
 
         try:
             with _held(file, path, until):
                 own, *results = work(take)
-            for other, of_other in zip(others, results, strict=True):
-                other.result = of_other
+            for follower, result in zip(behind, results, strict=True):
+                follower.result = result
         except BaseException as error:
-            for other in others:
-                other.error = error
+            for follower in behind:
+                follower.error = error
             raise
         finally:
-            for other in others:
-                other.wake()
+            for follower in behind:
+                follower.wake()
         return own
 
 

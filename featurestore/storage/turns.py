@@ -93,9 +93,9 @@ class Turns:
         """
         with self._mutex:
             behind = islice(self._queues[key], 1, None)
-            taken = list(takewhile(lambda other: other.item is not None and fits(other.item), behind))
-            for other in taken:
-                other.is_taken = True
+            taken = list(takewhile(lambda waiting: waiting.item is not None and fits(waiting.item), behind))
+            for waiting in taken:
+                waiting.is_taken = True
             del self._queues[key][1 : 1 + len(taken)]
             return taken
 

@@ -66,7 +66,7 @@ def is_free(path):
 
 
 def test_threads_hold_it_in_the_order_in_which_they_came(path):
-    """Whoever is next when one thread leaves holds the lock after it: nobody waits for more than all others once."""
+    """Who is next when one thread leaves holds the lock after it: nobody waits for more than all others once."""
     holders, nexts = [], []
 
     def hold():
@@ -87,7 +87,7 @@ def test_threads_hold_it_in_the_order_in_which_they_came(path):
         del turns.turn
     assert len(holders) == 8 * 25
     assert holders[:8] == [thread.ident for thread in threads]
-    assert all(following in ([], [holder]) for following, holder in zip(nexts, holders[1:], strict=False))
+    assert all(in_queue in ([], [holder]) for in_queue, holder in zip(nexts, holders[1:], strict=False))
 
 
 def test_who_gives_up_leaves_the_queue(path):
@@ -98,9 +98,9 @@ def test_who_gives_up_leaves_the_queue(path):
         with (
             patience(time.monotonic()),
             pytest.raises(StoreError, match="another process or thread") as error,
+            locked(path),
         ):
-            with locked(path):
-                held.append("late")
+            held.append("late")
         refused.append(error.value.retry)
 
     def hold():
@@ -196,7 +196,7 @@ def is_number(item):
 
 
 def test_who_has_the_turn_does_what_waits_behind_it(path):
-    """Each gets the result of its own item; what does not fit is done by itself, and after those before it."""
+    """Each gets the result of its own item; what does not fit is done alone, after those before it."""
     groups, results = [], {}
 
     def work(take):
@@ -229,7 +229,7 @@ def test_what_fails_together_fails_for_each_and_nobody_else(path):
 
     def do(item):
         try:
-            outcomes[item] = locked_together(path, item, lambda other: other < 3, work)
+            outcomes[item] = locked_together(path, item, lambda number: number < 3, work)
         except ValueError as error:
             outcomes[item] = str(error)
 

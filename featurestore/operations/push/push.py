@@ -140,9 +140,9 @@ class _Push(NamedTuple):
     rows: pl.DataFrame
     first: int
 
-    def fits(self, other: _Push) -> bool:
+    def fits(self, push: _Push) -> bool:
         """Return whether another push can be written with this one."""
-        return self.workspace is other.workspace and max(self.rows.height, other.rows.height) <= ROWS_TOGETHER
+        return self.workspace is push.workspace and max(self.rows.height, push.rows.height) <= ROWS_TOGETHER
 
 
 class _Written(NamedTuple):
