@@ -99,7 +99,8 @@ def locked_together(
 
         def take() -> list[_Item]:
             behind.extend(_turns.take(key, fits))
-            return [item, *(follower.item for follower in behind)]
+            items: list[_Item] = [follower.item for follower in behind]
+            return [item, *items]
 
         try:
             with _held(file, path, until):

@@ -38,7 +38,7 @@ class Waiting:
 
     __slots__ = ("_ready", "error", "is_taken", "item", "result")
 
-    def __init__(self, item: object) -> None:
+    def __init__(self, item: Any) -> None:
         self.item = item
         self.is_taken = False
         self.result: Any = None

@@ -171,7 +171,7 @@ def _push_together(
             checked = [_checked(view, push, known) for push in pushes]
             admitted = [rows for rows in checked if isinstance(rows, pl.DataFrame)]
             if not admitted:
-                return list(checked)
+                return [refused for refused in checked if isinstance(refused, FeatureStoreError)]
             written = _write(workspace, view, admitted, known, store)
         reached = _reach(release, workspace, view, written)
     except FeatureStoreError as error:
