@@ -170,25 +170,43 @@ def test_a_process_that_is_killed_frees_it(path, fork):
         assert not is_free(path)
 
 
-def test_a_fork_has_no_part_in_the_lock_of_its_parent(path, fork):
+def test_a_fork_has_no_part_in_the_lock_of_its_parent(path, tmp_path, fork):
     """A fork that leaves the block does not free the lock, and one that lives on does not keep it."""
-    read, write = os.pipe()
+    left, again = tmp_path / "left", tmp_path / "again"
 
     def leave_and_hold():
         held.close()
-        os.write(write, b"left")
+        left.touch()
         with locked(path):
-            os.write(write, b"held")
+            again.touch()
 
     with ExitStack() as held:
         held.enter_context(locked(path))
         fork(signal.pause)
         fork(leave_and_hold)
-        assert os.read(read, 4) == b"left"
+        eventually(left.exists, "the fork did not leave the block")
         assert not is_free(path)
-    assert os.read(read, 4) == b"held"
-    os.close(read)
-    os.close(write)
+    eventually(again.exists, "the fork keeps the lock of its parent")
+
+
+def test_a_fork_of_a_process_that_is_killed_does_not_keep_its_lock(path, tmp_path, fork):
+    """As long as one copy of an open file is open, the system keeps its lock."""
+    forked = tmp_path / "forked"
+
+    def hold():
+        with locked(path):
+            if os.fork() == 0:
+                forked.write_text(f"{os.getpid()}")
+            signal.pause()
+
+    process = fork(hold)
+    eventually(lambda: forked.exists() and forked.read_text(), "there is no fork")
+    try:
+        os.kill(process, signal.SIGKILL)
+        with patience(time.monotonic() + SECONDS), locked(path):
+            assert not is_free(path)
+    finally:
+        os.kill(int(forked.read_text()), signal.SIGKILL)
 
 
 def is_number(item):
