@@ -40,6 +40,7 @@ WINDOWS = 10
 REPEATS = 15
 ENTITY_ROWS = (3, 1_000, 100_000)
 SMALL_ENTITY_ROWS = (3, 1_000)
+CALLERS = 8
 VIEW = "last_order"
 START = datetime.now(UTC) - timedelta(days=2)
 
@@ -158,6 +159,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a few pushes")
     parser.add_argument("--pushes", type=int, default=100_000, help="how many rows are pushed one at a time")
+    parser.add_argument(
+        "--each", type=int, default=200, help="how many rows each of the callers pushes over HTTP"
+    )
     options = parser.parse_args()
     count = 40 if options.small else options.pushes
     with TemporaryDirectory() as folder:
@@ -167,6 +171,7 @@ def main() -> None:
         compare_reads(single, batch, "entity rows", small=options.small)
         single.materialize()
         compare_reads(single, batch, "after materialize", small=options.small)
+        push_at_once(make_project(Path(folder, "callers")), CALLERS, 2 if options.small else options.each)
     print("the values agree")
 
 

@@ -47,7 +47,7 @@ ROWS_TOGETHER: Final = 1_000
 
 
 class Pushed(Materialized, frozen=True, kw_only=True):
-    """What a push did.
+    """What a push did. What it read and applied includes pushes that were written together with it.
 
     Attributes
     ----------
