@@ -93,9 +93,9 @@ def test_if_the_store_fails_each_hears_of_its_own_rows(shop):
     """Those that were logged may be applied later; one that was refused is not."""
     shop.materialize()
     pushes = [order(7, 1.0), order(8, "dear"), order(9, 3.0, rows=2)]
-    one, bad, two = pushed_together(shop, full(shop, release=False), pushes)
+    first, bad, second = pushed_together(shop, full(shop, release=False), pushes)
     assert isinstance(bad, RefusedRowsError)
-    assert [type(error) for error in (one, two)] == [LoggedError, LoggedError]
-    assert [error.rows for error in (one, two)] == [1, 2]
+    assert [type(error) for error in (first, second)] == [LoggedError, LoggedError]
+    assert [error.rows for error in (first, second)] == [1, 2]
     shop.push("last_order", order(2, 4.0))
     assert served(shop, 7, 8, 9, 2) == [1.0, None, 3.0, 4.0]
