@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from featurestore.storage.turns import Waiting
 
 POLL_SECONDS = 0.005
-NEXT_SUFFIX = ".next"
+NEXT_SUFFIX = ".next.lock"
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 _turns = Turns()
 _open_files: set[FileIO] = set()

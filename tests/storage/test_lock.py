@@ -136,7 +136,7 @@ def test_only_one_tries_with_success(path):
 
 def waits(path):
     """Return whether a process waits for a lock that another one holds."""
-    turnstile = path.with_name(f"{path.name}.next")
+    turnstile = path.with_name(f"{path.name}.next.lock")
     return turnstile.exists() and not is_free(turnstile) and not is_free(path)
 
 
