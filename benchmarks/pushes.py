@@ -3,15 +3,25 @@
 ``make bench-pushes`` pushes 100,000 rows, one at a time, to a view of 20,000 customers over LMDB, and
 prints the CPU time of a push by its number. It then joins entity rows to both logs, before and after
 `materialize` merges the first one, and checks that the values agree.
+
+At last several callers push to one view over HTTP at the same time, each its next row when the last one is
+acknowledged. It prints how long an acknowledgement took and how many were refused, and checks that every row that was
+acknowledged is served.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,6 +29,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from serving import serve_process
 from shop import build_shop, write_files
 
 if TYPE_CHECKING:
@@ -29,6 +40,7 @@ WINDOWS = 10
 REPEATS = 15
 ENTITY_ROWS = (3, 1_000, 100_000)
 SMALL_ENTITY_ROWS = (3, 1_000)
+CALLERS = 8
 VIEW = "last_order"
 START = datetime.now(UTC) - timedelta(days=2)
 
@@ -93,11 +105,63 @@ def compare_reads(
         print(f"{count:>20,}  {each:>9.1f}  {at_once:>11.1f}  {each / at_once:>5.2f}")
 
 
+def push_at_once(project: featurestore.Project, callers: int, each: int, *options: str) -> None:
+    """Push rows from several callers over HTTP, each one after the other, and print how long they took."""
+    rows = (
+        orders(range(callers * each)).with_columns(pl.selectors.temporal().dt.strftime("%FT%TZ")).to_dicts()
+    )
+    with serve_process(project.settings.root, "--no-log-requests", *options) as server:
+        port = int(server.url.rpartition(":")[2])
+
+        def call(caller: int) -> list[tuple[int, float]]:
+            answers = []
+            connection = HTTPConnection("localhost", port)
+            for row in rows[caller::callers]:
+                pushed = {"push_source_name": VIEW, "df": {name: [value] for name, value in row.items()}}
+                begun = time.perf_counter()
+                status, text = _post(connection, "/push", pushed)
+                answers.append((status, time.perf_counter() - begun))
+                if status == HTTPStatus.OK:
+                    entity = {"customer": row["customer"], "basket": 1.0}
+                    _, text = _post(connection, "/v1/vectors/buying", {"rows": [entity]})
+                    if row["amount"] not in json.loads(text)["values"][0]:
+                        sys.exit(f"WRONG: {row} was acknowledged and is not served: {text}")
+            return answers
+
+        begun, cpu = time.perf_counter(), _cpu_seconds(server.process.pid)
+        with ThreadPoolExecutor(callers) as pool:
+            answers = [answer for of_caller in pool.map(call, range(callers)) for answer in of_caller]
+        seconds, cpu = time.perf_counter() - begun, _cpu_seconds(server.process.pid) - cpu
+    statuses = Counter(status for status, _ in answers)
+    taken = sorted(seconds * 1_000 for status, seconds in answers if status == HTTPStatus.OK)
+    if project.audit().mismatches:
+        sys.exit("WRONG: training and serving differ")
+    print(
+        f"{callers} callers x {each:,} pushes: median {statistics.median(taken):.0f} ms, 99th percentile "
+        f"{taken[len(taken) * 99 // 100]:.0f} ms, {len(taken) / seconds:.0f} a second, "
+        f"{cpu / len(taken) * 1_000:.1f} ms of CPU each; {statuses.total() - len(taken):,} refused"
+    )
+
+
+def _post(connection: HTTPConnection, path: str, body: object) -> tuple[int, bytes]:
+    connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def _cpu_seconds(process: int) -> float:
+    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a few pushes")
     parser.add_argument("--pushes", type=int, default=100_000, help="how many rows are pushed one at a time")
+    parser.add_argument(
+        "--each", type=int, default=200, help="how many rows each of the callers pushes over HTTP"
+    )
     options = parser.parse_args()
     count = 40 if options.small else options.pushes
     with TemporaryDirectory() as folder:
@@ -107,6 +171,7 @@ def main() -> None:
         compare_reads(single, batch, "entity rows", small=options.small)
         single.materialize()
         compare_reads(single, batch, "after materialize", small=options.small)
+        push_at_once(make_project(Path(folder, "callers")), CALLERS, 2 if options.small else options.each)
     print("the values agree")
 
 

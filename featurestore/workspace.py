@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from featurestore.config import load_settings
 from featurestore.definitions.catalog import load_catalog
+from featurestore.definitions.fingerprint import all_definitions, changed_files, fingerprint
 from featurestore.errors import DefinitionError
 from featurestore.storage.fitted import with_state
 from featurestore.storage.layout import Layout
+from featurestore.storage.made_by import defined_otherwise
 from featurestore.storage.views import rows_of
 from featurestore.timestamps import parse_timestamp
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from featurestore.config import Settings
     from featurestore.definitions.catalog import Catalog
     from featurestore.definitions.feature_service import FeatureService
+    from featurestore.definitions.fingerprint.definition_parts import Fingerprinted
     from featurestore.definitions.source import Source
     from featurestore.ports import (
         ComputeEngine,
@@ -109,6 +112,35 @@ class Workspace:
     def catalog(self) -> Catalog:
         """All definitions."""
         return self.load_definitions()
+
+    def require_current(self, *definitions: Fingerprinted) -> None:
+        """Refuse to write by definitions that changed after this process read them.
+
+        What writes by definitions alone calls this first. A write of rows that a definition built is refused without it,
+        as soon as the new definition built them.
+
+        Parameters
+        ----------
+        definitions
+            What decides what is written; all definitions, if none are given.
+
+        Raises
+        ------
+        SkewError
+            If the files of the project define one of them differently, or no longer. Comments and formatting do not count.
+        DefinitionError
+            If the files changed, and cannot be read as they are now.
+        """
+        own = definitions or all_definitions(self.catalog)
+        changed = changed_files(own[0]) if own else ()  # they were read together
+        if not changed:
+            return
+        read_again = all_definitions(self.at(self.root).catalog)
+        present = {(now.kind, now.name): now for now in map(fingerprint, read_again)}
+        for before in map(fingerprint, own):
+            now = present.get((before.kind, before.name))
+            if now is None or now.digest != before.digest:
+                raise defined_otherwise(before, now, changed)
 
     @cached_property
     def reader(self) -> RawReader:

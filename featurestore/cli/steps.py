@@ -62,6 +62,11 @@ def run(project: Folder = HERE, *, json: Json = False) -> None:
         "logged yet\n  hint: run: featurestore serve --log-features 1"
         for name in done.awaiting
     ]
+    lines += [
+        f"{view}: not checked for leaks, because nothing tells when the rows of {', '.join(inputs)} become known; `release` will "
+        'refuse it\n  hint: write metadata = {"known": "<column>"} in the Config of the schema, or "always"'
+        for view, inputs in done.unproven.items()
+    ]
     if done.audit is not None:
         lines.append(
             f"parity: {counted(done.audit.cells, 'cell')} compared, {counted(done.audit.mismatches, 'mismatch')}"

@@ -20,7 +20,7 @@ from featurestore.operations.build.build import build
 from featurestore.operations.check.check import check
 from featurestore.operations.check.unversioned import reads_served
 from featurestore.operations.check_leaks.check_leaks import LeakRecord, check_leaks
-from featurestore.operations.check_leaks.state import provable
+from featurestore.operations.check_leaks.state import provable, unproven_inputs
 from featurestore.operations.ingest import ingest
 from featurestore.operations.materialize import materialize
 from featurestore.operations.pipeline.awaiting import awaiting_answers, sets_with_stage
@@ -55,6 +55,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         The proof of parity; None: it did not run.
     awaiting
         The training sets that were left out: their labels are of answers, and no answer is logged yet.
+    unproven
+        The feature views that were not checked for leaks, and their inputs of which nothing tells when they become known.
     """
 
     steps: tuple[str, ...]
@@ -63,6 +65,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     audit: AuditRecord | None
     split_changes: dict[str, tuple[SplitChange, ...]]
     awaiting: tuple[str, ...] = ()
+    unproven: dict[str, tuple[str, ...]] = {}
 
 
 def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> Run:
@@ -115,6 +118,7 @@ def run(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: Non
         audit=next((result for result in results if isinstance(result, AuditRecord)), None),
         split_changes=changes,
         awaiting=awaiting_answers(workspace),
+        unproven=unproven_inputs(workspace),
     )
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 # Share of a request's time for the online store. The rest is for an answer from the stale cache, or for the error.
 STORE_SHARE = 0.8
-PUSH_THREADS = 4
-PUSH_QUEUE = 28
+# Pushes to one view that wait are written together: each waits in a thread.
+PUSH_THREADS = 32
 PUSH_TIMEOUT_HINT = "the rows may still be applied; it is safe to push them again"
 # Work that no caller waits for may end within this time.
 CLOSE_SECONDS = 1.0
@@ -59,7 +59,7 @@ class ServerState:
         store_seconds = STORE_SHARE * options.timeout
         self.lookups = Lookups("lookups", options.threads, options.concurrency, store_seconds)
         # Pushes wait for each other and for `materialize`. Lookups have threads of their own, so they never wait.
-        self.pushes = Workers("pushes", PUSH_THREADS, PUSH_QUEUE, store_seconds, hint=PUSH_TIMEOUT_HINT)
+        self.pushes = Workers("pushes", PUSH_THREADS, 0, store_seconds, hint=PUSH_TIMEOUT_HINT)
         self.uploads = Uploads(options.timeout)
         self.validators = Validators(options.upload_memory)
         self.served_log = ServedLog(self.layout, options.log_features, self.metrics.count_lost_rows)

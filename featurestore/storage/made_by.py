@@ -13,7 +13,7 @@ from featurestore.errors import SkewError, StoreError
 from featurestore.storage.files import write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from featurestore.definitions.catalog import Node
@@ -112,17 +112,44 @@ def other_definition(
             hint = f"{hint}. A machine that only serves needs the same versions: pip install {' '.join(made_with)}"
     changed = changed_files(definition)
     if changed:
-        more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
-        hint = (
-            f"start this process again: it read {', '.join(changed[:MAX_NAMED])}{more} before the last change of the "
-            f"definitions; in a notebook: open the project again. If that does not help, {hint}"
-        )
+        hint = f"{start_again(changed)}. If that does not help, {hint}"
     return SkewError(
         f"{message}{named(difference.text for difference in different)}",
         hint=hint,
         definition=now.name,
         differences=different,
         commands=commands,
+    )
+
+
+def defined_otherwise(before: Fingerprint, now: Fingerprint | None, changed: Sequence[str]) -> SkewError:
+    """Return the error of a process that would write by a definition which changed after it read it.
+
+    Parameters
+    ----------
+    before
+        The definition as the process read it.
+    now
+        The definition in the files of the project; None: it is no longer defined.
+    changed
+        The files that changed.
+    """
+    different = () if now is None else differences(before, now)
+    what = "is no longer defined" if now is None else "is defined in another way than this process read it"
+    return SkewError(
+        f"{before.kind} {before.name!r} {what}; nothing was written{named(difference.text for difference in different)}",
+        hint=start_again(changed),
+        definition=before.name,
+        differences=different,
+    )
+
+
+def start_again(changed: Sequence[str]) -> str:
+    """Say what a process does that read files before they changed."""
+    more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
+    return (
+        f"start this process again: it read {', '.join(changed[:MAX_NAMED])}{more} before the last change of the "
+        "definitions; in a notebook: open the project again"
     )
 
 

@@ -38,8 +38,8 @@ _DELETED_AT = "__deleted_at"
 
 
 def settle_versions(
-    view: FeatureView, rows: pl.DataFrame, known: datetime, files: Sequence[Path]
-) -> tuple[pl.DataFrame, datetime]:
+    view: FeatureView, pushes: Sequence[pl.DataFrame], known: datetime, files: Sequence[Path]
+) -> tuple[list[pl.DataFrame], datetime]:
     """Give each pushed row a version that no other row of other values has.
 
     Equal events of a windowed view without an identity are separate: all are new, and are returned as they are.
@@ -49,23 +49,61 @@ def settle_versions(
 
     Parameters
     ----------
-    rows
-        Rows of the view that passed its gate, with a ``created_timestamp`` of `known` or later.
+    pushes
+        Rows of the view that passed its gate, with a ``created_timestamp`` of `known` or later; by push, in their order.
     known
-        The timestamp of the push.
+        The timestamp of the pushes.
     files
         The files of the rows that the view has already.
 
     Returns
     -------
     tuple
-        The rows to log, in the order of key and version; and the timestamp at which all rows are known that were
-        created at `known`.
+        The rows to log by push, in the order of key and version; and the timestamp at which all rows are known that
+        were created at `known`.
     """
     if view.windows and not view.identity:
-        return rows, known
+        return list(pushes), known
     # A row that moves an event in time replaces it too.
     identity = [*view.keys, *(view.identity or (EVENT_TIMESTAMP,))]
+    rows = pl.concat(pushes)
+    earlier = _created_since(known, view, files, rows.select(identity))
+    if earlier.is_empty() and (len(pushes) == 1 or not rows.select(identity).is_duplicated().any()):
+        return list(pushes), known
+    taken: defaultdict[tuple[bytes, int], _Versions] = defaultdict(dict)
+    if not earlier.is_empty():
+        for event, created, row in _versions(view, earlier):
+            taken[event][created] = row
+    start = microseconds(known)
+    until = start
+    settled = []
+    for push in pushes:
+        stamps: list[int] = []
+        is_new: list[bool] = []
+        for event, created, row in _versions(view, push):
+            versions = taken[event]
+            version = created
+            while version in versions and version + 1 in versions:
+                version += 1
+            repeats = versions.get(version) == row
+            if version in versions and not repeats:
+                version += 1
+            is_new.append(not repeats)
+            stamps.append(version)
+            versions[version] = row
+            if created == start:
+                until = max(until, version)
+        changed = push.with_columns(
+            pl.Series(CREATED_TIMESTAMP, list(map(timestamp_of, stamps)), dtype=UTC_MICROSECONDS)
+        ).filter(pl.Series(is_new, dtype=pl.Boolean))
+        settled.append(in_version_order(changed.lazy(), view.keys, view.timing).collect())
+    return settled, timestamp_of(until)
+
+
+def _created_since(
+    known: datetime, view: FeatureView, files: Sequence[Path], identities: pl.DataFrame
+) -> pl.DataFrame:
+    """Read the rows of some identities that were created at a timestamp or after it."""
     last_created = [footer(path).last_created for path in files]
     late = [
         path
@@ -73,41 +111,13 @@ def settle_versions(
         if last is None or last >= microseconds(known)
     ]
     if not late:
-        return rows, known
-    earlier = (
+        return pl.DataFrame()
+    return (
         scan_files(late)
         .filter(created_or_event(view.timing) >= pl.lit(known, dtype=UTC_MICROSECONDS))
-        .join(rows.lazy().select(identity), on=identity, how="semi", nulls_equal=True)
-        .select(rows.columns)
+        .join(identities.lazy(), on=identities.columns, how="semi", nulls_equal=True)
         .collect()
     )
-    if earlier.is_empty():
-        return rows, known
-    taken: defaultdict[tuple[bytes, int], _Versions] = defaultdict(dict)
-    for event, created, row in _versions(view, earlier):
-        taken[event][created] = row
-    start = microseconds(known)
-    until = start
-    settled: list[int] = []
-    is_new: list[bool] = []
-    for event, created, row in _versions(view, rows):
-        versions = taken[event]
-        version = created
-        while version in versions and version + 1 in versions:
-            version += 1
-        repeats = versions.get(version) == row
-        if version in versions and not repeats:
-            version += 1
-        is_new.append(not repeats)
-        settled.append(version)
-        versions[version] = row
-        if created == start:
-            until = max(until, version)
-    stamps = pl.Series(
-        CREATED_TIMESTAMP, [timestamp_of(version) for version in settled], dtype=UTC_MICROSECONDS
-    )
-    changed = rows.with_columns(stamps).filter(pl.Series(is_new, dtype=pl.Boolean))
-    return in_version_order(changed.lazy(), view.keys, view.timing).collect(), timestamp_of(until)
 
 
 class UnwrittenRows(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,18 +1,28 @@
-"""Values that neither Python nor Polars can print: dates and timestamps outside the years 1 to 9999.
+"""Values as text.
 
-They are shown as the integers that are stored.
+Neither Python nor Polars can print dates and timestamps outside the years 1 to 9999: they are shown as the integers
+that are stored.
 """
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from featurestore.values.casts import cast_values
+from featurestore.values.wording import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def value_text(value: object) -> str:
+    """Write a value as messages do: times as ISO 8601, with Z for UTC; durations in words; text in quotes."""
+    if isinstance(value, date | time):
+        return value.isoformat().replace("+00:00", "Z")
+    return duration_text(value) if isinstance(value, timedelta) else repr(value)
 
 
 def printable(frame: pl.DataFrame) -> pl.DataFrame:

@@ -44,9 +44,9 @@ FAULTS = (
     Fault(
         "a push that is known before it was written",
         code(
-            "operations.push.push:push",
-            "settle_versions(definition, admitted,",
-            "settle_versions(definition, admitted.with_columns(pl.col(CREATED_TIMESTAMP).dt.offset_by('-1h')),",
+            "operations.push.push:_write",
+            "settle_versions(view, admitted,",
+            "settle_versions(view, [rows.with_columns(pl.col(CREATED_TIMESTAMP).dt.offset_by('-1h')) for rows in admitted],",
         ),
         "prove",
         since="materialize",

@@ -54,7 +54,7 @@ FAULTS = (
     ),
     Fault(
         "two pushes of one event: luck decides",
-        code("storage.pushes:settle_versions", "if earlier.is_empty():", "if True:"),
+        code("storage.pushes:settle_versions", "if earlier.is_empty() and", "if True or"),
         "audit", since="materialize", pushes=True,
     ),
     Fault(

@@ -56,7 +56,7 @@ def require_unchanged(shop):
     assert shop.active_release() == "0001"
     assert [release.name for release in shop.releases()] == ["0001"]
     folders = {path.name for path in shop.layout.releases.iterdir()}
-    assert folders == {"0001", "current", ".lock"}
+    assert folders == {"0001", "current", ".lock", ".lock.next.lock"}
 
 
 def test_a_release_says_how_much_was_compared(released):

@@ -31,16 +31,20 @@ def keep_fingerprints(catalog: Catalog, root: Path) -> None:
         As `featurestore.definitions.fingerprint.fingerprint_of`.
     """
     fingerprints = Fingerprints(catalog, root.resolve())
-    definitions: tuple[Fingerprinted, ...] = (
+    for definition in all_definitions(catalog):
+        # Definitions are frozen for their users.
+        object.__setattr__(definition, _KEPT, fingerprints.of(definition))
+        object.__setattr__(definition, _FILES, fingerprints.files)
+
+
+def all_definitions(catalog: Catalog) -> tuple[Fingerprinted, ...]:
+    """List the definitions of a catalog that have a fingerprint."""
+    return (
         *catalog.nodes.values(),
         *catalog.on_demand.values(),
         *catalog.services.values(),
         *catalog.training_sets.values(),
     )
-    for definition in definitions:
-        # Definitions are frozen for their users.
-        object.__setattr__(definition, _KEPT, fingerprints.of(definition))
-        object.__setattr__(definition, _FILES, fingerprints.files)
 
 
 def changed_files(definition: Fingerprinted) -> tuple[str, ...]:

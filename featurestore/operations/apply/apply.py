@@ -147,7 +147,10 @@ def apply(workspace: Workspace, *, allow_removal: bool = False, allow_breaking: 
     ------
     DefinitionError
         If the plan has removals or breaking changes, and they are not allowed; nothing changes then.
+    SkewError
+        If a definition changed after this process read it.
     """
+    workspace.require_current()
     plan = plan_apply(workspace)
     plan.require_allowed(allow_removal=allow_removal, allow_breaking=allow_breaking)
     workspace.registry.apply(workspace.catalog)

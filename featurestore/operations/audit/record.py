@@ -13,6 +13,7 @@ from featurestore.operations.check_leaks.record import utc_text
 from featurestore.timing.join import Status, status_column
 from featurestore.values.bits import bits
 from featurestore.values.key_columns import select_columns
+from featurestore.values.printable import value_text
 from featurestore.values.wording import PERSONAL, counted, named_values
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _key_text(keys: pl.DataFrame, row: int, personal: Container[str]) -> str:
 
 
 def _shown(rows: pl.DataFrame, feature: str, row: int, personal: Container[str]) -> str:
-    return PERSONAL if feature in personal else repr(rows[feature][row])
+    return PERSONAL if feature in personal else value_text(rows[feature][row])
 
 
 def differing_rows(feature: str, offline: pl.DataFrame, served: pl.DataFrame) -> pl.Series:

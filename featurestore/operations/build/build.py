@@ -37,10 +37,13 @@ def build(workspace: Workspace, name: str) -> Verdict:
         keys break the schema of the features (`featurestore.quality.gate.window_rows`).
     DefinitionError
         If `name` is a source, the function fails, or a column has no description or no unit.
+    SkewError
+        If another definition made an input, or the definition changed after this process read it.
     """
     node = workspace.catalog.node(name)
     if isinstance(node, Source):
         raise DefinitionError(f"{name!r} is a source", hint=f"run: featurestore validate {name}")
+    workspace.require_current(node)
     require_documentation(node.contract, name)
     if isinstance(node, FeatureView) and node.window_contract is not None:
         require_documentation(node.window_contract, name)

@@ -13,7 +13,7 @@ from featurestore.operations.check_leaks.labels import CheckedSet
 from featurestore.values.wording import PERSONAL, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from featurestore.definitions.contract import Contract
 
@@ -192,12 +192,27 @@ class LeakRecord(msgspec.Struct, frozen=True, kw_only=True):
                 hint="leave out a feature that is the label in other words; ask for what is known at the time of the row; "
                 "keep equal rows in one split (by=)",
             )
-        unproven = [view for view in self.views if view.unproven]
-        if unproven:
-            names = ", ".join(dict.fromkeys(name for view in unproven for name in view.unproven))
-            raise DefinitionError(
-                f"{', '.join(view.name for view in unproven)}: {UNPROVEN}, because nothing tells when the rows of "
-                f"{names} become known",
-                hint='write metadata = {"known": "<column>"} in the Config of the schema; '
-                '"always" for facts that were known before the first row',
-            )
+        require_proven({view.name: view.unproven for view in self.views})
+
+
+def require_proven(unproven: Mapping[str, Collection[str]]) -> None:
+    """Raise if a view has an input of which nothing tells when its rows become known.
+
+    Parameters
+    ----------
+    unproven
+        Such inputs, by view.
+
+    Raises
+    ------
+    DefinitionError
+        Names the views, their inputs, and what to declare.
+    """
+    views = [view for view, inputs in unproven.items() if inputs]
+    if views:
+        names = ", ".join(dict.fromkeys(name for inputs in unproven.values() for name in inputs))
+        raise DefinitionError(
+            f"{', '.join(views)}: {UNPROVEN}, because nothing tells when the rows of {names} become known",
+            hint='write metadata = {"known": "<column>"} in the Config of the schema, or "always" for facts that were known '
+            "before the first row; then run: featurestore check-leaks",
+        )

@@ -9,7 +9,7 @@ import msgspec
 from featurestore.definitions.fingerprint import fingerprint
 from featurestore.errors import MissingDataError, SkewError, StoreError
 from featurestore.operations.check.timeless import UNPROVEN, digests_of, kind_of, known_text, leaf_nodes
-from featurestore.operations.check_leaks.record import CheckedView, LeakRecord
+from featurestore.operations.check_leaks.record import CheckedView, LeakRecord, require_proven
 from featurestore.storage.files import read_record
 from featurestore.storage.fingerprint import file_fingerprint
 
@@ -35,6 +35,7 @@ def require_checked(workspace: Workspace) -> None:
     """
     if not workspace.catalog.views:
         return
+    require_proven(unproven_inputs(workspace))
     record = read_record(workspace.layout.leaks, LeakRecord, made_by=COMMAND)
     checked = {view.name: view for view in record.views}
     if missing := [name for name in workspace.catalog.views if name not in checked]:
@@ -98,12 +99,18 @@ def _is_same(workspace: Workspace, checked: CheckedSet) -> bool:
 
 def provable(workspace: Workspace) -> tuple[str, ...]:
     """List the feature views of which each input tells when it becomes known."""
+    unproven = unproven_inputs(workspace)
+    return tuple(name for name in workspace.catalog.views if name not in unproven)
+
+
+def unproven_inputs(workspace: Workspace) -> dict[str, tuple[str, ...]]:
+    """Return the inputs that do not tell when they become known, by feature view; views without such inputs are left out."""
     catalog = workspace.catalog
-    return tuple(
-        name
+    inputs = {
+        name: tuple(node.name for node in leaf_nodes(view, catalog) if kind_of(node.contract) == UNPROVEN)
         for name, view in catalog.views.items()
-        if all(kind_of(node.contract) != UNPROVEN for node in leaf_nodes(view, catalog))
-    )
+    }
+    return {name: unproven for name, unproven in inputs.items() if unproven}
 
 
 def _changed(workspace: Workspace, view: FeatureView, checked: CheckedView) -> str:

@@ -55,7 +55,11 @@ def pipeline(workspace: Workspace, *, write: bool = False) -> str:
     ------
     ConfigError
         If the dvc.yaml in place cannot be read, or a stage of other people has the name of one of ours.
+    SkewError
+        If dvc.yaml is to be written, and a definition changed after this process read it.
     """
+    if write:
+        workspace.require_current()
     path = workspace.root / "dvc.yaml"
     content = with_others(path, stages_of(workspace))
     text = HEADER + yaml.safe_dump(content, sort_keys=False, width=110)
@@ -70,6 +74,7 @@ def update_pipeline(workspace: Workspace) -> bool:
 
     Raises as `pipeline` does.
     """
+    workspace.require_current()
     path = workspace.root / "dvc.yaml"
     before = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
     if yaml.safe_load(pipeline(workspace)) == before:

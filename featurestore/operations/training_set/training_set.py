@@ -82,8 +82,8 @@ def training_set(
     MissingDataError
         If a dataset is not built yet, or nothing was served that labels can be of.
     SkewError
-        If another definition made a dataset or view that the training set reads; or if validation or test changed
-        although definition and data did not.
+        If another definition made a dataset or view that the training set reads; if its definition changed after this
+        process read it; or if validation or test changed although definition and data did not.
     SplitError
         If a split has no rows, or lacks a class of the label, also after sampling.
     StoreError
@@ -92,6 +92,7 @@ def training_set(
     """
     layout = workspace.layout
     training = workspace.catalog.training_set(name)
+    workspace.require_current(training)
     service = training.service
     timestamp = _label_time(workspace, training, as_of)
     labels = label_rows(workspace, training, timestamp)

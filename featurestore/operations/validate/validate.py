@@ -43,8 +43,11 @@ def validate(workspace: Workspace, name: str) -> Verdict:
     ContractError
         If the data cannot be read or are refused. The rows in place do not change; the refused rows of a source are in
         ``data/refused``.
+    SkewError
+        If the definition changed after this process read it.
     """
     node = workspace.catalog.node(name)
+    workspace.require_current(node)
     return _source(workspace, node) if isinstance(node, Source) else _built(workspace, node)
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from featurestore.errors import ContractError
+from featurestore.quality.gate.partition import SOURCE_ROW
+from featurestore.quality.gate.refused_rows import RefusedRowsError, refused_text
 from featurestore.timing.clock import MAX_SKEW
 from featurestore.timing.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from featurestore.values.printable import value_text
 from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.values.wording import counted, duration_text
 
@@ -27,7 +29,7 @@ _HINTS: Final = {
 }
 
 
-class AheadError(ContractError):
+class AheadError(RefusedRowsError):
     """A timestamp of pushed rows is further ahead of the clock than is accepted.
 
     Attributes
@@ -47,12 +49,16 @@ class AheadError(ContractError):
     """
 
     def __init__(
-        self, view: str, column: str, rows: int, *, timestamp: datetime, now: datetime, limit: timedelta
+        self, view: str, column: str, timestamps: Mapping[int, datetime], *, now: datetime, first: int
     ) -> None:
+        rows, timestamp, limit = len(timestamps), max(timestamps.values()), _LIMITS[column]
+        named = ((row, value_text(value)) for row, value in timestamps.items())
         super().__init__(
             f"rows pushed to {view!r}: {column!r} of {counted(rows, 'row')} is ahead of the clock, such as "
-            f"{timestamp.isoformat()}, {duration_text(timestamp - now)} after {now.isoformat()}; expected at most {duration_text(limit)}",
+            f"{value_text(timestamp)}, {duration_text(timestamp - now)} after {value_text(now)}; expected at most "
+            f"{duration_text(limit)}{refused_text(named, first=first)}",
             hint=_HINTS[column],
+            refused_rows=timestamps,
         )
         self.view = view
         self.column = column
@@ -63,7 +69,7 @@ class AheadError(ContractError):
 
 
 def require_not_ahead(
-    view: FeatureView, rows: pl.DataFrame, values: Mapping[str, pl.Expr], now: datetime
+    view: FeatureView, rows: pl.DataFrame, values: Mapping[str, pl.Expr], now: datetime, *, first: int = 0
 ) -> None:
     """Refuse rows to be pushed that were created or happen too far ahead of a clock.
 
@@ -73,6 +79,8 @@ def require_not_ahead(
         For ``event_timestamp`` and ``created_timestamp`` the column in its declared dtype.
     now
         What the clock says that stamps the rows.
+    first
+        The number of the first row in messages.
 
     Raises
     ------
@@ -82,8 +90,12 @@ def require_not_ahead(
     """
     clock = pl.lit(now, dtype=UTC_MICROSECONDS)
     for column, limit in _LIMITS.items():
-        value = values[column]
-        ahead = rows.select(value.filter(value - clock > pl.lit(limit, dtype=pl.Duration("us")))).to_series()
-        if ahead.len():
-            latest: datetime = ahead.max()  # type: ignore[assignment]
-            raise AheadError(view.name, column, ahead.len(), timestamp=latest, now=now, limit=limit)
+        ahead = (
+            rows.lazy()
+            .select(values[column].alias(column))
+            .with_row_index(SOURCE_ROW)
+            .filter(pl.col(column) - clock > pl.lit(limit, dtype=pl.Duration("us")))
+        )
+        timestamps: dict[int, datetime] = dict(ahead.collect().iter_rows())
+        if timestamps:
+            raise AheadError(view.name, column, timestamps, now=now, first=first)

@@ -8,7 +8,6 @@ does, a second one collects the bad rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,10 +21,12 @@ from featurestore.quality.gate.verdict import Decision, RuleCount, Unevaluated, 
 from featurestore.quality.rules.expectations import NO_CONTEXT, ValidationContext
 from featurestore.quality.rules.rule import DatasetRule
 from featurestore.quality.rules.rule_id import RuleId
-from featurestore.values.printable import printable
-from featurestore.values.wording import counted, duration_text
+from featurestore.values.printable import printable, value_text
+from featurestore.values.wording import counted, named_values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.definitions.contract import Contract
     from featurestore.quality.rules.rule import Rule
 
@@ -176,7 +177,9 @@ def _rule_counts(compiled: CompiledContract) -> tuple[RuleCount, ...]:
     rules = compiled.rules
     with_examples = [i for i in broken if rules[i].id.columns and not compiled.covers_dataset(i)]
     frames = pl.collect_all([compiled.examples(i) for i in with_examples])
-    examples = {i: _as_text(frame) for i, frame in zip(with_examples, frames, strict=True)}
+    examples = {
+        i: _as_text(frame, rules[i].id.columns) for i, frame in zip(with_examples, frames, strict=True)
+    }
     counts = [
         RuleCount(
             rule=rules[i].id,
@@ -227,9 +230,13 @@ def _measured_text(compiled: CompiledContract, i: int) -> tuple[str, ...]:
     if not isinstance(rule, DatasetRule) or rule.bounds is None:
         return ()
     value = compiled.counts.measured[i]
-    text = duration_text(value) if isinstance(value, timedelta) else repr(value)
+    text = value_text(value)
     return (f"{text}, expected {rule.expected}" if rule.expected else text,)
 
 
-def _as_text(values: pl.DataFrame) -> tuple[str, ...]:
-    return tuple(repr(row[0]) if len(row) == 1 else repr(row) for row in printable(values).rows())
+def _as_text(values: pl.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    rows = (tuple(map(value_text, row)) for row in printable(values).rows())
+    return tuple(
+        row[0] if len(row) == 1 else named_values(dict(zip(names, row, strict=True)), names, ())
+        for row in rows
+    )

@@ -19,6 +19,7 @@ from featurestore.expressions.row_function import NotCompiled, RowFunction, row_
 from featurestore.quality.gate.casting import cast_plan, fallible_columns
 from featurestore.quality.rules.contract_rules import failed_column, rules_of
 from featurestore.quality.rules.rule import ROW, DatasetRule, RowRule, Rule, SearchRule
+from featurestore.values.printable import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -312,8 +313,8 @@ def refuse(breaches: Iterable[Breaches | None], *, show_values: bool = True) -> 
 
 def _shown(values: dict[str, Any]) -> str:
     if len(values) == 1:
-        return f"{next(iter(values.values()))!r:.{MAX_VALUE_LENGTH}}"
-    pairs = ", ".join(f"{name} = {value!r:.{MAX_VALUE_LENGTH}}" for name, value in values.items())
+        return f"{value_text(next(iter(values.values()))):.{MAX_VALUE_LENGTH}}"
+    pairs = ", ".join(f"{name} = {value_text(value):.{MAX_VALUE_LENGTH}}" for name, value in values.items())
     return f"{pairs:.{3 * MAX_VALUE_LENGTH}}"
 
 

@@ -13,6 +13,7 @@ from featurestore.errors import (
     StoreError,
     UnknownNameError,
 )
+from featurestore.quality.gate.refused_rows import RefusedRowsError
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.values.names import without_field_names
 
@@ -108,12 +109,17 @@ def headers_of(error: Exception) -> list[tuple[bytes, bytes]]:
 
 
 def feast_body(error: Exception) -> bytes:
-    """Return the body of the answer as Feast's clients read it: text that names an exception of Feast."""
+    """Return the body of the answer as Feast's clients read it: text that names an exception of Feast.
+
+    Of rows that are refused, the text has the numbers too, as ``rows``.
+    """
     known = isinstance(error, (FeatureStoreError, *UNREADABLE))
     name = FEAST_ERRORS.get(error.kind, FEAST_ERROR) if isinstance(error, UnknownNameError) else FEAST_ERROR
+    rows = {"rows": error.refused_rows} if isinstance(error, RefusedRowsError) else {}
     detail = {
         "module": "feast.errors",
         "class": name,
         "message": without_field_names(str(error)) if known else "the server failed",
+        **rows,
     }
     return msgspec.json.encode(msgspec.json.encode(detail).decode())
