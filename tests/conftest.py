@@ -94,7 +94,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def write_bytecode(path: Path, config: pytest.Config) -> None:
-    """Write the bytecode of a test file where pytest looks for it, unless it is there."""
+    """Write the bytecode of a test file where pytest looks for it, unless pytest finds it already."""
     written = rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
     if rewrite._read_pyc(path, written) is None:
         source_hash, code = rewrite._rewrite_test(path, config)
