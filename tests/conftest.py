@@ -74,6 +74,9 @@ def keep_files_in_memory() -> None:
 
 keep_files_in_memory()
 
+# Each command of DVC would report its use over the network, in a Python of its own that takes a second of a processor.
+os.environ |= {"DVC_NO_ANALYTICS": "1", "DVC_DAEMON": "1"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the package once for the many processes that tests start, also where Python writes no bytecode."""
