@@ -83,8 +83,8 @@ quick: $(READY) ## run a selection of the tests, for a second version of Python
 
 # One law alone may take longer here than a test that hangs.
 laws: PATIENT = -o faulthandler_timeout=3600
-laws: $(READY) ## test the laws again, with ten times the examples of `make test`, and plant every fault; fit 1,000 columns of each kind, and read windows of 10,000 histories
-	LAW_DEPTH=10 python -m pytest -n 2 $(PATIENT) -m hypothesis
+laws: $(READY) ## test the laws again, with 25 times the examples of `make test`, and plant every fault; fit 1,000 columns of each kind, and read windows of 10,000 histories
+	LAW_DEPTH=25 python -m pytest -n 2 $(PATIENT) -m hypothesis
 	LAW_DEPTH=200 python -m pytest -n 2 $(PATIENT) tests/preprocessing/test_against_scikit_learn.py tests/preprocessing/test_against_plain_python.py
 	LAW_HISTORIES=10000 python -m pytest -n 2 $(PATIENT) -k oracle tests/windows/test_windows.py tests/windows/test_one_key.py \
 		tests/windows/test_online.py --deselect tests/windows/test_online.py::test_every_store_serves_the_windows_of_the_oracle

@@ -8,12 +8,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from _pytest.assertion import rewrite
 from hypothesis import settings
 from servers import postgres_server, redis_server
 from shop import build_shop, write_files
 
 import featurestore
 
+TESTS = Path(__file__).parent
 # The files that take longest, those of about ten seconds included: at the end only short ones are left.
 LONG = (
     "test_readme_flights.py",
@@ -72,11 +74,35 @@ def keep_files_in_memory() -> None:
 
 keep_files_in_memory()
 
+# Each command of DVC would report its use over the network, in a Python of its own that takes a second of a processor.
+os.environ |= {"DVC_NO_ANALYTICS": "1", "DVC_DAEMON": "1"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the package once for the many processes that tests start, also where Python writes no bytecode."""
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(featurestore.__file__).parent, quiet=1, workers=0)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each process write its share of the tests' bytecode: each reads all tests, and makes what it does not find.
+
+    pytest adds to each assertion what a failure shows, which takes as long as all imports.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is not None and session.config.option.assertmode == "rewrite":
+        position = int(worker["workerid"].removeprefix("gw"))
+        for path in sorted(TESTS.rglob("test_*.py"))[position :: worker["workercount"]]:
+            write_bytecode(path, session.config)
+
+
+def write_bytecode(path: Path, config: pytest.Config) -> None:
+    """Write the bytecode of a test file where pytest looks for it, unless pytest finds it already."""
+    written = rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
+    if rewrite._read_pyc(path, written) is None:
+        source_hash, code = rewrite._rewrite_test(path, config)
+        if rewrite.try_makedirs(written.parent):
+            rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, source_hash, written)
 
 
 @pytest.hookimpl(trylast=True)

@@ -28,16 +28,53 @@ LIBRARIES = (
     "polars",
     "hypothesis",
     "pandera.polars",
+    "pandera.backends.polars.container",
+    "pandera.strategies.base_strategies",
     "typer.rich_utils",
     "multiprocessing.spawn",
-    "dvc.cli",
+    # DVC imports its parts where it needs them: these are what most of its commands import.
+    "dvc.cachemgr",
+    "dvc.cli.parser",
     "dvc.commands.repro",
-    "dvc.repo",
+    "dvc.daemon",
+    "dvc.data_cloud",
+    "dvc.lock",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.graph",
+    "dvc.repo.index",
+    "dvc.repo.metrics",
+    "dvc.repo.params",
+    "dvc.repo.plots",
+    "dvc.repo.stage",
+    "dvc.rwlock",
+    "dvc.scm",
+    "dvc_data.hashfile.db.local",
+    "dvc_data.hashfile.status",
+    "dvc_data.index.checkout",
+    "dulwich.worktree",
+    "fsspec.implementations.memory",
+    "networkx",
+    "ruamel.yaml",
+    "featurestore.adapters.dvc_stages",
+    "featurestore.adapters.lmdb",
     "featurestore.cli.app",
     "featurestore.project",
+    "featurestore.report.pages",
     "featurestore.service.app",
+    "featurestore.service.paths",
     "featurestore.service.run",
     "featurestore.adapters.feast.library",
+)
+# What needs Feast as our adapter loads it.
+ADAPTERS = (
+    "featurestore.adapters.feast.applied",
+    "featurestore.adapters.feast.objects",
+    "featurestore.adapters.feast.offline",
+    "featurestore.adapters.feast.online",
+    "featurestore.adapters.feast.registry",
+    "feast.infra.passthrough_provider",
+    "feast.repo_operations",
 )
 # Names the Python of the processes that a program starts.
 CHILDREN = "FORKED_CHILDREN"
@@ -195,6 +232,8 @@ def load() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     sys.modules["featurestore.adapters.feast.library"].load_feast()
+    for name in ADAPTERS:
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
 

@@ -76,9 +76,9 @@ DENIED = {
     r"\b(only|of|to|for) who\b": "name the reader: callers, users",
     r"\b(a|the) (asked|given|found|made|told|said)\b(?! \w)": "a participle is not a noun: name what it is",
 }
-PATTERN = re.compile(
-    "|".join(f"(?P<d{i}>{pattern})" for i, pattern in enumerate(DENIED)).replace(" ", r"\s"), re.IGNORECASE
-)
+# Each pattern begins with a word: none is tried within one.
+ANY_DENIED = "|".join(f"(?P<d{i}>{pattern})" for i, pattern in enumerate(DENIED)).replace(" ", r"\s")
+PATTERN = re.compile(rf"\b(?=\w)(?:{ANY_DENIED})", re.IGNORECASE)
 REASONS = list(DENIED.values())
 # Variables that say how a value came, not what it holds.
 UNNAMED = frozenset({"told", "found", "asked", "given", "made", "said", "whole", "one", "other"})

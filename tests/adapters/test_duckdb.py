@@ -21,7 +21,7 @@ SELECT r.x, r.s FROM entities a ASOF LEFT JOIN rows r ON same_key AND a.event_ti
 
 
 @given(histories(dtypes=[pl.Int64(), pl.String()]))
-@examples(30)
+@examples(12)
 def test_duckdb_agrees(history):
     """With rows known in the order of their events, a plain as-of join on known_at is the answer."""
     timing = replace(history.timing, ttl=None)

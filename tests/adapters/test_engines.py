@@ -20,7 +20,7 @@ from featurestore.testing.window_histories import window_histories
 
 @pytest.mark.parametrize("span_bytes", [1, 100, 1 << 30])
 @given(history=histories(max_rows=20), cuts=st.lists(st.integers(0, 20), max_size=3))
-@examples(25)
+@examples(10)
 def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
     """One span, many, and several files give the same."""
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +29,7 @@ def test_the_polars_engine_is_the_fold(span_bytes, history, cuts):
 
 @pytest.mark.parametrize("span_bytes", [1, 8_000])
 @given(history=window_histories(max_events=20), cuts=st.lists(st.integers(0, 20), max_size=3))
-@examples(20)
+@examples(8)
 def test_windows_of_the_polars_engine_are_those_of_the_oracle(span_bytes, history, cuts):
     """A part for each key, for some keys, and for all; the rows of one key and of one identity in several files."""
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +37,7 @@ def test_windows_of_the_polars_engine_are_those_of_the_oracle(span_bytes, histor
 
 
 @given(history=histories(), cut=st.integers(0, 8))
-@examples(25)
+@examples(10)
 def test_entity_rows_can_be_split(history, cut):
     """Each row is answered for itself: the answers of two halves are the two halves of the answers."""
     with tempfile.TemporaryDirectory() as folder:

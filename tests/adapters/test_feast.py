@@ -2,9 +2,9 @@
 
 import asyncio
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
+import forks
 import polars as pl
 import pytest
 from runner import run
@@ -140,7 +140,7 @@ def test_the_feast_command_itself(shop):
     folder = str(shop.settings.feast_repo)
     words = [("-c", folder, *command.split()) for command in FEAST_COMMANDS]
     done = subprocess.run(
-        [sys.executable, "-c", code.format(words)],
+        [forks.python(), "-c", code.format(words)],
         cwd=shop.settings.root,
         capture_output=True,
         text=True,

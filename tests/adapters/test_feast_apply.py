@@ -2,10 +2,9 @@
 
 import shutil
 import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
+import forks
 import pytest
 
 import featurestore
@@ -93,9 +92,8 @@ def test_feast_apply_without_our_definitions_says_what_is_missing(shop):
     """The command fails and names the views and the file that shows them to Feast."""
     objects = shop.settings.feast_repo / "feast_objects.py"
     objects.unlink()
-    feast = str(Path(sys.executable).with_name("feast"))
     run = subprocess.run(
-        [feast, "-c", "feature_repo", "apply"],
+        [forks.environment() / "bin/feast", "-c", "feature_repo", "apply"],
         cwd=shop.settings.root,
         capture_output=True,
         text=True,

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 import featurestore
 from featurestore.adapters.polars import PolarsEngine, SpanJoin, answer
@@ -34,7 +35,7 @@ def cluster():
 
 
 @given(history=histories(max_rows=20), cuts=st.lists(st.integers(0, 20), max_size=2))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(6), suppress_health_check=[HealthCheck.too_slow])
 def test_the_ray_engine_is_the_fold(history, cuts):
     """Each row group is a task of its own, in every file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +43,7 @@ def test_the_ray_engine_is_the_fold(history, cuts):
 
 
 @given(history=window_histories(max_events=20), cuts=st.lists(st.integers(0, 20), max_size=2))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(6), suppress_health_check=[HealthCheck.too_slow])
 def test_windows_of_the_ray_engine_are_those_of_the_oracle(history, cuts):
     """Each key is a task of its own."""
     with tempfile.TemporaryDirectory() as folder:

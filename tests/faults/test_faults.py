@@ -17,21 +17,31 @@ PLANTED = FAULTS[:: 2 if DEPTH == 1 else 1]
 DAYS = [(False, False), (True, True)] + ([] if DEPTH == 1 else [(False, True), (True, False)])
 
 
+# The commands before which a fault is planted, in the order of the day.
+STOPS = ("check", "materialize", "audit", "release", "serve")
+
+
 @pytest.fixture(scope="session")
 def mornings(tmp_path_factory):
-    """Return the market before a command of the day; the commands before it ran without a fault."""
+    """Return the market before a command of the day; the commands before it ran without a fault.
+
+    A day is run once: the market before a command is a copy of the one before the former stop, a few commands later.
+    """
     folders = {}
 
-    def morning(since="check", **day):
-        key = (since, *day.items()) if since != "check" else since
+    def morning(since="check", *, trains=False, pushes=False):
+        # Rows are pushed after `materialize`, and nothing is trained before `check`.
+        key = (since, trains and since != "check", pushes and since not in STOPS[:2])
         if key not in folders:
             folder = tmp_path_factory.mktemp("mornings") / "market"
             if since == "check":
                 folder.mkdir()
                 make_market(folder)
             else:
-                shutil.copytree(morning(), folder, symlinks=True)
-                assert run_day(folder, until=since, **day) is None
+                former = STOPS[STOPS.index(since) - 1]
+                day = {"trains": trains, "pushes": pushes}
+                shutil.copytree(morning(former, **day), folder, symlinks=True)
+                assert run_day(folder, since=former, until=since, **day) is None
             folders[key] = folder
         return folders[key]
 
@@ -40,9 +50,10 @@ def mornings(tmp_path_factory):
 
 @pytest.mark.parametrize(("trains", "pushes"), DAYS)
 def test_without_a_fault_every_command_succeeds(mornings, tmp_path, trains, pushes):
-    """A day without a fault raises no alarm."""
-    market = shutil.copytree(mornings(), tmp_path / "market", symlinks=True)
-    assert run_day(market, trains=trains, pushes=pushes) is None
+    """A day without a fault raises no alarm: none before its last stop, or there would be no such market, and none after it."""
+    day = {"trains": trains, "pushes": pushes}
+    market = shutil.copytree(mornings(STOPS[-1], **day), tmp_path / "market", symlinks=True)
+    assert run_day(market, since=STOPS[-1], **day) is None
 
 
 @pytest.mark.parametrize("fault", PLANTED, ids=[fault.name for fault in PLANTED])

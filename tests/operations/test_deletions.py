@@ -57,7 +57,7 @@ def both(workspace, as_of):
 
 
 @given(st.lists(st.one_of(PUSH, DELETE, MATERIALIZE), min_size=3, max_size=7))
-@examples(12)
+@examples(6)
 def test_training_and_serving_agree_after_any_pushes_and_deletions(shared_shop, steps):
     """After each step both read the same, and what was served earlier is what training reads of that time."""
     store = MemoryStore()

@@ -43,7 +43,7 @@ def test_each_row_is_told_what_it_was(shop):
 
 
 @given(histories())
-@examples(50)
+@examples(20)
 def test_the_answer_is_that_of_the_fold(history):
     """For any history and timestamp, exactly the row that the fold holds is the answer."""
     service = feature_service("service", (history.view,), owner="test")

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.errors import ContractError
 from featurestore.quality.gate.view_rows import inspect_view
@@ -89,7 +90,7 @@ VERSIONS = st.tuples(
 
 
 @given(st.lists(VERSIONS, min_size=3, max_size=8))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_reads_agree_with_the_fold(shared_shop, drawn):
     """For versions that differ by microseconds and may lack a created timestamp, both reads are the oracle's."""
     unique = {

@@ -116,7 +116,7 @@ def same(before, after):
 NUMBERS = st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 
 
-@examples(150)
+@examples(60)
 @given(st.lists(NUMBERS, min_size=1, max_size=6), st.sampled_from([d for d in SCALARS if d.is_numeric()]))
 def test_each_number_in_text_is_kept_or_reported(texts, declared):
     """An integer or decimal is the number that the text says; a float is the nearest to a fraction, and exact or as
@@ -135,7 +135,7 @@ def test_each_number_in_text_is_kept_or_reported(texts, declared):
             assert abs(number - Fraction(value)) < 1
 
 
-@examples(400)
+@examples(150)
 @given(st.data())
 def test_each_value_is_kept_or_reported(data):
     """For every pair of dtypes, also nested: the pair is refused, the value is the same, or the row failed."""

@@ -56,7 +56,7 @@ numbers = st.lists(st.integers(-40, 40) | st.sampled_from([0.5, 1e6, -1e6]), min
 
 
 @given(numbers, numbers)
-@examples(50)
+@examples(20)
 def test_measures_over_numbers_equal_those_of_scipy(before, after):
     """Kolmogorov-Smirnov and Wasserstein equal those of SciPy if the profiles keep all values."""
     measures = compare(before, after, dtype=pl.Float64).measures
@@ -68,7 +68,7 @@ def test_measures_over_numbers_equal_those_of_scipy(before, after):
 
 
 @given(st.integers(0, 1_000), st.floats(-3, 3), st.floats(0.3, 3))
-@examples(25)
+@examples(10)
 def test_measures_over_fixed_bins_are_near_those_of_scipy(seed, shift, scale):
     """Bins as wide as 1/32 of their numbers change the measures only a little."""
     generator = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def test_the_floor_is_exceeded_by_chance_about_once_in_100_000_times(degrees):
 
 
 @given(numbers, numbers)
-@examples(50)
+@examples(20)
 def test_measures_of_distance_have_no_direction(before, after):
     """The distance from one side to the other equals the distance back."""
     there, back = (compare(*sides, dtype=pl.Float64).measures for sides in ((before, after), (after, before)))

@@ -11,6 +11,7 @@ import pytest
 import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from featurestore.definitions.contract import contract_of
 from featurestore.errors import DefinitionError
@@ -287,7 +288,7 @@ columns = st.sampled_from(
 
 
 @given(columns, st.integers(0, 9))
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(examples(100), derandomize=True)
 def test_two_halves_of_one_sample_do_not_drift(values, seed):
     """Two random halves of any sample show no drift, however small the sample is."""
     random.Random(seed).shuffle(values)  # noqa: S311 - any order will do

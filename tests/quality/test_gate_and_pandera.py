@@ -133,7 +133,7 @@ def modelled(schema):
 
 
 @given(datasets())
-@examples(80)
+@examples(40)
 def test_rule_by_rule_and_row_by_row(dataset):
     """Conversion aside, which Pandera does not do, every row breaks the same rules."""
     schema, frame = dataset

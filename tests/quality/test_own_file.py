@@ -83,7 +83,7 @@ def of_parquet(frame):
 
 
 @given(tables())
-@examples(25)
+@examples(10)
 def test_any_csv_file_passes_its_draft(tmp_path_factory, text):
     """The gate admits every complete row; a file without one is refused with the reason."""
     path = tmp_path_factory.mktemp("own") / "own.csv"
@@ -111,7 +111,7 @@ PARQUET = dataframes(
 
 
 @given(PARQUET)
-@examples(25)
+@examples(10)
 def test_any_parquet_file_passes_its_draft(frame):
     """Columns of every kind: NaN is missing, a row with infinity is in quarantine, a column of nulls is text."""
     floats = pl.selectors.float()

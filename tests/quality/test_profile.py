@@ -80,7 +80,7 @@ floats = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.lists(floats, min_size=1, max_size=50), st.sampled_from([47, 52]))
-@examples(100)
+@examples(40)
 def test_sums_are_exact(numbers, upper):
     """A sum of floats equals the sum of the same numbers as fractions."""
     sum_ = total(binned(np.array(numbers), upper).rows(), upper)
@@ -110,7 +110,7 @@ SCHEMA = {"i": pl.Int32, "f": pl.Float64, "s": pl.String, "t": pl.Datetime("us",
 
 
 @given(rows, rows)
-@examples(30)
+@examples(15)
 def test_the_profile_of_two_parts_is_that_of_both(first, second):
     """The sum of two profiles equals the profile of all rows bit for bit, also after JSON."""
     parts = [pl.DataFrame(part, schema=SCHEMA, orient="row") for part in (first, second)]

@@ -137,7 +137,7 @@ def contracts_and_rows(draw):
 
 
 @given(contracts_and_rows())
-@examples(80)
+@examples(40)
 def test_the_gate_of_rows_is_the_gate(drawn):
     """For any row and any contract, both gates find the same broken rules."""
     model, rows = drawn

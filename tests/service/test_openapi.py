@@ -7,6 +7,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from laws import examples
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from serving import running
@@ -92,8 +93,7 @@ def test_the_document_is_true(server, operation, mode):
 
     @given(case=described.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=15 if path.endswith("/validate") else 40,
-        deadline=None,
+        examples(8 if path.endswith("/validate") else 20),
         suppress_health_check=list(HealthCheck),
         database=None,
     )

@@ -110,7 +110,7 @@ def test_a_sum_beyond_64_bits_is_an_error_and_not_another_number():
 
 
 @given(window_histories(), st.sampled_from([1, 2, PART_ROWS]))
-@histories(150)
+@histories(60)
 def test_windows_are_those_of_the_oracle(history, part_rows):
     """In parts of any size, and in any order of the events: late ones, corrections, deletions, ties, edges, huge and tiny floats."""
     questions = history.entity_frame.rename({"event_timestamp": AS_OF}).sort("k", "n", AS_OF)
