@@ -1,7 +1,7 @@
 """Answers a usual request in one step of the event loop, without a task and without the messages of ASGI.
 
 Every other request takes the long way: uvicorn answers it by ASGI. So does a request that is refused, or whose body
-is late.
+is late. A usual request that waits for a store on a server is answered when the store has answered, in the same way.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from featurestore.service.runtime.connections import Connections
     from featurestore.service.runtime.late_bodies import LateBodies
+    from featurestore.service.waiting import OnAnswer, Waiting
 
 # Larger bodies take the long way: a body of too many rows would be decoded here, and again by ASGI.
 MAX_BYTES = 64 << 10
-OK = STATUS_LINE[200]
 # In the scope of a request: `time.perf_counter` when its head was complete.
 STARTED = "started"
 
@@ -32,8 +32,13 @@ class AtOnceApp(Protocol):
     def may_answer_at_once(self, target: bytes) -> bool:
         """Return whether a POST request for a target may be answered at once."""
 
-    def answer_at_once(self, scope: Scope, target: bytes, body: bytes) -> bytes | None:
-        """Return the application's headers and the body of an answer with status 200. None: answer by ASGI."""
+    def answer_at_once(
+        self, scope: Scope, target: bytes, body: bytes, on_answer: OnAnswer
+    ) -> bytes | Waiting | None:
+        """Return the application's headers and the body of an answer with status 200.
+
+        `Waiting`: `on_answer` gets them later, with their status, unless it is cancelled. None: answer by ASGI.
+        """
 
 
 class AtOnceProtocol(PatientProtocol):
@@ -53,6 +58,8 @@ class AtOnceProtocol(PatientProtocol):
     _bytes = 0
     # A caller who sends many requests in one read does not hold up the others.
     _answered = False
+    # The request that waits for a store.
+    _waiting: Waiting | None = None
 
     def __init__(self, open_connections: Connections, late_bodies: LateBodies, **named: Any) -> None:
         super().__init__(open_connections, **named)
@@ -92,17 +99,21 @@ class AtOnceProtocol(PatientProtocol):
         if self._parts is None:
             super().on_message_complete()
             return
-        answer = self.app.answer_at_once(self.scope, self.url, b"".join(self._parts))  # type: ignore[arg-type]
+        body = b"".join(self._parts)
+        answer = self.app.answer_at_once(self.scope, self.url, body, self._answer_waiting)  # type: ignore[arg-type]
         if answer is None:
             self.take_long_way()
             super().on_message_complete()
             return
         self._parts = None
         self._answered = True
-        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
-        self.transport.write(b"".join([OK, *lines, answer]))
-        self.server_state.total_requests += 1
-        self._open_connections.idle(self)
+        if isinstance(answer, bytes):
+            self._write(200, answer)
+            self.server_state.total_requests += 1
+            self._open_connections.idle(self)
+        else:
+            # Later requests of this connection wait for its end.
+            self.cycle = self._waiting = answer  # type: ignore[assignment]
 
     def take_long_way(self) -> None:
         """Answer by ASGI the request that has arrived so far."""
@@ -113,14 +124,33 @@ class AtOnceProtocol(PatientProtocol):
         super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Record a request whose caller left before its body arrived."""
+        """Record a request whose caller left before its body arrived, or before its answer was sent."""
         self.take_long_way()
+        if self._waiting is not None:
+            self._waiting.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """Answer a request that has begun to arrive, then close the connection."""
         self.take_long_way()
         super().shutdown()
+
+    def _answer_waiting(self, waiting: Waiting, status: int, answer: bytes) -> None:
+        """Answer a request that has waited."""
+        self._waiting = None
+        if self.transport.is_closing():
+            return
+        waiting.response_complete = True
+        if waiting.keep_alive:
+            self._write(status, answer)
+        else:  # the server stops
+            self._write(status, b"connection: close\r\n" + answer)
+            self.transport.close()
+        self.on_response_complete()
+
+    def _write(self, status: int, answer: bytes) -> None:
+        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, answer]))
 
     def _is_usual(self) -> bool:
         parser = self.parser
