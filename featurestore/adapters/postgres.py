@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import threading
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from featurestore.adapters.postgres_connection import Patient, SilenceError, connect
@@ -177,7 +178,7 @@ class PostgresStore:
         """Connect for an event loop."""
         with _translated(self._url):
             connection = self._connect()
-        return PostgresChannel(connection, self._quoted, lambda: _translated(self._url), self._distrust)
+        return PostgresChannel(connection, self._quoted, partial(_store_error, self._url), self._distrust)
 
     def _distrust(self) -> None:
         """Have each connection that is open now replaced before its next use."""

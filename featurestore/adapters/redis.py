@@ -192,7 +192,7 @@ class RedisStore:
             connection,
             lambda views: ("EVALSHA", READ_DIGEST, *self._arguments(views)),
             self._rows,
-            lambda: _translated(self._url),
+            partial(_store_error, self._url),
             # When one connection is dead, those that wait for their next use may be dead too.
             partial(_disconnect, self._idle),
         )
@@ -314,15 +314,17 @@ def _disconnect(idle: deque[Any], *pools: Any) -> None:
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
-    # The causes are left out: their own messages may quote the password.
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise StoreError(
-            f"Redis at {without_secrets(url)} does not answer: {client_message(url, error)}",
+    except (redis.RedisError, ValueError) as error:
+        # The cause is left out: its own message may quote the password.
+        raise _store_error(url, error) from None
+
+
+def _store_error(url: str, error: Exception) -> StoreError:
+    message = client_message(url, error)
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        return StoreError(
+            f"Redis at {without_secrets(url)} does not answer: {message}",
             hint="start the server, or try again",
             retry=True,
-        ) from None
-    except (redis.RedisError, ValueError) as error:
-        raise StoreError(
-            f"Redis at {without_secrets(url)}: {client_message(url, error)}",
-            hint="check the log of the server",
-        ) from None
+        )
+    return StoreError(f"Redis at {without_secrets(url)}: {message}", hint="check the log of the server")
