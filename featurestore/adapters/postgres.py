@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from featurestore.adapters.postgres_connection import Patient, SilenceError, connect
-from featurestore.adapters.postgres_read import PostgresChannel, read_steps
+from featurestore.adapters.postgres_read import PostgresChannel, read_steps, unwritten
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.storage.stored_state import encode_state
@@ -171,8 +171,8 @@ class PostgresStore:
         with _translated(self._url), self._in_time():
             try:
                 return [*self._connection.wait(read_steps(self._connection, self._quoted, views))]
-            except psycopg.errors.UndefinedTable:  # before the first write
-                return [(None, [None] * len(keys)) for _, keys in views]
+            except psycopg.errors.UndefinedTable:
+                return unwritten(views)
 
     def channel(self) -> PostgresChannel:
         """Connect for an event loop."""

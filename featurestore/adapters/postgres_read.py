@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from featurestore.errors import StoreError
-    from featurestore.ports import StoredRows, ViewKeys
+    from featurestore.ports import StoredRows, ViewKeys, ViewState
 
 with package_needed_by("the online store PostgreSQL", extra="postgres"):
     import psycopg
@@ -85,6 +85,11 @@ def read_steps(connection: Patient, schema: str, views: ViewKeys) -> Steps:
     return answers
 
 
+def unwritten(views: ViewKeys) -> list[tuple[ViewState | None, list[bytes | None]]]:
+    """Return what a store without tables answers: they are created by the first write."""
+    return [(None, [None] * len(keys)) for _, keys in views]
+
+
 def _result(server: Any, encoding: str) -> Generator[Any, Any, Any]:
     *_, result = yield from generators.execute(server)
     if result.status not in OK:
@@ -121,6 +126,8 @@ class PostgresChannel:
         """Look up keys, in steps."""
         try:
             return (yield from read_steps(self._connection, self._schema, views))
+        except psycopg.errors.UndefinedTable:
+            return unwritten(views)
         except psycopg.Error as error:
             # The cause is left out: its own message may quote the password.
             raise self._store_error(error) from None

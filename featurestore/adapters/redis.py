@@ -21,6 +21,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from featurestore.adapters.redis_channel import RedisChannel
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.storage.stored_state import decode_state, encode_state
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from featurestore.ports import Channel, ViewKeys, ViewState
+    from featurestore.ports import ViewKeys, ViewState
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -179,15 +180,12 @@ class RedisStore:
             answers = self._evaluate(self._arguments(views))
         return self._rows(views, answers)
 
-    def channel(self) -> Channel | None:
-        """Connect for an event loop. None: hiredis is not installed."""
-        try:
-            from featurestore.adapters.redis_channel import RedisChannel  # noqa: PLC0415
-        except ImportError:
-            return None
+    def channel(self) -> RedisChannel:
+        """Connect for an event loop."""
         with _translated(self._url):
             connection = self._readers.make_connection()
             connection.connect()
+            _answer(connection, "SCRIPT LOAD", READ)
         return RedisChannel(
             connection,
             lambda views: ("EVALSHA", READ_DIGEST, *self._arguments(views)),

@@ -6,14 +6,17 @@ import ssl
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Any
 
-import hiredis
-import redis
+from featurestore.errors import package_needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from featurestore.errors import StoreError
     from featurestore.ports import StoredRows, ViewKeys
+
+with package_needed_by("the online store Redis", extra="redis"):
+    import hiredis
+    import redis
 
 PART_BYTES = 1 << 16
 

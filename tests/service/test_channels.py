@@ -96,20 +96,6 @@ def test_a_channel_answers_as_the_store(store):
     in_loop(scenario)
 
 
-def test_a_channel_sees_every_write_that_ended_before_the_read(store):
-    """An acknowledged push is in the next answer."""
-
-    async def scenario(loop):
-        await loop.open_all(store)
-        for version in range(2, 8):
-            store.write("alpha", [(KEYS[0], row(version, b""))], state(version), replace=False)
-            [(held, rows)] = await loop.channels.read(store, [("alpha", KEYS[:1])])
-            assert (held, rows) == (state(version), [row(version, b"")])
-        assert loop.in_threads == 0
-
-    in_loop(scenario)
-
-
 def test_a_channel_that_the_server_closed_is_replaced(server, store):
     """A thread reads, and the next channel is opened after it."""
 
