@@ -41,7 +41,7 @@ HOURS = {"1h": 1, "6h": 6, "1d": 24, "7d": 168, "30d": 720}
 FUNCTIONS = ("count", "sum", "mean", "min", "max", "last")
 NAMES = [f"{function}_{over}" for over in HOURS for function in FUNCTIONS]
 TIMING = Timing(created=True)
-SAMPLE = 200
+SAMPLE = 200  # entity rows whose cells are compared with the oracle
 WARM_UP_ROWS = 1_000
 TILE_KEYS, TILE_HOP = 10, timedelta(hours=1)
 # The naive join has a row for each pair of entity row and event: it runs on a part of the entity rows.
@@ -192,9 +192,11 @@ def read_inputs(subject: str, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]
     return questions, events
 
 
-def wrong_cells(questions: pl.DataFrame, events: pl.DataFrame, answered: pl.DataFrame) -> tuple[int, int]:
+def wrong_cells(
+    questions: pl.DataFrame, events: pl.DataFrame, answered: pl.DataFrame, sample: int
+) -> tuple[int, int]:
     """Count the cells of a sample of entity rows that differ from the oracle in any bit, and all cells."""
-    every = max(questions.height // SAMPLE, 1)
+    every = max(questions.height // sample, 1)
     sampled = questions.hstack(answered).gather_every(every)
     by_key = {key: rows.to_dicts() for (key,), rows in events.group_by("customer")}
     wrong = 0
@@ -215,7 +217,7 @@ def wrong_cells(questions: pl.DataFrame, events: pl.DataFrame, answered: pl.Data
     return wrong, sampled.height * len(answered.columns)
 
 
-def measure(subject: str, folder: Path, *, parallelism: bool) -> None:
+def measure(subject: str, folder: Path, sample: int, *, parallelism: bool) -> None:
     """Run one subject in this process; print its figures as JSON."""
     warnings.simplefilter("ignore")
     questions, events = read_inputs(subject, folder)
@@ -228,7 +230,7 @@ def measure(subject: str, folder: Path, *, parallelism: bool) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     peak = peak_memory()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    wrong, cells = wrong_cells(questions, events, answered)
+    wrong, cells = wrong_cells(questions, events, answered, sample)
     cost = cpu / max(questions.height * len(answered.columns), 1) * 1e6
     figures = {"seconds": seconds, "cpu": cpu, "cost": cost, "peak": peak, "wrong": wrong / max(cells, 1)}
     print(json.dumps(figures | {"parallelism": measured.line()}))
@@ -240,13 +242,14 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny data, to see that all subjects run")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--entity-rows", type=int, default=200_000)
+    parser.add_argument("--sample", type=int, default=SAMPLE, help="entity rows to compare with the oracle")
     add_options(parser)
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--subject", choices=list(SUBJECTS), help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subject:
-        measure(options.subject, options.data, parallelism=options.parallelism)
+        measure(options.subject, options.data, options.sample, parallelism=options.parallelism)
         return
     events, rows = (2_000, 40) if options.small else (options.events, options.entity_rows)
     subjects = [subject for subject in options.subjects if runnable(subject, MODULES.get(subject, ()))]
@@ -258,19 +261,19 @@ def main() -> None:
                 f"{events:,} events, {rows:,} entity rows, {len(NAMES)} features; one key has a tenth of both"
             )
             print(f"{title}; threads: {threads}")
-            compare(subjects, folder, threads, parallelism=options.parallelism)
+            compare(subjects, folder, threads, options)
 
 
-def compare(subjects: list[str], folder: Path, threads: int, *, parallelism: bool) -> None:
+def compare(subjects: list[str], folder: Path, threads: int, options: argparse.Namespace) -> None:
     """Measure all subjects with a number of threads, each in a process of its own, and print their table."""
     header = (
         f"{'':<20} {'seconds':>9} {'CPU s':>9} {'us a cell':>10} {'x ours':>8} {'peak MB':>8} {'wrong %':>8}"
     )
-    print(f"{header}{HEADER if parallelism else ''}")
+    print(f"{header}{HEADER if options.parallelism else ''}")
     cost = None
     for subject in subjects:
         command = [sys.executable, __file__, "--subject", subject, "--data", str(folder)]
-        command += ["--parallelism"] if parallelism else []
+        command += ["--sample", str(options.sample), *(["--parallelism"] if options.parallelism else [])]
         finished = subprocess.run(
             command, env=environment(threads), capture_output=True, text=True, check=False
         )

@@ -8,21 +8,24 @@ after another here, or on many machines (`adapters.ray`).
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import polars as pl
 
+from featurestore.adapters.entity_order import Questions, in_entity_order, questions_of
 from featurestore.adapters.windows import WindowJoin, answer_windows, read_windows, window_joins
 from featurestore.definitions.call import run
 from featurestore.storage.parquet import read_files, scan_files
 from featurestore.storage.row_groups import Span, row_bytes, spans
 from featurestore.timing.columns import EVENT_SUFFIX, EVENT_TIMESTAMP
-from featurestore.timing.join import AS_OF, ROW, answers, greatest, read_at, without_deleted
+from featurestore.timing.join import AS_OF, ROW, answers, read_at, without_deleted
 from featurestore.timing.version import in_version_order, version_columns
 from featurestore.values.key_columns import select_columns
+from featurestore.values.table import UTC_MICROSECONDS
 from featurestore.vectors.alias import as_requested, view_keys
 
 if TYPE_CHECKING:
@@ -31,14 +34,15 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.catalog import Derived
     from featurestore.definitions.feature_service import TrainingSet
-    from featurestore.definitions.feature_view import Selection
     from featurestore.ports import ViewRows
     from featurestore.timing.known_at import Timing
 
+T = TypeVar("T")
 MIB: Final = 1 << 20
 EXPANSION: Final = 8  # the rows of a file take about as many times its bytes
 FEW: Final = 4  # with fewer questions than a fourth of the rows, only rows of their keys are sorted
 _POSITION: Final = "__position"
+_AHEAD: Final = 2  # views whose answers are made while those of another one are put in order
 _NO_ANSWER: Final = pl.DataFrame()
 
 
@@ -86,15 +90,18 @@ class PolarsEngine:
 
     def historical(self, entity_rows: pl.DataFrame, views: Sequence[ViewRows]) -> pl.DataFrame:
         """Join the answers of each view to entity rows, in the order of the rows."""
-        with ThreadPoolExecutor(self.threads) as pool:
+        pool = ThreadPoolExecutor(self.threads)
 
-            def run_joins(questions: pl.DataFrame, joins: Sequence[Join]) -> Iterator[pl.DataFrame]:
-                # A generator: the answers of a view are made when they are read, and not all views' at once.
-                yield from pool.map(partial(answer, questions), joins)
+        def run_joins(questions: pl.DataFrame, joins: Sequence[Join]) -> Iterator[pl.DataFrame]:
+            return pool.map(partial(answer, questions), joins)
 
-            return join_spans(
-                entity_rows, views, self.span_bytes // self.threads, run_joins, at_once=self.threads
-            )
+        span_bytes = self.span_bytes // self.threads
+        try:
+            # While the answers of a view are put in order, those of the next views are made, and no more: the memory
+            # does not grow with the number of views.
+            return join_spans(entity_rows, views, span_bytes, run_joins, at_once=self.threads, ahead=_AHEAD)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def join_spans(
@@ -104,6 +111,7 @@ def join_spans(
     run_joins: RunJoins,
     *,
     at_once: int = 1,
+    ahead: int | None = None,
 ) -> pl.DataFrame:
     """Split the files of views into spans, run the join of each span, and combine the answers.
 
@@ -114,46 +122,68 @@ def join_spans(
     span_bytes
         Bytes of a span, uncompressed.
     run_joins
-        Takes the entity rows sorted by key and time, and the joins of a view. Returns the result of
-        `answer` for each join. It is called for all views before the first result is read.
+        Takes the entity rows sorted by key and time, and the joins of a view, and starts them. Returns the result of
+        `answer` for each join.
     at_once
         The number of joins that run at once: a view has at least as many spans, if its file has the row groups.
+    ahead
+        The number of views whose joins are started before the answers of the view before them are put in order. None: all.
     """
-    times = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(AS_OF))
-    questions: dict[tuple[tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
-    running: list[tuple[ViewRows, Iterable[pl.DataFrame]]] = []
-    for view in views:
+    asked: dict[tuple[tuple[str, ...], tuple[str, ...]], Questions] = {}
+
+    def start(view: ViewRows) -> tuple[ViewRows, Questions, Iterable[pl.DataFrame]]:
         keys = (view.selection.keys, view.selection.view.keys)
-        if keys not in questions:
-            questions[keys] = _questions(entity_rows, view.selection)
-        rows = questions[keys]
+        if keys not in asked:
+            asked[keys] = questions_of(entity_rows, view.selection)
+        rows = asked[keys].rows
         joins = window_joins if view.selection.view.windows else _joins
-        running.append((view, run_joins(rows, joins(rows, view, span_bytes, at_once))))
+        return view, asked[keys], run_joins(rows, joins(rows, view, span_bytes, at_once))
+
     joined = []
-    for view, parts in running:
-        if view.selection.view.windows:
-            read = read_windows(pl.concat(parts), view, entity_rows.height)
-            event = read[EVENT_TIMESTAMP].alias(f"{view.selection.label}{EVENT_SUFFIX}")
-            joined.append(as_requested(read.drop(EVENT_TIMESTAMP), view.selection).with_columns(event))
-            continue
-        answered = _in_order([part for part in parts if part.height], view, times)
+    for view, questions, parts in _made_ahead(map(start, views), ahead):
         selection = view.selection
-        if view.deleted:
-            answered = without_deleted(
-                answered,
-                select_columns(entity_rows, view_keys(selection)),
-                read_files(view.deleted),
-                names=(EVENT_TIMESTAMP, *selection.features),
-            )
-        read = read_at(
-            answered.lazy(),
-            features=selection.features,
-            timing=selection.view.timing,
-            as_of=pl.col(AS_OF),
-        ).collect()
-        event = answered[EVENT_TIMESTAMP].alias(f"{selection.label}{EVENT_SUFFIX}")
-        joined.append(as_requested(read, selection).with_columns(event))
+        answered = in_entity_order(
+            [part for part in parts if part.height], questions, selection.view.timing, _schema(view)
+        )
+        read = read_windows(answered, view) if selection.view.windows else _read(answered, view, entity_rows)
+        event = read[EVENT_TIMESTAMP].alias(f"{selection.label}{EVENT_SUFFIX}")
+        joined.append(as_requested(read.drop(EVENT_TIMESTAMP), selection).with_columns(event))
     return pl.concat([entity_rows, *joined], how="horizontal")
+
+
+def _made_ahead(items: Iterator[T], ahead: int | None) -> Iterator[T]:
+    """Yield items, each after the next `ahead` ones are made; None: after all."""
+    made: deque[T] = deque()
+    for item in items:
+        made.append(item)
+        if ahead is not None and len(made) > ahead:
+            yield made.popleft()
+    yield from made
+
+
+def _schema(view: ViewRows) -> dict[str, pl.DataType]:
+    """Return the columns that are read of the answers of a view."""
+    selection = view.selection
+    definition = selection.view
+    own = {AS_OF: UTC_MICROSECONDS} if definition.windows else {}
+    contract = definition.feature_contract
+    return {
+        **own,
+        EVENT_TIMESTAMP: UTC_MICROSECONDS,
+        **{name: contract[name].dtype for name in selection.features},
+    }
+
+
+def _read(answered: pl.DataFrame, view: ViewRows, entity_rows: pl.DataFrame) -> pl.DataFrame:
+    """Read the answers of spans as of the timestamp of each entity row: features, statuses and ``event_timestamp``."""
+    features = view.selection.features
+    rows = entity_rows.select(pl.col(EVENT_TIMESTAMP).alias(AS_OF)).hstack(answered)
+    if view.deleted:
+        keys, deletions = select_columns(entity_rows, view_keys(view.selection)), read_files(view.deleted)
+        rows = without_deleted(rows, keys, deletions, names=(EVENT_TIMESTAMP, *features))
+    timing = view.selection.view.timing
+    read = read_at(rows.lazy(), features=features, timing=timing, as_of=pl.col(AS_OF)).collect()
+    return read.with_columns(rows[EVENT_TIMESTAMP])
 
 
 def answer(questions: pl.DataFrame, join: Join) -> pl.DataFrame:
@@ -199,13 +229,6 @@ def _rows_of(questions: pl.DataFrame, join: SpanJoin) -> pl.LazyFrame:
     return rows.lazy()
 
 
-def _questions(entity_rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    """Add row numbers to the entity rows, and sort them by key and time."""
-    keys = selection.view.keys
-    questions = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(AS_OF))
-    return questions.with_row_index(ROW).drop_nulls(list(keys)).sort(*keys, AS_OF)
-
-
 def _joins(questions: pl.DataFrame, view: ViewRows, span_bytes: int, at_once: int) -> Sequence[Join]:
     keys, timing, features = view.selection.view.keys, view.selection.view.timing, view.selection.features
     columns = (*keys, *version_columns(timing), *features)
@@ -236,25 +259,3 @@ def _small_files(paths: Sequence[Path], limit: int) -> list[tuple[Path, ...]]:
         groups[-1].append(path)
         size += own
     return [tuple(group) for group in groups if len(group) > 1]
-
-
-def _in_order(parts: list[pl.DataFrame], rows: ViewRows, times: pl.DataFrame) -> pl.DataFrame:
-    """Put the answers in the order of the entity rows, with nulls where no row answers."""
-    view, names = rows.selection.view, (EVENT_TIMESTAMP, *rows.selection.features)
-    if not parts:
-        return times.with_columns(pl.lit(None, dtype=view.contract[name].dtype).alias(name) for name in names)
-    candidates = pl.concat(parts, rechunk=True)
-    best = candidates.select(ROW, *version_columns(view.timing)).with_row_index(_POSITION)
-    # A number and not null marks a row without an answer: a column without nulls is gathered three times as fast.
-    missing = candidates.height
-    positions = pl.repeat(missing, times.height, dtype=pl.UInt32, eager=True).scatter(
-        best[ROW], best[_POSITION]
-    )
-    # Two spans answer only the few questions whose key has rows in both: there, one answer is not in its place.
-    displaced = best.filter(positions[best[ROW]] != best[_POSITION])
-    if displaced.height:
-        several = best.filter(pl.col(ROW).is_in(displaced[ROW].unique().implode()))
-        best = greatest(several.lazy(), view.timing).collect()
-        positions = positions.scatter(best[ROW], best[_POSITION])
-    answered = pl.select(pl.when(positions < missing).then(positions)).to_series()
-    return times.hstack(candidates.select(names)[answered])

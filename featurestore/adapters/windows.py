@@ -171,8 +171,8 @@ def answer_windows(questions: pl.DataFrame, join: WindowJoin) -> pl.DataFrame:
     return part.select(ROW, AS_OF).hstack(features)
 
 
-def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.DataFrame:
-    """Put the windows in the order of the entity rows, expire them, and add the status of each.
+def read_windows(answered: pl.DataFrame, rows: ViewRows) -> pl.DataFrame:
+    """Expire the windows of entity rows, and add the status of each.
 
     A value is `Status.NOT_FOUND` only where the key is missing: an empty window has a value. Where the view has a ttl,
     the newest event decides whether the values of a key are expired.
@@ -180,11 +180,9 @@ def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.D
     Parameters
     ----------
     answered
-        The result of `answer_windows`.
+        The results of `answer_windows`, in the order of the entity rows.
     rows
         The view that was requested.
-    questions
-        The number of entity rows.
 
     Returns
     -------
@@ -193,8 +191,6 @@ def read_windows(answered: pl.DataFrame, rows: ViewRows, questions: int) -> pl.D
     """
     view, features = rows.selection.view, rows.selection.features
     expired = is_expired(view.timing, pl.col(AS_OF), pl.col(EVENT_TIMESTAMP)).fill_null(value=False)
-    every = pl.DataFrame({ROW: pl.Series(range(questions), dtype=answered.schema[ROW])})
-    placed = every.join(answered, on=ROW, how="left", maintain_order="left")
     values = [pl.when(~expired).then(pl.col(name)).alias(name) for name in features]
     statuses = status_expressions(features, is_found=pl.col(AS_OF).is_not_null(), expired=expired)
-    return placed.select(*values, *statuses, EVENT_TIMESTAMP)
+    return answered.select(*values, *statuses, EVENT_TIMESTAMP)

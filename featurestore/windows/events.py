@@ -50,9 +50,19 @@ class Events:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __getitem__(self, part: slice) -> Events:
+        return Events(
+            self.frame[part],
+            self.keys[part],
+            self.timestamps[part],
+            self.known[part],
+            self.until[part],
+            tuple(holding[part] for holding in self.filters),
+        )
+
     def present(self, column: str | None, where: int) -> NDArray[np.bool_]:
         """Return which events pass a filter and have a value."""
-        if column is None:
+        if column is None or not self.frame[column].null_count():
             return self.filters[where]
         return self._once(
             ("present", column, where),
@@ -100,8 +110,9 @@ class Events:
         wide = pl.Float64 if values.dtype.is_float() else pl.Int64
 
         def numbers() -> ExactColumn:
+            known = values.fill_null(0) if values.null_count() else values
             try:
-                return exact_column(values.cast(wide).fill_null(0).to_numpy())
+                return exact_column(known.cast(wide).to_numpy())
             except ValueError as error:
                 raise ContractError(f"a window adds up {column!r}: {error}", hint=FINITE) from error
 
@@ -111,6 +122,9 @@ class Events:
         """Return the events in the order of their values; of equal values, the later one is last."""
 
         def ordered() -> NDArray[np.int64]:
+            values = self.frame[column]
+            if values.dtype.is_numeric() and not values.null_count():
+                return np.argsort(values.to_numpy(), kind="stable")
             by_value = self.frame.select(column).with_row_index(_POSITION).sort(column, _POSITION)
             return by_value[_POSITION].to_numpy().astype(np.int64)
 

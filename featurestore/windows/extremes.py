@@ -38,18 +38,36 @@ def greatest(ranks: NDArray[np.int64], places: Places, n: int = 1) -> NDArray[np
     """
     counts = (places.end > places.first) & (ranks >= 0)
     first, end, rank = places.first[counts], places.end[counts], ranks[counts]
-    level = np.frexp((end - first).astype(np.float64))[1] - 1
+    level = (np.frexp((end - first).astype(np.float64))[1] - 1).astype(np.int8)
+    order = np.argsort(level, kind="stable")
+    first, end, rank = first[order], end[order], rank[order]
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=1))])
     table = np.full((n, places.questions), NONE, dtype=np.int64)
-    for height in range(int(level.max(initial=0)), -1, -1):
-        length = 1 << height
-        # Blocks of twice the length hand their events to both halves: the first starts where they do.
-        second = np.full_like(table, NONE)
-        second[:, length:] = table[:, : max(places.questions - length, 0)]
-        table = _merged(table, second)
-        here = level == height
-        blocks = np.concatenate([first[here], end[here] - length])
-        table = _merged(table, _of_blocks(blocks, np.tile(rank[here], 2), n, places.questions))
+    for height in range(len(bounds) - 2, -1, -1):
+        length, here = 1 << height, slice(bounds[height], bounds[height + 1])
+        _hand_down(table, length)
+        _put(table, first[here], rank[here])
+        _put(table, end[here] - length, rank[here])
     return table
+
+
+def _hand_down(table: NDArray[np.int64], length: int) -> None:
+    """Hand the events of blocks of twice the length to both halves: the first starts where they do."""
+    if length >= table.shape[1]:
+        return
+    second, handed = table[:, length:], table[:, :-length]
+    if len(table) == 1:
+        np.maximum(second, handed, out=second)
+    else:
+        second[:] = _merged(second, handed)
+
+
+def _put(table: NDArray[np.int64], blocks: NDArray[np.int64], ranks: NDArray[np.int64]) -> None:
+    """Put events into blocks, which keep the greatest ones."""
+    if len(table) == 1:
+        np.maximum.at(table[0], blocks, ranks)
+    elif len(blocks):
+        table[:] = _merged(table, _of_blocks(blocks, ranks, *table.shape))
 
 
 def _of_blocks(
@@ -57,9 +75,6 @@ def _of_blocks(
 ) -> NDArray[np.int64]:
     """Keep the n greatest different ranks that were put into each block."""
     table = np.full((n, questions), NONE, dtype=np.int64)
-    if n == 1:
-        np.maximum.at(table[0], blocks, ranks)
-        return table
     order = np.lexsort((-ranks, blocks))
     blocks, ranks = blocks[order], ranks[order]
     fresh = np.ones(len(blocks), dtype=bool)
@@ -77,8 +92,6 @@ def _of_blocks(
 def _merged(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
     """Keep the n greatest different ranks of two tables."""
     n = len(first)
-    if n == 1:
-        return np.maximum(first, second)
     both = np.sort(np.concatenate([first, second]), axis=0)[::-1]
     both[1:][both[1:] == both[:-1]] = NONE
     return np.sort(both, axis=0)[::-1][:n]

@@ -14,6 +14,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.join import AS_OF
 from featurestore.timing.version import version
+from featurestore.values.memory import keep_freed_memory
 from featurestore.windows.additive import Order, Places
 from featurestore.windows.aggregate import Window, aggregate
 from featurestore.windows.events import Events, holds
@@ -80,10 +81,10 @@ def windows_at(
     WindowOverflowError
         If a value does not fit into 64 bits. Names the window.
     """
-    numbered = Questions(_numbers(questions, keys), questions[AS_OF].dt.epoch("us").to_numpy())
-    keyed = questions.select(*keys, pl.struct(keys).rle_id().cast(pl.Int64).alias(_KEY)).unique(
-        maintain_order=True
-    )
+    numbers = questions.select(pl.struct(keys).rle_id().cast(pl.Int64)).to_series().to_numpy()
+    numbered = Questions(numbers, questions[AS_OF].to_physical().to_numpy())
+    first_rows = np.flatnonzero(np.diff(numbers, prepend=-1))
+    keyed = questions[first_rows].select(keys).with_columns(pl.Series(_KEY, np.arange(len(first_rows))))
     intervals = with_intervals(
         events.lazy().join(keyed.lazy(), on=list(keys), how="inner"),
         keys,
@@ -94,74 +95,18 @@ def windows_at(
     # Events of one version are ordered by their values, so that no order of the rows decides.
     columns = [name for name in events.columns if name not in keys]
     ordered = intervals.sort([_KEY, *version(timing), *columns], maintain_order=True).collect()
-    parts = _parts(numbered, ordered, part_rows)
-    aggregated = partial(_aggregated, columns=events.columns, aggregations=aggregations)
+    conditions = _different([window.where for window in aggregations.values() if window.where is not None])
+    parts = _parts(numbered, _prepared(ordered, events.columns, conditions), part_rows)
+    aggregated = partial(_aggregated, conditions=conditions, aggregations=aggregations)
+    keep_freed_memory()
     # NumPy has one thread for each part.
     with ThreadPoolExecutor(min(pl.thread_pool_size(), len(parts))) as pool:
         return pl.concat(pool.map(aggregated, *zip(*parts, strict=True)))
 
 
-def _parts(questions: Questions, ordered: pl.DataFrame, rows: int) -> list[tuple[Questions, pl.DataFrame]]:
-    """Split questions and their events before the key of each `rows`-th row; all rows of a key stay together."""
-    keys, event_keys = questions.keys, ordered[_KEY].to_numpy()
-    cuts = np.unique(np.concatenate([keys[rows::rows], event_keys[rows::rows]]))
-    starts = [0, *np.searchsorted(keys, cuts).tolist(), len(keys)]
-    event_starts = [0, *np.searchsorted(event_keys, cuts).tolist(), len(event_keys)]
-    return [
-        (questions[start:end], ordered[event_start:event_end])
-        for (start, end), (event_start, event_end) in zip(
-            pairwise(starts), pairwise(event_starts), strict=True
-        )
-    ]
-
-
-def _aggregated(
-    numbered: Questions,
-    ordered: pl.DataFrame,
-    *,
-    columns: Sequence[str],
-    aggregations: Mapping[str, Aggregation],
-) -> pl.DataFrame:
-    conditions = _different([window.where for window in aggregations.values() if window.where is not None])
-    prepared = _prepared(ordered, columns, conditions)
-    first = numbered.first_from(prepared.keys, prepared.known)
-    begun = Order.of(first, len(numbered))
-    places: dict[timedelta | None, Places] = {}
-    results = {}
-    for name, aggregation in aggregations.items():
-        duration = aggregation.duration
-        if duration not in places:
-            end = _end(prepared, duration)
-            end = np.maximum(numbered.first_from(prepared.keys, end), first)
-            places[duration] = Places(first, end, begun, len(numbered))
-        where = _number(conditions, aggregation.where)
-        members: Members = OfDuration(places[duration])
-        if aggregation.events is not None:
-            numbers = np.where(prepared.filters[where], np.arange(len(prepared)), -1)
-            limit = max(1, min(aggregation.events, len(prepared)))
-            members = OfLast(members.greatest(numbers, limit))
-        try:
-            results[name] = aggregate(aggregation, Window(prepared, members, where, numbered.timestamps))
-        except OverflowError as error:
-            is_sum = aggregation.kind == "sum"
-            reason = (
-                "a sum of integers does not fit into 64 bits"
-                if is_sum
-                else "a value does not fit into Float64"
-            )
-            raise WindowOverflowError(name, reason) from error
-    return pl.DataFrame(results)
-
-
-def _numbers(questions: pl.DataFrame, keys: Sequence[str]) -> NDArray[np.int64]:
-    return questions.select(pl.struct(keys).rle_id().cast(pl.Int64)).to_series().to_numpy()
-
-
 def _prepared(ordered: pl.DataFrame, columns: Sequence[str], conditions: Sequence[pl.Expr]) -> Events:
-    timestamps, known, until = (
-        ordered[name].dt.epoch("us").fill_null(NEVER).to_numpy()
-        for name in (EVENT_TIMESTAMP, KNOWN_AT, UNTIL)
-    )
+    times = ordered.select(EVENT_TIMESTAMP, KNOWN_AT, pl.col(UNTIL).to_physical().fill_null(NEVER))
+    timestamps, known, until = (time.to_physical().to_numpy() for time in times)
     frame = ordered.select(columns)
     filters = (np.ones(frame.height, dtype=bool), *(holds(frame, condition) for condition in conditions))
     return Events(frame, ordered[_KEY].to_numpy(), timestamps, known, until, filters)
@@ -173,6 +118,56 @@ def _different(expressions: Sequence[pl.Expr]) -> list[pl.Expr]:
         if not any(expression.meta.eq(known) for known in different):
             different.append(expression)
     return different
+
+
+def _parts(questions: Questions, events: Events, rows: int) -> list[tuple[Questions, Events]]:
+    """Split questions and their events before the key of each `rows`-th row; all rows of a key stay together."""
+    keys = questions.keys
+    cuts = np.unique(np.concatenate([keys[rows::rows], events.keys[rows::rows]]))
+    starts = [0, *np.searchsorted(keys, cuts).tolist(), len(keys)]
+    event_starts = [0, *np.searchsorted(events.keys, cuts).tolist(), len(events)]
+    return [
+        (questions[start:end], events[event_start:event_end])
+        for (start, end), (event_start, event_end) in zip(
+            pairwise(starts), pairwise(event_starts), strict=True
+        )
+    ]
+
+
+def _aggregated(
+    numbered: Questions,
+    events: Events,
+    *,
+    conditions: Sequence[pl.Expr],
+    aggregations: Mapping[str, Aggregation],
+) -> pl.DataFrame:
+    first = numbered.first_from(events.keys, events.known)
+    begun = Order.of(first, len(numbered))
+    places: dict[timedelta | None, Places] = {}
+    results = {}
+    for name, aggregation in aggregations.items():
+        duration = aggregation.duration
+        if duration not in places:
+            end = _end(events, duration)
+            end = np.maximum(numbered.first_from(events.keys, end), first)
+            places[duration] = Places(first, end, begun, len(numbered))
+        where = _number(conditions, aggregation.where)
+        members: Members = OfDuration(places[duration])
+        if aggregation.events is not None:
+            numbers = np.where(events.filters[where], np.arange(len(events)), -1)
+            limit = max(1, min(aggregation.events, len(events)))
+            members = OfLast(members.greatest(numbers, limit))
+        try:
+            results[name] = aggregate(aggregation, Window(events, members, where, numbered.timestamps))
+        except OverflowError as error:
+            is_sum = aggregation.kind == "sum"
+            reason = (
+                "a sum of integers does not fit into 64 bits"
+                if is_sum
+                else "a value does not fit into Float64"
+            )
+            raise WindowOverflowError(name, reason) from error
+    return pl.DataFrame(results)
 
 
 def _number(conditions: Sequence[pl.Expr], where: pl.Expr | None) -> int:

@@ -20,6 +20,7 @@ from featurestore.quality.profile.column_counts import ColumnCounts
 from featurestore.quality.profile.column_profile import ColumnProfile
 from featurestore.quality.profile.sample import Sample, sample_of, smallest_sample
 from featurestore.storage.parquet import schema_of_file, slices
+from featurestore.values.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.contract import Contract
 
 ROWS_AT_ONCE: Final = 1 << 17
-MAX_PARTS: Final = 8  # parts whose counts are kept before they are added up
+MAX_PARTS: Final = 32  # parts whose counts are kept before they are added up
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +104,7 @@ class _Counts:
         names = parts[0].columns
         return cls(
             {name: ColumnCounts.sum([part.columns[name] for part in parts]) for name in names},
-            smallest_sample(pl.concat([part.sample for part in parts])),
+            smallest_sample(pl.concat([part.sample.lazy() for part in parts])),
             pl.concat([part.segments for part in parts]).group_by("segment").agg(pl.col("count").sum()),
         )
 
@@ -131,6 +132,7 @@ class Profiler:
         )
         self._rows = 0
         self._lock = Lock()
+        keep_freed_memory()
         # The sum of the parts so far, then the counts of later parts.
         self._parts = [self._count(pl.DataFrame(schema=schema))]
 

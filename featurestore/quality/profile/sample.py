@@ -70,14 +70,15 @@ def sample_of(
         largest = of_others[_HASH][-1]
     else:
         largest = hashes.unique().bottom_k(MAX_SAMPLED).max()
-    sampled = hashes <= largest if largest is not None else hashes.is_null()
+    sampled = (hashes <= largest).arg_true() if largest is not None else []
     floats = (_finite(pl.col(name).to_physical().cast(pl.Float64)).alias(name) for name in numbers)
-    return smallest_sample(rows.filter(sampled).select(hashes.filter(sampled).alias(_HASH), *floats))
+    return smallest_sample(rows[sampled].lazy().select(hashes[sampled].alias(_HASH), *floats))
 
 
-def smallest_sample(rows: pl.DataFrame) -> pl.DataFrame:
+def smallest_sample(rows: pl.LazyFrame) -> pl.DataFrame:
     """Keep the distinct rows with the smallest hashes."""
-    return rows.unique(_HASH, keep="first", maintain_order=True).sort(_HASH).head(MAX_SAMPLED)
+    smallest = rows.unique(_HASH, keep="first", maintain_order=True).sort(_HASH).head(MAX_SAMPLED)
+    return smallest.collect()
 
 
 def _hashes(rows: pl.DataFrame) -> pl.Series:
