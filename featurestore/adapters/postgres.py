@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from featurestore.adapters.postgres_connection import Patient, SilenceError, connect
-from featurestore.adapters.postgres_read import PostgresChannel, read_steps, unwritten
+from featurestore.adapters.postgres_read import ONE_PLAN, PostgresChannel, read_steps, unwritten
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.storage.stored_state import encode_state
@@ -178,6 +178,7 @@ class PostgresStore:
         """Connect for an event loop."""
         with _translated(self._url):
             connection = self._connect()
+            connection.execute(ONE_PLAN)
         return PostgresChannel(connection, self._quoted, partial(_store_error, self._url), self._distrust)
 
     def _distrust(self) -> None:

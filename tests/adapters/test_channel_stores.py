@@ -10,12 +10,30 @@ from test_stores import FACTORIES
 
 from featurestore.errors import MissingPackageError, StoreError
 from featurestore.testing import MemoryStore, require_channels
+from featurestore.testing.channels import read_channel
+from featurestore.testing.stores import row, state
 
 
 @pytest.mark.parametrize("kind", ["redis", "postgres"])
 def test_the_channels_of_a_store_keep_the_laws(kind, request):
     """The servers are real."""
     require_channels(FACTORIES[kind](request.getfixturevalue(f"{kind}_url")))
+
+
+def test_a_channel_of_postgres_plans_once_and_by_the_index(postgres_url):
+    """The plan is made while there is one row, and stays when there are many."""
+    store = FACTORIES["postgres"](postgres_url)()
+    store.write("one", [(b"a", row(1, b""))], state(1), replace=True)
+    channel = store.channel()
+    for _ in range(7):
+        read_channel(channel, [("one", [b"a"])])
+    [counts] = channel._connection.execute(
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'featurestore_1'"
+    ).fetchall()
+    plan = channel._connection.execute("EXPLAIN EXECUTE featurestore_1('one', '{}')").fetchall()
+    channel.close()
+    assert counts == (7, 0)
+    assert not [line for [line] in plan if "Seq Scan" in line], plan
 
 
 class Store(MemoryStore):
