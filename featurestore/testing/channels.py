@@ -132,7 +132,7 @@ def _closes_alone(store: OnlineChannelStore, _: OnlineChannelStore) -> bool:
 
 
 def _waits_in_steps(store: OnlineChannelStore, _: OnlineChannelStore) -> bool:
-    """Yield before the answer: a read that waits by itself stops the event loop."""
+    """Yield before the answer: a read that blocks stops the event loop."""
     _write(store, "one", 1)
     with _channel(store) as channel:
         read_channel(channel, [("one", KEYS)])  # a store may prepare its command
