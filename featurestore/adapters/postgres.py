@@ -115,11 +115,12 @@ class PostgresStore:
         return connection
 
     @contextlib.contextmanager
-    def _in_time(self) -> Iterator[None]:
+    def _in_time(self) -> Iterator[Patient]:
+        # Taken once: a read elsewhere that was not answered may replace it at any time.
         connection = self._connection
         connection.seconds = READ_SECONDS
         try:
-            yield
+            yield connection
         except SilenceError:
             self._distrust()
             raise
@@ -168,9 +169,9 @@ class PostgresStore:
     def _answered(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        with _translated(self._url), self._in_time():
+        with _translated(self._url), self._in_time() as connection:
             try:
-                return [*self._connection.wait(read_steps(self._connection, self._quoted, views))]
+                return [*connection.wait(read_steps(connection, self._quoted, views))]
             except psycopg.errors.UndefinedTable:
                 return unwritten(views)
 
@@ -214,8 +215,8 @@ class PostgresStore:
 
     def _look_alive(self) -> None:
         # An iterator of rows cannot be read twice, so a dead connection must be detected before.
-        with contextlib.suppress(psycopg.OperationalError), self._in_time():
-            self._connection.execute("SELECT 1")
+        with contextlib.suppress(psycopg.OperationalError), self._in_time() as connection:
+            connection.execute("SELECT 1")
 
     def _make_tables(self) -> None:
         # The first writer creates the tables, because readers may lack the permission.
