@@ -166,8 +166,8 @@ class Channel(Protocol):
 class ChannelStore(RowReader, Protocol):
     """An online store on a server, which an event loop can read without threads."""
 
-    def channel(self) -> Channel | None:
-        """Connect to the server; this blocks. None: the store cannot be read in this way.
+    def channel(self) -> Channel:
+        """Connect to the server; this blocks.
 
         Raises
         ------

@@ -127,6 +127,19 @@ def write_files(folder: Path) -> Path:
     return folder
 
 
+def move_store(folder: Path, kind: str, url: str) -> None:
+    """Move the online store of the project in a folder to a server: ``redis`` or ``postgres``."""
+    path = folder / "feature_repo/feature_store.yaml"
+    text = path.read_text()
+    for old, new in (
+        ("LmdbOnlineStore", f"{kind.title()}OnlineStore"),
+        ("path: ../data/online/store.lmdb", f"url: {url}"),
+    ):
+        assert old in text, f"{path} lacks {old}"
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
 def build_shop(folder: Path) -> featurestore.Project:
     """Validate and build the shop."""
     project = featurestore.open(folder)

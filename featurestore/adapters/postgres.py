@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import threading
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from featurestore.adapters.postgres_connection import Patient, SilenceError, connect
-from featurestore.adapters.postgres_read import PostgresChannel, read_steps
+from featurestore.adapters.postgres_read import ONE_PLAN, PostgresChannel, read_steps, unwritten
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.storage.stored_state import encode_state
@@ -114,11 +115,12 @@ class PostgresStore:
         return connection
 
     @contextlib.contextmanager
-    def _in_time(self) -> Iterator[None]:
+    def _in_time(self) -> Iterator[Patient]:
+        # Taken once: a read elsewhere that was not answered may replace it at any time.
         connection = self._connection
         connection.seconds = READ_SECONDS
         try:
-            yield
+            yield connection
         except SilenceError:
             self._distrust()
             raise
@@ -167,17 +169,18 @@ class PostgresStore:
     def _answered(
         self, views: Sequence[tuple[str, Sequence[bytes]]]
     ) -> list[tuple[ViewState | None, list[bytes | None]]]:
-        with _translated(self._url), self._in_time():
+        with _translated(self._url), self._in_time() as connection:
             try:
-                return [*self._connection.wait(read_steps(self._connection, self._quoted, views))]
-            except psycopg.errors.UndefinedTable:  # before the first write
-                return [(None, [None] * len(keys)) for _, keys in views]
+                return [*connection.wait(read_steps(connection, self._quoted, views))]
+            except psycopg.errors.UndefinedTable:
+                return unwritten(views)
 
     def channel(self) -> PostgresChannel:
         """Connect for an event loop."""
         with _translated(self._url):
             connection = self._connect()
-        return PostgresChannel(connection, self._quoted, lambda: _translated(self._url), self._distrust)
+            connection.execute(ONE_PLAN)
+        return PostgresChannel(connection, self._quoted, partial(_store_error, self._url), self._distrust)
 
     def _distrust(self) -> None:
         """Have each connection that is open now replaced before its next use."""
@@ -212,8 +215,8 @@ class PostgresStore:
 
     def _look_alive(self) -> None:
         # An iterator of rows cannot be read twice, so a dead connection must be detected before.
-        with contextlib.suppress(psycopg.OperationalError), self._in_time():
-            self._connection.execute("SELECT 1")
+        with contextlib.suppress(psycopg.OperationalError), self._in_time() as connection:
+            connection.execute("SELECT 1")
 
     def _make_tables(self) -> None:
         # The first writer creates the tables, because readers may lack the permission.

@@ -35,7 +35,7 @@ def dump_keys(keys: Sequence[bytes]) -> bytes:
     """Write keys as PostgreSQL's binary format of ``bytea[]``, in one step."""
     if not keys:
         return _NO_ITEMS
-    items = (part for key in keys for part in (_LENGTH.pack(len(key)), key))
+    items = [part for key in keys for part in (_LENGTH.pack(len(key)), key)]
     return b"".join((_ARRAY.pack(1, 0, KEY_TYPE.oid, len(keys), 1), *items))
 
 
@@ -56,6 +56,11 @@ class Patient(psycopg.Connection[Any]):
     def prepared(self) -> set[bytes]:
         """The names of the statements that were prepared."""
         return set()
+
+    @cached_property
+    def encoding(self) -> str:
+        """The encoding of texts. It stays what it was when the connection was opened."""
+        return self.info.encoding
 
     def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
         """Wait for the server as psycopg does, but no longer than the timeout."""

@@ -21,6 +21,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from featurestore.adapters.redis_channel import RedisChannel
 from featurestore.adapters.server_url import client_message, without_secrets
 from featurestore.errors import StoreError, package_needed_by
 from featurestore.storage.stored_state import decode_state, encode_state
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from featurestore.ports import Channel, ViewKeys, ViewState
+    from featurestore.ports import ViewKeys, ViewState
 
 with package_needed_by("the online store Redis", extra="redis"):
     import redis
@@ -179,20 +180,17 @@ class RedisStore:
             answers = self._evaluate(self._arguments(views))
         return self._rows(views, answers)
 
-    def channel(self) -> Channel | None:
-        """Connect for an event loop. None: hiredis is not installed."""
-        try:
-            from featurestore.adapters.redis_channel import RedisChannel  # noqa: PLC0415
-        except ImportError:
-            return None
+    def channel(self) -> RedisChannel:
+        """Connect for an event loop."""
         with _translated(self._url):
             connection = self._readers.make_connection()
             connection.connect()
+            _answer(connection, "SCRIPT LOAD", READ)
         return RedisChannel(
             connection,
             lambda views: ("EVALSHA", READ_DIGEST, *self._arguments(views)),
             self._rows,
-            lambda: _translated(self._url),
+            partial(_store_error, self._url),
             # When one connection is dead, those that wait for their next use may be dead too.
             partial(_disconnect, self._idle),
         )
@@ -314,15 +312,17 @@ def _disconnect(idle: deque[Any], *pools: Any) -> None:
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
-    # The causes are left out: their own messages may quote the password.
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise StoreError(
-            f"Redis at {without_secrets(url)} does not answer: {client_message(url, error)}",
+    except (redis.RedisError, ValueError) as error:
+        # The cause is left out: its own message may quote the password.
+        raise _store_error(url, error) from None
+
+
+def _store_error(url: str, error: Exception) -> StoreError:
+    message = client_message(url, error)
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        return StoreError(
+            f"Redis at {without_secrets(url)} does not answer: {message}",
             hint="start the server, or try again",
             retry=True,
-        ) from None
-    except (redis.RedisError, ValueError) as error:
-        raise StoreError(
-            f"Redis at {without_secrets(url)}: {client_message(url, error)}",
-            hint="check the log of the server",
-        ) from None
+        )
+    return StoreError(f"Redis at {without_secrets(url)}: {message}", hint="check the log of the server")

@@ -6,14 +6,17 @@ import ssl
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Any
 
-import hiredis
-import redis
+from featurestore.errors import package_needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from contextlib import AbstractContextManager
 
+    from featurestore.errors import StoreError
     from featurestore.ports import StoredRows, ViewKeys
+
+with package_needed_by("the online store Redis", extra="redis"):
+    import hiredis
+    import redis
 
 PART_BYTES = 1 << 16
 
@@ -29,8 +32,8 @@ class RedisChannel:
         Returns the command that reads keys.
     rows
         Returns the rows and states in the answer of the command.
-    translated
-        Translates the errors of redis-py.
+    store_error
+        Translates an error of redis-py.
     on_close
         Called when the channel closes.
     """
@@ -40,14 +43,14 @@ class RedisChannel:
         connection: Any,
         command: Callable[[ViewKeys], tuple[Any, ...]],
         rows: Callable[[ViewKeys, Any], StoredRows],
-        translated: Callable[[], AbstractContextManager[None]],
+        store_error: Callable[[Exception], StoreError],
         on_close: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._socket = connection._sock  # noqa: SLF001 - redis-py offers no other way
         self._socket.settimeout(0)
         self._command, self._rows = command, rows
-        self._translated, self._on_close = translated, on_close
+        self._store_error, self._on_close = store_error, on_close
         self._reader = hiredis.Reader()
 
     def fileno(self) -> int:
@@ -56,15 +59,17 @@ class RedisChannel:
 
     def read(self, views: ViewKeys) -> Generator[int, int, StoredRows]:
         """Look up keys, in steps."""
-        with self._translated():
-            try:
-                yield from self._send(hiredis.pack_command(self._command(views)))
-                answer = yield from self._receive()
-            except OSError as error:
-                raise redis.ConnectionError(str(error)) from error
+        try:
+            yield from self._send(hiredis.pack_command(self._command(views)))
+            answer = yield from self._receive()
             if isinstance(answer, hiredis.ReplyError):
                 raise redis.ResponseError(str(answer))
             return self._rows(views, answer)
+        # The causes are left out: their own messages may quote the password.
+        except OSError as error:
+            raise self._store_error(redis.ConnectionError(str(error))) from None
+        except (redis.RedisError, ValueError) as error:
+            raise self._store_error(error) from None
 
     def close(self) -> None:
         """Close the connection."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from featurestore.service.lookup.active_release import ActiveRelease, ProjectAsOf
     from featurestore.service.route import Route
     from featurestore.service.runtime.options import Options
+    from featurestore.service.waiting import Started
 
 JSON = (b"content-type", b"application/json")
 
@@ -53,18 +54,24 @@ class RouteApp:
         await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
         await send({"type": "http.response.body", "body": answer})
 
-    def answer_at_once(self, route: Route, release: ActiveRelease, scope: Scope, body: bytes) -> bytes | None:
-        """Run a handler to its end in this step of the event loop. None: it would wait, and has begun nothing."""
+    def answer_at_once(
+        self, route: Route, release: ActiveRelease, scope: Scope, body: bytes
+    ) -> bytes | Started | None:
+        """Run a handler in this step of the event loop, to its end or until it waits for a store on a server.
+
+        None: it would wait for something else, and has begun nothing.
+        """
         entry = scope["entry"]
         entry.route = route.path
         entry.release = release.name
         handler = route.handler(Call(self._state, release, entry, scope, _nothing, body))
         try:
-            handler.send(None)
+            waits_for = handler.send(None)
         except StopIteration as end:
             answer: bytes = end.value
-            entry.size = len(body) + len(answer)
             return answer
+        if waits_for is not None:
+            return handler, waits_for
         handler.close()
         return None
 

@@ -1,7 +1,7 @@
 """Answers a usual request in one step of the event loop, without a task and without the messages of ASGI.
 
 Every other request takes the long way: uvicorn answers it by ASGI. So does a request that is refused, or whose body
-is late.
+is late. A usual request that waits for a store on a server is answered when the store has answered, in the same way.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from featurestore.service.runtime.connections import Connections
     from featurestore.service.runtime.late_bodies import LateBodies
+    from featurestore.service.waiting import OnAnswer, Waiting
 
 # Larger bodies take the long way: a body of too many rows would be decoded here, and again by ASGI.
 MAX_BYTES = 64 << 10
-OK = STATUS_LINE[200]
 # In the scope of a request: `time.perf_counter` when its head was complete.
 STARTED = "started"
 # A caller sends the same few heads again and again. Longer ones are parsed each time.
@@ -44,8 +44,13 @@ class AtOnceApp(Protocol):
     def may_answer_at_once(self, target: bytes) -> bool:
         """Return whether a POST request for a target may be answered at once."""
 
-    def answer_at_once(self, scope: Scope, target: bytes, body: bytes) -> bytes | None:
-        """Return the application's headers and the body of an answer with status 200. None: answer by ASGI."""
+    def answer_at_once(
+        self, scope: Scope, target: bytes, body: bytes, on_answer: OnAnswer
+    ) -> bytes | Waiting | None:
+        """Return the application's headers and the body of an answer with status 200.
+
+        `Waiting`: `on_answer` gets them later, with their status, unless it is cancelled. None: answer by ASGI.
+        """
 
 
 class AtOnceProtocol(PatientProtocol):
@@ -67,6 +72,8 @@ class AtOnceProtocol(PatientProtocol):
     _answered = False
     # The parser has read all of one request, and waits for the next.
     _between = True
+    # The request that waits for a store.
+    _waiting: Waiting | None = None
 
     def __init__(self, open_connections: Connections, late_bodies: LateBodies, **named: Any) -> None:
         super().__init__(open_connections, **named)
@@ -75,7 +82,7 @@ class AtOnceProtocol(PatientProtocol):
         self._heads: dict[bytes, Head] = {}
         # uvicorn replaces its headers once a second. They are written once for each connection.
         self._default_headers: list[tuple[bytes, bytes]] = []
-        self._beginning = OK
+        self._header_lines = b""
 
     def data_received(self, data: bytes) -> None:
         """Answer a whole request with a known head, or parse bytes. A body that is incomplete after them is late."""
@@ -140,8 +147,10 @@ class AtOnceProtocol(PatientProtocol):
         super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Record a request whose caller left before its body arrived."""
+        """Record a request whose caller left before its body arrived, or before its answer was sent."""
         self.take_long_way()
+        if self._waiting is not None:
+            self._waiting.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -150,19 +159,40 @@ class AtOnceProtocol(PatientProtocol):
         super().shutdown()
 
     def _answer(self, target: bytes, headers: list[tuple[bytes, bytes]], started: float, body: bytes) -> bool:
-        """Answer a request at once, unless it has to take the long way."""
-        answer = self.app.answer_at_once({"headers": headers, STARTED: started}, target, body)
+        """Answer a request at once or when its store has answered, unless it has to take the long way."""
+        scope = {"headers": headers, STARTED: started}
+        answer = self.app.answer_at_once(scope, target, body, self._answer_waiting)
         if answer is None:
             return False
         self._answered = True
+        if isinstance(answer, bytes):
+            self._write(200, answer)
+            self.server_state.total_requests += 1
+            self._open_connections.idle(self)
+        else:
+            # Later requests of this connection wait for its end.
+            self.cycle = self._waiting = answer  # type: ignore[assignment]
+        return True
+
+    def _answer_waiting(self, waiting: Waiting, status: int, answer: bytes) -> None:
+        """Answer a request that has waited."""
+        self._waiting = None
+        if self.transport.is_closing():
+            return
+        waiting.response_complete = True
+        if waiting.keep_alive:
+            self._write(status, answer)
+        else:  # the server stops
+            self._write(status, b"connection: close\r\n" + answer)
+            self.transport.close()
+        self.on_response_complete()
+
+    def _write(self, status: int, answer: bytes) -> None:
         headers = self.server_state.default_headers
         if headers is not self._default_headers:
             self._default_headers = headers
-            self._beginning = b"".join([OK, *[b"%b: %b\r\n" % pair for pair in headers]])
-        self.transport.write(self._beginning + answer)
-        self.server_state.total_requests += 1
-        self._open_connections.idle(self)
-        return True
+            self._header_lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+        self.transport.write(b"".join([STATUS_LINE[status], self._header_lines, answer]))
 
     def _keep_head(self, head: bytes, data: bytes) -> None:
         """Keep the head of the request that was answered, if it came alone."""

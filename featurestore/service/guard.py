@@ -8,31 +8,23 @@ import binascii
 import re
 import secrets
 import time
-import traceback
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import ClientDisconnect
 
 from featurestore.errors import StoreError
-from featurestore.service.api.problems import (
-    INTERNAL_ERROR,
-    body_of,
-    feast_body,
-    headers_of,
-    kind_of,
-    status_of,
-)
+from featurestore.service.answer import MarkedAnswer, answer_error, marks, problem, timed_out
 from featurestore.service.at_once import STARTED
 from featurestore.service.protocol import CROWDED
 from featurestore.service.route import Admission
 from featurestore.service.runtime.deadlines import Deadlines
 from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.local import is_loopback, refuse_pages
-from featurestore.service.runtime.log import log_line
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.telemetry.journal import Entry
+from featurestore.service.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -43,6 +35,7 @@ if TYPE_CHECKING:
     from featurestore.service.route import Route, RouteTable
     from featurestore.service.runtime.keys import ApiKey
     from featurestore.service.state import ServerState
+    from featurestore.service.waiting import OnAnswer, Started
 
     class RoutedApp(Protocol):
         """Answers admitted requests."""
@@ -52,14 +45,13 @@ if TYPE_CHECKING:
 
         def answer_at_once(
             self, route: Route, release: ActiveRelease, scope: Scope, body: bytes
-        ) -> bytes | None:
-            """Return the JSON of the answer; None if the handler would wait."""
+        ) -> bytes | Started | None:
+            """Return the JSON of the answer, or the handler that waits for a store; None: it needs a task."""
 
 
 # As nginx: the caller closed the connection.
 CLOSED = 499
 MAX_ID_LENGTH = 128
-MAX_TRACEBACK = 8_000  # characters
 _HEAD = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\nx-release: %b\r\n\r\n"
 # A request target that is its path: without a query, an escape or the name of a host.
 PLAIN_TARGET = re.compile(rb"/[A-Za-z0-9_.-][A-Za-z0-9_./-]*")
@@ -113,7 +105,7 @@ class Guard:
         route, scope["path_params"] = self._routes.find(scope)
         entry = self._entry(scope, headers)
         scope["entry"] = entry
-        answer = _MarkedAnswer(send, entry)
+        answer = MarkedAnswer(send, entry)
         admitted = False
         try:
             if self._active >= self._concurrency or CROWDED in scope:
@@ -130,34 +122,36 @@ class Guard:
         except ClientDisconnect:
             entry.status = CLOSED
         except asyncio.CancelledError:
-            if not self._deadlines.passed():
+            if not self._deadlines.passed(task):
                 entry.status = CLOSED
                 raise
-            late = RefusedError(503, "TimedOut", "the request took too long", hint=route.timeout_hint)
-            await _answer_error(answer, late, route, entry)
+            task.uncancel()
+            await answer_error(answer, timed_out(route), route, entry)
         except Exception as error:  # noqa: BLE001 - the caller gets an answer to every error
-            await _answer_error(answer, error, route, entry)
+            await answer_error(answer, error, route, entry)
         finally:
             self._active -= admitted
-            entry.seconds = time.perf_counter() - scope[STARTED]
-            self.state.journal.put(entry)
+            self._record(scope, entry)
 
     def may_answer_at_once(self, target: bytes) -> bool:
         """Return whether requests for a target may be answered at once."""
         return self._at_once(target) is not None
 
-    def answer_at_once(self, scope: Scope, target: bytes, body: bytes) -> bytes | None:
-        """Answer a request whose body has arrived, if nothing about it is unusual and its handler does not wait.
+    def answer_at_once(
+        self, scope: Scope, target: bytes, body: bytes, on_answer: OnAnswer
+    ) -> bytes | Waiting | None:
+        """Answer a request whose body has arrived, if nothing about it is unusual.
 
         Returns
         -------
-        bytes or None
-            The headers and the body. None: answer by ASGI, as if this had not been called. That is the way of all
-            requests that are refused or fail, so that one place decides what they get.
+        bytes, Waiting or None
+            The headers and the body of an answer with status 200. `Waiting`: the request waits for a store, and
+            `on_answer` gets its answer, unless it is cancelled. None: answer by ASGI, as if this had not been called.
+            That is the way of all requests that are refused, so that one place decides what they get.
         """
         match = self._at_once(target)
         release = self.state.active_release
-        if match is None or not release.local or self._active >= self._concurrency:
+        if match is None or self._active >= self._concurrency:
             return None
         if len(body) > self._max_bytes:
             return None
@@ -174,9 +168,52 @@ class Guard:
             return None
         if answer is None:
             return None
+        entry.size = len(body)
+        if isinstance(answer, bytes):
+            return self._complete(scope, entry, answer)
+        waiting = Waiting(
+            answer, partial(self._end, route=route, scope=scope, entry=entry, on_answer=on_answer)
+        )
+        self._active += 1
+        self._deadlines.limit(waiting)
+        return waiting
+
+    def _complete(self, scope: Scope, entry: Entry, answer: bytes) -> bytes:
+        """Record a request that was answered at once, and return the headers and the body."""
+        entry.size += len(answer)
+        self._record(scope, entry)
+        return _HEAD % (len(answer), entry.request_id.encode(), entry.release.encode()) + answer
+
+    def _end(
+        self,
+        waiting: Waiting,
+        result: bytes | BaseException,
+        *,
+        route: Route,
+        scope: Scope,
+        entry: Entry,
+        on_answer: OnAnswer,
+    ) -> None:
+        """Answer a request that has waited for a store."""
+        self._active -= 1
+        self._deadlines.end(waiting)
+        is_late = self._deadlines.passed(waiting)
+        if isinstance(result, bytes):
+            on_answer(waiting, 200, self._complete(scope, entry, result))
+        elif isinstance(result, Exception) or is_late:
+            error = result if isinstance(result, Exception) else timed_out(route)
+            entry.status, headers, body = problem(error, route, entry)
+            entry.size = 0
+            self._record(scope, entry)
+            lines = [b"%b: %b\r\n" % pair for pair in (*headers, *marks(entry))]
+            on_answer(waiting, entry.status, b"".join((*lines, b"\r\n", body)))
+        else:
+            entry.status, entry.size = CLOSED, 0
+            self._record(scope, entry)
+
+    def _record(self, scope: Scope, entry: Entry) -> None:
         entry.seconds = time.perf_counter() - scope[STARTED]
         self.state.journal.put(entry)
-        return _HEAD % (len(answer), entry.request_id.encode(), entry.release.encode()) + answer
 
     def _find_at_once(self, target: bytes) -> tuple[Route, dict[str, str]] | None:
         if PLAIN_TARGET.fullmatch(target) is None:
@@ -247,29 +284,6 @@ class Guard:
         return f"{self._prefix}-{next(self._numbers):x}"
 
 
-class _MarkedAnswer:
-    """Sends the answer with the request id and the release in its headers."""
-
-    __slots__ = ("_entry", "_send", "started")
-
-    def __init__(self, send: Send, entry: Entry) -> None:
-        self._send = send
-        self._entry = entry
-        self.started = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            entry = self._entry
-            entry.status = message["status"]
-            message["headers"] = [
-                *message["headers"],
-                (b"x-request-id", entry.request_id.encode()),
-                (b"x-release", entry.release.encode()),
-            ]
-        await self._send(message)
-
-
 class _LimitedBody:
     """Receives a body of at most `limit` bytes."""
 
@@ -316,18 +330,3 @@ def _refuse_when_busy(scope: Scope, route: Route) -> None:
         message = "too many connections at the same time"
         headers = ((b"connection", b"close"),)
     raise RefusedError(503, "Busy", message, hint="try again in a second", headers=headers)
-
-
-async def _answer_error(answer: _MarkedAnswer, error: Exception, route: Route, entry: Entry) -> None:
-    status = status_of(error)
-    entry.error = kind_of(error)
-    if status == INTERNAL_ERROR:
-        text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
-        log_line({"event": "failed", "request_id": entry.request_id, "error": text})
-    if answer.started:
-        # The status is sent already. The server cuts the connection, which the caller notices.
-        raise error
-    body = feast_body(error) if route.feast_errors else body_of(error, entry.request_id)
-    headers = [*headers_of(error), (b"content-length", str(len(body)).encode())]
-    await answer({"type": "http.response.start", "status": status, "headers": headers})
-    await answer({"type": "http.response.body", "body": body})

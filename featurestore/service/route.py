@@ -116,8 +116,8 @@ class Route:
         True: a browser asks its user for the API key, and sends it as a password (HTTP Basic). Only a route that changes
         nothing may do so, because a browser sends the password for pages of other sites too.
     at_once
-        True: the handler waits for nothing as long as the store is embedded and the rows are few. Where it would wait,
-        it yields before it has begun anything.
+        True: as long as the rows are few, the handler waits for nothing but a future of a store on a server. Where it
+        would wait for something else, it yields before it has begun anything.
     timeout_hint
         What a caller can do after a timeout.
     """

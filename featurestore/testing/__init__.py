@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from featurestore.testing.channels import require_channels
     from featurestore.testing.engines import require_fold, require_windows
     from featurestore.testing.folder_versions import FolderVersions
     from featurestore.testing.memory import MemoryStore
@@ -20,6 +21,7 @@ _HOMES = {
     "History": "strategies",
     "MemoryStore": "memory",
     "histories": "strategies",
+    "require_channels": "channels",
     "require_fold": "engines",
     "require_store": "stores",
     "require_versions": "versions",
@@ -33,6 +35,7 @@ __all__ = [
     "History",
     "MemoryStore",
     "histories",
+    "require_channels",
     "require_fold",
     "require_store",
     "require_versions",

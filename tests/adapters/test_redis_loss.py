@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 import redis
 from serving import running
-from shop import build_shop
+from shop import build_shop, move_store
 
 from featurestore.adapters.redis import RedisStore
 from featurestore.errors import MissingDataError, StoreError
@@ -24,9 +24,7 @@ def server(redis_url):
 
 @pytest.fixture
 def project(shop_files, redis_url, server):
-    path = shop_files / "feature_repo/feature_store.yaml"
-    text = path.read_text().replace("LmdbOnlineStore", "RedisOnlineStore")
-    path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {redis_url}"))
+    move_store(shop_files, "redis", redis_url)
     opened = build_shop(shop_files)
     opened.materialize()
     return opened

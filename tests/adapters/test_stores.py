@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from servers import free_port
+from shop import move_store
 
 import featurestore
 from featurestore.adapters.feast.context import context_of
@@ -249,9 +250,7 @@ def test_a_project_moves_to_a_server_by_two_lines(shop, name, request, monkeypat
     rows = [{"customer": customer, "basket": 10.0} for customer in (1, 2, 3, 9)]
     embedded = shop.get_online(rows, "buying", statuses=True)
     monkeypatch.setenv("STORE_URL", request.getfixturevalue(f"{name}_url"))
-    settings = shop.settings.feast_repo / "feature_store.yaml"
-    text = settings.read_text().replace("LmdbOnlineStore", f"{name.title()}OnlineStore")
-    settings.write_text(text.replace("path: ../data/online/store.lmdb", "url: ${STORE_URL}"))
+    move_store(shop.settings.root, name, "${STORE_URL}")
     moved = featurestore.open(shop.settings.root)
     moved.materialize()
     assert moved.get_online(rows, "buying", statuses=True).equals(embedded)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from serving import running
-from shop import build_shop
+from shop import build_shop, move_store
 
 import featurestore
 from featurestore import config
@@ -20,12 +20,9 @@ HOUR = timedelta(hours=1)
 def live(files, kind, request):
     """The shop on a kind of store, with the clock in place of a fixed timestamp, and one order an hour ago."""
     path = files / "feature_repo/feature_store.yaml"
-    text = path.read_text().replace('  as_of: "2024-01-10T00:00:00Z"\n', "")
+    path.write_text(path.read_text().replace('  as_of: "2024-01-10T00:00:00Z"\n', ""))
     if kind != "lmdb":
-        url = request.getfixturevalue(f"{kind}_url")
-        text = text.replace("LmdbOnlineStore", f"{kind.title()}OnlineStore")
-        text = text.replace("path: ../data/online/store.lmdb", f"url: {url}")
-    path.write_text(text)
+        move_store(files, kind, request.getfixturevalue(f"{kind}_url"))
     project = build_shop(files)
     project.materialize()
     project.push("last_order", order(3, 8.0, datetime.now(UTC) - HOUR))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from logged import log_answers
-from shop import build_shop
+from shop import build_shop, move_store
 
 from featurestore.config import load_settings
 from featurestore.operations.delete import delete
@@ -43,13 +43,9 @@ class ReadWhileWriting:
 def live(files, kind, request):
     """The shop with the clock in place of a fixed timestamp, on a store of a kind."""
     path = files / "feature_repo/feature_store.yaml"
-    text = path.read_text().replace('  as_of: "2024-01-10T00:00:00Z"\n', "")
+    path.write_text(path.read_text().replace('  as_of: "2024-01-10T00:00:00Z"\n', ""))
     if kind != "lmdb":
-        text = text.replace("LmdbOnlineStore", f"{kind.title()}OnlineStore")
-        text = text.replace(
-            "path: ../data/online/store.lmdb", f"url: {request.getfixturevalue(f'{kind}_url')}"
-        )
-    path.write_text(text)
+        move_store(files, kind, request.getfixturevalue(f"{kind}_url"))
     return build_shop(files)._workspace
 
 

@@ -9,6 +9,7 @@ import forks
 import polars as pl
 import pytest
 from servers import PostgresServer, RedisServer, run_server
+from shop import move_store
 
 import featurestore
 from featurestore.storage.files import append_record
@@ -41,10 +42,10 @@ def stored(request, shop_files):
     """A shop of 20,000 customers with two orders each, of which the first is stored."""
     path = shop_files / "feature_repo/feature_store.yaml"
     if request.param != "lmdb":
-        url = request.getfixturevalue(request.param)
-        text = path.read_text().replace("LmdbOnlineStore", f"{request.param.title()}OnlineStore")
-        text = text.replace("path: ../data/online/store.lmdb", f"url: {url}")
-        path.write_text(text.replace("project: ", f"project: {request.node.callspec.id.replace('-', '_')}_"))
+        move_store(shop_files, request.param, request.getfixturevalue(request.param))
+        path.write_text(
+            path.read_text().replace("project: ", f"project: {request.node.callspec.id.replace('-', '_')}_")
+        )
     customers = pl.int_range(1, CUSTOMERS + 1, eager=True)
     orders = [
         pl.select(

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from menagerie import write_menagerie
 from rates import write_rates
-from shop import write_files
+from shop import move_store, write_files
 
 import featurestore
 from featurestore.adapters.postgres import PostgresStore
@@ -155,9 +155,7 @@ def test_keys_that_become_equal_once_joined_are_tried(zoo, monkeypatch):
 
 def moved_to(kind: str, url: str, root: Path) -> featurestore.Project:
     """Return the project in `root`, with its online store on a server."""
-    settings = root / "feature_repo/feature_store.yaml"
-    text = settings.read_text().replace("LmdbOnlineStore", f"{kind.title()}OnlineStore")
-    settings.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {url}"))
+    move_store(root, kind, url)
     return featurestore.open(root)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from shop import build_shop
+from shop import build_shop, move_store
 
 import featurestore
 from featurestore.errors import ConfigError, ContractError, DefinitionError
@@ -25,13 +25,6 @@ ROW = {
     "coupon": ["NEW"],
     "ordered_at": [EVENT],
 }
-
-
-def served_by(folder, kind, url):
-    """Move a project's online store to a server."""
-    path = folder / "feature_repo/feature_store.yaml"
-    text = path.read_text().replace("LmdbOnlineStore", f"{kind.title()}OnlineStore")
-    path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {url}"))
 
 
 def test_training_and_serving_see_it_from_now_on(shop):
@@ -119,7 +112,7 @@ def test_a_key_too_long_for_a_store_does_not_pass_the_build(shop_files):
 def test_a_key_too_long_for_a_store_is_refused_alike_by_all(shop_files, kind, request):
     """A key of more than 511 bytes writes nothing, and later rows are written."""
     if kind != "lmdb":
-        served_by(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
+        move_store(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
     shop = named(shop_files)
     shop.materialize(until="2024-01-09T23:00:00Z")
     # A text of 507 bytes has three more for its length, and the key one for being an array.
@@ -167,7 +160,7 @@ def amounts(shop, customers=(1,)):
 def test_corrections_at_one_timestamp_are_applied_in_their_order(shop_files, kind, request):
     """Under a fixed clock each correction of an event wins over the last, in the log and in every store of it."""
     if kind != "lmdb":
-        served_by(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
+        move_store(shop_files, kind, request.getfixturevalue(f"{kind}_url"))
     shop = build_shop(shop_files)
     shop.materialize()
     customers = list(range(40))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from runner import run
-from shop import build_shop, write_files
+from shop import build_shop, move_store, write_files
 
 from featurestore.adapters.stores import open_store
 from featurestore.errors import SkewError
@@ -124,11 +124,8 @@ def test_a_dry_run_compares_nothing_and_changes_nothing(released):
 @pytest.mark.parametrize("kind", ["redis", "postgres"])
 def test_a_failed_release_leaves_no_rows_on_a_server(tmp_path, request, kind):
     """The rows of all releases are in one database, under the name of each."""
-    url = request.getfixturevalue(f"{kind}_url")
     folder = write_files(tmp_path)
-    path = folder / "feature_repo/feature_store.yaml"
-    text = path.read_text().replace("LmdbOnlineStore", f"{kind.title()}OnlineStore")
-    path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {url}"))
+    move_store(folder, kind, request.getfixturevalue(f"{kind}_url"))
     shop = build_shop(folder)
     shop.training_set("visits")
     shop.materialize()

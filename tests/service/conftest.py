@@ -3,11 +3,11 @@
 import pytest
 from servers import PostgresServer, RedisServer, run_server
 from serving import running
+from shop import move_store
 
 import featurestore
 
 STORES = {"redis": RedisServer, "postgres": PostgresServer}
-KINDS = {"redis": "RedisOnlineStore", "postgres": "PostgresOnlineStore"}
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ def client(stored):
 def remote(request, shop):
     """The shop with its online store on a server, and that server."""
     with run_server(STORES[request.param]) as server:
-        path = shop.settings.feast_repo / "feature_store.yaml"
-        text = path.read_text().replace("LmdbOnlineStore", KINDS[request.param])
-        path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {server.url}"))
+        move_store(shop.settings.root, request.param, server.url)
         project = featurestore.open(shop.settings.root)
         project.materialize()
         yield project, server

@@ -7,6 +7,7 @@ import pytest
 import requests
 from servers import RedisServer, run_server
 from serving import ROW, eventually, running
+from shop import move_store
 
 import featurestore
 from featurestore.errors import StoreError
@@ -178,9 +179,7 @@ def test_a_release_that_cannot_be_loaded_leaves_the_active_one(stored, file, con
 def test_a_release_refused_for_a_passing_reason_is_tried_again(shop):
     """A release whose store did not answer becomes active as soon as the store answers."""
     with run_server(RedisServer) as server:
-        path = shop.settings.feast_repo / "feature_store.yaml"
-        text = path.read_text().replace("LmdbOnlineStore", "RedisOnlineStore")
-        path.write_text(text.replace("path: ../data/online/store.lmdb", f"url: {server.url}"))
+        move_store(shop.settings.root, "redis", server.url)
         project = featurestore.open(shop.settings.root)
         project.materialize()
         project.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,9 +14,11 @@ from featurestore.ports import ChannelStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from featurestore.ports import Channel, RowReader, StoredRows, ViewKeys
+
+    OnEnd: TypeAlias = "Callable[[_ChannelReader, StoredRows | Exception], None]"
 
 MAX_CHANNELS = 2
 # How long no channel is opened after the store refused or closed one. Threads read it meanwhile.
@@ -48,33 +51,61 @@ class Channels:
         self._run = run
         self._seconds = seconds
         self._store_channels: _StoreChannels | None = None
+        # The event loop itself refers to its tasks weakly.
+        self._instead: set[asyncio.Task[StoredRows]] = set()
 
-    async def read(self, store: RowReader, views: ViewKeys) -> StoredRows:
-        """Look up keys of several views in one snapshot, as `RowReader.read`.
+    def read(self, store: RowReader, views: ViewKeys) -> asyncio.Future[StoredRows]:
+        """Begin to look up keys of several views in one snapshot, as `RowReader.read`.
 
-        Raises
-        ------
-        StoreError
-            If the store does not answer.
+        Returns
+        -------
+        asyncio.Future
+            The rows. It raises a StoreError if the store does not answer.
         """
         channels = self._store_channels
         if channels is None or channels.store is not store:
             self.close()
             channels = self._store_channels = _StoreChannels(store)
-        start = time.monotonic()
-        if channels.free:
-            reader = channels.free.pop()
-            try:
-                answers = await reader.read(views, self._seconds)
-            except StoreError:
-                reader.close()
-            except BaseException:
-                reader.close()
-                raise
-            else:
-                channels.release(reader)
-                return answers
-        spent = time.monotonic() - start
+        loop = asyncio.get_running_loop()
+        if not channels.free:
+            return loop.create_task(self._read_in_thread(channels, views))
+        answer: asyncio.Future[StoredRows] = loop.create_future()
+        end = partial(self._end, channels=channels, views=views, answer=answer, start=loop.time())
+        channels.free.pop().begin(views, self._seconds, end)
+        return answer
+
+    def _end(
+        self,
+        reader: _ChannelReader,
+        result: StoredRows | Exception,
+        *,
+        channels: _StoreChannels,
+        views: ViewKeys,
+        answer: asyncio.Future[StoredRows],
+        start: float,
+    ) -> None:
+        """Take what a channel read. If the channel failed, a thread reads."""
+        if not isinstance(result, Exception):
+            channels.release(reader)
+            if not answer.done():
+                answer.set_result(result)
+            return
+        reader.close()
+        if answer.done():
+            return
+        if not isinstance(result, StoreError):
+            answer.set_exception(result)
+            return
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._read_in_thread(channels, views, spent=loop.time() - start))
+        self._instead.add(task)
+        task.add_done_callback(self._instead.discard)
+        task.add_done_callback(partial(_pass_on, answer))
+
+    async def _read_in_thread(
+        self, channels: _StoreChannels, views: ViewKeys, *, spent: float = 0.0
+    ) -> StoredRows:
+        store = channels.store
         result: StoredRows = await self._run(lambda: store.read(views), spent=spent)
         if isinstance(store, ChannelStore):
             self._begin_to_open(store, channels)
@@ -158,34 +189,39 @@ class _ChannelReader:
     ) -> None:
         self._channel, self._loop, self._on_close = channel, loop, on_close
         self._file = channel.fileno()
+        # Of the read that runs.
         self._steps: Generator[int, int, StoredRows] | None = None
-        self._answer: asyncio.Future[StoredRows] | None = None
+        self._on_end: OnEnd | None = None
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._is_writing = self._is_closed = False
         # The socket stays registered: to register it for each read takes a system call and a quarter of the read's time.
         loop.add_reader(self._file, self._advance, EVENT_READ)
 
-    async def read(self, views: ViewKeys, seconds: float) -> StoredRows:
-        """Look up keys.
+    def begin(self, views: ViewKeys, seconds: float, on_end: OnEnd) -> None:
+        """Begin to look up keys.
 
-        Raises
-        ------
-        StoreError
-            If the channel fails, or does not answer in time.
+        Parameters
+        ----------
+        seconds
+            Timeout of the read.
+        on_end
+            Called once with this reader and the rows, or with what failed: a StoreError if the channel fails or does not
+            answer in time.
         """
-        self._answer = self._loop.create_future()
+        self._on_end = on_end
         self._steps = self._channel.read(views)
-        timer = self._loop.call_later(seconds, self._fail, StoreError("no answer in time", retry=True))
-        try:
-            self._advance(None)
-            return await self._answer
-        finally:
-            timer.cancel()
-            self._steps = self._answer = None
+        self._due = self._loop.time() + seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._check)
+        self._advance(None)
 
     def close(self) -> None:
         """Close the channel."""
         if not self._is_closed:
             self._is_closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             self._loop.remove_reader(self._file)
             self._loop.remove_writer(self._file)
             self._on_close(self)
@@ -193,19 +229,20 @@ class _ChannelReader:
 
     def _advance(self, ready: int | None) -> None:
         """Run the read until it waits again. Without a read, the socket is ready because the store closed it."""
-        if self._steps is None or self._answer is None:
+        if self._steps is None:
             self.close()
             return
         try:
             waits_for = self._steps.send(ready)  # type: ignore[arg-type]
         except StopIteration as end:
-            self._steps = None
-            if not self._answer.done():
-                self._answer.set_result(end.value)
-            waits_for = EVENT_READ
-        except Exception as error:  # noqa: BLE001 - the reader raises it
-            self._fail(error)
-            return
+            self._wait_for(EVENT_READ)
+            self._end(end.value)
+        except Exception as error:  # noqa: BLE001 - `on_end` gets it
+            self._end(error)
+        else:
+            self._wait_for(waits_for)
+
+    def _wait_for(self, waits_for: int) -> None:
         if self._is_writing != bool(waits_for & EVENT_WRITE):
             self._is_writing = not self._is_writing
             if self._is_writing:
@@ -213,7 +250,29 @@ class _ChannelReader:
             else:
                 self._loop.remove_writer(self._file)
 
-    def _fail(self, error: Exception) -> None:
-        self._steps = None
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+    def _check(self) -> None:
+        """Give up a read that is late. One timer is for many reads, because a timer for each costs each of them time."""
+        self._timer = None
+        if self._steps is None:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._check)
+        else:
+            self._end(StoreError("no answer in time", retry=True))
+
+    def _end(self, result: StoredRows | Exception) -> None:
+        on_end, self._steps, self._on_end = self._on_end, None, None
+        if on_end is not None:
+            on_end(self, result)
+
+
+def _pass_on(answer: asyncio.Future[StoredRows], task: asyncio.Task[StoredRows]) -> None:
+    """Give the result of a task to those who wait for an answer."""
+    if answer.done():
+        return
+    if task.cancelled():
+        answer.cancel()
+    elif error := task.exception():
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())

@@ -57,12 +57,14 @@ class Lookups(Workers):
         """
         if local and len(rows) <= MAX_INLINE_ROWS:
             return endpoint.reader.read_checked(rows, as_of=as_of), False
-        if local:
-            # Yields before it begins anything: then `RouteApp.answer_at_once` leaves the request to ASGI.
-            await asyncio.sleep(0)
         reader = endpoint.reader
+        is_shared = not local and reader.reads_once and len(rows) <= MAX_INLINE_ROWS
+        if not is_shared:
+            # A thread needs the task that ASGI runs in. This yields before it begins anything: then
+            # `RouteApp.answer_at_once` leaves the request to ASGI.
+            await asyncio.sleep(0)
         try:
-            if reader.reads_once and len(rows) <= MAX_INLINE_ROWS:
+            if is_shared:
                 wanted = reader.wanted(rows)
                 answers = await self._shared_reads.read(endpoint.store, wanted)
                 if endpoint.stale_cache is not None:

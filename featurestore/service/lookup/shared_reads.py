@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeAlias
 
     from featurestore.ports import RowReader, StoredRows, ViewKeys
 
-    ReadStore = Callable[[RowReader, ViewKeys], Awaitable[StoredRows]]
+    ReadStore: TypeAlias = Callable[[RowReader, ViewKeys], Awaitable[StoredRows]]
+    # For each request and each of its views: the number of the view in the read, and which of its keys.
+    Places: TypeAlias = list[list[tuple[int, slice]]]
 
 # While this many reads are on their way, further requests wait for the end of one, but no longer than PATIENCE_SECONDS.
 MAX_UNDERWAY = 2
@@ -35,7 +39,7 @@ class SharedReads:
         self._read_store = read_store
         self._max_keys = max_keys
         self._waiting: deque[_Request] = deque()
-        self._underway: set[asyncio.Task[None]] = set()
+        self._underway: set[asyncio.Future[StoredRows]] = set()
         self._is_due = False
 
     async def read(self, store: RowReader, wanted: ViewKeys) -> StoredRows:
@@ -61,12 +65,27 @@ class SharedReads:
         """Begin reads for all requests that wait."""
         self._is_due = False
         while self._waiting:
-            task = asyncio.get_running_loop().create_task(self._answer(self._next()))
-            self._underway.add(task)
-            task.add_done_callback(self._end)
+            requests = self._next()
+            views, places = join([request.wanted for request in requests])
+            read = asyncio.ensure_future(self._read_store(requests[0].store, views))
+            self._underway.add(read)
+            read.add_done_callback(partial(self._end, requests, places))
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._underway.discard(task)
+    def _end(self, requests: list[_Request], places: Places | None, read: asyncio.Future[StoredRows]) -> None:
+        """Answer the requests of a read."""
+        self._underway.discard(read)
+        waiting = [request.answer for request in requests]
+        if read.cancelled():  # the event loop ends
+            for answer in waiting:
+                answer.cancel()
+        elif error := read.exception():
+            for answer in waiting:
+                if not answer.done():  # a caller may have left
+                    answer.set_exception(error)
+        else:
+            for answer, rows in zip(waiting, split(read.result(), places), strict=True):
+                if not answer.done():
+                    answer.set_result(rows)
         if self._waiting and len(self._underway) < MAX_UNDERWAY:
             self._begin()
 
@@ -81,18 +100,6 @@ class SharedReads:
             requests.append(self._waiting.popleft())
         return requests
 
-    async def _answer(self, requests: list[_Request]) -> None:
-        try:
-            answers = await read_together(requests[0].store, [r.wanted for r in requests], self._read_store)
-        except Exception as error:  # noqa: BLE001 - each request raises it
-            for request in requests:
-                if not request.answer.done():
-                    request.answer.set_exception(error)
-            return
-        for request, answer in zip(requests, answers, strict=True):
-            if not request.answer.done():  # a caller may have left
-                request.answer.set_result(answer)
-
 
 class _Request(NamedTuple):
     store: RowReader
@@ -104,26 +111,33 @@ class _Request(NamedTuple):
         return sum(len(keys) for _, keys in self.wanted)
 
 
-async def read_together(
-    store: RowReader, requests: Sequence[ViewKeys], read_store: ReadStore
-) -> list[StoredRows]:
-    """Look up the keys of several requests in one read of the store; return the answers of each."""
-    # A single request that names each view once is the read itself.
+def join(requests: Sequence[ViewKeys]) -> tuple[ViewKeys, Places | None]:
+    """Join the keys of several requests, so that each view is read once.
+
+    Returns
+    -------
+    tuple
+        The keys, and where those of each request are among them. None: the only request is the read itself.
+    """
     if len(requests) == 1 and len({view for view, _ in requests[0]}) == len(requests[0]):
-        return [await read_store(store, requests[0])]
+        return requests[0], None
     keys: dict[str, list[bytes]] = {}
-    places: list[list[slice]] = []
+    numbers: dict[str, int] = {}
+    places: Places = []
     for wanted in requests:
         places.append([])
         for view, of_request in wanted:
+            number = numbers.setdefault(view, len(numbers))
             of_view = keys.setdefault(view, [])
-            places[-1].append(slice(len(of_view), len(of_view) + len(of_request)))
+            places[-1].append((number, slice(len(of_view), len(of_view) + len(of_request))))
             of_view.extend(of_request)
-    answers = dict(zip(keys, await read_store(store, [*keys.items()]), strict=True))
+    return [*keys.items()], places
+
+
+def split(rows: StoredRows, places: Places | None) -> list[StoredRows]:
+    """Return the rows of each request from those of the read that `join` made of them."""
+    if places is None:
+        return [rows]
     return [
-        [
-            (answers[view][0], answers[view][1][place])
-            for (view, _), place in zip(wanted, of_request, strict=True)
-        ]
-        for wanted, of_request in zip(requests, places, strict=True)
+        [(rows[number][0], rows[number][1][place]) for number, place in of_request] for of_request in places
     ]

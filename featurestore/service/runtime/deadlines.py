@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 CHECKS = 10  # within the time limit of a request
+
+
+class Cancellable(Protocol):
+    """A task, or what else waits for something."""
+
+    def cancel(self) -> Any:
+        """Raise CancelledError where it waits."""
 
 
 class Deadlines:
@@ -19,8 +26,8 @@ class Deadlines:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._ends: dict[asyncio.Task[Any], float] = {}
-        self._late: set[asyncio.Task[Any]] = set()
+        self._ends: dict[Cancellable, float] = {}
+        self._late: set[Cancellable] = set()
         self._checking = False
 
     def begin(self, seconds: float | None = None) -> asyncio.Task[Any]:
@@ -39,24 +46,26 @@ class Deadlines:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
-        loop = task.get_loop()
+        self.limit(task, seconds)
+        return task
+
+    def limit(self, task: Cancellable, seconds: float | None = None) -> None:
+        """Start the time limit of a task."""
+        loop = asyncio.get_running_loop()
         self._ends[task] = loop.time() + (self._seconds if seconds is None else seconds)
         if not self._checking:
             self._checking = True
             loop.call_later(self._seconds / CHECKS, self._check, loop)
-        return task
 
-    def end(self, task: asyncio.Task[Any]) -> None:
+    def end(self, task: Cancellable) -> None:
         """Stop the time limit of a task."""
         self._ends.pop(task, None)
 
-    def passed(self) -> bool:
-        """Return whether the current task was cancelled by its deadline. If so, the task may continue."""
-        task = asyncio.current_task()
+    def passed(self, task: Cancellable) -> bool:
+        """Return, once, whether a task was cancelled by its deadline."""
         if task not in self._late:
             return False
         self._late.discard(task)
-        task.uncancel()
         return True
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:

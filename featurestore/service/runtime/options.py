@@ -85,7 +85,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Requests in progress at the same time; more get 503.")
     ] = 256
     threads: Annotated[
-        int, Meta(ge=1, description="Threads for lookups in a remote store; more lookups wait.")
+        int,
+        Meta(
+            ge=1,
+            description="Threads for lookups in a remote store that the event loop does not read itself; more lookups wait.",
+        ),
     ] = 16
     stale_cache_keys: Annotated[
         int,
