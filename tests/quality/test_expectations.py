@@ -167,7 +167,7 @@ def test_an_expectation_that_cannot_be_evaluated_is_reported():
         ({"rows": 5}, "does not have the expected form"),
         ({"mean": {"price": (1, 2)}}, "there is no column 'price'"),
         ({"gap": {"at": 5}}, "does not have the expected form"),
-        ({"references": {"shop": ("shops", ("a", "b"))}}, "1 columns shop cannot refer to 2 columns"),
+        ({"references": {"shop": ("shops", ("a", "b"))}}, "1 column shop cannot refer to 2 columns"),
     ],
 )
 def test_a_wrong_expectation_is_a_wrong_definition(expected, message):
