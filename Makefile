@@ -27,7 +27,7 @@ $(PIP) --progress-bar off --require-hashes -r requirements.txt | while read -r f
 done
 endef
 
-.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-join bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
+.PHONY: python demo example test quick s3 croissant serving laws check docs bench-offline bench-join bench-online bench-pushes bench-rolling bench-windows bench-windows-online bench-windows-approximate bench-gate bench-build bench-profile bench-leaks bench-fingerprint bench-on-demand bench-preprocessing bench-faults reliability attack year soak reproducible lock clean
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
@@ -131,6 +131,9 @@ bench-pushes: $(READY) ## measure single-row pushes as their log grows, and read
 
 bench-gate: benchmarks/.ready ## measure the gate beside a hand-fused query, Pandera, dataframely, pointblank and DuckDB
 	python benchmarks/gate.py
+
+bench-build: $(READY) ## measure the validation and the build of ten million rows beside sorting and writing them by hand
+	python benchmarks/build.py
 
 bench-profile: benchmarks/.ready ## measure the profile beside DuckDB's SUMMARIZE, and many small files beside Polars' glob
 	python benchmarks/profile_rows.py

@@ -14,7 +14,7 @@ from featurestore.timing.columns import EVENT_TIMESTAMP, KNOWN_AT
 from featurestore.timing.epoch import MICROSECOND
 from featurestore.timing.join import AS_OF
 from featurestore.timing.version import version
-from featurestore.values.memory import keep_freed_memory
+from featurestore.values.numpy_threads import keep_freed_memory, numpy_threads
 from featurestore.windows.additive import Order, Places
 from featurestore.windows.aggregate import Window, aggregate
 from featurestore.windows.events import Events, holds
@@ -98,7 +98,7 @@ def windows_at(
     columns = [name for name in events.columns if name not in keys]
     ordered = intervals.sort([_KEY, *version(timing), *columns], maintain_order=True).collect()
     conditions = _different([window.where for window in aggregations.values() if window.where is not None])
-    threads = pl.thread_pool_size()
+    threads = numpy_threads()
     if part_rows is None:
         of_each = (ordered.height + questions.height) // threads
         part_rows = max(PART_ROWS, min(PART_ROWS * threads // FEW_THREADS, of_each))

@@ -134,6 +134,12 @@ def test_profile_rows(run_small):
     assert table["source of many files"][-1] == table["Polars' glob"][-1] == "1,000"
 
 
+def test_build(run_small):
+    """A source is validated and a view is built of it; by hand, the same rows are sorted and written."""
+    table = rows_below(run_small("build", forked=True), "seconds CPU s peak MB")
+    assert list(table) == ["featurestore, validate", "featurestore, build", "polars-by-hand, build"]
+
+
 def test_offline(run_small):
     """Each subject joins the same rows; Feast's rows without any feature are the only ones lost."""
     printed = run_small("offline", forked=True)
@@ -163,7 +169,7 @@ def test_join(run_small):
 def test_windows(run_small):
     """Our windows are right in every bit; each peer is measured, with the share of its cells that are wrong."""
     printed = run_small("windows", forked=True)
-    table = rows_below(printed, "CPU s us a cell x ours peak MB wrong %")
+    table = rows_below(printed, "seconds CPU s us a cell x ours peak MB wrong %")
     peers = {
         "featurestore": None,
         "duckdb range join": "duckdb",

@@ -20,7 +20,7 @@ from featurestore.quality.profile.column_counts import ColumnCounts
 from featurestore.quality.profile.column_profile import ColumnProfile
 from featurestore.quality.profile.sample import Sample, sample_of, smallest_sample
 from featurestore.storage.parquet import schema_of_file, slices
-from featurestore.values.memory import keep_freed_memory
+from featurestore.values.numpy_threads import keep_freed_memory, numpy_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -219,7 +219,7 @@ def _profiled(profiler: Profiler, parts: Iterator[pl.DataFrame | pl.LazyFrame]) 
             # Each thread reads one part: the streaming engine would read it with all threads.
             profiler.add(part if isinstance(part, pl.DataFrame) else part.collect(engine="in-memory"))
 
-    threads = pl.thread_pool_size()
+    threads = numpy_threads()
     with ThreadPoolExecutor(threads) as pool:
         for counting in [pool.submit(count) for _ in range(threads)]:
             counting.result()
