@@ -8,7 +8,14 @@ import polars as pl
 import pytest
 
 import featurestore
-from featurestore.errors import ConfigError, ContractError, MissingPackageError, SkewError, UnknownNameError
+from featurestore.errors import (
+    ConfigError,
+    ContractError,
+    FeatureStoreError,
+    MissingPackageError,
+    SkewError,
+    UnknownNameError,
+)
 from featurestore.operations.training_set.data import TrainingData
 from featurestore.storage.files import ROW_GROUP_ROWS, write_parquet
 
@@ -130,14 +137,14 @@ def test_a_batch_has_rows(tmp_path):
     [
         ([], "features: no features are named"),
         (["amount", "amount"], "features: 'amount' is named twice"),
-        ("amount", "features is 'amount'; expected a list of names"),
-        ([1], r"features is \[1\]; expected names of features"),
-        (5, "features is 5; expected names of features"),
+        ([1], r"features is \[1\] \(list\); expected names as text"),
+        (5, r"features is 5 \(int\); expected names as text"),
     ],
 )
 def test_features_to_read_are_a_list_of_names(visits, features, message):
-    """A model with no features, or with one twice, is a slip."""
-    with pytest.raises(ConfigError, match=message):
+    """A model with no features, or with one twice, is a slip. A single name is a list of one."""
+    assert visits.read_training_set("visits", features="amount").features == ("amount",)
+    with pytest.raises(FeatureStoreError, match=message):
         visits.read_training_set("visits", features=features)
 
 

@@ -226,6 +226,6 @@ def test_a_row_without_a_vector_is_refused(project):
 
     with pytest.raises(ContractError, match="1 of 1 row refused, because 'coupon' has no value"):
         project.get_online([ROW], "buying")
-    with pytest.raises(ContractError, match="1 of 1 rows are refused"):
+    with pytest.raises(ContractError, match="1 of 1 row refused"):
         project.reader("buying").read([ROW], as_of=project.settings.now())
     assert {difference.path for difference in project.audit().differences} == {"fitted state"}

@@ -6,7 +6,7 @@ import pytest
 from fitted_shop import fitted_shop
 
 import featurestore
-from featurestore.errors import ConfigError, MissingDataError, SkewError
+from featurestore.errors import ConfigError, DefinitionError, MissingDataError, SkewError
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,10 @@ def test_a_model_without_a_record_is_refused(root):
 def test_a_model_is_a_file(trained, tmp_path):
     """A folder, or no name at all, is refused before anything is read."""
     project = featurestore.open(trained)
-    for model in ("", "/", tmp_path, str(tmp_path), "a\0b"):
+    for model in ("/", tmp_path, str(tmp_path), "a\0b"):
         _refuse_model(project, model)
+    with pytest.raises(DefinitionError, match=r"model is ''.*; expected a path or a name"):
+        project.write_model_record("", "visits")
 
 
 def _refuse_model(project, model):

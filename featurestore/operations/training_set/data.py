@@ -258,14 +258,10 @@ def read_training_set(
     SkewError
         If another definition of it made the rows, or fitted the steps of its service.
     ConfigError
-        If `features` is text, empty, or names a feature twice.
+        If `features` is empty, or names a feature twice.
     UnknownNameError
         If a feature is not of the service.
     """
-    if isinstance(features, str):
-        raise ConfigError(
-            f"features is {features!r}; expected a list of names", hint=f"example: features=[{features!r}]"
-        )
     if features is not None:
         features = names_of(
             "features", features, what="features", example='features=["amount"]', error=ConfigError
