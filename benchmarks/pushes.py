@@ -162,6 +162,9 @@ def main() -> None:
     parser.add_argument(
         "--each", type=int, default=200, help="how many rows each of the callers pushes over HTTP"
     )
+    parser.add_argument(
+        "--timeout", default="5", help="seconds of a request over HTTP, as of featurestore serve"
+    )
     options = parser.parse_args()
     count = 40 if options.small else options.pushes
     with TemporaryDirectory() as folder:
@@ -171,7 +174,8 @@ def main() -> None:
         compare_reads(single, batch, "entity rows", small=options.small)
         single.materialize()
         compare_reads(single, batch, "after materialize", small=options.small)
-        push_at_once(make_project(Path(folder, "callers")), CALLERS, 2 if options.small else options.each)
+        each = 2 if options.small else options.each
+        push_at_once(make_project(Path(folder, "callers")), CALLERS, each, "--timeout", options.timeout)
     print("the values agree")
 
 

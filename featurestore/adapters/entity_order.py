@@ -1,6 +1,6 @@
 """Entity rows in the order in which a view is read, and answers put back in the order of the entity rows.
 
-Rows are moved by plain positions, and the work that grows with them is done on all threads.
+All threads move rows, by their positions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROWS_AT_ONCE: Final = 1 << 16  # rows that a thread puts in order at once
 
 
 @dataclass(frozen=True)
-class Questions:
+class SortedEntityRows:
     """The entity rows of a view, sorted by its key and by time.
 
     Attributes
@@ -42,25 +42,28 @@ class Questions:
         Their numbers in this order (``__row``), the view's keys, and the timestamp (``__as_of``). Without the entity rows
         whose key is missing.
     numbers
-        For each entity row, its number; ``rows.height`` if its key is missing.
+        UInt32: for each entity row, its place in `rows`; ``rows.height`` if its key is missing.
     """
 
     rows: pl.DataFrame
     numbers: Positions
 
 
-def questions_of(entity_rows: pl.DataFrame, selection: Selection) -> Questions:
+def sorted_entity_rows(entity_rows: pl.DataFrame, selection: Selection) -> SortedEntityRows:
     """Sort the entity rows of a view by its key and by time, and number them."""
     keys = selection.view.keys
     times = entity_rows.select(*view_keys(selection), pl.col(EVENT_TIMESTAMP).alias(AS_OF))
     rows = times.with_row_index(_ORIGINAL).drop_nulls(list(keys)).sort(*keys, AS_OF)
     numbers = np.full(entity_rows.height, rows.height, dtype=np.uint32)
     numbers[rows[_ORIGINAL].to_numpy()] = np.arange(rows.height, dtype=np.uint32)
-    return Questions(rows.drop(_ORIGINAL).with_row_index(ROW), numbers)
+    return SortedEntityRows(rows.drop(_ORIGINAL).with_row_index(ROW), numbers)
 
 
 def in_entity_order(
-    parts: Sequence[pl.DataFrame], questions: Questions, timing: Timing, schema: Mapping[str, pl.DataType]
+    parts: Sequence[pl.DataFrame],
+    questions: SortedEntityRows,
+    timing: Timing,
+    schema: Mapping[str, pl.DataType],
 ) -> pl.DataFrame:
     """Put answers in the order of the entity rows.
 

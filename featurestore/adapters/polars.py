@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import polars as pl
 
-from featurestore.adapters.entity_order import Questions, in_entity_order, questions_of
+from featurestore.adapters.entity_order import SortedEntityRows, in_entity_order, sorted_entity_rows
 from featurestore.adapters.windows import WindowJoin, answer_windows, read_windows, window_joins
 from featurestore.definitions.call import run
 from featurestore.storage.parquet import read_files, scan_files
@@ -130,15 +130,15 @@ def join_spans(
     ahead
         The number of views whose joins are started before the answers of the view before them are put in order. None: all.
     """
-    questions_of_keys: dict[tuple[tuple[str, ...], tuple[str, ...]], Questions] = {}
+    sorted_rows: dict[tuple[tuple[str, ...], tuple[str, ...]], SortedEntityRows] = {}
 
-    def start(view: ViewRows) -> tuple[ViewRows, Questions, Iterable[pl.DataFrame]]:
+    def start(view: ViewRows) -> tuple[ViewRows, SortedEntityRows, Iterable[pl.DataFrame]]:
         keys = (view.selection.keys, view.selection.view.keys)
-        if keys not in questions_of_keys:
-            questions_of_keys[keys] = questions_of(entity_rows, view.selection)
-        rows = questions_of_keys[keys].rows
+        if keys not in sorted_rows:
+            sorted_rows[keys] = sorted_entity_rows(entity_rows, view.selection)
+        rows = sorted_rows[keys].rows
         joins = window_joins if view.selection.view.windows else _joins
-        return view, questions_of_keys[keys], run_joins(rows, joins(rows, view, span_bytes, at_once))
+        return view, sorted_rows[keys], run_joins(rows, joins(rows, view, span_bytes, at_once))
 
     joined = []
     for view, questions, parts in _made_ahead(map(start, views), ahead):

@@ -64,7 +64,7 @@ def drift(
     if (after is None) == (days is None) or (at is not None and days is None):
         raise ContractError(
             f"{before}: the data to compare with are missing or ambiguous",
-            hint="name a second dataset, or say how many of the last days (--days, or days= in Python); at goes with days",
+            hint="name a second dataset, or say how many of the last days (--days, or days= in Python); --at needs --days",
         )
     if days is not None:
         with located(workspace, before) as (data,):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.service.runtime.connections import Connections
     from featurestore.service.runtime.late_bodies import LateBodies
-    from featurestore.service.waiting import OnAnswer, Waiting
+    from featurestore.service.waiting import OnAnswer, WaitingRequest
 
 # Larger bodies take the long way: a body of too many rows would be decoded here, and again by ASGI.
 MAX_BYTES = 64 << 10
@@ -46,10 +46,10 @@ class AtOnceApp(Protocol):
 
     def answer_at_once(
         self, scope: Scope, target: bytes, body: bytes, on_answer: OnAnswer
-    ) -> bytes | Waiting | None:
+    ) -> bytes | WaitingRequest | None:
         """Return the application's headers and the body of an answer with status 200.
 
-        `Waiting`: `on_answer` gets them later, with their status, unless it is cancelled. None: answer by ASGI.
+        `WaitingRequest`: `on_answer` gets them later, with their status, unless it is cancelled. None: answer by ASGI.
         """
 
 
@@ -73,7 +73,7 @@ class AtOnceProtocol(PatientProtocol):
     # The parser has read all of one request, and waits for the next.
     _between = True
     # The request that waits for a store.
-    _waiting: Waiting | None = None
+    _waiting: WaitingRequest | None = None
 
     def __init__(self, open_connections: Connections, late_bodies: LateBodies, **named: Any) -> None:
         super().__init__(open_connections, **named)
@@ -174,7 +174,7 @@ class AtOnceProtocol(PatientProtocol):
             self.cycle = self._waiting = answer  # type: ignore[assignment]
         return True
 
-    def _answer_waiting(self, waiting: Waiting, status: int, answer: bytes) -> None:
+    def _answer_waiting(self, waiting: WaitingRequest, status: int, answer: bytes) -> None:
         """Answer a request that has waited."""
         self._waiting = None
         if self.transport.is_closing():

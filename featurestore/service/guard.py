@@ -24,7 +24,7 @@ from featurestore.service.runtime.key_scope import KeyScope
 from featurestore.service.runtime.local import is_loopback, refuse_pages
 from featurestore.service.runtime.refused import RefusedError
 from featurestore.service.telemetry.journal import Entry
-from featurestore.service.waiting import Waiting
+from featurestore.service.waiting import WaitingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -139,13 +139,13 @@ class Guard:
 
     def answer_at_once(
         self, scope: Scope, target: bytes, body: bytes, on_answer: OnAnswer
-    ) -> bytes | Waiting | None:
+    ) -> bytes | WaitingRequest | None:
         """Answer a request whose body has arrived, if nothing about it is unusual.
 
         Returns
         -------
-        bytes, Waiting or None
-            The headers and the body of an answer with status 200. `Waiting`: the request waits for a store, and
+        bytes, WaitingRequest or None
+            The headers and the body of an answer with status 200. `WaitingRequest`: the request waits for a store, and
             `on_answer` gets its answer, unless it is cancelled. None: answer by ASGI, as if this had not been called.
             That is the way of all requests that are refused, so that one place decides what they get.
         """
@@ -171,7 +171,7 @@ class Guard:
         entry.size = len(body)
         if isinstance(answer, bytes):
             return self._complete(scope, entry, answer)
-        waiting = Waiting(
+        waiting = WaitingRequest(
             answer, partial(self._end, route=route, scope=scope, entry=entry, on_answer=on_answer)
         )
         self._active += 1
@@ -186,7 +186,7 @@ class Guard:
 
     def _end(
         self,
-        waiting: Waiting,
+        waiting: WaitingRequest,
         result: bytes | BaseException,
         *,
         route: Route,

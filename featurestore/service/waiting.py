@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     # A handler that has run until it waits, and what it waits for.
     Started: TypeAlias = tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]]
-    # Gets the status of an answer, and its headers and body.
-    OnAnswer: TypeAlias = Callable[["Waiting", int, bytes], None]
+    # Gets the request, and the answer: its status; its headers and body.
+    OnAnswer: TypeAlias = Callable[["WaitingRequest", int, bytes], None]
 
 
-class Waiting:
+class WaitingRequest:
     """Runs the rest of a handler whenever what it waits for is done.
 
     The handler may only wait for futures. It runs without a task, so it sets no timeouts.
@@ -39,7 +39,7 @@ class Waiting:
     def __init__(
         self,
         started: Started,
-        on_end: Callable[[Waiting, bytes | BaseException], None],
+        on_end: Callable[[WaitingRequest, bytes | BaseException], None],
     ) -> None:
         self.response_complete = self.disconnected = False
         self.keep_alive = True

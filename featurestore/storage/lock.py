@@ -1,7 +1,7 @@
 """Locks between all processes of a machine, so that a view has one writer at a time.
 
-The threads of a process take turns in the order in which they came. Between processes a second file decides: who waits
-first holds it, so that a process that takes the lock again and again lets others have it in between.
+The threads of a process take turns in the order in which they came. Between processes, a second lock decides: one process
+that waits holds it, and has the first lock next. So a process that takes the lock again and again lets others have it in between.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-    from featurestore.storage.turns import Waiting
+    from featurestore.storage.turns import Waiter
 
 POLL_SECONDS = 0.005
 NEXT_SUFFIX = ".next.lock"
@@ -68,7 +68,7 @@ def locked_together(
     fits: Callable[[_Item], bool],
     work: Callable[[Callable[[], Sequence[_Item]]], Sequence[_Result]],
 ) -> _Result:
-    """Hold the lock of a file while work is done: that of this thread, and that of threads which wait behind it.
+    """Hold the lock of a file while the work of this thread, and of threads that wait behind it, is done.
 
     Waits as `locked` does. If a thread before this one does the item meanwhile, its result is returned, or raised.
 
@@ -79,14 +79,14 @@ def locked_together(
     fits
         Whether an item of a thread behind this one can be done together with this one.
     work
-        Does the items that the function it gets returns when it is called: this one first, the others in the order in
-        which they came. It returns a result for each of them. If it raises, all of them fail; before the call, only
-        this one.
+        Gets a function that takes the items and returns them: this one first, the others in the order in which they
+        came. Does them, and returns a result for each. If it raises before it takes the items, only this one fails;
+        after that, all of them fail.
 
     Raises
     ------
     StoreError
-        As of `locked`: the item was not done.
+        As `locked` raises it: the item was not done.
     """
     until = _deadline.get()
     with _opened(path) as file, _late_refused(path), _turns.turn(key := _key(file), until, item) as waiting:
@@ -95,7 +95,7 @@ def locked_together(
                 raise waiting.error
             done: _Result = waiting.result
             return done
-        behind: list[Waiting] = []
+        behind: list[Waiter] = []
 
         def take() -> list[_Item]:
             behind.extend(_turns.take(key, fits))
@@ -162,7 +162,7 @@ os.register_at_fork(after_in_child=_close_files)
 
 
 def _key(file: FileIO) -> tuple[int, int]:
-    """Return what two names of one file have in common."""
+    """Return the identity of a file, which all of its names share."""
     status = os.fstat(file.fileno())
     return status.st_dev, status.st_ino
 
@@ -179,7 +179,7 @@ def _held(file: FileIO, path: Path, until: float | None) -> Iterator[None]:
 @contextmanager
 def _taken(file: FileIO, until: float | None) -> Iterator[None]:
     """Lock a file while the block runs."""
-    # A wait in the kernel has no limit, and ends before those who look again and again see that the lock is free.
+    # Not a wait in the kernel: it has no limit, and it always ends before a process that polls sees the lock free.
     while until is None or time.monotonic() < until:
         if _locks(file):
             break

@@ -112,7 +112,7 @@ def other_definition(
             hint = f"{hint}. A machine that only serves needs the same versions: pip install {' '.join(made_with)}"
     changed = changed_files(definition)
     if changed:
-        hint = f"{start_again(changed)}. If that does not help, {hint}"
+        hint = f"{start_again_hint(changed)}. If that does not help, {hint}"
     return SkewError(
         f"{message}{named(difference.text for difference in different)}",
         hint=hint,
@@ -135,17 +135,17 @@ def defined_otherwise(before: Fingerprint, now: Fingerprint | None, changed: Seq
         The files that changed.
     """
     different = () if now is None else differences(before, now)
-    what = "is no longer defined" if now is None else "is defined in another way than this process read it"
+    what = "is no longer defined" if now is None else "changed after this process read it"
     return SkewError(
         f"{before.kind} {before.name!r} {what}; nothing was written{named(difference.text for difference in different)}",
-        hint=start_again(changed),
+        hint=start_again_hint(changed),
         definition=before.name,
         differences=different,
     )
 
 
-def start_again(changed: Sequence[str]) -> str:
-    """Say what a process does that read files before they changed."""
+def start_again_hint(changed: Sequence[str]) -> str:
+    """Return the hint for a process that read files before they changed."""
     more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
     return (
         f"start this process again: it read {', '.join(changed[:MAX_NAMED])}{more} before the last change of the "

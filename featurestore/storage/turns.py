@@ -1,6 +1,6 @@
 """Turns: the threads of a process that wait for one lock get it in the order in which they came.
 
-Who has the turn may do the work of those directly behind it, too. They leave when it is done.
+The thread that has the turn may also do the work of the threads directly behind it. They leave the queue then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class LateError(Exception):
     """The turn did not come in time."""
 
 
-class Waiting:
+class Waiter:
     """A thread that waits for its turn.
 
     Attributes
@@ -31,7 +31,7 @@ class Waiting:
     is_taken
         Whether a thread before it does its item. It is set while the queue is locked.
     result
-        What came of the item.
+        The result of the item.
     error
         Why the item failed.
     """
@@ -59,11 +59,11 @@ class Turns:
 
     def __init__(self) -> None:
         self._forget()
-        # Of the threads that wait, none lives on in a fork.
+        # A fork has none of the threads that wait.
         os.register_at_fork(after_in_child=self._forget)
 
     @contextmanager
-    def turn(self, key: Hashable, until: float | None, item: object = None) -> Iterator[Waiting]:
+    def turn(self, key: Hashable, until: float | None, item: object = None) -> Iterator[Waiter]:
         """Have the turn for a lock while the block runs, unless a thread before this one did its item.
 
         Parameters
@@ -76,7 +76,7 @@ class Turns:
         LateError
             If the turn did not come in time.
         """
-        waiting = Waiting(item)
+        waiting = Waiter(item)
         try:
             self._join(key, waiting)
             if not waiting.wait(until):
@@ -86,10 +86,10 @@ class Turns:
         finally:
             self._leave(key, waiting)
 
-    def take(self, key: Hashable, fits: Callable[[Any], bool]) -> list[Waiting]:
+    def take(self, key: Hashable, fits: Callable[[Any], bool]) -> list[Waiter]:
         """Take the items directly behind the thread that has the turn, as long as they fit. They leave the queue.
 
-        The caller does their items, sets what came of each, and wakes them.
+        The caller does their items, sets the result or the error of each, and wakes them.
         """
         with self._mutex:
             behind = islice(self._queues[key], 1, None)
@@ -99,21 +99,21 @@ class Turns:
             del self._queues[key][1 : 1 + len(taken)]
             return taken
 
-    def _join(self, key: Hashable, waiting: Waiting) -> None:
+    def _join(self, key: Hashable, waiting: Waiter) -> None:
         with self._mutex:
             queue = self._queues[key]
             queue.append(waiting)
             if queue[0] is waiting:
                 waiting.wake()
 
-    def _require_taken(self, waiting: Waiting) -> None:
+    def _require_taken(self, waiting: Waiter) -> None:
         with self._mutex:
             if not waiting.is_taken:
                 # From now on nobody may take it.
                 waiting.item = None
                 raise LateError
 
-    def _leave(self, key: Hashable, waiting: Waiting) -> None:
+    def _leave(self, key: Hashable, waiting: Waiter) -> None:
         """Take a thread out of its queue. The next one has the turn, if this one had it."""
         with self._mutex:
             queue = self._queues[key]
@@ -126,4 +126,4 @@ class Turns:
 
     def _forget(self) -> None:
         self._mutex = Lock()
-        self._queues: defaultdict[Hashable, list[Waiting]] = defaultdict(list)
+        self._queues: defaultdict[Hashable, list[Waiter]] = defaultdict(list)

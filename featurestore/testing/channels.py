@@ -1,4 +1,4 @@
-"""The suite of channels: an event loop reads by them what the store itself reads."""
+"""The suite of channels: by a channel, an event loop must read what the store itself reads."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _channels_apart(store: OnlineChannelStore, reopened: OnlineChannelStore) -> 
 
 
 def _closed_by_the_server(store: OnlineChannelStore, _: OnlineChannelStore) -> bool:
-    """Raise a StoreError that is worth another try if the connection is closed there; the store goes on."""
+    """Raise a StoreError with `retry` if the connection is closed; the store and new channels still read."""
     _write(store, "one", 1)
     with _channel(store) as channel:
         read_channel(channel, [("one", KEYS)])
@@ -190,7 +190,7 @@ def _closed_by_the_server(store: OnlineChannelStore, _: OnlineChannelStore) -> b
                 return False
         except Exception as error:
             raise AssertionError(
-                f"a channel that is closed there raises {error!r}; expected a StoreError"
+                f"a channel whose connection is closed raises {error!r}; expected a StoreError"
             ) from error
         else:
             return False

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _Accept: TypeAlias = "Callable[[Any], Any]"
 # More than any Decimal holds, with as many zeros behind them as anyone writes.
 MAX_DIGITS: Final = 400
-_GIVE: Final[dict[type[pl.DataType], str]] = {
+_HINTS: Final[dict[type[pl.DataType], str]] = {
     pl.Boolean: "give a boolean: true or false",
     pl.String: "give text",
     pl.Binary: "give bytes",
@@ -79,7 +79,7 @@ def value_check(what: str, name: str, dtype: pl.DataType) -> Callable[[Any], Any
 
 
 def accepted_hint(dtype: pl.DataType) -> str:
-    """Say what a dtype accepts, for a message about what it does not."""
+    """Return the hint of a message about a value that a dtype does not accept: what it accepts."""
     if isinstance(dtype, pl.Datetime):
         digits = 3 if dtype.time_unit == "ms" else 6
         return f"give a timestamp with a time zone and at most {digits} digits of a second, such as 2013-12-31T12:00:00Z"
@@ -90,8 +90,8 @@ def accepted_hint(dtype: pl.DataType) -> str:
         return f"give a list of {size}values; of each: {accepted_hint(pl.Series(dtype=dtype.inner).dtype)}"
     if dtype.is_float():
         return f"give a number; {dtype} does not hold every integer, and none is rounded"
-    if type(dtype) in _GIVE:
-        return _GIVE[type(dtype)]
+    if type(dtype) in _HINTS:
+        return _HINTS[type(dtype)]
     low, high = integer_limits(dtype)
     return f"give an integer from {low:,} to {high:,}"
 
@@ -104,7 +104,7 @@ def _python_value(value: Any) -> Any:
     if kind is None or not hasattr(value, "tolist"):
         return value
     plain = value.tolist()
-    # NumPy gives the nanoseconds of a time as an integer, which no dtype stands for.
+    # NumPy returns a time in nanoseconds as an integer, which no longer says what it is.
     is_count = kind in "mM" and not isinstance(plain, date)
     return value if is_count else plain
 

@@ -1,6 +1,6 @@
 """Values that differ only by rounding.
 
-Two values of one dtype do if they differ by little. Values that a tool wrote in another dtype do if rounding gives their bits.
+Of one dtype: two values that are close. Of two dtypes: a value that has the bits of the other one after rounding.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Events, or questions: few enough for many parts, and enough that Python takes little of their time.
 PART_ROWS: Final = 1 << 15
-FEW_THREADS: Final = 4
+FEW_THREADS: Final = 4  # more threads get larger parts, in this proportion
 NEVER = np.iinfo(np.int64).max >> 1
 _KEY = "__key"
 
@@ -165,7 +165,7 @@ def _aggregated(
         try:
             values = aggregate(own, Window(events, members, where, as_of))
         except OverflowError as error:
-            if len(names) > 1:  # one of them
+            if len(names) > 1:  # find the window that overflows
                 return [value for name in names for value in compute([name])]
             is_sum = own.kind == "sum"
             reason = (

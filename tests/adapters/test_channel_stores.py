@@ -98,8 +98,8 @@ def test_a_channel_without_faults_passes():
         ("unknown event", "expected EVENT_READ, EVENT_WRITE or both"),
         ("short", "larger than a socket takes"),
         ("own error", "expected a StoreError"),
-        ("calm", "Raise a StoreError that is worth another try"),
-        ("final", "Raise a StoreError that is worth another try"),
+        ("calm", "Raise a StoreError with `retry`"),
+        ("final", "Raise a StoreError with `retry`"),
         ("closes all", "Close a channel, and neither"),
     ],
 )

@@ -38,7 +38,7 @@ def test_what_is_written_by_a_former_definition_is_refused(shop, write):
     """The error names what changed and the file; nothing is written. Opened again, the project writes."""
     edit(shop, SCHEMA, '"tolerance": 0.5', '"tolerance": 0.6')
     before = files(shop)
-    with pytest.raises(SkewError, match="is defined in another way than this process read it") as caught:
+    with pytest.raises(SkewError, match="changed after this process read it") as caught:
         WRITES[write](shop)
     assert "start this process again: it read schemas/shop.py" in caught.value.hint
     assert caught.value.differences
@@ -52,7 +52,7 @@ def test_a_definition_that_did_not_change_is_written(shop):
     edit(shop, SCHEMA, "class RawOrders", "# a comment\nclass RawOrders")
     edit(shop, VIEW, TTL, "ttl=timedelta(days=6)")
     shop.validate("orders")
-    with pytest.raises(SkewError, match="feature view 'last_order' is defined in another way"):
+    with pytest.raises(SkewError, match="feature view 'last_order' changed after this process read it"):
         shop.build("last_order")
 
 

@@ -10,7 +10,7 @@ from test_refused_writes import full
 
 from featurestore.errors import FeatureStoreError
 from featurestore.operations.push.logged import LoggedError
-from featurestore.operations.push.push import ROWS_TOGETHER, push
+from featurestore.operations.push.push import MAX_ROWS_TOGETHER, push
 from featurestore.quality.gate.refused_rows import RefusedRowsError
 from featurestore.storage import lock
 from featurestore.storage.lock import locked
@@ -68,7 +68,7 @@ def test_each_of_them_has_an_outcome_of_its_own(shop):
         order(7, 2.0),
         order(7, 2.0),
         order(9, 3.0, rows=2),
-        order(2, 4.0, rows=ROWS_TOGETHER + 1),
+        order(2, 4.0, rows=MAX_ROWS_TOGETHER + 1),
         order(8, 5.0),
     ]
     first, bad, second, again, two, many, last = pushed_together(shop, shop._workspace, pushes)
@@ -80,7 +80,7 @@ def test_each_of_them_has_an_outcome_of_its_own(shop):
         (1, 1, 0),
         (2, 0, 1),
     ]
-    assert (many.rows, last.rows) == (ROWS_TOGETHER + 1, 1)
+    assert (many.rows, last.rows) == (MAX_ROWS_TOGETHER + 1, 1)
     # The large one is written alone, and what is behind it afterwards.
     assert len(log_files(shop.layout.pushed("last_order"))) == 3
     assert served(shop, 7, 8, 9, 2) == [2.0, 5.0, 3.0, 4.0]

@@ -10,7 +10,7 @@ from laws import examples
 
 from featurestore.errors import StoreError
 from featurestore.service.lookup import shared_reads
-from featurestore.service.lookup.shared_reads import MAX_UNDERWAY, SharedReads, join, split
+from featurestore.service.lookup.shared_reads import MAX_UNDERWAY, SharedReads, join_requests, split_rows
 from featurestore.testing import MemoryStore
 from featurestore.testing.stores import row, state
 
@@ -41,8 +41,8 @@ REQUESTS = st.lists(
 @given(REQUESTS)
 def test_each_request_gets_what_it_would_get_alone(requests):
     """They may name the same views and keys, and one view twice."""
-    views, places = join(requests)
-    assert split(STORE.read(views), places) == [STORE.read(wanted) for wanted in requests]
+    views, places = join_requests(requests)
+    assert split_rows(STORE.read(views), places) == [STORE.read(wanted) for wanted in requests]
 
 
 class Store:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from featurestore.workspace import Workspace
 
 
-# Larger pushes are written alone: small ones need not wait for them.
-ROWS_TOGETHER: Final = 1_000
+# Rows of a push that is written with others. A larger push is written alone, so that small ones are not slowed down.
+MAX_ROWS_TOGETHER: Final = 1_000
 
 
 class Pushed(Materialized, frozen=True, kw_only=True):
@@ -142,7 +142,9 @@ class _Push(NamedTuple):
 
     def fits(self, push: _Push) -> bool:
         """Return whether another push can be written with this one."""
-        return self.workspace is push.workspace and max(self.rows.height, push.rows.height) <= ROWS_TOGETHER
+        return (
+            self.workspace is push.workspace and max(self.rows.height, push.rows.height) <= MAX_ROWS_TOGETHER
+        )
 
 
 class _Written(NamedTuple):
@@ -158,7 +160,7 @@ class _Written(NamedTuple):
 def _push_together(
     workspace: Workspace, view: FeatureView, take: Callable[[], Sequence[_Push]]
 ) -> list[Pushed | FeatureStoreError]:
-    """Write pushes in one transaction, as if one came after the other at one time; return what came of each."""
+    """Write pushes in one transaction, one after the other in version; return the result or the error of each."""
     store = workspace.store(create=True)
     release = active_release_with(workspace, view.name)
     checked: list[pl.DataFrame | FeatureStoreError] = []
@@ -177,7 +179,10 @@ def _push_together(
     except FeatureStoreError as error:
         if not checked:
             raise
-        return [rows if isinstance(rows, FeatureStoreError) else _own(error, rows.height) for rows in checked]
+        return [
+            rows if isinstance(rows, FeatureStoreError) else _error_of_one(error, rows.height)
+            for rows in checked
+        ]
     active = other_active_release(workspace)
     pushed = (
         Pushed(
@@ -240,8 +245,8 @@ def _reach(release: Workspace | None, workspace: Workspace, view: FeatureView, w
     return reached
 
 
-def _own(error: FeatureStoreError, rows: int) -> FeatureStoreError:
-    """Return what an error of pushes that were written together says of one of them."""
+def _error_of_one(error: FeatureStoreError, rows: int) -> FeatureStoreError:
+    """Return the error of one push, from the error of pushes that were written together."""
     if isinstance(error, LoggedError) and isinstance(error.__cause__, StoreError):
         return LoggedError(error.view, rows, error.__cause__)
     return error

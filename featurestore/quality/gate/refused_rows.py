@@ -22,7 +22,7 @@ MAX_SHOWN_ROWS: Final = 5
 
 
 class RefusedRowsError(ContractError):
-    """Rows break the contract of a view, and nothing was written.
+    """A view does not accept rows, and nothing was written.
 
     Attributes
     ----------

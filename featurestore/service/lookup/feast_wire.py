@@ -213,7 +213,7 @@ class Wire:
 
 
 class _Layout(NamedTuple):
-    """What is around the values of columns of a height. Those of one row are encoded without their brackets.
+    """The JSON around the values of a column, by the number of rows. A single value is encoded without brackets.
 
     Attributes
     ----------

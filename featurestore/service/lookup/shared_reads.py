@@ -66,7 +66,7 @@ class SharedReads:
         self._is_due = False
         while self._waiting:
             requests = self._next()
-            views, places = join([request.wanted for request in requests])
+            views, places = join_requests([request.wanted for request in requests])
             read = asyncio.ensure_future(self._read_store(requests[0].store, views))
             self._underway.add(read)
             read.add_done_callback(partial(self._end, requests, places))
@@ -83,7 +83,7 @@ class SharedReads:
                 if not answer.done():  # a caller may have left
                     answer.set_exception(error)
         else:
-            for answer, rows in zip(waiting, split(read.result(), places), strict=True):
+            for answer, rows in zip(waiting, split_rows(read.result(), places), strict=True):
                 if not answer.done():
                     answer.set_result(rows)
         if self._waiting and len(self._underway) < MAX_UNDERWAY:
@@ -111,7 +111,7 @@ class _Request(NamedTuple):
         return sum(len(keys) for _, keys in self.wanted)
 
 
-def join(requests: Sequence[ViewKeys]) -> tuple[ViewKeys, Places | None]:
+def join_requests(requests: Sequence[ViewKeys]) -> tuple[ViewKeys, Places | None]:
     """Join the keys of several requests, so that each view is read once.
 
     Returns
@@ -134,8 +134,8 @@ def join(requests: Sequence[ViewKeys]) -> tuple[ViewKeys, Places | None]:
     return [*keys.items()], places
 
 
-def split(rows: StoredRows, places: Places | None) -> list[StoredRows]:
-    """Return the rows of each request from those of the read that `join` made of them."""
+def split_rows(rows: StoredRows, places: Places | None) -> list[StoredRows]:
+    """Return the rows of each request from those of the read that `join_requests` made of them."""
     if places is None:
         return [rows]
     return [

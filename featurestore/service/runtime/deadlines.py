@@ -9,7 +9,7 @@ CHECKS = 10  # within the time limit of a request
 
 
 class Cancellable(Protocol):
-    """A task, or what else waits for something."""
+    """A task, or another object that waits."""
 
     def cancel(self) -> Any:
         """Raise CancelledError where it waits."""
