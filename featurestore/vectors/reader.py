@@ -7,6 +7,7 @@ generated histories, and with the frame. Timestamps are in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.errors import ConfigError, StoreError
+from featurestore.errors import ConfigError, ContractError, StoreError
 from featurestore.ports import ViewState
 from featurestore.timing.epoch import MICROSECOND, microseconds
 from featurestore.timing.join import Status
@@ -29,7 +30,7 @@ from featurestore.vectors.state import check_state
 from featurestore.vectors.stored_windows import StoredWindows, until_unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from featurestore.definitions.feature_service import FeatureService
     from featurestore.definitions.feature_view import Selection
@@ -153,7 +154,7 @@ class VectorReader:
         Raises
         ------
         ContractError
-            If a key is missing or has a wrong type, or a request value has a wrong type or breaks
+            If a row is no dictionary, a key is missing or has a wrong type, or a request value has a wrong type or breaks
             its contract.
         ConfigError
             If `as_of` is not a datetime with a time zone.
@@ -169,13 +170,17 @@ class VectorReader:
                 f"read: as_of is {as_of!r}; expected a datetime with a time zone",
                 hint="write datetime.now(UTC), or datetime(2026, 1, 31, tzinfo=UTC)",
             )
-        checked = [
-            (
-                *(check(row.get(name, ...)) for name, check in self._keys.items()),
-                *(check(row.get(name)) for name, check in self._requested.items()),
-            )
-            for row in rows
-        ]
+        try:
+            checked = [
+                (
+                    *(check(row.get(name, ...)) for name, check in self._keys.items()),
+                    *(check(row.get(name)) for name, check in self._requested.items()),
+                )
+                for row in rows
+            ]
+        except (AttributeError, TypeError):
+            _require_dictionaries(rows)
+            raise
         return self.read_checked(checked, as_of=as_of)
 
     def read_checked(self, rows: Sequence[Sequence[Any]], *, as_of: datetime) -> Vectors:
@@ -316,3 +321,14 @@ def _ready(selection: Selection, columns: Sequence[str]) -> _Read:
         convert=tuple((i, convert) for i, convert in enumerate(conversions) if convert is not None),
         windows=StoredWindows(selection) if view.windows else None,
     )
+
+
+def _require_dictionaries(rows: object) -> None:
+    """Refuse rows of another form; called when they could not be read, so that usual rows are not looked at twice."""
+    expected = "expected a list of dictionaries"
+    hint = "of one row, write [row]; of a frame of Polars, frame.to_dicts(); `get_online` takes frames, too"
+    if not isinstance(rows, list | tuple):
+        raise ContractError(f"read: the rows are of type {type(rows).__name__}; {expected}", hint=hint)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise ContractError(f"read: row {number} is of type {type(row).__name__}; {expected}", hint=hint)

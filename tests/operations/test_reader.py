@@ -4,6 +4,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from laws import examples
@@ -84,6 +85,22 @@ def test_a_wrong_key_is_an_error_never_a_miss(shop, row, message):
     shop.materialize()
     with pytest.raises(ContractError, match=message):
         shop.reader(["last_order"]).read([row], as_of=NOW)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (ROWS[0], "the rows are of type dict; expected a list of dictionaries"),
+        (pl.DataFrame(ROWS), "the rows are of type DataFrame; expected a list of dictionaries"),
+        ([*ROWS, (3, 10.0)], "row 5 is of type tuple; expected a list of dictionaries"),
+        (None, "the rows are of type NoneType; expected a list of dictionaries"),
+    ],
+)
+def test_rows_are_dictionaries(shop, rows, message):
+    """A frame or a single row is named as such: the reader takes the plain form only."""
+    shop.materialize()
+    with pytest.raises(ContractError, match=message):
+        shop.reader("buying").read(rows, as_of=NOW)
 
 
 @pytest.mark.parametrize(
