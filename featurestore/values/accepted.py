@@ -144,6 +144,13 @@ def _of_kind(kind: type, plain: _Accept) -> _Accept:
     return accept
 
 
+def _text(value: Any) -> str:
+    _require(value, isinstance(value, str))
+    if not value.isascii():
+        value.encode()  # half of a pair of surrogates is no text: UnicodeEncodeError is a ValueError
+    return value if type(value) is str else str.__str__(value)
+
+
 def _is_date(value: Any) -> bool:
     return isinstance(value, date) and not isinstance(value, datetime)
 
@@ -218,7 +225,7 @@ def _elements(dtype: pl.List | pl.Array) -> _Accept:
 
 _OF_KIND: Final[dict[type[pl.DataType], _Accept]] = {
     pl.Boolean: _of_kind(bool, bool),
-    pl.String: _of_kind(str, str.__str__),
+    pl.String: _text,
     pl.Binary: _of_kind(bytes, lambda value: bytes(memoryview(value))),
     pl.Date: lambda value: _require(value, _is_date(value)),
 }

@@ -41,7 +41,7 @@ DTYPES = {
 }
 VALUES = [
     None, True, False, 0, 1, -1, 127, 128, 255, 2**31, 2**53 + 1, 2**63 - 1, 2**64 - 1, 10**8,
-    16_777_217, 0.0, 1.0, 0.1, -0.5, 16_777_217.0, 1e300, "", "a", "1", b"", b"\xff",
+    16_777_217, 0.0, 1.0, 0.1, -0.5, 16_777_217.0, 1e300, "", "a", "é", "1", b"", b"\xff",
     date(2024, 2, 29), datetime(2024, 2, 29, 1, 2, 3, 4000, UTC), datetime(2024, 2, 29, 1, 2, 3, 4, UTC),
     datetime(1955, 1, 1, tzinfo=OTHER_ZONE), datetime(2024, 2, 29),  # noqa: DTZ001 - refused
     Decimal("1.5"), Decimal("1.005"), Decimal("1.500"), Decimal("-0.01"), Decimal("99999999.99"),
@@ -184,6 +184,14 @@ def test_every_door_accepts_the_same_values(name):
             actual = outcome(lambda door=door, value=value: getattr(doors, door)(value))
             assert actual == wanted, (name, value, door, actual, wanted)
             assert type(actual) is type(wanted), (name, value, door, actual, wanted)
+
+
+def test_half_of_a_pair_of_surrogates_is_no_text():
+    """Python's text may hold it; no file, store or body of a request can."""
+    doors = Doors(service_of(pl.String))
+    for door in ("reader", "rows"):
+        with pytest.raises(ContractError, match=r"'x' is '\\ud800', expected String"):
+            getattr(doors, door)("\ud800")
 
 
 @pytest.mark.parametrize(
