@@ -147,7 +147,7 @@ def _of_kind(kind: type, plain: _Accept) -> _Accept:
 def _text(value: Any) -> str:
     _require(value, isinstance(value, str))
     if not value.isascii():
-        value.encode()  # half of a pair of surrogates is no text: UnicodeEncodeError is a ValueError
+        value.encode()  # UnicodeEncodeError, for half of a pair of surrogates, is a ValueError
     return value if type(value) is str else str.__str__(value)
 
 

@@ -154,7 +154,7 @@ class VectorReader:
         Raises
         ------
         ContractError
-            If a row is no dictionary, a key is missing or has a wrong type, or a request value has a wrong type or breaks
+            If a row is not a dictionary, a key is missing or has a wrong type, or a request value has a wrong type or breaks
             its contract.
         ConfigError
             If `as_of` is not a datetime with a time zone.
