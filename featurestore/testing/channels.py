@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from featurestore.errors import StoreError
 from featurestore.ports import ChannelStore, OnlineStore
-from featurestore.testing.stores import row, state
+from featurestore.testing.stores import require_laws, row, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -39,7 +39,7 @@ def require_channels(open_store: Callable[[], OnlineChannelStore]) -> None:
     AssertionError
         If a law does not hold. The message is the law.
     """
-    for law in (
+    laws = (
         _answers_as_the_store,
         _closes_alone,
         _waits_in_steps,
@@ -47,11 +47,8 @@ def require_channels(open_store: Callable[[], OnlineChannelStore]) -> None:
         _many_rows,
         _channels_apart,
         _closed_by_the_server,
-    ):
-        store, reopened = open_store(), open_store()
-        store.drop(["one", "two"])
-        if not law(store, reopened):
-            raise AssertionError(f"{type(store).__name__}: {(law.__doc__ or '').strip()}")
+    )
+    require_laws(open_store, laws)
 
 
 def read_channel(channel: Channel, views: ViewKeys) -> StoredRows:

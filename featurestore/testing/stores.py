@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from featurestore.ports import ViewState
+from featurestore.ports import OnlineStore, ViewState
 from featurestore.values.codec import HEADER, MAX_KEY_BYTES, encode_key, is_tombstone, tombstone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from featurestore.ports import OnlineStore
+Store = TypeVar("Store", bound=OnlineStore)
 
 
 def row(version: int, value: bytes) -> bytes:
@@ -38,7 +38,7 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
     AssertionError
         If a law does not hold. The message is the law.
     """
-    for law in (
+    laws = (
         _empty,
         _greater_version_wins,
         _created_decides,
@@ -50,7 +50,19 @@ def require_store(open_store: Callable[[], OnlineStore]) -> None:
         _many_rows,
         _drop,
         _threads,
-    ):
+    )
+    require_laws(open_store, laws)
+
+
+def require_laws(open_store: Callable[[], Store], laws: Iterable[Callable[[Store, Store], bool]]) -> None:
+    """Try each law on a store without the views ``one`` and ``two``, and on the same store opened once more.
+
+    Raises
+    ------
+    AssertionError
+        If a law does not hold. The message is the law.
+    """
+    for law in laws:
         store, reopened = open_store(), open_store()
         store.drop(["one", "two"])
         if not law(store, reopened):

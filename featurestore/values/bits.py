@@ -34,3 +34,10 @@ def has_floats(dtype: pl.DataType) -> bool:
     if isinstance(dtype, pl.List | pl.Array):
         return has_floats(instance(dtype.inner))
     return isinstance(dtype, pl.Float32 | pl.Float64)
+
+
+def without_negative_zero(values: pl.Series) -> pl.Series:
+    """Replace -0.0 by 0.0, which is equal to it: which of the two is met first must not depend on the order of rows."""
+    if not values.dtype.is_float():
+        return values
+    return values.set(values == 0.0, 0.0)

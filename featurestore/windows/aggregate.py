@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from featurestore.values.bits import without_negative_zero
 from featurestore.values.exact_integers import as_integers, rounded
 from featurestore.windows.cardinality import estimate, exact_limit, precision_of, registers_and_levels
-from featurestore.windows.events import Events, without_negative_zero
 from featurestore.windows.significant import nearest_rank, rounded_to_bits, significant_bits
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from featurestore.windows.aggregation import Aggregation, Kind
+    from featurestore.windows.events import Events
     from featurestore.windows.members import Members
 
 SECOND = 1_000_000

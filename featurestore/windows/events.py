@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from featurestore.errors import ContractError
+from featurestore.values.bits import without_negative_zero
 from featurestore.values.exact_integers import ExactColumn, exact_column
 from featurestore.windows.additive import Addends
 from featurestore.windows.cardinality import hashes
@@ -173,10 +174,3 @@ class Events:
 def holds(frame: pl.DataFrame, condition: pl.Expr) -> NDArray[np.bool_]:
     """Return for which events a condition holds: not where it is unknown."""
     return frame.select(condition.fill_null(value=False).alias("holds"))["holds"].to_numpy()
-
-
-def without_negative_zero(values: pl.Series) -> pl.Series:
-    """Replace -0.0 by 0.0, which is equal to it: which of the two answers must not depend on the order of events."""
-    if not values.dtype.is_float():
-        return values
-    return values.set(values == 0.0, 0.0)

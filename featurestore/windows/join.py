@@ -103,7 +103,8 @@ def windows_at(
         of_each = (ordered.height + questions.height) // threads
         part_rows = max(PART_ROWS, min(PART_ROWS * threads // FEW_THREADS, of_each))
     parts = _parts(numbered, _prepared(ordered, events.columns, conditions), part_rows)
-    aggregated = partial(_aggregated, conditions=conditions, aggregations=aggregations)
+    together = _together(aggregations, conditions)
+    aggregated = partial(_aggregated, together=together, conditions=conditions, aggregations=aggregations)
     keep_freed_memory()
     # NumPy has one thread for each part.
     with ThreadPoolExecutor(min(threads, len(parts))) as pool:
@@ -144,6 +145,7 @@ def _aggregated(
     numbered: Questions,
     events: Events,
     *,
+    together: Sequence[Sequence[str]],
     conditions: Sequence[pl.Expr],
     aggregations: Mapping[str, Aggregation],
 ) -> pl.DataFrame:
@@ -177,7 +179,7 @@ def _aggregated(
         return [values.slice(i * len(numbered), len(numbered)) for i in range(len(names))]
 
     results: dict[str, pl.Series] = {}
-    for names in _together(aggregations, conditions):
+    for names in together:
         results |= zip(names, compute(names), strict=True)
     return pl.DataFrame({name: results[name] for name in aggregations})
 

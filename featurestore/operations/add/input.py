@@ -79,14 +79,12 @@ def result_of(workspace: Workspace, sql: str, name: str | None) -> Input:
 
 
 def input_of(workspace: Workspace, target: str, name: str | None, owner: str | None = None) -> Input:
-    """Locate a file, the files of a pattern, or the files of a folder.
+    """Locate files as `files_of` does, and decide where the project keeps them.
 
     Raises
     ------
-    MissingDataError
-        If no file exists.
-    ContractError
-        If a format is not supported.
+    MissingDataError, ContractError
+        As `files_of`.
     ConfigError
         If the folder of several files holds other files too: DVC versions a folder as a whole.
     """

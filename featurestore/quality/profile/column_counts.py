@@ -26,6 +26,7 @@ from featurestore.quality.profile.column_profile import (
     signed,
 )
 from featurestore.quality.profile.partial_sum import FRACTION, ExactSum, added, binned, total
+from featurestore.values.bits import without_negative_zero
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -265,10 +266,9 @@ def _distinct(hashes: pl.Series, values: pl.Series) -> pl.DataFrame:
         first = first[np.argsort(hashes.to_numpy()[first])]
         order = np.argsort(counted["hash"].to_numpy())
         different, counts = (counted[name].to_numpy()[order] for name in ("hash", "count"))
-    firsts = values[first]
-    # -0.0 becomes 0.0: they are equal, so the order of the rows would decide which one is met first.
-    value = firsts.set(firsts == 0, 0.0) if values.dtype.is_float() else firsts
-    return pl.DataFrame({"hash": different, "value": value, "count": counts.astype(np.int64)})
+    return pl.DataFrame(
+        {"hash": different, "value": without_negative_zero(values[first]), "count": counts.astype(np.int64)}
+    )
 
 
 def _values_added(parts: Sequence[ColumnCounts]) -> dict[str, Any]:
